@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: MIT
+/*
+ * A binary heap that knows positions: the least item is first, and every item is told where it stands, so that any of them can be
+ * taken out or re-sorted in O(log n). Not thread-safe.
+ */
+#ifndef BASE_HEAP_H
+#define BASE_HEAP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#define HEAP_NOWHERE ((size_t)-1) /* the position told to an item that left */
+
+struct heap {
+    void **slot;
+    size_t len, cap;
+    bool (*less)(const void *a, const void *b, const void *arg);
+    const void *arg;                       /* for less; not owned */
+    void (*moved)(void *item, size_t pos); /* may be NULL when nobody asks for positions */
+};
+
+void heap_init(struct heap *heap, bool (*less)(const void *a, const void *b, const void *arg), const void *arg,
+               void (*moved)(void *item, size_t pos));
+/* Gives the memory back; the items are the caller's. */
+void heap_fini(struct heap *heap);
+
+/* ENOMEM: not added. */
+int heap_insert(struct heap *heap, void *item);
+/* Room for `more` inserts that then can't fail. ENOMEM. */
+int heap_reserve(struct heap *heap, size_t more);
+/* The least, or NULL. */
+void *heap_first(const struct heap *heap);
+/* Takes out the least, or NULL. Memory far above need is given back. */
+void *heap_pop(struct heap *heap);
+/* Takes out the item at `pos` (which must be there) and returns it. */
+void *heap_remove(struct heap *heap, size_t pos);
+/* The key of the item at `pos` changed: puts it where it belongs. */
+void heap_update(struct heap *heap, size_t pos);
+/* Whether the heap property holds; for expensive assertions. */
+bool heap_valid(const struct heap *heap);
+
+#endif
