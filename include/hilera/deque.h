@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT
 /*
- * Deque: a double-ended queue that threads share; Python's collections.deque, whose single appends and pops are
- * atomic, plus the compound "look, then take" operations that a check followed by a pop can't make atomic.
+ * Deque: a double-ended queue that threads share; Python's collections.deque, whose single appends
+ * and pops are atomic, plus the compound "look, then take" operations that a check followed by a
+ * pop can't make atomic.
  *
- * It never waits: on an empty deque pops answer ENOENT (Python: IndexError). For waiting there is queue.h. Items are
- * pointers, not owned, and not NULL-checked: a null pointer is an item like any other.
+ * It never waits: on an empty deque pops answer ENOENT (Python: IndexError). For waiting there is
+ * queue.h. Items are pointers, not owned, and not NULL-checked: a null pointer is an item like any
+ * other.
  */
 #ifndef HILERA_DEQUE_H
 #define HILERA_DEQUE_H
@@ -19,8 +21,9 @@ HL_BEGIN_DECLS
 typedef struct hl_deque hl_deque;
 
 /*
- * `maxlen` 0: without bound. Otherwise, as in Python, an append to a full deque discards an item at the other end:
- * it is passed to `discard`, if not NULL, as are items left at clear and free. discard runs without the deque's lock.
+ * `maxlen` 0: without bound. Otherwise, as in Python, an append to a full deque discards an item at
+ * the other end: it is passed to `discard`, if not NULL, as are items left at clear and free.
+ * discard runs without the deque's lock.
  */
 HL_API int hl_deque_new(hl_deque **out, size_t maxlen, void (*discard)(void *item));
 HL_API void hl_deque_free(hl_deque **deque);
@@ -38,14 +41,18 @@ HL_API int hl_deque_peek(hl_deque *deque, void **item);
 HL_API int hl_deque_peek_left(hl_deque *deque, void **item);
 
 /*
- * Takes the item at that end only if `test(item, arg)` is true; looking and taking are one step. ENOENT: empty.
- * EAGAIN: the test said no. The test runs under the deque's lock: it must be short and not use the deque.
+ * Takes the item at that end only if `test(item, arg)` is true; looking and taking are one step.
+ * ENOENT: empty. EAGAIN: the test said no. The test runs under the deque's lock: it must be short
+ * and not use the deque.
  */
-HL_API int hl_deque_pop_if(hl_deque *deque, bool (*test)(void *item, void *arg), void *arg, void **item);
-HL_API int hl_deque_pop_left_if(hl_deque *deque, bool (*test)(void *item, void *arg), void *arg, void **item);
+HL_API int hl_deque_pop_if(hl_deque *deque, bool (*test)(void *item, void *arg), void *arg,
+                           void **item);
+HL_API int hl_deque_pop_left_if(hl_deque *deque, bool (*test)(void *item, void *arg), void *arg,
+                                void **item);
 
 /*
- * Takes without waiting for the deque's own lock either: EBUSY when another thread is in it at this moment. ENOENT.
+ * Takes without waiting for the deque's own lock either: EBUSY when another thread is in it at this
+ * moment. ENOENT.
  */
 HL_API int hl_deque_try_pop(hl_deque *deque, void **item);
 HL_API int hl_deque_try_pop_left(hl_deque *deque, void **item);

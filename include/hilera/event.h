@@ -19,7 +19,8 @@ HL_API int hl_event_new(hl_event **out, const char *name);
 /* Nobody may wait for it any more. */
 HL_API void hl_event_free(hl_event **event);
 
-/* Sets the flag and wakes all who wait at this moment, also those who come to look after a clear that follows at once. */
+/* Sets the flag and wakes all who wait at this moment, also those who come to look after a clear
+ * that follows at once. */
 HL_API void hl_event_set(hl_event *event);
 HL_API void hl_event_clear(hl_event *event);
 HL_API bool hl_event_is_set(const hl_event *event);

@@ -50,8 +50,8 @@ struct hl_thread_options {
      * `hl_thread_self_data` gives it the `data` below.
      */
     void (*run)(hl_thread *self);
-    void *data;           /* for an overriding run; not owned */
-    size_t stack_size;    /* bytes, 0: the system's default; at least PTHREAD_STACK_MIN */
+    void *data;        /* for an overriding run; not owned */
+    size_t stack_size; /* bytes, 0: the system's default; at least PTHREAD_STACK_MIN */
 };
 
 /* Makes a thread that is not running yet. EINVAL: the stack size is too small. ENOMEM. */
@@ -66,13 +66,14 @@ HL_API int hl_thread_start(hl_thread *thread);
 
 /*
  * Waits until it has ended, `timeout_ns` at most (HL_FOREVER; 0 or less looks without waiting).
- * May be repeated, and called by several threads. ETIMEDOUT: still running. EINVAL: not started yet,
- * or a foreign thread or the main thread's stand-in, which can't be joined. EDEADLK: it is the
+ * May be repeated, and called by several threads. ETIMEDOUT: still running. EINVAL: not started
+ * yet, or a foreign thread or the main thread's stand-in, which can't be joined. EDEADLK: it is the
  * calling thread.
  */
 HL_API int hl_thread_join(hl_thread *thread, int64_t timeout_ns);
 
-/* From just before run begins until just after it ended; always true for main and foreign threads. */
+/* From just before run begins until just after it ended; always true for main and foreign threads.
+ */
 HL_API bool hl_thread_is_alive(const hl_thread *thread);
 
 /* What run does unless overridden: calls the target once, if there is one. */
@@ -101,8 +102,8 @@ HL_API pid_t hl_thread_get_native_id(const hl_thread *thread);
 
 /*
  * The calling thread's object. A thread that this library did not start gets a stand-in: the main
- * thread "MainThread", any other "Dummy-N", which is alive, daemon and can't be joined; it goes when the
- * thread ends. Not a new reference: valid while the thread runs. Never NULL.
+ * thread "MainThread", any other "Dummy-N", which is alive, daemon and can't be joined; it goes
+ * when the thread ends. Not a new reference: valid while the thread runs. Never NULL.
  */
 HL_API hl_thread *hl_thread_current(void);
 
@@ -124,8 +125,8 @@ struct hl_thread_info {
     bool daemon;
     bool alive;
     /*
-     * "" while it runs; else what it waits for: "lock", "event", "queue get", "queue put", "queue join",
-     * "thread join", or what hl_thread_wait_begin was told, and the name of that object.
+     * "" while it runs; else what it waits for: "lock", "event", "queue get", "queue put", "queue
+     * join", "thread join", or what hl_thread_wait_begin was told, and the name of that object.
      */
     char waits_for[24];
     char object[HL_THREAD_NAME_MAX];
@@ -133,14 +134,15 @@ struct hl_thread_info {
 };
 
 /*
- * Calls `visit` once for each living thread, in order of creation, with a copy of its state. No lock of the
- * library is held during the call. ENOMEM: nothing was visited.
+ * Calls `visit` once for each living thread, in order of creation, with a copy of its state. No
+ * lock of the library is held during the call. ENOMEM: nothing was visited.
  */
-HL_API int hl_thread_enumerate(void (*visit)(const struct hl_thread_info *info, void *arg), void *arg);
+HL_API int hl_thread_enumerate(void (*visit)(const struct hl_thread_info *info, void *arg),
+                               void *arg);
 
 /*
- * For code that blocks in something the library doesn't know (an event loop, a read): what the calling
- * thread waits for, until _end. Both strings must stay valid until then.
+ * For code that blocks in something the library doesn't know (an event loop, a read): what the
+ * calling thread waits for, until _end. Both strings must stay valid until then.
  */
 HL_API void hl_thread_wait_begin(const char *waits_for, const char *object);
 HL_API void hl_thread_wait_end(void);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * A growing run of bytes. Not a string, but one NUL is kept behind the last byte, so that data can be read as one
- * when its content is text. Embedded by value; not thread-safe.
+ * A growing run of bytes. Not a string, but one NUL is kept behind the last byte, so that data can
+ * be read as one when its content is text. Embedded by value; not thread-safe.
  */
 #ifndef BASE_BUF_H
 #define BASE_BUF_H
@@ -16,7 +16,7 @@ struct buf {
     size_t cap;
 };
 
-#define BUF_EMPTY ((struct buf){ NULL, 0, 0 })
+#define BUF_EMPTY ((struct buf){NULL, 0, 0})
 
 void buf_init(struct buf *buf);
 /* Gives the memory back; usable again after. */
@@ -32,10 +32,12 @@ int buf_append_str(struct buf *buf, const char *text);
 int buf_append_char(struct buf *buf, char c);
 int buf_append_u64(struct buf *buf, uint64_t number);
 int buf_printf(struct buf *buf, const char *format, ...) __attribute__((format(printf, 2, 3)));
-int buf_vprintf(struct buf *buf, const char *format, va_list args) __attribute__((format(printf, 2, 0)));
+int buf_vprintf(struct buf *buf, const char *format, va_list args)
+    __attribute__((format(printf, 2, 0)));
 /* Drops the first `len` bytes, the rest moves to the front. */
 void buf_consume(struct buf *buf, size_t len);
-/* Hands the memory (NUL-terminated) to the caller, who frees it; the buffer is empty after. NULL: out of memory. */
+/* Hands the memory (NUL-terminated) to the caller, who frees it; the buffer is empty after. NULL:
+ * out of memory. */
 char *buf_detach(struct buf *buf, size_t *len);
 
 #endif

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * A counter with one writer and any readers: the owner adds without a locked instruction, others read a value
- * that is never torn. For statistics of one thread that the stats thread collects.
+ * A counter with one writer and any readers: the owner adds without a locked instruction, others
+ * read a value that is never torn. For statistics of one thread that the stats thread collects.
  */
 #ifndef BASE_COUNTER_H
 #define BASE_COUNTER_H
@@ -14,14 +14,12 @@ struct counter {
 };
 
 /* By the owning thread only. */
-static inline void counter_add(struct counter *counter, uint64_t more)
-{
+static inline void counter_add(struct counter *counter, uint64_t more) {
     uint64_t now = atomic_load_explicit(&counter->value, memory_order_relaxed);
     atomic_store_explicit(&counter->value, now + more, memory_order_relaxed);
 }
 
-static inline uint64_t counter_get(const struct counter *counter)
-{
+static inline uint64_t counter_get(const struct counter *counter) {
     return atomic_load_explicit(&counter->value, memory_order_relaxed);
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * A binary heap that knows positions: the least item is first, and every item is told where it stands, so that any of them can be
- * taken out or re-sorted in O(log n). Not thread-safe.
+ * A binary heap that knows positions: the least item is first, and every item is told where it
+ * stands, so that any of them can be taken out or re-sorted in O(log n). Not thread-safe.
  */
 #ifndef BASE_HEAP_H
 #define BASE_HEAP_H
@@ -19,8 +19,8 @@ struct heap {
     void (*moved)(void *item, size_t pos); /* may be NULL when nobody asks for positions */
 };
 
-void heap_init(struct heap *heap, bool (*less)(const void *a, const void *b, const void *arg), const void *arg,
-               void (*moved)(void *item, size_t pos));
+void heap_init(struct heap *heap, bool (*less)(const void *a, const void *b, const void *arg),
+               const void *arg, void (*moved)(void *item, size_t pos));
 /* Gives the memory back; the items are the caller's. */
 void heap_fini(struct heap *heap);
 

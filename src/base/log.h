@@ -1,18 +1,25 @@
 // SPDX-License-Identifier: MIT
 /*
- * Log messages: one line, one write(2) to stderr, so lines of threads never mix. Bytes that aren't printable
- * ASCII or valid UTF-8 are escaped (\xNN, \n), so no outside data can fake a line. errno survives every call. Thread-safe;
- * never call it under the broker's lock (it does I/O).
+ * Log messages: one line, one write(2) to stderr, so lines of threads never mix. Bytes that aren't
+ * printable ASCII or valid UTF-8 are escaped (\xNN, \n), so no outside data can fake a line. errno
+ * survives every call. Thread-safe; never call it under the broker's lock (it does I/O).
  *
- * Formats: plain "2026-11-22T15:04:05.123456Z level [thread] text"; for systemd "<N>text" with the syslog level, which the
- * journal understands (used when JOURNAL_STREAM is set by the service manager).
+ * Formats: plain "2026-11-22T15:04:05.123456Z level [thread] text"; for systemd "<N>text" with the
+ * syslog level, which the journal understands (used when JOURNAL_STREAM is set by the service
+ * manager).
  */
 #ifndef BASE_LOG_H
 #define BASE_LOG_H
 
 #include <stdbool.h>
 
-enum log_level { LOG_LEVEL_ERROR = 0, LOG_LEVEL_WARNING, LOG_LEVEL_NOTICE, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
+enum log_level {
+    LOG_LEVEL_ERROR = 0,
+    LOG_LEVEL_WARNING,
+    LOG_LEVEL_NOTICE,
+    LOG_LEVEL_INFO,
+    LOG_LEVEL_DEBUG
+};
 enum log_format { LOG_FORMAT_PLAIN = 0, LOG_FORMAT_SYSTEMD };
 
 /* Messages above the level are dropped before they are formatted. Default: notice, plain. */
@@ -23,7 +30,8 @@ void log_set_format(enum log_format format);
 int log_level_parse(const char *text, enum log_level *level);
 const char *log_level_name(enum log_level level);
 
-/* Tests: lines go to the function instead of stderr (NULL: back to stderr). `line` has no newline. */
+/* Tests: lines go to the function instead of stderr (NULL: back to stderr). `line` has no newline.
+ */
 void log_set_sink(void (*sink)(enum log_level level, const char *line, void *arg), void *arg);
 
 #define log_error(...) log_message(LOG_LEVEL_ERROR, __VA_ARGS__)
@@ -32,11 +40,12 @@ void log_set_sink(void (*sink)(enum log_level level, const char *line, void *arg
 #define log_info(...) log_message(LOG_LEVEL_INFO, __VA_ARGS__)
 #define log_debug(...) log_message(LOG_LEVEL_DEBUG, __VA_ARGS__)
 
-void log_message(enum log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void log_message(enum log_level level, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 
 /*
- * For messages that an outside event could repeat endlessly: at most one a second for each `struct log_limit`
- * (static, zeroed), with the number left out added to the next.
+ * For messages that an outside event could repeat endlessly: at most one a second for each `struct
+ * log_limit` (static, zeroed), with the number left out added to the next.
  */
 struct log_limit {
     long long next_ns;

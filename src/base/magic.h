@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Magic objects: each object on the heap begins with `unsigned magic`, set when it is made, checked on entry of every
- * function that takes it, and wiped when it goes. A stale or mistaken pointer stops at the door with its type's name.
+ * Magic objects: each object on the heap begins with `unsigned magic`, set when it is made, checked
+ * on entry of every function that takes it, and wiped when it goes. A stale or mistaken pointer
+ * stops at the door with its type's name.
  */
 #ifndef BASE_MAGIC_H
 #define BASE_MAGIC_H

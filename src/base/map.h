@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Hash maps: from 64-bit ids, and from byte strings, to pointers. Open addressing; both grow and shrink with what they hold.
- * `get` may miss and says so with NULL; `must` finds or stops the program with the key in the message. Values are not owned and
- * not NULL. Not thread-safe.
+ * Hash maps: from 64-bit ids, and from byte strings, to pointers. Open addressing; both grow and
+ * shrink with what they hold. `get` may miss and says so with NULL; `must` finds or stops the
+ * program with the key in the message. Values are not owned and not NULL. Not thread-safe.
  */
 #ifndef BASE_MAP_H
 #define BASE_MAP_H
@@ -31,7 +31,8 @@ void *idmap_remove(struct idmap *map, uint64_t id);
 /* Walks in no order: start with *cursor 0, ends with NULL. The map must not change in between. */
 void *idmap_next(const struct idmap *map, size_t *cursor);
 
-/* The key's bytes are not copied: they must live, unchanged, as long as the entry (usually inside the value). */
+/* The key's bytes are not copied: they must live, unchanged, as long as the entry (usually inside
+ * the value). */
 struct strmap_slot {
     const char *key;
     size_t key_len;
