@@ -1,0 +1,8 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# Makes ./configure out of configure.ac and Makefile.am. Needed once after a clone, not with a release tarball.
+# On Debian: apt-get install autoconf automake libtool autoconf-archive pkg-config
+set -eu
+cd "$(dirname "$0")"
+mkdir -p build-aux
+exec autoreconf --force --install

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: MIT
+// The runner of the unit tests: Check's, with TAP on standard output and nothing else.
+//
+// Check reads its time limits from the environment when a test case is made, which is before
+// unit_main runs; hence the constructor. Where tests share one process Check can't end a test that
+// hangs, so one alarm stands over the whole program: its death leaves the plan unprinted, which the
+// TAP driver reports as an error.
+
+#include "unit.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define UNIT_TEST_SECONDS "30"
+#define UNIT_PROGRAM_SECONDS 300
+
+__attribute__((constructor)) static void unit_limits(void) {
+    setenv("CK_DEFAULT_TIMEOUT", UNIT_TEST_SECONDS, 0);
+}
+
+int unit_forks(void) {
+#ifdef __SANITIZE_THREAD__
+    // ThreadSanitizer has a thread of its own and does not follow a fork from there into new
+    // threads.
+    return 0;
+#else
+    const char *fork_word = getenv("CK_FORK");
+    return !fork_word || strcmp(fork_word, "no") != 0;
+#endif
+}
+
+void unit_add_death(TCase *tcase, const TTest *test, int sig) {
+    if (unit_forks())
+        tcase_add_test_raise_signal(tcase, test, sig);
+}
+
+int unit_main(Suite *suite) {
+    SRunner *runner = srunner_create(suite);
+    srunner_set_fork_status(runner, unit_forks() ? CK_FORK : CK_NOFORK);
+    srunner_set_tap(runner, "-");
+    if (!unit_forks())
+        alarm(UNIT_PROGRAM_SECONDS);
+    setvbuf(stdout, NULL, _IOLBF, 0);
+    srunner_run_all(runner, CK_SILENT);
+    int run = srunner_ntests_run(runner);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return run > 0 && failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}

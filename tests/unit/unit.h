@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: MIT
+// What every unit test program shares: the runner, and a few ways to say "this must be so".
+//
+// A program tests one module: it builds one Suite and returns unit_main(suite). Results go to
+// standard output as TAP. Each test runs in a process of its own, so that a crash, a hang (30 s) or
+// a leak is that test's failure and no other's. Not under ThreadSanitizer and not with CK_FORK=no
+// in the environment (for a debugger): there all tests share the one process, and a test that must
+// die is left out.
+#ifndef UNIT_H
+#define UNIT_H
+
+#include <check.h>
+
+// Runs the suite, prints TAP, frees the suite. Returns main's exit status: 0 only if every test
+// passed and there was at least one.
+int unit_main(Suite *suite);
+
+// True when each test has its own process.
+int unit_forks(void);
+
+// Adds a test that must end by signal `sig` (SIGABRT for a failed assertion). Left out when tests
+// share a process.
+void unit_add_death(TCase *tcase, const TTest *test, int sig);
+
+#endif
