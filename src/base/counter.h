@@ -14,12 +14,14 @@ struct counter {
 };
 
 /* By the owning thread only. */
-static inline void counter_add(struct counter *counter, uint64_t more) {
+static inline void counter_add(struct counter *counter, uint64_t more)
+{
     uint64_t now = atomic_load_explicit(&counter->value, memory_order_relaxed);
     atomic_store_explicit(&counter->value, now + more, memory_order_relaxed);
 }
 
-static inline uint64_t counter_get(const struct counter *counter) {
+static inline uint64_t counter_get(const struct counter *counter)
+{
     return atomic_load_explicit(&counter->value, memory_order_relaxed);
 }
 

@@ -28,21 +28,24 @@ static const struct error_row error_rows[] = {
 
 static const size_t error_count = sizeof(error_rows) / sizeof(error_rows[0]);
 
-static const struct error_row *row_find(int err) {
+static const struct error_row *row_find(int err)
+{
     for (size_t i = 0; i < error_count; i++)
         if (error_rows[i].err == err)
             return &error_rows[i];
     return NULL;
 }
 
-const char *error_code(int err) {
+const char *error_code(int err)
+{
     if (err == 0)
         return "ok";
     const struct error_row *row = row_find(err);
     return row ? row->code : "internal";
 }
 
-const char *error_text(int err) {
+const char *error_text(int err)
+{
     if (err == 0)
         return "No error.";
     const struct error_row *row = row_find(err);
@@ -52,7 +55,8 @@ const char *error_text(int err) {
     return text ? text : "unknown error";
 }
 
-int error_from_code(const char *code) {
+int error_from_code(const char *code)
+{
     if (!code)
         return 0;
     for (size_t i = 0; i < error_count; i++)

@@ -22,23 +22,28 @@ struct list {
 
 #define CONTAINER_OF(ptr, type, member) ((type *)(void *)((char *)(ptr)-offsetof(type, member)))
 
-static inline void list_node_init(struct list_node *node) {
+static inline void list_node_init(struct list_node *node)
+{
     node->prev = node->next = node;
 }
 
-static inline void list_init(struct list *list) {
+static inline void list_init(struct list *list)
+{
     list_node_init(&list->head);
 }
 
-static inline bool list_node_linked(const struct list_node *node) {
+static inline bool list_node_linked(const struct list_node *node)
+{
     return node->next != node;
 }
 
-static inline bool list_empty(const struct list *list) {
+static inline bool list_empty(const struct list *list)
+{
     return list->head.next == &list->head;
 }
 
-static inline void list_insert_before(struct list_node *place, struct list_node *node) {
+static inline void list_insert_before(struct list_node *place, struct list_node *node)
+{
     ASSERT(!list_node_linked(node));
     node->prev = place->prev;
     node->next = place;
@@ -46,33 +51,39 @@ static inline void list_insert_before(struct list_node *place, struct list_node 
     place->prev = node;
 }
 
-static inline void list_append(struct list *list, struct list_node *node) {
+static inline void list_append(struct list *list, struct list_node *node)
+{
     list_insert_before(&list->head, node);
 }
 
-static inline void list_prepend(struct list *list, struct list_node *node) {
+static inline void list_prepend(struct list *list, struct list_node *node)
+{
     list_insert_before(list->head.next, node);
 }
 
 /* Does nothing to a node that is in no list. */
-static inline void list_remove(struct list_node *node) {
+static inline void list_remove(struct list_node *node)
+{
     node->prev->next = node->next;
     node->next->prev = node->prev;
     list_node_init(node);
 }
 
 /* The first node, or NULL. */
-static inline struct list_node *list_first(const struct list *list) {
+static inline struct list_node *list_first(const struct list *list)
+{
     return list_empty(list) ? NULL : list->head.next;
 }
 
 /* The node after this one, or NULL behind the last. */
-static inline struct list_node *list_next(const struct list *list, const struct list_node *node) {
+static inline struct list_node *list_next(const struct list *list, const struct list_node *node)
+{
     return node->next == &list->head ? NULL : node->next;
 }
 
 /* Takes the first node out, or NULL. */
-static inline struct list_node *list_pop(struct list *list) {
+static inline struct list_node *list_pop(struct list *list)
+{
     struct list_node *node = list_first(list);
     if (node != NULL)
         list_remove(node);

@@ -24,7 +24,8 @@ static const int row_count = sizeof(rows) / sizeof(rows[0]);
 
 // Which row a failure is about stands in the message: a loop inside the test, one result for the
 // table.
-START_TEST(code_is_a_lower_case_word) {
+START_TEST(code_is_a_lower_case_word)
+{
     for (int i = 0; i < row_count; i++) {
         const char *code = rows[i].code;
         size_t good = strspn(code, "abcdefghijklmnopqrstuvwxyz_");
@@ -33,7 +34,8 @@ START_TEST(code_is_a_lower_case_word) {
 }
 END_TEST
 
-START_TEST(text_is_one_sentence) {
+START_TEST(text_is_one_sentence)
+{
     for (int i = 0; i < row_count; i++) {
         const char *text = rows[i].text;
         ck_assert_msg(isupper((unsigned char)text[0]), "%s: no capital first", rows[i].code);
@@ -43,7 +45,8 @@ START_TEST(text_is_one_sentence) {
 }
 END_TEST
 
-START_TEST(row_is_unique) {
+START_TEST(row_is_unique)
+{
     for (int i = 0; i < row_count; i++)
         for (int j = 0; j < i; j++) {
             ck_assert_str_ne(rows[i].code, rows[j].code);
@@ -53,7 +56,8 @@ START_TEST(row_is_unique) {
 }
 END_TEST
 
-START_TEST(row_is_found_both_ways) {
+START_TEST(row_is_found_both_ways)
+{
     for (int i = 0; i < row_count; i++) {
         ck_assert_str_eq(error_code(rows[i].err), rows[i].code);
         ck_assert_str_eq(error_text(rows[i].err), rows[i].text);
@@ -63,7 +67,8 @@ START_TEST(row_is_found_both_ways) {
 END_TEST
 
 // Words that clients may already test for: renaming one breaks them.
-START_TEST(words_of_the_protocol_stay) {
+START_TEST(words_of_the_protocol_stay)
+{
     ck_assert_str_eq(error_code(ENOENT), "not_found");
     ck_assert_str_eq(error_code(EINVAL), "bad_request");
     ck_assert_str_eq(error_code(EMSGSIZE), "too_big");
@@ -73,13 +78,15 @@ START_TEST(words_of_the_protocol_stay) {
 }
 END_TEST
 
-START_TEST(success_is_no_error) {
+START_TEST(success_is_no_error)
+{
     ck_assert_str_eq(error_code(0), "ok");
     ck_assert_str_eq(error_text(0), "No error.");
 }
 END_TEST
 
-START_TEST(errno_without_a_row_falls_back) {
+START_TEST(errno_without_a_row_falls_back)
+{
     ck_assert_str_eq(error_code(EXDEV), "internal");
     ck_assert_str_eq(error_text(EXDEV), strerrordesc_np(EXDEV));
     ck_assert_str_eq(error_code(-1), "internal");
@@ -88,7 +95,8 @@ START_TEST(errno_without_a_row_falls_back) {
 }
 END_TEST
 
-START_TEST(word_without_a_row_is_zero) {
+START_TEST(word_without_a_row_is_zero)
+{
     ck_assert_int_eq(error_from_code("no_such_word"), 0);
     ck_assert_int_eq(error_from_code("not_foun"), 0);
     ck_assert_int_eq(error_from_code("not_found "), 0);
@@ -97,7 +105,8 @@ START_TEST(word_without_a_row_is_zero) {
 }
 END_TEST
 
-int main(void) {
+int main(void)
+{
     Suite *suite = suite_create("errtab");
     TCase *form = tcase_create("form");
     tcase_add_test(form, code_is_a_lower_case_word);

@@ -16,11 +16,13 @@
 #define UNIT_TEST_SECONDS "30"
 #define UNIT_PROGRAM_SECONDS 300
 
-__attribute__((constructor)) static void unit_limits(void) {
+__attribute__((constructor)) static void unit_limits(void)
+{
     setenv("CK_DEFAULT_TIMEOUT", UNIT_TEST_SECONDS, 0);
 }
 
-int unit_forks(void) {
+int unit_forks(void)
+{
 #ifdef __SANITIZE_THREAD__
     // ThreadSanitizer has a thread of its own and does not follow a fork from there into new
     // threads.
@@ -31,12 +33,14 @@ int unit_forks(void) {
 #endif
 }
 
-void unit_add_death(TCase *tcase, const TTest *test, int sig) {
+void unit_add_death(TCase *tcase, const TTest *test, int sig)
+{
     if (unit_forks())
         tcase_add_test_raise_signal(tcase, test, sig);
 }
 
-int unit_main(Suite *suite) {
+int unit_main(Suite *suite)
+{
     SRunner *runner = srunner_create(suite);
     srunner_set_fork_status(runner, unit_forks() ? CK_FORK : CK_NOFORK);
     srunner_set_tap(runner, "-");
