@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: MIT
 /*
- * The inner face of the threading library: what hilera's own folders use beyond the installed headers.
+ * The inner face of the threading library: what hilera's own folders use beyond the installed
+ * headers.
  *
  * Three layers, each small:
  *   park      a futex with deadlines on base/clock; every blocking call of the library ends here
  *   domain    one lock for a set of queues, and the list of callbacks to run once it is released
- *   core      an unlocked queue in a domain: container, line of waiting getters, line of waiting putters, joiners,
- *             unfinished count. hl_queue is a core with a domain of its own; the broker's tubes are cores that share one.
+ *   core      an unlocked queue in a domain: container, line of waiting getters, line of waiting
+ * putters, joiners, unfinished count. hl_queue is a core with a domain of its own; the broker's
+ * tubes are cores that share one.
  */
 #ifndef THR_THR_H
 #define THR_THR_H
@@ -44,23 +46,24 @@ void lock_assert_held(const hl_lock *lock);
 /* ---- park ---- */
 
 /*
- * Sleeps while *word == expected, until woken, the deadline (clock_now_ns time, CLOCK_NEVER), or for no reason: callers
- * loop. ETIMEDOUT: the deadline has passed. 0 otherwise.
+ * Sleeps while *word == expected, until woken, the deadline (clock_now_ns time, CLOCK_NEVER), or
+ * for no reason: callers loop. ETIMEDOUT: the deadline has passed. 0 otherwise.
  */
 int park_wait(_Atomic uint32_t *word, uint32_t expected, int64_t deadline_ns);
 /* Wakes up to `count` sleepers of the word; it need not exist any more. */
 void park_wake(_Atomic uint32_t *word, int count);
 
 /*
- * Tests: blocks until at least `count` threads sleep in park_wait with a deadline, so that the virtual clock can be moved
- * knowing that they wait. Only under the virtual clock.
+ * Tests: blocks until at least `count` threads sleep in park_wait with a deadline, so that the
+ * virtual clock can be moved knowing that they wait. Only under the virtual clock.
  */
 void park_await_sleepers(unsigned count);
 
 /* ---- domain ---- */
 
 /* hl_queue_domain_new with a class of the table. */
-int queue_domain_new(hl_queue_domain **out, const char *name, const hl_lock_class *lock_class_or_null);
+int queue_domain_new(hl_queue_domain **out, const char *name,
+                     const hl_lock_class *lock_class_or_null);
 /* Acquire; release runs, after unlocking and in order, what the calls in between made ready. */
 #define queue_domain_acquire(domain) queue_domain_acquire_at((domain), HL_HERE)
 void queue_domain_acquire_at(hl_queue_domain *domain, const char *place);
@@ -72,8 +75,9 @@ void queue_domain_assert_held(const hl_queue_domain *domain);
 struct queue_core;
 
 /*
- * A place in a line. Memory is the caller's. fire runs once, after the domain was released by whoever made it ready, unless
- * queue_wait_cancel came first. State and result are written under the domain and may be read by fire without it.
+ * A place in a line. Memory is the caller's. fire runs once, after the domain was released by
+ * whoever made it ready, unless queue_wait_cancel came first. State and result are written under
+ * the domain and may be read by fire without it.
  */
 struct queue_wait {
     void (*fire)(struct queue_wait *wait);
@@ -87,14 +91,16 @@ struct queue_wait {
     struct list_node ready_node;
 };
 
-/* One stand in one core's line; a waiter for several cores needs one for each. Zeroed before first use. */
+/* One stand in one core's line; a waiter for several cores needs one for each. Zeroed before first
+ * use. */
 struct queue_link {
     struct list_node node;
     struct queue_wait *wait;
     struct queue_core *core;
 };
 
-/* A pluggable order for items that must be found again (a tube's ready jobs); see queue_core.c for the others. */
+/* A pluggable order for items that must be found again (a tube's ready jobs); see queue_core.c for
+ * the others. */
 struct queue_core_options {
     const char *name; /* must live as long as the core */
     enum hl_queue_order order;
@@ -102,7 +108,8 @@ struct queue_core_options {
     /* HL_QUEUE_PRIORITY: a total order; the core does not add order of arrival to it */
     bool (*less)(const void *a, const void *b, const void *arg);
     const void *arg;
-    void (*moved)(void *item, size_t pos); /* tells an item its position, or HEAP_NOWHERE; may be NULL */
+    void (*moved)(void *item,
+                  size_t pos); /* tells an item its position, or HEAP_NOWHERE; may be NULL */
 };
 
 struct queue_core {
@@ -119,13 +126,15 @@ struct queue_core {
     bool held; /* paused: items stay, getters wait; put works */
 };
 
-void queue_core_init(struct queue_core *core, hl_queue_domain *domain, const struct queue_core_options *options);
+void queue_core_init(struct queue_core *core, hl_queue_domain *domain,
+                     const struct queue_core_options *options);
 /* Nobody waits in it any more; items left inside are the caller's. */
 void queue_core_fini(struct queue_core *core);
 
 /*
- * put is open_task + insert. They are separate because a job that comes back (retry, expired lease, delay over) is inserted again
- * without being a new task, and a delayed job is a task before it is in the queue.
+ * put is open_task + insert. They are separate because a job that comes back (retry, expired lease,
+ * delay over) is inserted again without being a new task, and a delayed job is a task before it is
+ * in the queue.
  */
 /* EAGAIN: full (maxsize). ESHUTDOWN. ENOMEM. */
 int queue_core_put(struct queue_core *core, void *item);
@@ -138,25 +147,30 @@ int queue_core_insert(struct queue_core *core, void *item);
 /* Room for `more` inserts, which then can't fail. ENOMEM. */
 int queue_core_reserve(struct queue_core *core, size_t more);
 
-/* The item that would leave next, or NULL if empty (HL_QUEUE_PRIORITY with a null item: use len). */
+/* The item that would leave next, or NULL if empty (HL_QUEUE_PRIORITY with a null item: use len).
+ */
 void *queue_core_first(const struct queue_core *core);
 size_t queue_core_len(const struct queue_core *core);
 /* Takes it; lets a waiting putter in. EAGAIN: empty or held. ESHUTDOWN: empty and shut down. */
 int queue_core_take(struct queue_core *core, void **item);
-/* HL_QUEUE_PRIORITY: takes the item at that position, as told by `moved`; lets a waiting putter in. */
+/* HL_QUEUE_PRIORITY: takes the item at that position, as told by `moved`; lets a waiting putter in.
+ */
 void *queue_core_remove(struct queue_core *core, size_t pos);
 /* A held core keeps its items and lets getters wait. Letting go hands items to waiting getters. */
 void queue_core_hold(struct queue_core *core, bool held);
 void queue_core_shutdown(struct queue_core *core);
 
 /*
- * Get from any of `count` cores: the best first item by `less` of the first core if all have HL_QUEUE_PRIORITY, else of
- * the first core in the array that has one. *which: its index. EAGAIN: none. ESHUTDOWN: all empty and shut down.
+ * Get from any of `count` cores: the best first item by `less` of the first core if all have
+ * HL_QUEUE_PRIORITY, else of the first core in the array that has one. *which: its index. EAGAIN:
+ * none. ESHUTDOWN: all empty and shut down.
  */
 int queue_core_take_any(struct queue_core *const *cores, size_t count, void **item, size_t *which);
 
-/* Gets into line in each of the cores at once; `links` has `count` entries. Fires when one has an item for it, or all are shut down. */
-void queue_wait_get(struct queue_wait *wait, struct queue_core *const *cores, struct queue_link *links, size_t count);
+/* Gets into line in each of the cores at once; `links` has `count` entries. Fires when one has an
+ * item for it, or all are shut down. */
+void queue_wait_get(struct queue_wait *wait, struct queue_core *const *cores,
+                    struct queue_link *links, size_t count);
 void queue_wait_put(struct queue_wait *wait, struct queue_core *core, struct queue_link *link);
 /* Fires when nothing is unfinished; only to be called while something is. */
 void queue_wait_join(struct queue_wait *wait, struct queue_core *core, struct queue_link *link);
@@ -164,19 +178,21 @@ void queue_wait_join(struct queue_wait *wait, struct queue_core *core, struct qu
 bool queue_wait_cancel(struct queue_wait *wait);
 
 /*
- * For waits that a layer above lines up in lists of its own (a job's waiters): takes the wait as lined, and later makes it ready, so that it
- * fires, after the domain is released, among the others. cancel works between the two, but takes it out of no list but the core's own.
+ * For waits that a layer above lines up in lists of its own (a job's waiters): takes the wait as
+ * lined, and later makes it ready, so that it fires, after the domain is released, among the
+ * others. cancel works between the two, but takes it out of no list but the core's own.
  */
 void queue_wait_line_up(struct queue_wait *wait);
 void queue_wait_make_ready(hl_queue_domain *domain, struct queue_wait *wait, int result);
 
 /*
- * Blocks the calling thread until the wait is ready or the deadline has come. Called with the domain held, which it releases while it
- * sleeps; holds it again when it returns. The wait was lined up by one of the three above with `fire` left NULL: a thread's own
- * wake-up is put there. 0: ready (also when it became so at the last moment), see wait->result. ETIMEDOUT: cancelled.
- * `what` is for hl_thread_enumerate: "queue get", ...
+ * Blocks the calling thread until the wait is ready or the deadline has come. Called with the
+ * domain held, which it releases while it sleeps; holds it again when it returns. The wait was
+ * lined up by one of the three above with `fire` left NULL: a thread's own wake-up is put there. 0:
+ * ready (also when it became so at the last moment), see wait->result. ETIMEDOUT: cancelled. `what`
+ * is for hl_thread_enumerate: "queue get", ...
  */
-int queue_wait_block(struct queue_wait *wait, hl_queue_domain *domain, int64_t deadline_ns, const char *what,
-                     const char *object);
+int queue_wait_block(struct queue_wait *wait, hl_queue_domain *domain, int64_t deadline_ns,
+                     const char *what, const char *object);
 
 #endif
