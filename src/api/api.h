@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The admin API: one table of methods (methods.def), JSON in, JSON out. Doors (the beanstalk port's
+ * `call`, later HTTP) bring calls in and answers out; they know no method, and methods know no
+ * door.
+ *
+ * A call is answered at once or later: `wait` and `join` answer when it happened. Everything of a
+ * call runs on its door's thread but `wake`, which says from any thread that the answer can be
+ * fetched:
+ *
+ *     api_call_start    0: answered. EINPROGRESS: later, and then
+ *       -> wake         once, on any thread, possibly before start has returned
+ *       -> api_call_finish   on the door's thread; now it is answered
+ *     api_call_cancel   true: wake will not be called. false: it was, or is about to be.
+ *     api_call_time_out     at deadline_ns; true: cancelled, and answered with timed_out
+ *     api_call_fini     when the answer was used, or after a cancel that said true
+ *
+ * Errors are {"code":WORD,"message":SENTENCE}; the words are those of base/errtab.def.
+ */
+#ifndef API_API_H
+#define API_API_H
+
+#include "base/buf.h"
+#include "broker/broker.h"
+#include "history/history.h"
+#include "house/house.h"
+#include "worker/worker.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct api;
+
+struct api_connections {
+    uint64_t open, accepted, accept_pauses, bytes_in, bytes_out;
+};
+
+/* What the methods speak about. All borrowed, all must outlive the api; NULL where it says so. */
+struct api_links {
+    struct broker *broker;
+    struct history *history;
+    struct house *house; /* NULL: `stats` has no samples */
+    struct worker_pool *const *pools;
+    size_t pool_count;
+    /* What only the daemon can see, since doors lie above this folder. NULL: left out of `stats`.
+     */
+    void (*connections)(struct api_connections *out, void *arg);
+    void (*commands)(void (*visit)(const char *name, uint64_t count, void *to), void *to,
+                     void *arg);
+    void *arg; /* for both */
+};
+
+/* Starts the clock of "uptime". ENOMEM. */
+int api_new(struct api **out, const struct api_links *links);
+/* No call is pending. */
+void api_free(struct api **api);
+
+struct api_method;
+
+struct api_call {
+    unsigned magic; /* the api's; api_call_start sets it */
+
+    /* set by the door */
+    void (*wake)(struct api_call *call); /* from any thread: only pass it on */
+
+    /* for the door to read */
+    int error;           /* 0: answer is the result; else answer is the error object */
+    struct buf answer;   /* JSON, one line, no newline. Empty: memory ran out, say so */
+    int64_t deadline_ns; /* when to call api_call_time_out; CLOCK_NEVER */
+
+    /* the api's */
+    struct api *api;
+    const struct api_method *method;
+    struct broker_waiter waiter;
+    uint64_t id;                 /* wait */
+    char tube[JOB_TUBE_MAX + 1]; /* join */
+    int64_t timeout_ns;
+};
+
+/*
+ * `method` and `json` are copied as needed; `json` may be empty, which is {}. The call is the
+ * door's memory and must stay where it is until it is answered or cancelled.
+ */
+int api_call_start(struct api_call *call, struct api *api, const char *method, size_t method_len,
+                   const char *json, size_t json_len);
+void api_call_finish(struct api_call *call);
+bool api_call_cancel(struct api_call *call);
+bool api_call_time_out(struct api_call *call);
+void api_call_fini(struct api_call *call);
+
+/* Answers an error of the door's own (body too big) in the same form. */
+void api_call_refuse(struct api_call *call, int error, const char *message);
+
+#endif

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The beanstalk door: the protocol that clients of beanstalkd speak, plus `call`, which leads to
+ * the table of methods in api.h. A front is the protocol (net.h) for net_new, and its argument:
+ *
+ *     front_new(&front, &settings, broker, api);
+ *     net_new(&net, &net_settings, &front_protocol, front);
+ *
+ * Answers are byte for byte those of beanstalkd 1.13, but for its two framing bugs: a stray CR and
+ * an overlong line each get one BAD_FORMAT, and the connection goes on. Commands that hilera
+ * doesn't have (yet) get UNKNOWN_COMMAND. An HTTP request is refused at its first line.
+ */
+#ifndef FRONT_FRONT_H
+#define FRONT_FRONT_H
+
+#include "api/api.h"
+#include "broker/broker.h"
+#include "net/net.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define FRONT_LINE_MAX 224                    /* with CR LF, as beanstalkd */
+#define FRONT_JOB_SIZE_DEFAULT 65535          /* beanstalkd's -z */
+#define FRONT_JOB_SIZE_MAX 1073741824         /* beanstalkd's ceiling for -z: 1 GiB */
+#define FRONT_CALL_SIZE_MAX ((size_t)1 << 20) /* parameters of one `call` */
+
+struct front;
+
+struct front_settings {
+    size_t max_job_size; /* bytes of a body; 0: the default; above FRONT_JOB_SIZE_MAX: EINVAL */
+    unsigned loops;      /* as net_settings.loops */
+};
+
+/* `broker` and `api` must outlive it. EINVAL, ENOMEM. */
+int front_new(struct front **out, const struct front_settings *settings, struct broker *broker,
+              struct api *api);
+/* After net_stop. */
+void front_free(struct front **front);
+
+/* For net_new; its argument is the struct front. */
+extern const struct net_protocol front_protocol;
+
+/* How often each command was executed; `name` is beanstalkd's ("put", "stats-job"). Any thread. */
+void front_each_command(const struct front *front,
+                        void (*visit)(const char *name, uint64_t count, void *arg), void *arg);
+
+#endif

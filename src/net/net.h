@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The network: event loops, listeners, connections; the only user of libevent's core.
+ *
+ * A connection belongs to one loop, and so to one thread, for life. What is said on it is the
+ * business of a protocol: a const method table whose functions run on the loop's thread only.
+ * Other threads reach a connection through its loop's inbox (loop_post).
+ *
+ * The hot path, in the order of one turn: one read of up to NET_READ_SIZE bytes into the loop's
+ * buffer, as many calls of the protocol's `input` as there are complete commands, one write of all
+ * the answers. Bytes that are no complete command yet are kept with the connection, in memory that
+ * goes back as soon as they are used. Nothing in a turn touches epoll: reading is level-triggered
+ * and stays registered, writing is asked for only after the socket took no more.
+ *
+ * Ceilings: a connection doesn't execute while more than NET_OUTPUT_HIGH bytes of answers wait,
+ * isn't read from while it doesn't execute and NET_READ_SIZE bytes wait, and after
+ * NET_TURN_COMMANDS commands lets the others of its loop go first.
+ */
+#ifndef NET_NET_H
+#define NET_NET_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#define NET_READ_SIZE ((size_t)64 * 1024)
+#define NET_OUTPUT_HIGH ((size_t)256 * 1024)
+#define NET_TURN_COMMANDS 1024
+#define NET_LOOPS_MAX 64
+
+struct net;
+struct loop;
+struct conn;
+
+/* ---- the protocol: what runs on connections ---- */
+
+/* Every entry but `hangup`, `timeout` is mandatory. All run on the loop's thread. */
+struct net_protocol {
+    const char *name;
+    /* Bytes of session memory that each connection gets, zeroed; handed to the other functions. */
+    size_t session_size;
+    /* A connection came. Not 0: it is closed at once, `close` is not called. `arg`: net_new's. */
+    int (*open)(void *session, struct conn *conn, void *arg);
+    /*
+     * Executes the complete commands at the front of `data`, while conn_may_run, and returns how
+     * many bytes are done with. The rest comes again, with what arrived since behind it. At most
+     * NET_READ_SIZE bytes may be left unused for want of more input; a protocol whose unit is
+     * longer uses conn_receive. `data` is valid during the call only.
+     */
+    size_t (*input)(void *session, const char *data, size_t len);
+    /* The memory of conn_receive is full. */
+    void (*received)(void *session);
+    /* The other side sends no more. Called once, while the connection is paused, or when all input
+     * was given to `input`; after the latter it is closed unless the call paused it. */
+    void (*hangup)(void *session);
+    /* The time of conn_timer_set has come. */
+    void (*timeout)(void *session);
+    /* The connection is gone; `conn` must not be used any more. Called once for each good open. */
+    void (*close)(void *session);
+};
+
+/* ---- the whole ---- */
+
+struct net_settings {
+    unsigned loops;         /* threads io-0 ...; 0: 1 */
+    size_t connections_max; /* at this many, accepting pauses; 0: no limit but the descriptors */
+};
+
+/* Loops, not running. `protocol` and `arg` must outlive it. EINVAL: too many loops. ENOMEM, EMFILE.
+ */
+int net_new(struct net **out, const struct net_settings *settings,
+            const struct net_protocol *protocol, void *arg);
+
+/* A sentence for people: what failed, where, and what would help. */
+struct net_error {
+    char text[512];
+};
+
+/*
+ * A Unix socket. A stale file (a killed daemon's) is replaced; `path`.lock, held as long as the
+ * listener lives, makes that safe against two starting at once. EADDRINUSE: somebody listens there.
+ * EEXIST: what is there is no socket. ENAMETOOLONG. Others as from the system. `mode`: who may
+ * connect (0660); the umask doesn't matter. Between net_new and net_start.
+ */
+int net_listen_unix(struct net *net, const char *path, mode_t mode, struct net_error *error);
+
+/*
+ * TCP. `host`: a numeric address or a name ("127.0.0.1", "::1", "localhost"), the first result is
+ * taken; NULL or "": every address. `port` 0: any free one. EADDRINUSE: the error names who listens
+ * there, as far as it can be found out. EINVAL: no such host.
+ */
+int net_listen_tcp(struct net *net, const char *host, uint16_t port, struct net_error *error);
+
+/* Listener number `index`, in order of making, for people and tests: "unix:PATH" or
+ * "127.0.0.1:11300" with the real port. NULL: there is none. */
+const char *net_listener_name(const struct net *net, size_t index);
+/* The port a TCP listener got; 0 for others. */
+uint16_t net_listener_port(const struct net *net, size_t index);
+
+/* Starts the threads; connections are accepted from here on. Once. EAGAIN: no more threads. */
+int net_start(struct net *net);
+
+/* No new connections; the listeners close and their socket files go. The others stay. Idempotent.
+ */
+void net_stop_listening(struct net *net);
+
+/*
+ * Ends: stops listening; nothing more is read or executed; answers already given are written as
+ * long as `grace_ns` allows; then every connection is closed and the threads are joined.
+ */
+void net_stop(struct net *net, int64_t grace_ns);
+/* Not started, or stopped. */
+void net_free(struct net **net);
+
+struct net_stats {
+    uint64_t connections;   /* open now */
+    uint64_t accepted;      /* since the start */
+    uint64_t accept_pauses; /* how often descriptors (or connections_max) ran out */
+    uint64_t bytes_in, bytes_out;
+    uint64_t turns;  /* of all loops */
+    uint64_t yields; /* a connection had NET_TURN_COMMANDS commands and more */
+    uint64_t stalls; /* execution paused, because answers were not read */
+};
+/* From any thread. */
+void net_stats(const struct net *net, struct net_stats *out);
+unsigned net_loop_count(const struct net *net);
+
+/* ---- one connection; on its loop's thread only ---- */
+
+/*
+ * Answers. They are collected and written at the end of the turn. None of these fails: if memory
+ * runs out the connection is closed, and what is written to it goes nowhere.
+ */
+void conn_write(struct conn *conn, const void *bytes, size_t len);
+/* At least `size` (at most CONN_SPACE_MAX) bytes to write into, and then how many of them were
+ * used. */
+#define CONN_SPACE_MAX 1024
+char *conn_space(struct conn *conn, size_t size);
+void conn_space_used(struct conn *conn, size_t len);
+/* Without copying: `release(arg)` is called once `data` isn't needed any more, possibly at once. */
+void conn_write_ref(struct conn *conn, const void *data, size_t len, void (*release)(void *arg),
+                    void *arg);
+
+/* Whether `input` may execute one (more) command now; asked once before each. */
+bool conn_may_run(struct conn *conn);
+
+/*
+ * From `input`: the next `len` bytes behind what this call returns as used go to `memory` and not
+ * to `input`, then `received` is called. The memory must stay until then or until `close`.
+ */
+void conn_receive(struct conn *conn, void *memory, size_t len);
+
+/* No calls of `input` until conn_resume: the answer to a command will come later. */
+void conn_pause(struct conn *conn);
+void conn_resume(struct conn *conn);
+
+/* Closes it when everything written so far is out; nothing more is executed. */
+void conn_finish(struct conn *conn);
+
+/* One timer: `timeout` is called at that time (clock_now_ns); CLOCK_NEVER: not. */
+void conn_timer_set(struct conn *conn, int64_t deadline_ns);
+
+/* Which loop: 0 .. net_loop_count - 1; for counters with one writer. */
+unsigned conn_loop_index(const struct conn *conn);
+
+/* ---- from other threads ---- */
+
+/* Names a connection beyond its life: a number that isn't given to another one. */
+struct conn_handle {
+    struct loop *loop;
+    uint64_t id;
+};
+struct conn_handle conn_get_handle(const struct conn *conn);
+
+/*
+ * Calls deliver on the loop's thread, in order of posting, with the session, or with NULL if the
+ * connection is gone. Memory is the poster's, who gets it back with deliver. From any thread. The
+ * loop must be held: see below.
+ */
+struct loop_message {
+    struct loop_message *next; /* the inbox's */
+    struct conn_handle to;
+    void (*deliver)(struct loop_message *message, void *session);
+};
+void loop_post(struct loop_message *message);
+
+/*
+ * A loop that is told to stop goes on until nobody holds it any more: who may post later takes a
+ * hold on the loop's own thread, and drops it there too, in `deliver` or when nothing will come.
+ */
+void loop_hold(struct conn_handle handle);
+void loop_drop(struct conn_handle handle);
+
+#endif
