@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: MIT
+/*
+ * What a job is: its header, its body, the states it moves through, how an attempt ended, and the
+ * record that outlives it.
+ *
+ * Nothing here locks. A job belongs to the broker and is covered by the broker's domain; bodies and
+ * records are immutable once shared and counted with atomic references, so they pass between
+ * threads freely.
+ *
+ * Memory: a queued job costs its header (80 bytes), its body (16 bytes and the bytes), and nothing
+ * else; what few jobs need (a reason, waiters, rare counters) is in a side record made on demand.
+ */
+#ifndef JOB_JOB_H
+#define JOB_JOB_H
+
+#include "base/buf.h"
+#include "base/heap.h"
+#include "base/list.h"
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* ---- tube names ---- */
+
+#define JOB_TUBE_NAME_MAX 200 /* bytes; the beanstalk protocol's limit */
+#define JOB_TUBE_DEFAULT "default"
+
+/*
+ * 1 to 200 bytes of A-Z a-z 0-9 - + / ; . $ _ ( ), the first one not '-'. EINVAL: empty, or a byte
+ * that isn't allowed. ENAMETOOLONG. `name` need not be terminated.
+ */
+int job_tube_name_check(const char *name, size_t len);
+/* The rule as half a sentence, for messages: "a tube's name is 1 to 200 bytes of ..."; static. */
+const char *job_tube_name_rule(void);
+
+/* ---- states ---- */
+
+enum job_state {
+#define JOB_STATE(name, container, word, what) JOB_##name,
+#include "job/job_states.def"
+#undef JOB_STATE
+    JOB_STATE_COUNT
+};
+
+/* Where the broker keeps a job. */
+enum job_container { JOB_IN_NONE = 0, JOB_IN_READY, JOB_IN_DELAYED, JOB_IN_BURIED };
+
+/* Pure: the container of every job in that state. */
+enum job_container job_container(enum job_state state);
+/* "ready", ...; static. */
+const char *job_state_word(enum job_state state);
+/* Whether the table job_moves.def has that move. */
+bool job_may_move(enum job_state from, enum job_state to);
+
+/* ---- body ---- */
+
+/*
+ * The bytes of a job. Whoever receives a job makes the body, fills `bytes` while it is the only
+ * holder, and hands it over; from then on nobody writes to it.
+ */
+struct job_body {
+    unsigned magic;
+    _Atomic uint32_t refs;
+    size_t len;
+    char bytes[];
+};
+
+/* With one reference; `bytes` is not initialised. ENOMEM. */
+int job_body_new(struct job_body **out, size_t len);
+struct job_body *job_body_ref(struct job_body *body);
+/* Drops the caller's reference and nulls *body (which may be NULL already). */
+void job_body_unref(struct job_body **body);
+
+/* ---- the job ---- */
+
+#define JOB_REASON_MAX 256 /* bytes of a reason with its NUL; longer ones are cut */
+
+/* What few jobs have. */
+struct job_rare {
+    int64_t delay_ns; /* as asked for by put (or by release) */
+    uint32_t timeouts, releases, buries, kicks;
+    struct list waiters; /* the broker's: who waits for the end of this job */
+    char *reason;        /* why it was buried; NULL: none */
+};
+
+struct broker_tube;
+
+/* Covered by the broker's domain, all of it. */
+struct job {
+    unsigned magic;
+    uint32_t pri;           /* 0 is the most urgent */
+    uint32_t pos;           /* in its container's heap; JOB_NOWHERE: in none */
+    unsigned state : 4;     /* enum job_state */
+    unsigned settling : 1;  /* reserved, its attempt is over and being recorded */
+    unsigned reserves : 27; /* how often it was reserved; stays at the largest */
+    uint64_t id;
+    struct broker_tube *tube; /* the job holds a reference on it */
+    struct job_body *body;
+    int64_t created_ns; /* clock_now_ns at put */
+    int64_t ttr_ns;
+    /* delayed: when it becomes ready; reserved: when its TTR is over; buried: order of burial */
+    int64_t key_ns;
+    uint64_t token; /* of the present lease; 0: not reserved */
+    struct job_rare *rare;
+};
+
+#define JOB_NOWHERE UINT32_MAX
+#define JOB_RESERVES_MAX ((1U << 27) - 1)
+
+/* A job of state NEW that takes the body over (nulls *body). ENOMEM: the body stays the caller's.
+ */
+int job_new(struct job **out, struct job_body **body);
+void job_free(struct job **job);
+
+/* The side record, made if there is none. NULL: out of memory. */
+struct job_rare *job_rare_need(struct job *job);
+
+/* Changes the state; a move that isn't in the table stops the program and names the job. */
+void job_move(struct job *job, enum job_state to);
+
+/* Orders for heaps: priority then id; key then id. `arg` isn't used. */
+bool job_ready_less(const void *a, const void *b, const void *arg);
+bool job_key_less(const void *a, const void *b, const void *arg);
+/* `moved` for heaps: writes job->pos. */
+void job_moved(void *job, size_t pos);
+
+/* ---- outcome: how an attempt ended ---- */
+
+enum job_outcome_kind {
+#define JOB_OUTCOME(name, word, finishes) JOB_OUTCOME_##name,
+#include "job/job_outcomes.def"
+#undef JOB_OUTCOME
+    JOB_OUTCOME_COUNT
+};
+
+/* "done", ...; static. */
+const char *job_outcome_word(enum job_outcome_kind kind);
+
+struct job_outcome {
+    enum job_outcome_kind kind;
+    int exit_status;             /* of a process that exited; -1: none */
+    int signal;                  /* that ended the process; 0: none */
+    char reason[JOB_REASON_MAX]; /* "": none */
+    struct buf out, err;         /* captured, possibly cut */
+    bool out_truncated, err_truncated;
+    int64_t started_ns, ended_ns; /* clock_now_ns */
+};
+
+/* DONE, without exit status, reason or output. */
+void job_outcome_init(struct job_outcome *outcome);
+/* Frees the captured output. */
+void job_outcome_fini(struct job_outcome *outcome);
+void job_outcome_reason(struct job_outcome *outcome, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* ---- view: a job copied out of the broker ---- */
+
+struct job_view {
+    uint64_t id;
+    char tube[JOB_TUBE_NAME_MAX + 1];
+    enum job_state state;
+    uint32_t pri;
+    int64_t delay_ns, ttr_ns;
+    int64_t created_ns;   /* clock_now_ns time */
+    int64_t age_ns;       /* since put */
+    int64_t time_left_ns; /* reserved: of its TTR, may be negative; delayed: until ready; else 0 */
+    size_t size;          /* of the body */
+    uint32_t reserves, timeouts, releases, buries, kicks;
+    char reason[JOB_REASON_MAX]; /* why it is buried; "": none */
+};
+
+/* ---- record: what is kept of a finished job ---- */
+
+/* Immutable, counted, one piece of memory. Strings are NUL-terminated. */
+struct job_record {
+    unsigned magic;
+    _Atomic uint32_t refs;
+    uint64_t id;
+    enum job_outcome_kind kind;
+    int exit_status; /* -1: none */
+    int signal;      /* 0: none */
+    uint32_t pri;
+    uint32_t reserves, timeouts, releases, buries, kicks;
+    int64_t delay_ns, ttr_ns;
+    size_t size;             /* of the body */
+    int64_t finished_ns;     /* clock_now_ns time; retention counts from here */
+    int64_t created_wall_ns; /* since 1970 */
+    int64_t started_wall_ns; /* of the last attempt; 0: there was none */
+    int64_t ended_wall_ns;
+    int64_t waited_ns;   /* from put to the start of the last attempt (or to the deletion) */
+    int64_t duration_ns; /* of the last attempt */
+    const char *tube;
+    const char *reason; /* "": none */
+    const char *out, *err;
+    size_t out_len, err_len;
+    bool out_truncated, err_truncated;
+    size_t memory; /* bytes of the whole record */
+    char text[];
+};
+
+/*
+ * From a job as it was when it finished and how it ended; copies both. outcome->started_ns 0: there
+ * was no attempt. ENOMEM.
+ */
+int job_record_new(struct job_record **out, const struct job_view *view,
+                   const struct job_outcome *outcome);
+struct job_record *job_record_ref(struct job_record *record);
+void job_record_unref(struct job_record **record);
+
+#endif

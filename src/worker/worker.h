@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Pools of worker threads, and the handlers they run jobs with.
+ *
+ * A worker is a plain blocking thread: take a job, run the handler, settle, again. A handler is a
+ * const table of methods; adding one is one file and a row of handlers.def.
+ */
+#ifndef WORKER_WORKER_H
+#define WORKER_WORKER_H
+
+#include "broker/broker.h"
+
+/* ---- handlers ---- */
+
+/* What a pool's configuration says about its handler; each handler's check names what it needs. */
+struct handler_settings {
+    const char *const *argv; /* exec: program and arguments, ended by NULL; copied by open */
+    size_t output_max;       /* bytes kept of stdout and of stderr each; 0: HANDLER_OUTPUT_MAX */
+    int64_t kill_after_ns;   /* from TERM to KILL when a job is stopped; 0: HANDLER_KILL_AFTER_NS */
+    int64_t drain_ns;        /* how long output of a process that ended may still come from others
+                                that hold its pipes; 0: HANDLER_DRAIN_NS */
+    uint64_t nofile;         /* soft RLIMIT_NOFILE for children; 0: as the daemon's */
+};
+
+#define HANDLER_OUTPUT_MAX ((size_t)64 * 1024)
+#define HANDLER_KILL_AFTER_NS (5 * HL_SECOND)
+#define HANDLER_DRAIN_NS (HL_SECOND / 4)
+
+/* One run of a job. */
+struct handler_call {
+    const struct broker_lease *lease;
+    int stop_fd; /* becomes readable (never read it) when the job must stop now */
+    struct job_outcome
+        *outcome; /* initialised as DONE; started_ns is set. Times aren't the handler's */
+};
+
+struct handler {
+    const char *name;
+    const char *summary; /* one line for people */
+    /* Whether the settings are enough. EINVAL: `why` says what is wrong and what would be right. */
+    int (*check)(const struct handler_settings *settings, char *why, size_t why_size);
+    /* Once for each pool. *state is passed to run by all its workers at once. ENOMEM, ... */
+    int (*open)(const struct handler_settings *settings, void **state);
+    void (*close)(void **state);
+    /* Runs the job to its end and says how it ended; when stopped: RETURNED, with nothing of it
+     * left running. */
+    void (*run)(void *state, struct handler_call *call);
+};
+
+/* By name; NULL: none. */
+const struct handler *handler_find(const char *name);
+/* The row at that place, or NULL behind the last: for lists and messages. */
+const struct handler *handler_at(size_t index);
+
+/* ---- pools ---- */
+
+struct worker_pool;
+
+struct worker_pool_settings {
+    const char *name;         /* at most 32 bytes; threads are called "<name>-<n>" from 1 */
+    const char *const *tubes; /* copied, as everything here */
+    size_t tube_count;
+    unsigned workers; /* 1 to WORKER_POOL_MAX */
+    const char *handler;
+    struct handler_settings handler_settings;
+};
+
+#define WORKER_POOL_MAX 1024
+#define WORKER_POOL_NAME_MAX 32
+
+/* What worker_pool_new would refuse. 0, or EINVAL and a sentence in `why`. */
+int worker_pool_check(const struct worker_pool_settings *settings, char *why, size_t why_size);
+
+/* Not started. EINVAL as check (in `why`). ENOMEM, EMFILE: `why` says what failed. */
+int worker_pool_new(struct worker_pool **out, const struct worker_pool_settings *settings,
+                    struct broker *broker, char *why, size_t why_size);
+/* A pool that isn't running: never started, or stopped. */
+void worker_pool_free(struct worker_pool **pool);
+
+/* EAGAIN: the system has no more threads; those that ran are stopped again. EALREADY. */
+int worker_pool_start(struct worker_pool *pool);
+
+/* No more jobs are taken; running ones go on. Returns at once. For stopping several pools together.
+ */
+void worker_pool_quiesce(struct worker_pool *pool);
+/*
+ * Quiesces, gives running jobs `grace_ns` to end, then stops them (exec: TERM, then KILL) and waits
+ * for that; their jobs are ready again. Returns when all threads have ended. Again: does nothing.
+ */
+void worker_pool_stop(struct worker_pool *pool, int64_t grace_ns);
+
+const char *worker_pool_name(const struct worker_pool *pool);
+
+struct worker_pool_stats {
+    const char *name, *handler; /* valid as long as the pool */
+    const char *const *tubes;   /* likewise */
+    size_t tube_count;
+    unsigned workers; /* threads */
+    unsigned busy;    /* of them in a handler now */
+    uint64_t done, failed, returned;
+};
+void worker_pool_stats(const struct worker_pool *pool, struct worker_pool_stats *stats);
+
+#endif
