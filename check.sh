@@ -1,0 +1,314 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# Checks everything in one command: builds with warnings as errors, runs the suite plain and under the sanitizers, and
+# the static checks. Prints a line a step and what went wrong; the last line is always "N passed, N failed".
+#
+# It needs nothing prepared: what is missing on a Debian is installed (packaging/deps.sh says what and why). All it makes is
+# under build/; a second run builds only what changed. A test counts for each build it runs in, a static step counts as one.
+#
+# Two lanes share the machine: the builds with their tests, one after another, and beside them, at lower priority, the
+# static steps. A step is a function step_NAME that succeeds or not; its output goes to build/check/NAME.log. To add
+# one, write the function and put its name into a lane.
+set -uo pipefail
+cd "$(dirname "$0")" || exit 1
+top=$PWD
+logs=$top/build/check
+
+test_lane=(plain asan tsan dist)
+lint_lane=(format scripts analyzer cppcheck tidy)
+
+usage() {
+    cat <<'END'
+usage: ./check.sh [--quick] [--only STEP]... [--distcheck] [--jobs N]
+
+  --quick      only the plain build and its tests
+  --only STEP  only this step (may be repeated)
+  --distcheck  run the whole 'make distcheck' in the step 'dist'
+  --jobs N     N things at once in the lane of the tests (default: one a processor)
+
+Steps with tests:  plain     the whole suite
+                   asan      under AddressSanitizer, LeakSanitizer and UndefinedBehaviorSanitizer
+                   tsan      under ThreadSanitizer
+                   dist      the tarball builds and installs outside of the checkout
+Static steps:      format    clang-format
+                   scripts   shellcheck
+                   analyzer  gcc -fanalyzer
+                   cppcheck  cppcheck
+                   tidy      clang-tidy
+Logs are in build/check/. The exit status is 0 only if tests ran and none failed.
+END
+}
+
+# ---- builds ----
+
+# Makes build folder $1 with the remaining arguments for configure, unless it was made with the same ones before.
+configured() {
+    local folder=$top/build/$1
+    shift
+    mkdir -p "$folder" && cd "$folder" || return
+    if [ ! -f Makefile ] || [ "$*" != "$(cat .arguments 2>/dev/null)" ]; then
+        rm -f .arguments
+        "$top/configure" --quiet "$@" || return
+        echo "$*" >.arguments
+    fi
+}
+
+# Makefile.in and configure belong to all build folders, so they are renewed here, once, and not by several makes at a time.
+autotools_ready() {
+    local made
+    for made in configure Makefile.in; do
+        [ -f $made ] && [ -z "$(find configure.ac Makefile.am m4/hl_*.m4 -newer $made)" ] || return
+    done
+}
+
+step_autogen() {
+    autotools_ready || ./autogen.sh
+}
+
+step_plain() {
+    configured plain --enable-werror && make -s "-j$jobs" && make -s "-j$jobs" check
+}
+
+# Style tests read the sources, which no sanitizer changes. (The variables are make's.)
+# shellcheck disable=SC2016
+program_tests='TESTS=$(unit_tests) $(scenario_tests)'
+
+step_asan() {
+    configured asan --enable-werror --enable-asan && make -s "-j$jobs" &&
+        ASAN_OPTIONS=detect_leaks=1:detect_stack_use_after_return=1:strict_string_checks=1 \
+            make -s "-j$jobs" check "$program_tests"
+}
+
+# On a kernel that spreads addresses further than this ThreadSanitizer knows, its programs stop at once; without the
+# randomization they run.
+step_tsan() {
+    local prefix=()
+    configured tsan --enable-werror --enable-tsan && make -s "-j$jobs" || return
+    echo 'int main(void) { return 0; }' >hello.c && gcc -fsanitize=thread -o hello hello.c || return
+    ./hello 2>/dev/null || prefix=(setarch "$(uname -m)" -R)
+    "${prefix[@]}" make -s "-j$jobs" check "$program_tests"
+}
+
+step_dist() {
+    configured plain --enable-werror || return
+    if [ $distcheck = yes ]; then
+        make -s distcheck
+        return
+    fi
+    rm -f hilera-*.tar.* && make -s dist || return
+    local fresh=$top/build/dist archive
+    archive=$(echo "$PWD"/hilera-*.tar.xz)
+    [ ! -e "$fresh" ] || chmod -R u+w "$fresh"
+    rm -rf "$fresh" && mkdir -p "$fresh/src" "$fresh/build" &&
+        tar -xJf "$archive" -C "$fresh/src" --strip-components=1 && chmod -R a-w "$fresh/src" &&
+        cd "$fresh/build" && ../src/configure --quiet --enable-werror --prefix=/usr --with-systemdsystemunitdir=no &&
+        make -s "-j$jobs" && make -s install DESTDIR="$fresh/root" || return
+    local file
+    for file in lib/libhilera.so lib/pkgconfig/hilera.pc include/hilera/queue.h sbin/hilerad bin/hilera; do
+        [ -e "$fresh/root/usr/$file" ] || {
+            echo "make install did not install $file"
+            return 1
+        }
+    done
+}
+
+# ---- static steps ----
+
+# The project's files whose names match the pattern: what git knows of, or in an unpacked tarball what is there.
+project_files() {
+    if [ -e .git ]; then
+        git ls-files --cached --others --exclude-standard
+    else
+        find . -path ./build -prune -o -type f -print | sed 's|^\./||'
+    fi | grep -E "$1" | while read -r file; do
+        [ ! -f "$file" ] || echo "$file"
+    done
+}
+
+step_format() {
+    project_files '\.[ch]$' | xargs -r clang-format --dry-run -Werror
+}
+
+step_scripts() {
+    project_files '\.(sh|test)$|^\.ci/run$' | xargs -r shellcheck
+}
+
+step_analyzer() {
+    configured analyzer --enable-werror CFLAGS="-O2 -g0 -fanalyzer" && make -s
+}
+
+# The C files that are ours to analyse, and the preprocessor's flags for them.
+analysed_files() {
+    project_files '^(src|bench|doc/examples)/.*\.c$'
+}
+
+preprocessor_flags() {
+    make -s -C "$top/build/plain" print-cppflags
+}
+
+step_cppcheck() {
+    local flags
+    (configured plain --enable-werror) && flags=$(preprocessor_flags) || return
+    mkdir -p "$logs/cppcheck"
+    flags=$(tr ' ' '\n' <<<"$flags" | grep -E '^-[ID]' | grep -v -e '^-I/usr')
+    # shellcheck disable=SC2086 # the flags are words
+    analysed_files | cppcheck --quiet --file-list=- --enable=warning,performance,portability --inline-suppr \
+        --error-exitcode=1 --std=c11 --library=gnu --cppcheck-build-dir="$logs/cppcheck" \
+        --suppress=missingIncludeSystem $flags
+}
+
+# clang-tidy is slow and remembers nothing, so what it found good is remembered here, by a hash of all it looks at.
+step_tidy() {
+    local flags file hash seed bad=0 good=$logs/tidy
+    (configured plain --enable-werror) && flags="$(preprocessor_flags) -std=gnu17" || return
+    seed=$(clang-tidy --version && cat .clang-tidy && echo "$flags")
+    mkdir -p "$good"
+    for file in $(analysed_files); do
+        # shellcheck disable=SC2086 # the flags are words
+        hash=$({ echo "$seed" && gcc -E -C -P $flags "$file"; } | sha256sum | cut -d' ' -f1)
+        [ ! -e "$good/$hash" ] || continue
+        # shellcheck disable=SC2086
+        if clang-tidy --quiet "$file" -- $flags; then
+            touch "$good/$hash"
+        else
+            bad=1
+        fi
+    done
+    return $bad
+}
+
+# ---- running and counting ----
+
+# The counts of a run of 'make check' in log $1, as "passed failed skipped".
+count_tests() {
+    awk '/^# (PASS|XFAIL): / { passed += $3 }
+         /^# (FAIL|XPASS|ERROR): / { failed += $3 }
+         /^# SKIP: / { skipped += $3 }
+         END { print passed + 0, failed + 0, skipped + 0 }' "$1"
+}
+
+# What of a failed step is worth reading: the failed tests and the ends of their logs, else the end of the step's own log.
+excerpt() {
+    local name=$1 failures test
+    failures=$(grep -E '^(FAIL|ERROR|XPASS): ' "$logs/$name.log" | head -n 20)
+    if [ -z "$failures" ]; then
+        tail -n 40 "$logs/$name.log"
+        return
+    fi
+    echo "$failures"
+    for test in $(cut -d' ' -f2 <<<"$failures" | sort -u | head -n 5); do
+        echo "---- the end of $test's log"
+        grep -vE '^(PASS|SKIP|ok) ?' "$top/build/$name/${test%.*}.log" | tail -n 40
+    done
+}
+
+# Runs step $1, leaves its counts in build/check/$1.count, prints its line and, when it failed, an excerpt.
+run_step() {
+    local name=$1 status passed failed skipped began=$SECONDS line
+    (eval "step_$name") >"$logs/$name.log" 2>&1 </dev/null
+    status=$?
+    case $name in
+    plain | asan | tsan)
+        read -r passed failed skipped < <(count_tests "$logs/$name.log")
+        if [ "$failed" -eq 0 ] && { [ $status -ne 0 ] || [ "$passed" -eq 0 ]; }; then
+            failed=1
+        fi
+        ;;
+    *)
+        passed=$((status == 0)) failed=$((status != 0)) skipped=0
+        ;;
+    esac
+    echo "$passed $failed" >"$logs/$name.count"
+    line=$(printf '%-10s %4d passed' "$name" "$passed")
+    [ "$failed" -eq 0 ] || line+=", $failed FAILED"
+    [ "$skipped" -eq 0 ] || line+=", $skipped skipped"
+    line+=" ($((SECONDS - began)) s)"
+    [ "$failed" -eq 0 ] || line+=$'\n'$(excerpt "$name" | sed 's/^/    /')
+    printf '%s\n' "$line"
+    [ "$failed" -eq 0 ]
+}
+
+lane() {
+    local name
+    for name in "$@"; do
+        [[ " ${chosen[*]} " != *" $name "* ]] || run_step "$name"
+    done
+}
+
+# The last line, however the script ends. A step that was chosen and left no count was interrupted: a failure.
+finish() {
+    local name passed=0 failed=0 count
+    trap - EXIT INT TERM
+    [ ${#lanes[@]} -eq 0 ] || kill -TERM -- "${lanes[@]/#/-}" 2>/dev/null
+    for name in "${chosen[@]}"; do
+        read -r -a count < <(cat "$logs/$name.count" 2>/dev/null || echo 0 1)
+        passed=$((passed + count[0]))
+        failed=$((failed + count[1]))
+    done
+    echo "$passed passed, $failed failed"
+    [ $failed -eq 0 ] && [ $passed -gt 0 ]
+    exit
+}
+
+jobs=$(nproc)
+distcheck=no
+chosen=()
+while [ $# -gt 0 ]; do
+    case $1 in
+    --quick) chosen+=(plain) ;;
+    --only)
+        if [[ " ${test_lane[*]} ${lint_lane[*]} " != *" ${2-} "* ]]; then
+            echo "check.sh: there is no step '${2-}'; there are: ${test_lane[*]} ${lint_lane[*]}" >&2
+            exit 64
+        fi
+        chosen+=("$2")
+        shift
+        ;;
+    --distcheck) distcheck=yes ;;
+    --jobs)
+        if ! [[ ${2-} =~ ^[1-9][0-9]*$ ]]; then
+            echo "check.sh: --jobs needs a number from 1 up" >&2
+            exit 64
+        fi
+        jobs=$2
+        shift
+        ;;
+    --help)
+        usage
+        exit 0
+        ;;
+    *)
+        echo "check.sh: unknown argument $1; see ./check.sh --help" >&2
+        exit 64
+        ;;
+    esac
+    shift
+done
+[ ${#chosen[@]} -gt 0 ] || chosen=("${test_lane[@]}" "${lint_lane[@]}")
+
+mkdir -p "$logs"
+rm -f "$logs"/*.count
+lanes=()
+trap finish EXIT
+trap 'exit 130' INT TERM
+
+groups=(build test)
+[[ " ${chosen[*]} " =~ \ (format|scripts|cppcheck|tidy)\  ]] && groups+=(lint)
+packaging/deps.sh "${groups[@]}" || exit
+if ! step_autogen >"$logs/autogen.log" 2>&1; then
+    tail -n 40 "$logs/autogen.log"
+    exit 1
+fi
+# All steps but two read what configure makes in build/plain: it is made before the lanes begin.
+if ! (configured plain --enable-werror) >"$logs/configure.log" 2>&1; then
+    tail -n 40 "$logs/configure.log"
+    exit 1
+fi
+
+set -m # each lane in a process group of its own, so that an interrupt ends all of it
+lane "${test_lane[@]}" &
+lanes+=($!)
+(renice -n 10 -p $BASHPID >/dev/null && lane "${lint_lane[@]}") &
+lanes+=($!)
+wait
+lanes=()
