@@ -26,7 +26,7 @@ void buf_clear(struct buf *buf);
 
 /* Room for `more` bytes behind the last one. ENOMEM: unchanged. */
 int buf_reserve(struct buf *buf, size_t more);
-/* ENOMEM: nothing was added. */
+/* `bytes` must not lie in the buffer itself. ENOMEM: nothing was added. */
 int buf_append(struct buf *buf, const void *bytes, size_t len);
 int buf_append_str(struct buf *buf, const char *text);
 int buf_append_char(struct buf *buf, char c);

@@ -32,9 +32,9 @@ void clock_virtual_stop(void);
 bool clock_is_virtual(void);
 
 /*
- * Called (without locks, on the advancing thread) after each move of the virtual clock. Registered
- * once, for ever; at most CLOCK_LISTENERS_MAX. A listener returns when those it woke have seen the
- * new time, where it can.
+ * Called (without locks, on the moving thread) after each move of the virtual clock, its start and
+ * stop included. Registered once, for ever; at most CLOCK_LISTENERS_MAX. A listener returns when
+ * those it woke have seen the new time, where it can.
  */
 #define CLOCK_LISTENERS_MAX 8
 void clock_listen(void (*moved)(void));

@@ -26,7 +26,7 @@ void heap_fini(struct heap *heap);
 
 /* ENOMEM: not added. */
 int heap_insert(struct heap *heap, void *item);
-/* Room for `more` inserts that then can't fail. ENOMEM. */
+/* Room for `more` inserts that then can't fail, unless an item leaves in between. ENOMEM. */
 int heap_reserve(struct heap *heap, size_t more);
 /* The least, or NULL. */
 void *heap_first(const struct heap *heap);

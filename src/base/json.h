@@ -18,16 +18,19 @@
 
 /*
  * Appends `bytes` as a JSON string with its quotes. What isn't valid UTF-8 becomes the text \xNN
- * for each such byte (so it reads \\xNN in JSON); control characters become \uNNNN. ENOMEM.
+ * for each such byte (so it reads \\xNN in JSON), and so does NUL, at which readers that keep C
+ * strings would stop; other control characters become \uNNNN. ENOMEM: part of it may be in `out`.
  */
 int json_append_string(struct buf *out, const void *bytes, size_t len);
-/* The inside of such a string before JSON's own quoting: valid UTF-8, bad bytes as \xNN. ENOMEM. */
+/* The inside of such a string before JSON's own quoting: valid UTF-8, bad bytes and NUL as \xNN.
+ * ENOMEM: part of it may be in `out`. */
 int json_sanitize(struct buf *out, const void *bytes, size_t len);
 /* Whether all of it is valid UTF-8 (no overlong forms, no surrogates, up to U+10FFFF). */
 bool json_is_utf8(const void *bytes, size_t len);
 
 /* Copies JSON text to `out` with every integer of more than 15 digits, outside of strings, put in
- * quotes. ENOMEM. */
+ * quotes. Says nothing about whether it is valid; bad JSON stays bad. ENOMEM: part of it may be in
+ * `out`. */
 int json_quote_integers(struct buf *out, const char *text, size_t len);
 
 /* Decimal digits only, the whole text. EINVAL: empty, sign, space, other characters. ERANGE: above

@@ -13,9 +13,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Parses exact: large integers arrive as strings of digits. `text` need not be terminated. EINVAL:
- * not JSON, trailing text, or a NUL inside
- * (*where, if not NULL, is the offset of the error). ENOMEM. Nesting is bounded by cJSON. */
+/*
+ * Parses exact: large integers arrive as strings of digits. `text` need not be terminated. EINVAL:
+ * not JSON, not UTF-8, trailing text, or a NUL inside, also as \u0000 (*where, if not NULL, is the
+ * offset of the error in `text`). ENOMEM. Nesting is bounded by cJSON.
+ */
 int jsonobj_parse(cJSON **out, const char *text, size_t len, size_t *where);
 
 /* Adds a number that stays exact / a string from any bytes (json_sanitize) / others. ENOMEM: the

@@ -31,7 +31,7 @@ int log_level_parse(const char *text, enum log_level *level);
 const char *log_level_name(enum log_level level);
 
 /* Tests: lines go to the function instead of stderr (NULL: back to stderr). `line` has no newline.
- */
+ * Calls never overlap; the function must not log. */
 void log_set_sink(void (*sink)(enum log_level level, const char *line, void *arg), void *arg);
 
 #define log_error(...) log_message(LOG_LEVEL_ERROR, __VA_ARGS__)
