@@ -253,8 +253,11 @@ void *strmap_must(const struct strmap *map, const char *key, size_t key_len)
          */
         char shown[65];
         size_t count = key_len < sizeof(shown) - 1 ? key_len : sizeof(shown) - 1;
-        for (size_t i = 0; i < count; i++)
-            shown[i] = key[i] >= ' ' && key[i] <= '~' ? key[i] : '?';
+        for (size_t i = 0; i < count; i++) {
+            shown[i] = '?';
+            if (key[i] >= ' ' && key[i] <= '~')
+                shown[i] = key[i];
+        }
         shown[count] = '\0';
         char what[128];
         snprintf(what, sizeof(what), "no entry with key \"%s\" (%zu bytes)", shown, key_len);
