@@ -143,12 +143,12 @@ analysed_files() {
 }
 
 preprocessor_flags() {
-    make -s -C "$top/build/plain" print-cppflags
+    (configured plain --enable-werror && make -s Makefile config.h) >&2 && make -s -C "$top/build/plain" print-cppflags
 }
 
 step_cppcheck() {
     local flags
-    (configured plain --enable-werror) && flags=$(preprocessor_flags) || return
+    flags=$(preprocessor_flags) || return
     mkdir -p "$logs/cppcheck"
     flags=$(tr ' ' '\n' <<<"$flags" | grep -E '^-[ID]' | grep -v -e '^-I/usr')
     # shellcheck disable=SC2086 # the flags are words
@@ -160,12 +160,12 @@ step_cppcheck() {
 # clang-tidy is slow and remembers nothing, so what it found good is remembered here, by a hash of all it looks at.
 step_tidy() {
     local flags file hash seed bad=0 good=$logs/tidy
-    (configured plain --enable-werror) && flags="$(preprocessor_flags) -std=gnu17" || return
+    flags="$(preprocessor_flags) -std=gnu17" || return
     seed=$(clang-tidy --version && cat .clang-tidy && echo "$flags")
     mkdir -p "$good"
     for file in $(analysed_files); do
         # shellcheck disable=SC2086 # the flags are words
-        hash=$({ echo "$seed" && gcc -E -C -P $flags "$file"; } | sha256sum | cut -d' ' -f1)
+        hash=$({ echo "$seed" && gcc -E -C -P $flags "$file"; } | sha256sum | cut -d' ' -f1) || return
         [ ! -e "$good/$hash" ] || continue
         # shellcheck disable=SC2086
         clang-tidy --quiet "$file" -- $flags 2>&1 | grep -v ' warnings\? generated\.$'
