@@ -1,0 +1,248 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The snapshot's life: find the file, read it, check it, hand it out, free it.
+ *
+ * Order: defaults, file, command line, the caller's own checks; each later one sees what the
+ * earlier ones left. Mistakes are collected all the way and judged once at the end, so one run of
+ * `hilerad --check-config` shows them all.
+ */
+#include "config/config.h"
+#include "config/config_priv.h"
+
+#include "base/magic.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* ---- errors ---- */
+
+void config_errors_init(struct config_errors *errors)
+{
+    *errors = (struct config_errors){NULL, 0, 0};
+}
+
+void config_errors_fini(struct config_errors *errors)
+{
+    for (size_t i = 0; i < errors->kept; i++)
+        free(errors->mistake[i].text);
+    free(errors->mistake);
+    config_errors_init(errors);
+}
+
+/* Keeps the mistakes sorted by line; those of one line stay in the order they were found. */
+static int mistake_insert(struct config_errors *errors, int line, char *text)
+{
+    struct config_mistake *grown =
+        reallocarray(errors->mistake, errors->kept + 1, sizeof(*errors->mistake));
+    if (grown == NULL)
+        return ENOMEM;
+    errors->mistake = grown;
+    size_t at = errors->kept++;
+    for (; at > 0 && grown[at - 1].line > line; at--)
+        grown[at] = grown[at - 1];
+    grown[at] = (struct config_mistake){line, text};
+    return 0;
+}
+
+void config_error(struct config_errors *errors, const char *file, int line, const char *format, ...)
+{
+    errors->count++;
+    struct buf text = BUF_EMPTY;
+    int rc = buf_append_str(&text, file);
+    if (rc == 0 && line > 0)
+        rc = buf_printf(&text, ":%d", line);
+    if (rc == 0)
+        rc = buf_append_str(&text, ": ");
+    if (rc == 0) {
+        va_list args;
+        va_start(args, format);
+        rc = buf_vprintf(&text, format, args);
+        va_end(args);
+    }
+    char *whole = rc == 0 ? buf_detach(&text, NULL) : NULL;
+    if (whole == NULL || mistake_insert(errors, line, whole) != 0)
+        free(whole);
+    buf_fini(&text);
+}
+
+void config_errors_each(struct config_errors *errors, void (*each)(const char *text))
+{
+    for (size_t i = 0; i < errors->kept; i++)
+        each(errors->mistake[i].text);
+    if (errors->kept < errors->count)
+        each("there is more, but not enough memory to tell it");
+}
+
+/* ---- the file ---- */
+
+static int text_read(int fd, struct buf *text)
+{
+    for (;;) {
+        int rc = buf_reserve(text, 16384);
+        if (rc != 0)
+            return rc;
+        ssize_t got = read(fd, text->data + text->len, text->cap - text->len);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            return errno;
+        if (got == 0)
+            return buf_append_char(text, '\0');
+        text->len += (size_t)got;
+        if (text->len > (size_t)CONFIG_FILE_MAX)
+            return EFBIG;
+    }
+}
+
+/* O_NONBLOCK: a named pipe in the file's place is an error to report, not a wait for ever. */
+static int file_read(const char *file, struct buf *text)
+{
+    int fd = open(file, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    if (fd < 0)
+        return errno;
+    struct stat status;
+    int rc = fstat(fd, &status) != 0 ? errno : 0;
+    if (rc == 0 && S_ISDIR(status.st_mode))
+        rc = EISDIR;
+    else if (rc == 0 && !S_ISREG(status.st_mode))
+        rc = EINVAL;
+    if (rc == 0)
+        rc = text_read(fd, text);
+    close(fd);
+    return rc;
+}
+
+static void file_error(const char *file, int rc, struct config_errors *errors)
+{
+    if (rc == ENOENT)
+        config_error(errors, file, 0, "there is no such file; name another with --config FILE");
+    else if (rc == EFBIG)
+        config_error(errors, file, 0, "larger than 1 MiB; is this a configuration file?");
+    else if (rc == EINVAL)
+        config_error(errors, file, 0, "not a regular file");
+    else
+        config_error(errors, file, 0, "can't be read: %s", strerrordesc_np(rc));
+}
+
+static int file_load(struct config *config, struct config_errors *errors)
+{
+    struct buf text = BUF_EMPTY;
+    int rc = file_read(config->file, &text);
+    if (rc == 0) {
+        if (text_prepare(text.data, text.len - 1, config->file, errors))
+            rc = parse_text(config, text.data, errors);
+    } else if (rc != ENOMEM) {
+        file_error(config->file, rc, errors);
+        rc = 0;
+    }
+    buf_fini(&text);
+    return rc;
+}
+
+/* ---- the snapshot ---- */
+
+static int overrides_apply(struct config *config, const struct config_options *options,
+                           struct config_errors *errors)
+{
+    int rc = 0;
+    if (options->listen_count > 0) {
+        struct config_place place = {"--listen", 0, NULL};
+        rc = settings_set(config, CONFIG_DAEMON_listen, options->listen, options->listen_count,
+                          &place, errors);
+    }
+    if (rc == 0 && options->log_level != NULL) {
+        struct config_place place = {"--log-level", 0, NULL};
+        char *level = strdup(options->log_level);
+        if (level == NULL)
+            return ENOMEM;
+        rc = settings_set(config, CONFIG_DAEMON_log_level, &level, 1, &place, errors);
+        free(level);
+    }
+    return rc;
+}
+
+int config_load(struct config **out, const struct config_options *options,
+                struct config_errors *errors)
+{
+    struct config *config = calloc(1, sizeof(*config));
+    if (config == NULL)
+        return ENOMEM;
+    MAGIC_INIT(config, CONFIG_MAGIC);
+    int rc = settings_defaults(config, CONFIG_SCOPE_DAEMON);
+    if (rc == 0 && options->file != NULL) {
+        config->file = strdup(options->file);
+        rc = config->file != NULL ? file_load(config, errors) : ENOMEM;
+    }
+    if (rc == 0)
+        rc = overrides_apply(config, options, errors);
+    if (rc == 0 && options->check != NULL)
+        options->check(config, errors);
+    if (rc == 0 && errors->count > 0)
+        rc = EINVAL;
+    if (rc == 0)
+        *out = config;
+    else
+        config_free(&config);
+    return rc;
+}
+
+void config_free(struct config **config_p)
+{
+    if (*config_p == NULL)
+        return;
+    struct config *config;
+    MAGIC_TAKE(config, config_p, CONFIG_MAGIC);
+    for (size_t i = 0; i < config->pool_count; i++) {
+        settings_fini(&config->pool[i], CONFIG_SCOPE_POOL);
+        free(config->pool[i].name);
+    }
+    free(config->pool);
+    settings_fini(config, CONFIG_SCOPE_DAEMON);
+    free(config->file);
+    MAGIC_WIPE(config);
+    free(config);
+}
+
+/* ---- where the file is ---- */
+
+static int user_file(char **path)
+{
+    const char *base = getenv("XDG_CONFIG_HOME");
+    const char *home = getenv("HOME");
+    *path = NULL;
+    int len = 0;
+    if (base != NULL && base[0] == '/')
+        len = asprintf(path, "%s/hilera/hilerad.conf", base);
+    else if (home != NULL && home[0] == '/')
+        len = asprintf(path, "%s/.config/hilera/hilerad.conf", home);
+    if (len < 0)
+        *path = NULL;
+    return len < 0 ? ENOMEM : 0;
+}
+
+int config_find_file(char **path, const char *system_file, bool root)
+{
+    char *file = NULL;
+    int rc = 0;
+    if (root)
+        rc = (file = strdup(system_file)) == NULL ? ENOMEM : 0;
+    else
+        rc = user_file(&file);
+    if (rc == 0 && file != NULL && access(file, F_OK) != 0)
+        rc = errno;
+    if (rc == ENOMEM)
+        return rc;
+    if (rc == ENOENT || rc == ENOTDIR) {
+        free(file);
+        file = NULL;
+        rc = 0;
+    }
+    *path = file;
+    return rc;
+}
