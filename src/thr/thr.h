@@ -70,6 +70,14 @@ void queue_domain_acquire_at(hl_queue_domain *domain, const char *place);
 void queue_domain_release(hl_queue_domain *domain);
 void queue_domain_assert_held(const hl_queue_domain *domain);
 
+/* A growing ring of pointers (ring.c). */
+struct ring {
+    void **slot; /* cap slots; NULL while cap is 0 */
+    size_t head; /* the leftmost item's slot */
+    size_t len;
+    size_t cap; /* a power of two, or 0 */
+};
+
 /* ---- core; every function below needs the domain held ---- */
 
 struct queue_core;
@@ -84,12 +92,19 @@ struct queue_wait {
     void *item;              /* put: what to put; get: what was got */
     struct queue_core *from; /* which core made it ready */
     int result;              /* 0, ESHUTDOWN */
-    enum { QUEUE_WAIT_IDLE = 0, QUEUE_WAIT_LINED, QUEUE_WAIT_READY } state;
+    enum {
+        QUEUE_WAIT_IDLE = 0,
+        QUEUE_WAIT_LINED,
+        QUEUE_WAIT_READY
+    } state; /* after fire: set it to IDLE before lining up again */
     /* the rest belongs to the core */
+    _Atomic uint32_t fired; /* of a blocked thread: one of the three below */
     struct queue_link *links;
     size_t link_count;
     struct list_node ready_node;
 };
+
+enum { QUEUE_AWAKE = 0, QUEUE_ASLEEP, QUEUE_FIRED };
 
 /* One stand in one core's line; a waiter for several cores needs one for each. Zeroed before first
  * use. */
@@ -116,11 +131,9 @@ struct queue_core {
     unsigned magic;
     hl_queue_domain *domain;
     struct queue_core_options options;
-    struct heap heap; /* HL_QUEUE_PRIORITY */
-    void **ring;      /* the other orders */
-    size_t ring_head, ring_len, ring_cap;
+    struct heap heap;                      /* HL_QUEUE_PRIORITY */
+    struct ring ring;                      /* the other orders */
     struct list getters, putters, joiners; /* of queue_link, the longest waiting first */
-    size_t getter_count;
     uint64_t unfinished;
     bool shut_down;
     bool held; /* paused: items stay, getters wait; put works */
@@ -161,6 +174,21 @@ void queue_core_hold(struct queue_core *core, bool held);
 void queue_core_shutdown(struct queue_core *core);
 
 /*
+ * Everything at once, to be dropped one by one after the domain was released. Opened tasks stay
+ * open, and waiting putters waiting: for a core that is shut down or goes away. pop: false when
+ * none is left.
+ */
+struct queue_items {
+    enum hl_queue_order order;
+    struct heap heap;
+    struct ring ring;
+};
+void queue_core_detach_items(struct queue_core *core, struct queue_items *items);
+size_t queue_items_len(const struct queue_items *items);
+bool queue_items_pop(struct queue_items *items, void **item);
+void queue_items_fini(struct queue_items *items);
+
+/*
  * Get from any of `count` cores: the best first item by `less` of the first core if all have
  * HL_QUEUE_PRIORITY, else of the first core in the array that has one. *which: its index. EAGAIN:
  * none. ESHUTDOWN: all empty and shut down.
@@ -193,6 +221,10 @@ void queue_wait_make_ready(hl_queue_domain *domain, struct queue_wait *wait, int
  * is for hl_thread_enumerate: "queue get", ...
  */
 int queue_wait_block(struct queue_wait *wait, hl_queue_domain *domain, int64_t deadline_ns,
+                     const char *what, const char *object);
+/* The same, but the domain stays released when it returns: one critical section less for who needs
+ * no more than the item. */
+int queue_wait_sleep(struct queue_wait *wait, hl_queue_domain *domain, int64_t deadline_ns,
                      const char *what, const char *object);
 
 #endif
