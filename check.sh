@@ -114,13 +114,14 @@ step_dist() {
 
 # ---- static steps ----
 
-# The project's files whose names match the pattern: what git knows of, or in an unpacked tarball what is there.
+# The project's files whose names match the pattern: what git knows of; without git, or in an unpacked tarball, what is
+# there and was not made by autotools.
 project_files() {
-    if [ -e .git ]; then
-        git ls-files --cached --others --exclude-standard
-    else
-        find . -path ./build -prune -o -type f -print | sed 's|^\./||'
-    fi | grep -E "$1" | while read -r file; do
+    {
+        { [ -e .git ] && git ls-files --cached --others --exclude-standard 2>/dev/null; } ||
+            find . \( -path './build*' -o -path ./autom4te.cache -o -path ./.git \) -prune -o \
+                -type f -print | sed 's|^\./||'
+    } | grep -E "$1" | while read -r file; do
         [ ! -f "$file" ] || echo "$file"
     done
 }

@@ -23,18 +23,19 @@ style_files() {
         LC_ALL=C sort)
 }
 
-# Every file people wrote, below the tree $1: what git knows of; in an unpacked tarball everything but what
-# autotools put there.
+# Every file people wrote, below the tree $1: what git knows of; without git, and in an unpacked tarball, everything but
+# what autotools put there.
 style_all_files() {
     (
         cd "$1" || exit
-        if [ -e .git ]; then
-            git ls-files --cached --others --exclude-standard
-        else
-            find . \( -path './build*' -o -path ./autom4te.cache \) -prune -o -type f -print | sed 's|^\./||' |
-                grep -vE '(^|/)(configure|aclocal\.m4|Makefile(\.in)?|config\.[^/]*|libtool|stamp-h1)$|^m4/l(ib)?t' |
+        if ! { [ -e .git ] && git ls-files --cached --others --exclude-standard 2>/dev/null; }; then
+            find . \( -path './build*' -o -path ./autom4te.cache -o -path ./.git \) -prune -o -type f -print |
+                sed 's|^\./||' |
+                grep -vE '(^|/)(configure|aclocal\.m4|Makefile(\.in)?|config\.[^/]*|libtool|stamp-h1)~?$|^m4/l(ib)?t' |
                 grep -vE '\.(o|lo|la|trs|log|Po|Plo)$|/\.(libs|deps)/'
-        fi | LC_ALL=C sort
+        fi | LC_ALL=C sort | while read -r file; do
+            [ ! -f "$file" ] || echo "$file"
+        done
     )
 }
 
