@@ -62,8 +62,9 @@ HL_API void hl_client_free(hl_client **client);
 
 /*
  * The Unix socket that a client of this user takes when none is named: $HILERA_SOCKET, else
- * $XDG_RUNTIME_DIR/hilera/hilera.sock if that exists or the user isn't root, else
- * /run/hilera/hilera.sock. Copied to `buffer`, terminated. ENAMETOOLONG: doesn't fit.
+ * $XDG_RUNTIME_DIR/hilera/hilera.sock if it exists, else /run/hilera/hilera.sock if it exists; if
+ * neither does, the first of them that this user's daemon would make. Copied to `buffer`,
+ * terminated. ENAMETOOLONG: doesn't fit. ENOMEM.
  */
 HL_API int hl_client_default_socket(char *buffer, size_t size);
 
@@ -155,9 +156,10 @@ HL_API int hl_client_peek(hl_client *client, uint64_t id, int64_t timeout_ns, co
 HL_API int hl_client_use(hl_client *client, const char *tube, int64_t timeout_ns);
 
 /*
- * Queues a request and sends what the socket takes at once; never waits. ENOBUFS: too many are
- * pending, receive first. EINVAL, ERANGE, EMSGSIZE: refused here, the others go on. send_put: the
- * tube is NULL or the used one (a new connection uses "default"), else EINVAL.
+ * Queues a request; never waits. It is sent by hl_client_receive, or here as soon as 64 KiB have
+ * come together: so many go with one write. ENOBUFS: too many are pending, receive first. EINVAL,
+ * ERANGE, EMSGSIZE: refused here, the others go on. send_put: the tube is NULL or the used one (a
+ * new connection uses "default"), else EINVAL.
  */
 HL_API int hl_client_send_put(hl_client *client, const struct hl_client_put *put);
 HL_API int hl_client_send_call(hl_client *client, const char *method, const char *json);
