@@ -71,7 +71,7 @@ step_plain() {
 
 # Style tests read the sources, which no sanitizer changes. (The variables are make's.)
 # shellcheck disable=SC2016
-program_tests='TESTS=$(unit_tests) $(scenario_tests)'
+program_tests='TESTS=$(unit_tests) $(fuzz_tests) $(scenario_tests)'
 
 step_asan() {
     configured asan --enable-werror --enable-asan && make -s "-j$jobs" &&

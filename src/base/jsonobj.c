@@ -25,8 +25,8 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Up to 2^53 a whole double is the number that was written; above it may be a neighbour. */
-#define EXACT_DOUBLE_MAX 9007199254740992.0
+/* Below 2^53 a whole double is the number that was written; from there on it may be a neighbour. */
+#define EXACT_DOUBLE_LIMIT 9007199254740992.0
 
 /* ---- parsing ---- */
 
@@ -172,7 +172,7 @@ static const cJSON *member(const cJSON *object, const char *name)
 static int number_from_double(double value, uint64_t *number)
 {
     /* Written so that a NaN fails too. */
-    if (!(value >= 0 && value <= EXACT_DOUBLE_MAX))
+    if (!(value >= 0 && value < EXACT_DOUBLE_LIMIT))
         return EINVAL;
     uint64_t whole = (uint64_t)value;
     if ((double)whole < value)

@@ -1,0 +1,278 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The heap: items leave in order, each knows where it stands, any of them can be taken out or
+ * change its key. A long random run is held against a plain array.
+ */
+#include "base/heap.h"
+#include "unit.h"
+#include "unit_random.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+struct item {
+    uint64_t key;
+    size_t pos;
+    unsigned told; /* how often it was told where it stands */
+};
+
+static bool item_less(const void *a, const void *b, const void *arg)
+{
+    (void)arg;
+    return ((const struct item *)a)->key < ((const struct item *)b)->key;
+}
+
+static bool item_less_by_sign(const void *a, const void *b, const void *arg)
+{
+    const int *sign = arg;
+    return *sign > 0 ? item_less(a, b, NULL) : item_less(b, a, NULL);
+}
+
+static void item_moved(void *item, size_t pos)
+{
+    ((struct item *)item)->pos = pos;
+    ((struct item *)item)->told++;
+}
+
+static void assert_positions(const struct heap *heap)
+{
+    ck_assert(heap_valid(heap));
+    size_t wrong = 0; /* counted, then asserted once: Check notes each assertion in a file */
+    for (size_t pos = 0; pos < heap->len; pos++)
+        wrong += ((const struct item *)heap->slot[pos])->pos != pos;
+    ck_assert_uint_eq(wrong, 0);
+}
+
+START_TEST(an_empty_heap)
+{
+    struct heap heap;
+    heap_init(&heap, item_less, NULL, NULL);
+    ck_assert_ptr_null(heap_first(&heap));
+    ck_assert_ptr_null(heap_pop(&heap));
+    ck_assert(heap_valid(&heap));
+    heap_fini(&heap);
+}
+END_TEST
+
+START_TEST(the_least_leaves_first)
+{
+    static const uint64_t keys[] = {5, 3, 9, 1, 3, 7, 0, UINT64_MAX, 2};
+    enum { COUNT = sizeof(keys) / sizeof(keys[0]) };
+    struct item items[COUNT];
+    struct heap heap;
+    heap_init(&heap, item_less, NULL, item_moved);
+    for (int i = 0; i < COUNT; i++) {
+        items[i] = (struct item){.key = keys[i]};
+        ck_assert_int_eq(heap_insert(&heap, &items[i]), 0);
+        assert_positions(&heap);
+    }
+    uint64_t before = 0;
+    for (int i = 0; i < COUNT; i++) {
+        struct item *first = heap_first(&heap);
+        struct item *item = heap_pop(&heap);
+        ck_assert_ptr_eq(item, first);
+        ck_assert_uint_ge(item->key, before);
+        ck_assert_uint_eq(item->pos, HEAP_NOWHERE);
+        before = item->key;
+    }
+    ck_assert_uint_eq(before, UINT64_MAX);
+    ck_assert_uint_eq(heap.len, 0);
+    heap_fini(&heap);
+}
+END_TEST
+
+START_TEST(the_order_takes_its_argument)
+{
+    int sign = -1;
+    struct item items[3] = {{.key = 1}, {.key = 3}, {.key = 2}};
+    struct heap heap;
+    heap_init(&heap, item_less_by_sign, &sign, NULL);
+    for (int i = 0; i < 3; i++)
+        ck_assert_int_eq(heap_insert(&heap, &items[i]), 0);
+    ck_assert_ptr_eq(heap_pop(&heap), &items[1]);
+    ck_assert_ptr_eq(heap_pop(&heap), &items[2]);
+    ck_assert_ptr_eq(heap_pop(&heap), &items[0]);
+    heap_fini(&heap);
+}
+END_TEST
+
+START_TEST(an_item_that_stays_is_told_once)
+{
+    /* In rising order nothing else moves, and the new item is told its place only. */
+    struct item items[100] = {{.key = 0}};
+    struct heap heap;
+    heap_init(&heap, item_less, NULL, item_moved);
+    for (unsigned i = 0; i < 100; i++) {
+        items[i].key = i;
+        ck_assert_int_eq(heap_insert(&heap, &items[i]), 0);
+    }
+    for (unsigned i = 0; i < 100; i++)
+        ck_assert_uint_eq(items[i].told, 1);
+    /* A new least climbs one path: each item on it is told once, the climber too. */
+    struct item least = {.key = 0};
+    items[0].key = 1;
+    ck_assert_int_eq(heap_insert(&heap, &least), 0);
+    ck_assert_uint_eq(least.told, 1);
+    unsigned retold = 0;
+    for (unsigned i = 0; i < 100; i++)
+        retold += items[i].told - 1;
+    ck_assert_uint_eq(retold, 6); /* depth of place 100 */
+    heap_fini(&heap);
+}
+END_TEST
+
+START_TEST(reserved_inserts_do_not_allocate)
+{
+    struct item items[500];
+    struct heap heap;
+    heap_init(&heap, item_less, NULL, NULL);
+    ck_assert_int_eq(heap_reserve(&heap, 500), 0);
+    void **slot = heap.slot;
+    for (unsigned i = 0; i < 500; i++) {
+        items[i] = (struct item){.key = 500 - i};
+        ck_assert_int_eq(heap_insert(&heap, &items[i]), 0);
+    }
+    ck_assert_ptr_eq(heap.slot, slot);
+    ck_assert_int_eq(heap_reserve(&heap, SIZE_MAX), ENOMEM);
+    ck_assert_int_eq(heap_reserve(&heap, SIZE_MAX / 4), ENOMEM);
+    ck_assert_uint_eq(heap.len, 500);
+    ck_assert(heap_valid(&heap));
+    heap_fini(&heap);
+}
+END_TEST
+
+START_TEST(memory_is_given_back)
+{
+    enum { MANY = 10000 };
+    struct item *items = calloc(MANY, sizeof(*items));
+    struct heap heap;
+    heap_init(&heap, item_less, NULL, item_moved);
+    for (unsigned i = 0; i < MANY; i++) {
+        items[i].key = i * 7919 % MANY;
+        ck_assert_int_eq(heap_insert(&heap, &items[i]), 0);
+    }
+    ck_assert_uint_ge(heap.cap, MANY);
+    while (heap.len > 10)
+        heap_pop(&heap);
+    ck_assert_uint_le(heap.cap, 64);
+    assert_positions(&heap);
+    heap_fini(&heap);
+    free(items);
+}
+END_TEST
+
+START_TEST(a_broken_order_is_seen)
+{
+    struct item items[3] = {{.key = 1}, {.key = 2}, {.key = 3}};
+    struct heap heap;
+    heap_init(&heap, item_less, NULL, item_moved);
+    for (int i = 0; i < 3; i++)
+        ck_assert_int_eq(heap_insert(&heap, &items[i]), 0);
+    items[0].key = 10;
+    ck_assert(!heap_valid(&heap));
+    heap_update(&heap, items[0].pos);
+    ck_assert(heap_valid(&heap));
+    ck_assert_ptr_eq(heap_first(&heap), &items[1]);
+    heap_fini(&heap);
+}
+END_TEST
+
+START_TEST(removing_nothing_is_refused)
+{
+    struct heap heap;
+    heap_init(&heap, item_less, NULL, NULL);
+    heap_remove(&heap, 0);
+}
+END_TEST
+
+/* ---- against a plain array ---- */
+
+#define ITEMS 300
+#define STEPS 100000
+
+struct run {
+    struct unit_random random;
+    struct heap heap;
+    struct item items[ITEMS]; /* the model: an item is in the heap if it has a position */
+    size_t inside;
+};
+
+static uint64_t least_key(const struct run *run)
+{
+    uint64_t least = UINT64_MAX;
+    for (int i = 0; i < ITEMS; i++) {
+        if (run->items[i].pos != HEAP_NOWHERE && run->items[i].key < least)
+            least = run->items[i].key;
+    }
+    return least;
+}
+
+static void step_inside(struct run *run, struct item *item)
+{
+    switch (unit_random_below(&run->random, 3)) {
+    case 0:
+        ck_assert_ptr_eq(heap_remove(&run->heap, item->pos), item);
+        ck_assert_uint_eq(item->pos, HEAP_NOWHERE);
+        run->inside--;
+        break;
+    case 1:
+        item->key = unit_random_below(&run->random, 1000);
+        heap_update(&run->heap, item->pos);
+        break;
+    default: {
+        uint64_t least = least_key(run);
+        struct item *first = heap_pop(&run->heap);
+        ck_assert_uint_eq(first->key, least);
+        ck_assert_uint_eq(first->pos, HEAP_NOWHERE);
+        run->inside--;
+    }
+    }
+}
+
+START_TEST(it_behaves_like_a_sorted_array)
+{
+    struct run run = {.random = unit_random_seed(0x4ea9 + (unsigned)_i)};
+    heap_init(&run.heap, item_less, NULL, item_moved);
+    for (int i = 0; i < ITEMS; i++)
+        run.items[i].pos = HEAP_NOWHERE;
+    for (int step = 0; step < STEPS; step++) {
+        struct item *item = &run.items[unit_random_below(&run.random, ITEMS)];
+        /* Runs of filling and of emptying, so that it is sometimes nearly full, sometimes nearly
+         * empty. */
+        bool filling = step / 2000 % 2 == 0;
+        if (item->pos == HEAP_NOWHERE) {
+            if (!filling && unit_random_below(&run.random, 4) != 0)
+                continue;
+            item->key = unit_random_below(&run.random, 1000);
+            ck_assert_int_eq(heap_insert(&run.heap, item), 0);
+            run.inside++;
+        } else if (!filling || unit_random_below(&run.random, 4) == 0) {
+            step_inside(&run, item);
+        }
+        ck_assert_uint_eq(run.heap.len, run.inside);
+        if (step % 50 == 0)
+            assert_positions(&run.heap);
+    }
+    heap_fini(&run.heap);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("heap");
+    TCase *tcase = tcase_create("heap");
+    tcase_add_test(tcase, an_empty_heap);
+    tcase_add_test(tcase, the_least_leaves_first);
+    tcase_add_test(tcase, the_order_takes_its_argument);
+    tcase_add_test(tcase, an_item_that_stays_is_told_once);
+    tcase_add_test(tcase, reserved_inserts_do_not_allocate);
+    tcase_add_test(tcase, memory_is_given_back);
+    tcase_add_test(tcase, a_broken_order_is_seen);
+    tcase_add_loop_test(tcase, it_behaves_like_a_sorted_array, 0, 3);
+    unit_add_death(tcase, removing_nothing_is_refused, SIGABRT);
+    suite_add_tcase(suite, tcase);
+    return unit_main(suite);
+}
