@@ -22,16 +22,17 @@ __attribute__((constructor)) static void unit_limits(void)
     setenv("CK_DEFAULT_TIMEOUT", UNIT_TEST_SECONDS, 0);
 }
 
-// A sanitizer's allocator ends the program on an impossible size unless told to answer NULL, as the C library's does:
-// the paths behind ENOMEM are tested with such sizes. These are the hooks that the sanitizers ask at their start.
+// A sanitizer's allocator ends the program on an impossible size unless told to answer NULL, as the
+// C library's does: the paths behind ENOMEM are tested with such sizes. These are the hooks that
+// the sanitizers ask at their start.
 #if defined(__SANITIZE_ADDRESS__)
-const char *__asan_default_options(void);
+__attribute__((visibility("default"))) const char *__asan_default_options(void);
 const char *__asan_default_options(void)
 {
     return "allocator_may_return_null=1";
 }
 #elif defined(__SANITIZE_THREAD__)
-const char *__tsan_default_options(void);
+__attribute__((visibility("default"))) const char *__tsan_default_options(void);
 const char *__tsan_default_options(void)
 {
     return "allocator_may_return_null=1";
