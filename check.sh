@@ -134,8 +134,10 @@ step_scripts() {
     project_files '\.(sh|test)$|^\.ci/run$' | xargs -r shellcheck
 }
 
+# gcc 12 loses sight of memory that is reached only through a list node inside it, and calls that a leak; leaks
+# are LeakSanitizer's, in the step asan.
 step_analyzer() {
-    configured analyzer --enable-werror CFLAGS="-O2 -g0 -fanalyzer" && make -s
+    configured analyzer --enable-werror CFLAGS="-O2 -g0 -fanalyzer -Wno-analyzer-malloc-leak" && make -s -k
 }
 
 # The C files that are ours to analyse, and the preprocessor's flags for them.
@@ -194,7 +196,7 @@ excerpt() {
     local name=$1 failures test
     failures=$(grep -E '^(FAIL|ERROR|XPASS): ' "$logs/$name.log" | head -n 20)
     if [ -z "$failures" ]; then
-        tail -n 40 "$logs/$name.log"
+        grep -E -A 12 '(error|warning): ' "$logs/$name.log" | head -n 60 | grep . || tail -n 40 "$logs/$name.log"
         return
     fi
     echo "$failures"

@@ -83,7 +83,8 @@ HL_API bool hl_lock_is_mine(const hl_lock *lock);
 #define HL_LOCK_SCOPE(lock) HL_LOCK_SCOPE_(lock, __COUNTER__)
 #define HL_LOCK_SCOPE_(lock, n) HL_LOCK_SCOPE__(lock, n)
 #define HL_LOCK_SCOPE__(lock, n)                                                                   \
-    __attribute__((cleanup(hl_lock_scope_leave), unused)) hl_lock *hl_lock_scope_##n =             \
+    __attribute__((cleanup(hl_lock_scope_leave), unused))                                          \
+    hl_lock *hl_lock_scope_##n = /* NOLINT */                                                      \
         hl_lock_scope_enter((lock), HL_HERE)
 
 /* The functions behind the macros; `place` must be a string that lives for ever. */

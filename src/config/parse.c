@@ -101,7 +101,10 @@ static void unknown_met(cfg_t *cfg, const char *name)
         reader->rc = ENOMEM;
         return;
     }
-    reader->unknown[reader->unknown_count++] = (struct unknown){scope_of(cfg), copy, false};
+    struct unknown *unknown = &reader->unknown[reader->unknown_count++];
+    unknown->scope = scope_of(cfg);
+    unknown->name = copy;
+    unknown->reported = false;
     reader->found = true;
 }
 

@@ -459,13 +459,9 @@ static void async_fired(struct queue_wait *wait)
     hl_queue *queue = async->queue;
     int result = wait->result;
     void *item = wait->item;
-    if (async->gets && result == 0)
-        item = unwrap(queue, item);
-    else if (!async->gets && result != 0 && item != NULL)
-        item = unwrap(queue, item); /* a put that was refused: its item comes back */
-    else
-        item = NULL;
-    waiter->done(waiter, result, item);
+    /* The item of a get that succeeded, or of a put that was refused: it comes back. */
+    bool comes = async->gets ? result == 0 : result != 0 && item != NULL;
+    waiter->done(waiter, result, comes ? unwrap(queue, item) : NULL);
 }
 
 /* With the domain held: an idle waiter, ready to be lined up. */

@@ -29,7 +29,9 @@
 
 struct queue_wait *queue_line_first(const struct list *line)
 {
-    return CONTAINER_OF(list_first(line), struct queue_link, node)->wait;
+    struct list_node *first = list_first(line);
+    ASSERT(first != NULL);
+    return CONTAINER_OF(first, struct queue_link, node)->wait;
 }
 
 /* From nowhere into the lines `links`, each of which already knows its core. */
