@@ -93,12 +93,11 @@ static int data_read(const char *bytes, size_t len, size_t start, uint64_t count
         return EPROTO;
     }
     size_t data_end = start + (size_t)count;
-    if (len > data_end && bytes[data_end] != '\r')
+    if ((len > data_end && bytes[data_end] != '\r') ||
+        (len > data_end + 1 && bytes[data_end + 1] != '\n')) {
         *why = "its data is longer than announced";
-    else if (len > data_end + 1 && bytes[data_end + 1] != '\n')
-        *why = "its data is longer than announced";
-    if (*why)
         return EPROTO;
+    }
     if (len < data_end + 2)
         return EAGAIN;
     reply->text = bytes + start;
