@@ -36,7 +36,7 @@ static int connect_begin(struct hl_client *client, const char *address)
     hl_client_close(client);
     buf_clear(&client->address);
     if (text_append_printable(&client->address, address, strlen(address)) != 0 ||
-        buf_append_str(&client->address, "") != 0)
+        buf_reserve(&client->address, 1) != 0) /* an empty one is a text, too */
         return client_fail(client, ENOMEM, "not enough memory for a connection");
     return 0;
 }

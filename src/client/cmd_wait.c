@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: MIT
+/*
+ * hilera wait: until jobs are finished; tells how each one ended, and with --output prints what it
+ * wrote.
+ *
+ * Jobs are waited for one after another, in the order given, with one deadline over all: which of
+ * them finishes first makes no difference to when the last one has. When they ended differently the
+ * exit status tells the worst of it: a job that is not known, then one that did not finish in time,
+ * then one that failed.
+ */
+
+#include "client/tool_priv.h"
+
+#include "base/clock.h"
+#include "base/json.h"
+#include "base/jsonobj.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct wait_options {
+    uint64_t *ids;
+    size_t count;
+    int64_t timeout_ns;
+    bool output;
+};
+
+static const struct argp_option wait_argp_options[] = {
+    {"timeout", 'T', "TIME", 0, "Give up after this time, such as 10s or 5m", 0},
+    {"output", 'o', NULL, 0, "Print what the jobs wrote, each stream to its own", 0},
+    {0}};
+
+static error_t wait_parse(int key, char *arg, struct argp_state *state)
+{
+    struct wait_options *wait = state->input;
+    switch (key) {
+    case 'T':
+        wait->timeout_ns = duration_option("timeout", arg, state);
+        return 0;
+    case 'o':
+        wait->output = true;
+        return 0;
+    case ARGP_KEY_INIT:
+        wait->ids = calloc((size_t)state->argc + 1, sizeof(*wait->ids));
+        return wait->ids ? 0 : ENOMEM;
+    case ARGP_KEY_ARG:
+        if (json_parse_u64(arg, &wait->ids[wait->count]) != 0 || wait->ids[wait->count] == 0)
+            argp_error(state, "\"%s\" is no job's id; ids are whole numbers from 1", arg);
+        wait->count++;
+        return 0;
+    case ARGP_KEY_NO_ARGS:
+        argp_error(state, "it wants the ids of jobs, as hilera put prints them");
+        return EINVAL;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+/* ---- how a job ended ---- */
+
+/* The bytes of a captured stream: exact ones if the text had to be escaped. */
+static enum exit_code stream_print(const cJSON *result, const char *name, FILE *to)
+{
+    struct buf bytes = BUF_EMPTY;
+    char key[32];
+    const char *text;
+    snprintf(key, sizeof(key), "%s_base64", name);
+    int rc = jsonobj_get_str(result, key, &text) == 0
+                 ? base64_append(&bytes, text)
+                 : buf_append_str(&bytes, field_text(result, name));
+    if (rc == 0 && bytes.len > 0)
+        (void)!fwrite(bytes.data, 1, bytes.len, to);
+    buf_fini(&bytes);
+    if (rc == 0)
+        return EXIT_CODE_OK;
+    say("the daemon's answer has no readable %s: %s", name, strerrordesc_np(rc));
+    return EXIT_CODE_OUTPUT;
+}
+
+static void warn_if_cut(const cJSON *result, uint64_t id, const char *name)
+{
+    char key[32];
+    bool cut = false;
+    snprintf(key, sizeof(key), "%s_truncated", name);
+    if (jsonobj_get_bool(result, key, &cut) == 0 && cut)
+        say("job %" PRIu64 ": its %s was longer than the daemon keeps; the rest is lost", id, name);
+}
+
+static int ended_line(struct buf *line, uint64_t id, const char *outcome, const cJSON *result,
+                      const char *reason)
+{
+    const cJSON *ran = cJSON_GetObjectItemCaseSensitive(result, "duration");
+    int rc = buf_printf(line, "job %" PRIu64 " %s", id, outcome);
+    if (rc == 0 && reason[0] != '\0')
+        rc = buf_printf(line, ": %s", reason);
+    if (rc == 0 && ran && cJSON_IsNumber(ran)) {
+        rc = buf_append_str(line, ", ran ");
+        if (rc == 0)
+            rc = field_append(line, "duration", ran);
+    }
+    return rc;
+}
+
+static enum exit_code ended_show(const struct wait_options *wait, uint64_t id, const cJSON *answer)
+{
+    const cJSON *job = cJSON_GetObjectItemCaseSensitive(answer, "job");
+    const cJSON *result = cJSON_GetObjectItemCaseSensitive(job, "result");
+    const char *outcome = field_text(result, "outcome");
+    const char *reason = field_text(result, "reason");
+    if (outcome[0] == '\0')
+        outcome = field_text(job, "state");
+    if (reason[0] == '\0')
+        reason = field_text(job, "reason");
+    if (outcome[0] == '\0') {
+        say("the daemon's answer does not say how job %" PRIu64 " ended", id);
+        return EXIT_CODE_OUTPUT;
+    }
+    bool done = strcmp(outcome, "done") == 0;
+    enum exit_code code = done ? EXIT_CODE_OK : EXIT_CODE_FAILED, streams = EXIT_CODE_OK;
+    if (wait->output && result) {
+        streams = stream_print(result, "stdout", stdout);
+        if (streams == EXIT_CODE_OK)
+            streams = stream_print(result, "stderr", stderr);
+        warn_if_cut(result, id, "stdout");
+        warn_if_cut(result, id, "stderr");
+    }
+    struct buf line = BUF_EMPTY;
+    if (ended_line(&line, id, outcome, result, reason) != 0) {
+        say("not enough memory");
+    } else if (!wait->output) {
+        out_text(done ? STYLE_GOOD : STYLE_BAD, line.data);
+        out_printf("\n");
+    } else if (!done) {
+        say("%s", line.data);
+    }
+    buf_fini(&line);
+    return streams != EXIT_CODE_OK ? streams : code;
+}
+
+/* ---- waiting ---- */
+
+static cJSON *wait_params(uint64_t id, int64_t timeout_ns)
+{
+    cJSON *params = cJSON_CreateObject();
+    if (params && jsonobj_add_u64(params, "id", id) == 0 &&
+        (timeout_ns == HL_FOREVER || jsonobj_add_seconds(params, "timeout", timeout_ns) == 0))
+        return params;
+    cJSON_Delete(params);
+    return NULL;
+}
+
+static enum exit_code wait_one(const struct tool *tool, hl_client *client,
+                               const struct wait_options *wait, uint64_t id, int64_t deadline_ns)
+{
+    const char *text;
+    size_t len;
+    cJSON *answer = NULL;
+    char doing[32];
+    int64_t left_ns = HL_FOREVER, patience_ns = HL_FOREVER;
+    if (deadline_ns != CLOCK_NEVER) {
+        left_ns = deadline_ns - clock_now_ns();
+        left_ns = left_ns > 0 ? left_ns : 0;
+        patience_ns = left_ns < HL_FOREVER - LINK_ANSWER_NS ? left_ns + LINK_ANSWER_NS : HL_FOREVER;
+    }
+    cJSON *params = wait_params(id, left_ns);
+    char *json = params ? cJSON_PrintUnformatted(params) : NULL;
+    cJSON_Delete(params);
+    if (!json) {
+        say("not enough memory");
+        return EXIT_CODE_FAILED;
+    }
+    int rc = hl_client_call(client, "wait", json, patience_ns, &text, &len);
+    cJSON_free(json);
+    snprintf(doing, sizeof(doing), "job %" PRIu64, id);
+    if (rc != 0)
+        return link_failed(client, rc, doing);
+    enum exit_code code = link_parse(text, len, &answer);
+    if (code == EXIT_CODE_OK && tool->json) {
+        const cJSON *job = cJSON_GetObjectItemCaseSensitive(answer, "job");
+        const cJSON *result = cJSON_GetObjectItemCaseSensitive(job, "result");
+        const char *outcome = field_text(result, "outcome");
+        code = strcmp(outcome, "done") == 0 ? EXIT_CODE_OK : EXIT_CODE_FAILED;
+        out_write(text, len);
+        out_write("\n", 1);
+    } else if (code == EXIT_CODE_OK) {
+        code = ended_show(wait, id, answer);
+    }
+    cJSON_Delete(answer);
+    return code;
+}
+
+/* The one of two that a caller must know first. */
+static enum exit_code worse(enum exit_code a, enum exit_code b)
+{
+    static const enum exit_code order[] = {
+        EXIT_CODE_INTERRUPTED, EXIT_CODE_NO_DAEMON, EXIT_CODE_OUTPUT,    EXIT_CODE_REFUSED,
+        EXIT_CODE_USAGE,       EXIT_CODE_NOT_FOUND, EXIT_CODE_TIMED_OUT, EXIT_CODE_FAILED};
+    for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++)
+        if (a == order[i] || b == order[i])
+            return order[i];
+    return EXIT_CODE_OK;
+}
+
+enum exit_code command_wait(struct tool *tool, int argc, char **argv)
+{
+    struct wait_options wait = {.timeout_ns = HL_FOREVER};
+    hl_client *client = NULL;
+    command_parse(tool, "wait", wait_argp_options, wait_parse, &wait,
+                  "Exit status 0: every job is done; 1: one failed or was deleted; 5: one did not "
+                  "finish in time; 4: one is not known (a daemon forgets finished jobs after its "
+                  "retention). The highest of these in the order 4, 5, 1, 0 is told.",
+                  argc, argv);
+    int64_t deadline_ns = clock_deadline(wait.timeout_ns);
+    enum exit_code code = link_open(tool, &client);
+    for (size_t i = 0;
+         i < wait.count &&
+         (i == 0 ? code == EXIT_CODE_OK : hl_client_is_connected(client) && !interrupted());
+         i++) {
+        code = worse(code, wait_one(tool, client, &wait, wait.ids[i], deadline_ns));
+        if (out_flush() != EXIT_CODE_OK)
+            break;
+    }
+    hl_client_free(&client);
+    free(wait.ids);
+    return code;
+}

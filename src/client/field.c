@@ -1,0 +1,284 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The daemon's JSON for people.
+ *
+ * The shape follows the data: members that are single values become lines of label and value, a
+ * list of objects becomes a table, an object inside becomes a section. So what a later daemon adds
+ * is shown without a change here; fields.def only says how to show it better. Order is the
+ * daemon's.
+ */
+
+#include "client/tool_priv.h"
+
+#include "base/json.h"
+#include "base/jsonobj.h"
+#include "client/text_priv.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum field_kind {
+    FIELD_KIND_TEXT,
+    FIELD_KIND_SECONDS,
+    FIELD_KIND_TIME,
+    FIELD_KIND_BLOCK,
+    FIELD_KIND_HIDDEN
+};
+
+static const struct field {
+    const char *key, *label;
+    enum field_kind kind;
+} fields[] = {
+#define FIELD(key, label, kind) {#key, label, FIELD_KIND_##kind},
+#include "client/fields.def"
+#undef FIELD
+};
+
+static const struct field *field_find(const char *key)
+{
+    for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++)
+        if (strcmp(fields[i].key, key) == 0)
+            return &fields[i];
+    return NULL;
+}
+
+static enum field_kind field_kind(const cJSON *value)
+{
+    const struct field *field = value->string ? field_find(value->string) : NULL;
+    return field ? field->kind : FIELD_KIND_TEXT;
+}
+
+static int label_append(struct buf *out, const char *key)
+{
+    const struct field *field = field_find(key);
+    if (field)
+        return buf_append_str(out, field->label);
+    size_t start = out->len;
+    int rc = text_append_printable(out, key, strlen(key));
+    for (size_t i = start; rc == 0 && i < out->len; i++)
+        if (out->data[i] == '_')
+            out->data[i] = ' ';
+    return rc;
+}
+
+uint64_t field_u64(const cJSON *object, const char *key)
+{
+    uint64_t number = 0;
+    return jsonobj_get_u64(object, key, &number) == 0 ? number : 0;
+}
+
+const char *field_text(const cJSON *object, const char *key)
+{
+    const char *text;
+    return jsonobj_get_str(object, key, &text) == 0 ? text : "";
+}
+
+/* ---- one value ---- */
+
+static int time_append(struct buf *out, double seconds)
+{
+    struct tm when;
+    char text[64];
+    time_t whole = (time_t)seconds;
+    if (!localtime_r(&whole, &when) ||
+        strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S", &when) == 0)
+        return buf_printf(out, "%.0f", seconds);
+    return buf_append_str(out, text);
+}
+
+static int number_append(struct buf *out, enum field_kind kind, double number)
+{
+    /* Beyond it, nanoseconds do not fit; no daemon runs that long. */
+    const double most_seconds = 9e9;
+    if (kind == FIELD_KIND_SECONDS && number < most_seconds && number > -most_seconds)
+        return duration_append(out, (int64_t)(number * (double)HL_SECOND));
+    if (kind == FIELD_KIND_TIME && number > 0 && number < 1e11)
+        return time_append(out, number);
+    return buf_printf(out, "%.15g", number);
+}
+
+static int scalar_append(struct buf *out, enum field_kind kind, const cJSON *value)
+{
+    if (cJSON_IsString(value)) {
+        uint64_t number;
+        /* A number too large for a double arrives as the text of its digits, which is exact. */
+        if (kind != FIELD_KIND_TEXT && json_parse_u64(value->valuestring, &number) == 0)
+            return number_append(out, kind, (double)number);
+        return text_append_printable(out, value->valuestring, strlen(value->valuestring));
+    }
+    if (cJSON_IsNumber(value))
+        return number_append(out, kind, value->valuedouble);
+    if (cJSON_IsBool(value))
+        return buf_append_str(out, cJSON_IsTrue(value) ? "yes" : "no");
+    return buf_append_str(out, cJSON_IsNull(value) ? "-" : "...");
+}
+
+int field_append(struct buf *out, const char *key, const cJSON *value)
+{
+    const struct field *field = field_find(key);
+    enum field_kind kind = field ? field->kind : FIELD_KIND_TEXT;
+    const cJSON *item;
+    int rc = 0;
+    if (!cJSON_IsArray(value))
+        return scalar_append(out, kind, value);
+    if (!value->child)
+        return buf_append_char(out, '-');
+    cJSON_ArrayForEach(item, value)
+    {
+        if (rc == 0 && item != value->child)
+            rc = buf_append_str(out, ", ");
+        if (rc == 0)
+            rc = scalar_append(out, kind, item);
+    }
+    return rc;
+}
+
+/* ---- tables ---- */
+
+static int table_row(struct table *table, const cJSON *keys, const cJSON *row)
+{
+    const cJSON *key;
+    int rc = 0;
+    cJSON_ArrayForEach(key, keys)
+    {
+        const cJSON *value = cJSON_GetObjectItemCaseSensitive(row, key->string);
+        struct buf text = BUF_EMPTY;
+        if (rc == 0 && field_kind(key) == FIELD_KIND_HIDDEN)
+            continue;
+        if (rc == 0 && row == keys && table->count < table->columns)
+            rc = label_append(&text, key->string);
+        else if (rc == 0 && value)
+            rc = field_append(&text, key->string, value);
+        if (rc == 0)
+            rc = table_add(table, text.data ? text.data : "", text.len);
+        buf_fini(&text);
+    }
+    return rc;
+}
+
+int field_print_table(const cJSON *array, size_t indent)
+{
+    const cJSON *first = array->child, *item;
+    struct table table;
+    size_t columns = 0, column = 0;
+    cJSON_ArrayForEach(item, first)
+    {
+        columns += field_kind(item) != FIELD_KIND_HIDDEN;
+    }
+    if (columns == 0)
+        return 0;
+    int rc = table_init(&table, columns);
+    if (rc != 0)
+        return rc;
+    cJSON_ArrayForEach(item, first)
+    {
+        if (cJSON_IsNumber(item))
+            table_align_right(&table, column);
+        column += field_kind(item) != FIELD_KIND_HIDDEN;
+    }
+    rc = table_row(&table, first, first); /* the head */
+    cJSON_ArrayForEach(item, array)
+    {
+        if (rc == 0)
+            rc = table_row(&table, first, item);
+    }
+    if (rc == 0)
+        rc = table_print(&table, out_width(), indent);
+    table_fini(&table);
+    return rc;
+}
+
+/* ---- objects ---- */
+
+static bool is_table(const cJSON *value)
+{
+    return cJSON_IsArray(value) && cJSON_IsObject(value->child);
+}
+
+static bool is_section(const cJSON *value)
+{
+    if (field_kind(value) == FIELD_KIND_BLOCK)
+        return cJSON_IsString(value) && strchr(value->valuestring, '\n') != NULL;
+    return cJSON_IsObject(value) || is_table(value);
+}
+
+static bool is_hidden(const cJSON *value)
+{
+    enum field_kind kind = field_kind(value);
+    return kind == FIELD_KIND_HIDDEN ||
+           (kind == FIELD_KIND_BLOCK && cJSON_IsString(value) && value->valuestring[0] == '\0');
+}
+
+static int block_print(const char *text, size_t indent)
+{
+    for (const char *line = text; *line;) {
+        size_t len = strcspn(line, "\n");
+        struct buf printable = BUF_EMPTY;
+        int rc = text_append_page(&printable, line, len);
+        if (rc == 0)
+            out_printf("%*s%s\n", (int)indent, "", printable.data ? printable.data : "");
+        buf_fini(&printable);
+        if (rc != 0)
+            return rc;
+        line += len + (line[len] == '\n');
+    }
+    return 0;
+}
+
+static int section_print(const cJSON *value, size_t indent)
+{
+    struct buf label = BUF_EMPTY;
+    int rc = label_append(&label, value->string ? value->string : "");
+    if (rc == 0) {
+        out_printf("%*s", (int)indent, "");
+        out_text(STYLE_HEAD, label.data ? label.data : "");
+        out_printf("\n");
+    }
+    buf_fini(&label);
+    if (rc != 0)
+        return rc;
+    if (cJSON_IsString(value))
+        return block_print(value->valuestring, indent + 2);
+    return is_table(value) ? field_print_table(value, indent + 2) : field_print(value, indent + 2);
+}
+
+static int line_print(const cJSON *value, size_t indent, size_t labels)
+{
+    struct buf label = BUF_EMPTY, text = BUF_EMPTY;
+    int rc = label_append(&label, value->string ? value->string : "");
+    if (rc == 0)
+        rc = field_append(&text, value->string ? value->string : "", value);
+    if (rc == 0) {
+        const char *name = label.data ? label.data : "";
+        out_printf("%*s%s%*s%s\n", (int)indent, "", name, (int)(labels - text_width(name) + 2), "",
+                   text.data ? text.data : "");
+    }
+    buf_fini(&label);
+    buf_fini(&text);
+    return rc;
+}
+
+int field_print(const cJSON *object, size_t indent)
+{
+    const cJSON *value;
+    size_t labels = 0;
+    int rc = 0;
+    cJSON_ArrayForEach(value, object)
+    {
+        struct buf label = BUF_EMPTY;
+        if (rc == 0 && !is_section(value) && !is_hidden(value) && value->string)
+            rc = label_append(&label, value->string);
+        size_t width = label.data ? text_width(label.data) : 0;
+        labels = width > labels ? width : labels;
+        buf_fini(&label);
+    }
+    cJSON_ArrayForEach(value, object)
+    {
+        if (rc == 0 && !is_hidden(value))
+            rc = is_section(value) ? section_print(value, indent)
+                                   : line_print(value, indent, labels);
+    }
+    return rc;
+}

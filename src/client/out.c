@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Standard output that notices when it fails, messages on standard error, colours and the
+ * terminal's width.
+ *
+ * Everything is buffered by stdio and checked where it leaves: at out_flush and when the program
+ * ends. A full disk is said; a closed pipe is not, because whoever closed it (`head`) wanted no
+ * more; both have exit status EXIT_CODE_OUTPUT, whichever way the program ends, help texts
+ * included.
+ *
+ * Colours are for terminals, and not if NO_COLOR is set (https://no-color.org) or TERM is dumb.
+ */
+
+#include "client/tool_priv.h"
+
+#include "client/text_priv.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+#include <wchar.h>
+
+static bool out_failed;
+
+static void out_end(void)
+{
+    if (out_flush() != EXIT_CODE_OK)
+        _exit(interrupted() ? EXIT_CODE_INTERRUPTED : EXIT_CODE_OUTPUT);
+}
+
+/*
+ * A closed descriptor would be given to the next socket or file, which then were read or written as
+ * standard input or output. What takes its place is open the wrong way round, so that using it is
+ * an error.
+ */
+static void out_fill(int fd, int flags)
+{
+    if (fcntl(fd, F_GETFD) < 0 && errno == EBADF && open("/dev/null", flags) != fd)
+        _exit(EXIT_CODE_FAILED);
+}
+
+void out_begin(void)
+{
+    out_fill(STDIN_FILENO, O_WRONLY);
+    out_fill(STDOUT_FILENO, O_RDONLY);
+    out_fill(STDERR_FILENO, O_RDWR);
+    if (atexit(out_end) != 0)
+        _exit(EXIT_CODE_FAILED);
+}
+
+void say(const char *format, ...)
+{
+    va_list args;
+    struct buf line = BUF_EMPTY, printable = BUF_EMPTY;
+    va_start(args, format);
+    if (buf_vprintf(&line, format, args) == 0 &&
+        text_append_printable(&printable, line.data, line.len) == 0)
+        fprintf(stderr, "%shilera:%s %s\n", style_code(stderr, STYLE_BAD),
+                style_code(stderr, STYLE_PLAIN), printable.data);
+    va_end(args);
+    buf_fini(&line);
+    buf_fini(&printable);
+}
+
+void out_write(const void *bytes, size_t len)
+{
+    /* Checked at out_flush: stdio keeps the error. */
+    (void)!fwrite(bytes, 1, len, stdout);
+}
+
+void out_printf(const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    vprintf(format, args);
+    va_end(args);
+}
+
+void out_text(enum style style, const char *text)
+{
+    struct buf printable = BUF_EMPTY;
+    if (text_append_printable(&printable, text, strlen(text)) == 0 && printable.len > 0)
+        printf("%s%s%s", style_code(stdout, style), printable.data,
+               style == STYLE_PLAIN ? "" : style_code(stdout, STYLE_PLAIN));
+    buf_fini(&printable);
+}
+
+enum exit_code out_flush(void)
+{
+    errno = 0;
+    if (!out_failed && fflush(stdout) == 0 && !ferror(stdout))
+        return EXIT_CODE_OK;
+    if (!out_failed && errno != EPIPE && !interrupted())
+        say("writing the output failed: %s", errno ? strerrordesc_np(errno) : "unknown error");
+    out_failed = true;
+    return interrupted() ? EXIT_CODE_INTERRUPTED : EXIT_CODE_OUTPUT;
+}
+
+bool out_is_terminal(void)
+{
+    return isatty(STDOUT_FILENO);
+}
+
+size_t out_width(void)
+{
+    struct winsize size;
+    if (!out_is_terminal())
+        return 0;
+    const char *columns = getenv("COLUMNS");
+    if (columns && atoi(columns) > 0)
+        return (size_t)atoi(columns);
+    return ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
+}
+
+const char *style_code(FILE *stream, enum style style)
+{
+    static const char *const codes[] = {[STYLE_PLAIN] = "\x1b[0m",
+                                        [STYLE_HEAD] = "\x1b[1m",
+                                        [STYLE_GOOD] = "\x1b[32m",
+                                        [STYLE_BAD] = "\x1b[31m"};
+    const char *no_color = getenv("NO_COLOR"), *term = getenv("TERM");
+    if (!isatty(fileno(stream)) || (no_color && *no_color) || !term || strcmp(term, "dumb") == 0)
+        return "";
+    return codes[style];
+}
+
+size_t text_width(const char *text)
+{
+    size_t width = 0;
+    mbstate_t state = {0};
+    for (size_t len = strlen(text); len > 0;) {
+        wchar_t wide;
+        size_t taken = mbrtowc(&wide, text, len, &state);
+        int columns = taken > len || taken == 0 ? 1 : wcwidth(wide);
+        if (taken > len || taken == 0) {
+            taken = 1;
+            memset(&state, 0, sizeof(state));
+        }
+        width += columns < 0 ? 1 : (size_t)columns;
+        text += taken;
+        len -= taken;
+    }
+    return width;
+}

@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The inside of the tool `hilera`: what its commands share.
+ *
+ *   tool.c      main: global options, finding the command, the end of the program
+ *   cmd_*.c     one command each: parse, ask the daemon, show. The table is commands.def
+ *   link.c      the connection, and what an error means for the exit status
+ *   interrupt.c Ctrl-C
+ *   out.c       standard output that notices when it fails; colours; the width of the terminal
+ *   field.c     the daemon's JSON for people: lists of fields, tables of objects
+ *   table.c     columns that fit
+ *   progress.c  a bar on a terminal
+ *   duration.c  "10s", "1h30m" in; "1 h 30 min" out
+ *   base64.c    for output of jobs that is no text
+ *   feed.c      put's pipeline of many jobs
+ *
+ * Everything runs on one thread. A function that returns an exit code has said on standard error
+ * what was wrong, if it is not EXIT_CODE_OK.
+ */
+#ifndef CLIENT_TOOL_PRIV_H
+#define CLIENT_TOOL_PRIV_H
+
+#include "base/buf.h"
+
+#include <hilera/client.h>
+
+#include <argp.h>
+#include <cjson/cJSON.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+enum exit_code {
+#define EXIT_CODE(name, number, meaning) EXIT_CODE_##name = (number),
+#include "client/exit_codes.def"
+#undef EXIT_CODE
+};
+
+/* What the global options say. */
+struct tool {
+    bool json;
+    const char *socket; /* NULL: not given */
+    const char *host;
+};
+
+/* ---- tool.c, and the commands ---- */
+
+struct command {
+    const char *name, *arguments, *summary;
+    enum exit_code (*run)(struct tool *tool, int argc, char **argv);
+};
+extern const struct command commands[];
+extern const size_t command_count;
+
+#define COMMAND(name, arguments, summary)                                                          \
+    enum exit_code command_##name(struct tool *tool, int argc, char **argv);
+#include "client/commands.def"
+#undef COMMAND
+
+/* NULL: there is none. */
+const struct command *command_find(const char *name);
+/* Says that there is none, and which one may have been meant. */
+enum exit_code command_unknown(const char *name);
+
+/*
+ * Parses a command's own options (`options`, `parser`, for which state->input is `input`) together
+ * with the global ones. `doc` stands in its help below the summary. Ends the program after --help,
+ * --usage, --version, and with EXIT_CODE_USAGE on a mistake.
+ */
+void command_parse(struct tool *tool, const char *name, const struct argp_option *options,
+                   argp_parser_t parser, void *input, const char *doc, int argc, char **argv);
+/* For parsers: no argument is allowed. */
+error_t command_no_arguments(int key, char *arg, struct argp_state *state);
+
+/* ---- link.c ---- */
+
+/* How long an answer that needs no waiting may take, before the daemon counts as hung. */
+#define LINK_ANSWER_NS (30 * HL_SECOND)
+
+/* Connects as the global options say. Free with hl_client_free, also when it failed. */
+enum exit_code link_open(const struct tool *tool, hl_client **client);
+/* The exit code for the client's last error `err`, which is said first, `doing` before it if not
+ * NULL. */
+enum exit_code link_failed(const hl_client *client, int err, const char *doing);
+/* Without saying it. */
+enum exit_code link_code(const hl_client *client, int err);
+/* Calls a method; `params` may be NULL and is deleted. The answer is valid until the client's next
+ * call. */
+enum exit_code link_call(hl_client *client, const char *method, cJSON *params, int64_t timeout_ns,
+                         const char **text, size_t *len);
+/* The answer as an object, which the caller deletes. */
+enum exit_code link_parse(const char *text, size_t len, cJSON **object);
+/* Opens, calls without parameters, closes: for commands that only show. `show` gets the object, or
+ * with --json nothing is shown but the answer. */
+enum exit_code link_show(const struct tool *tool, const char *method, cJSON *params,
+                         enum exit_code (*show)(const cJSON *answer));
+
+/* ---- interrupt.c ---- */
+
+/* From now on Ctrl-C makes the descriptor readable; a second one ends the program at once. */
+void interrupt_catch(void);
+int interrupt_fd(void);
+bool interrupted(void);
+/* Waits until `fd` is readable. EINTR: Ctrl-C came. */
+int interrupt_wait(int fd);
+
+/* ---- out.c ---- */
+
+enum style { STYLE_PLAIN, STYLE_HEAD, STYLE_GOOD, STYLE_BAD };
+
+/* Descriptors 0 to 2 exist, and standard output is checked when the program ends. */
+void out_begin(void);
+/* One line "hilera: ..." on standard error. */
+void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* Standard output: bytes; printf; what the daemon sent with a newline. */
+void out_write(const void *bytes, size_t len);
+void out_printf(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* Bytes from outside in one printable line, in a style. */
+void out_text(enum style style, const char *text);
+/* Out now. EXIT_CODE_OUTPUT: can't be written; said if there was somebody to read it. */
+enum exit_code out_flush(void);
+/* Whether standard output is a terminal. */
+bool out_is_terminal(void);
+/* Columns; 0: no limit, since it is no terminal. */
+size_t out_width(void);
+/* Escape sequence to begin `style` (STYLE_PLAIN: to end one) on that stream; "" without colours. */
+const char *style_code(FILE *stream, enum style style);
+/* Columns that the text takes on a terminal. */
+size_t text_width(const char *text);
+
+/* ---- duration.c ---- */
+
+/* "90", "10s", "1.5h", "1h30m", "500ms"; units ms s m h d, a bare number is seconds. EINVAL: isn't
+ * one. ERANGE: too long. */
+int duration_parse(const char *text, int64_t *ns);
+/* "12 ms", "3.20 s", "4 min 05 s", "2 h 05 min", "3 d 04 h". ENOMEM. */
+int duration_append(struct buf *out, int64_t ns);
+/* For parsers: the option's duration, or argp_error. */
+int64_t duration_option(const char *option, const char *text, struct argp_state *state);
+
+/* ---- table.c ---- */
+
+struct table {
+    size_t columns;
+    char **cell; /* row after row, the first is the head; owned */
+    size_t count, cap;
+    bool *right; /* by column: aligned to the right */
+};
+/* ENOMEM everywhere. */
+int table_init(struct table *table, size_t columns);
+void table_fini(struct table *table);
+/* The next cell, copied, made printable. */
+int table_add(struct table *table, const char *text, size_t len);
+void table_align_right(struct table *table, size_t column);
+/* In `width` columns (0: without limit): the widest are cut first. */
+int table_print(const struct table *table, size_t width, size_t indent);
+
+/* ---- field.c ---- */
+
+/* The value of a member for people, in one line. */
+int field_append(struct buf *out, const char *key, const cJSON *value);
+/* An object as lines "label  value", nested objects indented below their label, arrays of objects
+ * as tables. */
+int field_print(const cJSON *object, size_t indent);
+/* An array of objects as a table with the keys of the first. */
+int field_print_table(const cJSON *array, size_t indent);
+/* A number of the daemon, 0 if it isn't there. */
+uint64_t field_u64(const cJSON *object, const char *key);
+/* A text of the daemon, "" if it isn't there. */
+const char *field_text(const cJSON *object, const char *key);
+
+/* ---- base64.c ---- */
+
+/* Decodes. EINVAL: not base64. ENOMEM. */
+int base64_append(struct buf *out, const char *text);
+
+/* ---- progress.c ---- */
+
+struct progress {
+    bool on; /* standard error is a terminal */
+    bool shown;
+    int64_t started_ns, next_ns;
+};
+void progress_begin(struct progress *progress);
+/* Draws if it is time. total 0: not known. failed: shown if there are any. */
+void progress_update(struct progress *progress, uint64_t done, uint64_t total, uint64_t failed);
+/* Takes the bar off the screen; the next update brings it back. */
+void progress_hide(struct progress *progress);
+/* The bar's line, for tests: at most `width` columns. */
+int progress_format(struct buf *out, uint64_t done, uint64_t total, uint64_t failed,
+                    int64_t elapsed_ns, size_t width);
+
+/* ---- feed.c ---- */
+
+struct feed;
+struct feed_options {
+    struct hl_client_put put; /* tube, priority, times */
+    bool json, quiet;
+    uint64_t total;   /* how many there will be; 0: not known */
+    const char *noun; /* "line", for messages */
+    char **names;     /* of the inputs, by number - 1; NULL: they have numbers only */
+};
+enum exit_code feed_new(struct feed **feed, hl_client *client, const struct feed_options *options);
+/* Sends one job; `number` names its input, from 1. Anything but OK: stop, the connection is of no
+ * use or nobody reads. */
+enum exit_code feed_put(struct feed *feed, const void *body, size_t len, uint64_t number);
+/* Takes the answers that are still to come, before a wait for more input. */
+enum exit_code feed_settle(struct feed *feed);
+/* An input that couldn't be read: said, counted. */
+void feed_skip(struct feed *feed, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Settles, sums up, frees. `code` is that of the last call; the result says how it went in all. */
+enum exit_code feed_end(struct feed **feed, enum exit_code code);
+
+#endif
