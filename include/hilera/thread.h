@@ -42,7 +42,7 @@ enum hl_thread_daemon { HL_DAEMON_INHERIT = 0, HL_DAEMON_NO, HL_DAEMON_YES };
 struct hl_thread_options {
     hl_thread_target target; /* what the default run calls; may be NULL */
     void *arg;               /* passed to target; not owned */
-    const char *name;        /* copied; NULL: "Thread-N", N counting from 1 */
+    const char *name;        /* copied; NULL or "": "Thread-N", N counting from 1 */
     enum hl_thread_daemon daemon;
     /*
      * The "subclass": called in place of hl_thread_run when the thread starts.

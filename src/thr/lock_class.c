@@ -69,3 +69,13 @@ int hl_lock_class_register(const hl_lock_class **out, const char *name, int rank
     MUST(pthread_mutex_unlock(&class_mutex));
     return rc;
 }
+
+void lock_class_fork_prepare(void)
+{
+    MUST(pthread_mutex_lock(&class_mutex));
+}
+
+void lock_class_fork_done(void)
+{
+    MUST(pthread_mutex_unlock(&class_mutex));
+}

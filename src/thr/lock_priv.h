@@ -62,6 +62,7 @@ void lock_order_init(void);
 void lock_order_check(hl_thread *self, hl_lock *lock, const char *place);
 /* Forgets what was learnt about a lock that goes. */
 void lock_order_forget(hl_lock *lock);
+/* Keeps the file's mutex over a fork; so do the pairs of lock_class.c and lock_report.c. */
 void lock_order_fork_prepare(void);
 void lock_order_fork_done(void);
 
@@ -83,6 +84,11 @@ static inline void lock_held_pop(hl_thread *self, const hl_lock *lock)
     self->held_count--;
 }
 
+/* ---- lock_class.c ---- */
+
+void lock_class_fork_prepare(void);
+void lock_class_fork_done(void);
+
 /* ---- lock_ring.c ---- */
 
 /*
@@ -99,5 +105,7 @@ void lock_report(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* "lock "name" (class c, rank 7)" */
 const char *lock_describe(const hl_lock *lock, char *buffer, size_t size);
 void lock_report_init(void);
+void lock_report_fork_prepare(void);
+void lock_report_fork_done(void);
 
 #endif

@@ -38,6 +38,16 @@ void hl_lock_set_report(hl_lock_report report, void *arg)
     MUST(pthread_mutex_unlock(&sink.mutex));
 }
 
+void lock_report_fork_prepare(void)
+{
+    MUST(pthread_mutex_lock(&sink.mutex));
+}
+
+void lock_report_fork_done(void)
+{
+    MUST(pthread_mutex_unlock(&sink.mutex));
+}
+
 const char *lock_describe(const hl_lock *lock, char *buffer, size_t size)
 {
     if (lock->lock_class == NULL)

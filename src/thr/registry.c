@@ -65,12 +65,16 @@ void registry_keep_until_exit(hl_thread *self)
 static void self_key_ends(void *value)
 {
     hl_thread *self = value;
+    lock_order_thread_ends(self);
+    /* Also for a thread that left the registry when its run ended: whoever found it as the owner of
+     * a lock that a destructor took is done with it once the mutex is ours. */
+    registry_lock();
+    registry_remove(self);
+    registry_unlock();
     if (self->stand_in) {
-        lock_order_thread_ends(self);
-        registry_lock();
-        registry_remove(self);
-        registry_unlock();
+        MUST(pthread_mutex_lock(&self->info)); /* keeps set_name off the handle */
         atomic_store(&self->state, THREAD_ENDED);
+        MUST(pthread_mutex_unlock(&self->info));
     }
     thread_tls = NULL;
     hl_thread_free(&self);
@@ -173,49 +177,68 @@ static hl_thread *next_to_join(void)
     return found;
 }
 
-/* Joins every thread that is not a daemon, those they start meanwhile included. */
+/* Joins every thread that is not a daemon, those they start meanwhile included. EINVAL: its start
+ * failed while we waited, so it isn't in the registry any more. */
 static void join_all_at_exit(void)
 {
     hl_thread *thread;
     while ((thread = next_to_join()) != NULL) {
-        MUST(hl_thread_join(thread, HL_FOREVER));
+        int rc = hl_thread_join(thread, HL_FOREVER);
+        ASSERT(rc == 0 || rc == EINVAL);
         hl_thread_free(&thread);
     }
 }
 
-/* ---- fork: only the calling thread goes on in the child, and becomes its main thread ---- */
+/*
+ * ---- fork: only the calling thread goes on in the child, and becomes its main thread ----
+ *
+ * The mutexes of the whole library are acquired before, in the order in which they nest, so that
+ * none is left taken by a thread that the child doesn't have. A thread's `info` is not among them:
+ * it covers nothing that can be half changed but a text, so the child makes it anew.
+ */
 
 static void fork_prepare(void)
 {
     registry_lock();
     lock_order_fork_prepare();
+    lock_class_fork_prepare();
+    lock_report_fork_prepare();
+}
+
+static void fork_done(void)
+{
+    lock_report_fork_done();
+    lock_class_fork_done();
+    lock_order_fork_done();
 }
 
 static void fork_parent(void)
 {
-    lock_order_fork_done();
+    fork_done();
     registry_unlock();
 }
 
 static void fork_child(void)
 {
-    lock_order_fork_done();
+    fork_done();
     hl_thread *self = thread_tls;
     struct list_node *node = list_first(&registry);
     while (node != NULL) {
         hl_thread *thread = CONTAINER_OF(node, hl_thread, node);
         node = list_next(&registry, node);
+        MUST(pthread_mutex_init(&thread->info, NULL));
         if (thread == self)
             continue;
         /* It isn't there any more. Its memory stays: it may have been in the middle of anything. */
         registry_remove(thread);
         atomic_store(&thread->reaped, true);
         atomic_store(&thread->state, THREAD_ENDED);
-        MUST(pthread_mutex_init(&thread->info, NULL));
     }
     MUST(pthread_mutex_init(&registry_mutex, NULL));
-    if (self == NULL)
-        self = registry_adopt();
+    if (self == NULL) { /* a thread that we never heard of: a main thread like any other */
+        self = stand_in_new("MainThread");
+        registry_keep_until_exit(self);
+    }
     atomic_store(&self->native_id, (pid_t)syscall(SYS_gettid));
     main_thread = self;
 }

@@ -64,7 +64,7 @@ int thread_alloc(hl_thread **out, const char *name)
     atomic_init(&thread->refs, 1);
     list_node_init(&thread->node);
     MUST(pthread_mutex_init(&thread->info, NULL));
-    if (name == NULL)
+    if (name == NULL || name[0] == '\0')
         thread_number_name(thread->name, sizeof(thread->name), "Thread");
     else
         copy_text(thread->name, sizeof(thread->name), name);

@@ -44,7 +44,8 @@ static void timer_unref(hl_timer *timer)
 /* Calls the function unless the timer was cancelled while it waited for that moment. */
 static bool call_at(hl_timer *timer, int64_t moment_ns)
 {
-    (void)hl_event_wait(timer->finished, moment_ns - clock_now_ns());
+    (void)hl_event_wait(timer->finished,
+                        moment_ns == CLOCK_NEVER ? HL_FOREVER : moment_ns - clock_now_ns());
     if (hl_event_is_set(timer->finished))
         return false;
     timer->function(timer->arg);
@@ -59,14 +60,23 @@ static void run_once(hl_thread *self)
     timer_unref(timer);
 }
 
+/* The n-th moment of a repeating timer. One beyond all time is waited for like any other, until
+ * cancel. */
+static int64_t moment_after(int64_t start_ns, int64_t interval_ns, int64_t n)
+{
+    int64_t moment_ns;
+    if (__builtin_mul_overflow(n, interval_ns, &moment_ns) ||
+        __builtin_add_overflow(moment_ns, start_ns, &moment_ns))
+        return CLOCK_NEVER;
+    return moment_ns;
+}
+
 static void run_repeating(hl_thread *self)
 {
     hl_timer *timer = hl_thread_self_data(self);
     int64_t start_ns = clock_now_ns();
     int64_t done = 0; /* intervals since the start that are behind us */
-    int64_t moment_ns = start_ns;
-    while (!__builtin_mul_overflow(done + 1, timer->interval_ns, &moment_ns) &&
-           !__builtin_add_overflow(moment_ns, start_ns, &moment_ns) && call_at(timer, moment_ns)) {
+    while (call_at(timer, moment_after(start_ns, timer->interval_ns, done + 1))) {
         int64_t passed = (clock_now_ns() - start_ns) / timer->interval_ns;
         done = passed > done ? passed : done + 1;
     }
