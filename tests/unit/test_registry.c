@@ -320,6 +320,66 @@ START_TEST(what_a_thread_waits_for_can_be_seen)
 }
 END_TEST
 
+// ---- threads that nobody holds ----
+
+static void wait_then_count(void *arg)
+{
+    struct {
+        hl_event *go;
+        atomic_int count;
+    } *both = arg;
+    MUST(hl_event_wait(both->go, HL_FOREVER));
+    atomic_fetch_add(&both->count, 1);
+}
+
+START_TEST(a_thread_may_be_freed_at_any_time)
+{
+    hl_thread *thread;
+    MUST(hl_thread_new(&thread, &(struct hl_thread_options){.target = note_current}));
+    hl_thread_free(&thread);
+
+    struct {
+        hl_event *go;
+        atomic_int count;
+    } both = {0};
+    MUST(hl_event_new(&both.go, NULL));
+    size_t active = hl_thread_active_count();
+    thread = thread_launch(NULL, wait_then_count, &both);
+    hl_thread *second = hl_thread_ref(thread);
+    ck_assert_ptr_eq(second, thread);
+    hl_thread_free(&thread);
+    ck_assert(hl_thread_is_alive(second));
+    hl_thread_free(&second);
+    hl_event_set(both.go);
+    WAIT_UNTIL(hl_thread_active_count() == active);
+    ck_assert_int_eq(atomic_load(&both.count), 1);
+    hl_event_free(&both.go);
+}
+END_TEST
+
+// Each is a thread of its own that starts and joins the next ones.
+static void start_tree(void *arg)
+{
+    intptr_t depth = (intptr_t)arg;
+    if (depth == 0)
+        return;
+    hl_thread *left = thread_launch(NULL, start_tree, (void *)(depth - 1));
+    hl_thread *right = thread_launch(NULL, start_tree, (void *)(depth - 1));
+    thread_finish(&left);
+    hl_thread_free(&right); // ends by itself
+}
+
+START_TEST(many_come_and_go)
+{
+    size_t active = hl_thread_active_count();
+    for (int i = 0; i < 4; i++) {
+        hl_thread *root = thread_launch(NULL, start_tree, (void *)(intptr_t)5);
+        thread_finish(&root);
+    }
+    WAIT_UNTIL(hl_thread_active_count() == active);
+}
+END_TEST
+
 // ---- fork ----
 
 static void count_visit(const struct hl_thread_info *info, void *arg)
@@ -497,6 +557,8 @@ int main(void)
     tcase_add_test(tcase, the_library_works_in_thread_local_destructors);
     tcase_add_test(tcase, enumerate_visits_the_living_in_order);
     tcase_add_test(tcase, what_a_thread_waits_for_can_be_seen);
+    tcase_add_test(tcase, a_thread_may_be_freed_at_any_time);
+    tcase_add_test(tcase, many_come_and_go);
     tcase_add_test(tcase, in_a_forked_child_the_forking_thread_is_alone_and_main);
     tcase_add_test(tcase, a_fork_finds_no_lock_of_the_library_taken);
     suite_add_tcase(suite, tcase);

@@ -461,18 +461,17 @@ static void note_stack(void *arg)
 
 START_TEST(the_stack_has_the_size_asked_for)
 {
+    const size_t large = (size_t)24 << 20; // more than any default
     size_t size = 0;
     hl_thread *thread = NULL;
     struct hl_thread_options options = {.target = note_stack, .arg = &size, .stack_size = 1};
     ck_assert_int_eq(hl_thread_new(&thread, &options), EINVAL);
     ck_assert_ptr_null(thread);
-    options.stack_size = (size_t)3 << 20;
+    options.stack_size = large;
     MUST(hl_thread_new(&thread, &options));
     MUST(hl_thread_start(thread));
     thread_finish(&thread);
-    // The C library may round it, and sanitizers add what they need.
-    ck_assert_uint_ge(size, (size_t)3 << 20);
-    ck_assert_uint_lt(size, (size_t)6 << 20);
+    ck_assert_uint_ge(size, large);
 }
 END_TEST
 
@@ -514,66 +513,6 @@ START_TEST(a_start_that_failed_can_be_made_good)
 }
 END_TEST
 
-// ---- ownership ----
-
-static void wait_then_count(void *arg)
-{
-    struct {
-        hl_event *go;
-        atomic_int count;
-    } *both = arg;
-    MUST(hl_event_wait(both->go, HL_FOREVER));
-    atomic_fetch_add(&both->count, 1);
-}
-
-START_TEST(it_may_be_freed_at_any_time)
-{
-    hl_thread *thread;
-    MUST(hl_thread_new(&thread, &(struct hl_thread_options){.target = nothing}));
-    hl_thread_free(&thread);
-
-    struct {
-        hl_event *go;
-        atomic_int count;
-    } both = {0};
-    MUST(hl_event_new(&both.go, NULL));
-    size_t active = hl_thread_active_count();
-    thread = thread_launch(NULL, wait_then_count, &both);
-    hl_thread *second = hl_thread_ref(thread);
-    ck_assert_ptr_eq(second, thread);
-    hl_thread_free(&thread);
-    ck_assert(hl_thread_is_alive(second));
-    hl_thread_free(&second);
-    hl_event_set(both.go);
-    WAIT_UNTIL(hl_thread_active_count() == active);
-    ck_assert_int_eq(atomic_load(&both.count), 1);
-    hl_event_free(&both.go);
-}
-END_TEST
-
-// Each is a thread of its own that starts and joins the next ones.
-static void start_tree(void *arg)
-{
-    intptr_t depth = (intptr_t)arg;
-    if (depth == 0)
-        return;
-    hl_thread *left = thread_launch(NULL, start_tree, (void *)(depth - 1));
-    hl_thread *right = thread_launch(NULL, start_tree, (void *)(depth - 1));
-    thread_finish(&left);
-    hl_thread_free(&right); // ends by itself
-}
-
-START_TEST(many_come_and_go)
-{
-    size_t active = hl_thread_active_count();
-    for (int i = 0; i < 4; i++) {
-        hl_thread *root = thread_launch(NULL, start_tree, (void *)(intptr_t)5);
-        thread_finish(&root);
-    }
-    WAIT_UNTIL(hl_thread_active_count() == active);
-}
-END_TEST
-
 START_TEST(the_version_is_the_headers)
 {
     ck_assert_str_eq(hl_version(), HL_VERSION);
@@ -604,8 +543,6 @@ int main(void)
     tcase_add_test(tcase, a_start_that_failed_leaves_it_unstarted);
     if (!SANITIZED)
         tcase_add_test(tcase, a_start_that_failed_can_be_made_good);
-    tcase_add_test(tcase, it_may_be_freed_at_any_time);
-    tcase_add_test(tcase, many_come_and_go);
     tcase_add_test(tcase, the_version_is_the_headers);
     suite_add_tcase(suite, tcase);
     return unit_main(suite);
