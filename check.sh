@@ -243,7 +243,10 @@ lane() {
 finish() {
     local name passed=0 failed=0 count
     trap - EXIT INT TERM
-    [ ${#lanes[@]} -eq 0 ] || kill -TERM -- "${lanes[@]/#/-}" 2>/dev/null
+    if [ ${#lanes[@]} -gt 0 ]; then
+        kill -TERM -- "${lanes[@]/#/-}"
+        wait
+    fi 2>/dev/null
     for name in "${chosen[@]}"; do
         read -r -a count < <(cat "$logs/$name.count" 2>/dev/null || echo 0 1)
         passed=$((passed + count[0]))
