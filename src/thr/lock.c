@@ -75,18 +75,11 @@ void hl_lock_free(hl_lock **lock_ptr)
     free(lock);
 }
 
-static bool take_if_free(hl_lock *lock)
-{
-    uint32_t expected = LOCK_FREE;
-    return atomic_compare_exchange_strong_explicit(&lock->word, &expected, LOCK_TAKEN,
-                                                   memory_order_acquire, memory_order_relaxed);
-}
-
 static bool spin_for(hl_lock *lock)
 {
     for (int i = 0; i < LOCK_SPINS; i++) {
         if (atomic_load_explicit(&lock->word, memory_order_relaxed) == LOCK_FREE &&
-            take_if_free(lock))
+            lock_take_if_free(lock))
             return true;
         park_relax();
     }
@@ -121,18 +114,6 @@ static int acquire_contended(hl_thread *self, hl_lock *lock, int64_t timeout_ns,
     return rc;
 }
 
-static void taken(hl_thread *self, hl_lock *lock, const char *place)
-{
-    atomic_store_explicit(&lock->owner, self, memory_order_relaxed);
-    atomic_store_explicit(&lock->place, place, memory_order_relaxed);
-    lock_held_push(self, lock, place);
-}
-
-static bool is_mine(const hl_lock *lock, const hl_thread *self)
-{
-    return atomic_load_explicit(&lock->owner, memory_order_relaxed) == self;
-}
-
 __attribute__((cold, noinline)) static int report_twice(hl_thread *self, const hl_lock *lock,
                                                         const char *place)
 {
@@ -154,39 +135,32 @@ int hl_lock_acquire_at(hl_lock *lock, int64_t timeout_ns, const char *place)
         timeout_ns = HL_FOREVER;
     if (timeout_ns < 0)
         return EINVAL;
-    if (is_mine(lock, self))
+    if (lock_owned_by(lock, self))
         return report_twice(self, lock, place);
     if (self->held_count > 0)
         lock_order_check(self, lock, place);
-    if (!take_if_free(lock)) {
+    if (!lock_take_if_free(lock)) {
         int rc = acquire_contended(self, lock, timeout_ns, place);
         if (rc != 0)
             return rc;
     }
-    taken(self, lock, place);
+    lock_taken(self, lock, place);
     return 0;
 }
 
 int hl_lock_try_acquire_at(hl_lock *lock, const char *place)
 {
     MAGIC_CHECK(lock, LOCK_MAGIC);
-    if (!take_if_free(lock))
+    if (!lock_take_if_free(lock))
         return EBUSY;
-    taken(thread_self(), lock, place); /* waits for nothing, so its order can't deadlock */
+    lock_taken(thread_self(), lock, place); /* waits for nothing, so its order can't deadlock */
     return 0;
 }
 
 int hl_lock_release(hl_lock *lock)
 {
     MAGIC_CHECK(lock, LOCK_MAGIC);
-    hl_thread *self = thread_self();
-    if (!is_mine(lock, self))
-        return EPERM;
-    lock_held_pop(self, lock);
-    atomic_store_explicit(&lock->owner, NULL, memory_order_relaxed);
-    if (atomic_exchange_explicit(&lock->word, LOCK_FREE, memory_order_release) == LOCK_AWAITED)
-        park_wake(&lock->word, 1);
-    return 0;
+    return lock_release(lock);
 }
 
 bool hl_lock_is_locked(const hl_lock *lock)
@@ -198,7 +172,7 @@ bool hl_lock_is_locked(const hl_lock *lock)
 bool hl_lock_is_mine(const hl_lock *lock)
 {
     MAGIC_CHECK(lock, LOCK_MAGIC);
-    return is_mine(lock, thread_self());
+    return lock_owned_by(lock, thread_self());
 }
 
 void lock_assert_held(const hl_lock *lock)

@@ -10,10 +10,12 @@
 #ifndef THR_LOCK_PRIV_H
 #define THR_LOCK_PRIV_H
 
+#include "thr/thr.h"
 #include "thr/thread_priv.h"
 
 #include <hilera/lock.h>
 
+#include <errno.h>
 #include <stdatomic.h>
 #include <stdint.h>
 
@@ -66,6 +68,8 @@ void lock_order_forget(hl_lock *lock);
 void lock_order_fork_prepare(void);
 void lock_order_fork_done(void);
 
+/* ---- the uncontended way, inline: a queue takes its lock three times an item ---- */
+
 /* The stack of held locks; owner thread only. */
 static inline void lock_held_push(hl_thread *self, hl_lock *lock, const char *place)
 {
@@ -75,13 +79,56 @@ static inline void lock_held_push(hl_thread *self, hl_lock *lock, const char *pl
 
 static inline void lock_held_pop(hl_thread *self, const hl_lock *lock)
 {
-    unsigned i = self->held_count;
-    while (i > 0 && self->held[i - 1].lock != lock)
-        i--;
-    ASSERT(i > 0);
-    for (; i < self->held_count; i++)
-        self->held[i - 1] = self->held[i];
-    self->held_count--;
+    unsigned last = self->held_count - 1;
+    unsigned i = last;
+    while (i < self->held_count && self->held[i].lock != lock)
+        i--; /* wraps below 0, which ends it */
+    ASSERT(i <= last);
+    for (; i < last; i++)
+        self->held[i] = self->held[i + 1];
+    self->held_count = last;
+}
+
+static inline bool lock_owned_by(const hl_lock *lock, const hl_thread *thread)
+{
+    return atomic_load_explicit(&lock->owner, memory_order_relaxed) == thread;
+}
+
+static inline bool lock_take_if_free(hl_lock *lock)
+{
+    uint32_t expected = LOCK_FREE;
+    return atomic_compare_exchange_strong_explicit(&lock->word, &expected, LOCK_TAKEN,
+                                                   memory_order_acquire, memory_order_relaxed);
+}
+
+static inline void lock_taken(hl_thread *self, hl_lock *lock, const char *place)
+{
+    atomic_store_explicit(&lock->owner, self, memory_order_relaxed);
+    atomic_store_explicit(&lock->place, place, memory_order_relaxed);
+    lock_held_push(self, lock, place);
+}
+
+/* Acquire that can't fail but by a mistake of the caller. */
+static inline void lock_acquire(hl_lock *lock, const char *place)
+{
+    hl_thread *self = thread_self();
+    if (self->held_count == 0 && lock_take_if_free(lock))
+        lock_taken(self, lock, place);
+    else
+        MUST(hl_lock_acquire_at(lock, HL_FOREVER, place));
+}
+
+/* EPERM: not ours. */
+static inline int lock_release(hl_lock *lock)
+{
+    hl_thread *self = thread_self();
+    if (!lock_owned_by(lock, self))
+        return EPERM;
+    lock_held_pop(self, lock);
+    atomic_store_explicit(&lock->owner, NULL, memory_order_relaxed);
+    if (atomic_exchange_explicit(&lock->word, LOCK_FREE, memory_order_release) == LOCK_AWAITED)
+        park_wake(&lock->word, 1);
+    return 0;
 }
 
 /* ---- lock_class.c ---- */

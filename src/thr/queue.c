@@ -124,9 +124,9 @@ void hl_queue_free(hl_queue **queue_ptr)
     hl_queue *queue;
     MAGIC_TAKE(queue, queue_ptr, QUEUE_MAGIC);
     struct queue_items items;
-    queue_domain_acquire(queue->domain);
+    domain_acquire(queue->domain, HL_HERE);
     queue_core_detach_items(&queue->core, &items);
-    queue_domain_release(queue->domain);
+    domain_release(queue->domain);
     drop_items(queue, &items);
     queue_core_fini(&queue->core);
     if (queue->domain == &queue->own_domain)
@@ -143,7 +143,7 @@ static int put_kept(hl_queue *queue, void *kept, int64_t timeout_ns)
     number(queue, kept);
     int rc = queue_core_put(&queue->core, kept);
     if (rc != EAGAIN || timeout_ns == 0) {
-        queue_domain_release(queue->domain);
+        domain_release(queue->domain);
         return rc == EAGAIN ? ETIMEDOUT : rc;
     }
     struct queue_wait wait = {.item = kept};
@@ -161,12 +161,12 @@ int hl_queue_put(hl_queue *queue, void *item, int64_t timeout_ns)
     int rc = wrap(queue, item, &kept);
     if (rc != 0)
         return rc;
-    queue_domain_acquire(queue->domain);
+    domain_acquire(queue->domain, HL_HERE);
     /* A bounded queue refuses a negative timeout even when there is room; one that is shut down
      * says that first. */
     bool bad = timeout_ns < 0 && queue->core.options.maxsize > 0 && !queue->core.shut_down;
     if (bad) {
-        queue_domain_release(queue->domain);
+        domain_release(queue->domain);
         rc = EINVAL;
     } else {
         rc = put_kept(queue, kept, timeout_ns);
@@ -189,7 +189,7 @@ static int get_kept(hl_queue *queue, void **kept, int64_t timeout_ns)
 {
     int rc = queue_core_take(&queue->core, kept);
     if (rc != EAGAIN || timeout_ns == 0) {
-        queue_domain_release(queue->domain);
+        domain_release(queue->domain);
         return rc == EAGAIN ? ETIMEDOUT : rc;
     }
     struct queue_wait wait = {0};
@@ -208,10 +208,10 @@ static int get_kept(hl_queue *queue, void **kept, int64_t timeout_ns)
 int hl_queue_get(hl_queue *queue, void **item, int64_t timeout_ns)
 {
     MAGIC_CHECK(queue, QUEUE_MAGIC);
-    queue_domain_acquire(queue->domain);
+    domain_acquire(queue->domain, HL_HERE);
     if (timeout_ns < 0) {
         bool over = queue->core.shut_down && queue_core_len(&queue->core) == 0;
-        queue_domain_release(queue->domain);
+        domain_release(queue->domain);
         return over ? ESHUTDOWN : EINVAL;
     }
     void *kept;
@@ -235,10 +235,10 @@ int hl_queue_get_many(hl_queue *queue, void **items, size_t max, size_t *count, 
     if (rc != 0)
         return rc;
     size_t got = 1;
-    queue_domain_acquire(queue->domain);
+    domain_acquire(queue->domain, HL_HERE);
     while (got < max && queue_core_take(&queue->core, &items[got]) == 0)
         got++;
-    queue_domain_release(queue->domain);
+    domain_release(queue->domain);
     for (size_t i = 1; i < got; i++)
         items[i] = unwrap(queue, items[i]);
     *count = got;
@@ -318,12 +318,12 @@ int hl_queue_get_any(hl_queue *const *queues, size_t count, void **item, size_t 
     if (cores == NULL || links == NULL) {
         rc = ENOMEM;
     } else {
-        queue_domain_acquire(queues[0]->domain);
+        domain_acquire(queues[0]->domain, HL_HERE);
         rc = take_first(queues, count, &kept, &from);
         if (rc == EAGAIN && timeout_ns > 0) {
             rc = wait_any(queues, count, cores, links, &kept, &from, timeout_ns);
         } else {
-            queue_domain_release(queues[0]->domain);
+            domain_release(queues[0]->domain);
             if (rc == EAGAIN)
                 rc = ETIMEDOUT;
         }
@@ -344,19 +344,19 @@ int hl_queue_get_any(hl_queue *const *queues, size_t count, void **item, size_t 
 int hl_queue_task_done(hl_queue *queue)
 {
     MAGIC_CHECK(queue, QUEUE_MAGIC);
-    queue_domain_acquire(queue->domain);
+    domain_acquire(queue->domain, HL_HERE);
     int rc = queue_core_close_task(&queue->core);
-    queue_domain_release(queue->domain);
+    domain_release(queue->domain);
     return rc;
 }
 
 int hl_queue_join(hl_queue *queue, int64_t timeout_ns)
 {
     MAGIC_CHECK(queue, QUEUE_MAGIC);
-    queue_domain_acquire(queue->domain);
+    domain_acquire(queue->domain, HL_HERE);
     if (queue->core.unfinished == 0 || timeout_ns <= 0) {
         int rc = queue->core.unfinished == 0 ? 0 : ETIMEDOUT;
-        queue_domain_release(queue->domain);
+        domain_release(queue->domain);
         return rc;
     }
     struct queue_wait wait = {0};
@@ -372,7 +372,7 @@ int hl_queue_join(hl_queue *queue, int64_t timeout_ns)
 static hl_queue *looked_at(const hl_queue *queue)
 {
     MAGIC_CHECK(queue, QUEUE_MAGIC);
-    queue_domain_acquire(queue->domain);
+    domain_acquire(queue->domain, HL_HERE);
     return (hl_queue *)queue;
 }
 
@@ -380,7 +380,7 @@ size_t hl_queue_qsize(const hl_queue *queue)
 {
     hl_queue *locked = looked_at(queue);
     size_t len = queue_core_len(&locked->core);
-    queue_domain_release(locked->domain);
+    domain_release(locked->domain);
     return len;
 }
 
@@ -400,7 +400,7 @@ size_t hl_queue_unfinished(const hl_queue *queue)
 {
     hl_queue *locked = looked_at(queue);
     size_t unfinished = locked->core.unfinished;
-    queue_domain_release(locked->domain);
+    domain_release(locked->domain);
     return unfinished;
 }
 
@@ -408,7 +408,7 @@ bool hl_queue_is_shutdown(const hl_queue *queue)
 {
     hl_queue *locked = looked_at(queue);
     bool shut_down = locked->core.shut_down;
-    queue_domain_release(locked->domain);
+    domain_release(locked->domain);
     return shut_down;
 }
 
@@ -424,12 +424,12 @@ static void abandon_items(hl_queue *queue, struct queue_items *items)
 void hl_queue_shutdown(hl_queue *queue, bool immediate)
 {
     MAGIC_CHECK(queue, QUEUE_MAGIC);
-    queue_domain_acquire(queue->domain);
+    domain_acquire(queue->domain, HL_HERE);
     struct queue_items items;
     queue_core_shutdown(&queue->core);
     if (immediate)
         abandon_items(queue, &items);
-    queue_domain_release(queue->domain);
+    domain_release(queue->domain);
     if (immediate)
         drop_items(queue, &items);
 }
@@ -486,7 +486,7 @@ static void async_decided(hl_queue *queue, struct async *async, int result)
 int hl_queue_get_async(hl_queue *queue, struct hl_queue_waiter *waiter)
 {
     MAGIC_CHECK(queue, QUEUE_MAGIC);
-    queue_domain_acquire(queue->domain);
+    domain_acquire(queue->domain, HL_HERE);
     struct async *async = async_begin(queue, waiter, true);
     struct queue_core *core = &queue->core;
     int rc = queue_core_take(core, &async->wait.item);
@@ -494,7 +494,7 @@ int hl_queue_get_async(hl_queue *queue, struct hl_queue_waiter *waiter)
         queue_wait_get(&async->wait, &core, &async->link, 1);
     else
         async_decided(queue, async, rc);
-    queue_domain_release(queue->domain);
+    domain_release(queue->domain);
     return 0;
 }
 
@@ -505,12 +505,12 @@ int hl_queue_put_async(hl_queue *queue, void *item, struct hl_queue_waiter *wait
     int rc = wrap(queue, item, &kept);
     if (rc != 0)
         return rc;
-    queue_domain_acquire(queue->domain);
+    domain_acquire(queue->domain, HL_HERE);
     struct async *async = async_begin(queue, waiter, false);
     number(queue, kept);
     rc = queue_core_put(&queue->core, kept);
     if (rc == ENOMEM) {
-        queue_domain_release(queue->domain);
+        domain_release(queue->domain);
         (void)unwrap(queue, kept);
         return rc;
     }
@@ -520,20 +520,20 @@ int hl_queue_put_async(hl_queue *queue, void *item, struct hl_queue_waiter *wait
     } else {
         async_decided(queue, async, rc);
     }
-    queue_domain_release(queue->domain);
+    domain_release(queue->domain);
     return 0;
 }
 
 int hl_queue_join_async(hl_queue *queue, struct hl_queue_waiter *waiter)
 {
     MAGIC_CHECK(queue, QUEUE_MAGIC);
-    queue_domain_acquire(queue->domain);
+    domain_acquire(queue->domain, HL_HERE);
     struct async *async = async_begin(queue, waiter, false);
     if (queue->core.unfinished > 0)
         queue_wait_join(&async->wait, &queue->core, &async->link);
     else
         async_decided(queue, async, 0);
-    queue_domain_release(queue->domain);
+    domain_release(queue->domain);
     return 0;
 }
 
@@ -541,9 +541,9 @@ int hl_queue_cancel(hl_queue *queue, struct hl_queue_waiter *waiter)
 {
     MAGIC_CHECK(queue, QUEUE_MAGIC);
     struct async *async = async_of(waiter);
-    queue_domain_acquire(queue->domain);
+    domain_acquire(queue->domain, HL_HERE);
     bool cancelled = queue_wait_cancel(&async->wait);
-    queue_domain_release(queue->domain);
+    domain_release(queue->domain);
     if (!cancelled)
         return EALREADY;
     if (!async->gets && async->wait.item != NULL)

@@ -15,6 +15,7 @@
  * The order of the items is the container's: a ring for FIFO and LIFO, a heap that knows positions
  * for PRIORITY. A new order is one row in `order_ops`.
  */
+#include "thr/queue_domain_priv.h"
 #include "thr/queue_wait_priv.h"
 #include "thr/ring_priv.h"
 #include "thr/thr.h"
@@ -152,7 +153,7 @@ int queue_core_reserve(struct queue_core *core, size_t more)
 int queue_core_insert(struct queue_core *core, void *item)
 {
     MAGIC_CHECK(core, QUEUE_CORE_MAGIC);
-    queue_domain_assert_held(core->domain);
+    domain_assert_held(core->domain);
     if (!core->held && !list_empty(&core->getters)) {
         queue_wait_give(queue_line_first(&core->getters), core, item);
         return 0;
@@ -168,7 +169,7 @@ void queue_core_open_task(struct queue_core *core)
 int queue_core_close_task(struct queue_core *core)
 {
     MAGIC_CHECK(core, QUEUE_CORE_MAGIC);
-    queue_domain_assert_held(core->domain);
+    domain_assert_held(core->domain);
     if (core->unfinished == 0)
         return EINVAL;
     if (--core->unfinished == 0)
@@ -209,7 +210,7 @@ static void let_putters_in(struct queue_core *core)
 int queue_core_take(struct queue_core *core, void **item)
 {
     MAGIC_CHECK(core, QUEUE_CORE_MAGIC);
-    queue_domain_assert_held(core->domain);
+    domain_assert_held(core->domain);
     if (ops(core)->len(core) == 0)
         return core->shut_down ? ESHUTDOWN : EAGAIN;
     if (core->held)
@@ -223,7 +224,7 @@ int queue_core_take(struct queue_core *core, void **item)
 void *queue_core_remove(struct queue_core *core, size_t pos)
 {
     MAGIC_CHECK(core, QUEUE_CORE_MAGIC);
-    queue_domain_assert_held(core->domain);
+    domain_assert_held(core->domain);
     ASSERT(core->options.order == HL_QUEUE_PRIORITY);
     void *item = heap_remove(&core->heap, pos);
     let_putters_in(core);
@@ -241,7 +242,7 @@ static void turn_getters_away(struct queue_core *core)
 void queue_core_hold(struct queue_core *core, bool held)
 {
     MAGIC_CHECK(core, QUEUE_CORE_MAGIC);
-    queue_domain_assert_held(core->domain);
+    domain_assert_held(core->domain);
     core->held = held;
     while (!core->held && !list_empty(&core->getters) && ops(core)->len(core) > 0) {
         struct queue_wait *wait = queue_line_first(&core->getters);
@@ -255,7 +256,7 @@ void queue_core_hold(struct queue_core *core, bool held)
 void queue_core_shutdown(struct queue_core *core)
 {
     MAGIC_CHECK(core, QUEUE_CORE_MAGIC);
-    queue_domain_assert_held(core->domain);
+    domain_assert_held(core->domain);
     core->shut_down = true;
     queue_line_finish(&core->putters, core, ESHUTDOWN);
     if (ops(core)->len(core) == 0)
@@ -265,7 +266,7 @@ void queue_core_shutdown(struct queue_core *core)
 void queue_core_detach_items(struct queue_core *core, struct queue_items *items)
 {
     MAGIC_CHECK(core, QUEUE_CORE_MAGIC);
-    queue_domain_assert_held(core->domain);
+    domain_assert_held(core->domain);
     const struct queue_core_options *options = &core->options;
     *items = (struct queue_items){.order = options->order, .heap = core->heap, .ring = core->ring};
     heap_init(&core->heap, options->less, options->arg, options->moved);

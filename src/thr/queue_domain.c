@@ -60,13 +60,11 @@ void hl_queue_domain_free(hl_queue_domain **domain_ptr)
 
 void queue_domain_acquire_at(hl_queue_domain *domain, const char *place)
 {
-    MAGIC_CHECK(domain, QUEUE_DOMAIN_MAGIC);
-    MUST(hl_lock_acquire_at(&domain->lock, HL_FOREVER, place));
+    domain_acquire(domain, place);
 }
 
-/* Runs the callbacks of a list that nobody else can see any more. Each wait is its owner's again
- * once its callback is called. */
-static void fire_all(struct list_node *first)
+/* Each wait is its owner's again once its callback is called. */
+void queue_domain_fire(struct list_node *first)
 {
     while (first != NULL) {
         struct queue_wait *wait = CONTAINER_OF(first, struct queue_wait, ready_node);
@@ -77,16 +75,10 @@ static void fire_all(struct list_node *first)
 
 void queue_domain_release(hl_queue_domain *domain)
 {
-    struct list_node *first = list_first(&domain->ready);
-    if (first != NULL) {
-        domain->ready.head.prev->next = NULL; /* a chain from now on */
-        list_init(&domain->ready);
-    }
-    MUST(hl_lock_release(&domain->lock));
-    fire_all(first);
+    domain_release(domain);
 }
 
 void queue_domain_assert_held(const hl_queue_domain *domain)
 {
-    lock_assert_held(&domain->lock);
+    domain_assert_held(domain);
 }

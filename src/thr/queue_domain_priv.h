@@ -24,4 +24,31 @@ struct hl_queue_domain {
 void queue_domain_init(hl_queue_domain *domain, const char *name, const hl_lock_class *lock_class);
 void queue_domain_fini(hl_queue_domain *domain);
 
+/* The calls of thr.h, inline. */
+static inline void domain_acquire(hl_queue_domain *domain, const char *place)
+{
+    MAGIC_CHECK(domain, QUEUE_DOMAIN_MAGIC);
+    lock_acquire(&domain->lock, place);
+}
+
+static inline void domain_assert_held(const hl_queue_domain *domain)
+{
+    ASSERT(lock_owned_by(&domain->lock, thread_self()));
+}
+
+/* Runs the callbacks of a chain that nobody else can see any more. */
+void queue_domain_fire(struct list_node *first);
+
+static inline void domain_release(hl_queue_domain *domain)
+{
+    struct list_node *first = list_first(&domain->ready);
+    if (first != NULL) {
+        domain->ready.head.prev->next = NULL; /* a chain from now on */
+        list_init(&domain->ready);
+    }
+    MUST(lock_release(&domain->lock));
+    if (first != NULL)
+        queue_domain_fire(first);
+}
+
 #endif

@@ -88,7 +88,7 @@ void queue_wait_line_up(struct queue_wait *wait)
 
 void queue_wait_make_ready(hl_queue_domain *domain, struct queue_wait *wait, int result)
 {
-    queue_domain_assert_held(domain);
+    domain_assert_held(domain);
     ASSERT(wait->state == QUEUE_WAIT_LINED);
     leave_lines(wait);
     wait->state = QUEUE_WAIT_READY;
@@ -174,17 +174,17 @@ static int sleep_until_fired(struct queue_wait *wait, int64_t deadline_ns)
 int queue_wait_sleep(struct queue_wait *wait, hl_queue_domain *domain, int64_t deadline_ns,
                      const char *what, const char *object)
 {
-    queue_domain_assert_held(domain);
+    domain_assert_held(domain);
     ASSERT(wait->state != QUEUE_WAIT_IDLE);
     wait->fire = wake_thread;
-    queue_domain_release(domain);
+    domain_release(domain);
     if (!spin_until_fired(wait)) {
         hl_thread_wait_begin(what, object);
         int rc = sleep_until_fired(wait, deadline_ns);
         if (rc != 0) {
-            queue_domain_acquire(domain);
+            domain_acquire(domain, HL_HERE);
             bool cancelled = queue_wait_cancel(wait);
-            queue_domain_release(domain);
+            domain_release(domain);
             /* Too late to cancel: whoever made it ready is between releasing the domain and the
              * callback. */
             if (!cancelled)
@@ -202,6 +202,6 @@ int queue_wait_block(struct queue_wait *wait, hl_queue_domain *domain, int64_t d
                      const char *what, const char *object)
 {
     int rc = queue_wait_sleep(wait, domain, deadline_ns, what, object);
-    queue_domain_acquire(domain);
+    domain_acquire(domain, HL_HERE);
     return rc;
 }
