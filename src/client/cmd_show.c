@@ -64,9 +64,11 @@ static enum exit_code show_body(const struct tool *tool, uint64_t id)
     struct buf page = BUF_EMPTY;
     const char *body;
     size_t len;
+    char doing[32];
+    snprintf(doing, sizeof(doing), "job %" PRIu64, id);
     enum exit_code code = link_open(tool, &client);
     if (code == EXIT_CODE_OK)
-        code = link_failed(client, hl_client_peek(client, id, LINK_ANSWER_NS, &body, &len), NULL);
+        code = link_failed(client, hl_client_peek(client, id, LINK_ANSWER_NS, &body, &len), doing);
     if (code == EXIT_CODE_OK && !out_is_terminal()) {
         out_write(body, len);
     } else if (code == EXIT_CODE_OK && text_append_page(&page, body, len) == 0) {

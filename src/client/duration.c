@@ -18,7 +18,7 @@ static const struct unit {
     int64_t ns;
 } units[] = {
     {"ms", HL_MILLISECOND},  {"s", HL_SECOND},        {"m", 60 * HL_SECOND},
-    {"min", 60 * HL_SECOND}, {"h", 3600 * HL_SECOND}, {"d", 24 * 3600 * HL_SECOND},
+    {"min", 60 * HL_SECOND}, {"h", 3600 * HL_SECOND}, {"d", 24 * (3600 * HL_SECOND)},
 };
 
 /* Up to nine digits behind the point, which is as far as nanoseconds of a second go. */

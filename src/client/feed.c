@@ -120,7 +120,8 @@ static enum exit_code feed_receive(struct feed *feed, int64_t timeout_ns)
         progress_hide(&feed->progress);
         enum exit_code code = link_failed(feed->client, rc, NULL);
         if (code != EXIT_CODE_INTERRUPTED)
-            say("of %zu jobs it is not known whether they were put", pending);
+            say("jobs put: %" PRIu64 ", jobs of which it is not known: %zu", feed->accepted,
+                pending);
         return code;
     }
     uint64_t number = feed->number[feed->first];
@@ -196,10 +197,9 @@ enum exit_code feed_end(struct feed **feed_ptr, enum exit_code code)
     }
     progress_hide(&feed->progress);
     if (code == EXIT_CODE_INTERRUPTED)
-        say("interrupted: %" PRIu64 " jobs were put", feed->accepted);
+        say("interrupted; jobs put: %" PRIu64, feed->accepted);
     else if (feed->refused + feed->skipped > 0)
-        say("%" PRIu64 " jobs were put, %" PRIu64 " were refused, %" PRIu64
-            " inputs could not be read",
+        say("jobs put: %" PRIu64 ", refused: %" PRIu64 ", inputs not read: %" PRIu64,
             feed->accepted, feed->refused, feed->skipped);
     if (code == EXIT_CODE_OK && feed->refused > 0)
         code = EXIT_CODE_REFUSED;

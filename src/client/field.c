@@ -158,6 +158,18 @@ static int table_row(struct table *table, const cJSON *keys, const cJSON *row)
     return rc;
 }
 
+/* A large one among them may have arrived as text. */
+static bool column_has_numbers(const cJSON *array, const char *key)
+{
+    const cJSON *row;
+    cJSON_ArrayForEach(row, array)
+    {
+        if (cJSON_IsNumber(cJSON_GetObjectItemCaseSensitive(row, key)))
+            return true;
+    }
+    return false;
+}
+
 int field_print_table(const cJSON *array, size_t indent)
 {
     const cJSON *first = array->child, *item;
@@ -174,9 +186,11 @@ int field_print_table(const cJSON *array, size_t indent)
         return rc;
     cJSON_ArrayForEach(item, first)
     {
-        if (cJSON_IsNumber(item))
+        if (field_kind(item) == FIELD_KIND_HIDDEN)
+            continue;
+        if (column_has_numbers(array, item->string))
             table_align_right(&table, column);
-        column += field_kind(item) != FIELD_KIND_HIDDEN;
+        column++;
     }
     rc = table_row(&table, first, first); /* the head */
     cJSON_ArrayForEach(item, array)

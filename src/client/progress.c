@@ -20,7 +20,7 @@
 #define PROGRESS_FIRST_NS (300 * HL_MILLISECOND)
 #define PROGRESS_EVERY_NS (100 * HL_MILLISECOND)
 #define PROGRESS_BAR_MAX 40
-#define PROGRESS_LEFT_MAX_S (100 * 24 * 3600) /* a guess beyond it is none */
+#define PROGRESS_LEFT_MAX_S UINT64_C(8640000) /* 100 days; a guess beyond it is none */
 #define PROGRESS_BAR_LEAST 8                  /* a shorter bar says nothing */
 
 void progress_begin(struct progress *progress)

@@ -14,6 +14,7 @@
 
 #include "client/tool_priv.h"
 
+#include "base/assert.h"
 #include "base/nearest.h"
 
 #include <errno.h>
@@ -85,6 +86,7 @@ void command_parse(struct tool *tool, const char *name, const struct argp_option
                    argp_parser_t parser, void *input, const char *doc, int argc, char **argv)
 {
     const struct command *command = command_find(name);
+    ASSERT(command != NULL); /* commands name themselves */
     struct parse_inputs inputs = {input, tool};
     struct buf title = BUF_EMPTY, text = BUF_EMPTY;
     const struct argp own = {.options = options, .parser = parser};
