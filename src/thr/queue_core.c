@@ -108,6 +108,16 @@ static inline const struct order_ops *ops(const struct queue_core *core)
     return &order_ops[core->options.order];
 }
 
+/* Of the two containers the order's own; the other stays zero, which is empty and has no memory. */
+static void start_empty(struct queue_core *core)
+{
+    const struct queue_core_options *options = &core->options;
+    memset(&core->heap, 0, sizeof(core->heap));
+    if (options->order == HL_QUEUE_PRIORITY)
+        heap_init(&core->heap, options->less, options->arg, options->moved);
+    ring_init(&core->ring);
+}
+
 void queue_core_init(struct queue_core *core, hl_queue_domain *domain,
                      const struct queue_core_options *options)
 {
@@ -115,8 +125,7 @@ void queue_core_init(struct queue_core *core, hl_queue_domain *domain,
     MAGIC_INIT(core, QUEUE_CORE_MAGIC);
     core->domain = domain;
     core->options = *options;
-    heap_init(&core->heap, options->less, options->arg, options->moved);
-    ring_init(&core->ring);
+    start_empty(core);
     list_init(&core->getters);
     list_init(&core->putters);
     list_init(&core->joiners);
@@ -267,10 +276,9 @@ void queue_core_detach_items(struct queue_core *core, struct queue_items *items)
 {
     MAGIC_CHECK(core, QUEUE_CORE_MAGIC);
     domain_assert_held(core->domain);
-    const struct queue_core_options *options = &core->options;
-    *items = (struct queue_items){.order = options->order, .heap = core->heap, .ring = core->ring};
-    heap_init(&core->heap, options->less, options->arg, options->moved);
-    ring_init(&core->ring);
+    *items =
+        (struct queue_items){.order = core->options.order, .heap = core->heap, .ring = core->ring};
+    start_empty(core);
     queue_core_hold(core, core->held); /* it is empty: after shutdown nobody waits any more */
 }
 
