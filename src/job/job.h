@@ -79,8 +79,9 @@ void job_body_unref(struct job_body **body);
 
 /* What few jobs have. */
 struct job_rare {
-    int64_t delay_ns; /* as asked for by put (or by release) */
+    unsigned magic;
     uint32_t timeouts, releases, buries, kicks;
+    int64_t delay_ns;    /* as asked for by put (or by release) */
     struct list waiters; /* the broker's: who waits for the end of this job */
     char *reason;        /* why it was buried; NULL: none */
 };
@@ -137,6 +138,8 @@ enum job_outcome_kind {
 
 /* "done", ...; static. */
 const char *job_outcome_word(enum job_outcome_kind kind);
+/* Whether a job is finished that ends so (job_outcomes.def). */
+bool job_outcome_finishes(enum job_outcome_kind kind);
 
 struct job_outcome {
     enum job_outcome_kind kind;

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Outcomes: how one attempt at a job ended. Filled by a handler, read by the broker, copied into
+ * the job's record.
+ */
+#include "job/job.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+static const char *const words[JOB_OUTCOME_COUNT] = {
+#define JOB_OUTCOME(name, word, finishes) word,
+#include "job/job_outcomes.def"
+#undef JOB_OUTCOME
+};
+
+static const bool finishing[JOB_OUTCOME_COUNT] = {
+#define JOB_OUTCOME(name, word, finishes) finishes,
+#include "job/job_outcomes.def"
+#undef JOB_OUTCOME
+};
+
+const char *job_outcome_word(enum job_outcome_kind kind)
+{
+    ASSERT(kind < JOB_OUTCOME_COUNT);
+    return words[kind];
+}
+
+bool job_outcome_finishes(enum job_outcome_kind kind)
+{
+    ASSERT(kind < JOB_OUTCOME_COUNT);
+    return finishing[kind];
+}
+
+void job_outcome_init(struct job_outcome *outcome)
+{
+    outcome->kind = JOB_OUTCOME_DONE;
+    outcome->exit_status = -1;
+    outcome->signal = 0;
+    outcome->reason[0] = '\0';
+    buf_init(&outcome->out);
+    buf_init(&outcome->err);
+    outcome->out_truncated = outcome->err_truncated = false;
+    outcome->started_ns = outcome->ended_ns = 0;
+}
+
+void job_outcome_fini(struct job_outcome *outcome)
+{
+    buf_fini(&outcome->out);
+    buf_fini(&outcome->err);
+}
+
+void job_outcome_reason(struct job_outcome *outcome, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    vsnprintf(outcome->reason, sizeof(outcome->reason), format, args);
+    va_end(args);
+}

@@ -1,0 +1,297 @@
+// SPDX-License-Identifier: MIT
+// Jobs on their own: names of tubes, the table of states, bodies and records that are shared,
+// orders.
+
+#include "job/job.h"
+
+#include "base/clock.h"
+#include "unit.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int check(const char *name)
+{
+    return job_tube_name_check(name, strlen(name));
+}
+
+START_TEST(tube_names)
+{
+    char longest[JOB_TUBE_NAME_MAX + 2];
+    memset(longest, 'x', sizeof(longest));
+    ck_assert_int_eq(check("default"), 0);
+    ck_assert_int_eq(check("a"), 0);
+    ck_assert_int_eq(check("AZaz09+/;.$_()-"), 0);
+    ck_assert_int_eq(job_tube_name_check(longest, JOB_TUBE_NAME_MAX), 0);
+    ck_assert_int_eq(job_tube_name_check(longest, JOB_TUBE_NAME_MAX + 1), ENAMETOOLONG);
+    ck_assert_int_eq(check(""), EINVAL);
+    ck_assert_int_eq(check("-x"), EINVAL);
+    ck_assert_int_eq(check("a b"), EINVAL);
+    ck_assert_int_eq(check("a\n"), EINVAL);
+    ck_assert_int_eq(check("\xc3\xa4"), EINVAL);
+    ck_assert_int_eq(job_tube_name_check("a\0b", 3), EINVAL);
+    ck_assert_ptr_nonnull(strstr(job_tube_name_rule(), "200"));
+}
+END_TEST
+
+START_TEST(every_byte_is_allowed_or_not)
+{
+    const char *allowed = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-+/;.$_()";
+    for (int c = 0; c < 256; c++) {
+        char name[2] = {'x', (char)c};
+        int expected = c != 0 && strchr(allowed, c) != NULL ? 0 : EINVAL;
+        ck_assert_msg(job_tube_name_check(name, 2) == expected, "byte %d", c);
+    }
+}
+END_TEST
+
+START_TEST(state_decides_container)
+{
+    ck_assert_int_eq(job_container(JOB_NEW), JOB_IN_NONE);
+    ck_assert_int_eq(job_container(JOB_READY), JOB_IN_READY);
+    ck_assert_int_eq(job_container(JOB_DELAYED), JOB_IN_DELAYED);
+    ck_assert_int_eq(job_container(JOB_RESERVED), JOB_IN_NONE);
+    ck_assert_int_eq(job_container(JOB_BURIED), JOB_IN_BURIED);
+    ck_assert_int_eq(job_container(JOB_FINISHED), JOB_IN_NONE);
+}
+END_TEST
+
+START_TEST(states_have_the_words_of_the_protocol)
+{
+    ck_assert_str_eq(job_state_word(JOB_READY), "ready");
+    ck_assert_str_eq(job_state_word(JOB_DELAYED), "delayed");
+    ck_assert_str_eq(job_state_word(JOB_RESERVED), "reserved");
+    ck_assert_str_eq(job_state_word(JOB_BURIED), "buried");
+}
+END_TEST
+
+// From anywhere a job can reach its end, and from its end nothing.
+START_TEST(moves_lead_to_the_end)
+{
+    bool ends[JOB_STATE_COUNT] = {[JOB_FINISHED] = true};
+    for (int round = 0; round < JOB_STATE_COUNT; round++)
+        for (int from = 0; from < JOB_STATE_COUNT; from++)
+            for (int to = 0; to < JOB_STATE_COUNT; to++)
+                if (ends[to] && job_may_move((enum job_state)from, (enum job_state)to))
+                    ends[from] = true;
+    for (int state = 0; state < JOB_STATE_COUNT; state++) {
+        ck_assert_msg(ends[state], "%s never ends", job_state_word((enum job_state)state));
+        ck_assert(!job_may_move(JOB_FINISHED, (enum job_state)state));
+        ck_assert(!job_may_move((enum job_state)state, JOB_NEW));
+        ck_assert(!job_may_move((enum job_state)state, (enum job_state)state));
+    }
+}
+END_TEST
+
+static struct job *make_job(const char *text)
+{
+    struct job_body *body;
+    ck_assert_int_eq(job_body_new(&body, strlen(text)), 0);
+    memcpy(body->bytes, text, strlen(text));
+    struct job *job;
+    ck_assert_int_eq(job_new(&job, &body), 0);
+    ck_assert_ptr_null(body);
+    return job;
+}
+
+START_TEST(illegal_move_stops)
+{
+    struct job *job = make_job("x");
+    job->id = 42;
+    job_move(job, JOB_BURIED);
+}
+END_TEST
+
+START_TEST(job_moves_along_the_table)
+{
+    struct job *job = make_job("x");
+    ck_assert_int_eq(job->state, JOB_NEW);
+    ck_assert_uint_eq(job->pos, JOB_NOWHERE);
+    job_move(job, JOB_READY);
+    job_move(job, JOB_RESERVED);
+    job_move(job, JOB_BURIED);
+    job_move(job, JOB_FINISHED);
+    ck_assert_int_eq(job->state, JOB_FINISHED);
+    job_free(&job);
+    ck_assert_ptr_null(job);
+}
+END_TEST
+
+START_TEST(rare_is_made_once)
+{
+    struct job *job = make_job("x");
+    ck_assert_ptr_null(job->rare);
+    struct job_rare *rare = job_rare_need(job);
+    ck_assert_ptr_nonnull(rare);
+    ck_assert_ptr_eq(job_rare_need(job), rare);
+    rare->reason = strdup("because");
+    job_free(&job);
+}
+END_TEST
+
+START_TEST(orders)
+{
+    struct job a = {.pri = 1, .id = 9, .key_ns = 5}, b = {.pri = 2, .id = 3, .key_ns = 5};
+    ck_assert(job_ready_less(&a, &b, NULL));
+    ck_assert(!job_ready_less(&b, &a, NULL));
+    ck_assert(job_key_less(&b, &a, NULL)); // the same key: by id
+    b.pri = 1;
+    ck_assert(job_ready_less(&b, &a, NULL)); // the same priority: by id
+    ck_assert(!job_ready_less(&a, &a, NULL));
+    a.key_ns = 4;
+    ck_assert(job_key_less(&a, &b, NULL));
+}
+END_TEST
+
+static void *share_body(void *arg)
+{
+    struct job_body *body = arg;
+    for (int i = 0; i < 10000; i++) {
+        struct job_body *mine = job_body_ref(body);
+        ck_assert_int_eq(mine->bytes[0], 'b');
+        job_body_unref(&mine);
+    }
+    job_body_unref(&body);
+    return NULL;
+}
+
+// The last holder frees, whoever it is; the sanitizers see it if not.
+START_TEST(body_is_shared_by_threads)
+{
+    struct job_body *body;
+    ck_assert_int_eq(job_body_new(&body, 1), 0);
+    body->bytes[0] = 'b';
+    pthread_t thread[2];
+    for (int i = 0; i < 2; i++)
+        ck_assert_int_eq(pthread_create(&thread[i], NULL, share_body, job_body_ref(body)), 0);
+    job_body_unref(&body);
+    ck_assert_ptr_null(body);
+    for (int i = 0; i < 2; i++)
+        ck_assert_int_eq(pthread_join(thread[i], NULL), 0);
+    job_body_unref(&body); // nothing any more
+}
+END_TEST
+
+START_TEST(body_too_large_for_memory)
+{
+    struct job_body *body = NULL;
+    ck_assert_int_eq(job_body_new(&body, SIZE_MAX), ENOMEM);
+    ck_assert_int_eq(job_body_new(&body, SIZE_MAX - sizeof(*body) + 1), ENOMEM);
+    ck_assert_ptr_null(body);
+    ck_assert_int_eq(job_body_new(&body, 0), 0);
+    ck_assert_uint_eq(body->len, 0);
+    job_body_unref(&body);
+}
+END_TEST
+
+START_TEST(outcomes)
+{
+    ck_assert_str_eq(job_outcome_word(JOB_OUTCOME_DONE), "done");
+    ck_assert(job_outcome_finishes(JOB_OUTCOME_DONE));
+    ck_assert(job_outcome_finishes(JOB_OUTCOME_FAILED));
+    ck_assert(job_outcome_finishes(JOB_OUTCOME_DELETED));
+    ck_assert(!job_outcome_finishes(JOB_OUTCOME_RETURNED));
+    struct job_outcome outcome;
+    job_outcome_init(&outcome);
+    ck_assert_int_eq(outcome.kind, JOB_OUTCOME_DONE);
+    ck_assert_int_eq(outcome.exit_status, -1);
+    char longer[2 * JOB_REASON_MAX];
+    memset(longer, 'y', sizeof(longer) - 1);
+    longer[sizeof(longer) - 1] = '\0';
+    job_outcome_reason(&outcome, "%s", longer);
+    ck_assert_uint_eq(strlen(outcome.reason), JOB_REASON_MAX - 1);
+    job_outcome_fini(&outcome);
+}
+END_TEST
+
+START_TEST(record_keeps_everything)
+{
+    clock_virtual_start(100 * INT64_C(1000000000));
+    int64_t wall = clock_wall_ns();
+    struct job_view view = {.id = 7, .tube = "t", .pri = 3, .reserves = 2, .size = 11};
+    view.created_ns = clock_now_ns() - 30;
+    struct job_outcome outcome;
+    job_outcome_init(&outcome);
+    outcome.kind = JOB_OUTCOME_FAILED;
+    outcome.exit_status = 2;
+    outcome.started_ns = view.created_ns + 10;
+    outcome.ended_ns = view.created_ns + 25;
+    job_outcome_reason(&outcome, "exit status 2");
+    ck_assert_int_eq(buf_append(&outcome.out, "a\0b", 3), 0);
+    outcome.out_truncated = true;
+    struct job_record *record;
+    ck_assert_int_eq(job_record_new(&record, &view, &outcome), 0);
+    job_outcome_fini(&outcome);
+    struct job_record *mine = job_record_ref(record);
+    job_record_unref(&record);
+
+    ck_assert_uint_eq(mine->id, 7);
+    ck_assert_str_eq(mine->tube, "t");
+    ck_assert_str_eq(mine->reason, "exit status 2");
+    ck_assert_int_eq(mine->kind, JOB_OUTCOME_FAILED);
+    ck_assert_int_eq(mine->exit_status, 2);
+    ck_assert_uint_eq(mine->out_len, 3);
+    ck_assert_mem_eq(mine->out, "a\0b", 4);
+    ck_assert(mine->out_truncated && !mine->err_truncated);
+    ck_assert_str_eq(mine->err, "");
+    ck_assert_int_eq(mine->waited_ns, 10);
+    ck_assert_int_eq(mine->duration_ns, 15);
+    ck_assert_int_eq(mine->created_wall_ns, wall - 30);
+    ck_assert_int_eq(mine->started_wall_ns, wall - 20);
+    ck_assert_int_eq(mine->ended_wall_ns, wall - 5);
+    ck_assert_uint_ge(mine->memory, sizeof(*mine) + 3);
+    job_record_unref(&mine);
+    clock_virtual_stop();
+}
+END_TEST
+
+// Deleted while it waited: no attempt, and its end is now.
+START_TEST(record_without_attempt)
+{
+    clock_virtual_start(1000);
+    struct job_view view = {.id = 1, .tube = "default", .created_ns = 400};
+    struct job_outcome outcome;
+    job_outcome_init(&outcome);
+    outcome.kind = JOB_OUTCOME_DELETED;
+    struct job_record *record;
+    ck_assert_int_eq(job_record_new(&record, &view, &outcome), 0);
+    ck_assert_int_eq(record->started_wall_ns, 0);
+    ck_assert_int_eq(record->waited_ns, 600);
+    ck_assert_int_eq(record->duration_ns, 0);
+    ck_assert_int_eq(record->finished_ns, 1000);
+    ck_assert_int_eq(record->ended_wall_ns, clock_wall_ns());
+    job_record_unref(&record);
+    clock_virtual_stop();
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("job");
+    TCase *tube = tcase_create("tube");
+    tcase_add_test(tube, tube_names);
+    tcase_add_test(tube, every_byte_is_allowed_or_not);
+    suite_add_tcase(suite, tube);
+
+    TCase *state = tcase_create("state");
+    tcase_add_test(state, state_decides_container);
+    tcase_add_test(state, states_have_the_words_of_the_protocol);
+    tcase_add_test(state, moves_lead_to_the_end);
+    tcase_add_test(state, job_moves_along_the_table);
+    unit_add_death(state, illegal_move_stops, SIGABRT);
+    tcase_add_test(state, rare_is_made_once);
+    tcase_add_test(state, orders);
+    suite_add_tcase(suite, state);
+
+    TCase *shared = tcase_create("shared");
+    tcase_add_test(shared, body_is_shared_by_threads);
+    tcase_add_test(shared, body_too_large_for_memory);
+    tcase_add_test(shared, outcomes);
+    tcase_add_test(shared, record_keeps_everything);
+    tcase_add_test(shared, record_without_attempt);
+    suite_add_tcase(suite, shared);
+    return unit_main(suite);
+}
