@@ -54,7 +54,7 @@ size_t broker_body_max(const struct broker *broker);
 
 /* While draining, puts are refused with EHOSTDOWN. Everything else goes on. */
 void broker_drain(struct broker *broker, bool draining);
-bool broker_is_draining(const struct broker *broker);
+bool broker_is_draining(struct broker *broker);
 
 /* ---- using tubes ---- */
 

@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The broker's life, its lock, and draining. What it does with jobs is in a file for each verb:
+ * put, take, settle (and delete), delay, wait; tubes in tube.c, copies out in view.c.
+ *
+ * The lock is the domain that all tubes share. It is taken briefly and never twice: what a call
+ * makes ready (a waiting sink, a joiner) runs when the domain is released, and so does the hook
+ * that tells the due thread of an earlier deadline.
+ */
+#include "base/clock.h"
+#include "broker/broker_priv.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+void broker_lock(struct broker *broker)
+{
+    MAGIC_CHECK(broker, BROKER_MAGIC);
+    queue_domain_acquire(broker->domain);
+}
+
+void broker_unlock(struct broker *broker)
+{
+    void (*sooner)(void *arg) = broker->sooner_wanted ? broker->sooner : NULL;
+    void *arg = broker->sooner_arg;
+    broker->sooner_wanted = false;
+    ASSERT_EXPENSIVE(broker_valid(broker));
+    queue_domain_release(broker->domain);
+    if (sooner != NULL)
+        sooner(arg);
+}
+
+int broker_new(struct broker **out, const struct broker_options *options)
+{
+    struct broker *broker = calloc(1, sizeof(*broker));
+    if (broker == NULL)
+        return ENOMEM;
+    int rc = queue_domain_new(&broker->domain, "broker", lock_class(LOCK_CLASS_broker));
+    if (rc != 0) {
+        free(broker);
+        return rc;
+    }
+    MAGIC_INIT(broker, BROKER_MAGIC);
+    if (options != NULL)
+        broker->options = *options;
+    if (broker->options.body_max == 0)
+        broker->options.body_max = BROKER_BODY_MAX_DEFAULT;
+    idmap_init(&broker->jobs);
+    strmap_init(&broker->tubes);
+    list_init(&broker->tube_list);
+    heap_init(&broker->due, delay_tube_less, NULL, delay_tube_moved);
+    queue_core_init(&broker->all, broker->domain,
+                    &(struct queue_core_options){.name = "all tubes"});
+    broker_lock(broker);
+    rc = tube_need(broker, JOB_TUBE_DEFAULT, sizeof(JOB_TUBE_DEFAULT) - 1, &broker->fallback);
+    broker_unlock(broker);
+    if (rc != 0)
+        broker_free(&broker);
+    else
+        *out = broker;
+    return rc;
+}
+
+/* Takes every job out of its containers and frees it. */
+static void free_jobs(struct broker *broker)
+{
+    size_t cursor = 0;
+    struct job *job;
+    while ((job = idmap_next(&broker->jobs, &cursor)) != NULL) {
+        struct broker_tube *tube = job->tube;
+        ASSERT(!job->settling); /* somebody is inside broker_settle otherwise */
+        tube_job_leave(job);
+        job_free(&job);
+        tube_unref(tube);
+    }
+}
+
+void broker_free(struct broker **broker)
+{
+    if (*broker == NULL)
+        return;
+    struct broker *mine;
+    MAGIC_TAKE(mine, broker, BROKER_MAGIC);
+    queue_domain_acquire(mine->domain);
+    free_jobs(mine);
+    if (mine->fallback != NULL)
+        tube_unref(mine->fallback);
+    ASSERT(list_empty(&mine->tube_list)); /* a user, a sink or a waiter is left otherwise */
+    queue_core_fini(&mine->all);
+    queue_domain_release(mine->domain);
+    heap_fini(&mine->due);
+    strmap_fini(&mine->tubes);
+    idmap_fini(&mine->jobs);
+    hl_queue_domain_free(&mine->domain);
+    MAGIC_WIPE(mine);
+    free(mine);
+}
+
+size_t broker_body_max(const struct broker *broker)
+{
+    MAGIC_CHECK(broker, BROKER_MAGIC);
+    return broker->options.body_max;
+}
+
+void broker_drain(struct broker *broker, bool draining)
+{
+    broker_lock(broker);
+    broker->draining = draining;
+    broker_unlock(broker);
+}
+
+bool broker_is_draining(struct broker *broker)
+{
+    broker_lock(broker);
+    bool draining = broker->draining;
+    broker_unlock(broker);
+    return draining;
+}
+
+void broker_on_sooner(struct broker *broker, void (*sooner)(void *arg), void *arg)
+{
+    broker_lock(broker);
+    broker->sooner = sooner;
+    broker->sooner_arg = arg;
+    broker_unlock(broker);
+}

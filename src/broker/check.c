@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The expensive assertion of the broker: whether all that is kept twice agrees. Run, when expensive
+ * assertions are on, each time the lock is let go of.
+ *
+ * Every job is where its state says and knows its place there; counts of states, bytes and
+ * unfinished jobs are what a count of the jobs gives, by tube and in all; every heap is a heap.
+ */
+#include "broker/broker_priv.h"
+
+/* Above this many jobs the walk is left out: after each operation, it would make tests quadratic.
+ */
+#define CHECK_JOBS_MAX 512
+
+static bool job_valid(const struct broker *broker, const struct job *job)
+{
+    const struct broker_tube *tube = job->tube;
+    if (tube->broker != broker || idmap_get(&broker->jobs, job->id) != job)
+        return false;
+    if ((job->state == JOB_RESERVED) != (job->token != 0) && !job->settling)
+        return false;
+    const struct heap *heap = NULL;
+    switch (job_container((enum job_state)job->state)) {
+    case JOB_IN_READY:
+        heap = &tube->ready.heap;
+        break;
+    case JOB_IN_DELAYED:
+        heap = &tube->delayed;
+        break;
+    case JOB_IN_BURIED:
+        heap = &tube->buried;
+        break;
+    case JOB_IN_NONE:
+        break;
+    }
+    if (heap == NULL)
+        return job->state == JOB_RESERVED && job->pos == JOB_NOWHERE;
+    return job->pos < heap->len && heap->slot[job->pos] == job;
+}
+
+static bool counts_equal(const struct broker_stats *kept, const struct broker_stats *counted)
+{
+    return kept->ready == counted->ready && kept->urgent == counted->urgent &&
+           kept->reserved == counted->reserved && kept->delayed == counted->delayed &&
+           kept->buried == counted->buried && kept->bytes == counted->bytes;
+}
+
+static void count_job(struct broker_stats *stats, const struct job *job)
+{
+    stats->ready += job->state == JOB_READY;
+    stats->urgent += job->state == JOB_READY && job->pri < 1024;
+    stats->reserved += job->state == JOB_RESERVED;
+    stats->delayed += job->state == JOB_DELAYED;
+    stats->buried += job->state == JOB_BURIED;
+    stats->bytes += job->body->len;
+}
+
+/* tube NULL: of all. */
+static struct broker_stats count_jobs(const struct broker *broker, const struct broker_tube *tube)
+{
+    struct broker_stats counted = {0};
+    size_t cursor = 0;
+    const struct job *job;
+    while ((job = idmap_next(&broker->jobs, &cursor)) != NULL)
+        if (tube == NULL || job->tube == tube)
+            count_job(&counted, job);
+    return counted;
+}
+
+static bool tube_valid(const struct broker *broker, const struct broker_tube *tube)
+{
+    struct broker_stats counted = count_jobs(broker, tube);
+    uint64_t unfinished = counted.ready + counted.reserved + counted.delayed;
+    const struct broker_totals *totals = &tube->stats.totals;
+    return counts_equal(&tube->stats, &counted) && tube->ready.unfinished == unfinished &&
+           totals->put == unfinished + totals->done + totals->failed + totals->deleted &&
+           tube->ready.heap.len == counted.ready && tube->delayed.len == counted.delayed &&
+           tube->buried.len == counted.buried &&
+           tube->refs >= unfinished + counted.buried + tube->stats.using + tube->stats.watching &&
+           (tube->due_pos == HEAP_NOWHERE) == (counted.delayed == 0) &&
+           heap_valid(&tube->ready.heap) && heap_valid(&tube->delayed) && heap_valid(&tube->buried);
+}
+
+bool broker_valid(const struct broker *broker)
+{
+    if (broker->jobs.len > CHECK_JOBS_MAX)
+        return true;
+    struct broker_stats counted = count_jobs(broker, NULL);
+    size_t cursor = 0;
+    const struct job *job;
+    while ((job = idmap_next(&broker->jobs, &cursor)) != NULL)
+        if (!job_valid(broker, job))
+            return false;
+    const struct list_node *node = list_first(&broker->tube_list);
+    for (; node != NULL; node = list_next(&broker->tube_list, node)) {
+        const struct broker_tube *tube =
+            CONTAINER_OF((struct list_node *)(void *)node, struct broker_tube, node);
+        if (!tube_valid(broker, tube))
+            return false;
+    }
+    return counts_equal(&broker->stats, &counted) &&
+           broker->all.unfinished == counted.ready + counted.reserved + counted.delayed &&
+           heap_valid(&broker->due);
+}

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Views: everything that is copied out of the broker. A copy is taken under the lock and used
+ * without it; a body is shared by reference.
+ */
+#include "base/clock.h"
+#include "broker/broker_priv.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+void view_copy(const struct job *job, struct job_view *view)
+{
+    int64_t now = clock_now_ns();
+    const struct job_rare *rare = job->rare;
+    view->id = job->id;
+    memcpy(view->tube, job->tube->name, job->tube->name_len + 1);
+    view->state = (enum job_state)job->state;
+    view->pri = job->pri;
+    view->ttr_ns = job->ttr_ns;
+    view->created_ns = job->created_ns;
+    view->age_ns = now - job->created_ns;
+    bool timed = job->state == JOB_RESERVED || job->state == JOB_DELAYED;
+    view->time_left_ns = timed ? job->key_ns - now : 0;
+    view->size = job->body->len;
+    view->reserves = job->reserves;
+    view->delay_ns = rare != NULL ? rare->delay_ns : 0;
+    view->timeouts = rare != NULL ? rare->timeouts : 0;
+    view->releases = rare != NULL ? rare->releases : 0;
+    view->buries = rare != NULL ? rare->buries : 0;
+    view->kicks = rare != NULL ? rare->kicks : 0;
+    const char *reason = rare != NULL && rare->reason != NULL ? rare->reason : "";
+    snprintf(view->reason, sizeof(view->reason), "%s", reason);
+}
+
+int broker_peek(struct broker *broker, uint64_t id, struct job_view *view,
+                struct job_body **body_or_null)
+{
+    broker_lock(broker);
+    struct job *job = idmap_get(&broker->jobs, id);
+    if (job != NULL) {
+        view_copy(job, view);
+        if (body_or_null != NULL)
+            *body_or_null = job_body_ref(job->body);
+    }
+    broker_unlock(broker);
+    return job != NULL ? 0 : ENOENT;
+}
+
+/* [held] */
+static void tube_stats_copy(const struct broker_tube *tube, struct broker_stats *stats)
+{
+    *stats = tube->stats;
+    stats->unfinished = tube->ready.unfinished;
+}
+
+void broker_stats(struct broker *broker, struct broker_stats *stats)
+{
+    broker_lock(broker);
+    *stats = broker->stats;
+    stats->unfinished = broker->all.unfinished;
+    broker_unlock(broker);
+}
+
+int broker_tube_stats(struct broker *broker, const char *name, size_t len,
+                      struct broker_stats *stats)
+{
+    broker_lock(broker);
+    const struct broker_tube *tube = tube_find(broker, name, len);
+    if (tube != NULL)
+        tube_stats_copy(tube, stats);
+    broker_unlock(broker);
+    return tube != NULL ? 0 : ENOENT;
+}
+
+/* ---- the walk over tubes ---- */
+
+#define WALK_TUBES 64 /* copied in one hold of the lock */
+
+struct tube_copy {
+    char name[JOB_TUBE_NAME_MAX + 1];
+    struct broker_stats stats;
+};
+
+/*
+ * Copies tubes from the one behind *last (NULL: from the first). *last holds a reference from call
+ * to call, which keeps its place in the list; NULL again: that was the end.
+ */
+static size_t walk_some(struct broker *broker, struct broker_tube **last, struct tube_copy *copies)
+{
+    size_t count = 0;
+    broker_lock(broker);
+    struct broker_tube *before = *last;
+    struct list_node *node = before == NULL ? list_first(&broker->tube_list)
+                                            : list_next(&broker->tube_list, &before->node);
+    *last = NULL;
+    while (node != NULL) {
+        struct broker_tube *tube = CONTAINER_OF(node, struct broker_tube, node);
+        memcpy(copies[count].name, tube->name, tube->name_len + 1);
+        tube_stats_copy(tube, &copies[count].stats);
+        node = list_next(&broker->tube_list, node);
+        if (++count == WALK_TUBES && node != NULL) {
+            tube_ref(tube);
+            *last = tube;
+            break;
+        }
+    }
+    if (before != NULL)
+        tube_unref(before);
+    broker_unlock(broker);
+    return count;
+}
+
+int broker_each_tube(struct broker *broker,
+                     bool (*visit)(const char *name, const struct broker_stats *stats, void *arg),
+                     void *arg)
+{
+    /* no magic: never leaves this function */
+    struct tube_copy *copies = malloc(WALK_TUBES * sizeof(*copies));
+    if (copies == NULL)
+        return ENOMEM;
+    struct broker_tube *last = NULL;
+    bool more = true;
+    do {
+        size_t count = walk_some(broker, &last, copies);
+        for (size_t i = 0; more && i < count; i++)
+            more = visit(copies[i].name, &copies[i].stats, arg);
+    } while (more && last != NULL);
+    if (last != NULL) {
+        broker_lock(broker);
+        tube_unref(last);
+        broker_unlock(broker);
+    }
+    free(copies);
+    return 0;
+}

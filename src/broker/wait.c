@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Waiting for the end: of one job (wait), of all that was put into a tube or into any tube (join).
+ *
+ * A join stands in the line of joiners of a queue core: the tube's, or the core "all", which never
+ * holds an item and counts the unfinished jobs of all tubes. A wait stands in a list of the job's
+ * own. Both are struct broker_waiter and end in the same way: the core of the queue makes the wait
+ * ready under the lock, and fires it when the lock was let go of. A joiner keeps its tube in
+ * existence, so that the totals it is told are those of the tube it joined.
+ */
+#include "base/clock.h"
+#include "broker/broker_priv.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* [held] What a waiter is told and gives back when it is over. */
+static void waiter_close(struct broker_waiter *waiter)
+{
+    waiter->totals = (waiter->tube != NULL ? &waiter->tube->stats : &waiter->broker->stats)->totals;
+    if (waiter->tube != NULL)
+        tube_unref(waiter->tube);
+    waiter->tube = NULL;
+}
+
+/* Runs without the lock. */
+static void waiter_fire(struct queue_wait *wait)
+{
+    struct broker_waiter *waiter = CONTAINER_OF(wait, struct broker_waiter, wait);
+    ASSERT(wait->result == 0); /* tubes are never shut down */
+    broker_lock(waiter->broker);
+    waiter_close(waiter);
+    broker_unlock(waiter->broker);
+    waiter->fire(waiter);
+}
+
+static void waiter_init(struct broker_waiter *waiter, struct broker *broker)
+{
+    waiter->broker = broker;
+    waiter->tube = NULL;
+    memset(&waiter->wait, 0, sizeof(waiter->wait));
+    memset(&waiter->link, 0, sizeof(waiter->link));
+    list_node_init(&waiter->node);
+}
+
+void wait_finish(struct job *job)
+{
+    if (job->rare == NULL)
+        return;
+    struct list_node *node;
+    while ((node = list_pop(&job->rare->waiters)) != NULL) {
+        struct broker_waiter *waiter = CONTAINER_OF(node, struct broker_waiter, node);
+        /* One whose time ran out a moment ago is idle, and about to take the lock to leave. */
+        if (waiter->wait.state == QUEUE_WAIT_LINED)
+            queue_wait_make_ready(job->tube->broker->domain, &waiter->wait, 0);
+    }
+}
+
+/* [held] EALREADY: the job is finished, nothing was lined up. */
+static int wait_line_up(struct broker *broker, uint64_t id, struct broker_waiter *waiter)
+{
+    struct job *job = idmap_get(&broker->jobs, id);
+    if (job == NULL)
+        return ENOENT;
+    if (job->state == JOB_BURIED)
+        return EALREADY;
+    struct job_rare *rare = job_rare_need(job);
+    if (rare == NULL)
+        return ENOMEM;
+    queue_wait_line_up(&waiter->wait);
+    list_append(&rare->waiters, &waiter->node);
+    return 0;
+}
+
+/* [held] EALREADY: nothing is unfinished; the waiter is closed. */
+static int join_line_up(struct broker *broker, const char *name, struct broker_waiter *waiter)
+{
+    struct queue_core *core = &broker->all;
+    if (name != NULL) {
+        struct broker_tube *tube = tube_find(broker, name, strlen(name));
+        if (tube == NULL) {
+            waiter->totals = (struct broker_totals){0};
+            return EALREADY;
+        }
+        tube_ref(tube);
+        waiter->tube = tube;
+        core = &tube->ready;
+    }
+    if (core->unfinished == 0) {
+        waiter_close(waiter);
+        return EALREADY;
+    }
+    queue_wait_join(&waiter->wait, core, &waiter->link);
+    return 0;
+}
+
+static int join_name_check(const char *name)
+{
+    return name == NULL ? 0 : job_tube_name_check(name, strlen(name));
+}
+
+/* The common end of the two asynchronous forms. */
+static int async_end(struct broker_waiter *waiter, int rc)
+{
+    if (rc != EALREADY)
+        return rc;
+    waiter->fire(waiter);
+    return 0;
+}
+
+int broker_wait_async(struct broker *broker, uint64_t id, struct broker_waiter *waiter)
+{
+    waiter_init(waiter, broker);
+    waiter->wait.fire = waiter_fire;
+    broker_lock(broker);
+    int rc = wait_line_up(broker, id, waiter);
+    if (rc == EALREADY)
+        waiter_close(waiter);
+    broker_unlock(broker);
+    return async_end(waiter, rc);
+}
+
+int broker_join_async(struct broker *broker, const char *tube, struct broker_waiter *waiter)
+{
+    int rc = join_name_check(tube);
+    if (rc != 0)
+        return rc;
+    waiter_init(waiter, broker);
+    waiter->wait.fire = waiter_fire;
+    broker_lock(broker);
+    rc = join_line_up(broker, tube, waiter);
+    broker_unlock(broker);
+    return async_end(waiter, rc);
+}
+
+bool broker_cancel(struct broker_waiter *waiter)
+{
+    struct broker *broker = waiter->broker;
+    broker_lock(broker);
+    bool cancelled = queue_wait_cancel(&waiter->wait);
+    if (cancelled) {
+        list_remove(&waiter->node);
+        waiter_close(waiter);
+    }
+    broker_unlock(broker);
+    return cancelled;
+}
+
+/* [held] The common end of the two blocking forms. */
+static int block(struct broker *broker, struct broker_waiter *waiter, int64_t deadline_ns,
+                 const char *what, const char *object)
+{
+    int rc = queue_wait_block(&waiter->wait, broker->domain, deadline_ns, what, object);
+    list_remove(&waiter->node);
+    waiter_close(waiter);
+    return rc;
+}
+
+int broker_wait(struct broker *broker, uint64_t id, int64_t timeout_ns)
+{
+    int64_t deadline_ns = clock_deadline(timeout_ns);
+    struct broker_waiter waiter;
+    waiter_init(&waiter, broker);
+    broker_lock(broker);
+    int rc = wait_line_up(broker, id, &waiter);
+    if (rc == 0)
+        rc = block(broker, &waiter, deadline_ns, "job", "wait");
+    broker_unlock(broker);
+    return rc == EALREADY ? 0 : rc;
+}
+
+int broker_join(struct broker *broker, const char *tube, int64_t timeout_ns,
+                struct broker_totals *totals)
+{
+    int64_t deadline_ns = clock_deadline(timeout_ns);
+    int rc = join_name_check(tube);
+    if (rc != 0)
+        return rc;
+    struct broker_waiter waiter;
+    waiter_init(&waiter, broker);
+    broker_lock(broker);
+    rc = join_line_up(broker, tube, &waiter);
+    if (rc == 0)
+        rc = block(broker, &waiter, deadline_ns, "queue join", tube != NULL ? tube : "all tubes");
+    broker_unlock(broker);
+    if (rc == EALREADY)
+        rc = 0;
+    if (rc == 0 && totals != NULL)
+        *totals = waiter.totals;
+    return rc;
+}

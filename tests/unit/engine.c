@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: MIT
+// Helpers of the tests around the broker; see engine.h.
+
+#include "engine.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+
+void engine_init(void)
+{
+    setenv("HILERA_EXPENSIVE", "1", 1);
+}
+
+struct job_body *engine_body(const char *text)
+{
+    struct job_body *body = NULL;
+    ck_assert_int_eq(job_body_new(&body, strlen(text)), 0);
+    memcpy(body->bytes, text, strlen(text));
+    return body;
+}
+
+static int put(struct broker *broker, const char *tube, uint32_t pri, int64_t delay_ns,
+               const char *text, uint64_t *id)
+{
+    struct broker_put_spec spec = {.pri = pri, .delay_ns = delay_ns, .ttr_ns = 60 * HL_SECOND};
+    ck_assert_int_eq(broker_use(broker, tube, strlen(tube), &spec.tube), 0);
+    struct job_body *body = engine_body(text);
+    int rc = broker_put(broker, &spec, &body, id);
+    if (rc == 0)
+        ck_assert_ptr_null(body);
+    else
+        job_body_unref(&body);
+    broker_unuse(broker, &spec.tube);
+    return rc;
+}
+
+uint64_t engine_put(struct broker *broker, const char *tube, uint32_t pri, int64_t delay_ns,
+                    const char *text)
+{
+    uint64_t id = 0;
+    ck_assert_int_eq(put(broker, tube, pri, delay_ns, text, &id), 0);
+    return id;
+}
+
+int engine_put_rc(struct broker *broker, const char *tube, const char *text)
+{
+    uint64_t id;
+    return put(broker, tube, 0, 0, text, &id);
+}
+
+struct broker_sink *engine_sink(struct broker *broker, const char *tube)
+{
+    struct broker_sink *sink = NULL;
+    ck_assert_int_eq(broker_sink_new(&sink, broker, "sink", &tube, 1), 0);
+    return sink;
+}
+
+uint64_t engine_take(struct broker_sink *sink, struct broker_lease *lease)
+{
+    struct broker_lease mine;
+    int rc = broker_take(sink, &mine, 0);
+    if (rc == ETIMEDOUT)
+        return 0;
+    ck_assert_int_eq(rc, 0);
+    uint64_t id = mine.id;
+    if (lease != NULL)
+        *lease = mine;
+    else
+        broker_lease_fini(&mine);
+    return id;
+}
+
+int engine_settle(struct broker *broker, struct broker_lease *lease, enum job_outcome_kind kind)
+{
+    struct job_outcome outcome;
+    job_outcome_init(&outcome);
+    outcome.kind = kind;
+    int rc = broker_settle(broker, lease->id, lease->token, &outcome);
+    job_outcome_fini(&outcome);
+    broker_lease_fini(lease);
+    return rc;
+}
+
+struct broker_stats engine_stats(struct broker *broker)
+{
+    struct broker_stats stats;
+    broker_stats(broker, &stats);
+    return stats;
+}
+
+void engine_await_waiting(struct broker *broker, uint64_t count)
+{
+    while (engine_stats(broker).waiting != count)
+        sched_yield();
+}
+
+hl_thread *engine_thread(hl_thread_target target, void *arg)
+{
+    hl_thread *thread = NULL;
+    struct hl_thread_options options = {.target = target, .arg = arg, .daemon = HL_DAEMON_NO};
+    ck_assert_int_eq(hl_thread_new(&thread, &options), 0);
+    ck_assert_int_eq(hl_thread_start(thread), 0);
+    return thread;
+}
+
+void engine_thread_join(hl_thread **thread)
+{
+    ck_assert_int_eq(hl_thread_join(*thread, HL_FOREVER), 0);
+    hl_thread_free(thread);
+}
+
+void engine_records_init(struct engine_records *records)
+{
+    memset(records, 0, sizeof(*records));
+    ck_assert_int_eq(hl_lock_new(&records->lock, "records", lock_class(LOCK_CLASS_history)), 0);
+    ck_assert_int_eq(hl_event_new(&records->arrived, "records"), 0);
+}
+
+void engine_records_fini(struct engine_records *records)
+{
+    for (size_t i = 0; i < records->count; i++)
+        job_record_unref(&records->record[i]);
+    hl_event_free(&records->arrived);
+    hl_lock_free(&records->lock);
+}
+
+void engine_records_add(struct job_record **record, void *arg)
+{
+    struct engine_records *records = arg;
+    hl_lock_acquire(records->lock);
+    ck_assert_uint_lt(records->count, 64);
+    records->record[records->count++] = *record;
+    *record = NULL;
+    hl_event_set(records->arrived);
+    hl_lock_release(records->lock);
+}
+
+void engine_records_await(struct engine_records *records, size_t count)
+{
+    size_t have;
+    do {
+        hl_event_clear(records->arrived);
+        hl_lock_acquire(records->lock);
+        have = records->count;
+        hl_lock_release(records->lock);
+    } while (have < count && hl_event_wait(records->arrived, HL_FOREVER) == 0);
+}
+
+uint64_t engine_env(const char *name, uint64_t otherwise)
+{
+    const char *text = getenv(name);
+    return text != NULL && *text != '\0' ? strtoull(text, NULL, 10) : otherwise;
+}

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: MIT
+// What the tests around the broker share: jobs in one line, and a place where finished ones go.
+//
+// Every function fails the test itself when something that must succeed doesn't.
+#ifndef ENGINE_H
+#define ENGINE_H
+
+#include "broker/broker.h"
+#include "unit.h"
+
+// Turns expensive assertions on; first thing in main.
+void engine_init(void);
+
+struct job_body *engine_body(const char *text);
+
+// Puts a body of text into a tube; returns the id.
+uint64_t engine_put(struct broker *broker, const char *tube, uint32_t pri, int64_t delay_ns,
+                    const char *text);
+// The result of such a put, for those that are refused.
+int engine_put_rc(struct broker *broker, const char *tube, const char *text);
+
+struct broker_sink *engine_sink(struct broker *broker, const char *tube);
+
+// Takes without waiting: its id, or 0 when nothing was ready. `lease` may be NULL: dropped.
+uint64_t engine_take(struct broker_sink *sink, struct broker_lease *lease);
+
+// Settles with an outcome of that kind, without anything else, and drops the lease.
+int engine_settle(struct broker *broker, struct broker_lease *lease, enum job_outcome_kind kind);
+
+struct broker_stats engine_stats(struct broker *broker);
+
+// Until as many sinks wait for a job.
+void engine_await_waiting(struct broker *broker, uint64_t count);
+
+// Starts a thread that isn't a daemon.
+hl_thread *engine_thread(hl_thread_target target, void *arg);
+void engine_thread_join(hl_thread **thread);
+
+// A `finished` hook that keeps the records in order of arrival. Guarded by a lock of its own.
+struct engine_records {
+    hl_lock *lock;
+    hl_event *arrived; // set with each record
+    size_t count;
+    struct job_record *record[64];
+};
+void engine_records_init(struct engine_records *records);
+void engine_records_fini(struct engine_records *records);
+void engine_records_add(struct job_record **record, void *records);
+// Waits until there are as many.
+void engine_records_await(struct engine_records *records, size_t count);
+
+// A number from the environment, for tests whose size can be changed.
+uint64_t engine_env(const char *name, uint64_t otherwise);
+
+#endif
