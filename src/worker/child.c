@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: MIT
+/*
+ * A child process: made with posix_spawn, waited for by its own pid, never by any.
+ *
+ * It leads a process group of its own, so that everything it starts can be signalled together. It
+ * is collected last: as long as it is a zombie its number, and so that of its group, can't be given
+ * to somebody else, and the group can be killed without fear of hitting a stranger.
+ *
+ * Its descriptors are the three pipes; all others of the daemon are close-on-exec. Its signal mask
+ * is empty and its handlers are the default ones (the daemon ignores SIGPIPE and its workers block
+ * everything).
+ *
+ * The limit of descriptors is set on the running child, at once after the spawn: posix_spawn has no
+ * attribute for it, and lowering the daemon's own for the moment of the spawn would hit its other
+ * threads. A program that reads its limit in its very first instructions may still see the daemon's
+ * soft limit; the hard limit is the same for both, so nothing depends on it.
+ */
+#include "worker/worker_priv.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/pidfd.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define PIPE_READ 0
+#define PIPE_WRITE 1
+
+void child_close(int *fd)
+{
+    if (*fd >= 0)
+        close(*fd);
+    *fd = -1;
+}
+
+/* Below 3 it would be in the way of the child's own three. */
+static int above_stdio(int *fd)
+{
+    if (*fd > STDERR_FILENO)
+        return 0;
+    int moved = fcntl(*fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+    if (moved < 0)
+        return errno;
+    child_close(fd);
+    *fd = moved;
+    return 0;
+}
+
+/* Ours doesn't block; the child's does, as programs expect. */
+static int pipe_make(int fds[2], int ours)
+{
+    if (pipe2(fds, O_CLOEXEC) != 0) {
+        fds[0] = fds[1] = -1;
+        return errno;
+    }
+    int rc = above_stdio(&fds[0]);
+    if (rc == 0)
+        rc = above_stdio(&fds[1]);
+    if (rc == 0 && fcntl(fds[ours], F_SETFL, O_NONBLOCK) != 0)
+        rc = errno;
+    return rc;
+}
+
+static int actions_fill(posix_spawn_file_actions_t *actions, const int theirs[3])
+{
+    int rc = 0;
+    for (int fd = 0; rc == 0 && fd < 3; fd++)
+        rc = posix_spawn_file_actions_adddup2(actions, theirs[fd], fd);
+    return rc;
+}
+
+static int attributes_fill(posix_spawnattr_t *attributes)
+{
+    sigset_t none, all;
+    sigemptyset(&none);
+    sigfillset(&all);
+    int rc = posix_spawnattr_setflags(attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK |
+                                                      POSIX_SPAWN_SETSIGDEF);
+    if (rc == 0)
+        rc = posix_spawnattr_setpgroup(attributes, 0);
+    if (rc == 0)
+        rc = posix_spawnattr_setsigmask(attributes, &none);
+    if (rc == 0)
+        rc = posix_spawnattr_setsigdefault(attributes, &all);
+    return rc;
+}
+
+static int spawn(struct child *child, const struct child_spec *spec, const int theirs[3])
+{
+    posix_spawn_file_actions_t actions;
+    posix_spawnattr_t attributes;
+    int rc = posix_spawn_file_actions_init(&actions);
+    if (rc != 0)
+        return rc;
+    rc = posix_spawnattr_init(&attributes);
+    if (rc != 0) {
+        posix_spawn_file_actions_destroy(&actions);
+        return rc;
+    }
+    rc = actions_fill(&actions, theirs);
+    if (rc == 0)
+        rc = attributes_fill(&attributes);
+    if (rc == 0)
+        rc = posix_spawnp(&child->pid, spec->argv[0], &actions, &attributes, spec->argv, spec->env);
+    posix_spawnattr_destroy(&attributes);
+    posix_spawn_file_actions_destroy(&actions);
+    return rc;
+}
+
+/* What follows the spawn. Programs that changed their user may not be touched: they keep ours. */
+static int adopt(struct child *child, const struct child_spec *spec)
+{
+    struct rlimit limit;
+    if (spec->nofile != 0 && prlimit(child->pid, RLIMIT_NOFILE, NULL, &limit) == 0) {
+        limit.rlim_cur = spec->nofile < limit.rlim_max ? spec->nofile : limit.rlim_max;
+        (void)prlimit(child->pid, RLIMIT_NOFILE, &limit, NULL);
+    }
+    child->pid_fd = pidfd_open(child->pid, 0);
+    return child->pid_fd >= 0 ? 0 : errno;
+}
+
+int child_spawn(struct child *child, const struct child_spec *spec)
+{
+    int in[2] = {-1, -1}, out[2] = {-1, -1}, err[2] = {-1, -1};
+    *child = (struct child){.pid = -1, .pid_fd = -1, .in = -1, .out = -1, .err = -1};
+    int rc = pipe_make(in, PIPE_WRITE);
+    if (rc == 0)
+        rc = pipe_make(out, PIPE_READ);
+    if (rc == 0)
+        rc = pipe_make(err, PIPE_READ);
+    if (rc == 0)
+        rc = spawn(child, spec, (const int[3]){in[PIPE_READ], out[PIPE_WRITE], err[PIPE_WRITE]});
+    child_close(&in[PIPE_READ]);
+    child_close(&out[PIPE_WRITE]);
+    child_close(&err[PIPE_WRITE]);
+    child->in = in[PIPE_WRITE];
+    child->out = out[PIPE_READ];
+    child->err = err[PIPE_READ];
+    if (rc != 0) {
+        child_close(&child->in);
+        child_close(&child->out);
+        child_close(&child->err);
+        return rc;
+    }
+    rc = adopt(child, spec);
+    if (rc != 0)
+        (void)child_collect(child);
+    return rc;
+}
+
+void child_signal(const struct child *child, int sig)
+{
+    /* ESRCH can't be: the leader isn't collected. EPERM: all of them changed their user. */
+    (void)kill(-child->pid, sig);
+}
+
+int child_collect(struct child *child)
+{
+    child_signal(child, SIGKILL);
+    int status = 0;
+    while (waitpid(child->pid, &status, 0) < 0)
+        ASSERT(errno == EINTR);
+    child_close(&child->in);
+    child_close(&child->out);
+    child_close(&child->err);
+    child_close(&child->pid_fd);
+    return status;
+}

@@ -1,0 +1,499 @@
+// SPDX-License-Identifier: MIT
+// The handler exec with real programs: good ones, and every way in which a program can be a
+// nuisance.
+//
+// The test makes itself the subreaper of what it starts, so a process that a job left behind comes
+// to it and can be waited for: what isn't killed makes the test hang, and so fail.
+
+#include "worker/worker.h"
+
+#include "base/clock.h"
+#include "engine.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#ifndef CLOSE_RANGE_CLOEXEC
+#define CLOSE_RANGE_CLOEXEC (1U << 2) /* linux/close_range.h */
+#endif
+
+static struct broker *broker;
+static struct worker_pool *pool;
+static struct engine_records records;
+static struct handler_settings handler_settings;
+static char folder[64];
+
+static void setup(void)
+{
+    ck_assert_int_eq(prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0), 0);
+    snprintf(folder, sizeof(folder), "/tmp/hilera-exec-XXXXXX");
+    ck_assert_ptr_nonnull(mkdtemp(folder));
+    engine_records_init(&records);
+    struct broker_options options = {
+        .body_max = 1 << 20, .finished = engine_records_add, .finished_arg = &records};
+    ck_assert_int_eq(broker_new(&broker, &options), 0);
+    handler_settings = (struct handler_settings){0};
+}
+
+static void teardown(void)
+{
+    worker_pool_free(&pool);
+    broker_free(&broker);
+    engine_records_fini(&records);
+    char path[128];
+    for (int i = 0; i < 2; i++) {
+        snprintf(path, sizeof(path), "%s/fifo%d", folder, i);
+        unlink(path);
+    }
+    rmdir(folder);
+    ck_assert_int_eq(waitpid(-1, NULL, WNOHANG), -1); // nobody is left, dead or alive
+    ck_assert_int_eq(errno, ECHILD);
+}
+
+static void start_pool(const char *const *argv, unsigned workers)
+{
+    static const char *const tubes[] = {"t"};
+    // What the harness has open isn't the handler's fault.
+    ck_assert_int_eq(close_range(3, ~0U, CLOSE_RANGE_CLOEXEC), 0);
+    handler_settings.argv = argv;
+    struct worker_pool_settings settings = {.name = "exec",
+                                            .tubes = tubes,
+                                            .tube_count = 1,
+                                            .workers = workers,
+                                            .handler = "exec",
+                                            .handler_settings = handler_settings};
+    char why[256] = "";
+    ck_assert_msg(worker_pool_new(&pool, &settings, broker, why, sizeof(why)) == 0, "%s", why);
+    ck_assert_int_eq(worker_pool_start(pool), 0);
+}
+
+// Runs one job to its end; the record is the caller's only until the test ends.
+static const struct job_record *run(const char *const *argv, const char *body)
+{
+    start_pool(argv, 1);
+    engine_put(broker, "t", 0, 0, body);
+    engine_records_await(&records, 1);
+    worker_pool_stop(pool, HL_FOREVER);
+    return records.record[0];
+}
+
+static const struct job_record *run_shell(const char *script, const char *body)
+{
+    const char *argv[] = {"/bin/sh", "-c", script, NULL};
+    return run(argv, body);
+}
+
+static void check_done(const struct job_record *record, const char *out, const char *err)
+{
+    ck_assert_msg(record->kind == JOB_OUTCOME_DONE, "%s", record->reason);
+    ck_assert_int_eq(record->exit_status, 0);
+    ck_assert_int_eq(record->signal, 0);
+    ck_assert_str_eq(record->reason, "");
+    ck_assert_str_eq(record->out, out);
+    ck_assert_str_eq(record->err, err);
+    ck_assert(!record->out_truncated && !record->err_truncated);
+}
+
+static void check_failed(const struct job_record *record, int exit_status, int sig,
+                         const char *words)
+{
+    ck_assert_int_eq(record->kind, JOB_OUTCOME_FAILED);
+    ck_assert_int_eq(record->exit_status, exit_status);
+    ck_assert_int_eq(record->signal, sig);
+    ck_assert_msg(strstr(record->reason, words) != NULL, "\"%s\" doesn't say \"%s\"",
+                  record->reason, words);
+}
+
+// ---- what a program gets and gives ----
+
+START_TEST(body_in_output_out)
+{
+    check_done(run_shell("cat; echo problem >&2", "hello\n"), "hello\n", "problem\n");
+    ck_assert_int_gt(records.record[0]->duration_ns, 0);
+    ck_assert_int_ne(records.record[0]->started_wall_ns, 0);
+}
+END_TEST
+
+START_TEST(empty_body_is_the_end_of_input)
+{
+    check_done(run_shell("cat; echo end", ""), "end\n", "");
+}
+END_TEST
+
+START_TEST(program_is_found_in_path)
+{
+    const char *argv[] = {"printf", "%s|%s", "a b", "", NULL};
+    check_done(run(argv, "x"), "a b|", "");
+}
+END_TEST
+
+START_TEST(environment_names_the_job)
+{
+    setenv("HILERA_TUBE", "from outside", 1);
+    setenv("HILERA_TEST_OTHER", "kept", 1);
+    const char *script = "echo $HILERA_JOB_ID $HILERA_TUBE $HILERA_ATTEMPT $HILERA_TEST_OTHER; "
+                         "env | grep -c ^HILERA_TUBE=";
+    check_done(run_shell(script, ""), "1 t 1 kept\n1\n", "");
+    unsetenv("HILERA_TUBE");
+    unsetenv("HILERA_TEST_OTHER");
+}
+END_TEST
+
+START_TEST(child_has_three_descriptors)
+{
+    const char *argv[] = {"ls", "/proc/self/fd", NULL};
+    check_done(run(argv, ""), "0\n1\n2\n3\n", ""); // 3 is the folder that ls reads
+}
+END_TEST
+
+// Signals 32 and 33 are the C library's own: no program can have a handler for them.
+#define LIBRARY_SIGNALS UINT64_C(0x180000000)
+
+START_TEST(child_has_no_blocked_or_ignored_signals)
+{
+    signal(SIGPIPE, SIG_IGN);
+    const char *argv[] = {"grep", "-hE", "Sig(Blk|Ign)", "/proc/self/status", NULL};
+    unsigned long long blocked = 1, ignored = 1;
+    const struct job_record *record = run(argv, "");
+    ck_assert_int_eq(sscanf(record->out, "SigBlk: %llx SigIgn: %llx", &blocked, &ignored), 2);
+    ck_assert_uint_eq(blocked, 0);
+    ck_assert_uint_eq(ignored & ~LIBRARY_SIGNALS, 0);
+}
+END_TEST
+
+START_TEST(child_leads_its_group)
+{
+    check_done(run_shell("read -r pid name state parent group rest </proc/$$/stat; "
+                         "[ $group = $$ ] && echo leader",
+                         ""),
+               "leader\n", "");
+}
+END_TEST
+
+// The limit is set between the spawn and the first byte of the body.
+START_TEST(child_has_its_own_descriptor_limit)
+{
+    handler_settings.nofile = 123;
+    check_done(run_shell("read x; ulimit -Sn", "go\n"), "123\n", "");
+}
+END_TEST
+
+START_TEST(large_body_arrives)
+{
+    char *body = malloc(1 << 20);
+    ck_assert_ptr_nonnull(body);
+    memset(body, 'x', (1 << 20) - 1);
+    body[(1 << 20) - 1] = '\0';
+    check_done(run_shell("wc -c", body), "1048575\n", "");
+    free(body);
+}
+END_TEST
+
+START_TEST(body_and_output_at_once)
+{
+    handler_settings.output_max = 1 << 20;
+    char *body = malloc(1 << 20);
+    ck_assert_ptr_nonnull(body);
+    memset(body, 'x', (1 << 20) - 1);
+    body[(1 << 20) - 1] = '\0';
+    const char *argv[] = {"cat", NULL};
+    check_done(run(argv, body), body, "");
+    free(body);
+}
+END_TEST
+
+// ---- how it fails ----
+
+START_TEST(program_does_not_exist)
+{
+    const char *argv[] = {"no-such-program-at-all", NULL};
+    const struct job_record *record = run(argv, "x");
+    check_failed(record, -1, 0, "program not found: no-such-program-at-all");
+    struct job_view view;
+    ck_assert_int_eq(broker_peek(broker, 1, &view, NULL), 0);
+    ck_assert_int_eq(view.state, JOB_BURIED);
+    ck_assert_str_eq(view.reason, record->reason);
+}
+END_TEST
+
+START_TEST(program_may_not_be_run)
+{
+    const char *argv[] = {"/etc/passwd", NULL};
+    check_failed(run(argv, "x"), -1, 0, "can't start /etc/passwd (Permission denied)");
+}
+END_TEST
+
+START_TEST(exit_status_is_named)
+{
+    check_failed(run_shell("echo seen; exit 3", ""), 3, 0, "exit status 3 of /bin/sh");
+    ck_assert_str_eq(records.record[0]->out, "seen\n");
+}
+END_TEST
+
+START_TEST(exit_126_and_127_are_named)
+{
+    const char *argv[] = {"/bin/sh", "-c", "read n; exit $n", NULL};
+    start_pool(argv, 1);
+    engine_put(broker, "t", 0, 0, "126\n");
+    engine_put(broker, "t", 0, 0, "127\n");
+    engine_records_await(&records, 2);
+    worker_pool_stop(pool, HL_FOREVER);
+    check_failed(records.record[0], 126, 0, "(cannot be run)");
+    check_failed(records.record[1], 127, 0, "(not found)");
+}
+END_TEST
+
+START_TEST(crash_is_named)
+{
+    check_failed(run_shell("ulimit -c 0; kill -SEGV $$", ""), -1, SIGSEGV,
+                 "/bin/sh was killed by signal 11 (SIGSEGV)");
+}
+END_TEST
+
+// ---- nuisances ----
+
+START_TEST(program_ignores_its_input)
+{
+    char *body = malloc(1 << 20);
+    ck_assert_ptr_nonnull(body);
+    memset(body, 'x', (1 << 20) - 1);
+    body[(1 << 20) - 1] = '\0';
+    const char *argv[] = {"true", NULL};
+    check_done(run(argv, body), "", "");
+    free(body);
+}
+END_TEST
+
+START_TEST(program_closes_its_pipes_early)
+{
+    check_failed(run_shell("exec <&- >&- 2>&-; sleep 0.05; exit 5", "body"), 5, 0, "exit status 5");
+}
+END_TEST
+
+START_TEST(program_writes_without_measure)
+{
+    uint64_t bytes = engine_env("HILERA_OUTPUT", UINT64_C(1) << 30);
+    char script[128];
+    snprintf(script, sizeof(script), "head -c %llu /dev/zero; printf %%70000s x >&2",
+             (unsigned long long)bytes);
+    const struct job_record *record = run_shell(script, "");
+    ck_assert_int_eq(record->kind, JOB_OUTCOME_DONE);
+    ck_assert_uint_eq(record->out_len, HANDLER_OUTPUT_MAX);
+    ck_assert_uint_eq(record->err_len, HANDLER_OUTPUT_MAX);
+    ck_assert(record->out_truncated && record->err_truncated);
+    ck_assert_uint_lt(record->memory, 3 * HANDLER_OUTPUT_MAX);
+}
+END_TEST
+
+START_TEST(output_as_long_as_the_limit_is_whole)
+{
+    handler_settings.output_max = 5;
+    const struct job_record *record = run_shell("printf 12345; printf 123456 >&2", "");
+    ck_assert_str_eq(record->out, "12345");
+    ck_assert(!record->out_truncated);
+    ck_assert_str_eq(record->err, "12345");
+    ck_assert(record->err_truncated);
+}
+END_TEST
+
+// Collects a process of that group that came to us; it must have been killed.
+static void reap_killed(pid_t group)
+{
+    int status = 0;
+    ck_assert_int_gt(waitpid(-group, &status, 0), 0);
+    ck_assert(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+}
+
+START_TEST(grandchild_holds_the_pipe)
+{
+    handler_settings.drain_ns = 50 * HL_MILLISECOND;
+    const struct job_record *record = run_shell("sleep 1000 & echo $$", "");
+    ck_assert_int_eq(record->kind, JOB_OUTCOME_DONE);
+    reap_killed((pid_t)atoi(record->out));
+}
+END_TEST
+
+// It left the group: nobody kills it, and nobody waits for it. Its end comes with that of the fifo.
+START_TEST(grandchild_in_another_session_is_let_go)
+{
+    handler_settings.drain_ns = 50 * HL_MILLISECOND;
+    char fifo[128], script[256];
+    snprintf(fifo, sizeof(fifo), "%s/fifo0", folder);
+    ck_assert_int_eq(mkfifo(fifo, 0600), 0);
+    snprintf(script, sizeof(script), "setsid cat %s & echo ok", fifo);
+    const struct job_record *record = run_shell(script, "");
+    ck_assert_int_eq(record->kind, JOB_OUTCOME_DONE);
+    int fd = open(fifo, O_WRONLY); // waits until cat has opened it
+    ck_assert_int_ge(fd, 0);
+    close(fd);
+    int status = 0;
+    ck_assert_int_gt(waitpid(-1, &status, 0), 0);
+}
+END_TEST
+
+START_TEST(grandchild_writes_without_end)
+{
+    handler_settings.drain_ns = 50 * HL_MILLISECOND;
+    const struct job_record *record = run_shell("echo $$; yes & exit 0", "");
+    ck_assert_int_eq(record->kind, JOB_OUTCOME_DONE);
+    reap_killed((pid_t)atoi(record->out));
+}
+END_TEST
+
+// ---- stopping ----
+
+// Starts a pool on a script that writes its group to the fifo when it is up.
+static pid_t start_script(const char *format)
+{
+    char fifo[128], script[512], number[32] = "";
+    snprintf(fifo, sizeof(fifo), "%s/fifo0", folder);
+    ck_assert_int_eq(mkfifo(fifo, 0600), 0);
+    snprintf(script, sizeof(script), "fifo=%s; other=%s/fifo1; %s", fifo, folder, format);
+    const char *argv[] = {"/bin/sh", "-c", script, NULL};
+    start_pool(argv, 1);
+    engine_put(broker, "t", 0, 0, "body");
+    int fd = open(fifo, O_RDONLY | O_CLOEXEC);
+    ck_assert_int_ge(fd, 0);
+    ck_assert_int_gt(read(fd, number, sizeof(number) - 1), 0);
+    close(fd);
+    return (pid_t)atoi(number);
+}
+
+static void check_returned(void)
+{
+    struct worker_pool_stats stats;
+    worker_pool_stats(pool, &stats);
+    ck_assert_uint_eq(stats.returned, 1);
+    ck_assert_uint_eq(stats.busy, 0);
+    struct job_view view;
+    ck_assert_int_eq(broker_peek(broker, 1, &view, NULL), 0);
+    ck_assert_int_eq(view.state, JOB_READY);
+    ck_assert_uint_eq(records.count, 0);
+    ck_assert_uint_eq(engine_stats(broker).unfinished, 1);
+}
+
+START_TEST(stop_terminates)
+{
+    handler_settings.kill_after_ns = 1000 * HL_SECOND; // TERM must be enough
+    (void)start_script("echo $$ >$fifo; exec sleep 1000");
+    worker_pool_stop(pool, 0);
+    check_returned();
+}
+END_TEST
+
+START_TEST(stop_kills_what_ignores_the_term)
+{
+    handler_settings.kill_after_ns = 50 * HL_MILLISECOND;
+    pid_t group = start_script("trap '' TERM; echo $$ >$fifo; sleep 1000; sleep 1000");
+    worker_pool_stop(pool, 0);
+    check_returned();
+    reap_killed(group); // the sleep
+}
+END_TEST
+
+// What a program makes of TERM isn't its outcome: it was stopped, so the job runs again.
+START_TEST(stopped_job_returns_whatever_its_status)
+{
+    handler_settings.kill_after_ns = 1000 * HL_SECOND;
+    (void)start_script("trap 'exit 0' TERM; echo $$ >$fifo; while :; do sleep 0.01; done");
+    worker_pool_stop(pool, 0);
+    check_returned();
+}
+END_TEST
+
+START_TEST(grace_lets_it_finish)
+{
+    char other[128];
+    snprintf(other, sizeof(other), "%s/fifo1", folder);
+    ck_assert_int_eq(mkfifo(other, 0600), 0);
+    (void)start_script("echo $$ >$fifo; read x <$other; echo $x");
+    worker_pool_quiesce(pool);
+    engine_put(broker, "t", 0, 0, "not taken any more");
+    FILE *file = fopen(other, "we");
+    ck_assert_ptr_nonnull(file);
+    fputs("finished\n", file);
+    fclose(file);
+    worker_pool_stop(pool, HL_FOREVER);
+    ck_assert_uint_eq(records.count, 1);
+    check_done(records.record[0], "finished\n", "");
+    ck_assert_uint_eq(engine_stats(broker).ready, 1);
+}
+END_TEST
+
+START_TEST(many_at_once)
+{
+    enum { JOBS = 60 };
+    const char *argv[] = {"cat", NULL};
+    start_pool(argv, 8);
+    for (int i = 0; i < JOBS; i++) {
+        char text[32];
+        snprintf(text, sizeof(text), "body %d", i + 1);
+        engine_put(broker, "t", 0, 0, text);
+    }
+    ck_assert_int_eq(broker_join(broker, "t", HL_FOREVER, NULL), 0);
+    worker_pool_stop(pool, HL_FOREVER);
+    ck_assert_uint_eq(records.count, JOBS);
+    for (int i = 0; i < JOBS; i++) {
+        char text[32];
+        snprintf(text, sizeof(text), "body %llu", (unsigned long long)records.record[i]->id);
+        check_done(records.record[i], text, "");
+    }
+}
+END_TEST
+
+int main(void)
+{
+    engine_init();
+    Suite *suite = suite_create("exec");
+    TCase *good = tcase_create("good");
+    tcase_add_checked_fixture(good, setup, teardown);
+    tcase_add_test(good, body_in_output_out);
+    tcase_add_test(good, empty_body_is_the_end_of_input);
+    tcase_add_test(good, program_is_found_in_path);
+    tcase_add_test(good, environment_names_the_job);
+    tcase_add_test(good, child_has_three_descriptors);
+    tcase_add_test(good, child_has_no_blocked_or_ignored_signals);
+    tcase_add_test(good, child_leads_its_group);
+    tcase_add_test(good, child_has_its_own_descriptor_limit);
+    tcase_add_test(good, large_body_arrives);
+    tcase_add_test(good, body_and_output_at_once);
+    tcase_add_test(good, many_at_once);
+    suite_add_tcase(suite, good);
+
+    TCase *fails = tcase_create("fails");
+    tcase_add_checked_fixture(fails, setup, teardown);
+    tcase_add_test(fails, program_does_not_exist);
+    tcase_add_test(fails, program_may_not_be_run);
+    tcase_add_test(fails, exit_status_is_named);
+    tcase_add_test(fails, exit_126_and_127_are_named);
+    tcase_add_test(fails, crash_is_named);
+    suite_add_tcase(suite, fails);
+
+    TCase *nuisance = tcase_create("nuisance");
+    tcase_add_checked_fixture(nuisance, setup, teardown);
+    tcase_add_test(nuisance, program_ignores_its_input);
+    tcase_add_test(nuisance, program_closes_its_pipes_early);
+    tcase_add_test(nuisance, program_writes_without_measure);
+    tcase_add_test(nuisance, output_as_long_as_the_limit_is_whole);
+    tcase_add_test(nuisance, grandchild_holds_the_pipe);
+    tcase_add_test(nuisance, grandchild_in_another_session_is_let_go);
+    tcase_add_test(nuisance, grandchild_writes_without_end);
+    suite_add_tcase(suite, nuisance);
+
+    TCase *stop = tcase_create("stop");
+    tcase_add_checked_fixture(stop, setup, teardown);
+    tcase_add_test(stop, stop_terminates);
+    tcase_add_test(stop, stop_kills_what_ignores_the_term);
+    tcase_add_test(stop, stopped_job_returns_whatever_its_status);
+    tcase_add_test(stop, grace_lets_it_finish);
+    suite_add_tcase(suite, stop);
+    return unit_main(suite);
+}
