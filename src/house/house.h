@@ -25,7 +25,8 @@ struct house_settings {
 };
 
 int house_new(struct house **out, const struct house_settings *settings);
-/* Stopped or never started. */
+/* Stopped or never started, and nobody puts any more (a put may just be telling it of a deadline).
+ */
 void house_free(struct house **house);
 
 /* EAGAIN: no more threads; nothing runs then. */

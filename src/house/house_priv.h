@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The inside of the house, for its own files: what its three threads share, and by what each field
+ * is covered.
+ */
+#ifndef HOUSE_HOUSE_PRIV_H
+#define HOUSE_HOUSE_PRIV_H
+
+#include "base/magic.h"
+#include "house/house.h"
+
+#define HOUSE_MAGIC 0x40053000u
+
+struct house {
+    unsigned magic;
+    struct house_settings settings;
+    bool started, stopped; /* of whoever starts and stops, one thread at a time */
+    _Atomic bool stopping;
+
+    hl_thread *due_thread;
+    hl_event *due_wake; /* an earlier deadline, or the stop */
+
+    hl_timer *second;
+    int64_t started_ns;
+    int64_t purge_ns; /* when the next purge is due; the timer's own */
+    _Atomic uint64_t uptime_s;
+
+    hl_thread *stats_thread;
+    hl_event *stop; /* what the stats thread waits for between samples */
+    hl_lock *lock;  /* covers latest */
+    struct house_sample *latest;
+};
+
+/* sample.c: the stats thread. */
+void stats_main(void *arg);
+
+#endif

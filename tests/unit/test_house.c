@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: MIT
+// The house under the virtual clock: delays end through its due thread, its timer counts and
+// purges, its stats thread takes samples.
+
+#include "house/house.h"
+
+#include "base/clock.h"
+#include "engine.h"
+#include "history/history.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <string.h>
+
+static struct broker *broker;
+static struct history *history;
+static struct house *house;
+
+// With nothing delayed two of its threads wait with a deadline: housekeeping and stats.
+#define SLEEPERS 2
+
+static void keep(struct job_record **record, void *arg)
+{
+    (void)arg;
+    (void)history_add(history, record);
+}
+
+static void purge(void *arg)
+{
+    history_purge(arg);
+}
+
+static void setup(void)
+{
+    clock_virtual_start(1000 * HL_SECOND);
+    struct history_settings kept = {
+        .keep_ns = 10 * HL_SECOND, .keep_count = 100, .keep_bytes = 100000};
+    ck_assert_int_eq(history_new(&history, &kept), 0);
+    struct broker_options options = {.finished = keep};
+    ck_assert_int_eq(broker_new(&broker, &options), 0);
+    struct house_settings settings = {
+        .broker = broker, .purge = purge, .purge_arg = history, .purge_interval_ns = 5 * HL_SECOND};
+    ck_assert_int_eq(house_new(&house, &settings), 0);
+}
+
+static void teardown(void)
+{
+    house_stop(house);
+    house_free(&house);
+    broker_free(&broker);
+    history_free(&history);
+    clock_virtual_stop();
+}
+
+// A second passes, and all has happened that it brings.
+static void advance_second(void)
+{
+    uint64_t before = house_uptime_s(house);
+    park_await_sleepers(SLEEPERS);
+    clock_virtual_advance(HL_SECOND);
+    while (house_uptime_s(house) == before)
+        sched_yield();
+}
+
+START_TEST(uptime_counts)
+{
+    ck_assert_uint_eq(house_uptime_s(house), 0);
+    ck_assert_int_eq(house_start(house), 0);
+    ck_assert_int_eq(house_start(house), EALREADY);
+    for (uint64_t second = 1; second <= 5; second++) {
+        advance_second();
+        ck_assert_uint_eq(house_uptime_s(house), second);
+    }
+}
+END_TEST
+
+struct taker {
+    struct broker_sink *sink;
+    struct broker_lease lease;
+};
+
+static void take(void *arg)
+{
+    struct taker *taker = arg;
+    ck_assert_int_eq(broker_take(taker->sink, &taker->lease, HL_FOREVER), 0);
+}
+
+// Nobody asks the broker but the due thread. The second delay is earlier than the one it sleeps
+// for.
+START_TEST(delays_end_by_themselves)
+{
+    ck_assert_int_eq(house_start(house), 0);
+    park_await_sleepers(SLEEPERS);
+    engine_put(broker, "t", 0, 3600 * HL_SECOND, "late");
+    park_await_sleepers(SLEEPERS + 1);
+    uint64_t id = engine_put(broker, "t", 0, HL_SECOND / 2, "soon");
+    struct taker taker = {.sink = engine_sink(broker, "t")};
+    hl_thread *thread = engine_thread(take, &taker);
+    engine_await_waiting(broker, 1);
+    park_await_sleepers(SLEEPERS + 1);
+    clock_virtual_advance(HL_SECOND / 2);
+    engine_thread_join(&thread);
+    ck_assert_uint_eq(taker.lease.id, id);
+    ck_assert_int_eq(engine_settle(broker, &taker.lease, JOB_OUTCOME_DONE), 0);
+    ck_assert_uint_eq(engine_stats(broker).delayed, 1);
+    broker_sink_free(&taker.sink);
+}
+END_TEST
+
+START_TEST(purge_keeps_retention)
+{
+    ck_assert_int_eq(house_start(house), 0);
+    uint64_t id = engine_put(broker, "t", 0, 0, "x");
+    ck_assert_int_eq(broker_delete(broker, id), 0);
+    struct job_record *record = NULL;
+    for (int second = 0; second < 14; second++)
+        advance_second();
+    ck_assert_int_eq(history_get(history, id, &record), 0); // purged at 5, 10 and 15
+    job_record_unref(&record);
+    advance_second();
+    ck_assert_int_eq(history_get(history, id, &record), ENOENT);
+    ck_assert_ptr_null(record);
+}
+END_TEST
+
+static struct house_sample *await_sample(uint64_t number)
+{
+    for (;;) {
+        struct house_sample *sample = house_sample_ref(house);
+        if (sample != NULL && sample->number >= number) {
+            ck_assert_uint_eq(sample->number, number);
+            return sample;
+        }
+        house_sample_unref(&sample);
+        sched_yield();
+    }
+}
+
+START_TEST(samples_tell_rates)
+{
+    ck_assert_ptr_null(house_sample_ref(house));
+    ck_assert_int_eq(house_start(house), 0);
+    struct house_sample *first = await_sample(1);
+    ck_assert_int_eq(first->taken_ns, 1000 * HL_SECOND);
+    ck_assert_uint_eq(first->stats.totals.put, 0);
+    ck_assert(first->put_rate < 0.5 && first->finished_rate < 0.5);
+    for (int i = 0; i < 6; i++)
+        engine_put(broker, "t", 0, 0, "x");
+    ck_assert_int_eq(broker_delete(broker, 2), 0);
+    ck_assert_int_eq(broker_delete(broker, 4), 0);
+    advance_second();
+    struct house_sample *second = await_sample(2);
+    ck_assert_int_eq(second->taken_ns, 1001 * HL_SECOND);
+    ck_assert_uint_eq(second->stats.ready, 4);
+    ck_assert(second->put_rate > 5.99 && second->put_rate < 6.01);
+    ck_assert(second->finished_rate > 1.99 && second->finished_rate < 2.01);
+    ck_assert_uint_eq(first->stats.totals.put, 0); // a sample stays as it was
+    house_sample_unref(&first);
+    house_sample_unref(&second);
+}
+END_TEST
+
+static void find_daemons(const struct hl_thread_info *info, void *arg)
+{
+    char *found = arg;
+    if (strcmp(info->name, "stats") == 0)
+        found[0] = info->daemon ? 'd' : 'n';
+    if (strcmp(info->name, "due") == 0)
+        found[1] = info->daemon ? 'd' : 'n';
+}
+
+START_TEST(stats_thread_is_a_daemon)
+{
+    ck_assert_int_eq(house_start(house), 0);
+    char found[3] = "--";
+    ck_assert_int_eq(hl_thread_enumerate(find_daemons, found), 0);
+    ck_assert_str_eq(found, "dn");
+}
+END_TEST
+
+// Stopped at once, in every phase of starting up, and again.
+START_TEST(start_and_stop)
+{
+    house_free(&house); // never started
+    for (int i = 0; i < 100; i++) {
+        struct house_settings settings = {.broker = broker};
+        ck_assert_int_eq(house_new(&house, &settings), 0);
+        ck_assert_int_eq(house_start(house), 0);
+        if (i % 2 == 0)
+            engine_put(broker, "t", 0, HL_SECOND, "x");
+        house_stop(house);
+        house_stop(house);
+        if (i < 99)
+            house_free(&house);
+    }
+}
+END_TEST
+
+int main(void)
+{
+    engine_init();
+    Suite *suite = suite_create("house");
+    TCase *all = tcase_create("house");
+    tcase_add_checked_fixture(all, setup, teardown);
+    tcase_add_test(all, uptime_counts);
+    tcase_add_test(all, delays_end_by_themselves);
+    tcase_add_test(all, purge_keeps_retention);
+    tcase_add_test(all, samples_tell_rates);
+    tcase_add_test(all, stats_thread_is_a_daemon);
+    tcase_add_test(all, start_and_stop);
+    suite_add_tcase(suite, all);
+    return unit_main(suite);
+}
