@@ -13,5 +13,5 @@ pkg-config said: ${$1][_PKG_ERRORS}])])
 AC_DEFUN([HL_WANT], [
   PKG_CHECK_MODULES([$1], [$2], [hl_have_$1=yes],
     [hl_have_$1=no
-     AC_MSG_WARN([$2 is missing, so there will be no $4. On Debian: apt-get install $3])])
+     AC_MSG_WARN([$2 is missing: $4. On Debian: apt-get install $3])])
 ])
