@@ -43,7 +43,7 @@ unbuilt_faults() {
         style_files src "$1"
         style_files include "$1"
         style_files tests "$1"
-    } | grep -vE '\.(h|def)$' | (
+    } | (
         cd "$1" || exit
         while read -r file; do
             grep -qF "$file" Makefile.am || echo "$file:1: Makefile.am does not name it"
