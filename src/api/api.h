@@ -73,8 +73,8 @@ struct api_call {
     struct api *api;
     const struct api_method *method;
     struct broker_waiter waiter;
-    uint64_t id;                 /* wait */
-    char tube[JOB_TUBE_MAX + 1]; /* join */
+    uint64_t id;                      /* wait */
+    char tube[JOB_TUBE_NAME_MAX + 1]; /* join; "": all */
     int64_t timeout_ns;
 };
 

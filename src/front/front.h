@@ -21,18 +21,15 @@
 #include <stdint.h>
 
 #define FRONT_LINE_MAX 224                    /* with CR LF, as beanstalkd */
-#define FRONT_JOB_SIZE_DEFAULT 65535          /* beanstalkd's -z */
-#define FRONT_JOB_SIZE_MAX 1073741824         /* beanstalkd's ceiling for -z: 1 GiB */
 #define FRONT_CALL_SIZE_MAX ((size_t)1 << 20) /* parameters of one `call` */
 
 struct front;
 
 struct front_settings {
-    size_t max_job_size; /* bytes of a body; 0: the default; above FRONT_JOB_SIZE_MAX: EINVAL */
-    unsigned loops;      /* as net_settings.loops */
+    unsigned loops; /* as net_settings.loops */
 };
 
-/* `broker` and `api` must outlive it. EINVAL, ENOMEM. */
+/* `broker` and `api` must outlive it. A body may have as many bytes as the broker takes. ENOMEM. */
 int front_new(struct front **out, const struct front_settings *settings, struct broker *broker,
               struct api *api);
 /* After net_stop. */

@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Calls: from a method's name and JSON text to an answer, now or later.
+ *
+ * A call is on its door's thread all the time; the one thing that happens elsewhere is that the
+ * broker fires its waiter, which does nothing but wake the door. So a call has no lock: the door's
+ * own hand-over between threads orders everything.
+ *
+ * The answer is one line of JSON text, taken from cJSON without a copy.
+ *
+ * To add a method: a row in methods.def, and run_NAME and params_NAME in the file of its family.
+ */
+#include "api/api_priv.h"
+
+#include "base/errtab.h"
+#include "base/json.h"
+#include "base/nearest.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const struct api_method methods[] = {
+#define METHOD(method, finish_or_null, late_or_null, text)                                         \
+    {.name = #method,                                                                              \
+     .summary = (text),                                                                            \
+     .params = params_##method,                                                                    \
+     .run = run_##method,                                                                          \
+     .finish = (finish_or_null),                                                                   \
+     .late = (late_or_null)},
+#include "api/methods.def"
+#undef METHOD
+};
+
+static const size_t method_count = sizeof(methods) / sizeof(methods[0]);
+
+const struct api_method *method_at(size_t index)
+{
+    return index < method_count ? &methods[index] : NULL;
+}
+
+int api_new(struct api **out, const struct api_links *links)
+{
+    struct api *api = calloc(1, sizeof(*api));
+    if (api == NULL)
+        return ENOMEM;
+    MAGIC_INIT(api, API_MAGIC);
+    api->links = *links;
+    api->started_ns = clock_now_ns();
+    *out = api;
+    return 0;
+}
+
+void api_free(struct api **pointer)
+{
+    if (*pointer == NULL)
+        return;
+    struct api *api;
+    MAGIC_TAKE(api, pointer, API_MAGIC);
+    MAGIC_WIPE(api);
+    free(api);
+}
+
+/* ---- answering ---- */
+
+/* {"code":...,"message":...}; without memory the answer stays empty, which the door knows. */
+static void answer_error(struct api_call *call, int error, const char *message)
+{
+    struct buf *answer = &call->answer;
+    buf_clear(answer);
+    call->error = error;
+    if (buf_append_str(answer, "{\"code\":\"") != 0 ||
+        buf_append_str(answer, error_code(error)) != 0 ||
+        buf_append_str(answer, "\",\"message\":") != 0 ||
+        json_append_string(answer, message, strlen(message)) != 0 ||
+        buf_append_char(answer, '}') != 0)
+        buf_clear(answer);
+}
+
+int api_fail(struct api_call *call, int error, const char *format, ...)
+{
+    char message[1024];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(message, sizeof(message), format, args);
+    va_end(args);
+    answer_error(call, error, message);
+    return error;
+}
+
+/* Ends a run or a finish: prints the result, or leaves the error that was answered. */
+static void answer_result(struct api_call *call, int rc, const cJSON *result)
+{
+    if (rc != 0) {
+        if (call->answer.len == 0)
+            answer_error(call, rc, error_text(rc));
+        return;
+    }
+    char *text = cJSON_PrintUnformatted(result);
+    if (text == NULL) {
+        answer_error(call, ENOMEM, error_text(ENOMEM));
+        return;
+    }
+    size_t len = strlen(text);
+    call->answer = (struct buf){.data = text, .len = len, .cap = len + 1};
+    call->error = 0;
+}
+
+/* ---- finding the method ---- */
+
+/* `name` isn't terminated and may be any bytes; what is shown of it is escaped by JSON. */
+static int unknown_method(struct api_call *call, const char *name, size_t len)
+{
+    char typed[NEAREST_MAX + 1];
+    snprintf(typed, sizeof(typed), "%.*s", (int)(len < NEAREST_MAX ? len : NEAREST_MAX), name);
+    struct nearest nearest;
+    nearest_init(&nearest, typed);
+    for (size_t i = 0; i < method_count; i++)
+        nearest_offer(&nearest, methods[i].name);
+    const char *best = nearest_best(&nearest);
+    if (best != NULL)
+        return api_fail(call, ENOSYS, "there is no method \"%s\"; did you mean \"%s\"?", typed,
+                        best);
+    return api_fail(call, ENOSYS, "there is no method \"%s\"; the method \"methods\" lists them",
+                    typed);
+}
+
+static const struct api_method *method_find(const char *name, size_t len)
+{
+    for (size_t i = 0; i < method_count; i++)
+        if (strlen(methods[i].name) == len && memcmp(methods[i].name, name, len) == 0)
+            return &methods[i];
+    return NULL;
+}
+
+/* ---- a call's life ---- */
+
+static int call_parse(struct api_call *call, const char *json, size_t len, cJSON **given)
+{
+    if (len == 0) {
+        json = "{}";
+        len = 2;
+    }
+    size_t where = 0;
+    int rc = jsonobj_parse(given, json, len, &where);
+    if (rc == EINVAL)
+        return api_fail(call, rc,
+                        "the parameters are not JSON: error at byte %zu of %zu; an object such as "
+                        "{\"id\":1} would be right",
+                        where, len);
+    if (rc != 0)
+        return rc;
+    if (!cJSON_IsObject(*given))
+        return api_fail(
+            call, EINVAL,
+            "the parameters are JSON, but not an object; {} or {\"id\":1} would be right");
+    return 0;
+}
+
+static int call_run(struct api_call *call, const char *json, size_t json_len)
+{
+    int out_rc = 0;
+    cJSON *given = NULL;
+    struct out result = {.object = cJSON_CreateObject(), .rc = &out_rc};
+    int rc = result.object == NULL ? ENOMEM : call_parse(call, json, json_len, &given);
+    if (rc == 0)
+        rc = params_check(call, call->method->params, given);
+    if (rc == 0)
+        rc = call->method->run(call, given, result);
+    if (rc == 0)
+        rc = out_rc;
+    if (rc != EINPROGRESS)
+        answer_result(call, rc, result.object);
+    cJSON_Delete(result.object);
+    cJSON_Delete(given);
+    return rc == EINPROGRESS ? rc : 0;
+}
+
+int api_call_start(struct api_call *call, struct api *api, const char *method, size_t method_len,
+                   const char *json, size_t json_len)
+{
+    MAGIC_CHECK(api, API_MAGIC);
+    MAGIC_INIT(call, API_CALL_MAGIC);
+    call->api = api;
+    call->error = 0;
+    call->answer = BUF_EMPTY;
+    call->deadline_ns = CLOCK_NEVER;
+    call->timeout_ns = HL_FOREVER;
+    call->waiter = (struct broker_waiter){.fire = api_fire, .arg = call};
+    call->method = method_find(method, method_len);
+    if (call->method == NULL) {
+        (void)unknown_method(call, method, method_len);
+        return 0;
+    }
+    return call_run(call, json, json_len);
+}
+
+void api_fire(struct broker_waiter *waiter)
+{
+    struct api_call *call = waiter->arg;
+    MAGIC_CHECK(call, API_CALL_MAGIC);
+    call->wake(call);
+}
+
+void api_call_finish(struct api_call *call)
+{
+    MAGIC_CHECK(call, API_CALL_MAGIC);
+    int out_rc = 0;
+    struct out result = {.object = cJSON_CreateObject(), .rc = &out_rc};
+    int rc = result.object == NULL ? ENOMEM : call->method->finish(call, result);
+    answer_result(call, rc == 0 ? out_rc : rc, result.object);
+    cJSON_Delete(result.object);
+}
+
+bool api_call_cancel(struct api_call *call)
+{
+    MAGIC_CHECK(call, API_CALL_MAGIC);
+    return broker_cancel(&call->waiter);
+}
+
+bool api_call_time_out(struct api_call *call)
+{
+    if (!api_call_cancel(call))
+        return false;
+    char text[512];
+    call->method->late(call, text, sizeof(text));
+    (void)api_fail(call, ETIMEDOUT, "%s", text);
+    return true;
+}
+
+void api_call_refuse(struct api_call *call, int error, const char *message)
+{
+    MAGIC_INIT(call, API_CALL_MAGIC);
+    answer_error(call, error, message);
+}
+
+void api_call_fini(struct api_call *call)
+{
+    MAGIC_CHECK(call, API_CALL_MAGIC);
+    buf_fini(&call->answer);
+    MAGIC_WIPE(call);
+}

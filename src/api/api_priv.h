@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: MIT
+/*
+ * What the files of api share: a method and its parameters, and how a method answers.
+ *
+ * A method finds its parameters checked (params.c): known, of their type, the required ones there.
+ * It writes its result with the out_ functions, which go on without harm after memory ran out: the
+ * dispatcher asks once, at the end.
+ */
+#ifndef API_API_PRIV_H
+#define API_API_PRIV_H
+
+#include "api/api.h"
+#include "base/clock.h"
+#include "base/jsonobj.h"
+#include "base/magic.h"
+
+#define API_MAGIC 0xa7100f01u
+#define API_CALL_MAGIC 0xa7100f02u
+
+struct api {
+    unsigned magic;
+    struct api_links links;
+    int64_t started_ns;
+};
+
+/* ---- writing a result ---- */
+
+struct out {
+    cJSON *object;
+    int *rc; /* 0, or the first error; shared with the objects inside */
+};
+
+void out_u64(struct out out, const char *name, uint64_t number);
+void out_i64(struct out out, const char *name, int64_t number);
+void out_str(struct out out, const char *name, const char *text);
+void out_bool(struct out out, const char *name, bool value);
+void out_null(struct out out, const char *name);
+/* As decimal seconds. */
+void out_seconds(struct out out, const char *name, int64_t ns);
+/* `name` as text, and, if the bytes aren't UTF-8, name_base64 too. */
+void out_bytes(struct out out, const char *name, const void *bytes, size_t len);
+/* An object inside of it. */
+struct out out_object(struct out out, const char *name);
+/* An array inside of it, and an object or a text at the end of one. */
+struct out out_array(struct out out, const char *name);
+struct out out_array_object(struct out array);
+void out_array_str(struct out array, const char *text);
+
+/* ---- parameters ---- */
+
+enum api_type { API_ID, API_TUBE, API_SECONDS };
+
+struct api_param {
+    const char *name; /* NULL ends the list */
+    enum api_type type;
+    bool required;
+    const char *what;
+};
+
+/* The word of a type in `methods`, static. */
+const char *api_type_word(enum api_type type);
+/* 0, or fails the call with EINVAL and a message that names the parameter and what would be right.
+ */
+int params_check(struct api_call *call, const struct api_param *params, const cJSON *given);
+/* After params_check. Text: NULL if it is not there. Seconds: HL_FOREVER if it is not there. */
+uint64_t params_id(const cJSON *given, const char *name);
+const char *params_tube(const cJSON *given, const char *name);
+int64_t params_seconds(const cJSON *given, const char *name);
+
+/* ---- methods ---- */
+
+struct api_method {
+    const char *name;
+    const char *summary;
+    const struct api_param *params;
+    /* 0: the result is written. EINPROGRESS: later. Others: api_fail was called. */
+    int (*run)(struct api_call *call, const cJSON *params, struct out result);
+    /* What came later; as run, without EINPROGRESS. NULL: the method never says it. */
+    int (*finish)(struct api_call *call, struct out result);
+    /* What didn't come in time, as a message. */
+    void (*late)(const struct api_call *call, char *text, size_t size);
+};
+
+/* The row at that place; NULL behind the last. */
+const struct api_method *method_at(size_t index);
+
+/* Each family's parameters and functions. */
+#define METHOD(name, finish, late, summary)                                                        \
+    extern const struct api_param params_##name[];                                                 \
+    int run_##name(struct api_call *call, const cJSON *params, struct out result);
+#include "api/methods.def"
+#undef METHOD
+int finish_wait(struct api_call *call, struct out result);
+void late_wait(const struct api_call *call, char *text, size_t size);
+int finish_join(struct api_call *call, struct out result);
+void late_join(const struct api_call *call, char *text, size_t size);
+
+/* Answers with an error; returns it. */
+int api_fail(struct api_call *call, int error, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+/* For waiters of the broker: call->waiter.fire, with call->waiter.arg the call. */
+void api_fire(struct broker_waiter *waiter);
+
+/* ---- result.c: jobs as JSON ---- */
+
+void out_view(struct out job, const struct job_view *view);
+void out_record(struct out job, const struct job_record *record);
+/* Adds "result" of a job that had an attempt. */
+void out_result(struct out job, const struct job_record *record);
+
+#endif

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The methods about one job: `show` and `wait`.
+ *
+ * A job is looked for in the broker first and in history second: the broker lets go of a finished
+ * job only when history has its record, so in this order nothing falls between the two. A job that
+ * failed is in both: buried in the broker, with its result in history.
+ */
+#include "api/api_priv.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+
+#define PARAM_ID                                                                                   \
+    {                                                                                              \
+        .name = "id", .type = API_ID, .required = true,                                            \
+        .what = "the id of the job, as put told it"                                                \
+    }
+
+const struct api_param params_show[] = {PARAM_ID, {.name = NULL}};
+const struct api_param params_wait[] = {
+    PARAM_ID,
+    {.name = "timeout",
+     .type = API_SECONDS,
+     .what = "how long to wait at most, in seconds; without it, until it happens"},
+    {.name = NULL},
+};
+
+static int not_found(struct api_call *call, uint64_t id)
+{
+    return api_fail(call, ENOENT,
+                    "there is no job %" PRIu64
+                    "; either there never was, or it finished so long ago that it is forgotten",
+                    id);
+}
+
+/* ENOENT: neither in the broker nor in history. */
+static int job_show(struct api_call *call, uint64_t id, struct out result)
+{
+    struct job_view view;
+    struct job_record *record = NULL;
+    int here = broker_peek(call->api->links.broker, id, &view, NULL);
+    int past = history_get(call->api->links.history, id, &record);
+    if (here != 0 && past != 0)
+        return ENOENT;
+    struct out job = out_object(result, "job");
+    if (here == 0)
+        out_view(job, &view);
+    else
+        out_record(job, record);
+    /* A record of a job that is on its way again is about its last life. */
+    if (past == 0 && (here != 0 || view.state == JOB_BURIED))
+        out_result(job, record);
+    job_record_unref(&record);
+    return 0;
+}
+
+int run_show(struct api_call *call, const cJSON *params, struct out result)
+{
+    uint64_t id = params_id(params, "id");
+    int rc = job_show(call, id, result);
+    return rc == ENOENT ? not_found(call, id) : rc;
+}
+
+int run_wait(struct api_call *call, const cJSON *params, struct out result)
+{
+    call->id = params_id(params, "id");
+    call->timeout_ns = params_seconds(params, "timeout");
+    call->deadline_ns = clock_deadline(call->timeout_ns);
+    int rc = broker_wait_async(call->api->links.broker, call->id, &call->waiter);
+    if (rc == 0)
+        return EINPROGRESS;
+    if (rc != ENOENT)
+        return rc;
+    rc = job_show(call, call->id, result);
+    return rc == ENOENT ? not_found(call, call->id) : rc;
+}
+
+int finish_wait(struct api_call *call, struct out result)
+{
+    if (job_show(call, call->id, result) == ENOENT) {
+        /* It did finish; history keeps no (or no longer a) record of it. */
+        struct out job = out_object(result, "job");
+        out_u64(job, "id", call->id);
+        out_str(job, "state", job_state_word(JOB_FINISHED));
+    }
+    return 0;
+}
+
+void late_wait(const struct api_call *call, char *text, size_t size)
+{
+    snprintf(text, size, "job %" PRIu64 " was not finished within %.3f s", call->id,
+             (double)call->timeout_ns / (double)HL_SECOND);
+}

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The method `join`: as queue.join, it answers when everything that was put is finished, for one
+ * tube or for all. A tube that nobody knows has nothing unfinished and is joined at once.
+ */
+#include "api/api_priv.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+const struct api_param params_join[] = {
+    {.name = "tube", .type = API_TUBE, .what = "the tube; without it, all of them"},
+    {.name = "timeout",
+     .type = API_SECONDS,
+     .what = "how long to wait at most, in seconds; without it, until it happens"},
+    {.name = NULL},
+};
+
+int run_join(struct api_call *call, const cJSON *params, struct out result)
+{
+    (void)result;
+    const char *tube = params_tube(params, "tube");
+    snprintf(call->tube, sizeof(call->tube), "%s", tube != NULL ? tube : "");
+    call->timeout_ns = params_seconds(params, "timeout");
+    call->deadline_ns = clock_deadline(call->timeout_ns);
+    int rc = broker_join_async(call->api->links.broker, tube, &call->waiter);
+    return rc == 0 ? EINPROGRESS : rc;
+}
+
+int finish_join(struct api_call *call, struct out result)
+{
+    const struct broker_totals *totals = &call->waiter.totals;
+    if (call->tube[0] != '\0')
+        out_str(result, "tube", call->tube);
+    else
+        out_null(result, "tube");
+    out_u64(result, "put", totals->put);
+    out_u64(result, "done", totals->done);
+    out_u64(result, "failed", totals->failed);
+    out_u64(result, "deleted", totals->deleted);
+    return 0;
+}
+
+void late_join(const struct api_call *call, char *text, size_t size)
+{
+    struct broker_stats stats = {.unfinished = 0};
+    if (call->tube[0] == '\0')
+        broker_stats(call->api->links.broker, &stats);
+    else
+        (void)broker_tube_stats(call->api->links.broker, call->tube, strlen(call->tube), &stats);
+    snprintf(text, size, "%s%s: %llu jobs were still unfinished after %.3f s",
+             call->tube[0] != '\0' ? "tube " : "all tubes", call->tube,
+             (unsigned long long)stats.unfinished, (double)call->timeout_ns / (double)HL_SECOND);
+}

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The method `stats`: every counter there is, in groups that belong to who counts: the daemon,
+ * jobs, tubes, pools, history, connections, commands, and the rates of the latest sample.
+ *
+ * The groups are copied one after the other, so sums over them may differ by what happened between.
+ */
+#include "api/api_priv.h"
+
+#include <unistd.h>
+
+const struct api_param params_stats[] = {{.name = NULL}};
+
+static void out_totals(struct out out, const struct broker_stats *stats)
+{
+    out_u64(out, "ready", stats->ready);
+    out_u64(out, "urgent", stats->urgent);
+    out_u64(out, "reserved", stats->reserved);
+    out_u64(out, "delayed", stats->delayed);
+    out_u64(out, "buried", stats->buried);
+    out_u64(out, "unfinished", stats->unfinished);
+    out_u64(out, "bytes", stats->bytes);
+    out_u64(out, "waiting", stats->waiting);
+    out_u64(out, "put", stats->totals.put);
+    out_u64(out, "done", stats->totals.done);
+    out_u64(out, "failed", stats->totals.failed);
+    out_u64(out, "deleted", stats->totals.deleted);
+}
+
+static bool tube_visit(const char *name, const struct broker_stats *stats, void *arg)
+{
+    const struct out *tubes = arg;
+    struct out tube = out_array_object(*tubes);
+    out_str(tube, "name", name);
+    out_totals(tube, stats);
+    out_u64(tube, "using", stats->using);
+    out_u64(tube, "watching", stats->watching);
+    return *tubes->rc == 0;
+}
+
+static void out_pool(struct out pools, const struct worker_pool *pool)
+{
+    struct worker_pool_stats stats;
+    worker_pool_stats(pool, &stats);
+    struct out row = out_array_object(pools);
+    out_str(row, "name", stats.name);
+    out_str(row, "handler", stats.handler);
+    struct out tubes = out_array(row, "tubes");
+    for (size_t i = 0; i < stats.tube_count; i++)
+        out_array_str(tubes, stats.tubes[i]);
+    out_u64(row, "workers", stats.workers);
+    out_u64(row, "busy", stats.busy);
+    out_u64(row, "done", stats.done);
+    out_u64(row, "failed", stats.failed);
+    out_u64(row, "returned", stats.returned);
+}
+
+static void out_connections(struct out result, const struct api_links *links)
+{
+    struct api_connections stats = {.open = 0};
+    links->connections(&stats, links->arg);
+    struct out connections = out_object(result, "connections");
+    out_u64(connections, "open", stats.open);
+    out_u64(connections, "accepted", stats.accepted);
+    out_u64(connections, "accept_pauses", stats.accept_pauses);
+    out_u64(connections, "bytes_in", stats.bytes_in);
+    out_u64(connections, "bytes_out", stats.bytes_out);
+}
+
+static void command_visit(const char *name, uint64_t count, void *to)
+{
+    const struct out *commands = to;
+    out_u64(*commands, name, count);
+}
+
+static void out_sample(struct out result, struct house *house)
+{
+    struct house_sample *sample = house_sample_ref(house);
+    if (sample == NULL)
+        return;
+    struct out rates = out_object(result, "sample");
+    out_u64(rates, "number", sample->number);
+    out_seconds(rates, "taken", sample->wall_ns);
+    /* jobs a second, in the same form as seconds: six digits */
+    out_seconds(rates, "put_rate", (int64_t)(sample->put_rate * (double)HL_SECOND));
+    out_seconds(rates, "finished_rate", (int64_t)(sample->finished_rate * (double)HL_SECOND));
+    house_sample_unref(&sample);
+}
+
+static void out_history(struct out result, struct history *history)
+{
+    struct history_stats stats;
+    history_stats(history, &stats);
+    struct out row = out_object(result, "history");
+    out_u64(row, "count", stats.count);
+    out_u64(row, "bytes", stats.bytes);
+    out_u64(row, "added", stats.added);
+    out_u64(row, "dropped", stats.dropped);
+}
+
+int run_stats(struct api_call *call, const cJSON *params, struct out result)
+{
+    (void)params;
+    const struct api_links *links = &call->api->links;
+    struct broker_stats all;
+    broker_stats(links->broker, &all);
+    struct out daemon = out_object(result, "daemon");
+    out_str(daemon, "version", HL_VERSION);
+    out_i64(daemon, "pid", getpid());
+    out_seconds(daemon, "uptime", clock_now_ns() - call->api->started_ns);
+    out_bool(daemon, "draining", broker_is_draining(links->broker));
+    struct out jobs = out_object(result, "jobs");
+    out_totals(jobs, &all);
+    out_u64(jobs, "unrecorded", all.unrecorded);
+    struct out tubes = out_array(result, "tubes");
+    int rc = broker_each_tube(links->broker, tube_visit, &tubes);
+    struct out pools = out_array(result, "pools");
+    for (size_t i = 0; i < links->pool_count; i++)
+        out_pool(pools, links->pools[i]);
+    out_history(result, links->history);
+    if (links->connections != NULL)
+        out_connections(result, links);
+    if (links->commands != NULL) {
+        struct out commands = out_object(result, "commands");
+        links->commands(command_visit, &commands, links->arg);
+    }
+    if (links->house != NULL)
+        out_sample(result, links->house);
+    return rc;
+}

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Writing results: base/jsonobj with the error kept in one place, so that a method reads as a list
+ * of what it answers. After the first failure (there is only one: no memory) nothing more is added
+ * and the dispatcher answers with that error instead of half a result.
+ */
+#include "api/api_priv.h"
+
+#include "base/json.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static bool out_good(struct out out)
+{
+    return *out.rc == 0;
+}
+
+void out_u64(struct out out, const char *name, uint64_t number)
+{
+    if (out_good(out))
+        *out.rc = jsonobj_add_u64(out.object, name, number);
+}
+
+void out_i64(struct out out, const char *name, int64_t number)
+{
+    if (out_good(out))
+        *out.rc = jsonobj_add_i64(out.object, name, number);
+}
+
+void out_str(struct out out, const char *name, const char *text)
+{
+    if (out_good(out))
+        *out.rc = jsonobj_add_str(out.object, name, text);
+}
+
+void out_bool(struct out out, const char *name, bool value)
+{
+    if (out_good(out))
+        *out.rc = jsonobj_add_bool(out.object, name, value);
+}
+
+void out_null(struct out out, const char *name)
+{
+    if (out_good(out))
+        *out.rc = jsonobj_add_item(out.object, name, cJSON_CreateNull());
+}
+
+void out_seconds(struct out out, const char *name, int64_t ns)
+{
+    if (out_good(out))
+        *out.rc = jsonobj_add_seconds(out.object, name, ns);
+}
+
+struct out out_object(struct out out, const char *name)
+{
+    struct out child = {.object = out_good(out) ? cJSON_CreateObject() : NULL, .rc = out.rc};
+    if (out_good(out))
+        *out.rc = jsonobj_add_item(out.object, name, child.object);
+    return child;
+}
+
+struct out out_array(struct out out, const char *name)
+{
+    struct out child = {.object = out_good(out) ? cJSON_CreateArray() : NULL, .rc = out.rc};
+    if (out_good(out))
+        *out.rc = jsonobj_add_item(out.object, name, child.object);
+    return child;
+}
+
+/* Takes `item` over. */
+static void array_append(struct out array, cJSON *item)
+{
+    if (item != NULL && cJSON_AddItemToArray(array.object, item))
+        return;
+    cJSON_Delete(item);
+    *array.rc = ENOMEM;
+}
+
+struct out out_array_object(struct out array)
+{
+    struct out child = {.object = out_good(array) ? cJSON_CreateObject() : NULL, .rc = array.rc};
+    if (out_good(array))
+        array_append(array, child.object);
+    return child;
+}
+
+void out_array_str(struct out array, const char *text)
+{
+    if (out_good(array))
+        array_append(array, cJSON_CreateString(text));
+}
+
+/* ---- bytes ---- */
+
+/* NULL: no memory. The caller frees it. */
+static char *base64(const unsigned char *bytes, size_t len)
+{
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    char *text = malloc((len + 2) / 3 * 4 + 1);
+    if (text == NULL)
+        return NULL;
+    char *to = text;
+    for (size_t at = 0; at < len; at += 3) {
+        size_t have = len - at < 3 ? len - at : 3;
+        uint32_t three = (uint32_t)bytes[at] << 16;
+        if (have > 1)
+            three |= (uint32_t)bytes[at + 1] << 8;
+        if (have > 2)
+            three |= bytes[at + 2];
+        *to++ = digits[three >> 18];
+        *to++ = digits[three >> 12 & 63];
+        *to++ = have > 1 ? digits[three >> 6 & 63] : '=';
+        *to++ = have > 2 ? digits[three & 63] : '=';
+    }
+    *to = '\0';
+    return text;
+}
+
+void out_bytes(struct out out, const char *name, const void *bytes, size_t len)
+{
+    if (out_good(out))
+        *out.rc = jsonobj_add_bytes(out.object, name, bytes, len);
+    if (!out_good(out) || json_is_utf8(bytes, len))
+        return;
+    char label[64];
+    snprintf(label, sizeof(label), "%s_base64", name);
+    char *text = base64(bytes, len);
+    if (text != NULL)
+        out_str(out, label, text);
+    else
+        *out.rc = ENOMEM;
+    free(text);
+}

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Jobs as JSON: from the broker's view of one that is there, and from the record of one that isn't
+ * any more. Both give the same members as far as they apply, so a client needs one reader for both;
+ * a record adds "result". Times of day are seconds since 1970, the others durations.
+ */
+#include "api/api_priv.h"
+
+#include <string.h>
+
+void out_view(struct out job, const struct job_view *view)
+{
+    out_u64(job, "id", view->id);
+    out_str(job, "tube", view->tube);
+    out_str(job, "state", job_state_word(view->state));
+    out_u64(job, "priority", view->pri);
+    out_seconds(job, "delay", view->delay_ns);
+    out_seconds(job, "ttr", view->ttr_ns);
+    out_seconds(job, "age", view->age_ns);
+    out_seconds(job, "time_left", view->time_left_ns);
+    out_u64(job, "size", view->size);
+    out_u64(job, "reserves", view->reserves);
+    out_u64(job, "timeouts", view->timeouts);
+    out_u64(job, "releases", view->releases);
+    out_u64(job, "buries", view->buries);
+    out_u64(job, "kicks", view->kicks);
+    if (view->reason[0] != '\0')
+        out_bytes(job, "reason", view->reason, strlen(view->reason));
+}
+
+void out_record(struct out job, const struct job_record *record)
+{
+    out_u64(job, "id", record->id);
+    out_str(job, "tube", record->tube);
+    out_str(job, "state", job_outcome_word(record->kind));
+    out_u64(job, "priority", record->pri);
+    out_seconds(job, "delay", record->delay_ns);
+    out_seconds(job, "ttr", record->ttr_ns);
+    out_seconds(job, "age", clock_wall_ns() - record->created_wall_ns);
+    out_seconds(job, "time_left", 0);
+    out_u64(job, "size", record->size);
+    out_u64(job, "reserves", record->reserves);
+    out_u64(job, "timeouts", record->timeouts);
+    out_u64(job, "releases", record->releases);
+    out_u64(job, "buries", record->buries);
+    out_u64(job, "kicks", record->kicks);
+    if (record->reason[0] != '\0')
+        out_bytes(job, "reason", record->reason, strlen(record->reason));
+}
+
+void out_result(struct out job, const struct job_record *record)
+{
+    struct out result = out_object(job, "result");
+    out_str(result, "outcome", job_outcome_word(record->kind));
+    if (record->exit_status >= 0)
+        out_i64(result, "exit_status", record->exit_status);
+    if (record->signal != 0)
+        out_i64(result, "signal", record->signal);
+    if (record->reason[0] != '\0')
+        out_bytes(result, "reason", record->reason, strlen(record->reason));
+    if (record->started_wall_ns != 0) {
+        out_bytes(result, "stdout", record->out, record->out_len);
+        out_bool(result, "stdout_truncated", record->out_truncated);
+        out_bytes(result, "stderr", record->err, record->err_len);
+        out_bool(result, "stderr_truncated", record->err_truncated);
+        out_seconds(result, "started", record->started_wall_ns);
+        out_seconds(result, "duration", record->duration_ns);
+    }
+    out_seconds(result, "ended", record->ended_wall_ns);
+    out_seconds(result, "waited", record->waited_ns);
+}

@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: MIT
+/*
+ * call <method> <bytes> CR LF <json> CR LF: the door to the admin API (api.h). Answers with
+ * OK <bytes> CR LF <json> CR LF, or ERROR and an object with code and message.
+ *
+ * An answer that comes later pauses the connection: nothing behind the call is executed before. The
+ * call wakes its loop with a message from whatever thread ended the wait; the loop is held
+ * meanwhile, so it can't be gone. Whoever leaves (or whose time is over) while a call is waited for
+ * cancels it; where that comes too late the message is on its way, and the call is freed when it
+ * arrives.
+ */
+#include "front/front_priv.h"
+
+#include "base/clock.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define CALL_MAGIC 0xca110005u
+#define METHOD_MAX 64
+
+struct pending_call {
+    unsigned magic;
+    struct api_call api;
+    struct loop_message message;
+    bool waiting; /* started, its answer comes later; the loop is held */
+    char method[METHOD_MAX];
+    size_t method_len;
+    size_t len;
+    char json[]; /* the parameters */
+};
+
+int parse_call(struct scan *scan, struct command_args *args)
+{
+    if (scan_word(scan, &args->name, &args->name_len) != 0 || args->name_len > METHOD_MAX ||
+        scan->at == scan->end || *scan->at != ' ' || scan_u32(scan, &args->bytes) != 0)
+        return EINVAL;
+    return scan_ended(scan) ? 0 : EINVAL;
+}
+
+static void call_free(struct pending_call **pointer)
+{
+    struct pending_call *call;
+    MAGIC_TAKE(call, pointer, CALL_MAGIC);
+    MAGIC_WIPE(call);
+    free(call);
+}
+
+/* Answers with what the call has, and frees it. */
+static void call_reply(struct session *session)
+{
+    struct api_call *api = &session->call->api;
+    if (api->answer.len > 0)
+        reply_text(session, api->error == 0 ? "OK" : "ERROR", &api->answer);
+    else
+        reply_word(session, "OUT_OF_MEMORY\r\n");
+    api_call_fini(api);
+    call_free(&session->call);
+}
+
+/* ---- later ---- */
+
+/* Any thread. */
+static void call_wake(struct api_call *api)
+{
+    struct pending_call *call = CONTAINER_OF(api, struct pending_call, api);
+    loop_post(&call->message);
+}
+
+/* The wait is over, one way or the other: back to reading commands. */
+static void call_answer_now(struct session *session)
+{
+    session->call->waiting = false;
+    loop_drop(session->call->message.to);
+    conn_timer_set(session->conn, CLOCK_NEVER);
+    call_reply(session);
+    conn_resume(session->conn);
+}
+
+static void call_deliver(struct loop_message *message, void *memory)
+{
+    struct pending_call *call = CONTAINER_OF(message, struct pending_call, message);
+    MAGIC_CHECK(call, CALL_MAGIC);
+    struct session *session = memory;
+    if (session == NULL) {
+        loop_drop(message->to);
+        api_call_fini(&call->api);
+        call_free(&call);
+        return;
+    }
+    ASSERT(session->call == call);
+    api_call_finish(&call->api);
+    call_answer_now(session);
+}
+
+void call_time_out(struct session *session)
+{
+    struct pending_call *call = session->call;
+    if (call != NULL && call->waiting && api_call_time_out(&call->api))
+        call_answer_now(session);
+}
+
+void call_hangup(struct session *session)
+{
+    struct pending_call *call = session->call;
+    if (call == NULL || !call->waiting || !api_call_cancel(&call->api))
+        return;
+    api_call_refuse(&call->api, ECANCELED,
+                    "the connection's other side was closed while this was waited for");
+    call_answer_now(session);
+}
+
+/* ---- now ---- */
+
+static void call_body_arrived(struct session *session)
+{
+    struct pending_call *call = session->call;
+    call->api.wake = call_wake;
+    call->message =
+        (struct loop_message){.to = conn_get_handle(session->conn), .deliver = call_deliver};
+    loop_hold(call->message.to);
+    int rc = api_call_start(&call->api, session->front->api, call->method, call->method_len,
+                            call->json, call->len);
+    if (rc != EINPROGRESS) {
+        loop_drop(call->message.to);
+        call_reply(session);
+        return;
+    }
+    call->waiting = true;
+    conn_pause(session->conn);
+    conn_timer_set(session->conn, call->api.deadline_ns);
+}
+
+static void call_too_big(struct session *session)
+{
+    api_call_refuse(&session->call->api, EMSGSIZE,
+                    "the parameters of a call may have 1048576 bytes at most");
+    call_reply(session);
+}
+
+void run_call(struct session *session, const struct command_args *args)
+{
+    bool too_big = args->bytes > FRONT_CALL_SIZE_MAX;
+    struct pending_call *call = calloc(1, sizeof(*call) + (too_big ? 0 : args->bytes));
+    if (call == NULL) {
+        session_refuse_body(session, args->bytes, "OUT_OF_MEMORY\r\n");
+        return;
+    }
+    MAGIC_INIT(call, CALL_MAGIC);
+    session->call = call;
+    memcpy(call->method, args->name, args->name_len);
+    call->method_len = args->name_len;
+    call->len = args->bytes;
+    if (too_big)
+        session_skip_body(session, args->bytes, call_too_big);
+    else
+        session_body(session, call->json, args->bytes, call_body_arrived);
+}
+
+void call_abandon(struct session *session)
+{
+    struct pending_call *call = session->call;
+    if (call == NULL)
+        return;
+    if (call->waiting && !api_call_cancel(&call->api)) {
+        session->call = NULL; /* call_deliver frees it */
+        return;
+    }
+    if (call->waiting) {
+        loop_drop(call->message.to);
+        api_call_fini(&call->api);
+    }
+    call_free(&session->call);
+}

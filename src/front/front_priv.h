@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: MIT
+/*
+ * What the files of front share: the parser and its events, a command's descriptor, the session.
+ *
+ * Three parts with one direction: the parser makes events of bytes and knows nothing else; the
+ * session makes calls of events; a command's functions read its arguments (parse_) and carry it out
+ * (run_).
+ */
+#ifndef FRONT_FRONT_PRIV_H
+#define FRONT_FRONT_PRIV_H
+
+#include "base/counter.h"
+#include "base/magic.h"
+#include "front/front.h"
+
+/* ---- scan.c: arguments, by beanstalkd's rules ---- */
+
+/* What is left of a line. */
+struct scan {
+    const char *at, *end;
+};
+
+/* Blanks, then a decimal number without sign. EINVAL: none, or too large. */
+int scan_u64(struct scan *scan, uint64_t *number);
+int scan_u32(struct scan *scan, uint32_t *number);
+/* The rest of the line, all of it: a tube's name. EINVAL. */
+int scan_tube(struct scan *scan, const char **name, size_t *len);
+/* Blanks, then a word of a-z 0-9 _ -. EINVAL. */
+int scan_word(struct scan *scan, const char **word, size_t *len);
+static inline bool scan_ended(const struct scan *scan)
+{
+    return scan->at == scan->end;
+}
+
+/* ---- a command ---- */
+
+struct session;
+
+struct command_args {
+    uint64_t id;
+    uint32_t pri, delay, ttr; /* seconds */
+    uint32_t bytes;           /* of the body that follows */
+    bool junk;                /* something stands behind the last argument, which may not */
+    const char *name;         /* tube or method, in the line; copied by who needs it later */
+    size_t name_len;
+};
+
+/* Reads a line's arguments; every byte of them was looked at when it answers 0. EINVAL. */
+typedef int command_parse(struct scan *scan, struct command_args *args);
+/*
+ * Carries it out. A command with a body is run twice: when its line is there, to say where the body
+ * goes (session_body), and, by session_body's function, when the body is.
+ */
+typedef void command_run(struct session *session, const struct command_args *args);
+
+enum command_id {
+#define COMMAND(id, name, word) COMMAND_##id,
+#include "front/commands.def"
+#undef COMMAND
+    COMMAND_COUNT
+};
+
+struct command {
+    const char *name;
+    const char *word;
+    size_t word_len;
+    command_parse *parse;
+    command_run *run;
+};
+
+extern const struct command commands[COMMAND_COUNT];
+
+#define COMMAND(id, name, word)                                                                    \
+    command_parse parse_##id;                                                                      \
+    command_run run_##id;
+#include "front/commands.def"
+#undef COMMAND
+
+/* Several commands have an id and nothing else. */
+command_parse parse_id;
+
+/* ---- parser.c ---- */
+
+enum parser_event {
+    PARSER_MORE,       /* needs more input */
+    PARSER_COMMAND,    /* parser->command and ->args are it */
+    PARSER_BAD_FORMAT, /* a line that can't be a command, or has bad arguments */
+    PARSER_UNKNOWN,    /* no such command */
+    PARSER_HTTP,       /* a request for another protocol */
+    PARSER_BODY,       /* the body of parser_body is there, and its line end */
+    PARSER_BODY_BAD    /* it is there, but no line end behind it */
+};
+
+struct parser {
+    enum { PARSE_LINE, PARSE_SKIP_LINE, PARSE_BODY, PARSE_TRAILER } state;
+    bool skip_cr;   /* PARSE_SKIP_LINE: the last byte was a CR */
+    bool skip_http; /* PARSE_SKIP_LINE: it began like an HTTP request */
+    bool discard;   /* PARSE_BODY: nobody wants it; the line end is part of it, unchecked */
+    char *body;     /* where its next byte goes */
+    uint64_t left;  /* bytes of it that are missing */
+    enum command_id command;
+    struct command_args args;
+};
+
+/*
+ * The next event in `data`, and how many bytes it used up: all bytes before the event's end. After
+ * PARSER_MORE what wasn't used must come again, with more behind it: it is less than a line, or the
+ * first byte of a line end. args.name points into `data`.
+ */
+enum parser_event parser_next(struct parser *parser, const char *data, size_t len, size_t *used);
+/* After PARSER_COMMAND: `len` bytes of body follow, for `body`; NULL: they are skipped. */
+void parser_body(struct parser *parser, char *body, size_t len);
+/* The rest of the body was received behind the parser's back (conn_receive). */
+void parser_body_received(struct parser *parser);
+static inline bool parser_at_line(const struct parser *parser)
+{
+    return parser->state == PARSE_LINE;
+}
+
+/* ---- session.c ---- */
+
+#define SESSION_MAGIC 0x5e551003u
+
+struct pending_call;
+
+struct session {
+    unsigned magic;
+    struct front *front;
+    struct conn *conn;
+    struct parser parser;
+    struct broker_tube *used;
+    /* while a body comes: */
+    void (*body_done)(struct session *session);
+    struct job_body *body; /* of a put */
+    struct broker_put_spec put;
+    struct pending_call *call; /* of a call, also while its answer is waited for */
+    const char *refusal;       /* the reply to a command whose body is skipped */
+};
+
+/* The body that follows goes to `memory`, then `done` is called. */
+void session_body(struct session *session, void *memory, size_t len,
+                  void (*done)(struct session *session));
+/* The body that follows is skipped with its line end, then `done` is called. */
+void session_skip_body(struct session *session, size_t len, void (*done)(struct session *session));
+/* The body that follows is skipped, then answered with `reply` (static, with CR LF). */
+void session_refuse_body(struct session *session, size_t len, const char *reply);
+
+/* ---- answers ---- */
+
+#define reply_word(session, word) conn_write((session)->conn, (word), sizeof(word) - 1)
+/* "WORD number\r\n" */
+void reply_number(struct session *session, const char *word, uint64_t number);
+/* "FOUND id bytes\r\n" body "\r\n"; takes the reference over. */
+void reply_job(struct session *session, const char *word, uint64_t id, struct job_body **body);
+/* "WORD bytes\r\n" text "\r\n"; takes the text over and leaves it empty. */
+void reply_text(struct session *session, const char *word, struct buf *text);
+
+/* ---- cmd_put.c, cmd_call.c: a session that ends ---- */
+
+void put_abandon(struct session *session);
+void call_abandon(struct session *session);
+/* The other side hung up, or time is over: the call that is waited for is answered so. */
+void call_hangup(struct session *session);
+void call_time_out(struct session *session);
+
+/* ---- front.c ---- */
+
+#define FRONT_MAGIC 0xf2077004u
+
+struct front {
+    unsigned magic;
+    struct front_settings settings;
+    struct broker *broker;
+    struct api *api;
+    size_t body_max;
+    /* [loop * COMMAND_COUNT + command]; each written by its loop only */
+    struct counter *counts;
+};
+
+#endif

@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The beanstalk protocol's framing: events out of bytes. No memory, no connection, no broker: the
+ * same bytes give the same events however they are cut into pieces.
+ *
+ * A line ends with CR LF and nothing else, and has at most FRONT_LINE_MAX bytes with it. Two quirks
+ * of beanstalkd are not copied. There a CR without LF stalls the connection; here it is a byte like
+ * another, which makes the line a bad one. And there a line that is too long by one byte swallows
+ * the next; here every overlong line is skipped to its own end and gets one BAD_FORMAT.
+ *
+ * A line is looked through for bytes that no command may have (CR, NUL) only if it isn't a good
+ * command: what parses well was looked at byte by byte already.
+ *
+ * HTTP: a web page can make a browser send a request here, whose body could hold commands. So a
+ * line that is an HTTP request, or one too long to tell that begins like one, ends the connection.
+ */
+#include "front/front_priv.h"
+
+#include <string.h>
+
+const struct command commands[COMMAND_COUNT] = {
+#define COMMAND(id, text, prefix)                                                                  \
+    [COMMAND_##id] = {.name = (text),                                                              \
+                      .word = (prefix),                                                            \
+                      .word_len = sizeof(prefix) - 1,                                              \
+                      .parse = parse_##id,                                                         \
+                      .run = run_##id},
+#include "front/commands.def"
+#undef COMMAND
+};
+
+/* ---- HTTP ---- */
+
+/* Whether the line ends as the first line of a request does: " HTTP/1.1". */
+static bool is_http_request(const char *line, size_t len)
+{
+    if (len <= 9)
+        return false;
+    const char *tail = line + len - 9;
+    return memcmp(tail, " HTTP/", 6) == 0 && tail[7] == '.' && tail[6] >= '0' && tail[6] <= '9' &&
+           tail[8] >= '0' && tail[8] <= '9';
+}
+
+/* Whether a line begins like a request: a method in capitals, a blank, and a path or an address. */
+static bool starts_like_http(const char *line, size_t len)
+{
+    size_t method = 0;
+    while (method < len && line[method] >= 'A' && line[method] <= 'Z')
+        method++;
+    if (method == 0 || method + 1 >= len || line[method] != ' ')
+        return false;
+    return strchr("/*h", line[method + 1]) != NULL ||
+           (method == 7 && memcmp(line, "CONNECT", 7) == 0);
+}
+
+/* ---- lines ---- */
+
+/* The CR of the first CR LF, or NULL. */
+static const char *find_line_end(const char *data, size_t len)
+{
+    const char *at = data, *end = data + len;
+    while ((at = memchr(at, '\n', (size_t)(end - at))) != NULL) {
+        if (at > data && at[-1] == '\r')
+            return at - 1;
+        at++;
+    }
+    return NULL;
+}
+
+static enum parser_event parse_line(struct parser *parser, const char *line, size_t len)
+{
+    for (int id = 0; id < COMMAND_COUNT; id++) {
+        const struct command *command = &commands[id];
+        if (len < command->word_len || line[0] != command->word[0] ||
+            memcmp(line, command->word, command->word_len) != 0)
+            continue;
+        struct scan scan = {.at = line + command->word_len, .end = line + len};
+        parser->args = (struct command_args){.id = 0};
+        parser->command = (enum command_id)id;
+        return command->parse(&scan, &parser->args) == 0 ? PARSER_COMMAND : PARSER_BAD_FORMAT;
+    }
+    if (is_http_request(line, len))
+        return PARSER_HTTP;
+    if (memchr(line, '\r', len) != NULL || memchr(line, '\0', len) != NULL)
+        return PARSER_BAD_FORMAT;
+    return PARSER_UNKNOWN;
+}
+
+static enum parser_event next_line(struct parser *parser, const char *data, size_t len,
+                                   size_t *used)
+{
+    size_t window = len < FRONT_LINE_MAX ? len : FRONT_LINE_MAX;
+    const char *cr = find_line_end(data, window);
+    if (cr != NULL) {
+        *used = (size_t)(cr - data) + 2;
+        return parse_line(parser, data, (size_t)(cr - data));
+    }
+    *used = 0;
+    if (len < FRONT_LINE_MAX)
+        return PARSER_MORE;
+    parser->state = PARSE_SKIP_LINE;
+    parser->skip_http = starts_like_http(data, window);
+    parser->skip_cr = data[window - 1] == '\r';
+    *used = window;
+    return PARSER_MORE;
+}
+
+static enum parser_event next_skip(struct parser *parser, const char *data, size_t len,
+                                   size_t *used)
+{
+    const char *end = NULL;
+    if (parser->skip_cr && len > 0 && data[0] == '\n') {
+        *used = 1;
+    } else if ((end = find_line_end(data, len)) != NULL) {
+        *used = (size_t)(end - data) + 2;
+    } else {
+        *used = len;
+        if (len > 0)
+            parser->skip_cr = data[len - 1] == '\r';
+        return PARSER_MORE;
+    }
+    parser->state = PARSE_LINE;
+    return PARSER_BAD_FORMAT;
+}
+
+/* ---- bodies ---- */
+
+void parser_body(struct parser *parser, char *body, size_t len)
+{
+    ASSERT(parser->state == PARSE_LINE);
+    parser->state = PARSE_BODY;
+    parser->discard = body == NULL;
+    parser->body = body;
+    parser->left = parser->discard ? (uint64_t)len + 2 : len;
+}
+
+void parser_body_received(struct parser *parser)
+{
+    ASSERT(parser->state == PARSE_BODY && !parser->discard);
+    parser->body += parser->left;
+    parser->left = 0;
+}
+
+static enum parser_event next_body(struct parser *parser, const char *data, size_t len,
+                                   size_t *used)
+{
+    size_t take = len < parser->left ? len : (size_t)parser->left;
+    if (!parser->discard && take > 0) {
+        memcpy(parser->body, data, take);
+        parser->body += take;
+    }
+    parser->left -= take;
+    *used = take;
+    if (parser->left > 0)
+        return PARSER_MORE;
+    parser->state = parser->discard ? PARSE_LINE : PARSE_TRAILER;
+    return parser->discard ? PARSER_BODY : PARSER_MORE;
+}
+
+static enum parser_event next_trailer(struct parser *parser, const char *data, size_t len,
+                                      size_t *used)
+{
+    *used = 0;
+    if (len < 2)
+        return PARSER_MORE;
+    *used = 2;
+    parser->state = PARSE_LINE;
+    return data[0] == '\r' && data[1] == '\n' ? PARSER_BODY : PARSER_BODY_BAD;
+}
+
+enum parser_event parser_next(struct parser *parser, const char *data, size_t len, size_t *used)
+{
+    size_t at = 0, step = 0;
+    enum parser_event event = PARSER_MORE;
+    switch (parser->state) {
+    case PARSE_LINE:
+        event = next_line(parser, data, len, &step);
+        at += step;
+        if (parser->state != PARSE_SKIP_LINE)
+            break;
+        /* HTTP is refused before the rest of the line has come: who sends it may wait for us. */
+        if (parser->skip_http) {
+            parser->state = PARSE_LINE;
+            event = PARSER_HTTP;
+            break;
+        }
+        event = next_skip(parser, data + at, len - at, &step);
+        at += step;
+        break;
+    case PARSE_SKIP_LINE:
+        event = next_skip(parser, data, len, &at);
+        break;
+    case PARSE_BODY:
+        event = next_body(parser, data, len, &at);
+        if (parser->state != PARSE_TRAILER)
+            break;
+        event = next_trailer(parser, data + at, len - at, &step);
+        at += step;
+        break;
+    case PARSE_TRAILER:
+        event = next_trailer(parser, data, len, &at);
+        break;
+    }
+    *used = at;
+    return event;
+}

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The shapes of answers. Small ones are written straight into the connection's output; a body or a
+ * large text is handed over and written from where it is.
+ */
+#include "front/front_priv.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define NUMBER_MAX 20 /* digits of 2^64 - 1 */
+#define HEAD_MAX 128  /* a word of the protocol, two numbers, CR LF */
+
+/* Appends " number"; returns the new end. */
+static char *put_number(char *to, uint64_t number)
+{
+    char digits[NUMBER_MAX];
+    size_t at = sizeof(digits);
+    do
+        digits[--at] = (char)('0' + number % 10);
+    while ((number /= 10) > 0);
+    *to++ = ' ';
+    memcpy(to, digits + at, sizeof(digits) - at);
+    return to + (sizeof(digits) - at);
+}
+
+static char *put_word(char *to, const char *word)
+{
+    size_t len = strlen(word);
+    ASSERT(len < HEAD_MAX - 2 * (NUMBER_MAX + 1) - 2);
+    memcpy(to, word, len);
+    return to + len;
+}
+
+static char *put_end(char *to)
+{
+    *to++ = '\r';
+    *to++ = '\n';
+    return to;
+}
+
+void reply_number(struct session *session, const char *word, uint64_t number)
+{
+    char *head = conn_space(session->conn, HEAD_MAX);
+    char *end = put_end(put_number(put_word(head, word), number));
+    conn_space_used(session->conn, (size_t)(end - head));
+}
+
+static void body_release(void *arg)
+{
+    struct job_body *body = arg;
+    job_body_unref(&body);
+}
+
+void reply_job(struct session *session, const char *word, uint64_t id, struct job_body **body)
+{
+    struct job_body *taken = *body;
+    *body = NULL;
+    char *head = conn_space(session->conn, HEAD_MAX);
+    char *end = put_end(put_number(put_number(put_word(head, word), id), taken->len));
+    conn_space_used(session->conn, (size_t)(end - head));
+    conn_write_ref(session->conn, taken->bytes, taken->len, body_release, taken);
+    reply_word(session, "\r\n");
+}
+
+void reply_text(struct session *session, const char *word, struct buf *text)
+{
+    reply_number(session, word, text->len);
+    conn_write_ref(session->conn, text->data, text->len, free, text->data);
+    *text = BUF_EMPTY;
+    reply_word(session, "\r\n");
+}

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Reading arguments by beanstalkd's rules: any number of blanks before a number, leading zeros, no
+ * sign, no overflow. A name is the whole rest of the line, so that a blank too many makes it a bad
+ * name. Nothing here needs the line to be terminated.
+ */
+#include "front/front_priv.h"
+
+#include <errno.h>
+
+int scan_u64(struct scan *scan, uint64_t *number)
+{
+    while (scan->at < scan->end && *scan->at == ' ')
+        scan->at++;
+    const char *first = scan->at;
+    uint64_t value = 0;
+    for (; scan->at < scan->end && *scan->at >= '0' && *scan->at <= '9'; scan->at++)
+        if (__builtin_mul_overflow(value, 10, &value) ||
+            __builtin_add_overflow(value, (uint64_t)(*scan->at - '0'), &value))
+            return EINVAL;
+    *number = value;
+    return scan->at > first ? 0 : EINVAL;
+}
+
+int scan_u32(struct scan *scan, uint32_t *number)
+{
+    uint64_t value;
+    if (scan_u64(scan, &value) != 0 || value > UINT32_MAX)
+        return EINVAL;
+    *number = (uint32_t)value;
+    return 0;
+}
+
+int scan_tube(struct scan *scan, const char **name, size_t *len)
+{
+    *name = scan->at;
+    *len = (size_t)(scan->end - scan->at);
+    scan->at = scan->end;
+    return job_tube_name_check(*name, *len) == 0 ? 0 : EINVAL;
+}
+
+int scan_word(struct scan *scan, const char **word, size_t *len)
+{
+    while (scan->at < scan->end && *scan->at == ' ')
+        scan->at++;
+    *word = scan->at;
+    while (scan->at < scan->end &&
+           ((*scan->at >= 'a' && *scan->at <= 'z') || (*scan->at >= '0' && *scan->at <= '9') ||
+            *scan->at == '_' || *scan->at == '-'))
+        scan->at++;
+    *len = (size_t)(scan->at - *word);
+    return *len > 0 ? 0 : EINVAL;
+}
+
+int parse_id(struct scan *scan, struct command_args *args)
+{
+    return scan_u64(scan, &args->id) == 0 && scan_ended(scan) ? 0 : EINVAL;
+}

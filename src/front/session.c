@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: MIT
+/*
+ * A session: the beanstalk protocol on one connection. Bytes go through the parser, events become
+ * calls of the commands' functions, which answer through the connection.
+ *
+ * One command at a time, in order. A command whose answer comes later (call) pauses the connection
+ * and with it everything behind it. A body is copied out of the input as far as it is there and
+ * received straight into its memory otherwise.
+ *
+ * To add a command: see commands.def.
+ */
+#include "front/front_priv.h"
+
+#include <string.h>
+
+static const char http_refusal[] =
+    "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nConnection: close\r\n"
+    "Content-Length: 61\r\n\r\nThis port speaks the beanstalk protocol. It is not for HTTP.\n";
+
+static int session_open(void *memory, struct conn *conn, void *arg)
+{
+    struct session *session = memory;
+    struct front *front = arg;
+    MAGIC_CHECK(front, FRONT_MAGIC);
+    MAGIC_INIT(session, SESSION_MAGIC);
+    session->front = front;
+    session->conn = conn;
+    return broker_use(front->broker, JOB_TUBE_DEFAULT, sizeof(JOB_TUBE_DEFAULT) - 1,
+                      &session->used);
+}
+
+/* ---- bodies ---- */
+
+void session_body(struct session *session, void *memory, size_t len,
+                  void (*done)(struct session *session))
+{
+    session->body_done = done;
+    parser_body(&session->parser, memory, len);
+}
+
+void session_skip_body(struct session *session, size_t len, void (*done)(struct session *session))
+{
+    session->body_done = done;
+    parser_body(&session->parser, NULL, len);
+}
+
+static void refusal_send(struct session *session)
+{
+    conn_write(session->conn, session->refusal, strlen(session->refusal));
+}
+
+void session_refuse_body(struct session *session, size_t len, const char *reply)
+{
+    session->refusal = reply;
+    session_skip_body(session, len, refusal_send);
+}
+
+static void body_without_end(struct session *session)
+{
+    put_abandon(session);
+    call_abandon(session);
+    reply_word(session, "EXPECTED_CRLF\r\n");
+}
+
+/* ---- events ---- */
+
+static void session_command(struct session *session)
+{
+    struct front *front = session->front;
+    const struct parser *parser = &session->parser;
+    size_t row = (size_t)conn_loop_index(session->conn) * COMMAND_COUNT;
+    counter_add(&front->counts[row + parser->command], 1);
+    commands[parser->command].run(session, &parser->args);
+}
+
+static void session_event(struct session *session, enum parser_event event)
+{
+    switch (event) {
+    case PARSER_MORE:
+        return;
+    case PARSER_COMMAND:
+        session_command(session);
+        return;
+    case PARSER_BAD_FORMAT:
+        reply_word(session, "BAD_FORMAT\r\n");
+        return;
+    case PARSER_UNKNOWN:
+        reply_word(session, "UNKNOWN_COMMAND\r\n");
+        return;
+    case PARSER_HTTP:
+        reply_word(session, http_refusal);
+        conn_finish(session->conn);
+        return;
+    case PARSER_BODY:
+        session->body_done(session);
+        return;
+    case PARSER_BODY_BAD:
+        body_without_end(session);
+        return;
+    }
+}
+
+static size_t session_input(void *memory, const char *data, size_t len)
+{
+    struct session *session = memory;
+    MAGIC_CHECK(session, SESSION_MAGIC);
+    struct parser *parser = &session->parser;
+    size_t at = 0;
+    while (!parser_at_line(parser) || conn_may_run(session->conn)) {
+        size_t used;
+        enum parser_event event = parser_next(parser, data + at, len - at, &used);
+        at += used;
+        if (event == PARSER_MORE) {
+            if (parser->state == PARSE_BODY && !parser->discard && parser->left > 0)
+                conn_receive(session->conn, parser->body, (size_t)parser->left);
+            break;
+        }
+        session_event(session, event);
+    }
+    return at;
+}
+
+static void session_received(void *memory)
+{
+    struct session *session = memory;
+    MAGIC_CHECK(session, SESSION_MAGIC);
+    parser_body_received(&session->parser);
+}
+
+static void session_hangup(void *memory)
+{
+    struct session *session = memory;
+    MAGIC_CHECK(session, SESSION_MAGIC);
+    call_hangup(session);
+}
+
+static void session_timeout(void *memory)
+{
+    struct session *session = memory;
+    MAGIC_CHECK(session, SESSION_MAGIC);
+    call_time_out(session);
+}
+
+static void session_close(void *memory)
+{
+    struct session *session = memory;
+    MAGIC_CHECK(session, SESSION_MAGIC);
+    put_abandon(session);
+    call_abandon(session);
+    broker_unuse(session->front->broker, &session->used);
+    MAGIC_WIPE(session);
+}
+
+const struct net_protocol front_protocol = {
+    .name = "beanstalk",
+    .session_size = sizeof(struct session),
+    .open = session_open,
+    .input = session_input,
+    .received = session_received,
+    .hangup = session_hangup,
+    .timeout = session_timeout,
+    .close = session_close,
+};
