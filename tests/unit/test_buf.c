@@ -156,7 +156,7 @@ START_TEST(it_behaves_like_an_array)
         size_t count = unit_random_below(&random, 200);
         bool adds = unit_random_below(&random, 2) == 0;
         if (adds && model_len + count <= MODEL_BYTES) {
-            char bytes[200];
+            char bytes[200] = {0};
             for (size_t i = 0; i < count; i++)
                 bytes[i] = (char)unit_random_next(&random);
             memcpy(model + model_len, bytes, count);

@@ -148,6 +148,7 @@ START_TEST(memory_is_given_back)
 {
     enum { MANY = 10000 };
     struct item *items = calloc(MANY, sizeof(*items));
+    ck_assert_ptr_nonnull(items);
     struct heap heap;
     heap_init(&heap, item_less, NULL, item_moved);
     for (unsigned i = 0; i < MANY; i++) {

@@ -7,6 +7,7 @@
 #include "unit.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -238,12 +239,89 @@ START_TEST(depth_is_bounded)
 {
     enum { DEEP = 100000 };
     char *text = malloc(DEEP);
+    ck_assert_ptr_nonnull(text);
     cJSON *object = NULL;
     size_t where = 0;
     memset(text, '[', DEEP);
     ck_assert_int_eq(jsonobj_parse(&object, text, DEEP, &where), EINVAL);
     ck_assert_uint_le(where, CJSON_NESTING_LIMIT);
     free(text);
+}
+END_TEST
+
+/* ---- when memory runs out ---- */
+
+static int allocations_left; /* then cJSON gets none */
+
+static void *malloc_until(size_t size)
+{
+    if (allocations_left-- > 0)
+        return malloc(size);
+    errno = ENOMEM;
+    return NULL;
+}
+
+static void memory_setup(void)
+{
+    cJSON_Hooks hooks = {malloc_until, free};
+    cJSON_InitHooks(&hooks);
+    allocations_left = INT_MAX;
+}
+
+static void memory_teardown(void)
+{
+    cJSON_InitHooks(NULL);
+}
+
+START_TEST(parsing_without_memory)
+{
+    static const char text[] = "{\"a\":[1,\"b\",{\"c\":9007199254740993}],\"d\":null}";
+    int rc = ENOMEM;
+    for (int left = 0; rc != 0; left++) {
+        cJSON *object = NULL;
+        size_t where = 999;
+        allocations_left = left;
+        rc = jsonobj_parse(&object, text, strlen(text), &where);
+        ck_assert_int_eq(rc, rc == 0 ? 0 : ENOMEM);
+        ck_assert_int_eq(object == NULL, rc != 0);
+        ck_assert_uint_eq(where, 999);
+        ck_assert(rc == 0 || left < 100);
+        cJSON_Delete(object);
+    }
+    ck_assert_int_eq(allocations_left, 0); /* it was not just the first that failed */
+}
+END_TEST
+
+static int add_one_of_each(cJSON *object, int which)
+{
+    switch (which) {
+    case 0:
+        return jsonobj_add_u64(object, "new", 1);
+    case 1:
+        return jsonobj_add_i64(object, "new", -1);
+    case 2:
+        return jsonobj_add_bytes(object, "new", "\xff", 1);
+    case 3:
+        return jsonobj_add_bool(object, "new", true);
+    case 4:
+        return jsonobj_add_seconds(object, "new", 1);
+    default:
+        return jsonobj_add_item(object, "new", cJSON_CreateObject());
+    }
+}
+
+START_TEST(adding_without_memory)
+{
+    cJSON *object = parsed("{\"old\":1}");
+    int rc = ENOMEM;
+    for (int left = 0; rc != 0; left++) {
+        allocations_left = left;
+        rc = add_one_of_each(object, _i);
+        ck_assert_int_eq(rc, rc == 0 ? 0 : ENOMEM);
+        ck_assert(rc == 0 || left < 10);
+        ck_assert_int_eq(cJSON_GetArraySize(object), rc == 0 ? 2 : 1);
+    }
+    cJSON_Delete(object);
 }
 END_TEST
 
@@ -261,6 +339,11 @@ int main(void)
     tcase_add_loop_test(tcase, good_texts_are_kept, 0, 7);
     tcase_add_loop_test(tcase, bad_texts_are_refused_with_their_place, 0, bad_count);
     tcase_add_test(tcase, depth_is_bounded);
+    suite_add_tcase(suite, tcase);
+    tcase = tcase_create("memory");
+    tcase_add_checked_fixture(tcase, memory_setup, memory_teardown);
+    tcase_add_test(tcase, parsing_without_memory);
+    tcase_add_loop_test(tcase, adding_without_memory, 0, 6);
     suite_add_tcase(suite, tcase);
     return unit_main(suite);
 }

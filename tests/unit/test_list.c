@@ -132,7 +132,7 @@ START_TEST(it_behaves_like_an_array)
     struct unit_random random = unit_random_seed(0x115700);
     struct list list;
     struct item items[ITEMS];
-    int model[ITEMS];
+    int model[ITEMS] = {0};
     int len = 0;
     list_init(&list);
     items_init(items, ITEMS);

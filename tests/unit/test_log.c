@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -317,7 +318,7 @@ START_TEST(a_line_is_one_write)
     pthread_join(reading, NULL);
     close(ends[0]);
     ck_assert_int_eq(reader.bad, 0);
-    ck_assert_int_eq(reader.lines, WRITERS * LINES);
+    ck_assert_int_eq(reader.lines, (intmax_t)WRITERS * LINES);
 }
 END_TEST
 

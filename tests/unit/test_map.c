@@ -92,6 +92,7 @@ START_TEST(an_idmap_grows_and_shrinks)
     enum { MANY = 20000 };
     struct idmap map;
     char *many = calloc(MANY, 1);
+    ck_assert_ptr_nonnull(many);
     idmap_init(&map);
     for (uint64_t id = 0; id < MANY; id++) {
         ck_assert_int_eq(idmap_put(&map, id, &many[id]), 0);
@@ -180,7 +181,7 @@ static void assert_walk(const struct idmap *map, const struct id_entry *model, s
 START_TEST(an_idmap_behaves_like_an_array)
 {
     struct unit_random random = unit_random_seed(0x1d3a9 + (unsigned)_i);
-    struct id_entry model[KEYS];
+    struct id_entry model[KEYS] = {{0}};
     size_t inside = 0;
     struct idmap map;
     idmap_init(&map);
