@@ -60,6 +60,27 @@ static error_t wait_parse(int key, char *arg, struct argp_state *state)
 
 /* ---- how a job ended ---- */
 
+/* What state such a job has that is finished, but whose record is gone: done or deleted, nobody
+ * knows. */
+static const char forgotten[] = "finished";
+
+/* "": the answer doesn't say. */
+static const char *outcome_of(const cJSON *answer)
+{
+    const cJSON *job = cJSON_GetObjectItemCaseSensitive(answer, "job");
+    const char *outcome = field_text(cJSON_GetObjectItemCaseSensitive(job, "result"), "outcome");
+    return outcome[0] != '\0' ? outcome : field_text(job, "state");
+}
+
+static enum exit_code outcome_code(const char *outcome)
+{
+    if (outcome[0] == '\0')
+        return EXIT_CODE_OUTPUT;
+    if (strcmp(outcome, forgotten) == 0)
+        return EXIT_CODE_NOT_FOUND;
+    return strcmp(outcome, "done") == 0 ? EXIT_CODE_OK : EXIT_CODE_FAILED;
+}
+
 /* The bytes of a captured stream: exact ones if the text had to be escaped. */
 static enum exit_code stream_print(const cJSON *result, const char *name, FILE *to)
 {
@@ -107,18 +128,19 @@ static enum exit_code ended_show(const struct wait_options *wait, uint64_t id, c
 {
     const cJSON *job = cJSON_GetObjectItemCaseSensitive(answer, "job");
     const cJSON *result = cJSON_GetObjectItemCaseSensitive(job, "result");
-    const char *outcome = field_text(result, "outcome");
+    const char *outcome = outcome_of(answer);
     const char *reason = field_text(result, "reason");
-    if (outcome[0] == '\0')
-        outcome = field_text(job, "state");
+    enum exit_code code = outcome_code(outcome), streams = EXIT_CODE_OK;
     if (reason[0] == '\0')
         reason = field_text(job, "reason");
     if (outcome[0] == '\0') {
         say("the daemon's answer does not say how job %" PRIu64 " ended", id);
         return EXIT_CODE_OUTPUT;
     }
-    bool done = strcmp(outcome, "done") == 0;
-    enum exit_code code = done ? EXIT_CODE_OK : EXIT_CODE_FAILED, streams = EXIT_CODE_OK;
+    if (code == EXIT_CODE_NOT_FOUND) {
+        say("job %" PRIu64 " is finished, but the daemon does not keep how it ended", id);
+        return code;
+    }
     if (wait->output && result) {
         streams = stream_print(result, "stdout", stdout);
         if (streams == EXIT_CODE_OK)
@@ -130,9 +152,9 @@ static enum exit_code ended_show(const struct wait_options *wait, uint64_t id, c
     if (ended_line(&line, id, outcome, result, reason) != 0) {
         say("not enough memory");
     } else if (!wait->output) {
-        out_text(done ? STYLE_GOOD : STYLE_BAD, line.data);
+        out_text(code == EXIT_CODE_OK ? STYLE_GOOD : STYLE_BAD, line.data);
         out_printf("\n");
-    } else if (!done) {
+    } else if (code != EXIT_CODE_OK) {
         say("%s", line.data);
     }
     buf_fini(&line);
@@ -157,7 +179,6 @@ static enum exit_code wait_one(const struct tool *tool, hl_client *client,
     const char *text;
     size_t len;
     cJSON *answer = NULL;
-    char doing[32];
     int64_t left_ns = HL_FOREVER, patience_ns = HL_FOREVER;
     if (deadline_ns != CLOCK_NEVER) {
         left_ns = deadline_ns - clock_now_ns();
@@ -173,15 +194,11 @@ static enum exit_code wait_one(const struct tool *tool, hl_client *client,
     }
     int rc = hl_client_call(client, "wait", json, patience_ns, &text, &len);
     cJSON_free(json);
-    snprintf(doing, sizeof(doing), "job %" PRIu64, id);
     if (rc != 0)
-        return link_failed(client, rc, doing);
+        return link_failed(client, rc, NULL);
     enum exit_code code = link_parse(text, len, &answer);
     if (code == EXIT_CODE_OK && tool->json) {
-        const cJSON *job = cJSON_GetObjectItemCaseSensitive(answer, "job");
-        const cJSON *result = cJSON_GetObjectItemCaseSensitive(job, "result");
-        const char *outcome = field_text(result, "outcome");
-        code = strcmp(outcome, "done") == 0 ? EXIT_CODE_OK : EXIT_CODE_FAILED;
+        code = outcome_code(outcome_of(answer));
         out_write(text, len);
         out_write("\n", 1);
     } else if (code == EXIT_CODE_OK) {

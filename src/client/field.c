@@ -24,7 +24,8 @@ enum field_kind {
     FIELD_KIND_SECONDS,
     FIELD_KIND_TIME,
     FIELD_KIND_BLOCK,
-    FIELD_KIND_HIDDEN
+    FIELD_KIND_HIDDEN,
+    FIELD_KIND_MINOR
 };
 
 static const struct field {
@@ -137,19 +138,44 @@ int field_append(struct buf *out, const char *key, const cJSON *value)
 
 /* ---- tables ---- */
 
-static int table_row(struct table *table, const cJSON *keys, const cJSON *row)
+/* Which keys are columns: those of the row that has the most, since a daemon leaves out what a row
+ * has not. */
+struct columns {
+    const cJSON *keys;
+    bool minor; /* the minor ones, too */
+};
+
+static bool is_column(const struct columns *columns, const cJSON *key)
+{
+    enum field_kind kind = field_kind(key);
+    return kind != FIELD_KIND_HIDDEN && (columns->minor || kind != FIELD_KIND_MINOR);
+}
+
+static const cJSON *widest_row(const cJSON *array)
+{
+    const cJSON *row, *widest = array->child;
+    cJSON_ArrayForEach(row, array)
+    {
+        if (cJSON_GetArraySize(row) > cJSON_GetArraySize(widest))
+            widest = row;
+    }
+    return widest;
+}
+
+/* `row` NULL: the head. */
+static int table_row(struct table *table, const struct columns *columns, const cJSON *row)
 {
     const cJSON *key;
     int rc = 0;
-    cJSON_ArrayForEach(key, keys)
+    cJSON_ArrayForEach(key, columns->keys)
     {
-        const cJSON *value = cJSON_GetObjectItemCaseSensitive(row, key->string);
         struct buf text = BUF_EMPTY;
-        if (rc == 0 && field_kind(key) == FIELD_KIND_HIDDEN)
+        if (rc != 0 || !is_column(columns, key))
             continue;
-        if (rc == 0 && row == keys && table->count < table->columns)
+        const cJSON *value = cJSON_GetObjectItemCaseSensitive(row, key->string);
+        if (!row)
             rc = label_append(&text, key->string);
-        else if (rc == 0 && value)
+        else if (value)
             rc = field_append(&text, key->string, value);
         if (rc == 0)
             rc = table_add(table, text.data ? text.data : "", text.len);
@@ -170,36 +196,46 @@ static bool column_has_numbers(const cJSON *array, const char *key)
     return false;
 }
 
-int field_print_table(const cJSON *array, size_t indent)
+static int table_fill(struct table *table, const struct columns *columns, const cJSON *array)
 {
-    const cJSON *first = array->child, *item;
-    struct table table;
-    size_t columns = 0, column = 0;
-    cJSON_ArrayForEach(item, first)
+    const cJSON *key, *row;
+    size_t count = 0, column = 0;
+    cJSON_ArrayForEach(key, columns->keys)
     {
-        columns += field_kind(item) != FIELD_KIND_HIDDEN;
+        count += is_column(columns, key);
     }
-    if (columns == 0)
-        return 0;
-    int rc = table_init(&table, columns);
-    if (rc != 0)
-        return rc;
-    cJSON_ArrayForEach(item, first)
+    int rc = table_init(table, count);
+    cJSON_ArrayForEach(key, columns->keys)
     {
-        if (field_kind(item) == FIELD_KIND_HIDDEN)
-            continue;
-        if (column_has_numbers(array, item->string))
-            table_align_right(&table, column);
-        column++;
-    }
-    rc = table_row(&table, first, first); /* the head */
-    cJSON_ArrayForEach(item, array)
-    {
-        if (rc == 0)
-            rc = table_row(&table, first, item);
+        if (rc == 0 && is_column(columns, key)) {
+            if (column_has_numbers(array, key->string))
+                table_align_right(table, column);
+            column++;
+        }
     }
     if (rc == 0)
-        rc = table_print(&table, out_width(), indent);
+        rc = table_row(table, columns, NULL);
+    cJSON_ArrayForEach(row, array)
+    {
+        if (rc == 0)
+            rc = table_row(table, columns, row);
+    }
+    return rc;
+}
+
+int field_print_table(const cJSON *array, size_t indent)
+{
+    struct columns columns = {widest_row(array), true};
+    size_t width = out_width();
+    struct table table;
+    int rc = table_fill(&table, &columns, array);
+    if (rc == 0 && width > 0 && table_width(&table) + indent > width) {
+        table_fini(&table);
+        columns.minor = false;
+        rc = table_fill(&table, &columns, array);
+    }
+    if (rc == 0)
+        rc = table_print(&table, width, indent);
     table_fini(&table);
     return rc;
 }

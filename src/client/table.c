@@ -25,7 +25,7 @@
 int table_init(struct table *table, size_t columns)
 {
     *table = (struct table){.columns = columns};
-    table->right = calloc(columns, sizeof(*table->right));
+    table->right = calloc(columns + 1, sizeof(*table->right));
     return table->right ? 0 : ENOMEM;
 }
 
@@ -63,16 +63,31 @@ void table_align_right(struct table *table, size_t column)
     table->right[column] = true;
 }
 
+/* The natural width of each column; returns that of a line. */
+static size_t table_measure(const struct table *table, size_t *widths)
+{
+    size_t total = table->columns > 0 ? (table->columns - 1) * TABLE_GAP : 0;
+    for (size_t i = 0; i < table->count; i++) {
+        size_t cell = text_width(table->cell[i]), *width = &widths[i % table->columns];
+        if (cell > *width) {
+            total += cell - *width;
+            *width = cell;
+        }
+    }
+    return total;
+}
+
+size_t table_width(const struct table *table)
+{
+    size_t *widths = calloc(table->columns + 1, sizeof(*widths));
+    size_t total = widths ? table_measure(table, widths) : 0;
+    free(widths);
+    return total;
+}
+
 static void table_fit(const struct table *table, size_t width, size_t *widths)
 {
-    size_t total = (table->columns - 1) * TABLE_GAP;
-    for (size_t i = 0; i < table->count; i++) {
-        size_t cell = text_width(table->cell[i]);
-        if (cell > widths[i % table->columns])
-            widths[i % table->columns] = cell;
-    }
-    for (size_t i = 0; i < table->columns; i++)
-        total += widths[i];
+    size_t total = table_measure(table, widths);
     while (width > 0 && total > width) {
         size_t widest = 0;
         for (size_t i = 1; i < table->columns; i++)
@@ -126,7 +141,7 @@ static void cell_print(const char *text, size_t width, bool right, bool last)
 
 int table_print(const struct table *table, size_t width, size_t indent)
 {
-    size_t *widths = calloc(table->columns, sizeof(*widths));
+    size_t *widths = calloc(table->columns + 1, sizeof(*widths));
     if (!widths)
         return ENOMEM;
     table_fit(table, width > indent ? width - indent : width, widths);

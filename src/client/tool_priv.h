@@ -153,6 +153,8 @@ void table_fini(struct table *table);
 /* The next cell, copied, made printable. */
 int table_add(struct table *table, const char *text, size_t len);
 void table_align_right(struct table *table, size_t column);
+/* Columns that a line takes if nothing is cut; 0: no memory to tell. */
+size_t table_width(const struct table *table);
 /* In `width` columns (0: without limit): the widest are cut first. */
 int table_print(const struct table *table, size_t width, size_t indent);
 
@@ -163,7 +165,7 @@ int field_append(struct buf *out, const char *key, const cJSON *value);
 /* An object as lines "label  value", nested objects indented below their label, arrays of objects
  * as tables. */
 int field_print(const cJSON *object, size_t indent);
-/* An array of objects as a table with the keys of the first. */
+/* An array of objects, not empty, as a table with the keys of the row that has the most. */
 int field_print_table(const cJSON *array, size_t indent);
 /* A number of the daemon, 0 if it isn't there. */
 uint64_t field_u64(const cJSON *object, const char *key);
