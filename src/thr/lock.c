@@ -86,16 +86,22 @@ static bool spin_for(hl_lock *lock)
     return false;
 }
 
-/* Sleeps until the lock is ours or the deadline has come. */
+static bool take_marked(hl_lock *lock)
+{
+    return atomic_exchange_explicit(&lock->word, LOCK_AWAITED, memory_order_acquire) == LOCK_FREE;
+}
+
+/* Sleeps until the lock is ours or the deadline has come. Looks once more after the deadline: the
+ * one wake of a release may have gone to this thread, and must not be lost with it. */
 static int sleep_for(hl_lock *lock, int64_t deadline_ns)
 {
     int rc = 0;
+    bool ours;
     hl_thread_wait_begin("lock", lock->name);
-    while (rc == 0 &&
-           atomic_exchange_explicit(&lock->word, LOCK_AWAITED, memory_order_acquire) != LOCK_FREE)
+    while (!(ours = take_marked(lock)) && rc == 0)
         rc = park_wait(&lock->word, LOCK_AWAITED, deadline_ns);
     hl_thread_wait_end();
-    return rc;
+    return ours ? 0 : rc;
 }
 
 static int acquire_contended(hl_thread *self, hl_lock *lock, int64_t timeout_ns, const char *place)
