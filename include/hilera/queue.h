@@ -112,8 +112,10 @@ HL_API void hl_queue_shutdown(hl_queue *queue, bool immediate);
  * An asynchronous waiter stands in the same line as blocked threads. The caller owns the memory,
  * zeroed before first use, and leaves it alone until the callback ran or cancel answered. `done`
  * runs exactly once unless cancelled, on the thread whose call completed it (possibly inside the
- * _async call itself), without any lock; it may use the queue. result: 0 or ESHUTDOWN; for get the
- * item. There is no timeout: combine with a timer and cancel.
+ * _async call itself), without any lock; it may use the queue and stand in line again. What a
+ * callback makes ready runs after it has returned, or before it blocks in a queue. result: 0 or
+ * ESHUTDOWN; item: for get what was got, for a put that was refused what could not be put. There is
+ * no timeout: combine with a timer and cancel.
  */
 struct hl_queue_waiter {
     void (*done)(struct hl_queue_waiter *waiter, int result, void *item);

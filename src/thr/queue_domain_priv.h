@@ -36,7 +36,7 @@ static inline void domain_assert_held(const hl_queue_domain *domain)
     ASSERT(lock_owned_by(&domain->lock, thread_self()));
 }
 
-/* Runs the callbacks of a chain that nobody else can see any more. */
+/* Wakes the threads and runs the callbacks of a chain that nobody else can see any more. */
 void queue_domain_fire(struct list_node *first);
 
 static inline void domain_release(hl_queue_domain *domain)
@@ -50,5 +50,9 @@ static inline void domain_release(hl_queue_domain *domain)
     if (first != NULL)
         queue_domain_fire(first);
 }
+
+/* Before a thread blocks: if it is inside of a callback, runs those that wait for that one to
+ * return, since what it is going to wait for may be their doing. */
+void queue_domain_run_callbacks(void);
 
 #endif

@@ -137,7 +137,7 @@ bool queue_wait_cancel(struct queue_wait *wait)
 
 /* ---- a blocked thread ---- */
 
-static void wake_thread(struct queue_wait *wait)
+void queue_wait_wake_thread(struct queue_wait *wait)
 {
     /* Once the word is written the thread may return and take the wait's memory with it. */
     _Atomic uint32_t *word = &wait->fired;
@@ -176,9 +176,10 @@ int queue_wait_sleep(struct queue_wait *wait, hl_queue_domain *domain, int64_t d
 {
     domain_assert_held(domain);
     ASSERT(wait->state != QUEUE_WAIT_IDLE);
-    wait->fire = wake_thread;
+    wait->fire = queue_wait_wake_thread;
     domain_release(domain);
     if (!spin_until_fired(wait)) {
+        queue_domain_run_callbacks();
         hl_thread_wait_begin(what, object);
         int rc = sleep_until_fired(wait, deadline_ns);
         if (rc != 0) {
