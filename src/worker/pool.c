@@ -11,8 +11,8 @@
  * those of the process are the main thread's, and a SIGPIPE of a child that doesn't read is
  * answered by the error of the write.
  *
- * Making, starting, stopping and freeing a pool is one thread's business at a time; quiesce and
- * stats may come from any.
+ * Making, starting, stopping and freeing a pool is one thread's business at a time; quiesce, hurry
+ * and stats may come from any.
  */
 #include "base/clock.h"
 #include "base/counter.h"
@@ -304,6 +304,23 @@ static bool pool_join(struct worker_pool *pool, int64_t deadline_ns)
     return true;
 }
 
+int worker_pool_await(struct worker_pool *pool, int64_t timeout_ns)
+{
+    MAGIC_CHECK(pool, POOL_MAGIC);
+    if (!pool->started || pool->stopped)
+        return 0;
+    worker_pool_quiesce(pool);
+    return pool_join(pool, clock_deadline(timeout_ns)) ? 0 : ETIMEDOUT;
+}
+
+void worker_pool_hurry(struct worker_pool *pool)
+{
+    MAGIC_CHECK(pool, POOL_MAGIC);
+    int rc = eventfd_write(pool->stop_fd, 1);
+    ASSERT(rc == 0);
+    hl_event_set(pool->stopping);
+}
+
 void worker_pool_stop(struct worker_pool *pool, int64_t grace_ns)
 {
     MAGIC_CHECK(pool, POOL_MAGIC);
@@ -311,9 +328,7 @@ void worker_pool_stop(struct worker_pool *pool, int64_t grace_ns)
         return;
     worker_pool_quiesce(pool);
     if (!pool_join(pool, clock_deadline(grace_ns))) {
-        int rc = eventfd_write(pool->stop_fd, 1);
-        ASSERT(rc == 0);
-        hl_event_set(pool->stopping);
+        worker_pool_hurry(pool);
         bool ended = pool_join(pool, CLOCK_NEVER);
         ASSERT(ended);
     }

@@ -89,6 +89,14 @@ void worker_pool_quiesce(struct worker_pool *pool);
  */
 void worker_pool_stop(struct worker_pool *pool, int64_t grace_ns);
 
+/*
+ * The steps of a stop one by one, for who stops several pools side by side. await: quiesces, and
+ * waits until all threads have ended; ETIMEDOUT. hurry: running jobs are stopped now; returns at
+ * once, and may be called from any thread, also while another one is in await or stop.
+ */
+int worker_pool_await(struct worker_pool *pool, int64_t timeout_ns);
+void worker_pool_hurry(struct worker_pool *pool);
+
 const char *worker_pool_name(const struct worker_pool *pool);
 
 struct worker_pool_stats {

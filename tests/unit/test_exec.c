@@ -399,6 +399,26 @@ START_TEST(stop_kills_what_ignores_the_term)
 }
 END_TEST
 
+static void hurry_soon(void *arg)
+{
+    (void)arg;
+    worker_pool_hurry(pool);
+}
+
+START_TEST(hurry_ends_the_waiting)
+{
+    handler_settings.kill_after_ns = 1000 * HL_SECOND;
+    (void)start_script("echo $$ >$fifo; exec sleep 1000");
+    ck_assert_int_eq(worker_pool_await(pool, 0), ETIMEDOUT);
+    hl_thread *thread = engine_thread(hurry_soon, NULL);
+    ck_assert_int_eq(worker_pool_await(pool, HL_FOREVER), 0);
+    engine_thread_join(&thread);
+    worker_pool_stop(pool, HL_FOREVER);
+    ck_assert_int_eq(worker_pool_await(pool, 0), 0);
+    check_returned();
+}
+END_TEST
+
 // What a program makes of TERM isn't its outcome: it was stopped, so the job runs again.
 START_TEST(stopped_job_returns_whatever_its_status)
 {
@@ -492,6 +512,7 @@ int main(void)
     tcase_add_checked_fixture(stop, setup, teardown);
     tcase_add_test(stop, stop_terminates);
     tcase_add_test(stop, stop_kills_what_ignores_the_term);
+    tcase_add_test(stop, hurry_ends_the_waiting);
     tcase_add_test(stop, stopped_job_returns_whatever_its_status);
     tcase_add_test(stop, grace_lets_it_finish);
     suite_add_tcase(suite, stop);
