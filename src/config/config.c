@@ -236,12 +236,10 @@ int config_find_file(char **path, const char *system_file, bool root)
         rc = user_file(&file);
     if (rc == 0 && file != NULL && access(file, F_OK) != 0)
         rc = errno;
-    if (rc == ENOMEM)
-        return rc;
-    if (rc == ENOENT || rc == ENOTDIR) {
+    if (rc == ENOENT || rc == ENOTDIR || rc == ENOMEM) {
         free(file);
         file = NULL;
-        rc = 0;
+        rc = rc == ENOMEM ? rc : 0;
     }
     *path = file;
     return rc;
