@@ -1,0 +1,264 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The daemon as a whole: built from below, started, stopped in reverse.
+ *
+ * Order of the start: what keeps (history, broker), what works (pools, housekeeping), what talks
+ * (api, front, net). Threads start only after everything is built and the addresses are ours, so
+ * that a port in use stops the start before any job runs; connections are accepted last.
+ *
+ * Order of the stop: no new connections and jobs, running jobs finish, timers, the last answers go
+ * out, and then everything is freed from above. To add a part: a field in struct daemon, a step in
+ * daemon_build, and its counterpart in daemon_free, in the mirrored place.
+ */
+#include "daemon/daemon_priv.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/magic.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define DAEMON_MAGIC 0xdae40001u
+
+/* How long answers that were given may take to leave when the daemon stops. A client that does not
+ * read for so long is not worth a later stop. */
+#define FLUSH_NS (2 * HL_SECOND)
+
+/* ---- wires between modules ---- */
+
+static void job_finished(struct job_record **record, void *arg)
+{
+    struct daemon *daemon = arg;
+    /* Out of memory the record is lost, and history counts that. */
+    (void)history_add(daemon->history, record);
+}
+
+static void results_purge(void *arg)
+{
+    struct daemon *daemon = arg;
+    size_t dropped = history_purge(daemon->history);
+    if (dropped > 0)
+        log_debug("%zu results are past their time and dropped", dropped);
+}
+
+static void connections_tell(struct api_connections *out, void *arg)
+{
+    const struct daemon *daemon = arg;
+    struct net_stats stats;
+    net_stats(daemon->net, &stats);
+    *out = (struct api_connections){.open = stats.connections,
+                                    .accepted = stats.accepted,
+                                    .accept_pauses = stats.accept_pauses,
+                                    .bytes_in = stats.bytes_in,
+                                    .bytes_out = stats.bytes_out};
+}
+
+static void commands_tell(void (*visit)(const char *name, uint64_t count, void *to), void *to,
+                          void *arg)
+{
+    const struct daemon *daemon = arg;
+    front_each_command(daemon->front, visit, to);
+}
+
+/* ---- steps of the start ---- */
+
+static int failed(int rc, const char *what)
+{
+    if (rc != 0)
+        log_error("%s: %s", what, strerrordesc_np(rc));
+    return rc;
+}
+
+static int broker_build(struct daemon *daemon)
+{
+    struct broker_options options = settings_of_broker(daemon->config);
+    options.finished = job_finished;
+    options.finished_arg = daemon;
+    return broker_new(&daemon->broker, &options);
+}
+
+static int pools_build(struct daemon *daemon)
+{
+    size_t count = daemon->config->pool_count;
+    daemon->pool = calloc(count + 1, sizeof(struct worker_pool *));
+    if (daemon->pool == NULL)
+        return failed(ENOMEM, "pools");
+    for (size_t i = 0; i < count; i++) {
+        struct worker_pool_settings settings;
+        char why[512] = "";
+        settings_of_pool(&daemon->config->pool[i], daemon->nofile, &settings);
+        int rc = worker_pool_new(&daemon->pool[i], &settings, daemon->broker, why, sizeof(why));
+        if (rc != 0) {
+            log_error("pool \"%s\": %s", settings.name, why[0] ? why : strerrordesc_np(rc));
+            return rc;
+        }
+        daemon->pool_count++;
+    }
+    return 0;
+}
+
+static int house_build(struct daemon *daemon)
+{
+    const struct house_settings settings = {
+        .broker = daemon->broker, .purge = results_purge, .purge_arg = daemon};
+    return house_new(&daemon->house, &settings);
+}
+
+static int api_build(struct daemon *daemon)
+{
+    const struct api_links links = {.broker = daemon->broker,
+                                    .history = daemon->history,
+                                    .house = daemon->house,
+                                    .pools = daemon->pool,
+                                    .pool_count = daemon->pool_count,
+                                    .connections = connections_tell,
+                                    .commands = commands_tell,
+                                    .arg = daemon};
+    return api_new(&daemon->api, &links);
+}
+
+static int doors_build(struct daemon *daemon)
+{
+    const struct front_settings front = {.loops = (unsigned)daemon->config->io_threads};
+    const struct net_settings net = {.loops = (unsigned)daemon->config->io_threads,
+                                     .connections_max = (size_t)daemon->config->max_connections};
+    int rc = front_new(&daemon->front, &front, daemon->broker, daemon->api);
+    return rc != 0 ? rc : net_new(&daemon->net, &net, &front_protocol, daemon->front);
+}
+
+static int listener_open(struct daemon *daemon, const char *text)
+{
+    struct config_address address;
+    struct net_error error = {""};
+    const char *why;
+    char path[CONFIG_PATH_MAX];
+    int rc = config_address_parse(text, &address, &why);
+    if (rc != 0)
+        CANT_HAPPEN("an address that was checked");
+    if (address.kind == CONFIG_ADDRESS_TCP) {
+        rc = net_listen_tcp(daemon->net, address.host, address.port, &error);
+    } else {
+        if (address.path[0] == '\0')
+            rc = place_socket(path, sizeof(path), &error);
+        if (rc == 0)
+            rc = net_listen_unix(daemon->net, address.path[0] != '\0' ? address.path : path,
+                                 (mode_t)daemon->config->socket_mode, &error);
+    }
+    if (rc != 0)
+        log_error("can't listen on %s: %s", text, error.text);
+    return rc;
+}
+
+static int listeners_open(struct daemon *daemon)
+{
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < daemon->config->listen.count; i++)
+        rc = listener_open(daemon, daemon->config->listen.item[i]);
+    return rc;
+}
+
+static int daemon_build(struct daemon *daemon)
+{
+    const struct history_settings keep = settings_of_history(daemon->config);
+    int rc = failed(history_new(&daemon->history, &keep), "history");
+    if (rc == 0)
+        rc = failed(broker_build(daemon), "broker");
+    if (rc == 0)
+        rc = pools_build(daemon);
+    if (rc == 0)
+        rc = failed(house_build(daemon), "housekeeping");
+    if (rc == 0)
+        rc = failed(api_build(daemon), "api");
+    if (rc == 0)
+        rc = failed(doors_build(daemon), "network");
+    if (rc == 0)
+        rc = listeners_open(daemon);
+    return rc;
+}
+
+static int daemon_run(struct daemon *daemon)
+{
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < daemon->pool_count; i++)
+        rc = failed(worker_pool_start(daemon->pool[i]), worker_pool_name(daemon->pool[i]));
+    if (rc == 0)
+        rc = failed(house_start(daemon->house), "housekeeping");
+    if (rc == 0)
+        rc = failed(net_start(daemon->net), "network");
+    return rc;
+}
+
+int daemon_start(struct daemon **out, const struct config *config, uint64_t nofile)
+{
+    struct daemon *daemon = calloc(1, sizeof(*daemon));
+    if (daemon == NULL)
+        return failed(ENOMEM, "hilerad");
+    MAGIC_INIT(daemon, DAEMON_MAGIC);
+    daemon->config = config;
+    daemon->nofile = nofile;
+    int rc = daemon_build(daemon);
+    if (rc == 0)
+        rc = daemon_run(daemon);
+    if (rc == 0) {
+        *out = daemon;
+        return 0;
+    }
+    daemon_finish(daemon, 0);
+    daemon_free(&daemon);
+    return rc;
+}
+
+/* ---- the stop ---- */
+
+void daemon_drain(struct daemon *daemon)
+{
+    MAGIC_CHECK(daemon, DAEMON_MAGIC);
+    net_stop_listening(daemon->net);
+    broker_drain(daemon->broker, true);
+    for (size_t i = 0; i < daemon->pool_count; i++)
+        worker_pool_quiesce(daemon->pool[i]);
+}
+
+/* The pools wait side by side, and what is left in any of them is ended in all at the same time. */
+void daemon_finish(struct daemon *daemon, int64_t grace_ns)
+{
+    MAGIC_CHECK(daemon, DAEMON_MAGIC);
+    int64_t deadline_ns = clock_deadline(grace_ns);
+    bool late = false;
+    for (size_t i = 0; i < daemon->pool_count; i++)
+        late |= worker_pool_await(daemon->pool[i], deadline_ns - clock_now_ns()) != 0;
+    if (late)
+        daemon_hurry(daemon);
+    for (size_t i = 0; i < daemon->pool_count; i++)
+        worker_pool_stop(daemon->pool[i], 0);
+}
+
+void daemon_hurry(struct daemon *daemon)
+{
+    MAGIC_CHECK(daemon, DAEMON_MAGIC);
+    for (size_t i = 0; i < daemon->pool_count; i++)
+        worker_pool_hurry(daemon->pool[i]);
+}
+
+void daemon_free(struct daemon **daemon_p)
+{
+    struct daemon *daemon;
+    MAGIC_TAKE(daemon, daemon_p, DAEMON_MAGIC);
+    if (daemon->house != NULL)
+        house_stop(daemon->house);
+    if (daemon->net != NULL)
+        net_stop(daemon->net, FLUSH_NS);
+    net_free(&daemon->net);
+    front_free(&daemon->front);
+    api_free(&daemon->api);
+    house_free(&daemon->house);
+    for (size_t i = 0; i < daemon->pool_count; i++)
+        worker_pool_free(&daemon->pool[i]);
+    free(daemon->pool);
+    broker_free(&daemon->broker);
+    history_free(&daemon->history);
+    MAGIC_WIPE(daemon);
+    free(daemon);
+}

@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: MIT
+/*
+ * hilerad, the program: what its files share.
+ *
+ * This is the one folder that knows all the others. It reads the command line and the
+ * configuration, turns them into each module's plain settings, wires the modules together, starts
+ * them in order and stops them in reverse.
+ */
+#ifndef DAEMON_PRIV_H
+#define DAEMON_PRIV_H
+
+#include "api/api.h"
+#include "broker/broker.h"
+#include "config/config.h"
+#include "front/front.h"
+#include "history/history.h"
+#include "house/house.h"
+#include "net/net.h"
+#include "worker/worker.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* ---- options.c: the command line ---- */
+
+struct options {
+    const char *config_file; /* NULL: where config_find_file says */
+    char **listen;           /* --listen, in order; the array is ours, the texts are argv's */
+    size_t listen_count;
+    const char *log_level; /* NULL: the file's */
+    int ready_fd;          /* -1: none */
+    bool check_config;
+};
+
+/* Reads argv. Prints and exits for --help, --version and mistakes (status 64). ENOMEM. */
+int options_parse(struct options *options, int argc, char **argv);
+void options_fini(struct options *options);
+
+/* ---- process.c: what a process inherits, put in order before anything else ---- */
+
+/*
+ * Descriptors 0, 1 and 2 are open afterwards: what was closed is /dev/null, so that no socket ever
+ * gets their numbers and takes what is meant for people. All others that came along are closed for
+ * the programs of jobs. An errno: /dev/null can't be opened, or the kernel is older than 5.11.
+ */
+int process_stdio(void);
+/*
+ * Signals: SIGPIPE ignored, SIGCHLD and the rest at their default, and those of signals.c blocked;
+ * threads made later inherit that. Before the first thread.
+ */
+void process_signals(void);
+/* Raises the soft limit on descriptors to the hard one; *before gets the soft limit found, which is
+ * what child processes are given. Failure is logged and no error. */
+void process_descriptors(uint64_t *before);
+
+/* ---- place.c: the usual socket ---- */
+
+/*
+ * The path of the usual socket and its directory, made if it isn't there (0755 for root, else
+ * 0700): $RUNTIME_DIRECTORY (set by systemd), or /run/hilera for root, or $XDG_RUNTIME_DIR/hilera.
+ * Any errno: the error says what to do.
+ */
+int place_socket(char *path, size_t size, struct net_error *error);
+
+/* ---- settings.c: the configuration as the modules want it ---- */
+
+/* For config_load: what only the modules can say of the pools. */
+void settings_check(const struct config *config, struct config_errors *errors);
+/* Of one pool; points into the configuration. `nofile`: for its children. */
+void settings_of_pool(const struct config_pool *pool, uint64_t nofile,
+                      struct worker_pool_settings *settings);
+struct broker_options settings_of_broker(const struct config *config);
+struct history_settings settings_of_history(const struct config *config);
+
+/* ---- program.c ---- */
+
+/* Whether the program can be found and run, as far as can be seen. An errno: `why` says why not. */
+int program_check(const char *name, char *why, size_t why_size);
+
+/* ---- boot.c: start and stop ---- */
+
+struct daemon {
+    unsigned magic;
+    const struct config *config; /* borrowed */
+    uint64_t nofile;             /* for children */
+    struct history *history;
+    struct broker *broker;
+    struct worker_pool **pool;
+    size_t pool_count;
+    struct house *house;
+    struct api *api;
+    struct front *front;
+    struct net *net;
+};
+
+/* Builds and starts all of it. Any errno: what failed was logged, nothing is left running. */
+int daemon_start(struct daemon **out, const struct config *config, uint64_t nofile);
+/*
+ * The stop, in three steps, in this order. drain: no new connections and jobs, at once. finish:
+ * waits for running jobs, `grace_ns` at most, then ends them; daemon_hurry, from another thread,
+ * ends that waiting. free: stops the rest, answers first, and frees everything.
+ */
+void daemon_drain(struct daemon *daemon);
+void daemon_finish(struct daemon *daemon, int64_t grace_ns);
+void daemon_hurry(struct daemon *daemon);
+void daemon_free(struct daemon **daemon);
+
+/* ---- signals.c: the main thread's life between start and stop ---- */
+
+/* The signals the main thread waits for, which process_signals blocks. */
+#define SIGNALS_AWAITED                                                                            \
+    {                                                                                              \
+        SIGTERM, SIGINT, SIGHUP, SIGQUIT                                                           \
+    }
+
+/*
+ * Waits for signals until the daemon has finished its jobs: SIGQUIT prints the threads; the first
+ * of the others begins the stop, a second one ends its patience. An errno: a descriptor or the
+ * stopping thread could not be had; nothing was stopped then.
+ */
+int signals_serve(struct daemon *daemon);
+
+/* ---- threads.c ---- */
+
+/* Every thread of the program to the log, a line each. */
+void threads_log(void);
+
+/* ---- notify.c: telling the service manager ---- */
+
+/*
+ * Takes $NOTIFY_SOCKET out of the environment, so that child processes don't speak in the daemon's
+ * name, and remembers it. Once, before the first thread.
+ */
+void notify_init(void);
+/* Sends a state, such as "READY=1"; see sd_notify(3) for the words. Nobody there, or a failure
+ * (logged): nothing happens. */
+void notify_send(const char *state);
+/* For --ready-fd: writes the listeners' names, a line each, and closes the descriptor. */
+void notify_ready_fd(int fd, const struct net *net);
+
+#endif

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: MIT
+/*
+ * hilerad: from the command line to the end.
+ *
+ * main puts the process in order, loads the configuration, starts the daemon, waits for signals and
+ * stops it. Exit status: 0 after a stop that was asked for (and for --check-config: the file is
+ * good), 1 when it could not start (or the file is not good), 64 for a wrong command line.
+ */
+#include "daemon/daemon_priv.h"
+
+#include "base/log.h"
+#include "thr/thr.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* Where root's configuration is; configure decides. */
+#define SYSTEM_FILE HILERA_SYSCONFDIR "/hilera/hilerad.conf"
+
+static void mistake_print(const char *text)
+{
+    fprintf(stderr, "hilerad: %s\n", text);
+}
+
+static int fail(int rc, const char *what)
+{
+    fprintf(stderr, "hilerad: %s: %s\n", what, strerrordesc_np(rc));
+    return rc;
+}
+
+/* Loads it, with every mistake printed. Any errno. */
+static int configuration_load(struct config **out, const struct options *options)
+{
+    char *found = NULL;
+    int rc = 0;
+    if (options->config_file == NULL)
+        rc = config_find_file(&found, SYSTEM_FILE, geteuid() == 0);
+    if (rc != 0) {
+        rc = fail(rc, found != NULL ? found : "looking for the configuration");
+        free(found);
+        return rc;
+    }
+    struct config_errors errors;
+    config_errors_init(&errors);
+    const struct config_options load = {.file = options->config_file != NULL ? options->config_file
+                                                                             : found,
+                                        .listen = options->listen,
+                                        .listen_count = options->listen_count,
+                                        .log_level = options->log_level,
+                                        .check = settings_check};
+    rc = config_load(out, &load, &errors);
+    config_errors_each(&errors, mistake_print);
+    if (rc != 0 && errors.count == 0)
+        fail(rc, "loading the configuration");
+    config_errors_fini(&errors);
+    free(found);
+    return rc;
+}
+
+/* A report of the lock order check (hl_lock_set_report): lines for the log. */
+static void lock_reported(const char *text, void *arg)
+{
+    (void)arg;
+    while (*text != '\0') {
+        size_t len = strcspn(text, "\n");
+        log_error("%.*s", (int)len, text);
+        text += len + (text[len] == '\n');
+    }
+}
+
+static void log_prepare(const struct config *config)
+{
+    log_set_level((enum log_level)config->log_level);
+    if (getenv("JOURNAL_STREAM") != NULL)
+        log_set_format(LOG_FORMAT_SYSTEMD);
+    hl_lock_set_report(lock_reported, NULL);
+}
+
+static void started_log(const struct daemon *daemon)
+{
+    const char *file = daemon->config->file;
+    log_notice("hilerad %s is ready; pools: %zu, configuration: %s", hl_version(),
+               daemon->pool_count, file != NULL ? file : "built in");
+    log_notice("nothing is kept over a restart: jobs and results are in memory only");
+}
+
+/* From loaded configuration to clean end. Returns main's status. */
+static int serve(const struct config *config, const struct options *options)
+{
+    uint64_t nofile;
+    struct daemon *daemon = NULL;
+    process_signals();
+    notify_init();
+    log_prepare(config);
+    process_descriptors(&nofile);
+    if (daemon_start(&daemon, config, nofile) != 0)
+        return 1;
+    started_log(daemon);
+    notify_send("READY=1");
+    if (options->ready_fd >= 0)
+        notify_ready_fd(options->ready_fd, daemon->net);
+    int rc = signals_serve(daemon);
+    daemon_free(&daemon);
+    log_notice("hilerad has stopped");
+    return rc == 0 ? 0 : 1;
+}
+
+static int check_config(const struct config *config)
+{
+    printf("%s: ok\n", config->file != NULL ? config->file : "built-in configuration");
+    return fflush(stdout) == 0 ? 0 : 1;
+}
+
+int main(int argc, char **argv)
+{
+    struct options options;
+    struct config *config = NULL;
+    int rc = process_stdio();
+    if (rc == 0)
+        rc = options_parse(&options, argc, argv);
+    if (rc != 0)
+        return fail(rc, "start") != 0;
+    int status = 1;
+    if (configuration_load(&config, &options) == 0)
+        status = options.check_config ? check_config(config) : serve(config, &options);
+    config_free(&config);
+    options_fini(&options);
+    return status;
+}

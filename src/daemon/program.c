@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Whether the program of a pool is there.
+ *
+ * A job whose program is missing is buried with that reason, one after the other, so a mistyped
+ * name is better found at the start. The search is posix_spawnp's: a name with a slash is a path,
+ * another one is looked for in $PATH.
+ */
+#include "daemon/daemon_priv.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* Where posix_spawnp looks without a PATH (confstr's _CS_PATH). */
+#define PROGRAM_PATH "/bin:/usr/bin"
+
+/* 0, EISDIR, or why it can't be run. */
+static int program_look(const char *path)
+{
+    struct stat status;
+    if (stat(path, &status) != 0)
+        return errno;
+    if (S_ISDIR(status.st_mode))
+        return EISDIR;
+    return access(path, X_OK) != 0 ? errno : 0;
+}
+
+/* The best answer of all directories: found, or there but not to be run, or nowhere. */
+static int program_search(const char *name)
+{
+    const char *path = getenv("PATH");
+    int best = ENOENT;
+    for (const char *at = path != NULL ? path : PROGRAM_PATH; best != 0; at++) {
+        size_t len = strcspn(at, ":");
+        char *file;
+        if (asprintf(&file, "%.*s/%s", len > 0 ? (int)len : 1, len > 0 ? at : ".", name) < 0)
+            return ENOMEM;
+        int rc = program_look(file);
+        free(file);
+        if (rc == 0 || (rc == EACCES && best == ENOENT))
+            best = rc;
+        at += len;
+        if (*at == '\0')
+            break;
+    }
+    return best;
+}
+
+int program_check(const char *name, char *why, size_t why_size)
+{
+    bool path = strchr(name, '/') != NULL;
+    int rc = path ? program_look(name) : program_search(name);
+    if (rc == EISDIR)
+        snprintf(why, why_size, "the program %s can't be run: it is a directory", name);
+    else if (rc == ENOENT && !path)
+        snprintf(why, why_size,
+                 "the program %s is in no directory of PATH; install it, or name it by its path",
+                 name);
+    else if (rc != 0)
+        snprintf(why, why_size, "the program %s can't be run: %s", name, strerrordesc_np(rc));
+    return rc;
+}

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The configuration, put into each module's own settings, and checked where only a module knows
+ * what is good: names of tubes, handlers, what a handler needs.
+ *
+ * The checks run while the file is loaded, so that their messages carry the line and stand among
+ * those of the parser, and `hilerad --check-config` finds all that a start would.
+ */
+#include "daemon/daemon_priv.h"
+
+#include "base/nearest.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* The line of a parameter, or of the pool's end where it has its default. */
+static int line_of(const struct config_pool *pool, enum config_id id)
+{
+    return pool->line[id] != 0 ? pool->line[id] : pool->end_line;
+}
+
+static void tubes_check(const struct config *config, const struct config_pool *pool,
+                        struct config_errors *errors)
+{
+    int line = line_of(pool, CONFIG_POOL_tubes);
+    for (size_t i = 0; i < pool->tubes.count; i++) {
+        const char *name = pool->tubes.item[i];
+        if (job_tube_name_check(name, strlen(name)) != 0)
+            config_error(errors, config->file, line, "pool \"%s\": tube \"%s\" can't be; %s",
+                         pool->name, name, job_tube_name_rule());
+        for (size_t j = 0; j < i; j++)
+            if (strcmp(name, pool->tubes.item[j]) == 0)
+                config_error(errors, config->file, line,
+                             "pool \"%s\": tube \"%s\" is there twice; once is enough", pool->name,
+                             name);
+    }
+}
+
+static void handler_unknown(const struct config *config, const struct config_pool *pool,
+                            struct config_errors *errors)
+{
+    char names[256] = "";
+    struct nearest nearest;
+    nearest_init(&nearest, pool->handler);
+    const struct handler *handler;
+    for (size_t i = 0; (handler = handler_at(i)) != NULL; i++) {
+        nearest_offer(&nearest, handler->name);
+        size_t used = strlen(names);
+        snprintf(names + used, sizeof(names) - used, "%s%s", i == 0 ? "" : ", ", handler->name);
+    }
+    const char *near = nearest_best(&nearest);
+    config_error(errors, config->file, line_of(pool, CONFIG_POOL_handler),
+                 "pool \"%s\": there is no handler \"%s\"%s%s%s; there are: %s", pool->name,
+                 pool->handler, near != NULL ? ", did you mean " : "", near != NULL ? near : "",
+                 near != NULL ? "?" : "", names);
+}
+
+static void handler_check(const struct config *config, const struct config_pool *pool,
+                          struct config_errors *errors)
+{
+    const struct handler *handler = handler_find(pool->handler);
+    if (handler == NULL) {
+        handler_unknown(config, pool, errors);
+        return;
+    }
+    struct worker_pool_settings settings;
+    char why[512];
+    settings_of_pool(pool, 0, &settings);
+    int rc = handler->check(&settings.handler_settings, why, sizeof(why));
+    /* Whatever the handler does with argv: nothing comes of it if the program is not there. */
+    if (rc == 0 && pool->argv.count > 0)
+        rc = program_check(pool->argv.item[0], why, sizeof(why));
+    if (rc != 0)
+        config_error(errors, config->file, line_of(pool, CONFIG_POOL_argv), "pool \"%s\": %s",
+                     pool->name, why);
+}
+
+void settings_check(const struct config *config, struct config_errors *errors)
+{
+    for (size_t i = 0; i < config->pool_count; i++) {
+        tubes_check(config, &config->pool[i], errors);
+        handler_check(config, &config->pool[i], errors);
+    }
+}
+
+void settings_of_pool(const struct config_pool *pool, uint64_t nofile,
+                      struct worker_pool_settings *settings)
+{
+    *settings = (struct worker_pool_settings){
+        .name = pool->name,
+        .tubes = (const char *const *)pool->tubes.item,
+        .tube_count = pool->tubes.count,
+        .workers = (unsigned)pool->workers,
+        .handler = pool->handler,
+        .handler_settings = {.argv = (const char *const *)pool->argv.item,
+                             .output_max = (size_t)pool->output_limit,
+                             .kill_after_ns = pool->kill_after,
+                             .nofile = nofile}};
+}
+
+struct broker_options settings_of_broker(const struct config *config)
+{
+    return (struct broker_options){.body_max = (size_t)config->max_job_size,
+                                   .jobs_max = (uint64_t)config->max_jobs,
+                                   .bytes_max = (uint64_t)config->max_bytes};
+}
+
+struct history_settings settings_of_history(const struct config *config)
+{
+    return (struct history_settings){.keep_ns = config->results_age,
+                                     .keep_count = (uint64_t)config->results_count,
+                                     .keep_bytes = (uint64_t)config->results_bytes};
+}

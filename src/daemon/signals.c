@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The main thread between start and stop: it waits for signals, and does nothing else.
+ *
+ * The signals are blocked in every thread and read from a signalfd here, so no code ever runs in a
+ * signal handler. The stop waits for running jobs, on a thread of its own, because signals must
+ * still be answered meanwhile: SIGQUIT shows what is being waited for, and a second SIGTERM or
+ * SIGINT cuts the waiting short. The end of that thread arrives here through an eventfd.
+ */
+#include "daemon/daemon_priv.h"
+
+#include "base/assert.h"
+#include "base/log.h"
+#include "thr/thr.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+struct server {
+    struct daemon *daemon;
+    int signal_fd;
+    int finished_fd; /* readable when the jobs have finished */
+    bool stopping, impatient;
+    hl_thread *finisher; /* NULL: not begun, or not to be had */
+};
+
+static void finisher_run(void *arg)
+{
+    struct server *server = arg;
+    daemon_finish(server->daemon, server->daemon->config->grace);
+    uint64_t one = 1;
+    MUST(write(server->finished_fd, &one, sizeof(one)) == sizeof(one) ? 0 : errno);
+}
+
+static void stop_begin(struct server *server, int signal)
+{
+    log_notice("SIG%s: stopping; running jobs may take %.3g s to finish, a second signal ends them",
+               sigabbrev_np(signal), (double)server->daemon->config->grace / HL_SECOND);
+    notify_send("STOPPING=1");
+    daemon_drain(server->daemon);
+    const struct hl_thread_options options = {
+        .target = finisher_run, .arg = server, .name = "stop", .daemon = HL_DAEMON_NO};
+    int rc = hl_thread_new(&server->finisher, &options);
+    if (rc == 0)
+        rc = hl_thread_start(server->finisher);
+    if (rc == 0)
+        return;
+    log_warning("no thread to watch the stop (%s): signals have to wait", strerrordesc_np(rc));
+    hl_thread_free(&server->finisher);
+    finisher_run(server);
+}
+
+static void stop_asked(struct server *server, int signal)
+{
+    if (!server->stopping) {
+        server->stopping = true;
+        stop_begin(server, signal);
+    } else if (!server->impatient) {
+        server->impatient = true;
+        log_notice("SIG%s again: running jobs are ended now", sigabbrev_np(signal));
+        daemon_hurry(server->daemon);
+    }
+}
+
+static int wait_once(struct server *server, bool *finished)
+{
+    struct pollfd fds[] = {{.fd = server->signal_fd, .events = POLLIN},
+                           {.fd = server->finished_fd, .events = POLLIN}};
+    hl_thread_wait_begin("signals", "");
+    int ready = poll(fds, 2, -1);
+    int rc = ready < 0 && errno != EINTR ? errno : 0;
+    hl_thread_wait_end();
+    if (rc != 0 || ready <= 0)
+        return rc;
+    *finished = fds[1].revents != 0;
+    struct signalfd_siginfo info;
+    if (fds[0].revents == 0 || read(server->signal_fd, &info, sizeof(info)) != sizeof(info))
+        return 0;
+    if (info.ssi_signo == SIGQUIT)
+        threads_log();
+    else
+        stop_asked(server, (int)info.ssi_signo);
+    return 0;
+}
+
+static int server_open(struct server *server)
+{
+    static const int awaited[] = SIGNALS_AWAITED;
+    sigset_t set;
+    sigemptyset(&set);
+    for (size_t i = 0; i < sizeof(awaited) / sizeof(awaited[0]); i++)
+        sigaddset(&set, awaited[i]);
+    server->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+    if (server->signal_fd < 0)
+        return errno;
+    server->finished_fd = eventfd(0, EFD_CLOEXEC);
+    return server->finished_fd < 0 ? errno : 0;
+}
+
+int signals_serve(struct daemon *daemon)
+{
+    struct server server = {.daemon = daemon, .signal_fd = -1, .finished_fd = -1};
+    bool finished = false;
+    int rc = server_open(&server);
+    while (rc == 0 && !finished)
+        rc = wait_once(&server, &finished);
+    if (rc != 0)
+        log_error("signals: %s", strerrordesc_np(rc));
+    if (server.finisher != NULL)
+        MUST(hl_thread_join(server.finisher, HL_FOREVER));
+    hl_thread_free(&server.finisher);
+    if (server.signal_fd >= 0)
+        close(server.signal_fd);
+    if (server.finished_fd >= 0)
+        close(server.finished_fd);
+    return rc;
+}

@@ -1,0 +1,104 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# The documents of the daemon know what the program knows, and nothing else: every parameter of
+# src/config/parameters.def, with its default, stands in conf/hilerad.conf and in hilerad.conf(5); every option of
+# src/daemon/options.c stands in hilerad(8); and the other way round. Where hilerad is built, its --help and
+# --check-config are compared too.
+
+# shellcheck source=tests/style/style.sh
+. "${top_srcdir:-$(dirname "$0")/../..}/tests/style/style.sh"
+
+# "NAME DEFAULT" a line; lists as {a, b} without quotes. A parameter without default has {...}.
+table_parameters() {
+    sed -nE 's/^PARAM\([A-Z]+, ([a-z_]+), [A-Z]+, "([^"]*)".*/\1 \2/p' "$1/src/config/parameters.def" |
+        sed -E 's/^([a-z_]+) $/\1 {...}/' | sort
+}
+
+# $2, if given, names the parameters whose value in the file is an example, since they have no default.
+conf_parameters() {
+    sed -nE 's/^#? *([a-z_]+) = (.*)$/\1 \2/p' "$1/conf/hilerad.conf" | tr -d '"' |
+        while read -r name value; do
+            [[ " $2 " != *" $name "* ]] || value='{...}'
+            echo "$name $value"
+        done | sort
+}
+
+man_parameters() {
+    sed -nE 's/^\\fB([a-z_]+)\\fR = (.*)$/\1 \2/p' "$1/man/hilerad.conf.5" | sort
+}
+
+# differences PATH EXPECTED FOUND: a line for each row that only one of the two lists has.
+differences() {
+    diff <(echo "$2") <(echo "$3") | sed -nE "s|^< (.*)|$1: lacks \1|p; s|^> (.*)|$1: has \1, which the program has not|p"
+}
+
+parameter_faults() {
+    local table without
+    table=$(table_parameters "$1")
+    without=$(sed -n 's/ {\.\.\.}$//p' <<<"$table" | tr '\n' ' ')
+    differences conf/hilerad.conf "$table" "$(conf_parameters "$1" "$without")"
+    differences man/hilerad.conf.5 "$table" "$(man_parameters "$1")"
+}
+
+# The long options; --help, --usage and --version are argp's.
+table_options() {
+    {
+        sed -nE 's/^ *\{"([a-z-]+)", .*/\1/p' "$1/src/daemon/options.c"
+        printf '%s\n' help usage version
+    } | sort
+}
+
+option_faults() {
+    differences man/hilerad.8 "$(table_options "$1")" \
+        "$(sed -n '/^\.SH OPTIONS/,/^\.SH SIGNALS/p' "$1/man/hilerad.8" | grep -E '^\\fB\\-' | sed 's/\\-/-/g' |
+            grep -oE '\\fB--[a-z-]+' | sed 's/^\\fB--//' | sort)"
+}
+
+help_faults() {
+    local help
+    help=$("$hilerad" --help)
+    differences --help "$(table_parameters "$1")" "$(sed -nE 's/^  ([a-z_]+) = (.*)$/\1 \2/p' <<<"$help" | sort)"
+    differences --help "$(table_options "$1")" \
+        "$(grep -E '^ +-' <<<"$help" | grep -oE -- '--[a-z-]+' | sed 's/^--//' | sort)"
+}
+
+is "$(table_parameters "$top_srcdir" | grep -c .)" "$(grep -c '^PARAM' "$top_srcdir/src/config/parameters.def")" \
+    "every row of the table is read"
+style_clean "every parameter is in hilerad.conf and hilerad.conf(5), with its default" parameter_faults
+style_clean "every option is in hilerad(8)" option_faults
+
+hilerad=$top_builddir/hilerad
+if [ -x "$hilerad" ]; then
+    style_clean "every parameter and option is in --help" help_faults
+    is "$("$hilerad" --check-config --config "$top_srcdir/conf/hilerad.conf" 2>&1)" "$top_srcdir/conf/hilerad.conf: ok" \
+        "hilerad.conf is valid as shipped"
+    sed -E 's/^#( *([a-z_]+ = |pool |\}))/\1/' "$top_srcdir/conf/hilerad.conf" >"$style_temp/all.conf"
+    is "$(grep -c '^ *[a-z_]* = ' "$style_temp/all.conf")" "$(table_parameters "$top_srcdir" | wc -l)" \
+        "every parameter of it can be taken into use"
+    is "$("$hilerad" --check-config --config "$style_temp/all.conf" 2>&1)" "$style_temp/all.conf: ok" \
+        "and is valid then"
+else
+    skip "hilerad is not built" "every parameter and option is in --help"
+fi
+
+# copy: the tree; plant NAME PATTERN FILE SED-SCRIPT CHECK: the fault is found.
+plant() {
+    style_copy
+    mkdir -p "$style_root/conf" "$style_root/man"
+    cp "$top_srcdir/conf/hilerad.conf" "$style_root/conf"
+    cp "$top_srcdir"/man/hilerad.* "$style_root/man"
+    sed -i "$4" "$style_root/$3"
+    style_planted "reported: $1" "$2" "$5"
+}
+plant "a parameter missing in hilerad.conf" "conf/hilerad.conf: lacks grace 10s" conf/hilerad.conf '/^#grace/d' parameter_faults
+plant "another default in hilerad.conf" "conf/hilerad.conf: has io_threads 2" conf/hilerad.conf \
+    's/^#io_threads = 1/#io_threads = 2/' parameter_faults
+plant "a parameter that is none" "conf/hilerad.conf: has turbo" conf/hilerad.conf 's/^#grace.*/&\n#turbo = yes/' parameter_faults
+plant "a parameter missing in the man page" "man/hilerad.conf.5: lacks argv" man/hilerad.conf.5 '/fBargv/d' parameter_faults
+# shellcheck disable=SC2016 # the dollar sign is for sed
+plant "a new row of the table" "man/hilerad.conf.5: lacks turbo 1" src/config/parameters.def \
+    '$ a PARAM(POOL, turbo, INT, "1", 0, 1, "faster")' parameter_faults
+plant "an option missing in the man page" "man/hilerad.8: lacks check-config" man/hilerad.8 '/^.fB.-.-check/d' option_faults
+plant "an option that is none" "man/hilerad.8: has ready-fds" man/hilerad.8 's/^\(.fB.-.-ready.-fd\)/\1s/' option_faults
+
+finish
