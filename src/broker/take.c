@@ -78,8 +78,8 @@ int broker_sink_new(struct broker_sink **out, struct broker *broker, const char 
     MAGIC_INIT(sink, BROKER_SINK_MAGIC);
     sink->broker = broker;
     snprintf(sink->name, sizeof(sink->name), "%s", name);
-    sink->tubes = calloc(tube_count, sizeof(*sink->tubes));
-    sink->cores = calloc(tube_count + 1, sizeof(*sink->cores));
+    sink->tubes = calloc(tube_count, sizeof(struct broker_tube *));
+    sink->cores = calloc(tube_count + 1, sizeof(struct queue_core *));
     sink->links = calloc(tube_count + 1, sizeof(*sink->links));
     if (sink->tubes == NULL || sink->cores == NULL || sink->links == NULL) {
         sink_memory_free(sink);

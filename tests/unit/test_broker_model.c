@@ -45,11 +45,14 @@ static struct model model;
 static struct broker_waiter waiters[JOBS_MAX];
 static bool fired[JOBS_MAX];
 
-#define SAME(actual, expected)                                                                     \
-    ck_assert_msg((uint64_t)(actual) == (uint64_t)(expected),                                      \
-                  "%s is %llu, not %llu (seed %llu, step %llu)", #actual,                          \
-                  (unsigned long long)(actual), (unsigned long long)(expected),                    \
-                  (unsigned long long)model.seed, (unsigned long long)model.step)
+static void same(uint64_t actual, uint64_t expected, const char *what)
+{
+    ck_assert_msg(actual == expected, "%s is %llu, not %llu (seed %llu, step %llu)", what,
+                  (unsigned long long)actual, (unsigned long long)expected,
+                  (unsigned long long)model.seed, (unsigned long long)model.step);
+}
+
+#define SAME(actual, expected) same((uint64_t)(actual), (uint64_t)(expected), #actual)
 
 // xorshift64*: S. Vigna, "An experimental exploration of Marsaglia's xorshift generators,
 // scrambled".

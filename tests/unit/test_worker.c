@@ -151,9 +151,10 @@ END_TEST
 static void find_names(const struct hl_thread_info *info, void *arg)
 {
     bool *seen = arg;
-    for (char n = '1'; n <= '3'; n++)
-        if (strncmp(info->name, "p-", 2) == 0 && info->name[2] == n && info->name[3] == '\0') {
-            seen[n - '1'] = true;
+    static const char *const names[] = {"p-1", "p-2", "p-3"};
+    for (int i = 0; i < 3; i++)
+        if (strcmp(info->name, names[i]) == 0) {
+            seen[i] = true;
             ck_assert(!info->daemon);
         }
 }
@@ -263,7 +264,8 @@ END_TEST
 
 int main(void)
 {
-    // The broker's check of itself after each of a million operations would be all that is measured.
+    // The broker's check of itself after each of a million operations would be all that is
+    // measured.
     setenv("HILERA_EXPENSIVE", "0", 1);
     Suite *suite = suite_create("worker");
     TCase *check = tcase_create("check");
