@@ -392,7 +392,7 @@ END_TEST
 START_TEST(stop_kills_what_ignores_the_term)
 {
     handler_settings.kill_after_ns = 50 * HL_MILLISECOND;
-    pid_t group = start_script("trap '' TERM; echo $$ >$fifo; sleep 1000; sleep 1000");
+    pid_t group = start_script("trap '' TERM; sleep 1000 & echo $$ >$fifo; wait; sleep 1000");
     worker_pool_stop(pool, 0);
     check_returned();
     reap_killed(group); // the sleep
