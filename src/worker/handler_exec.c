@@ -181,7 +181,9 @@ static void run_poll(const struct run *run, struct pollfd fds[ON_COUNT])
 {
     const struct child *child = &run->child;
     fds[ON_END] = (struct pollfd){.fd = run->ended ? -1 : child->pid_fd, .events = POLLIN};
-    fds[ON_STOP] = (struct pollfd){.fd = run->stopped ? -1 : run->call->stop_fd, .events = POLLIN};
+    /* A process that has ended can't be stopped, and keeps its outcome while its pipes are read. */
+    bool stoppable = !run->ended && !run->stopped;
+    fds[ON_STOP] = (struct pollfd){.fd = stoppable ? run->call->stop_fd : -1, .events = POLLIN};
     fds[ON_IN] = (struct pollfd){.fd = child->in, .events = POLLOUT};
     fds[ON_OUT] = (struct pollfd){.fd = child->out, .events = POLLIN};
     fds[ON_ERR] = (struct pollfd){.fd = child->err, .events = POLLIN};

@@ -12,6 +12,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -429,6 +430,32 @@ START_TEST(stopped_job_returns_whatever_its_status)
 }
 END_TEST
 
+// The process is a zombie: it has ended and isn't collected yet.
+static bool is_zombie(pid_t pid)
+{
+    char path[64], text[256] = "";
+    snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+    FILE *file = fopen(path, "re");
+    ck_assert_ptr_nonnull(file);
+    ck_assert_ptr_nonnull(fgets(text, sizeof(text), file));
+    fclose(file);
+    return strstr(text, ") Z ") != NULL;
+}
+
+// A stop that comes while only the output is still waited for: the job is done, not returned.
+START_TEST(stop_after_the_end_changes_nothing)
+{
+    handler_settings.drain_ns = HL_SECOND;
+    pid_t group = start_script("sleep 1000 & echo $$ >$fifo; echo ok");
+    while (!is_zombie(group))
+        sched_yield();
+    worker_pool_stop(pool, 0);
+    ck_assert_uint_eq(records.count, 1);
+    check_done(records.record[0], "ok\n", "");
+    reap_killed(group);
+}
+END_TEST
+
 START_TEST(grace_lets_it_finish)
 {
     char other[128];
@@ -514,6 +541,7 @@ int main(void)
     tcase_add_test(stop, stop_kills_what_ignores_the_term);
     tcase_add_test(stop, hurry_ends_the_waiting);
     tcase_add_test(stop, stopped_job_returns_whatever_its_status);
+    tcase_add_test(stop, stop_after_the_end_changes_nothing);
     tcase_add_test(stop, grace_lets_it_finish);
     suite_add_tcase(suite, stop);
     return unit_main(suite);
