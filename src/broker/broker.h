@@ -136,7 +136,8 @@ void broker_lease_fini(struct broker_lease *lease);
  *   DELETED   finished and leaves, counted as deleted by its holder
  *   RETURNED  ready again in its old place; not finished
  * The outcome stays the caller's. ESTALE: the token isn't the one of a present lease; nothing
- * changed. ENOMEM (FAILED, RETURNED): nothing changed, the lease is still good; try again.
+ * changed. ENOMEM (FAILED, RETURNED): nothing changed, the lease is still good; try again (once in
+ * a long while the `finished` hook has seen a record already, and gets it anew).
  */
 int broker_settle(struct broker *broker, uint64_t id, uint64_t token,
                   const struct job_outcome *outcome);

@@ -36,16 +36,21 @@ static void leave(struct broker *broker, struct job *job)
     broker->stats.bytes -= job->body->len;
 }
 
+/* [held] What a burial needs. ENOMEM. */
+static int bury_room(struct job *job)
+{
+    return job_rare_need(job) == NULL ? ENOMEM : heap_reserve(&job->tube->buried, 1);
+}
+
 /* [held] Takes *reason over. ENOMEM: nothing changed. */
 static int bury(struct broker *broker, struct job *job, char **reason)
 {
-    struct broker_tube *tube = job->tube;
-    int rc = heap_reserve(&tube->buried, 1);
+    /* There was room when the job was claimed; others may have used it since. */
+    int rc = bury_room(job);
     if (rc != 0)
         return rc;
-    struct job_rare *rare = job_rare_need(job);
-    if (rare == NULL)
-        return ENOMEM;
+    struct broker_tube *tube = job->tube;
+    struct job_rare *rare = job->rare;
     rare->buries++;
     free(rare->reason);
     rare->reason = *reason;
@@ -149,8 +154,12 @@ int broker_settle(struct broker *broker, uint64_t id, uint64_t token,
         rc = give_back(job);
         broker_unlock(broker);
     } else {
-        claim(job);
-        rc = finish(broker, job, outcome, &reason);
+        rc = outcome->kind == JOB_OUTCOME_FAILED ? bury_room(job) : 0;
+        if (rc == 0) {
+            claim(job);
+            rc = finish(broker, job, outcome, &reason);
+        } else
+            broker_unlock(broker);
     }
     free(reason);
     return rc;

@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: MIT
+// The broker when memory runs out: one session of every verb, run again and again, in which the
+// first, the second, the third ... allocation fails. Each call must then succeed or answer ENOMEM
+// and have changed nothing; the broker checks itself after each (expensive assertions are on), goes
+// on working when there is memory again, and loses nothing (the sanitizers see that).
+//
+// The program is linked with --wrap for the allocators, so the broker's own calls come here.
+
+#include "engine.h"
+
+#include "base/clock.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+static long countdown; // allocations until the one that fails; 0: none fails
+static bool failed;
+static bool counting; // not while Check allocates for itself
+
+static bool fails(void)
+{
+    if (!counting || countdown == 0 || --countdown > 0)
+        return false;
+    failed = true;
+    return true;
+}
+
+void *__real_malloc(size_t size);
+void *__real_calloc(size_t count, size_t size);
+void *__real_reallocarray(void *old, size_t count, size_t size);
+void *__wrap_malloc(size_t size);
+void *__wrap_calloc(size_t count, size_t size);
+void *__wrap_reallocarray(void *old, size_t count, size_t size);
+
+void *__wrap_malloc(size_t size)
+{
+    return fails() ? NULL : __real_malloc(size);
+}
+
+void *__wrap_calloc(size_t count, size_t size)
+{
+    return fails() ? NULL : __real_calloc(count, size);
+}
+
+void *__wrap_reallocarray(void *old, size_t count, size_t size)
+{
+    return fails() ? NULL : __real_reallocarray(old, count, size);
+}
+
+static struct broker *broker;
+static size_t recorded;
+
+static void count_record(struct job_record **record, void *arg)
+{
+    (void)arg;
+    recorded++;
+    job_record_unref(record);
+}
+
+static void count_on(void)
+{
+    counting = true;
+}
+
+static int count_off(int rc)
+{
+    counting = false;
+    return rc;
+}
+
+// A call in which allocations count; its result.
+#define CALL(call) (count_on(), count_off(call))
+
+// Whether it worked; if not, it must be for the allocation that failed.
+static bool worked(int rc)
+{
+    if (rc == 0)
+        return true;
+    ck_assert_int_eq(rc, ENOMEM);
+    ck_assert(failed);
+    return false;
+}
+
+static void put(int64_t delay_ns)
+{
+    struct broker_put_spec spec = {.delay_ns = delay_ns};
+    if (!worked(CALL(broker_use(broker, "t", 1, &spec.tube))))
+        return;
+    struct job_body *body = NULL;
+    uint64_t id;
+    if (worked(CALL(job_body_new(&body, 10)))) {
+        memset(body->bytes, 'x', 10);
+        if (worked(CALL(broker_put(broker, &spec, &body, &id))))
+            ck_assert_ptr_null(body);
+        else
+            ck_assert_uint_eq(body->len, 10); // still ours
+        job_body_unref(&body);
+    }
+    broker_unuse(broker, &spec.tube);
+}
+
+// A settle that found no memory has left the lease good: the second try works.
+static void take_and_settle(struct broker_sink *sink, enum job_outcome_kind kind)
+{
+    struct broker_lease lease;
+    int rc = CALL(broker_take(sink, &lease, 0));
+    if (rc == ETIMEDOUT)
+        return;
+    ck_assert_int_eq(rc, 0);
+    struct job_outcome outcome;
+    job_outcome_init(&outcome);
+    outcome.kind = kind;
+    job_outcome_reason(&outcome, "a reason");
+    if (!worked(CALL(broker_settle(broker, lease.id, lease.token, &outcome))))
+        ck_assert_int_eq(broker_settle(broker, lease.id, lease.token, &outcome), 0);
+    ck_assert_int_eq(broker_settle(broker, lease.id, lease.token, &outcome), ESTALE);
+    job_outcome_fini(&outcome);
+    broker_lease_fini(&lease);
+}
+
+static void never(struct broker_waiter *waiter)
+{
+    (void)waiter;
+    ck_abort_msg("a cancelled wait fired");
+}
+
+static void wait_and_cancel(uint64_t id)
+{
+    struct broker_waiter waiter = {.fire = never};
+    int rc = CALL(broker_wait_async(broker, id, &waiter));
+    if (rc != ENOENT && worked(rc))
+        ck_assert(broker_cancel(&waiter));
+    struct broker_waiter joiner = {.fire = never};
+    if (engine_stats(broker).unfinished > 0 &&
+        worked(CALL(broker_join_async(broker, NULL, &joiner))))
+        ck_assert(broker_cancel(&joiner));
+}
+
+static bool go_on(const char *name, const struct broker_stats *stats, void *arg)
+{
+    (void)name;
+    (void)stats;
+    (void)arg;
+    return true;
+}
+
+static void session(void)
+{
+    struct broker_sink *sink = NULL;
+    for (int i = 0; i < 5; i++)
+        put(0);
+    for (int i = 0; i < 3; i++)
+        put(HL_SECOND);
+    wait_and_cancel(1);
+    const char *tube = "t";
+    if (worked(CALL(broker_sink_new(&sink, broker, "sink", &tube, 1)))) {
+        take_and_settle(sink, JOB_OUTCOME_RETURNED);
+        take_and_settle(sink, JOB_OUTCOME_FAILED);
+        take_and_settle(sink, JOB_OUTCOME_DONE);
+        broker_sink_free(&sink);
+    }
+    clock_virtual_advance(HL_SECOND);
+    count_on();
+    int64_t next = broker_due(broker);
+    (void)count_off(0);
+    ck_assert(next == CLOCK_NEVER || failed);
+    worked(CALL(broker_each_tube(broker, go_on, NULL)));
+    for (uint64_t id = 1; id <= 8; id += 2) {
+        int rc = CALL(broker_delete(broker, id));
+        ck_assert(rc == 0 || rc == ENOENT);
+    }
+}
+
+// One more than there were: the session in which nothing fails, which ends the series.
+START_TEST(each_allocation_fails_once)
+{
+    long n = 0;
+    do {
+        clock_virtual_start(1000 * HL_SECOND);
+        struct broker_options options = {.finished = count_record};
+        recorded = 0;
+        failed = false;
+        countdown = ++n;
+        while (!worked(CALL(broker_new(&broker, &options))))
+            ck_assert_ptr_null(broker);
+        session();
+        countdown = 0;
+        struct broker_stats stats = engine_stats(broker);
+        const struct broker_totals *totals = &stats.totals;
+        ck_assert_uint_eq(recorded + stats.unrecorded,
+                          totals->done + totals->failed + totals->deleted);
+        ck_assert_uint_eq(totals->put,
+                          stats.unfinished + totals->done + totals->failed + totals->deleted);
+        engine_put(broker, "t", 0, 0, "there is memory again");
+        broker_free(&broker);
+        clock_virtual_stop();
+    } while (failed);
+    ck_assert_int_gt(n, 30); // the wrapping works
+}
+END_TEST
+
+int main(void)
+{
+    engine_init();
+    Suite *suite = suite_create("broker_memory");
+    TCase *memory = tcase_create("memory");
+    tcase_add_test(memory, each_allocation_fails_once);
+    suite_add_tcase(suite, memory);
+    return unit_main(suite);
+}
