@@ -28,13 +28,17 @@
 struct broker;
 struct broker_tube;
 struct broker_sink;
+struct broker_holder;
 
 /* ---- life ---- */
 
 struct broker_options {
-    size_t body_max;    /* bytes of one body; 0: BROKER_BODY_MAX_DEFAULT */
-    uint64_t jobs_max;  /* in all tubes together; 0: no limit */
-    uint64_t bytes_max; /* of bodies, in all tubes together; 0: no limit */
+    size_t body_max;         /* bytes of one body; 0: BROKER_BODY_MAX_DEFAULT */
+    uint64_t jobs_max;       /* in all tubes together; 0: no limit */
+    uint64_t bytes_max;      /* of bodies, in all tubes together; 0: no limit */
+    uint64_t tube_jobs_max;  /* in one tube; 0: no limit */
+    uint64_t tube_bytes_max; /* of bodies in one tube; 0: no limit */
+    uint64_t held_max; /* jobs that one holder may have reserved (without token); 0: no limit */
     /*
      * Takes over the record of a job that has just finished (done, failed, deleted). Runs without
      * the lock on the thread that finished it; must not settle or delete the same job. NULL: no
@@ -55,6 +59,12 @@ size_t broker_body_max(const struct broker *broker);
 /* While draining, puts are refused with EHOSTDOWN. Everything else goes on. */
 void broker_drain(struct broker *broker, bool draining);
 bool broker_is_draining(struct broker *broker);
+
+/*
+ * Uses up an id, as beanstalkd does for a put whose body turns out to be bad (EXPECTED_CRLF).
+ * broker_put does so itself for one that is refused with EHOSTDOWN.
+ */
+void broker_burn_id(struct broker *broker);
 
 /* ---- using tubes ---- */
 
@@ -94,6 +104,45 @@ int broker_peek(struct broker *broker, uint64_t id, struct job_view *view,
  */
 int broker_delete(struct broker *broker, uint64_t id);
 
+/*
+ * The job of the tube that comes next among those of a state: READY: the one a reserve would get
+ * (also while the tube is paused); DELAYED: the one due first; BURIED: the one buried first.
+ * ENOENT: there is none.
+ */
+int broker_peek_first(struct broker *broker, struct broker_tube *tube, enum job_state state,
+                      struct job_view *view, struct job_body **body_or_null);
+
+/* ---- many jobs, tubes ---- */
+
+/*
+ * Makes up to `count` buried jobs of the tube ready, those buried first first; or, if none is
+ * buried when it begins, delayed ones, the soonest first. Priorities stay. Lets go of the lock
+ * every few hundred. *kicked: how many. ENOMEM: not all of them.
+ */
+int broker_kick(struct broker *broker, struct broker_tube *tube, uint64_t count, uint64_t *kicked);
+/* The same for one job of any tube. ENOENT: none, or neither buried nor delayed. ENOMEM. */
+int broker_kick_job(struct broker *broker, uint64_t id);
+
+/*
+ * For that long nothing is taken from the tube by waiting or asking (broker_take, broker_reserve);
+ * everything else works. 0 or less: from now on again. Replaces the pause before. ENOENT: no such
+ * tube.
+ */
+int broker_pause(struct broker *broker, const char *name, size_t len, int64_t pause_ns);
+
+/*
+ * Deletes the ready, delayed and buried jobs that the tube has when it begins. Lets others in after
+ * each. *cleared: how many. ENOENT: no such tube.
+ */
+int broker_clear(struct broker *broker, const char *name, size_t len, uint64_t *cleared);
+
+/*
+ * Moves a ready, delayed or buried job to another tube, which is made if there is none; it keeps
+ * its id, priority, state and counters. Within one tube: nothing happens. ENOENT: no such job, or
+ * it is reserved. EINVAL, ENAMETOOLONG: the name. ENOBUFS: that tube is full. ENOMEM.
+ */
+int broker_move(struct broker *broker, uint64_t id, const char *name, size_t len);
+
 /* ---- sinks ---- */
 
 /*
@@ -111,7 +160,7 @@ struct broker_lease {
     uint64_t id;
     uint64_t token;
     struct job_body *body; /* a reference of the lease's own */
-    const char *tube;      /* valid until the job is settled */
+    const char *tube;      /* of a sink: valid until the job is settled; of a holder: NULL */
     uint32_t pri;
     uint32_t attempt; /* 1 for the first */
     int64_t ttr_ns;
@@ -142,11 +191,136 @@ void broker_lease_fini(struct broker_lease *lease);
 int broker_settle(struct broker *broker, uint64_t id, uint64_t token,
                   const struct job_outcome *outcome);
 
-/* ---- delays ---- */
+/* ---- holders: connections that reserve ---- */
 
 /*
- * Makes ready what is due at clock_now_ns. Returns when the next one is due, CLOCK_NEVER: none is
- * waiting.
+ * A holder is the broker's view of a connection: which tubes it watches, which jobs it holds,
+ * whether it waits for one. Its memory is the connection's. Calls with one holder are made by one
+ * thread at a time.
+ *
+ * A plain lease belongs to the holder: only that holder may release, bury, touch or delete the job,
+ * and when it goes (broker_holder_fini) the job is ready again at once. A lease taken with a token
+ * (BROKER_WITH_TOKEN) belongs to whoever shows the token, on any connection; it stays until it is
+ * settled or its TTR is over. Either one ends when its TTR is over: the job is ready again, without
+ * delay, and timeouts counts one more.
+ *
+ * Waiting: broker_reserve answers EINPROGRESS when nothing is ready, and the holder then stands in
+ * one line with the waiting sinks. When its turn comes (or its time is over) reserver->fire runs,
+ * once, on any thread and without locks, and touches nothing but *reserver; the connection's own
+ * thread then asks broker_reserve_finish for the result. The job is reserved from the moment it was
+ * matched.
+ */
+
+#define BROKER_MARGIN_NS HL_SECOND /* "deadline soon" begins so long before a lease ends */
+
+enum { BROKER_WITH_TOKEN = 1 }; /* flags of the reserving calls */
+
+/* One waiting reserve. Memory is the caller's; it must live until fire ran, or until
+ * broker_reserve_cancel or broker_holder_fini said that it will not. */
+struct broker_reserver {
+    void (*fire)(struct broker_reserver *reserver);
+    void *arg; /* the caller's */
+    /* the broker's */
+    struct queue_wait wait;
+};
+
+/* An entry of the broker's only heap of deadlines; see broker/alarm.c. */
+struct broker_alarm {
+    int64_t at_ns; /* CLOCK_NEVER: not in the heap */
+    size_t pos;
+    int kind;
+};
+
+struct broker_holder {
+    unsigned magic;
+    bool producer, worker; /* it did put; it did reserve */
+    bool with_token;       /* what it waits for */
+    struct broker *broker;
+    struct broker_alarm alarm; /* the earliest of what it has to be told of */
+    struct heap leases;        /* the jobs it holds, by the end of their TTR */
+    uint32_t watch_count, watch_cap;
+    struct queue_core **watched; /* the tubes' cores, in order of watching */
+    struct queue_core *first_watched;
+    struct queue_link *links; /* as many as are watched, made by the first wait */
+    uint32_t link_cap;
+    struct queue_link first_link;
+    struct broker_reserver *reserver;   /* NULL: it doesn't wait */
+    int64_t timeout_ns;                 /* when the wait is over */
+    uint64_t matched_id, matched_token; /* a job that finish has not handed out yet */
+    struct job_rare *spare;             /* for the lease of the next match */
+};
+
+/* Watches the tube "default". ENOMEM. */
+int broker_holder_init(struct broker_holder *holder, struct broker *broker);
+/*
+ * The connection is gone: its wait ends, its plain leases go back (lock released every few
+ * hundred). true: the reserver, if there was one, is the caller's again. false: its fire has run,
+ * runs, or is about to.
+ */
+bool broker_holder_fini(struct broker_holder *holder);
+
+/* Counts it as a producer from now on (statistics; broker_reserve... counts it as a worker). */
+void broker_holder_produces(struct broker_holder *holder);
+
+/* Watching again changes nothing. *count: tubes watched now. EINVAL, ENAMETOOLONG, ENOMEM. */
+int broker_watch(struct broker_holder *holder, const char *name, size_t len, size_t *count);
+/* The last tube moves into the place of the one that goes. One that isn't watched is no error.
+ * EBUSY: it is the only one. */
+int broker_ignore(struct broker_holder *holder, const char *name, size_t len, size_t *count);
+/* Names of the watched tubes; `index` counts from 0 in order of watching; valid until ignored. */
+size_t broker_watch_count(const struct broker_holder *holder);
+const char *broker_watch_name(const struct broker_holder *holder, size_t index);
+
+/*
+ * The best ready job of the watched tubes, reserved. 0: *lease is the caller's. With none ready:
+ * ETIME ("deadline soon"): a plain lease of this holder has a second or less left.
+ * ETIMEDOUT: timeout_ns is 0 or less. EINPROGRESS: it waits (see above); *reserver is in use.
+ * ENOMEM. EDQUOT: it holds held_max jobs already.
+ */
+int broker_reserve(struct broker_holder *holder, struct broker_reserver *reserver,
+                   int64_t timeout_ns, unsigned flags, struct broker_lease *lease);
+/*
+ * The result of a wait, after fire: 0, ETIMEDOUT or ETIME as above. EINPROGRESS: the lease was over
+ * before this was called (and the job went elsewhere), it waits again with the same reserver.
+ */
+int broker_reserve_finish(struct broker_holder *holder, struct broker_lease *lease);
+/* true: it doesn't wait any more, fire will not run. false: fire has run, runs, or is about to (or
+ * it wasn't waiting); then finish has the result. */
+bool broker_reserve_cancel(struct broker_holder *holder);
+bool broker_is_reserving(const struct broker_holder *holder);
+
+/* Takes up to `max` jobs that are ready now, best first; never waits. *count: how many; 0 also for
+ * want of memory. EDQUOT: it holds held_max jobs already. ETIME, ETIMEDOUT: none, as above. */
+int broker_reserve_batch(struct broker_holder *holder, size_t max, unsigned flags,
+                         struct broker_lease *leases, size_t *count);
+
+/*
+ * That job, ready, delayed or buried, of any tube, watched or not, paused or not. ENOENT: none, or
+ * it is reserved. ENOMEM. EDQUOT.
+ */
+int broker_reserve_job(struct broker_holder *holder, uint64_t id, unsigned flags,
+                       struct broker_lease *lease);
+
+/*
+ * What ends or prolongs a lease. token 0: a plain lease of this holder; ENOENT: it isn't (any
+ * more). Another token: the lease under that token, whoever asks; ESTALE: it isn't in force (any
+ * more). ENOMEM: nothing changed.
+ *   release  ready, or delayed for delay_ns; takes the priority
+ *   bury     set aside; takes the priority; counts as finished (failed)
+ *   touch    the TTR begins anew
+ *   delete   with token 0 also anybody's ready, delayed or buried job
+ */
+int broker_release(struct broker_holder *holder, uint64_t id, uint64_t token, uint32_t pri,
+                   int64_t delay_ns);
+int broker_bury(struct broker_holder *holder, uint64_t id, uint64_t token, uint32_t pri);
+int broker_touch(struct broker_holder *holder, uint64_t id, uint64_t token);
+int broker_holder_delete(struct broker_holder *holder, uint64_t id, uint64_t token);
+
+/* ---- deadlines ---- */
+
+/*
+ * Does what is due at clock_now_ns: delays, pauses and leases end, waiting holders are told.
+ * Returns when to come again, CLOCK_NEVER: nothing is pending.
  */
 int64_t broker_due(struct broker *broker);
 /*
@@ -160,6 +334,8 @@ void broker_on_sooner(struct broker *broker, void (*sooner)(void *arg), void *ar
 /* Counts since the tube, or the broker, exists. */
 struct broker_totals {
     uint64_t put, done, failed, deleted;
+    uint64_t kicked;              /* buried ones that became unfinished again */
+    uint64_t moved_in, moved_out; /* unfinished ones, between tubes */
 };
 
 /*
@@ -204,8 +380,13 @@ struct broker_stats {
         buried; /* urgent: ready with a priority below 1024 */
     uint64_t unfinished;
     uint64_t bytes;   /* of the bodies */
-    uint64_t waiting; /* sinks that wait for a job (all: counted once) */
+    uint64_t waiting; /* sinks and holders that wait for a job (all: counted once) */
     uint64_t using, watching;
+    uint64_t deletes;                /* successful delete calls, of buried jobs, too */
+    uint64_t timeouts;               /* leases that ended because their TTR was over */
+    uint64_t pauses;                 /* calls of broker_pause */
+    int64_t pause_ns, pause_left_ns; /* a tube: 0 while not paused */
+    uint64_t producers, workers;     /* all: holders */
     struct broker_totals totals;
     uint64_t tubes;      /* all: how many there are */
     uint64_t unrecorded; /* all: finished jobs without a record for want of memory */
