@@ -221,6 +221,7 @@ struct broker_reserver {
     void (*fire)(struct broker_reserver *reserver);
     void *arg; /* the caller's */
     /* the broker's */
+    struct broker_holder *holder;
     struct queue_wait wait;
 };
 
