@@ -205,12 +205,18 @@ void *queue_core_first(const struct queue_core *core)
     return ops(core)->len(core) > 0 ? ops(core)->first(core) : NULL;
 }
 
-/* Fills the room that was made with the longest waiting putters' items. */
+/* Fills the room that was made with the longest waiting putters' items. They go behind what is
+ * inside even if getters wait, as they do while hold lets go: those are served in order from there.
+ */
 static void let_putters_in(struct queue_core *core)
 {
     while (!list_empty(&core->putters) && !is_full(core)) {
         struct queue_wait *wait = queue_line_first(&core->putters);
-        MUST(queue_core_insert(core, wait->item)); /* an item just left: its slot is there */
+        /* An item just left: its slot is there. */
+        if (ops(core)->len(core) > 0)
+            MUST(ops(core)->push(core, wait->item));
+        else
+            MUST(queue_core_insert(core, wait->item));
         queue_core_open_task(core);
         queue_wait_finish(wait, core, 0);
     }
@@ -230,6 +236,16 @@ int queue_core_take(struct queue_core *core, void **item)
     return 0;
 }
 
+/* Getters of a core that will never have an item again: each gives up this line, and the last line
+ * decides. */
+static void turn_getters_away_if_over(struct queue_core *core)
+{
+    if (!core->shut_down || ops(core)->len(core) > 0)
+        return;
+    while (!list_empty(&core->getters))
+        queue_wait_leave(list_first(&core->getters));
+}
+
 void *queue_core_remove(struct queue_core *core, size_t pos)
 {
     MAGIC_CHECK(core, QUEUE_CORE_MAGIC);
@@ -237,15 +253,8 @@ void *queue_core_remove(struct queue_core *core, size_t pos)
     ASSERT(core->options.order == HL_QUEUE_PRIORITY);
     void *item = heap_remove(&core->heap, pos);
     let_putters_in(core);
+    turn_getters_away_if_over(core); /* they may have waited for a held item */
     return item;
-}
-
-/* Getters of a core that will never have an item again: each gives up this line, and the last line
- * decides. */
-static void turn_getters_away(struct queue_core *core)
-{
-    while (!list_empty(&core->getters))
-        queue_wait_leave(list_first(&core->getters));
 }
 
 void queue_core_hold(struct queue_core *core, bool held)
@@ -258,8 +267,7 @@ void queue_core_hold(struct queue_core *core, bool held)
         queue_wait_give(wait, core, ops(core)->pop(core));
         let_putters_in(core);
     }
-    if (core->shut_down && ops(core)->len(core) == 0)
-        turn_getters_away(core);
+    turn_getters_away_if_over(core);
 }
 
 void queue_core_shutdown(struct queue_core *core)
@@ -268,8 +276,7 @@ void queue_core_shutdown(struct queue_core *core)
     domain_assert_held(core->domain);
     core->shut_down = true;
     queue_line_finish(&core->putters, core, ESHUTDOWN);
-    if (ops(core)->len(core) == 0)
-        turn_getters_away(core);
+    turn_getters_away_if_over(core);
 }
 
 void queue_core_detach_items(struct queue_core *core, struct queue_items *items)
@@ -304,17 +311,26 @@ void queue_items_fini(struct queue_items *items)
     ring_fini(&items->ring);
 }
 
+static bool all_compare(struct queue_core *const *cores, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (cores[i]->options.order != HL_QUEUE_PRIORITY)
+            return false;
+    return true;
+}
+
 /* Among several: which core's first item leaves next, or `count` if none can. */
 static size_t best_core(struct queue_core *const *cores, size_t count)
 {
+    bool compare = all_compare(cores, count);
     size_t best = count;
     void *best_item = NULL;
     for (size_t i = 0; i < count; i++) {
         struct queue_core *core = cores[i];
         if (core->held || ops(core)->len(core) == 0)
             continue;
-        if (core->options.order != HL_QUEUE_PRIORITY)
-            return best < count ? best : i; /* orders that don't compare: the first in the array */
+        if (!compare)
+            return i;
         void *item = ops(core)->first(core);
         if (best == count || core->options.less(item, best_item, core->options.arg)) {
             best = i;
