@@ -248,7 +248,7 @@ static intptr_t model_remove(struct model *model, size_t pos)
 
 START_TEST(it_does_what_a_plain_array_does)
 {
-    enum { STEPS = 200000, LIMIT = 4000 };
+    enum { STEPS = 60000, LIMIT = 4000 };
     static struct model model;
     unsigned seed = (unsigned)time(NULL);
     (void)printf("# seed %u\n", seed);
@@ -259,7 +259,7 @@ START_TEST(it_does_what_a_plain_array_does)
     for (intptr_t step = 1; step <= STEPS; step++) {
         bool left = rand_r(&seed) % 2;
         // Long stretches of growing and of shrinking.
-        bool adds = rand_r(&seed) % 8 < (step / 10000 % 2 ? 3 : 5);
+        bool adds = rand_r(&seed) % 8 < (step / 6000 % 2 ? 3 : 5);
         if (adds && model.len < LIMIT) {
             ck_assert_int_eq((left ? hl_deque_append_left : hl_deque_append)(deque, item_of(step)),
                              0);
