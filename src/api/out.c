@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 static bool out_good(struct out out)
 {
@@ -122,7 +123,9 @@ void out_bytes(struct out out, const char *name, const void *bytes, size_t len)
 {
     if (out_good(out))
         *out.rc = jsonobj_add_bytes(out.object, name, bytes, len);
-    if (!out_good(out) || json_is_utf8(bytes, len))
+    /* A NUL is UTF-8, but no text shows it. */
+    bool exact = len == 0 || (json_is_utf8(bytes, len) && memchr(bytes, '\0', len) == NULL);
+    if (!out_good(out) || exact)
         return;
     char label[64];
     snprintf(label, sizeof(label), "%s_base64", name);

@@ -19,7 +19,7 @@ static enum exit_code ping_show(const cJSON *answer)
     if (rc == 0 && uptime) {
         rc = buf_append_str(&line, ", up ");
         if (rc == 0)
-            rc = field_append(&line, "uptime", uptime);
+            rc = field_append(&line, uptime);
     }
     if (rc == 0)
         rc = buf_append_str(&line, ", answers after ");

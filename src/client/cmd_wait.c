@@ -119,7 +119,7 @@ static int ended_line(struct buf *line, uint64_t id, const char *outcome, const 
     if (rc == 0 && ran && cJSON_IsNumber(ran)) {
         rc = buf_append_str(line, ", ran ");
         if (rc == 0)
-            rc = field_append(line, "duration", ran);
+            rc = field_append(line, ran);
     }
     return rc;
 }

@@ -25,35 +25,38 @@ enum field_kind {
     FIELD_KIND_TIME,
     FIELD_KIND_BLOCK,
     FIELD_KIND_HIDDEN,
-    FIELD_KIND_MINOR
+    FIELD_KIND_MINOR,
+    FIELD_KIND_FLAG
 };
 
 static const struct field {
-    const char *key, *label;
+    const char *section, *key, *label;
     enum field_kind kind;
 } fields[] = {
-#define FIELD(key, label, kind) {#key, label, FIELD_KIND_##kind},
+#define FIELD(section, key, label, kind) {#section, #key, label, FIELD_KIND_##kind},
 #include "client/fields.def"
 #undef FIELD
 };
 
-static const struct field *field_find(const char *key)
+/* `section`: the key of the object or list that the member is in; "": none. */
+static const struct field *field_find(const char *section, const char *key)
 {
     for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++)
-        if (strcmp(fields[i].key, key) == 0)
+        if (strcmp(fields[i].key, key) == 0 &&
+            (fields[i].section[0] == '\0' || strcmp(fields[i].section, section) == 0))
             return &fields[i];
     return NULL;
 }
 
-static enum field_kind field_kind(const cJSON *value)
+static enum field_kind field_kind(const char *section, const cJSON *value)
 {
-    const struct field *field = value->string ? field_find(value->string) : NULL;
+    const struct field *field = value->string ? field_find(section, value->string) : NULL;
     return field ? field->kind : FIELD_KIND_TEXT;
 }
 
-static int label_append(struct buf *out, const char *key)
+static int label_append(struct buf *out, const char *section, const char *key)
 {
-    const struct field *field = field_find(key);
+    const struct field *field = field_find(section, key);
     if (field)
         return buf_append_str(out, field->label);
     size_t start = out->len;
@@ -116,10 +119,8 @@ static int scalar_append(struct buf *out, enum field_kind kind, const cJSON *val
     return buf_append_str(out, cJSON_IsNull(value) ? "-" : "...");
 }
 
-int field_append(struct buf *out, const char *key, const cJSON *value)
+static int value_append(struct buf *out, enum field_kind kind, const cJSON *value)
 {
-    const struct field *field = field_find(key);
-    enum field_kind kind = field ? field->kind : FIELD_KIND_TEXT;
     const cJSON *item;
     int rc = 0;
     if (!cJSON_IsArray(value))
@@ -136,18 +137,30 @@ int field_append(struct buf *out, const char *key, const cJSON *value)
     return rc;
 }
 
+int field_append(struct buf *out, const cJSON *value)
+{
+    return value_append(out, field_kind("", value), value);
+}
+
+/* The key of an object or a list, which is the section of what is in it. */
+static const char *section_of(const cJSON *container)
+{
+    return container->string ? container->string : "";
+}
+
 /* ---- tables ---- */
 
 /* Which keys are columns: those of the row that has the most, since a daemon leaves out what a row
  * has not. */
 struct columns {
+    const char *section;
     const cJSON *keys;
     bool minor; /* the minor ones, too */
 };
 
 static bool is_column(const struct columns *columns, const cJSON *key)
 {
-    enum field_kind kind = field_kind(key);
+    enum field_kind kind = field_kind(columns->section, key);
     return kind != FIELD_KIND_HIDDEN && (columns->minor || kind != FIELD_KIND_MINOR);
 }
 
@@ -174,9 +187,9 @@ static int table_row(struct table *table, const struct columns *columns, const c
             continue;
         const cJSON *value = cJSON_GetObjectItemCaseSensitive(row, key->string);
         if (!row)
-            rc = label_append(&text, key->string);
+            rc = label_append(&text, columns->section, key->string);
         else if (value)
-            rc = field_append(&text, key->string, value);
+            rc = value_append(&text, field_kind(columns->section, key), value);
         if (rc == 0)
             rc = table_add(table, text.data ? text.data : "", text.len);
         buf_fini(&text);
@@ -225,7 +238,7 @@ static int table_fill(struct table *table, const struct columns *columns, const 
 
 int field_print_table(const cJSON *array, size_t indent)
 {
-    struct columns columns = {widest_row(array), true};
+    struct columns columns = {section_of(array), widest_row(array), true};
     size_t width = out_width();
     struct table table;
     int rc = table_fill(&table, &columns, array);
@@ -247,17 +260,17 @@ static bool is_table(const cJSON *value)
     return cJSON_IsArray(value) && cJSON_IsObject(value->child);
 }
 
-static bool is_section(const cJSON *value)
+static bool is_section(const char *section, const cJSON *value)
 {
-    if (field_kind(value) == FIELD_KIND_BLOCK)
+    if (field_kind(section, value) == FIELD_KIND_BLOCK)
         return cJSON_IsString(value) && strchr(value->valuestring, '\n') != NULL;
     return cJSON_IsObject(value) || is_table(value);
 }
 
-static bool is_hidden(const cJSON *value)
+static bool is_hidden(const char *section, const cJSON *value)
 {
-    enum field_kind kind = field_kind(value);
-    return kind == FIELD_KIND_HIDDEN ||
+    enum field_kind kind = field_kind(section, value);
+    return kind == FIELD_KIND_HIDDEN || (kind == FIELD_KIND_FLAG && cJSON_IsFalse(value)) ||
            (kind == FIELD_KIND_BLOCK && cJSON_IsString(value) && value->valuestring[0] == '\0');
 }
 
@@ -277,10 +290,10 @@ static int block_print(const char *text, size_t indent)
     return 0;
 }
 
-static int section_print(const cJSON *value, size_t indent)
+static int section_print(const char *section, const cJSON *value, size_t indent)
 {
     struct buf label = BUF_EMPTY;
-    int rc = label_append(&label, value->string ? value->string : "");
+    int rc = label_append(&label, section, value->string ? value->string : "");
     if (rc == 0) {
         out_printf("%*s", (int)indent, "");
         out_text(STYLE_HEAD, label.data ? label.data : "");
@@ -294,12 +307,12 @@ static int section_print(const cJSON *value, size_t indent)
     return is_table(value) ? field_print_table(value, indent + 2) : field_print(value, indent + 2);
 }
 
-static int line_print(const cJSON *value, size_t indent, size_t labels)
+static int line_print(const char *section, const cJSON *value, size_t indent, size_t labels)
 {
     struct buf label = BUF_EMPTY, text = BUF_EMPTY;
-    int rc = label_append(&label, value->string ? value->string : "");
+    int rc = label_append(&label, section, value->string ? value->string : "");
     if (rc == 0)
-        rc = field_append(&text, value->string ? value->string : "", value);
+        rc = value_append(&text, field_kind(section, value), value);
     if (rc == 0) {
         const char *name = label.data ? label.data : "";
         out_printf("%*s%s%*s%s\n", (int)indent, "", name, (int)(labels - text_width(name) + 2), "",
@@ -312,23 +325,24 @@ static int line_print(const cJSON *value, size_t indent, size_t labels)
 
 int field_print(const cJSON *object, size_t indent)
 {
+    const char *section = section_of(object);
     const cJSON *value;
     size_t labels = 0;
     int rc = 0;
     cJSON_ArrayForEach(value, object)
     {
         struct buf label = BUF_EMPTY;
-        if (rc == 0 && !is_section(value) && !is_hidden(value) && value->string)
-            rc = label_append(&label, value->string);
+        if (rc == 0 && !is_section(section, value) && !is_hidden(section, value) && value->string)
+            rc = label_append(&label, section, value->string);
         size_t width = label.data ? text_width(label.data) : 0;
         labels = width > labels ? width : labels;
         buf_fini(&label);
     }
     cJSON_ArrayForEach(value, object)
     {
-        if (rc == 0 && !is_hidden(value))
-            rc = is_section(value) ? section_print(value, indent)
-                                   : line_print(value, indent, labels);
+        if (rc == 0 && !is_hidden(section, value))
+            rc = is_section(section, value) ? section_print(section, value, indent)
+                                            : line_print(section, value, indent, labels);
     }
     return rc;
 }

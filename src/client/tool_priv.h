@@ -161,7 +161,7 @@ int table_print(const struct table *table, size_t width, size_t indent);
 /* ---- field.c ---- */
 
 /* The value of a member for people, in one line. */
-int field_append(struct buf *out, const char *key, const cJSON *value);
+int field_append(struct buf *out, const cJSON *value);
 /* An object as lines "label  value", nested objects indented below their label, arrays of objects
  * as tables. */
 int field_print(const cJSON *object, size_t indent);

@@ -275,17 +275,29 @@ START_TEST(fields_are_shown_as_their_rows_say)
 {
     print_is("{\"id\":18446744073709551615,\"time_left\":-1.5,\"buries\":9007199254740992,"
              "\"new_thing\":true,\"reason\":null,\"list\":[1,\"a\"],\"stdout_base64\":\"AA==\","
-             "\"stdout\":\"one\\ntwo\\u001b\\n\",\"stderr\":\"\",\"uptime\":90061}",
-             "id         18446744073709551615\n"
-             "time left  -1.50 s\n"
-             "buries     9007199254740992\n"
-             "new thing  yes\n"
-             "reason     -\n"
-             "list       1, a\n"
+             "\"stdout\":\"one\\ntwo\\u001b\\n\",\"stderr\":\"\",\"stderr_truncated\":false,"
+             "\"stdout_truncated\":true,\"uptime\":90061}",
+             "id             18446744073709551615\n"
+             "time left      -1.50 s\n"
+             "buries         9007199254740992\n"
+             "new thing      yes\n"
+             "reason         -\n"
+             "list           1, a\n"
              "stdout\n"
              "  one\n"
              "  two\\x1b\n"
-             "uptime     1 d 01 h\n");
+             "stdout is cut  yes\n"
+             "uptime         1 d 01 h\n");
+}
+END_TEST
+
+START_TEST(a_key_may_mean_something_else_elsewhere)
+{
+    print_is("{\"jobs\":{\"waiting\":13},\"threads\":[{\"waiting\":13}]}", "jobs\n"
+                                                                           "  waiting  13\n"
+                                                                           "threads\n"
+                                                                           "  waiting\n"
+                                                                           "  13.00 s\n");
 }
 END_TEST
 
@@ -331,6 +343,7 @@ int main(void)
 
     TCase *fields = tcase_create("fields");
     tcase_add_test(fields, fields_are_shown_as_their_rows_say);
+    tcase_add_test(fields, a_key_may_mean_something_else_elsewhere);
     tcase_add_test(fields, sections_and_tables_are_indented);
     suite_add_tcase(suite, fields);
     return unit_main(suite);
