@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* Where root's configuration is; configure decides. */
@@ -71,10 +72,24 @@ static void lock_reported(const char *text, void *arg)
     }
 }
 
+/* Whether what is written to stderr arrives in systemd's journal: $JOURNAL_STREAM names the device
+ * and inode it had when the service was started, and is inherited by much that writes elsewhere
+ * (systemd.exec(5)). */
+static bool stderr_is_journal(void)
+{
+    const char *stream = getenv("JOURNAL_STREAM");
+    struct stat status;
+    char here[64];
+    if (stream == NULL || fstat(STDERR_FILENO, &status) != 0)
+        return false;
+    snprintf(here, sizeof(here), "%ju:%ju", (uintmax_t)status.st_dev, (uintmax_t)status.st_ino);
+    return strcmp(stream, here) == 0;
+}
+
 static void log_prepare(const struct config *config)
 {
     log_set_level((enum log_level)config->log_level);
-    if (getenv("JOURNAL_STREAM") != NULL)
+    if (stderr_is_journal())
         log_set_format(LOG_FORMAT_SYSTEMD);
     hl_lock_set_report(lock_reported, NULL);
 }
