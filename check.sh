@@ -202,7 +202,9 @@ excerpt() {
     echo "$failures"
     for test in $(cut -d' ' -f2 <<<"$failures" | sort -u | head -n 5); do
         echo "---- the end of $test's log"
-        grep -vE '^(PASS|SKIP|ok) ?' "$top/build/$name/${test%.*}.log" | tail -n 40
+        # distcheck builds in a folder of its own.
+        find "$top/build/$name" "$top/build/plain"/hilera-* -path "*/${test%.*}.log" 2>/dev/null |
+            xargs -r grep -hvE '^(PASS|SKIP|ok) ?' | tail -n 40
     done
 }
 
