@@ -203,8 +203,8 @@ excerpt() {
     for test in $(cut -d' ' -f2 <<<"$failures" | sort -u | head -n 5); do
         echo "---- the end of $test's log"
         # distcheck builds in a folder of its own.
-        find "$top/build/$name" "$top/build/plain"/hilera-* -path "*/${test%.*}.log" 2>/dev/null |
-            xargs -r grep -hvE '^(PASS|SKIP|ok) ?' | tail -n 40
+        find "$top/build/$name" "$top/build/plain"/hilera-* -path "*/${test%.*}.log" \
+            -exec grep -hvE '^(PASS|SKIP|ok) ?' {} + 2>/dev/null | tail -n 40
     done
 }
 

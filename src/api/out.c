@@ -112,8 +112,8 @@ static char *base64(const unsigned char *bytes, size_t len)
             three |= bytes[at + 2];
         *to++ = digits[three >> 18];
         *to++ = digits[three >> 12 & 63];
-        *to++ = have > 1 ? digits[three >> 6 & 63] : '=';
-        *to++ = have > 2 ? digits[three & 63] : '=';
+        *to++ = (char)(have > 1 ? digits[three >> 6 & 63] : '=');
+        *to++ = (char)(have > 2 ? digits[three & 63] : '=');
     }
     *to = '\0';
     return text;

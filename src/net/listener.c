@@ -137,6 +137,7 @@ static void listener_event(evutil_socket_t fd, short what, void *arg)
             accept_pause(net, "the limit of connections is reached");
             return;
         }
+        // cppcheck-suppress nullPointer ; who connects isn't asked for, which the call allows
         int conn_fd = accept4(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (conn_fd < 0) {
             if (accept_failed(net, errno))

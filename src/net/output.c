@@ -155,6 +155,7 @@ static void queue_advance(struct outqueue *queue, struct outpool *pool, size_t l
         segment_put(pool, seg);
     }
     if (len > 0) {
+        ASSERT(queue->head != NULL);
         queue->head->data += len;
         queue->head->len -= len;
     }

@@ -20,6 +20,11 @@ lock_faults() {
             }' src/thr/lock_classes.def
         mapfile -t files < <(style_files src . | grep -E '\.[ch]$')
         mapfile -t above < <(printf '%s\n' "${files[@]}" | grep -vE '^src/(thr|base)/')
+        sed -n 's/^LOCK_CLASS(\([a-z_0-9]*\),.*/\1/p' src/thr/lock_classes.def | while read -r name; do
+            grep -qw "LOCK_CLASS_$name" "${files[@]}" ||
+                echo "src/thr/lock_classes.def:$(grep -n "^LOCK_CLASS($name," src/thr/lock_classes.def |
+                    cut -d: -f1): nothing is of class $name"
+        done
         [ ${#above[@]} -gt 0 ] || exit 0
         grep -HnE '\bpthread_(mutex|rwlock|spin|cond|barrier)_|\b(mtx|cnd)_[a-z]+\(' "${above[@]}" |
             sed 's/\(:[0-9]*\):.*/\1: a raw lock escapes the order check; use hl_lock with a class/'
@@ -53,5 +58,6 @@ plant_row() {
 }
 plant_row "a rank that does not rise" "the rank of low" 'LOCK_CLASS(low, 1, "x")'
 plant_row "a class twice" "broker is there twice" 'LOCK_CLASS(broker, 999999, "x")'
+plant_row "a class nobody uses" "nothing is of class idle" 'LOCK_CLASS(idle, 999999, "x")'
 
 finish
