@@ -7,9 +7,10 @@
  * store, and each item that changes place is told once. Items that compare equal have no order
  * among them: who needs one puts a sequence number into `less`.
  *
- * The array doubles when full. It is halved when a removal leaves it less than a quarter full, so
- * that a put and a get at the border don't reallocate each time; that it couldn't be halved is no
- * error.
+ * The array grows by half when full: what is untouched of a large one costs no memory yet, but
+ * smaller ones come in great numbers. It is halved when a removal leaves it less than a quarter
+ * full, promises counted, so that a put and a get at the border don't reallocate each time; that it
+ * couldn't be halved is no error.
  */
 #include "base/heap.h"
 
@@ -102,14 +103,26 @@ static void settle(struct heap *heap, size_t pos, void *item)
 int heap_reserve(struct heap *heap, size_t more)
 {
     size_t need;
-    if (__builtin_add_overflow(heap->len, more, &need))
+    if (__builtin_add_overflow(heap->len + heap->promised, more, &need))
         return ENOMEM;
     if (need <= heap->cap)
         return 0;
-    size_t cap = heap->cap > SIZE_MAX / 2 ? need : heap->cap * 2;
+    size_t cap = heap->cap > SIZE_MAX / 2 ? need : heap->cap + heap->cap / 2;
     if (cap < HEAP_FIRST_SLOTS)
         cap = HEAP_FIRST_SLOTS;
     return resize(heap, cap < need ? need : cap);
+}
+
+void heap_promise(struct heap *heap)
+{
+    heap->promised++;
+    ASSERT(heap->len + heap->promised <= heap->cap);
+}
+
+void heap_unpromise(struct heap *heap)
+{
+    ASSERT(heap->promised > 0);
+    heap->promised--;
 }
 
 int heap_insert(struct heap *heap, void *item)
@@ -135,7 +148,7 @@ void *heap_remove(struct heap *heap, size_t pos)
     if (pos < heap->len)
         settle(heap, pos, last);
     tell(heap, item, HEAP_NOWHERE);
-    if (heap->cap > HEAP_KEEP_SLOTS && heap->len < heap->cap / 4)
+    if (heap->cap > HEAP_KEEP_SLOTS && heap->len + heap->promised < heap->cap / 4)
         (void)resize(heap, heap->cap / 2);
     return item;
 }
@@ -157,5 +170,5 @@ bool heap_valid(const struct heap *heap)
         if (is_less(heap, heap->slot[pos], heap->slot[(pos - 1) / 2]))
             return false;
     }
-    return heap->len <= heap->cap;
+    return heap->len + heap->promised <= heap->cap;
 }

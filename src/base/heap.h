@@ -14,6 +14,7 @@
 struct heap {
     void **slot;
     size_t len, cap;
+    size_t promised; /* inserts to come that must not fail */
     bool (*less)(const void *a, const void *b, const void *arg);
     const void *arg;                       /* for less; not owned */
     void (*moved)(void *item, size_t pos); /* may be NULL when nobody asks for positions */
@@ -26,8 +27,16 @@ void heap_fini(struct heap *heap);
 
 /* ENOMEM: not added. */
 int heap_insert(struct heap *heap, void *item);
-/* Room for `more` inserts that then can't fail, unless an item leaves in between. ENOMEM. */
+/* Room for `more` inserts beyond the promised ones, which then can't fail, unless an item leaves in
+ * between. ENOMEM. */
 int heap_reserve(struct heap *heap, size_t more);
+/*
+ * A promise keeps a slot for one insert, however many items come and go in between. Make room with
+ * heap_reserve (or take an item out) right before promising; take the promise back right before the
+ * insert it was for, or when there will be none.
+ */
+void heap_promise(struct heap *heap);
+void heap_unpromise(struct heap *heap);
 /* The least, or NULL. */
 void *heap_first(const struct heap *heap);
 /* Takes out the least, or NULL. Memory far above need is given back. */

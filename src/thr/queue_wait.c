@@ -107,6 +107,8 @@ void queue_wait_give(struct queue_wait *wait, struct queue_core *core, void *ite
 {
     wait->item = item;
     queue_wait_finish(wait, core, 0);
+    if (core->options.given != NULL)
+        core->options.given(item, wait);
 }
 
 void queue_wait_leave(struct list_node *link_node)

@@ -125,6 +125,8 @@ struct queue_core_options {
     const void *arg;
     void (*moved)(void *item,
                   size_t pos); /* tells an item its position, or HEAP_NOWHERE; may be NULL */
+    /* Under the domain, when an item goes to somebody who waited for it; may be NULL. */
+    void (*given)(void *item, struct queue_wait *wait);
 };
 
 struct queue_core {

@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Pages of 64 pointers, found by the upper bits of the id in a hash map, which is therefore 64
+ * times smaller than the table and seldom changes: where ids are dense, 64 puts in a row touch it
+ * once, and rehashing it is short even with millions of ids.
+ *
+ * A page goes when it is empty, but the one that became empty last stays: a queue that is put to
+ * and emptied all the time works in one page without allocating.
+ *
+ * The size of a page is a compromise between the dense case (larger is leaner) and the one old id
+ * that keeps a page for itself (smaller is leaner).
+ */
+#include "base/idtable.h"
+
+#include "base/magic.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#define IDTABLE_PAGE_MAGIC 0x1d7ab1e0u
+#define PAGE_IDS 64
+
+struct idtable_page {
+    unsigned magic;
+    unsigned used; /* slots that aren't NULL */
+    uint64_t number;
+    void *slot[PAGE_IDS];
+};
+
+void idtable_init(struct idtable *table)
+{
+    *table = (struct idtable){.len = 0};
+    idmap_init(&table->pages);
+}
+
+static void page_free(struct idtable_page *page)
+{
+    MAGIC_CHECK(page, IDTABLE_PAGE_MAGIC);
+    MAGIC_WIPE(page);
+    free(page);
+}
+
+void idtable_fini(struct idtable *table)
+{
+    size_t cursor = 0;
+    struct idtable_page *page;
+    while ((page = idmap_next(&table->pages, &cursor)) != NULL)
+        page_free(page);
+    idmap_fini(&table->pages);
+    idtable_init(table);
+}
+
+static struct idtable_page *page_get(const struct idtable *table, uint64_t id)
+{
+    return idmap_get(&table->pages, id / PAGE_IDS);
+}
+
+static struct idtable_page *page_make(struct idtable *table, uint64_t id)
+{
+    struct idtable_page *page = calloc(1, sizeof(*page));
+    if (page == NULL)
+        return NULL;
+    MAGIC_INIT(page, IDTABLE_PAGE_MAGIC);
+    page->number = id / PAGE_IDS;
+    if (idmap_put(&table->pages, page->number, page) != 0) {
+        page_free(page);
+        return NULL;
+    }
+    return page;
+}
+
+int idtable_put(struct idtable *table, uint64_t id, void *value)
+{
+    ASSERT(value != NULL);
+    struct idtable_page *page = page_get(table, id);
+    if (page == NULL)
+        page = page_make(table, id);
+    if (page == NULL)
+        return ENOMEM;
+    void **slot = &page->slot[id % PAGE_IDS];
+    if (*slot != NULL)
+        return EEXIST;
+    *slot = value;
+    page->used++;
+    table->len++;
+    if (table->empty == page)
+        table->empty = NULL;
+    return 0;
+}
+
+void *idtable_get(const struct idtable *table, uint64_t id)
+{
+    const struct idtable_page *page = page_get(table, id);
+    return page == NULL ? NULL : page->slot[id % PAGE_IDS];
+}
+
+/* The page is empty: it takes the place of the one kept so far. */
+static void page_retire(struct idtable *table, struct idtable_page *page)
+{
+    struct idtable_page *before = table->empty;
+    table->empty = page;
+    if (before == NULL)
+        return;
+    ASSERT(before->used == 0 && before != page);
+    idmap_remove(&table->pages, before->number);
+    page_free(before);
+}
+
+void *idtable_remove(struct idtable *table, uint64_t id)
+{
+    struct idtable_page *page = page_get(table, id);
+    if (page == NULL || page->slot[id % PAGE_IDS] == NULL)
+        return NULL;
+    void *value = page->slot[id % PAGE_IDS];
+    page->slot[id % PAGE_IDS] = NULL;
+    table->len--;
+    if (--page->used == 0)
+        page_retire(table, page);
+    return value;
+}
+
+void *idtable_next(const struct idtable *table, struct idtable_cursor *cursor)
+{
+    for (;;) {
+        if (cursor->page == NULL || cursor->slot == PAGE_IDS) {
+            cursor->page = idmap_next(&table->pages, &cursor->page_cursor);
+            cursor->slot = 0;
+            if (cursor->page == NULL)
+                return NULL;
+        }
+        while (cursor->slot < PAGE_IDS) {
+            void *value = cursor->page->slot[cursor->slot++];
+            if (value != NULL)
+                return value;
+        }
+    }
+}
