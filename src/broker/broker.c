@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * The broker's life, its lock, and draining. What it does with jobs is in a file for each verb:
- * put, take, settle (and delete), delay, wait; tubes in tube.c, copies out in view.c.
+ * put, take (sinks), reserve (holders), lease, settle (and delete), kick, move, pause, wait; tubes
+ * in tube.c, holders in holder.c, deadlines in alarm.c, copies out in view.c.
  *
  * The lock is the domain that all tubes share. It is taken briefly and never twice: what a call
  * makes ready (a waiting sink, a joiner) runs when the domain is released, and so does the hook
@@ -45,14 +46,18 @@ int broker_new(struct broker **out, const struct broker_options *options)
         broker->options = *options;
     if (broker->options.body_max == 0)
         broker->options.body_max = BROKER_BODY_MAX_DEFAULT;
-    idmap_init(&broker->jobs);
+    idtable_init(&broker->jobs);
     strmap_init(&broker->tubes);
     list_init(&broker->tube_list);
-    heap_init(&broker->due, delay_tube_less, NULL, delay_tube_moved);
+    heap_init(&broker->due, alarm_less, NULL, alarm_moved);
+    broker->told_ns = CLOCK_NEVER;
+    broker->last_token = (uint64_t)clock_wall_ns(); /* so that no restart repeats one */
     queue_core_init(&broker->all, broker->domain,
                     &(struct queue_core_options){.name = "all tubes"});
     broker_lock(broker);
-    rc = tube_need(broker, JOB_TUBE_DEFAULT, sizeof(JOB_TUBE_DEFAULT) - 1, &broker->fallback);
+    rc = holder_start(&broker->tokens, broker);
+    if (rc == 0)
+        rc = tube_need(broker, JOB_TUBE_DEFAULT, sizeof(JOB_TUBE_DEFAULT) - 1, &broker->fallback);
     broker_unlock(broker);
     if (rc != 0)
         broker_free(&broker);
@@ -64,12 +69,14 @@ int broker_new(struct broker **out, const struct broker_options *options)
 /* Takes every job out of its containers and frees it. */
 static void free_jobs(struct broker *broker)
 {
-    size_t cursor = 0;
+    struct idtable_cursor cursor = {0};
     struct job *job;
-    while ((job = idmap_next(&broker->jobs, &cursor)) != NULL) {
+    while ((job = idtable_next(&broker->jobs, &cursor)) != NULL) {
         struct broker_tube *tube = job->tube;
         ASSERT(!job->settling); /* somebody is inside broker_settle otherwise */
         tube_job_leave(job);
+        if (job->state == JOB_DELAYED || job->state == JOB_RESERVED)
+            heap_unpromise(&tube->ready.heap);
         job_free(&job);
         tube_unref(tube);
     }
@@ -85,12 +92,14 @@ void broker_free(struct broker **broker)
     free_jobs(mine);
     if (mine->fallback != NULL)
         tube_unref(mine->fallback);
+    if (mine->tokens.magic != 0)
+        holder_stop(&mine->tokens);
     ASSERT(list_empty(&mine->tube_list)); /* a user, a sink or a waiter is left otherwise */
     queue_core_fini(&mine->all);
     queue_domain_release(mine->domain);
     heap_fini(&mine->due);
     strmap_fini(&mine->tubes);
-    idmap_fini(&mine->jobs);
+    idtable_fini(&mine->jobs);
     hl_queue_domain_free(&mine->domain);
     MAGIC_WIPE(mine);
     free(mine);
@@ -115,6 +124,13 @@ bool broker_is_draining(struct broker *broker)
     bool draining = broker->draining;
     broker_unlock(broker);
     return draining;
+}
+
+void broker_burn_id(struct broker *broker)
+{
+    broker_lock(broker);
+    broker->last_id++;
+    broker_unlock(broker);
 }
 
 void broker_on_sooner(struct broker *broker, void (*sooner)(void *arg), void *arg)

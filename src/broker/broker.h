@@ -169,8 +169,8 @@ struct broker_lease {
 
 /*
  * Waits until a job of the sink's tubes is ready and reserves it. `timeout_ns` HL_FOREVER; 0 or
- * less: looks once. ETIMEDOUT. ESHUTDOWN: the sink was stopped (no job is lost by that). *lease is
- * the caller's; broker_lease_fini drops the body.
+ * less: looks once. ETIMEDOUT. ENOMEM (only when it may not wait). ESHUTDOWN: the sink was stopped
+ * (no job is lost by that). *lease is the caller's; broker_lease_fini drops the body.
  *
  * A lease of a local worker doesn't end by itself when its TTR is over: the worker has the process
  * in hand and settles when that is gone.

@@ -10,14 +10,23 @@
  * a heap that writes the job's place into job->pos:
  *
  *   ready     tube->ready (a queue core)  by priority, id
- *   delayed   tube->delayed               by deadline; the tube itself is in broker->due by its
- * earliest buried    tube->buried                by order of burial reserved  none: the lease's
- * holder has it
+ *   delayed   tube->delayed               by deadline
+ *   buried    tube->buried                by order of burial
+ *   reserved  holder->leases              by the end of its TTR; those under a token in
+ *                                         broker->tokens; those of sinks in none
+ *
+ * One heap of deadlines: each tube and each holder has one alarm, set to the earliest thing that
+ * will happen to it, and the alarms are in broker->due.
+ *
+ * Coming back never fails: each delayed or reserved job has the promise of a slot in its tube's
+ * ready heap (base/heap.h), kept by tube_job_move. So leases, delays and connections can end
+ * without memory.
  */
 #ifndef BROKER_BROKER_PRIV_H
 #define BROKER_BROKER_PRIV_H
 
 #include "base/heap.h"
+#include "base/idtable.h"
 #include "base/list.h"
 #include "base/magic.h"
 #include "base/map.h"
@@ -26,9 +35,12 @@
 #define BROKER_MAGIC 0xb40ce400u
 #define BROKER_TUBE_MAGIC 0xb40ce47bu
 #define BROKER_SINK_MAGIC 0xb40ce451u
+#define BROKER_HOLDER_MAGIC 0xb40ce401u
 
 /* Jobs a walk handles before it lets others have the lock: about 50 microseconds of work. */
 #define BROKER_WALK_MAX 256
+
+enum { ALARM_TUBE, ALARM_HOLDER };
 
 struct broker_tube {
     unsigned magic;
@@ -37,8 +49,9 @@ struct broker_tube {
     struct queue_core ready; /* counts the tube's unfinished jobs, too, and has its joiners */
     struct heap delayed;
     struct heap buried;
-    size_t due_pos; /* in broker->due; HEAP_NOWHERE: nothing is delayed */
-    uint64_t refs;  /* jobs, users, sinks, joiners, walks */
+    struct broker_alarm alarm; /* the first delay or the pause is over */
+    int64_t pause_end_ns;      /* CLOCK_NEVER: not paused */
+    uint64_t refs;             /* jobs, users, sinks, holders, joiners, walks */
     struct broker_stats stats;
     size_t name_len;
     char name[];
@@ -48,18 +61,19 @@ struct broker {
     unsigned magic;
     hl_queue_domain *domain;
     struct broker_options options;
-    struct idmap jobs;            /* every job, by id */
+    struct idtable jobs;          /* every job */
     struct strmap tubes;          /* by name */
     struct list tube_list;        /* in order of creation */
     struct broker_tube *fallback; /* "default" */
-    struct queue_core
-        all;         /* never holds an item: counts unfinished jobs and has the joiners of all */
-    struct heap due; /* tubes by their earliest delayed job */
+    struct queue_core all; /* has no items: counts unfinished jobs and has the joiners of all */
+    struct heap due;       /* of struct broker_alarm */
+    int64_t told_ns;       /* when broker_due will be called again at the latest */
+    struct broker_holder tokens; /* has the leases that belong to a token */
     uint64_t last_id, last_token;
     int64_t last_burial;
     struct broker_stats stats;
     bool draining;
-    bool sooner_wanted; /* the earliest deadline became earlier under this hold of the lock */
+    bool sooner_wanted; /* an alarm was set before told_ns under this hold of the lock */
     void (*sooner)(void *arg);
     void *sooner_arg;
 };
@@ -70,6 +84,7 @@ struct broker_sink {
     char name[HL_THREAD_NAME_MAX];
     bool stopped, waiting;
     struct queue_core control; /* gets one item to wake a waiting broker_take at stop */
+    struct job_rare *spare;    /* for the lease of the next match */
     size_t tube_count;
     struct broker_tube **tubes;
     struct queue_core **cores; /* of the tubes, and last the control core */
@@ -86,32 +101,88 @@ void broker_unlock(struct broker *broker);
 int tube_need(struct broker *broker, const char *name, size_t len, struct broker_tube **out);
 /* NULL: none. No reference. */
 struct broker_tube *tube_find(struct broker *broker, const char *name, size_t len);
+struct broker_tube *tube_of_core(struct queue_core *core);
 void tube_ref(struct broker_tube *tube);
 /* The last one makes the tube go. */
 void tube_unref(struct broker_tube *tube);
-/* Changes the job's state and every count that depends on it. */
+uint64_t tube_jobs(const struct broker_tube *tube);
+/* Changes the job's state, every count that depends on it, and its promise of a ready slot: into
+ * DELAYED or RESERVED from a state without one needs room there. */
 void tube_job_move(struct job *job, enum job_state to);
-/* Takes the job out of the container of its state, if it has one; the state stays. */
+/* Takes the job out of the container it is in, if it is in one; the state stays. */
 void tube_job_leave(struct job *job);
+/* Room for the next state: in the heap of READY, DELAYED or BURIED. ENOMEM. */
+int tube_room(struct broker_tube *tube, enum job_state state);
+/* In no container: into that of its new state (READY: or at once to the longest waiting sink).
+ * Needs room, or the promise. key_ns: of DELAYED and BURIED. */
+void tube_job_enter(struct job *job, enum job_state state, int64_t key_ns);
+/* The counts of a job go from its tube to that one; it is in no container. */
+void tube_job_transfer(struct job *job, struct broker_tube *to);
+/* A buried job is unfinished again. */
+void tube_job_reopen(struct job *job);
+
+/* alarm.c, all [held] */
+/* Keeps room for it in the heap of deadlines. ENOMEM. */
+int alarm_init(struct broker *broker, struct broker_alarm *alarm, int kind);
+void alarm_fini(struct broker *broker, struct broker_alarm *alarm);
+void alarm_set(struct broker *broker, struct broker_alarm *alarm, int64_t at_ns);
+/* For heap_init of broker->due. */
+bool alarm_less(const void *a, const void *b, const void *arg);
+void alarm_moved(void *alarm, size_t pos);
+
+/* delay.c and pause.c, all [held] */
+/* Sets the tube's alarm after a change. */
+void tube_alarm_update(struct broker_tube *tube);
+/* Does one thing that is due now. */
+void tube_due(struct broker_tube *tube, int64_t now_ns);
+/* Items flow again, at once to those who wait. */
+void tube_resume(struct broker_tube *tube);
+
+/* take.c: sinks. lease.c: all [held] */
+/* `given` of the tubes' cores: the job is reserved for whoever waited. */
+void lease_given(void *job, struct queue_wait *wait);
+/* The job is in no container and has its side record (and a slot promised in its tube); holder
+ * NULL: a local sink's. Needs room in the holder's heap. */
+void lease_begin(struct job *job, struct broker_holder *holder);
+/* Its token is spent; the job stays RESERVED, in no container. */
+void lease_end(struct job *job);
+/* RESERVED, not under a lease: ready again, in its old place. */
+void lease_give_back(struct job *job);
+/* The job that holder or token have. token 0: ENOENT, else ESTALE. */
+int lease_find(struct broker_holder *holder, uint64_t id, uint64_t token, struct job **job);
+void lease_fill(struct job *job, struct broker_lease *lease);
+
+/* The waits of sinks and holders differ in how they fire. */
+struct sink_wait {
+    struct queue_wait wait;
+    struct broker_sink *sink;
+};
+/* reserve.c */
+void reserver_fired(struct queue_wait *wait);
+/* [held] The job is handed to the holder that waited. */
+void reserver_given(struct queue_wait *wait, struct job *job);
+/* [held] A wait that is over is out of the counts of waiting ones. */
+void reserver_unlined(struct broker_holder *holder);
+bool reserver_lined(const struct broker_holder *holder);
+
+/* holder.c, all [held] */
+int holder_start(struct broker_holder *holder, struct broker *broker);
+void holder_alarm_update(struct broker_holder *holder);
+/* Does one thing that is due now. */
+void holder_due(struct broker_holder *holder, int64_t now_ns);
+/* It has no leases. */
+void holder_stop(struct broker_holder *holder);
+
+/* settle.c */
+/* [held on entry, not on return] Ends a RESERVED job for good; see there. */
+void settle_finish(struct broker *broker, struct job *job, const struct job_outcome *outcome,
+                   char **reason);
+/* [held on entry, not on return] Deletes a job that is reserved by nobody. */
+void settle_delete_idle(struct broker *broker, struct job *job);
 
 /* put.c, [held] */
-/* Makes a job ready for which queue_core_reserve has made room: into the container, or at once to
- * the longest waiting sink. */
-void job_offer(struct job *job);
-
-/* take.c, [held] */
-/* The job, ready and out of its container, is reserved under a new token. */
-void job_reserve(struct job *job);
-
-/* delay.c, all [held] */
-int delay_room(struct broker_tube *tube);
-/* Needs delay_room. Moves the job to DELAYED until job->key_ns. */
-void delay_insert(struct job *job);
-/* Out of the heaps; the state is the caller's to change. */
-void delay_remove(struct job *job);
-/* `less` of broker->due. */
-bool delay_tube_less(const void *a, const void *b, const void *arg);
-void delay_tube_moved(void *tube, size_t pos);
+/* Whether one more job fits. ENOBUFS. */
+int limits_check(const struct broker *broker, const struct broker_tube *tube_or_null, size_t len);
 
 /* wait.c, [held] */
 /* All who wait for this job get ready. */

@@ -6,6 +6,7 @@
  * Every job is where its state says and knows its place there; counts of states, bytes and
  * unfinished jobs are what a count of the jobs gives, by tube and in all; every heap is a heap.
  */
+#include "base/clock.h"
 #include "broker/broker_priv.h"
 
 /* Above this many jobs the walk is left out: after each operation, it would make tests quadratic.
@@ -15,9 +16,10 @@
 static bool job_valid(const struct broker *broker, const struct job *job)
 {
     const struct broker_tube *tube = job->tube;
-    if (tube->broker != broker || idmap_get(&broker->jobs, job->id) != job)
+    if (tube->broker != broker || idtable_get(&broker->jobs, job->id) != job)
         return false;
-    if ((job->state == JOB_RESERVED) != (job->token != 0) && !job->settling)
+    bool leased = job->rare != NULL && job->rare->token != 0;
+    if (leased != (job->state == JOB_RESERVED && !job->settling))
         return false;
     const struct heap *heap = NULL;
     switch (job_container((enum job_state)job->state)) {
@@ -30,10 +32,14 @@ static bool job_valid(const struct broker *broker, const struct job *job)
     case JOB_IN_BURIED:
         heap = &tube->buried;
         break;
+    case JOB_IN_LEASES:
+        if (leased && job->rare->holder != NULL)
+            heap = &job->rare->holder->leases;
+        break;
     case JOB_IN_NONE:
         break;
     }
-    if (heap == NULL)
+    if (heap == NULL) /* a local sink's, or about to end */
         return job->state == JOB_RESERVED && job->pos == JOB_NOWHERE;
     return job->pos < heap->len && heap->slot[job->pos] == job;
 }
@@ -52,19 +58,56 @@ static void count_job(struct broker_stats *stats, const struct job *job)
     stats->reserved += job->state == JOB_RESERVED;
     stats->delayed += job->state == JOB_DELAYED;
     stats->buried += job->state == JOB_BURIED;
-    stats->bytes += job->body->len;
+    stats->bytes += job->body.len;
 }
 
 /* tube NULL: of all. */
 static struct broker_stats count_jobs(const struct broker *broker, const struct broker_tube *tube)
 {
     struct broker_stats counted = {0};
-    size_t cursor = 0;
+    struct idtable_cursor cursor = {0};
     const struct job *job;
-    while ((job = idmap_next(&broker->jobs, &cursor)) != NULL)
+    while ((job = idtable_next(&broker->jobs, &cursor)) != NULL)
         if (tube == NULL || job->tube == tube)
             count_job(&counted, job);
     return counted;
+}
+
+static bool tube_alarm_valid(const struct broker_tube *tube)
+{
+    const struct job *soonest = heap_first(&tube->delayed);
+    int64_t at_ns = tube->pause_end_ns;
+    if (soonest != NULL && soonest->rare->key_ns < at_ns)
+        at_ns = soonest->rare->key_ns;
+    return tube->alarm.at_ns == at_ns &&
+           (tube->alarm.pos == HEAP_NOWHERE) == (at_ns == CLOCK_NEVER);
+}
+
+/* Every entry of the only heap of deadlines: no holder forgets a lease. */
+static bool alarms_valid(const struct broker *broker)
+{
+    for (size_t i = 0; i < broker->due.len; i++) {
+        struct broker_alarm *alarm = broker->due.slot[i];
+        if (alarm->pos != i)
+            return false;
+        if (alarm->kind != ALARM_HOLDER)
+            continue;
+        const struct broker_holder *holder = CONTAINER_OF(alarm, struct broker_holder, alarm);
+        const struct job *soonest = heap_first(&holder->leases);
+        if (!heap_valid(&holder->leases) ||
+            (soonest != NULL && alarm->at_ns > soonest->rare->key_ns))
+            return false;
+    }
+    return heap_valid(&broker->due);
+}
+
+/* A lease that time can end is in the heap of a holder whose alarm is in the heap of alarms. */
+static bool lease_valid(const struct job *job)
+{
+    if (job->state != JOB_RESERVED || job->settling || job->rare->holder == NULL)
+        return true;
+    const struct broker_holder *holder = job->rare->holder;
+    return job->rare->key_ns == CLOCK_NEVER || holder->alarm.pos != HEAP_NOWHERE;
 }
 
 static bool tube_valid(const struct broker *broker, const struct broker_tube *tube)
@@ -73,12 +116,14 @@ static bool tube_valid(const struct broker *broker, const struct broker_tube *tu
     uint64_t unfinished = counted.ready + counted.reserved + counted.delayed;
     const struct broker_totals *totals = &tube->stats.totals;
     return counts_equal(&tube->stats, &counted) && tube->ready.unfinished == unfinished &&
-           totals->put == unfinished + totals->done + totals->failed + totals->deleted &&
+           totals->put + totals->kicked + totals->moved_in ==
+               unfinished + totals->done + totals->failed + totals->deleted + totals->moved_out &&
+           tube->ready.heap.promised == counted.reserved + counted.delayed &&
            tube->ready.heap.len == counted.ready && tube->delayed.len == counted.delayed &&
            tube->buried.len == counted.buried &&
            tube->refs >= unfinished + counted.buried + tube->stats.using + tube->stats.watching &&
-           (tube->due_pos == HEAP_NOWHERE) == (counted.delayed == 0) &&
-           heap_valid(&tube->ready.heap) && heap_valid(&tube->delayed) && heap_valid(&tube->buried);
+           tube_alarm_valid(tube) && heap_valid(&tube->ready.heap) && heap_valid(&tube->delayed) &&
+           heap_valid(&tube->buried);
 }
 
 bool broker_valid(const struct broker *broker)
@@ -86,10 +131,10 @@ bool broker_valid(const struct broker *broker)
     if (broker->jobs.len > CHECK_JOBS_MAX)
         return true;
     struct broker_stats counted = count_jobs(broker, NULL);
-    size_t cursor = 0;
+    struct idtable_cursor cursor = {0};
     const struct job *job;
-    while ((job = idmap_next(&broker->jobs, &cursor)) != NULL)
-        if (!job_valid(broker, job))
+    while ((job = idtable_next(&broker->jobs, &cursor)) != NULL)
+        if (!job_valid(broker, job) || !lease_valid(job))
             return false;
     const struct list_node *node = list_first(&broker->tube_list);
     for (; node != NULL; node = list_next(&broker->tube_list, node)) {
@@ -100,5 +145,5 @@ bool broker_valid(const struct broker *broker)
     }
     return counts_equal(&broker->stats, &counted) &&
            broker->all.unfinished == counted.ready + counted.reserved + counted.delayed &&
-           heap_valid(&broker->due);
+           alarms_valid(broker);
 }

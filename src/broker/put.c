@@ -11,60 +11,59 @@
 
 #include <errno.h>
 
-#define TTR_MIN_NS HL_SECOND /* "ttr 0 -> 1" in the protocol */
-
-void job_offer(struct job *job)
+/* Whether one more is too many. */
+static bool jobs_full(uint64_t max, uint64_t present)
 {
-    tube_job_move(job, JOB_READY);
-    job->key_ns = 0;
-    MUST(queue_core_insert(&job->tube->ready, job));
-    /* Not in the heap: a waiting sink has it. From this moment it is reserved; the sink's thread
-     * finds that done when it wakes. */
-    if (job->pos == JOB_NOWHERE)
-        job_reserve(job);
+    return max != 0 && present >= max;
 }
 
-static int limits_check(const struct broker *broker, size_t len)
+static bool bytes_full(uint64_t max, uint64_t present, size_t len)
+{
+    return max != 0 && (present >= max || len > max - present);
+}
+
+int limits_check(const struct broker *broker, const struct broker_tube *tube, size_t len)
 {
     const struct broker_options *options = &broker->options;
-    if (broker->draining)
-        return EHOSTDOWN;
-    if (options->jobs_max != 0 && broker->jobs.len >= options->jobs_max)
-        return ENOBUFS;
-    if (options->bytes_max != 0 && (broker->stats.bytes >= options->bytes_max ||
-                                    len > options->bytes_max - broker->stats.bytes))
+    if (jobs_full(options->tube_jobs_max, tube_jobs(tube)) ||
+        bytes_full(options->tube_bytes_max, tube->stats.bytes, len))
         return ENOBUFS;
     return 0;
 }
 
-/* [held] Nothing has changed if it fails. */
+/* [held] Nothing has changed if it fails, except that beanstalkd uses an id up when it drains. */
 static int put_admit(struct broker *broker, struct job *job, bool delayed)
 {
-    struct broker_tube *tube = job->tube;
-    int rc = limits_check(broker, job->body->len);
+    const struct broker_options *options = &broker->options;
+    size_t len = job->body.len;
+    if (broker->draining) {
+        broker->last_id++;
+        return EHOSTDOWN;
+    }
+    if (jobs_full(options->jobs_max, broker->jobs.len) ||
+        bytes_full(options->bytes_max, broker->stats.bytes, len))
+        return ENOBUFS;
+    int rc = limits_check(broker, job->tube, len);
     if (rc == 0)
-        rc = delayed ? delay_room(tube) : queue_core_reserve(&tube->ready, 1);
+        rc = tube_room(job->tube, delayed ? JOB_DELAYED : JOB_READY);
     if (rc == 0)
-        rc = idmap_put(&broker->jobs, broker->last_id + 1, job);
+        rc = idtable_put(&broker->jobs, broker->last_id + 1, job);
     return rc;
 }
 
 /* [held] */
-static void put_commit(struct broker *broker, struct job *job, bool delayed)
+static void put_commit(struct broker *broker, struct job *job, int64_t due_ns)
 {
     struct broker_tube *tube = job->tube;
     job->id = ++broker->last_id;
     tube_ref(tube);
-    tube->stats.bytes += job->body->len;
-    broker->stats.bytes += job->body->len;
+    tube->stats.bytes += job->body.len;
+    broker->stats.bytes += job->body.len;
     tube->stats.totals.put++;
     broker->stats.totals.put++;
     queue_core_open_task(&tube->ready);
     queue_core_open_task(&broker->all);
-    if (delayed)
-        delay_insert(job);
-    else
-        job_offer(job);
+    tube_job_enter(job, due_ns != 0 ? JOB_DELAYED : JOB_READY, due_ns);
 }
 
 int broker_put(struct broker *broker, const struct broker_put_spec *spec, struct job_body **body,
@@ -75,36 +74,30 @@ int broker_put(struct broker *broker, const struct broker_put_spec *spec, struct
     bool delayed = spec->delay_ns > 0;
     if ((*body)->len > broker->options.body_max)
         return EMSGSIZE;
-    struct job *job;
-    int rc = job_new(&job, body);
-    if (rc != 0)
-        return rc;
+    struct job *job = job_from_body(body);
     job->pri = spec->pri;
-    job->ttr_ns = spec->ttr_ns < TTR_MIN_NS ? TTR_MIN_NS : spec->ttr_ns;
+    job_ttr_set(job, spec->ttr_ns);
     job->tube = spec->tube;
-    job->created_ns = clock_now_ns();
+    job->created_us = (uint64_t)(clock_now_ns() / 1000) & JOB_CREATED_US_MAX;
+    int rc = 0;
     if (delayed) {
         struct job_rare *rare = job_rare_need(job);
         if (rare == NULL)
             rc = ENOMEM;
         else
             rare->delay_ns = spec->delay_ns;
-        job->key_ns = clock_deadline(spec->delay_ns);
     }
     if (rc == 0) {
         broker_lock(broker);
         rc = put_admit(broker, job, delayed);
         if (rc == 0) {
-            put_commit(broker, job, delayed);
+            put_commit(broker, job, delayed ? clock_deadline(spec->delay_ns) : 0);
             *id = job->id;
             job = NULL;
         }
         broker_unlock(broker);
     }
-    if (rc != 0) {
-        *body = job->body;
-        job->body = NULL;
-        job_free(&job);
-    }
+    if (rc != 0)
+        *body = job_to_body(&job);
     return rc;
 }

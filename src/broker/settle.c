@@ -10,7 +10,7 @@
  * three steps are one hold of the lock.
  *
  * A delete is the same: the deleter reserves the job, whatever container it was in, and finishes
- * it.
+ * it. Clear is one delete after another, each with its own holds of the lock.
  */
 #include "broker/broker_priv.h"
 
@@ -18,10 +18,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* [held] The job belongs to this call until it is finished. */
+/* [held] The job belongs to this call until it is finished; its lease, if it had one, is over. */
 static void claim(struct job *job)
 {
     ASSERT(job->state == JOB_RESERVED && !job->settling);
+    if (job->rare != NULL && job->rare->token != 0)
+        lease_end(job);
     job->settling = true;
 }
 
@@ -30,37 +32,24 @@ static void leave(struct broker *broker, struct job *job)
 {
     struct broker_tube *tube = job->tube;
     tube_job_move(job, JOB_FINISHED);
-    const struct job *removed = idmap_remove(&broker->jobs, job->id);
+    const struct job *removed = idtable_remove(&broker->jobs, job->id);
     ASSERT(removed == job);
-    tube->stats.bytes -= job->body->len;
-    broker->stats.bytes -= job->body->len;
+    tube->stats.bytes -= job->body.len;
+    broker->stats.bytes -= job->body.len;
+    tube_unref(tube);
 }
 
-/* [held] What a burial needs. ENOMEM. */
-static int bury_room(struct job *job)
+/* [held] Takes *reason over. The slot was promised. */
+static void bury(struct broker *broker, struct job *job, char **reason)
 {
-    return job_rare_need(job) == NULL ? ENOMEM : heap_reserve(&job->tube->buried, 1);
-}
-
-/* [held] Takes *reason over. ENOMEM: nothing changed. */
-static int bury(struct broker *broker, struct job *job, char **reason)
-{
-    /* There was room when the job was claimed; others may have used it since. */
-    int rc = bury_room(job);
-    if (rc != 0)
-        return rc;
-    struct broker_tube *tube = job->tube;
     struct job_rare *rare = job->rare;
-    rare->buries++;
+    job_count(&rare->buries);
     free(rare->reason);
     rare->reason = *reason;
     *reason = NULL;
-    tube_job_move(job, JOB_BURIED);
     job->settling = false;
-    job->token = 0;
-    job->key_ns = ++broker->last_burial;
-    MUST(heap_insert(&tube->buried, job));
-    return 0;
+    heap_unpromise(&job->tube->buried);
+    tube_job_enter(job, JOB_BURIED, ++broker->last_burial);
 }
 
 /* [held] The task is closed, waiters and joiners get ready. */
@@ -82,6 +71,12 @@ static void count_finished(struct broker *broker, struct job *job, enum job_outc
     MUST(queue_core_close_task(&broker->all));
 }
 
+static void count_delete(struct broker_tube *tube)
+{
+    tube->stats.deletes++;
+    tube->broker->stats.deletes++;
+}
+
 /* Without the lock; the job is claimed, so it stays. */
 static void record_finished(struct broker *broker, const struct job_view *view,
                             const struct job_outcome *outcome)
@@ -96,10 +91,19 @@ static void record_finished(struct broker *broker, const struct job_view *view,
     broker_unlock(broker);
 }
 
-/* [held on entry, not on return] Finishes a claimed job. */
-static int finish(struct broker *broker, struct job *job, const struct job_outcome *outcome,
-                  char **reason)
+/*
+ * Takes *reason over if the job is buried; for that (FAILED) there must be room among the buried
+ * ones.
+ */
+void settle_finish(struct broker *broker, struct job *job, const struct job_outcome *outcome,
+                   char **reason)
 {
+    bool buries = outcome->kind == JOB_OUTCOME_FAILED;
+    claim(job);
+    if (buries)
+        heap_promise(&job->tube->buried);
+    if (outcome->kind == JOB_OUTCOME_DELETED)
+        count_delete(job->tube);
     if (broker->options.finished != NULL) {
         struct job_view view;
         view_copy(job, &view);
@@ -107,32 +111,24 @@ static int finish(struct broker *broker, struct job *job, const struct job_outco
         record_finished(broker, &view, outcome);
         broker_lock(broker);
     }
-    if (outcome->kind == JOB_OUTCOME_FAILED) {
-        int rc = bury(broker, job, reason);
-        if (rc == 0)
-            count_finished(broker, job, outcome->kind);
-        else
-            job->settling = false;
+    if (buries) {
+        bury(broker, job, reason);
+        count_finished(broker, job, outcome->kind);
         broker_unlock(broker);
-        return rc;
+        return;
     }
     count_finished(broker, job, outcome->kind);
     leave(broker, job);
-    tube_unref(job->tube);
     broker_unlock(broker);
     job_free(&job);
-    return 0;
 }
 
-/* [held] */
-static int give_back(struct job *job)
+/* [held] The lease of whoever shows its token: a sink's, or one that was taken with a token. */
+static struct job *job_under_token(const struct broker *broker, uint64_t id, uint64_t token)
 {
-    int rc = queue_core_reserve(&job->tube->ready, 1);
-    if (rc != 0)
-        return rc;
-    job->token = 0;
-    job_offer(job);
-    return 0;
+    struct job *job = idtable_get(&broker->jobs, id);
+    bool leased = job != NULL && job->state == JOB_RESERVED && !job->settling;
+    return leased && token != 0 && job->rare->token == token ? job : NULL;
 }
 
 int broker_settle(struct broker *broker, uint64_t id, uint64_t token,
@@ -145,48 +141,84 @@ int broker_settle(struct broker *broker, uint64_t id, uint64_t token,
             return ENOMEM;
     }
     broker_lock(broker);
-    struct job *job = idmap_get(&broker->jobs, id);
-    int rc;
-    if (job == NULL || job->state != JOB_RESERVED || job->settling || job->token != token) {
-        rc = ESTALE;
-        broker_unlock(broker);
-    } else if (!job_outcome_finishes(outcome->kind)) {
-        rc = give_back(job);
-        broker_unlock(broker);
-    } else {
-        rc = outcome->kind == JOB_OUTCOME_FAILED ? bury_room(job) : 0;
+    struct job *job = job_under_token(broker, id, token);
+    int rc = job == NULL ? ESTALE : 0;
+    if (rc == 0 && outcome->kind == JOB_OUTCOME_FAILED)
+        rc = tube_room(job->tube, JOB_BURIED);
+    if (rc == 0 && job_outcome_finishes(outcome->kind))
+        settle_finish(broker, job, outcome, &reason);
+    else {
         if (rc == 0) {
-            claim(job);
-            rc = finish(broker, job, outcome, &reason);
-        } else
-            broker_unlock(broker);
+            lease_end(job);
+            lease_give_back(job);
+        }
+        broker_unlock(broker);
     }
     free(reason);
     return rc;
 }
 
-int broker_delete(struct broker *broker, uint64_t id)
+void settle_delete_idle(struct broker *broker, struct job *job)
 {
-    broker_lock(broker);
-    struct job *job = idmap_get(&broker->jobs, id);
-    if (job == NULL || job->state == JOB_RESERVED) {
-        broker_unlock(broker);
-        return ENOENT;
-    }
     tube_job_leave(job);
     if (job->state == JOB_BURIED) {
         /* It was finished, recorded and counted when it failed. */
+        count_delete(job->tube);
         leave(broker, job);
-        tube_unref(job->tube);
         broker_unlock(broker);
         job_free(&job);
-        return 0;
+        return;
     }
     tube_job_move(job, JOB_RESERVED);
-    claim(job);
     struct job_outcome outcome;
     job_outcome_init(&outcome);
     outcome.kind = JOB_OUTCOME_DELETED;
     char *no_reason = NULL;
-    return finish(broker, job, &outcome, &no_reason);
+    settle_finish(broker, job, &outcome, &no_reason);
+}
+
+int broker_delete(struct broker *broker, uint64_t id)
+{
+    broker_lock(broker);
+    struct job *job = idtable_get(&broker->jobs, id);
+    if (job == NULL || job->state == JOB_RESERVED) {
+        broker_unlock(broker);
+        return ENOENT;
+    }
+    settle_delete_idle(broker, job);
+    return 0;
+}
+
+/* [held] Any job of the tube that nobody has, from the cheapest end of its container; or NULL. */
+static struct job *any_idle(const struct broker_tube *tube)
+{
+    const struct heap *const heaps[] = {&tube->ready.heap, &tube->delayed, &tube->buried};
+    for (size_t i = 0; i < sizeof(heaps) / sizeof(heaps[0]); i++)
+        if (heaps[i]->len > 0)
+            return heaps[i]->slot[heaps[i]->len - 1];
+    return NULL;
+}
+
+int broker_clear(struct broker *broker, const char *name, size_t len, uint64_t *cleared)
+{
+    uint64_t done = 0;
+    broker_lock(broker);
+    struct broker_tube *tube = tube_find(broker, name, len);
+    if (tube == NULL) {
+        broker_unlock(broker);
+        return ENOENT;
+    }
+    tube_ref(tube);
+    /* As many as there are now: what is put meanwhile can't keep this going for ever. */
+    uint64_t count = tube_jobs(tube) - tube->stats.reserved;
+    struct job *job;
+    while (done < count && (job = any_idle(tube)) != NULL) {
+        settle_delete_idle(broker, job);
+        done++;
+        broker_lock(broker);
+    }
+    tube_unref(tube);
+    broker_unlock(broker);
+    *cleared = done;
+    return 0;
 }

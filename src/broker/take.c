@@ -3,7 +3,7 @@
  * Take: sinks, and how a ready job becomes a lease.
  *
  * A sink stands in the lines of all its tubes at once. A job that is put while it waits goes to it
- * directly and is reserved at that moment, by the putting thread (job_offer); the sink's thread
+ * directly and is reserved at that moment, by the putting thread (lease_given); the sink's thread
  * then only writes down its lease. Stopping a sink uses the same door: each has a control core of
  * its own, last in the array, and one item put there wakes it.
  */
@@ -15,17 +15,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-void job_reserve(struct job *job)
-{
-    tube_job_move(job, JOB_RESERVED);
-    if (job->reserves < JOB_RESERVES_MAX)
-        job->reserves++;
-    job->token = ++job->tube->broker->last_token;
-    job->key_ns = clock_deadline(job->ttr_ns);
-}
+/* How often a waiting sink without memory for a lease looks for some. */
+#define MEMORY_RETRY_NS HL_SECOND
 
 static void sink_memory_free(struct broker_sink *sink)
 {
+    job_rare_free(&sink->spare);
     free(sink->tubes);
     free(sink->cores);
     free(sink->links);
@@ -139,21 +134,47 @@ static void waiting_add(struct broker_sink *sink, int by)
         sink->tubes[i]->stats.waiting += more;
 }
 
+/* [held] Waits in the lines of the cores from that one on. */
+static int lines_wait(struct broker_sink *sink, struct sink_wait *wait, size_t from,
+                      int64_t deadline_ns)
+{
+    size_t count = sink->tube_count + 1 - from;
+    memset(sink->links, 0, count * sizeof(*sink->links));
+    queue_wait_get(&wait->wait, sink->cores + from, sink->links, count);
+    return queue_wait_block(&wait->wait, sink->broker->domain, deadline_ns, "queue get",
+                            sink->name);
+}
+
 /* [held] Waits in all lines; *job is then reserved already. */
 static int sink_wait(struct broker_sink *sink, int64_t deadline_ns, struct job **job)
 {
-    struct queue_wait wait = {0};
-    memset(sink->links, 0, (sink->tube_count + 1) * sizeof(*sink->links));
+    struct sink_wait wait = {.sink = sink};
     waiting_add(sink, 1);
-    queue_wait_get(&wait, sink->cores, sink->links, sink->tube_count + 1);
-    int rc = queue_wait_block(&wait, sink->broker->domain, deadline_ns, "queue get", sink->name);
+    int rc = lines_wait(sink, &wait, 0, deadline_ns);
     waiting_add(sink, -1);
     if (rc != 0)
         return rc;
-    ASSERT(wait.result == 0); /* tubes are never shut down */
-    if (wait.from == &sink->control)
+    ASSERT(wait.wait.result == 0); /* tubes are never shut down */
+    if (wait.wait.from == &sink->control)
         return ESHUTDOWN;
-    *job = wait.item;
+    *job = wait.wait.item;
+    return 0;
+}
+
+/* [held] The memory of the next lease. Without any, who has time looks again once a second. */
+static int spare_need(struct broker_sink *sink, int64_t deadline_ns)
+{
+    while (sink->spare == NULL && (sink->spare = job_rare_new()) == NULL) {
+        int64_t now = clock_now_ns();
+        if (deadline_ns <= now)
+            return ENOMEM;
+        struct sink_wait wait = {.sink = sink};
+        int64_t left_ns = deadline_ns - now;
+        (void)lines_wait(sink, &wait, sink->tube_count,
+                         clock_deadline(left_ns < MEMORY_RETRY_NS ? left_ns : MEMORY_RETRY_NS));
+        if (sink->stopped)
+            return ESHUTDOWN;
+    }
     return 0;
 }
 
@@ -162,14 +183,22 @@ static int sink_get(struct broker_sink *sink, int64_t timeout_ns, struct job **j
 {
     if (sink->stopped)
         return ESHUTDOWN;
+    int64_t deadline_ns = clock_deadline(timeout_ns);
+    int rc = spare_need(sink, deadline_ns);
+    if (rc != 0)
+        return rc;
     void *item;
     size_t which;
-    int rc = queue_core_take_any(sink->cores, sink->tube_count, &item, &which);
+    rc = queue_core_take_any(sink->cores, sink->tube_count, &item, &which);
     if (rc == EAGAIN)
-        return timeout_ns > 0 ? sink_wait(sink, clock_deadline(timeout_ns), job) : ETIMEDOUT;
+        return timeout_ns > 0 ? sink_wait(sink, deadline_ns, job) : ETIMEDOUT;
     ASSERT(rc == 0);
     *job = item;
-    job_reserve(*job);
+    if ((*job)->rare == NULL) {
+        (*job)->rare = sink->spare;
+        sink->spare = NULL;
+    }
+    lease_begin(*job, NULL);
     return 0;
 }
 
@@ -180,21 +209,7 @@ int broker_take(struct broker_sink *sink, struct broker_lease *lease, int64_t ti
     broker_lock(sink->broker);
     int rc = sink_get(sink, timeout_ns, &job);
     if (rc == 0)
-        *lease = (struct broker_lease){
-            .id = job->id,
-            .token = job->token,
-            .body = job_body_ref(job->body),
-            .tube = job->tube->name,
-            .pri = job->pri,
-            .attempt = job->reserves,
-            .ttr_ns = job->ttr_ns,
-            .reserved_ns = clock_now_ns(),
-        };
+        lease_fill(job, lease);
     broker_unlock(sink->broker);
     return rc;
-}
-
-void broker_lease_fini(struct broker_lease *lease)
-{
-    job_body_unref(&lease->body);
 }

@@ -6,6 +6,7 @@
  * millions of names over its life keeps only those in use. A job's state changes in one place,
  * tube_job_move, which keeps the counts of its tube and of the broker right.
  */
+#include "base/clock.h"
 #include "broker/broker_priv.h"
 
 #include <errno.h>
@@ -26,7 +27,12 @@ static int tube_make(struct broker *broker, const char *name, size_t len, struct
         return ENOMEM;
     memcpy(tube->name, name, len);
     tube->name_len = len;
-    int rc = strmap_put(&broker->tubes, tube->name, len, tube);
+    int rc = alarm_init(broker, &tube->alarm, ALARM_TUBE);
+    if (rc == 0) {
+        rc = strmap_put(&broker->tubes, tube->name, len, tube);
+        if (rc != 0)
+            alarm_fini(broker, &tube->alarm);
+    }
     if (rc != 0) {
         free(tube);
         return rc;
@@ -37,10 +43,11 @@ static int tube_make(struct broker *broker, const char *name, size_t len, struct
                     &(struct queue_core_options){.name = tube->name,
                                                  .order = HL_QUEUE_PRIORITY,
                                                  .less = job_ready_less,
-                                                 .moved = job_moved});
+                                                 .moved = job_moved,
+                                                 .given = lease_given});
     heap_init(&tube->delayed, job_key_less, NULL, job_moved);
     heap_init(&tube->buried, job_key_less, NULL, job_moved);
-    tube->due_pos = HEAP_NOWHERE;
+    tube->pause_end_ns = CLOCK_NEVER;
     list_node_init(&tube->node);
     list_append(&broker->tube_list, &tube->node);
     broker->stats.tubes++;
@@ -51,7 +58,7 @@ static int tube_make(struct broker *broker, const char *name, size_t len, struct
 static void tube_vanish(struct broker_tube *tube)
 {
     struct broker *broker = tube->broker;
-    ASSERT(tube->due_pos == HEAP_NOWHERE);
+    alarm_fini(broker, &tube->alarm);
     strmap_remove(&broker->tubes, tube->name, tube->name_len);
     list_remove(&tube->node);
     broker->stats.tubes--;
@@ -115,17 +122,98 @@ static void state_add(struct broker_stats *stats, const struct job *job, uint64_
         stats->urgent += by;
 }
 
+static const uint64_t one_less = UINT64_MAX; /* unsigned arithmetic wraps by definition */
+
+/* Whether a job of that state has the promise of a slot among the ready ones of its tube. */
+static bool state_comes_back(enum job_state state)
+{
+    return state == JOB_DELAYED || state == JOB_RESERVED;
+}
+
 void tube_job_move(struct job *job, enum job_state to)
 {
     struct broker_tube *tube = job->tube;
     MAGIC_CHECK(tube, BROKER_TUBE_MAGIC);
-    ASSERT(job->pos == JOB_NOWHERE);      /* containers are left before, entered after */
-    const uint64_t one_less = UINT64_MAX; /* unsigned arithmetic wraps by definition */
+    ASSERT(job->pos == JOB_NOWHERE); /* containers are left before, entered after */
+    bool had = state_comes_back((enum job_state)job->state), needs = state_comes_back(to);
+    if (had && !needs)
+        heap_unpromise(&tube->ready.heap);
+    else if (!had && needs)
+        heap_promise(&tube->ready.heap);
     state_add(&tube->stats, job, one_less);
     state_add(&tube->broker->stats, job, one_less);
     job_move(job, to);
     state_add(&tube->stats, job, 1);
     state_add(&tube->broker->stats, job, 1);
+}
+
+void tube_job_transfer(struct job *job, struct broker_tube *to)
+{
+    struct broker_tube *from = job->tube;
+    ASSERT(job->pos == JOB_NOWHERE);
+    if (state_comes_back((enum job_state)job->state)) {
+        heap_unpromise(&from->ready.heap);
+        heap_promise(&to->ready.heap);
+    }
+    state_add(&from->stats, job, one_less);
+    state_add(&to->stats, job, 1);
+    from->stats.bytes -= job->body.len;
+    to->stats.bytes += job->body.len;
+    job->tube = to;
+}
+
+void tube_job_reopen(struct job *job)
+{
+    struct broker_tube *tube = job->tube;
+    ASSERT(job->state == JOB_BURIED);
+    tube->stats.totals.kicked++;
+    tube->broker->stats.totals.kicked++;
+    queue_core_open_task(&tube->ready);
+    queue_core_open_task(&tube->broker->all);
+}
+
+int tube_room(struct broker_tube *tube, enum job_state state)
+{
+    int rc = 0;
+    if (state == JOB_DELAYED)
+        rc = heap_reserve(&tube->delayed, 1);
+    else if (state == JOB_BURIED)
+        return heap_reserve(&tube->buried, 1);
+    if (rc == 0) /* a delayed job comes back */
+        rc = queue_core_reserve(&tube->ready, 1);
+    return rc;
+}
+
+void tube_job_enter(struct job *job, enum job_state state, int64_t key_ns)
+{
+    struct broker_tube *tube = job->tube;
+    if (job->state != state)
+        tube_job_move(job, state);
+    if (state == JOB_READY) {
+        MUST(queue_core_insert(&tube->ready, job)); /* whoever waits has it reserved: lease_given */
+        return;
+    }
+    job->rare->key_ns = key_ns;
+    if (state == JOB_DELAYED) {
+        MUST(heap_insert(&tube->delayed, job));
+        tube_alarm_update(tube);
+    } else {
+        ASSERT(state == JOB_BURIED);
+        MUST(heap_insert(&tube->buried, job));
+    }
+}
+
+struct broker_tube *tube_of_core(struct queue_core *core)
+{
+    struct broker_tube *tube = CONTAINER_OF(core, struct broker_tube, ready);
+    MAGIC_CHECK(tube, BROKER_TUBE_MAGIC);
+    return tube;
+}
+
+uint64_t tube_jobs(const struct broker_tube *tube)
+{
+    const struct broker_stats *stats = &tube->stats;
+    return stats->ready + stats->reserved + stats->delayed + stats->buried;
 }
 
 void tube_job_leave(struct job *job)
@@ -135,10 +223,15 @@ void tube_job_leave(struct job *job)
         queue_core_remove(&job->tube->ready, job->pos);
         break;
     case JOB_IN_DELAYED:
-        delay_remove(job);
+        heap_remove(&job->tube->delayed, job->pos);
+        tube_alarm_update(job->tube);
         break;
     case JOB_IN_BURIED:
         heap_remove(&job->tube->buried, job->pos);
+        break;
+    case JOB_IN_LEASES:
+        if (job->rare != NULL && job->rare->token != 0)
+            lease_end(job);
         break;
     case JOB_IN_NONE:
         break;

@@ -19,13 +19,13 @@ void view_copy(const struct job *job, struct job_view *view)
     memcpy(view->tube, job->tube->name, job->tube->name_len + 1);
     view->state = (enum job_state)job->state;
     view->pri = job->pri;
-    view->ttr_ns = job->ttr_ns;
-    view->created_ns = job->created_ns;
-    view->age_ns = now - job->created_ns;
-    bool timed = job->state == JOB_RESERVED || job->state == JOB_DELAYED;
-    view->time_left_ns = timed ? job->key_ns - now : 0;
-    view->size = job->body->len;
-    view->reserves = job->reserves;
+    view->ttr_ns = job_ttr_ns(job);
+    view->created_ns = job_created_ns(job);
+    view->age_ns = now - view->created_ns;
+    bool timed = rare != NULL && (job->state == JOB_RESERVED || job->state == JOB_DELAYED);
+    view->time_left_ns = timed ? rare->key_ns - now : 0;
+    view->size = job->body.len;
+    view->reserves = rare != NULL ? rare->reserves : 0;
     view->delay_ns = rare != NULL ? rare->delay_ns : 0;
     view->timeouts = rare != NULL ? rare->timeouts : 0;
     view->releases = rare != NULL ? rare->releases : 0;
@@ -39,11 +39,30 @@ int broker_peek(struct broker *broker, uint64_t id, struct job_view *view,
                 struct job_body **body_or_null)
 {
     broker_lock(broker);
-    struct job *job = idmap_get(&broker->jobs, id);
+    struct job *job = idtable_get(&broker->jobs, id);
     if (job != NULL) {
         view_copy(job, view);
         if (body_or_null != NULL)
-            *body_or_null = job_body_ref(job->body);
+            *body_or_null = job_body_ref(&job->body);
+    }
+    broker_unlock(broker);
+    return job != NULL ? 0 : ENOENT;
+}
+
+int broker_peek_first(struct broker *broker, struct broker_tube *tube, enum job_state state,
+                      struct job_view *view, struct job_body **body_or_null)
+{
+    MAGIC_CHECK(tube, BROKER_TUBE_MAGIC);
+    ASSERT(state == JOB_READY || state == JOB_DELAYED || state == JOB_BURIED);
+    const struct heap *heap = state == JOB_READY     ? &tube->ready.heap
+                              : state == JOB_DELAYED ? &tube->delayed
+                                                     : &tube->buried;
+    broker_lock(broker);
+    struct job *job = heap_first(heap);
+    if (job != NULL) {
+        view_copy(job, view);
+        if (body_or_null != NULL)
+            *body_or_null = job_body_ref(&job->body);
     }
     broker_unlock(broker);
     return job != NULL ? 0 : ENOENT;
@@ -54,6 +73,8 @@ static void tube_stats_copy(const struct broker_tube *tube, struct broker_stats 
 {
     *stats = tube->stats;
     stats->unfinished = tube->ready.unfinished;
+    stats->pause_left_ns =
+        tube->pause_end_ns != CLOCK_NEVER ? tube->pause_end_ns - clock_now_ns() : 0;
 }
 
 void broker_stats(struct broker *broker, struct broker_stats *stats)

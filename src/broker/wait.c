@@ -59,7 +59,7 @@ void wait_finish(struct job *job)
 /* [held] EALREADY: the job is finished, nothing was lined up. */
 static int wait_line_up(struct broker *broker, uint64_t id, struct broker_waiter *waiter)
 {
-    struct job *job = idmap_get(&broker->jobs, id);
+    struct job *job = idtable_get(&broker->jobs, id);
     if (job == NULL)
         return ENOENT;
     if (job->state == JOB_BURIED)

@@ -1,36 +1,43 @@
 // SPDX-License-Identifier: MIT
 /*
- * Bodies: bytes with a count of holders, in one piece of memory.
+ * Bodies: the bytes of a job, allocated together with its header.
  *
- * The count is what makes a peek and a delete at the same moment both right: each holds the body as
- * long as it needs it, whoever lets go last frees it. The bytes are written before the body is
- * shared and never after, so readers need no lock.
+ * The count of references is what makes a peek and a delete at the same moment both right: each
+ * holds the memory as long as it needs it, whoever lets go last frees it. The bytes are written
+ * before the body is shared and never after, so readers need no lock; neither is the magic number
+ * wiped before the end, because who still reads the body checks it.
  */
 #include "base/magic.h"
-#include "job/job.h"
+#include "job/job_priv.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
-#define JOB_BODY_MAGIC 0x6a0b0d01u
+static struct job *body_job(struct job_body *body)
+{
+    ASSERT(body != NULL);
+    struct job *job = CONTAINER_OF(body, struct job, body);
+    MAGIC_CHECK(job, JOB_MAGIC);
+    return job;
+}
 
 int job_body_new(struct job_body **out, size_t len)
 {
-    if (len > SIZE_MAX - sizeof(struct job_body))
+    if (len > JOB_BODY_MAX)
         return ENOMEM;
-    struct job_body *body = malloc(sizeof(*body) + len);
-    if (body == NULL)
+    struct job *job = malloc(sizeof(*job) + len);
+    if (job == NULL)
         return ENOMEM;
-    MAGIC_INIT(body, JOB_BODY_MAGIC);
-    atomic_init(&body->refs, 1);
-    body->len = len;
-    *out = body;
+    MAGIC_INIT(job, JOB_MAGIC);
+    atomic_init(&job->body.refs, 1);
+    job->body.len = (uint32_t)len;
+    *out = &job->body;
     return 0;
 }
 
 struct job_body *job_body_ref(struct job_body *body)
 {
-    MAGIC_CHECK(body, JOB_BODY_MAGIC);
+    (void)body_job(body);
     uint32_t before = atomic_fetch_add_explicit(&body->refs, 1, memory_order_relaxed);
     ASSERT(before > 0 && before < UINT32_MAX);
     return body;
@@ -40,11 +47,11 @@ void job_body_unref(struct job_body **body)
 {
     if (*body == NULL)
         return;
-    struct job_body *mine;
-    MAGIC_TAKE(mine, body, JOB_BODY_MAGIC);
+    struct job *mine = body_job(*body);
+    *body = NULL;
     /* Release: what this holder read happened before the free; acquire: the free comes after that
      * of all others. */
-    uint32_t before = atomic_fetch_sub_explicit(&mine->refs, 1, memory_order_acq_rel);
+    uint32_t before = atomic_fetch_sub_explicit(&mine->body.refs, 1, memory_order_acq_rel);
     ASSERT(before > 0);
     if (before > 1)
         return;

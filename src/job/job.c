@@ -6,47 +6,97 @@
  * A million of them may wait, so the header is small and what few jobs need is in a side record
  * (job_rare) that is made when it is first needed.
  */
-#include "job/job.h"
 #include "base/magic.h"
+#include "job/job_priv.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#define JOB_MAGIC 0x6a0b0000u
 #define JOB_RARE_MAGIC 0x6a0b0a0eu
+#define NS_PER_S INT64_C(1000000000)
 
-_Static_assert(sizeof(struct job) <= 80, "the header of a job has grown");
+/* With a body of 64 bytes, that is the 120 bytes which malloc has in a chunk of 128. */
+_Static_assert(offsetof(struct job, body.bytes) == 56, "the header of a job has changed its size");
 
-int job_new(struct job **out, struct job_body **body)
+struct job *job_from_body(struct job_body **body)
 {
     ASSERT(body != NULL && *body != NULL);
-    struct job *job = calloc(1, sizeof(*job));
-    if (job == NULL)
-        return ENOMEM;
-    MAGIC_INIT(job, JOB_MAGIC);
-    job->state = JOB_NEW;
-    job->pos = JOB_NOWHERE;
-    job->body = *body;
+    struct job *job = CONTAINER_OF(*body, struct job, body);
+    MAGIC_CHECK(job, JOB_MAGIC);
+    ASSERT(atomic_load_explicit(&job->body.refs, memory_order_relaxed) == 1);
     *body = NULL;
-    *out = job;
-    return 0;
+    job->pri = 0;
+    job->id = 0;
+    job->pos = JOB_NOWHERE;
+    job->ttr_s = 1;
+    job->tube = NULL;
+    job->created_us = 0;
+    job->state = JOB_NEW;
+    job->settling = 0;
+    job->rare = NULL;
+    return job;
 }
 
-void job_free(struct job **job)
+struct job_body *job_to_body(struct job **job)
 {
     struct job *mine;
     MAGIC_TAKE(mine, job, JOB_MAGIC);
     ASSERT(mine->pos == JOB_NOWHERE);
-    if (mine->rare != NULL) {
-        MAGIC_CHECK(mine->rare, JOB_RARE_MAGIC);
-        ASSERT(list_empty(&mine->rare->waiters));
-        free(mine->rare->reason);
-        MAGIC_WIPE(mine->rare);
-        free(mine->rare);
-    }
-    job_body_unref(&mine->body);
+    job_rare_free(&mine->rare);
+    return &mine->body;
+}
+
+void job_free(struct job **job)
+{
+    struct job_body *body = job_to_body(job);
+    job_body_unref(&body);
+}
+
+int64_t job_ttr_ns(const struct job *job)
+{
+    return (int64_t)job->ttr_s * NS_PER_S;
+}
+
+void job_ttr_set(struct job *job, int64_t ttr_ns)
+{
+    if (ttr_ns <= NS_PER_S)
+        job->ttr_s = 1;
+    else if (ttr_ns > (int64_t)JOB_TTR_MAX_S * NS_PER_S)
+        job->ttr_s = JOB_TTR_MAX_S;
+    else
+        job->ttr_s = (uint32_t)((ttr_ns + NS_PER_S - 1) / NS_PER_S);
+}
+
+int64_t job_created_ns(const struct job *job)
+{
+    return (int64_t)job->created_us * 1000;
+}
+
+void job_count(uint32_t *counter)
+{
+    if (*counter < UINT32_MAX)
+        (*counter)++;
+}
+
+struct job_rare *job_rare_new(void)
+{
+    struct job_rare *rare = calloc(1, sizeof(*rare));
+    if (rare == NULL)
+        return NULL;
+    MAGIC_INIT(rare, JOB_RARE_MAGIC);
+    list_init(&rare->waiters);
+    return rare;
+}
+
+void job_rare_free(struct job_rare **rare)
+{
+    if (*rare == NULL)
+        return;
+    struct job_rare *mine;
+    MAGIC_TAKE(mine, rare, JOB_RARE_MAGIC);
+    ASSERT(list_empty(&mine->waiters));
+    free(mine->reason);
     MAGIC_WIPE(mine);
     free(mine);
 }
@@ -54,15 +104,9 @@ void job_free(struct job **job)
 struct job_rare *job_rare_need(struct job *job)
 {
     MAGIC_CHECK(job, JOB_MAGIC);
-    if (job->rare != NULL)
-        return job->rare;
-    struct job_rare *rare = calloc(1, sizeof(*rare));
-    if (rare == NULL)
-        return NULL;
-    MAGIC_INIT(rare, JOB_RARE_MAGIC);
-    list_init(&rare->waiters);
-    job->rare = rare;
-    return rare;
+    if (job->rare == NULL)
+        job->rare = job_rare_new();
+    return job->rare;
 }
 
 void job_move(struct job *job, enum job_state to)
@@ -75,7 +119,7 @@ void job_move(struct job *job, enum job_state to)
                  job_state_word(from), job_state_word(to));
         CANT_HAPPEN(what);
     }
-    job->state = to & 15U;
+    job->state = (unsigned)to & 15U;
 }
 
 bool job_ready_less(const void *a, const void *b, const void *arg)
@@ -91,8 +135,8 @@ bool job_key_less(const void *a, const void *b, const void *arg)
 {
     (void)arg;
     const struct job *one = a, *two = b;
-    if (one->key_ns != two->key_ns)
-        return one->key_ns < two->key_ns;
+    if (one->rare->key_ns != two->rare->key_ns)
+        return one->rare->key_ns < two->rare->key_ns;
     return one->id < two->id;
 }
 

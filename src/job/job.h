@@ -7,8 +7,8 @@
  * records are immutable once shared and counted with atomic references, so they pass between
  * threads freely.
  *
- * Memory: a queued job costs its header (80 bytes), its body (16 bytes and the bytes), and nothing
- * else; what few jobs need (a reason, waiters, rare counters) is in a side record made on demand.
+ * Memory: a job and its body are one piece, 56 bytes and the body's. What few jobs need (a lease, a
+ * delay, counters, a reason, waiters) is in a side record, job_rare, made on demand.
  */
 #ifndef JOB_JOB_H
 #define JOB_JOB_H
@@ -45,7 +45,13 @@ enum job_state {
 };
 
 /* Where the broker keeps a job. */
-enum job_container { JOB_IN_NONE = 0, JOB_IN_READY, JOB_IN_DELAYED, JOB_IN_BURIED };
+enum job_container {
+    JOB_IN_NONE = 0,
+    JOB_IN_READY,
+    JOB_IN_DELAYED,
+    JOB_IN_BURIED,
+    JOB_IN_LEASES /* of whoever has it; a local worker's lease is in none */
+};
 
 /* Pure: the container of every job in that state. */
 enum job_container job_container(enum job_state state);
@@ -58,16 +64,18 @@ bool job_may_move(enum job_state from, enum job_state to);
 
 /*
  * The bytes of a job. Whoever receives a job makes the body, fills `bytes` while it is the only
- * holder, and hands it over; from then on nobody writes to it.
+ * holder, and hands it over; from then on nobody writes to it. The body is the end of a struct job,
+ * which is allocated with it; a reference keeps the whole.
  */
 struct job_body {
-    unsigned magic;
     _Atomic uint32_t refs;
-    size_t len;
+    uint32_t len;
     char bytes[];
 };
 
-/* With one reference; `bytes` is not initialised. ENOMEM. */
+#define JOB_BODY_MAX UINT32_MAX
+
+/* With one reference; `bytes` is not initialised. ENOMEM (also above JOB_BODY_MAX). */
 int job_body_new(struct job_body **out, size_t len);
 struct job_body *job_body_ref(struct job_body *body);
 /* Drops the caller's reference and nulls *body (which may be NULL already). */
@@ -77,51 +85,66 @@ void job_body_unref(struct job_body **body);
 
 #define JOB_REASON_MAX 256 /* bytes of a reason with its NUL; longer ones are cut */
 
-/* What few jobs have. */
+struct broker_tube;
+struct broker_holder;
+
+/* What few jobs have. Every delayed, buried or leased one does. */
 struct job_rare {
     unsigned magic;
-    uint32_t timeouts, releases, buries, kicks;
-    int64_t delay_ns;    /* as asked for by put (or by release) */
-    struct list waiters; /* the broker's: who waits for the end of this job */
-    char *reason;        /* why it was buried; NULL: none */
+    uint32_t reserves, timeouts, releases, buries, kicks; /* they stay at the largest */
+    int64_t delay_ns;                                     /* as asked for by put (or by release) */
+    /* delayed: when it becomes ready; leased: when its TTR is over; buried: order of burial */
+    int64_t key_ns;
+    uint64_t token;               /* of the present lease; 0: none */
+    struct broker_holder *holder; /* whose lease it is; NULL: none, or a local worker's */
+    struct list waiters;          /* the broker's: who waits for the end of this job */
+    char *reason;                 /* why it was buried; NULL: none */
 };
 
-struct broker_tube;
-
-/* Covered by the broker's domain, all of it. */
+/* Covered by the broker's domain, all but the body and `magic`, which don't change. */
 struct job {
     unsigned magic;
-    uint32_t pri;           /* 0 is the most urgent */
-    uint32_t pos;           /* in its container's heap; JOB_NOWHERE: in none */
-    unsigned state : 4;     /* enum job_state */
-    unsigned settling : 1;  /* reserved, its attempt is over and being recorded */
-    unsigned reserves : 27; /* how often it was reserved; stays at the largest */
+    uint32_t pri; /* 0 is the most urgent */
     uint64_t id;
+    uint32_t pos;             /* in its container's heap; JOB_NOWHERE: in none */
+    uint32_t ttr_s;           /* whole seconds, as the protocol has them */
     struct broker_tube *tube; /* the job holds a reference on it */
-    struct job_body *body;
-    int64_t created_ns; /* clock_now_ns at put */
-    int64_t ttr_ns;
-    /* delayed: when it becomes ready; reserved: when its TTR is over; buried: order of burial */
-    int64_t key_ns;
-    uint64_t token; /* of the present lease; 0: not reserved */
-    struct job_rare *rare;
+    uint64_t created_us : 54; /* clock_now_ns at put, in microseconds: enough for 570 years */
+    uint64_t state : 4;       /* enum job_state */
+    uint64_t settling : 1;    /* reserved, its attempt is over and being recorded */
+    struct job_rare *rare;    /* NULL: nothing of it is needed */
+    struct job_body body;     /* the last: its bytes follow */
 };
 
 #define JOB_NOWHERE UINT32_MAX
-#define JOB_RESERVES_MAX ((1U << 27) - 1)
+#define JOB_CREATED_US_MAX ((UINT64_C(1) << 54) - 1)
+#define JOB_TTR_MAX_S UINT32_MAX
 
-/* A job of state NEW that takes the body over (nulls *body). ENOMEM: the body stays the caller's.
- */
-int job_new(struct job **out, struct job_body **body);
+/* The job, of state NEW, that the body is the end of; takes the reference over and nulls *body.
+ * Nobody else may have one yet. */
+struct job *job_from_body(struct job_body **body);
+/* The way back, for a job that wasn't put after all. */
+struct job_body *job_to_body(struct job **job);
+/* Drops the side record and the job's reference on the body; other references keep the memory. */
 void job_free(struct job **job);
+
+int64_t job_ttr_ns(const struct job *job);
+/* Rounded up to whole seconds; at least one, at most JOB_TTR_MAX_S. */
+void job_ttr_set(struct job *job, int64_t ttr_ns);
+int64_t job_created_ns(const struct job *job);
+/* One more, if it isn't at the largest. */
+void job_count(uint32_t *counter);
 
 /* The side record, made if there is none. NULL: out of memory. */
 struct job_rare *job_rare_need(struct job *job);
+/* One for a job to come; free takes NULL, too. */
+struct job_rare *job_rare_new(void);
+void job_rare_free(struct job_rare **rare);
 
 /* Changes the state; a move that isn't in the table stops the program and names the job. */
 void job_move(struct job *job, enum job_state to);
 
-/* Orders for heaps: priority then id; key then id. `arg` isn't used. */
+/* Orders for heaps: priority then id; key then id (both have a side record). `arg` isn't used. */
 bool job_ready_less(const void *a, const void *b, const void *arg);
 bool job_key_less(const void *a, const void *b, const void *arg);
 /* `moved` for heaps: writes job->pos. */

@@ -90,6 +90,95 @@ struct broker_stats engine_stats(struct broker *broker)
     return stats;
 }
 
+struct broker_stats engine_tube_stats(struct broker *broker, const char *tube)
+{
+    struct broker_stats stats;
+    ck_assert_int_eq(broker_tube_stats(broker, tube, strlen(tube), &stats), 0);
+    return stats;
+}
+
+struct job_view engine_view(struct broker *broker, uint64_t id)
+{
+    struct job_view view;
+    ck_assert_int_eq(broker_peek(broker, id, &view, NULL), 0);
+    return view;
+}
+
+static void conn_fired(struct broker_reserver *reserver)
+{
+    struct engine_conn *conn = reserver->arg;
+    atomic_fetch_add(&conn->fired, 1);
+}
+
+void engine_conn_init(struct engine_conn *conn, struct broker *broker)
+{
+    memset(conn, 0, sizeof(*conn));
+    conn->reserver.fire = conn_fired;
+    conn->reserver.arg = conn;
+    ck_assert_int_eq(broker_holder_init(&conn->holder, broker), 0);
+}
+
+bool engine_conn_fini(struct engine_conn *conn)
+{
+    return broker_holder_fini(&conn->holder);
+}
+
+void engine_watch_only(struct engine_conn *conn, const char *tube)
+{
+    size_t count;
+    ck_assert_int_eq(broker_watch(&conn->holder, tube, strlen(tube), &count), 0);
+    while (broker_watch_count(&conn->holder) > 1) {
+        const char *name = broker_watch_name(&conn->holder, 0);
+        if (strcmp(name, tube) == 0)
+            name = broker_watch_name(&conn->holder, 1);
+        ck_assert_int_eq(broker_ignore(&conn->holder, name, strlen(name), &count), 0);
+    }
+}
+
+static uint64_t lease_drop(int rc, struct broker_lease *lease)
+{
+    if (rc != 0)
+        return 0;
+    uint64_t id = lease->id;
+    broker_lease_fini(lease);
+    return id;
+}
+
+int engine_reserve_rc(struct engine_conn *conn, int64_t timeout_ns, uint64_t *id)
+{
+    struct broker_lease lease;
+    int rc = broker_reserve(&conn->holder, &conn->reserver, timeout_ns, 0, &lease);
+    uint64_t got = lease_drop(rc, &lease);
+    if (id != NULL)
+        *id = got;
+    return rc;
+}
+
+uint64_t engine_reserve(struct engine_conn *conn)
+{
+    uint64_t id;
+    int rc = engine_reserve_rc(conn, 0, &id);
+    ck_assert_msg(rc == 0 || rc == ETIMEDOUT, "reserve: %d", rc);
+    return id;
+}
+
+uint64_t engine_reserve_token(struct engine_conn *conn, uint64_t *token)
+{
+    struct broker_lease lease;
+    ck_assert_int_eq(broker_reserve(&conn->holder, &conn->reserver, 0, BROKER_WITH_TOKEN, &lease),
+                     0);
+    *token = lease.token;
+    return lease_drop(0, &lease);
+}
+
+int engine_finish(struct engine_conn *conn, uint64_t *id)
+{
+    struct broker_lease lease;
+    int rc = broker_reserve_finish(&conn->holder, &lease);
+    *id = lease_drop(rc, &lease);
+    return rc;
+}
+
 void engine_await_waiting(struct broker *broker, uint64_t count)
 {
     while (engine_stats(broker).waiting != count)

@@ -28,6 +28,28 @@ uint64_t engine_take(struct broker_sink *sink, struct broker_lease *lease);
 int engine_settle(struct broker *broker, struct broker_lease *lease, enum job_outcome_kind kind);
 
 struct broker_stats engine_stats(struct broker *broker);
+struct broker_stats engine_tube_stats(struct broker *broker, const char *tube);
+struct job_view engine_view(struct broker *broker, uint64_t id);
+
+// A connection: a holder, and a reserver that notes when it fires.
+struct engine_conn {
+    struct broker_holder holder;
+    struct broker_reserver reserver;
+    _Atomic unsigned fired;
+};
+void engine_conn_init(struct engine_conn *conn, struct broker *broker);
+// Leaves as a lost connection does. Says whether the reserver would have been free at once.
+bool engine_conn_fini(struct engine_conn *conn);
+// Watches that tube and no other.
+void engine_watch_only(struct engine_conn *conn, const char *tube);
+// Reserves without waiting; 0 when nothing was ready.
+uint64_t engine_reserve(struct engine_conn *conn);
+// With a token: id and token of a ready job, which must be there.
+uint64_t engine_reserve_token(struct engine_conn *conn, uint64_t *token);
+// What a reserve answers (its lease is dropped; *id, if not NULL, gets the id or 0).
+int engine_reserve_rc(struct engine_conn *conn, int64_t timeout_ns, uint64_t *id);
+// The end of a wait: the result, and the id or 0.
+int engine_finish(struct engine_conn *conn, uint64_t *id);
 
 // Until as many sinks wait for a job.
 void engine_await_waiting(struct broker *broker, uint64_t count);

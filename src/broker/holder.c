@@ -1,0 +1,272 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Holders: what the broker knows of a connection, from its first command to its end, and what time
+ * does to it. Waiting is in reserve.c, leases are in lease.c.
+ *
+ * Most connections watch one tube and hold few jobs, so one watched tube and one link are in place
+ * and everything else is allocated when it is needed.
+ */
+#include "base/clock.h"
+#include "broker/broker_priv.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+int holder_start(struct broker_holder *holder, struct broker *broker)
+{
+    memset(holder, 0, sizeof(*holder));
+    int rc = alarm_init(broker, &holder->alarm, ALARM_HOLDER);
+    if (rc != 0)
+        return rc;
+    MAGIC_INIT(holder, BROKER_HOLDER_MAGIC);
+    holder->broker = broker;
+    heap_init(&holder->leases, job_key_less, NULL, job_moved);
+    holder->watched = &holder->first_watched;
+    holder->watch_cap = 1;
+    holder->links = &holder->first_link;
+    holder->link_cap = 1;
+    return 0;
+}
+
+void holder_stop(struct broker_holder *holder)
+{
+    ASSERT(holder->leases.len == 0 && holder->leases.promised == 0 && holder->watch_count == 0);
+    alarm_fini(holder->broker, &holder->alarm);
+    heap_fini(&holder->leases);
+    MAGIC_WIPE(holder);
+}
+
+/* ---- time ---- */
+
+void holder_alarm_update(struct broker_holder *holder)
+{
+    const struct job *soonest = heap_first(&holder->leases);
+    int64_t at_ns = soonest != NULL ? soonest->rare->key_ns : CLOCK_NEVER;
+    if (reserver_lined(holder)) {
+        if (soonest != NULL && at_ns != CLOCK_NEVER)
+            at_ns -= BROKER_MARGIN_NS;
+        if (holder->timeout_ns < at_ns)
+            at_ns = holder->timeout_ns;
+    }
+    alarm_set(holder->broker, &holder->alarm, at_ns);
+}
+
+static void lease_expire(struct broker_holder *holder, struct job *job)
+{
+    lease_end(job);
+    job_count(&job->rare->timeouts);
+    job->tube->stats.timeouts++;
+    holder->broker->stats.timeouts++;
+    lease_give_back(job);
+}
+
+void holder_due(struct broker_holder *holder, int64_t now_ns)
+{
+    MAGIC_CHECK(holder, BROKER_HOLDER_MAGIC);
+    struct job *soonest = heap_first(&holder->leases);
+    if (reserver_lined(holder)) {
+        bool soon = soonest != NULL && soonest->rare->key_ns - BROKER_MARGIN_NS <= now_ns;
+        queue_wait_make_ready(holder->broker->domain, &holder->reserver->wait,
+                              soon ? ETIME : ETIMEDOUT);
+        reserver_unlined(holder);
+        return;
+    }
+    ASSERT(soonest != NULL && soonest->rare->key_ns <= now_ns);
+    lease_expire(holder, soonest);
+}
+
+/* ---- watching ---- */
+
+/* [held] The index of the tube among the watched ones, or their number. */
+static uint32_t watch_find(const struct broker_holder *holder, const struct broker_tube *tube)
+{
+    uint32_t i = 0;
+    while (i < holder->watch_count && holder->watched[i] != &tube->ready)
+        i++;
+    return i;
+}
+
+/* [held] */
+static int watch_room(struct broker_holder *holder)
+{
+    if (holder->watch_count < holder->watch_cap)
+        return 0;
+    uint32_t cap = holder->watch_cap * 2;
+    bool in_place = holder->watched == &holder->first_watched;
+    struct queue_core **watched =
+        reallocarray(in_place ? NULL : holder->watched, cap, sizeof(*watched));
+    if (watched == NULL)
+        return ENOMEM;
+    if (in_place)
+        watched[0] = holder->first_watched;
+    holder->watched = watched;
+    holder->watch_cap = cap;
+    return 0;
+}
+
+/* [held] */
+static int watch_add(struct broker_holder *holder, const char *name, size_t len)
+{
+    struct broker *broker = holder->broker;
+    struct broker_tube *tube = tube_find(broker, name, len);
+    if (tube != NULL && watch_find(holder, tube) < holder->watch_count)
+        return 0;
+    int rc = watch_room(holder);
+    if (rc == 0)
+        rc = tube_need(broker, name, len, &tube);
+    if (rc != 0)
+        return rc;
+    tube->stats.watching++;
+    broker->stats.watching++;
+    holder->watched[holder->watch_count++] = &tube->ready;
+    return 0;
+}
+
+/* [held] The last one moves into the hole. */
+static void watch_remove(struct broker_holder *holder, uint32_t index)
+{
+    struct broker_tube *tube = tube_of_core(holder->watched[index]);
+    holder->watched[index] = holder->watched[--holder->watch_count];
+    tube->stats.watching--;
+    holder->broker->stats.watching--;
+    tube_unref(tube);
+}
+
+int broker_watch(struct broker_holder *holder, const char *name, size_t len, size_t *count)
+{
+    MAGIC_CHECK(holder, BROKER_HOLDER_MAGIC);
+    ASSERT(holder->reserver == NULL);
+    int rc = job_tube_name_check(name, len);
+    if (rc != 0)
+        return rc;
+    broker_lock(holder->broker);
+    rc = watch_add(holder, name, len);
+    broker_unlock(holder->broker);
+    *count = holder->watch_count;
+    return rc;
+}
+
+int broker_ignore(struct broker_holder *holder, const char *name, size_t len, size_t *count)
+{
+    MAGIC_CHECK(holder, BROKER_HOLDER_MAGIC);
+    ASSERT(holder->reserver == NULL);
+    int rc = 0;
+    broker_lock(holder->broker);
+    const struct broker_tube *tube = tube_find(holder->broker, name, len);
+    uint32_t index = tube != NULL ? watch_find(holder, tube) : holder->watch_count;
+    if (index < holder->watch_count) {
+        if (holder->watch_count == 1)
+            rc = EBUSY;
+        else
+            watch_remove(holder, index);
+    }
+    broker_unlock(holder->broker);
+    *count = holder->watch_count;
+    return rc;
+}
+
+size_t broker_watch_count(const struct broker_holder *holder)
+{
+    MAGIC_CHECK(holder, BROKER_HOLDER_MAGIC);
+    return holder->watch_count;
+}
+
+const char *broker_watch_name(const struct broker_holder *holder, size_t index)
+{
+    MAGIC_CHECK(holder, BROKER_HOLDER_MAGIC);
+    ASSERT(index < holder->watch_count);
+    return tube_of_core(holder->watched[index])->name;
+}
+
+/* ---- life ---- */
+
+int broker_holder_init(struct broker_holder *holder, struct broker *broker)
+{
+    broker_lock(broker);
+    int rc = holder_start(holder, broker);
+    if (rc == 0) {
+        rc = watch_add(holder, JOB_TUBE_DEFAULT, sizeof(JOB_TUBE_DEFAULT) - 1);
+        if (rc != 0)
+            holder_stop(holder);
+    }
+    broker_unlock(broker);
+    return rc;
+}
+
+void broker_holder_produces(struct broker_holder *holder)
+{
+    MAGIC_CHECK(holder, BROKER_HOLDER_MAGIC);
+    if (holder->producer)
+        return;
+    holder->producer = true;
+    broker_lock(holder->broker);
+    holder->broker->stats.producers++;
+    broker_unlock(holder->broker);
+}
+
+/* [held] A lease with a token that was matched and never handed out: nobody knows the token. */
+static void undelivered_return(struct broker_holder *holder)
+{
+    struct job *job;
+    if (holder->matched_token == 0 || !holder->with_token ||
+        lease_find(holder, holder->matched_id, holder->matched_token, &job) != 0)
+        return;
+    lease_end(job);
+    lease_give_back(job);
+}
+
+/* [held] true: the reserver is its owner's again. */
+static bool reserve_abandon(struct broker_holder *holder)
+{
+    struct broker_reserver *reserver = holder->reserver;
+    if (reserver == NULL)
+        return true;
+    if (queue_wait_cancel(&reserver->wait)) {
+        reserver_unlined(holder);
+        holder->reserver = NULL;
+        return true;
+    }
+    undelivered_return(holder);
+    holder->reserver = NULL;
+    return false;
+}
+
+/* [held] Returns and unwatches a part of it; whether that was all. */
+static bool leave_some(struct broker_holder *holder)
+{
+    for (int i = 0; i < BROKER_WALK_MAX; i++) {
+        if (holder->leases.len > 0) {
+            struct job *job =
+                holder->leases.slot[holder->leases.len - 1]; /* the cheapest to take */
+            lease_end(job);
+            lease_give_back(job);
+        } else if (holder->watch_count > 0)
+            watch_remove(holder, holder->watch_count - 1);
+        else
+            return true;
+    }
+    return false;
+}
+
+bool broker_holder_fini(struct broker_holder *holder)
+{
+    MAGIC_CHECK(holder, BROKER_HOLDER_MAGIC);
+    struct broker *broker = holder->broker;
+    broker_lock(broker);
+    bool mine = reserve_abandon(holder);
+    while (!leave_some(holder)) {
+        broker_unlock(broker);
+        broker_lock(broker);
+    }
+    broker->stats.producers -= holder->producer;
+    broker->stats.workers -= holder->worker;
+    holder_stop(holder);
+    broker_unlock(broker);
+    if (holder->watched != &holder->first_watched)
+        free(holder->watched);
+    if (holder->links != &holder->first_link)
+        free(holder->links);
+    job_rare_free(&holder->spare);
+    return mine;
+}

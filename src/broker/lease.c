@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Leases: a job that is reserved belongs to a holder, to a token, or to a local sink, until its TTR
+ * is over or somebody ends it.
+ *
+ * The lease itself is in the job's side record: token, end, and whose it is. Leases of holders are
+ * in the holder's heap, those that belong to a token in the heap of one holder that is no
+ * connection (broker->tokens), so every lease that time can end is in exactly one heap, and each of
+ * these heaps has one alarm. A local sink's lease is in none: its worker has the process in hand.
+ *
+ * Release, bury and touch are here, too; delete is a way to finish (settle.c).
+ */
+#include "base/clock.h"
+#include "broker/broker_priv.h"
+
+#include <errno.h>
+
+void lease_begin(struct job *job, struct broker_holder *holder)
+{
+    struct job_rare *rare = job->rare;
+    tube_job_move(job, JOB_RESERVED);
+    job_count(&rare->reserves);
+    rare->token = ++job->tube->broker->last_token;
+    rare->key_ns = clock_deadline(job_ttr_ns(job));
+    rare->holder = holder;
+    if (holder == NULL)
+        return;
+    MUST(heap_insert(&holder->leases, job));
+    holder_alarm_update(holder);
+}
+
+void lease_end(struct job *job)
+{
+    struct job_rare *rare = job->rare;
+    ASSERT(job->state == JOB_RESERVED && rare->token != 0);
+    struct broker_holder *holder = rare->holder;
+    rare->token = 0;
+    rare->holder = NULL;
+    if (holder == NULL)
+        return;
+    heap_remove(&holder->leases, job->pos);
+    holder_alarm_update(holder);
+}
+
+void lease_give_back(struct job *job)
+{
+    ASSERT(job->state == JOB_RESERVED && job->rare->token == 0);
+    tube_job_enter(job, JOB_READY, 0);
+}
+
+void lease_given(void *item, struct queue_wait *wait)
+{
+    struct job *job = item;
+    if (wait->fire == reserver_fired) {
+        reserver_given(wait, job);
+        return;
+    }
+    struct broker_sink *sink = CONTAINER_OF(wait, struct sink_wait, wait)->sink;
+    MAGIC_CHECK(sink, BROKER_SINK_MAGIC);
+    if (job->rare == NULL) {
+        job->rare = sink->spare;
+        sink->spare = NULL;
+    }
+    lease_begin(job, NULL);
+}
+
+int lease_find(struct broker_holder *holder, uint64_t id, uint64_t token, struct job **out)
+{
+    struct broker *broker = holder->broker;
+    struct job *job = idtable_get(&broker->jobs, id);
+    bool leased = job != NULL && job->state == JOB_RESERVED && !job->settling;
+    bool mine =
+        leased && (token == 0 ? job->rare->holder == holder
+                              : job->rare->holder == &broker->tokens && job->rare->token == token);
+    if (!mine)
+        return token == 0 ? ENOENT : ESTALE;
+    *out = job;
+    return 0;
+}
+
+void lease_fill(struct job *job, struct broker_lease *lease)
+{
+    *lease = (struct broker_lease){
+        .id = job->id,
+        .token = job->rare->token,
+        .body = job_body_ref(&job->body),
+        .tube = job->rare->holder == NULL ? job->tube->name : NULL,
+        .pri = job->pri,
+        .attempt = job->rare->reserves,
+        .ttr_ns = job_ttr_ns(job),
+        .reserved_ns = clock_now_ns(),
+    };
+}
+
+void broker_lease_fini(struct broker_lease *lease)
+{
+    job_body_unref(&lease->body);
+}
+
+int broker_touch(struct broker_holder *holder, uint64_t id, uint64_t token)
+{
+    MAGIC_CHECK(holder, BROKER_HOLDER_MAGIC);
+    struct broker *broker = holder->broker;
+    struct job *job;
+    broker_lock(broker);
+    int rc = lease_find(holder, id, token, &job);
+    if (rc == 0) {
+        struct broker_holder *owner = job->rare->holder;
+        job->rare->key_ns = clock_deadline(job_ttr_ns(job));
+        heap_update(&owner->leases, job->pos);
+        holder_alarm_update(owner);
+    }
+    broker_unlock(broker);
+    return rc;
+}
+
+int broker_release(struct broker_holder *holder, uint64_t id, uint64_t token, uint32_t pri,
+                   int64_t delay_ns)
+{
+    MAGIC_CHECK(holder, BROKER_HOLDER_MAGIC);
+    struct broker *broker = holder->broker;
+    struct job *job;
+    broker_lock(broker);
+    int rc = lease_find(holder, id, token, &job);
+    if (rc == 0 && delay_ns > 0)
+        rc = tube_room(job->tube, JOB_DELAYED);
+    if (rc == 0) {
+        lease_end(job);
+        job->pri = pri;
+        job->rare->delay_ns = delay_ns > 0 ? delay_ns : 0;
+        job_count(&job->rare->releases);
+        if (delay_ns > 0)
+            tube_job_enter(job, JOB_DELAYED, clock_deadline(delay_ns));
+        else
+            lease_give_back(job);
+    }
+    broker_unlock(broker);
+    return rc;
+}
+
+int broker_bury(struct broker_holder *holder, uint64_t id, uint64_t token, uint32_t pri)
+{
+    MAGIC_CHECK(holder, BROKER_HOLDER_MAGIC);
+    struct broker *broker = holder->broker;
+    struct job *job;
+    broker_lock(broker);
+    int rc = lease_find(holder, id, token, &job);
+    if (rc == 0)
+        rc = tube_room(job->tube, JOB_BURIED);
+    if (rc != 0) {
+        broker_unlock(broker);
+        return rc;
+    }
+    job->pri = pri;
+    struct job_outcome outcome;
+    job_outcome_init(&outcome);
+    outcome.kind = JOB_OUTCOME_FAILED;
+    char *no_reason = NULL;
+    settle_finish(broker, job, &outcome, &no_reason);
+    return 0;
+}
+
+int broker_holder_delete(struct broker_holder *holder, uint64_t id, uint64_t token)
+{
+    MAGIC_CHECK(holder, BROKER_HOLDER_MAGIC);
+    struct broker *broker = holder->broker;
+    broker_lock(broker);
+    struct job *job = idtable_get(&broker->jobs, id);
+    if (token == 0 && job != NULL && job->state != JOB_RESERVED) {
+        settle_delete_idle(broker, job);
+        return 0;
+    }
+    int rc = lease_find(holder, id, token, &job);
+    if (rc != 0) {
+        broker_unlock(broker);
+        return rc;
+    }
+    struct job_outcome outcome;
+    job_outcome_init(&outcome);
+    outcome.kind = JOB_OUTCOME_DELETED;
+    char *no_reason = NULL;
+    settle_finish(broker, job, &outcome, &no_reason);
+    return 0;
+}

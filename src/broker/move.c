@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Move: a job changes its tube and nothing else. An unfinished one carries its count along: the new
+ * tube opens a task before the old one closes its own, so who joins both never sees a moment in
+ * which neither has it.
+ */
+#include "base/clock.h"
+#include "broker/broker_priv.h"
+
+#include <errno.h>
+
+/* [held] There is room in the new tube. */
+static void move_job(struct job *job, struct broker_tube *to)
+{
+    struct broker_tube *from = job->tube;
+    enum job_state state = (enum job_state)job->state;
+    bool unfinished = state != JOB_BURIED;
+    tube_job_leave(job);
+    tube_job_transfer(job, to);
+    if (unfinished) {
+        to->stats.totals.moved_in++;
+        from->stats.totals.moved_out++;
+        queue_core_open_task(&to->ready);
+        MUST(queue_core_close_task(&from->ready));
+    }
+    tube_job_enter(job, state, state == JOB_READY ? 0 : job->rare->key_ns);
+    tube_unref(from);
+}
+
+/* [held] */
+static int move_to(struct broker *broker, struct job *job, struct broker_tube *to)
+{
+    if (job->tube == to)
+        return 0;
+    int rc = limits_check(broker, to, job->body.len);
+    if (rc == 0)
+        rc = tube_room(to, (enum job_state)job->state);
+    if (rc != 0)
+        return rc;
+    tube_ref(to); /* the job's */
+    move_job(job, to);
+    return 0;
+}
+
+int broker_move(struct broker *broker, uint64_t id, const char *name, size_t len)
+{
+    int rc = job_tube_name_check(name, len);
+    if (rc != 0)
+        return rc;
+    broker_lock(broker);
+    struct job *job = idtable_get(&broker->jobs, id);
+    if (job == NULL || job->state == JOB_RESERVED)
+        rc = ENOENT;
+    struct broker_tube *to = NULL;
+    if (rc == 0)
+        rc = tube_need(broker, name, len, &to);
+    if (rc == 0) {
+        rc = move_to(broker, job, to);
+        tube_unref(to);
+    }
+    broker_unlock(broker);
+    return rc;
+}

@@ -1,0 +1,289 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Reserve: how a holder gets a job, at once or by waiting for it.
+ *
+ * A waiting holder stands in the lines of the tubes it watches, among the sinks: who came first is
+ * served first. Everything a match needs is made before it stands there (the side record that the
+ * lease will be in, a promised slot in the heap of leases), because the match is made by another
+ * thread, under the lock, and can't fail. From then on the job is the holder's, whose thread learns
+ * of it by reserver->fire and picks it up with broker_reserve_finish.
+ *
+ * "Deadline soon" is looked at before waiting and, by the holder's alarm, while waiting.
+ */
+#include "base/clock.h"
+#include "broker/broker_priv.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Whose heap a lease goes to. */
+static struct broker_holder *lease_owner(struct broker_holder *holder, bool with_token)
+{
+    return with_token ? &holder->broker->tokens : holder;
+}
+
+/* ---- waiting ---- */
+
+bool reserver_lined(const struct broker_holder *holder)
+{
+    return holder->reserver != NULL && holder->reserver->wait.state == QUEUE_WAIT_LINED;
+}
+
+void reserver_fired(struct queue_wait *wait)
+{
+    struct broker_reserver *reserver = CONTAINER_OF(wait, struct broker_reserver, wait);
+    reserver->fire(reserver);
+}
+
+/* [held] by: 1 or -1 */
+static void waiting_add(struct broker_holder *holder, int by)
+{
+    const uint64_t more = by > 0 ? 1 : UINT64_MAX; /* unsigned arithmetic wraps by definition */
+    holder->broker->stats.waiting += more;
+    for (uint32_t i = 0; i < holder->watch_count; i++)
+        tube_of_core(holder->watched[i])->stats.waiting += more;
+}
+
+void reserver_unlined(struct broker_holder *holder)
+{
+    waiting_add(holder, -1);
+    heap_unpromise(&lease_owner(holder, holder->with_token)->leases);
+    holder_alarm_update(holder);
+}
+
+void reserver_given(struct queue_wait *wait, struct job *job)
+{
+    struct broker_holder *holder = CONTAINER_OF(wait, struct broker_reserver, wait)->holder;
+    MAGIC_CHECK(holder, BROKER_HOLDER_MAGIC);
+    reserver_unlined(holder);
+    if (job->rare == NULL) {
+        job->rare = holder->spare;
+        holder->spare = NULL;
+    }
+    lease_begin(job, lease_owner(holder, holder->with_token));
+    holder->matched_id = job->id;
+    holder->matched_token = job->rare->token;
+}
+
+/* [held] */
+static int links_room(struct broker_holder *holder)
+{
+    if (holder->watch_count <= holder->link_cap)
+        return 0;
+    struct queue_link *links = calloc(holder->watch_cap, sizeof(*links));
+    if (links == NULL)
+        return ENOMEM;
+    if (holder->links != &holder->first_link)
+        free(holder->links);
+    holder->links = links;
+    holder->link_cap = holder->watch_cap;
+    return 0;
+}
+
+/* [held] Room was made in the heap of leases. */
+static int line_up(struct broker_holder *holder, struct broker_reserver *reserver, bool with_token)
+{
+    int rc = links_room(holder);
+    if (rc != 0)
+        return rc;
+    heap_promise(&lease_owner(holder, with_token)->leases);
+    memset(holder->links, 0, holder->watch_count * sizeof(*holder->links));
+    memset(&reserver->wait, 0, sizeof(reserver->wait));
+    reserver->wait.fire = reserver_fired;
+    reserver->holder = holder;
+    holder->reserver = reserver;
+    holder->with_token = with_token;
+    holder->matched_id = holder->matched_token = 0;
+    queue_wait_get(&reserver->wait, holder->watched, holder->links, holder->watch_count);
+    waiting_add(holder, 1);
+    holder_alarm_update(holder);
+    return EINPROGRESS;
+}
+
+/* ---- reserving ---- */
+
+/* [held] Room for one more lease. */
+static int lease_room(struct broker_holder *holder, bool with_token)
+{
+    uint64_t held_max = holder->broker->options.held_max;
+    if (held_max != 0 && !with_token && holder->leases.len >= held_max)
+        return EDQUOT;
+    if (holder->spare == NULL) {
+        holder->spare = job_rare_new();
+        if (holder->spare == NULL)
+            return ENOMEM;
+    }
+    return heap_reserve(&lease_owner(holder, with_token)->leases, 1);
+}
+
+/* [held] After lease_room; the job is in no container. */
+static void reserve_job(struct broker_holder *holder, struct job *job, bool with_token)
+{
+    if (job->rare == NULL) {
+        job->rare = holder->spare;
+        holder->spare = NULL;
+    }
+    lease_begin(job, lease_owner(holder, with_token));
+}
+
+/* [held] ETIME or ETIMEDOUT, when no job is ready. */
+static int why_not(const struct broker_holder *holder)
+{
+    const struct job *soonest = heap_first(&holder->leases);
+    bool soon = soonest != NULL && soonest->rare->key_ns - BROKER_MARGIN_NS <= clock_now_ns();
+    return soon ? ETIME : ETIMEDOUT;
+}
+
+/* [held] */
+static int reserve_now(struct broker_holder *holder, bool with_token, struct broker_lease *lease)
+{
+    int rc = lease_room(holder, with_token);
+    if (rc != 0)
+        return rc;
+    void *item;
+    size_t which;
+    rc = queue_core_take_any(holder->watched, holder->watch_count, &item, &which);
+    if (rc != 0)
+        return why_not(holder); /* tubes are never shut down */
+    reserve_job(holder, item, with_token);
+    lease_fill(item, lease);
+    return 0;
+}
+
+static void holder_works(struct broker_holder *holder)
+{
+    if (!holder->worker)
+        holder->broker->stats.workers++;
+    holder->worker = true;
+}
+
+/* [held] */
+static int reserve_or_wait(struct broker_holder *holder, struct broker_reserver *reserver,
+                           bool with_token, struct broker_lease *lease)
+{
+    int rc = reserve_now(holder, with_token, lease);
+    if (rc == ETIMEDOUT && holder->timeout_ns > clock_now_ns())
+        rc = line_up(holder, reserver, with_token);
+    return rc;
+}
+
+int broker_reserve(struct broker_holder *holder, struct broker_reserver *reserver,
+                   int64_t timeout_ns, unsigned flags, struct broker_lease *lease)
+{
+    MAGIC_CHECK(holder, BROKER_HOLDER_MAGIC);
+    ASSERT(holder->reserver == NULL);
+    struct broker *broker = holder->broker;
+    broker_lock(broker);
+    holder_works(holder);
+    holder->timeout_ns = clock_deadline(timeout_ns);
+    int rc = reserve_or_wait(holder, reserver, (flags & BROKER_WITH_TOKEN) != 0, lease);
+    broker_unlock(broker);
+    return rc;
+}
+
+/* [held] The job that was matched, if its lease is still in force. */
+static struct job *matched_job(struct broker_holder *holder)
+{
+    struct job *job = idtable_get(&holder->broker->jobs, holder->matched_id);
+    bool mine = job != NULL && job->state == JOB_RESERVED && !job->settling &&
+                job->rare->token == holder->matched_token;
+    return mine ? job : NULL;
+}
+
+int broker_reserve_finish(struct broker_holder *holder, struct broker_lease *lease)
+{
+    MAGIC_CHECK(holder, BROKER_HOLDER_MAGIC);
+    struct broker *broker = holder->broker;
+    struct broker_reserver *reserver = holder->reserver;
+    ASSERT(reserver != NULL);
+    broker_lock(broker);
+    ASSERT(reserver->wait.state == QUEUE_WAIT_READY);
+    int rc = reserver->wait.result;
+    holder->reserver = NULL;
+    if (rc == 0) {
+        struct job *job = matched_job(holder);
+        holder->matched_id = holder->matched_token = 0;
+        if (job != NULL)
+            lease_fill(job, lease);
+        else
+            rc = reserve_or_wait(holder, reserver, holder->with_token, lease);
+    }
+    broker_unlock(broker);
+    return rc;
+}
+
+bool broker_reserve_cancel(struct broker_holder *holder)
+{
+    MAGIC_CHECK(holder, BROKER_HOLDER_MAGIC);
+    if (holder->reserver == NULL)
+        return false;
+    broker_lock(holder->broker);
+    bool cancelled = queue_wait_cancel(&holder->reserver->wait);
+    if (cancelled) {
+        reserver_unlined(holder);
+        holder->reserver = NULL;
+    }
+    broker_unlock(holder->broker);
+    return cancelled;
+}
+
+bool broker_is_reserving(const struct broker_holder *holder)
+{
+    MAGIC_CHECK(holder, BROKER_HOLDER_MAGIC);
+    return holder->reserver != NULL;
+}
+
+int broker_reserve_batch(struct broker_holder *holder, size_t max, unsigned flags,
+                         struct broker_lease *leases, size_t *count)
+{
+    MAGIC_CHECK(holder, BROKER_HOLDER_MAGIC);
+    struct broker *broker = holder->broker;
+    size_t got = 0;
+    int rc = 0;
+    broker_lock(broker);
+    holder_works(holder);
+    while (got < max && rc == 0) {
+        rc = reserve_now(holder, (flags & BROKER_WITH_TOKEN) != 0, &leases[got]);
+        if (rc != 0)
+            break;
+        if (++got % BROKER_WALK_MAX == 0) {
+            broker_unlock(broker);
+            broker_lock(broker);
+        }
+    }
+    broker_unlock(broker);
+    *count = got;
+    return got > 0 ? 0 : rc;
+}
+
+/* [held] */
+static int reserve_by_id(struct broker_holder *holder, uint64_t id, bool with_token,
+                         struct broker_lease *lease)
+{
+    struct job *job = idtable_get(&holder->broker->jobs, id);
+    if (job == NULL || job->state == JOB_RESERVED)
+        return ENOENT;
+    int rc = lease_room(holder, with_token);
+    if (rc == 0 && job->state == JOB_BURIED)
+        rc = tube_room(job->tube, JOB_READY); /* for its way back */
+    if (rc != 0)
+        return rc;
+    tube_job_leave(job);
+    if (job->state == JOB_BURIED)
+        tube_job_reopen(job);
+    reserve_job(holder, job, with_token);
+    lease_fill(job, lease);
+    return 0;
+}
+
+int broker_reserve_job(struct broker_holder *holder, uint64_t id, unsigned flags,
+                       struct broker_lease *lease)
+{
+    MAGIC_CHECK(holder, BROKER_HOLDER_MAGIC);
+    broker_lock(holder->broker);
+    holder_works(holder);
+    int rc = reserve_by_id(holder, id, (flags & BROKER_WITH_TOKEN) != 0, lease);
+    broker_unlock(holder->broker);
+    return rc;
+}

@@ -1,0 +1,392 @@
+// SPDX-License-Identifier: MIT
+// What becomes of leases: release, bury, touch, delete, tokens, lost connections, and the end of
+// the TTR. The clock is virtual; the house is the test, which calls broker_due.
+
+#include "engine.h"
+
+#include "base/clock.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct broker *broker;
+static struct engine_conn a, b;
+
+static void setup(void)
+{
+    clock_virtual_start(HL_SECOND);
+    ck_assert_int_eq(broker_new(&broker, NULL), 0);
+    engine_conn_init(&a, broker);
+    engine_conn_init(&b, broker);
+}
+
+static void teardown(void)
+{
+    (void)engine_conn_fini(&a);
+    (void)engine_conn_fini(&b);
+    broker_free(&broker);
+    clock_virtual_stop();
+}
+
+static uint64_t put(uint32_t pri)
+{
+    return engine_put(broker, "default", pri, 0, "body");
+}
+
+static uint64_t put_and_reserve(struct engine_conn *conn)
+{
+    uint64_t id = put(0);
+    ck_assert_uint_eq(engine_reserve(conn), id);
+    return id;
+}
+
+static void pass(int64_t by_ns)
+{
+    clock_virtual_advance(by_ns);
+    (void)broker_due(broker);
+}
+
+static enum job_state state(uint64_t id)
+{
+    return engine_view(broker, id).state;
+}
+
+// ---- release, bury, touch, delete ----
+
+START_TEST(released_to_its_old_place)
+{
+    uint64_t first = put(5), second = put(5);
+    ck_assert_uint_eq(engine_reserve(&a), first);
+    ck_assert_int_eq(broker_release(&a.holder, first, 0, 5, 0), 0);
+    ck_assert_uint_eq(engine_reserve(&a), first); // not behind the second
+    ck_assert_int_eq(broker_release(&a.holder, first, 0, 6, 0), 0);
+    ck_assert_uint_eq(engine_reserve(&a), second); // unless its priority changed
+    struct job_view view = engine_view(broker, first);
+    ck_assert_uint_eq(view.pri, 6);
+    ck_assert_uint_eq(view.releases, 2);
+    ck_assert_uint_eq(view.reserves, 2);
+    ck_assert_int_eq(view.ttr_ns, 60 * HL_SECOND);
+}
+END_TEST
+
+START_TEST(released_with_a_delay)
+{
+    uint64_t id = put_and_reserve(&a);
+    ck_assert_int_eq(broker_release(&a.holder, id, 0, 1, 3 * HL_SECOND), 0);
+    struct job_view view = engine_view(broker, id);
+    ck_assert_int_eq(view.state, JOB_DELAYED);
+    ck_assert_int_eq(view.delay_ns, 3 * HL_SECOND);
+    ck_assert_int_eq(view.time_left_ns, 3 * HL_SECOND);
+    pass(3 * HL_SECOND);
+    ck_assert_uint_eq(engine_reserve(&b), id);
+}
+END_TEST
+
+START_TEST(a_released_job_goes_to_who_waits)
+{
+    uint64_t got, id = put_and_reserve(&a);
+    ck_assert_int_eq(engine_reserve_rc(&b, HL_FOREVER, NULL), EINPROGRESS);
+    ck_assert_int_eq(broker_release(&a.holder, id, 0, 0, 0), 0);
+    ck_assert_int_eq(engine_finish(&b, &got), 0);
+    ck_assert_uint_eq(got, id);
+}
+END_TEST
+
+START_TEST(buried_is_finished)
+{
+    uint64_t id = put_and_reserve(&a);
+    ck_assert_int_eq(broker_bury(&a.holder, id, 0, 9), 0);
+    struct job_view view = engine_view(broker, id);
+    ck_assert_int_eq(view.state, JOB_BURIED);
+    ck_assert_uint_eq(view.pri, 9);
+    ck_assert_uint_eq(view.buries, 1);
+    ck_assert_int_eq(broker_join(broker, NULL, 0, NULL), 0);
+    ck_assert_uint_eq(engine_stats(broker).totals.failed, 1);
+}
+END_TEST
+
+START_TEST(touched_leases_last_longer)
+{
+    uint64_t id = put_and_reserve(&a);
+    pass(50 * HL_SECOND);
+    ck_assert_int_eq(broker_touch(&a.holder, id, 0), 0);
+    ck_assert_int_eq(engine_view(broker, id).time_left_ns, 60 * HL_SECOND);
+    pass(60 * HL_SECOND - 1);
+    ck_assert_int_eq(state(id), JOB_RESERVED);
+    pass(1);
+    ck_assert_int_eq(state(id), JOB_READY);
+}
+END_TEST
+
+START_TEST(only_the_holder_has_a_say)
+{
+    uint64_t id = put_and_reserve(&a);
+    ck_assert_int_eq(broker_release(&b.holder, id, 0, 0, 0), ENOENT);
+    ck_assert_int_eq(broker_bury(&b.holder, id, 0, 0), ENOENT);
+    ck_assert_int_eq(broker_touch(&b.holder, id, 0), ENOENT);
+    ck_assert_int_eq(broker_holder_delete(&b.holder, id, 0), ENOENT);
+    ck_assert_int_eq(broker_delete(broker, id), ENOENT);
+    // Nor the holder itself when it has no lease.
+    ck_assert_int_eq(broker_release(&a.holder, id, 0, 0, 0), 0);
+    ck_assert_int_eq(broker_release(&a.holder, id, 0, 0, 0), ENOENT);
+    ck_assert_int_eq(broker_bury(&a.holder, id, 0, 0), ENOENT);
+    ck_assert_int_eq(broker_touch(&a.holder, id, 0), ENOENT);
+    ck_assert_int_eq(broker_touch(&a.holder, 999, 0), ENOENT);
+}
+END_TEST
+
+START_TEST(deleted_by_its_holder_or_when_nobody_has_it)
+{
+    uint64_t held = put_and_reserve(&a);
+    ck_assert_int_eq(broker_holder_delete(&a.holder, held, 0), 0);
+    ck_assert_int_eq(broker_holder_delete(&a.holder, held, 0), ENOENT);
+    uint64_t delayed = engine_put(broker, "x", 0, HL_SECOND, "later");
+    ck_assert_int_eq(broker_holder_delete(&b.holder, delayed, 0), 0);
+    uint64_t buried = put_and_reserve(&a);
+    ck_assert_int_eq(broker_bury(&a.holder, buried, 0, 0), 0);
+    ck_assert_int_eq(broker_holder_delete(&b.holder, buried, 0), 0);
+    struct broker_stats stats = engine_stats(broker);
+    ck_assert_uint_eq(stats.deletes, 3);
+    ck_assert_uint_eq(stats.totals.deleted, 2); // the buried one was finished before
+    ck_assert_uint_eq(stats.unfinished, 0);
+    ck_assert_uint_eq(engine_tube_stats(broker, "default").deletes, 2);
+}
+END_TEST
+
+// ---- a connection goes ----
+
+START_TEST(a_lost_connection_gives_its_jobs_back)
+{
+    struct engine_conn lost;
+    engine_conn_init(&lost, broker);
+    for (int i = 0; i < 1000; i++)
+        put_and_reserve(&lost);
+    ck_assert_uint_eq(engine_stats(broker).reserved, 1000);
+    (void)engine_conn_fini(&lost);
+    ck_assert_uint_eq(engine_stats(broker).ready, 1000);
+    for (uint64_t id = 1; id <= 1000; id++) {
+        ck_assert_uint_eq(engine_reserve(&a), id); // in their old order
+        struct job_view view = engine_view(broker, id);
+        ck_assert_uint_eq(view.releases, 0);
+        ck_assert_uint_eq(view.timeouts, 0);
+        ck_assert_uint_eq(view.reserves, 2);
+    }
+}
+END_TEST
+
+// ---- tokens ----
+
+START_TEST(a_token_survives_its_connection)
+{
+    struct engine_conn lost;
+    uint64_t token, id = put(0);
+    engine_conn_init(&lost, broker);
+    ck_assert_uint_eq(engine_reserve_token(&lost, &token), id);
+    (void)engine_conn_fini(&lost);
+    ck_assert_int_eq(state(id), JOB_RESERVED);
+    ck_assert_int_eq(broker_touch(&a.holder, id, token), 0);
+    ck_assert_int_eq(broker_holder_delete(&b.holder, id, token), 0);
+    ck_assert_uint_eq(engine_stats(broker).unfinished, 0);
+}
+END_TEST
+
+START_TEST(a_stale_token_is_refused)
+{
+    uint64_t old, new, id = put(0);
+    ck_assert_uint_eq(engine_reserve_token(&a, &old), id);
+    pass(60 * HL_SECOND);
+    ck_assert_uint_eq(engine_reserve_token(&b, &new), id);
+    ck_assert_uint_ne(old, new);
+    ck_assert_int_eq(broker_touch(&a.holder, id, old), ESTALE);
+    ck_assert_int_eq(broker_release(&a.holder, id, old, 0, 0), ESTALE);
+    ck_assert_int_eq(broker_bury(&a.holder, id, old, 0), ESTALE);
+    ck_assert_int_eq(broker_holder_delete(&a.holder, id, old), ESTALE);
+    ck_assert_int_eq(state(id), JOB_RESERVED);
+    ck_assert_int_eq(broker_bury(&a.holder, id, new, 3), 0); // whoever shows the right one
+    ck_assert_int_eq(broker_touch(&a.holder, id, new), ESTALE);
+    ck_assert_int_eq(broker_holder_delete(&a.holder, id, new), ESTALE);
+    ck_assert_int_eq(broker_holder_delete(&a.holder, id, 0), 0);
+    ck_assert_int_eq(broker_touch(&a.holder, id, new), ESTALE); // gone altogether
+}
+END_TEST
+
+START_TEST(a_token_is_not_the_holders_plain_lease)
+{
+    uint64_t token, id = put(0);
+    ck_assert_uint_eq(engine_reserve_token(&a, &token), id);
+    ck_assert_int_eq(broker_touch(&a.holder, id, 0), ENOENT);
+    ck_assert_int_eq(broker_holder_delete(&a.holder, id, 0), ENOENT);
+    struct broker_lease lease;
+    uint64_t plain = put(0);
+    ck_assert_int_eq(broker_reserve(&a.holder, &a.reserver, 0, 0, &lease), 0);
+    ck_assert_int_eq(broker_touch(&b.holder, plain, lease.token), ESTALE);
+    broker_lease_fini(&lease);
+}
+END_TEST
+
+START_TEST(tokens_do_not_repeat_over_a_restart)
+{
+    uint64_t before, after;
+    put(0);
+    engine_reserve_token(&a, &before);
+    teardown();
+    clock_virtual_start(HL_SECOND + 10); // a little later
+    ck_assert_int_eq(broker_new(&broker, NULL), 0);
+    engine_conn_init(&a, broker);
+    engine_conn_init(&b, broker);
+    put(0);
+    engine_reserve_token(&a, &after);
+    ck_assert_uint_gt(after, before);
+}
+END_TEST
+
+// ---- the TTR is over ----
+
+START_TEST(an_expired_lease)
+{
+    uint64_t id = put_and_reserve(&a);
+    ck_assert_int_eq(broker_due(broker), clock_now_ns() + 60 * HL_SECOND);
+    pass(60 * HL_SECOND);
+    struct job_view view = engine_view(broker, id);
+    ck_assert_int_eq(view.state, JOB_READY);
+    ck_assert_uint_eq(view.timeouts, 1);
+    ck_assert_uint_eq(view.releases, 0);
+    ck_assert_uint_eq(engine_stats(broker).timeouts, 1);
+    ck_assert_int_eq(broker_touch(&a.holder, id, 0), ENOENT);
+    ck_assert_int_eq(broker_release(&a.holder, id, 0, 0, 0), ENOENT);
+    ck_assert_uint_eq(engine_reserve(&b), id);
+    ck_assert_int_eq(broker_holder_delete(&a.holder, id, 0), ENOENT);
+    ck_assert_int_eq(broker_release(&b.holder, id, 0, 0, 0), 0);
+    ck_assert_int_eq(broker_holder_delete(&a.holder, id, 0), 0); // late, but nobody has it
+}
+END_TEST
+
+START_TEST(an_expired_lease_goes_to_who_waits)
+{
+    uint64_t got, id = put_and_reserve(&a);
+    ck_assert_int_eq(engine_reserve_rc(&b, HL_FOREVER, NULL), EINPROGRESS);
+    pass(60 * HL_SECOND);
+    ck_assert_int_eq(engine_finish(&b, &got), 0);
+    ck_assert_uint_eq(got, id);
+}
+END_TEST
+
+// The house is told only of what comes before the moment at which it will look anyway.
+static void sooner(void *arg)
+{
+    ++*(unsigned *)arg;
+}
+
+START_TEST(the_due_thread_is_woken_once_a_ttr)
+{
+    unsigned calls = 0;
+    broker_on_sooner(broker, sooner, &calls);
+    for (int i = 0; i < 100; i++) {
+        uint64_t id = put_and_reserve(&a);
+        ck_assert_int_eq(broker_holder_delete(&a.holder, id, 0), 0);
+        clock_virtual_advance(1000);
+    }
+    ck_assert_uint_eq(calls, 1);
+    engine_put(broker, "default", 0, HL_SECOND, "soon");
+    ck_assert_uint_eq(calls, 2);
+    broker_on_sooner(broker, NULL, NULL);
+}
+END_TEST
+
+// 300 silent connections of one tube, each with one lease.
+START_TEST(three_hundred_silent_holders)
+{
+    enum { COUNT = 300 };
+    static struct engine_conn conns[COUNT];
+    uint64_t got;
+    for (int i = 0; i < COUNT; i++) {
+        engine_conn_init(&conns[i], broker);
+        put_and_reserve(&conns[i]);
+        clock_virtual_advance(1);
+    }
+    ck_assert_int_eq(engine_reserve_rc(&a, HL_FOREVER, NULL), EINPROGRESS);
+    clock_virtual_advance(60 * HL_SECOND - COUNT - 1);
+    // One a nanosecond, in the order in which they were reserved.
+    for (uint64_t i = 0; i < COUNT; i++) {
+        ck_assert_uint_eq(engine_stats(broker).timeouts, i);
+        pass(1);
+        ck_assert_int_eq(engine_finish(&a, &got), 0);
+        ck_assert_uint_eq(got, i + 1);
+        ck_assert_int_eq(broker_holder_delete(&a.holder, got, 0), 0);
+        ck_assert_int_eq(engine_reserve_rc(&a, HL_FOREVER, NULL), EINPROGRESS);
+    }
+    ck_assert_uint_eq(engine_stats(broker).timeouts, COUNT);
+    for (int i = 0; i < COUNT; i++)
+        (void)engine_conn_fini(&conns[i]);
+}
+END_TEST
+
+// 10,000 leases and 10,000 delays of all lengths, on 50 connections; time goes on in steps, and at
+// each step exactly those have ended that should.
+START_TEST(ten_thousand_leases_and_delays)
+{
+    enum { COUNT = 10000, CONNS = 50, STEPS = 40 };
+    static struct engine_conn conns[CONNS];
+    uint64_t leases_by[STEPS + 1] = {0}, delays_by[STEPS + 1] = {0}; // due at that second
+    srand(7);
+    for (int i = 0; i < CONNS; i++)
+        engine_conn_init(&conns[i], broker);
+    for (int i = 0; i < COUNT; i++) {
+        int ttr = 1 + rand() % STEPS, delay = 1 + rand() % STEPS;
+        struct broker_put_spec spec = {.ttr_ns = ttr * HL_SECOND};
+        struct job_body *body = engine_body("x");
+        uint64_t id;
+        ck_assert_int_eq(broker_use(broker, "default", 7, &spec.tube), 0);
+        ck_assert_int_eq(broker_put(broker, &spec, &body, &id), 0);
+        broker_unuse(broker, &spec.tube);
+        ck_assert_uint_eq(engine_reserve(&conns[i % CONNS]), id);
+        engine_put(broker, "delays", 0, delay * HL_SECOND, "y");
+        leases_by[ttr]++;
+        delays_by[delay]++;
+    }
+    uint64_t timeouts = 0, ready = 0;
+    for (int second = 1; second <= STEPS; second++) {
+        clock_virtual_advance(HL_SECOND - 1);
+        ck_assert_int_eq(broker_due(broker), clock_now_ns() + 1);
+        ck_assert_uint_eq(engine_stats(broker).timeouts, timeouts);
+        pass(1);
+        timeouts += leases_by[second];
+        ready += leases_by[second] + delays_by[second];
+        ck_assert_uint_eq(engine_stats(broker).timeouts, timeouts);
+        ck_assert_uint_eq(engine_stats(broker).ready, ready);
+    }
+    ck_assert_uint_eq(ready, 2 * COUNT);
+    ck_assert_int_eq(broker_due(broker), CLOCK_NEVER);
+    for (int i = 0; i < CONNS; i++)
+        (void)engine_conn_fini(&conns[i]);
+}
+END_TEST
+
+int main(void)
+{
+    engine_init();
+    Suite *suite = suite_create("broker_lease");
+    TCase *tcase = tcase_create("lease");
+    tcase_add_checked_fixture(tcase, setup, teardown);
+    tcase_set_timeout(tcase, 60);
+    tcase_add_test(tcase, released_to_its_old_place);
+    tcase_add_test(tcase, released_with_a_delay);
+    tcase_add_test(tcase, a_released_job_goes_to_who_waits);
+    tcase_add_test(tcase, buried_is_finished);
+    tcase_add_test(tcase, touched_leases_last_longer);
+    tcase_add_test(tcase, only_the_holder_has_a_say);
+    tcase_add_test(tcase, deleted_by_its_holder_or_when_nobody_has_it);
+    tcase_add_test(tcase, a_lost_connection_gives_its_jobs_back);
+    tcase_add_test(tcase, a_token_survives_its_connection);
+    tcase_add_test(tcase, a_stale_token_is_refused);
+    tcase_add_test(tcase, a_token_is_not_the_holders_plain_lease);
+    tcase_add_test(tcase, tokens_do_not_repeat_over_a_restart);
+    tcase_add_test(tcase, an_expired_lease);
+    tcase_add_test(tcase, an_expired_lease_goes_to_who_waits);
+    tcase_add_test(tcase, the_due_thread_is_woken_once_a_ttr);
+    tcase_add_test(tcase, three_hundred_silent_holders);
+    tcase_add_test(tcase, ten_thousand_leases_and_delays);
+    suite_add_tcase(suite, tcase);
+    return unit_main(suite);
+}
