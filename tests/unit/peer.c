@@ -12,7 +12,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -65,11 +64,12 @@ void peer_say(int fd, const char *text)
     peer_send(fd, text, strlen(text));
 }
 
-void peer_send_in_pieces(int fd, const void *bytes, size_t len, size_t most, uint64_t seed)
+void peer_send_in_pieces(int fd, const void *bytes, size_t len, size_t most,
+                         struct unit_random *random)
 {
     const char *at = bytes;
     while (len > 0) {
-        size_t piece = 1 + (size_t)(peer_random(&seed) % most);
+        size_t piece = 1 + (size_t)unit_random_below(random, most);
         if (piece > len)
             piece = len;
         peer_send(fd, at, piece);
@@ -181,22 +181,8 @@ void peer_temp_remove(void)
 
 /* ---- random numbers ---- */
 
-uint64_t peer_random(uint64_t *state)
-{
-    /* xorshift64*, Vigna 2014: good enough to choose, and one line */
-    uint64_t x = *state != 0 ? *state : 1;
-    x ^= x >> 12;
-    x ^= x << 25;
-    x ^= x >> 27;
-    *state = x;
-    return x * UINT64_C(2685821657736338717);
-}
-
-uint64_t peer_seed(void)
+struct unit_random peer_random(void)
 {
     const char *given = getenv("HILERA_SEED");
-    uint64_t seed = given != NULL ? strtoull(given, NULL, 10) : (uint64_t)clock_wall_ns();
-    printf("# HILERA_SEED=%" PRIu64 "\n", seed);
-    fflush(stdout);
-    return seed;
+    return unit_random_seed(given != NULL ? strtoull(given, NULL, 0) : (uint64_t)clock_wall_ns());
 }

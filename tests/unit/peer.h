@@ -7,6 +7,8 @@
 #ifndef PEER_H
 #define PEER_H
 
+#include "unit_random.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -17,8 +19,9 @@ int peer_unix(const char *path);
 int peer_tcp(uint16_t port);
 void peer_send(int fd, const void *bytes, size_t len);
 void peer_say(int fd, const char *text);
-/* In pieces of 1 to `most` bytes, cut by a generator that starts with `seed`. */
-void peer_send_in_pieces(int fd, const void *bytes, size_t len, size_t most, uint64_t seed);
+/* In pieces of 1 to `most` bytes. */
+void peer_send_in_pieces(int fd, const void *bytes, size_t len, size_t most,
+                         struct unit_random *random);
 void peer_read(int fd, void *bytes, size_t len);
 /* The next bytes are exactly these. */
 void peer_expect(int fd, const char *text);
@@ -38,9 +41,7 @@ const char *peer_temp_make(void);
 char *peer_temp_path(char path[PEER_PATH_MAX], const char *name);
 void peer_temp_remove(void);
 
-/* A small generator of random numbers; the state is never 0. */
-uint64_t peer_random(uint64_t *state);
-/* The seed of this run: HILERA_SEED or the clock; printed as a TAP comment. */
-uint64_t peer_seed(void);
+/* A fresh seed each time, from HILERA_SEED or the clock; it stands in the output. */
+struct unit_random peer_random(void);
 
 #endif

@@ -145,10 +145,10 @@ START_TEST(input_may_come_in_any_pieces)
 {
     static const char say[] = "echo first\nrecv 5\nabcdeecho second\nrecv 1\nzbig 10\necho third\n";
     static const char expect_1[] = "first\nsum 495\nsecond\nsum 122\n";
-    uint64_t seed = peer_seed();
+    struct unit_random random = peer_random();
     for (int round = 0; round < 20; round++) {
         int fd = peer_unix(path);
-        peer_send_in_pieces(fd, say, sizeof(say) - 1, round == 0 ? 1 : 9, seed + (uint64_t)round);
+        peer_send_in_pieces(fd, say, sizeof(say) - 1, round == 0 ? 1 : 9, &random);
         peer_expect(fd, expect_1);
         char zeros[10];
         peer_read(fd, zeros, sizeof(zeros));

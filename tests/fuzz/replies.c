@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: MIT
+/*
+ * What the server may answer: see replies.h. What was asked is told by the parser, which the target
+ * has tested before; for each kind of request the table below has the words it can be answered
+ * with. Bodies of answers are skipped by their length, which must fit.
+ *
+ * The broker is kept from one input to the next, so its limits are small: at 50 jobs it is full,
+ * which is a good answer, too.
+ */
+#include "replies.h"
+
+#include "base/log.h"
+#include "front/front_priv.h"
+#include "history/history.h"
+
+#include <hilera/version.h>
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+static struct {
+    struct broker *broker;
+    struct history *history;
+    struct api *api;
+    struct front *front;
+    struct net *net;
+    char dir[40];
+    struct sockaddr_un addr;
+} server;
+
+static void finished(struct job_record **record, void *arg)
+{
+    (void)arg;
+    (void)history_add(server.history, record);
+}
+
+static void server_stop(void)
+{
+    net_stop(server.net, 0);
+    net_free(&server.net);
+    front_free(&server.front);
+    api_free(&server.api);
+    broker_free(&server.broker);
+    history_free(&server.history);
+    (void)rmdir(server.dir);
+}
+
+static void server_start(void)
+{
+    const struct history_settings history = {
+        .keep_ns = HL_SECOND, .keep_count = 100, .keep_bytes = 1 << 20};
+    const struct broker_options broker = {.body_max = 1000, .jobs_max = 50, .finished = finished};
+    const struct net_settings net = {.loops = 1};
+    const struct front_settings front = {.loops = 1};
+    log_set_level(LOG_LEVEL_ERROR);
+    snprintf(server.dir, sizeof(server.dir), "/tmp/hilera-fuzz.XXXXXX");
+    ASSERT(mkdtemp(server.dir) != NULL);
+    MUST(history_new(&server.history, &history));
+    MUST(broker_new(&server.broker, &broker));
+    const struct api_links links = {.broker = server.broker, .history = server.history};
+    MUST(api_new(&server.api, &links));
+    MUST(front_new(&server.front, &front, server.broker, server.api));
+    MUST(net_new(&server.net, &net, &front_protocol, server.front));
+    server.addr.sun_family = AF_UNIX;
+    snprintf(server.addr.sun_path, sizeof(server.addr.sun_path), "%s/s", server.dir);
+    struct net_error error;
+    MUST(net_listen_unix(server.net, server.addr.sun_path, 0600, &error));
+    MUST(net_start(server.net));
+    (void)atexit(server_stop);
+}
+
+/* ---- the exchange ---- */
+
+/* Sends all and reads all, in turns as it comes; the caller frees the answers. */
+static char *exchange(const char *data, size_t len, size_t *got)
+{
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    ASSERT(fd >= 0);
+    MUST(connect(fd, (struct sockaddr *)&server.addr, sizeof(server.addr)) == 0 ? 0 : errno);
+    struct buf answers = BUF_EMPTY;
+    for (;;) {
+        struct pollfd look = {.fd = fd, .events = (short)(POLLIN | (len > 0 ? POLLOUT : 0))};
+        ASSERT(poll(&look, 1, 20000) == 1);
+        if ((look.revents & POLLOUT) && len > 0) {
+            ssize_t n = send(fd, data, len, MSG_NOSIGNAL);
+            /* it may have been told to close, and have closed */
+            len = n > 0 ? len - (size_t)n : 0;
+            data += n > 0 ? n : 0;
+            if (len == 0)
+                (void)shutdown(fd, SHUT_WR);
+        }
+        if (look.revents & (POLLIN | POLLHUP)) {
+            char chunk[4096];
+            ssize_t n = recv(fd, chunk, sizeof(chunk), 0);
+            if (n <= 0 && errno != EAGAIN)
+                break;
+            if (n == 0)
+                break;
+            if (n > 0)
+                MUST(buf_append(&answers, chunk, (size_t)n));
+        }
+    }
+    close(fd);
+    return buf_detach(&answers, got);
+}
+
+/* ---- what may be answered ---- */
+
+struct cursor {
+    const char *at, *end;
+};
+
+/* The line at the cursor is one of the words, of which "OK #" and "FOUND # #" announce bytes. */
+static void expect_one_of(struct cursor *cursor, const char *const *words)
+{
+    const char *line = cursor->at;
+    const char *end = memchr(line, '\n', (size_t)(cursor->end - line));
+    ASSERT(end != NULL && end > line && end[-1] == '\r');
+    cursor->at = end + 1;
+    for (; *words != NULL; words++) {
+        const char *word = *words;
+        const char *at = line;
+        unsigned long number = 0;
+        bool announces = strcmp(word, "OK #") == 0 || strcmp(word, "ERROR #") == 0 ||
+                         strcmp(word, "FOUND # #") == 0;
+        for (; *word != '\0' && at < end; word++) {
+            if (*word == '#' && *at >= '0' && *at <= '9')
+                number = strtoul(at, (char **)(uintptr_t)&at, 10);
+            else if (*word == '@')
+                at = end - 1;
+            else if (*word == *at)
+                at++;
+            else
+                break;
+        }
+        if (*word != '\0' || at != end - 1)
+            continue;
+        if (announces) {
+            ASSERT((size_t)(cursor->end - cursor->at) >= number + 2);
+            cursor->at += number + 2;
+            ASSERT(cursor->at[-2] == '\r' && cursor->at[-1] == '\n');
+        }
+        return;
+    }
+    CANT_HAPPEN("an answer that this request can't have");
+}
+
+static const char *const put_words[] = {"INSERTED #", "OUT_OF_MEMORY", NULL};
+static const char *const peek_words[] = {"FOUND # #", "NOT_FOUND", NULL};
+static const char *const delete_words[] = {"DELETED", "NOT_FOUND", NULL};
+static const char *const stats_words[] = {"OK #", "NOT_FOUND", NULL};
+static const char *const use_words[] = {"USING @", NULL};
+static const char *const call_words[] = {"OK #", "ERROR #", NULL};
+static const char *const big_words[] = {"JOB_TOO_BIG", NULL};
+static const char *const bad_words[] = {"BAD_FORMAT", NULL};
+static const char *const unknown_words[] = {"UNKNOWN_COMMAND", NULL};
+static const char *const end_words[] = {"EXPECTED_CRLF", NULL};
+
+/* The body that follows is taken as the session takes it; what answers it. */
+static const char *const *body_words(struct parser *parser, char *body)
+{
+    const struct command_args *args = &parser->args;
+    bool put = parser->command == COMMAND_put;
+    bool fits = args->bytes <= (put ? 1000 : FRONT_CALL_SIZE_MAX);
+    if (fits && args->junk)
+        return bad_words;
+    parser_body(parser, fits ? body : NULL, args->bytes);
+    return NULL;
+}
+
+static const char *const *command_words(struct parser *parser, char *body)
+{
+    switch (parser->command) {
+    case COMMAND_put:
+    case COMMAND_call:
+        return body_words(parser, body);
+    case COMMAND_peek:
+        return peek_words;
+    case COMMAND_delete:
+        return delete_words;
+    case COMMAND_stats_job:
+        return stats_words;
+    case COMMAND_use:
+        return use_words;
+    default:
+        return NULL;
+    }
+}
+
+static const char *const *event_words(struct parser *parser, enum parser_event event, char *body)
+{
+    switch (event) {
+    case PARSER_COMMAND:
+        return command_words(parser, body);
+    case PARSER_BAD_FORMAT:
+        return bad_words;
+    case PARSER_UNKNOWN:
+        return unknown_words;
+    case PARSER_BODY:
+        if (parser->command == COMMAND_put)
+            return parser->args.bytes > 1000 ? big_words : put_words;
+        return call_words;
+    case PARSER_BODY_BAD:
+        return end_words;
+    default:
+        return NULL;
+    }
+}
+
+void replies_check(const char *data, size_t len)
+{
+    if (server.net == NULL)
+        server_start();
+    size_t got = 0;
+    char *answers = exchange(data, len, &got);
+    static char body[FRONT_CALL_SIZE_MAX];
+    ASSERT(answers != NULL);
+    struct cursor cursor = {.at = answers, .end = answers + got};
+    struct parser parser = {.left = 0};
+    enum parser_event event;
+    for (size_t used; (event = parser_next(&parser, data, len, &used)) != PARSER_MORE;) {
+        data += used;
+        len -= used;
+        const char *const *words = event_words(&parser, event, body);
+        if (words != NULL)
+            expect_one_of(&cursor, words);
+        bool quits = event == PARSER_COMMAND && parser.command == COMMAND_quit;
+        if (quits || event == PARSER_HTTP)
+            break;
+    }
+    if (event == PARSER_HTTP)
+        ASSERT(got > 12 && strncmp(cursor.at, "HTTP/1.1 400", 12) == 0);
+    else
+        ASSERT(cursor.at == cursor.end);
+    free(answers);
+}

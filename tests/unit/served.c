@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: MIT
+/*
+ * What a client speaks to, for tests: see served.h. Going down checks that nothing is left: every
+ * connection closed, every job's memory free (the sanitizer's part).
+ */
+#include "served.h"
+
+#include "base/clock.h"
+#include "unit.h"
+
+#include <hilera/version.h>
+
+#include <string.h>
+
+struct served served;
+
+static void finished(struct job_record **record, void *arg)
+{
+    (void)arg;
+    (void)history_add(served.history, record);
+}
+
+static void connections(struct api_connections *out, void *arg)
+{
+    (void)arg;
+    struct net_stats stats;
+    net_stats(served.net, &stats);
+    *out = (struct api_connections){.open = stats.connections,
+                                    .accepted = stats.accepted,
+                                    .accept_pauses = stats.accept_pauses,
+                                    .bytes_in = stats.bytes_in,
+                                    .bytes_out = stats.bytes_out};
+}
+
+static void each_command(void (*visit)(const char *name, uint64_t count, void *to), void *to,
+                         void *arg)
+{
+    (void)arg;
+    front_each_command(served.front, visit, to);
+}
+
+static void net_up(unsigned loops)
+{
+    const struct front_settings front_settings = {.loops = loops};
+    const struct net_settings net_settings = {.loops = loops};
+    struct net_error error = {""};
+    ck_assert_int_eq(front_new(&served.front, &front_settings, served.broker, served.api), 0);
+    ck_assert_int_eq(net_new(&served.net, &net_settings, &front_protocol, served.front), 0);
+    peer_temp_make();
+    peer_temp_path(served.path, "s");
+    ck_assert_msg(net_listen_unix(served.net, served.path, 0600, &error) == 0, "%s", error.text);
+    ck_assert_msg(net_listen_tcp(served.net, "127.0.0.1", 0, &error) == 0, "%s", error.text);
+    ck_assert_int_eq(net_start(served.net), 0);
+}
+
+void served_up(const struct served_options *options)
+{
+    served = (struct served){.path = ""};
+    const struct broker_options broker_options = {
+        .body_max = options->body_max, .jobs_max = options->jobs_max, .finished = finished};
+    const struct history_settings history_settings = {.keep_ns =
+                                                          options->forgets ? 0 : 3600 * HL_SECOND,
+                                                      .keep_count = 100000,
+                                                      .keep_bytes = 100 << 20};
+    ck_assert_int_eq(history_new(&served.history, &history_settings), 0);
+    ck_assert_int_eq(broker_new(&served.broker, &broker_options), 0);
+    struct api_links links = {.broker = served.broker, .history = served.history};
+    if (!options->without_net) {
+        links.connections = connections;
+        links.commands = each_command;
+    }
+    ck_assert_int_eq(api_new(&served.api, &links), 0);
+    if (!options->without_net)
+        net_up(options->loops == 0 ? 1 : options->loops);
+}
+
+void served_down(void)
+{
+    if (served.net != NULL) {
+        net_stop(served.net, 0);
+        struct net_stats stats;
+        net_stats(served.net, &stats);
+        ck_assert_uint_eq(stats.connections, 0);
+        net_free(&served.net);
+        front_free(&served.front);
+        peer_temp_remove();
+    }
+    api_free(&served.api);
+    broker_free(&served.broker);
+    history_free(&served.history);
+}
+
+uint64_t served_work(const char *tube, enum job_outcome_kind kind)
+{
+    struct broker_sink *sink;
+    struct broker_lease lease;
+    ck_assert_int_eq(broker_sink_new(&sink, served.broker, "test", &tube, 1), 0);
+    ck_assert_int_eq(broker_take(sink, &lease, 10 * HL_SECOND), 0);
+    struct job_outcome outcome;
+    job_outcome_init(&outcome);
+    outcome.kind = kind;
+    outcome.started_ns = lease.reserved_ns;
+    outcome.ended_ns = clock_now_ns();
+    if (kind == JOB_OUTCOME_FAILED)
+        job_outcome_reason(&outcome, "because");
+    else
+        outcome.exit_status = 0;
+    ck_assert_int_eq(buf_append(&outcome.out, "caf\xc3\xa9\n", 6), 0);
+    ck_assert_int_eq(buf_append(&outcome.err, "\xff\n", 2), 0);
+    ck_assert_int_eq(broker_settle(served.broker, lease.id, lease.token, &outcome), 0);
+    uint64_t id = lease.id;
+    job_outcome_fini(&outcome);
+    broker_lease_fini(&lease);
+    broker_sink_free(&sink);
+    return id;
+}
+
+static bool connections_are(void *arg)
+{
+    struct net_stats stats;
+    net_stats(served.net, &stats);
+    return stats.connections == *(uint64_t *)arg;
+}
+
+void served_until_connections(uint64_t count)
+{
+    peer_until(connections_are, &count);
+}

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Everything a client speaks to, in this process: broker, history, api, front and network, wired as
+ * the daemon wires them, on a Unix socket and a TCP port of their own. There are no pools; a test
+ * takes and settles jobs itself.
+ */
+#ifndef SERVED_H
+#define SERVED_H
+
+#include "api/api.h"
+#include "broker/broker.h"
+#include "front/front.h"
+#include "net/net.h"
+#include "peer.h"
+
+struct served {
+    struct broker *broker;
+    struct history *history;
+    struct api *api;
+    struct front *front;
+    struct net *net;
+    char path[PEER_PATH_MAX];
+};
+
+extern struct served served;
+
+struct served_options {
+    unsigned loops;    /* 0: 1 */
+    size_t body_max;   /* 0: the default */
+    uint64_t jobs_max; /* 0: no limit */
+    bool forgets;      /* history keeps nothing */
+    bool without_net;  /* only what the api needs */
+};
+
+void served_up(const struct served_options *options);
+void served_down(void);
+
+/* Takes a ready job of the tube and settles it: DONE, FAILED ("because"), DELETED. Its id. */
+uint64_t served_work(const char *tube, enum job_outcome_kind kind);
+/* Until as many connections are open. */
+void served_until_connections(uint64_t count);
+
+#endif

@@ -1,0 +1,379 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The methods, called without a door: what they answer, what they refuse and in which words, and
+ * calls that are answered later, in time, too late, or not at all.
+ */
+#include "base/clock.h"
+#include "base/jsonobj.h"
+#include "served.h"
+#include "unit.h"
+
+#include <hilera/event.h>
+#include <hilera/thread.h>
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static hl_event *woken;
+
+static void up(void)
+{
+    served_up(&(struct served_options){.without_net = true});
+    ck_assert_int_eq(hl_event_new(&woken, "woken"), 0);
+}
+
+static void up_forgetful(void)
+{
+    served_up(&(struct served_options){.without_net = true, .forgets = true});
+    ck_assert_int_eq(hl_event_new(&woken, "woken"), 0);
+}
+
+static void down(void)
+{
+    hl_event_free(&woken);
+    served_down();
+}
+
+static void wake(struct api_call *call)
+{
+    (void)call;
+    hl_event_set(woken);
+}
+
+static int start(struct api_call *call, const char *method, const char *json)
+{
+    *call = (struct api_call){.wake = wake};
+    return api_call_start(call, served.api, method, strlen(method), json, strlen(json));
+}
+
+/* The answer to a call that is answered at once; the caller frees it. */
+static char *ask(const char *method, const char *json, int error)
+{
+    struct api_call call;
+    ck_assert_int_eq(start(&call, method, json), 0);
+    ck_assert_msg(call.error == error, "%s %s: error %d, not %d: %s", method, json, call.error,
+                  error, call.answer.data);
+    ck_assert_uint_gt(call.answer.len, 0);
+    cJSON *parsed;
+    ck_assert_int_eq(jsonobj_parse(&parsed, call.answer.data, call.answer.len, NULL), 0);
+    ck_assert(cJSON_IsObject(parsed));
+    cJSON_Delete(parsed);
+    char *text = strdup(call.answer.data);
+    ck_assert_ptr_nonnull(text);
+    api_call_fini(&call);
+    return text;
+}
+
+static void has(const char *text, const char *part)
+{
+    ck_assert_msg(strstr(text, part) != NULL, "\"%s\" is not in %s", part, text);
+}
+
+static void answers(const char *method, const char *json, int error, const char *part)
+{
+    char *text = ask(method, json, error);
+    has(text, part);
+    free(text);
+}
+
+static uint64_t put(const char *name, int64_t delay_ns, const char *text)
+{
+    struct broker_put_spec spec = {.pri = 7, .delay_ns = delay_ns, .ttr_ns = 60 * HL_SECOND};
+    struct job_body *body;
+    uint64_t id;
+    ck_assert_int_eq(job_body_new(&body, strlen(text)), 0);
+    memcpy(body->bytes, text, strlen(text));
+    ck_assert_int_eq(broker_use(served.broker, name, strlen(name), &spec.tube), 0);
+    ck_assert_int_eq(broker_put(served.broker, &spec, &body, &id), 0);
+    broker_unuse(served.broker, &spec.tube);
+    return id;
+}
+
+/* ---- refusals ---- */
+
+struct refusal {
+    const char *method, *json;
+    int error;
+    const char *part;
+};
+
+static const struct refusal refusals[] = {
+    {"stat", "{}", ENOSYS, "there is no method \\\"stat\\\"; did you mean \\\"stats\\\"?"},
+    {"frobnicate", "{}", ENOSYS, "the method \\\"methods\\\" lists them"},
+    {"", "{}", ENOSYS, "there is no method"},
+    {"show", "{}", EINVAL, "parameter \\\"id\\\" is missing; it is the id of the job"},
+    {"show", "{\"id\":null}", EINVAL, "parameter \\\"id\\\" is missing"},
+    {"show", "", EINVAL, "parameter \\\"id\\\" is missing"},
+    {"show", "{\"id\":0}", EINVAL, "parameter \\\"id\\\" is 0; it must be the id of a job"},
+    {"show", "{\"id\":-1}", EINVAL, "parameter \\\"id\\\" is -1;"},
+    {"show", "{\"id\":1.5}", EINVAL, "parameter \\\"id\\\" is 1.5;"},
+    {"show", "{\"id\":\"x\"}", EINVAL, "parameter \\\"id\\\" is \\\"x\\\";"},
+    {"show", "{\"id\":[1]}", EINVAL, "parameter \\\"id\\\" is [1];"},
+    {"show", "{\"id\":18446744073709551616}", EINVAL, "parameter \\\"id\\\" is"},
+    {"show", "{\"id\":1,\"id\":2}", EINVAL, "parameter \\\"id\\\" is there twice"},
+    {"show", "{\"id\":1,\"name\":2}", EINVAL,
+     "\\\"name\\\" is not a parameter of \\\"show\\\"; they are: \\\"id\\\""},
+    {"ping", "{\"x\":1}", EINVAL, "\\\"x\\\" is not a parameter of \\\"ping\\\"; it has none"},
+    {"wait", "{\"id\":1,\"timeout\":-1}", EINVAL,
+     "parameter \\\"timeout\\\" is -1; it must be a number"},
+    {"wait", "{\"id\":1,\"timeout\":\"1\"}", EINVAL, "parameter \\\"timeout\\\" is \\\"1\\\";"},
+    {"wait", "{\"id\":1,\"timeout\":1e10}", EINVAL, "parameter \\\"timeout\\\" is"},
+    {"join", "{\"tube\":\"-x\"}", EINVAL, "it must be the name of a tube: "},
+    {"join", "{\"tube\":\"\"}", EINVAL, "parameter \\\"tube\\\" is \\\"\\\";"},
+    {"join", "{\"tube\":3}", EINVAL, "parameter \\\"tube\\\" is 3;"},
+    {"ping", "[]", EINVAL, "not an object"},
+    {"ping", "1", EINVAL, "not an object"},
+    {"ping", "{", EINVAL, "are not JSON: error at byte"},
+    {"ping", "{}x", EINVAL, "are not JSON"},
+    {"ping", "{\"a\xff\":1}", EINVAL, "are not JSON: error at byte 3 of 8"},
+    {"show", "{\"id\":12345}", ENOENT, "there is no job 12345;"},
+    {"show", "{\"id\":18446744073709551615}", ENOENT, "there is no job 18446744073709551615;"},
+    {"wait", "{\"id\":9007199254740993}", ENOENT, "there is no job 9007199254740993;"},
+};
+
+START_TEST(refusals_name_what_is_wrong_and_what_is_right)
+{
+    for (size_t i = 0; i < sizeof(refusals) / sizeof(refusals[0]); i++)
+        answers(refusals[i].method, refusals[i].json, refusals[i].error, refusals[i].part);
+    answers("show", "{\"id\":3}", ENOENT, "{\"code\":\"not_found\",\"message\":\"");
+    answers("show", "{}", EINVAL, "{\"code\":\"bad_request\",\"message\":\"");
+    answers("nothing", "{}", ENOSYS, "{\"code\":\"unknown_method\",\"message\":\"");
+}
+END_TEST
+
+/* ---- answers ---- */
+
+START_TEST(ping_says_who)
+{
+    char part[128];
+    snprintf(part, sizeof(part), "{\"version\":\"" HL_VERSION "\",\"pid\":%d,\"uptime\":0.",
+             getpid());
+    answers("ping", "{}", 0, part);
+}
+END_TEST
+
+START_TEST(methods_lists_every_one)
+{
+    char *text = ask("methods", "{}", 0);
+    static const char *const names[] = {"ping", "methods", "show",   "wait",
+                                        "join", "stats",   "threads"};
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        char part[64];
+        snprintf(part, sizeof(part), "{\"name\":\"%s\",\"summary\":\"", names[i]);
+        has(text, part);
+        /* and each of them is there */
+        struct api_call call;
+        (void)start(&call, names[i], "{\"no\":1}");
+        ck_assert_int_eq(call.error, EINVAL);
+        api_call_fini(&call);
+    }
+    has(text, "{\"name\":\"timeout\",\"type\":\"seconds\",\"required\":false,");
+    free(text);
+}
+END_TEST
+
+START_TEST(show_tells_of_a_job_on_its_way)
+{
+    clock_virtual_start(1000 * HL_SECOND);
+    uint64_t id = put("gzip", 30 * HL_SECOND, "abc");
+    clock_virtual_advance(12 * HL_SECOND + HL_SECOND / 4);
+    char json[64];
+    snprintf(json, sizeof(json), "{\"id\":\"%" PRIu64 "\"}", id);
+    answers("show", json, 0,
+            "{\"job\":{\"id\":1,\"tube\":\"gzip\",\"state\":\"delayed\",\"priority\":7,"
+            "\"delay\":30.000000,\"ttr\":60.000000,\"age\":12.250000,\"time_left\":17.750000,"
+            "\"size\":3,\"reserves\":0,\"timeouts\":0,\"releases\":0,\"buries\":0,\"kicks\":0}}");
+    clock_virtual_stop();
+}
+END_TEST
+
+START_TEST(show_tells_of_a_finished_job)
+{
+    (void)put("gzip", 0, "abc");
+    (void)put("gzip", 0, "abc");
+    (void)put("gzip", 0, "abc");
+    (void)served_work("gzip", JOB_OUTCOME_DONE);
+    (void)served_work("gzip", JOB_OUTCOME_FAILED);
+    ck_assert_int_eq(broker_delete(served.broker, 3), 0);
+    char *text = ask("show", "{\"id\":1}", 0);
+    has(text, "\"state\":\"done\"");
+    has(text, "\"result\":{\"outcome\":\"done\",\"exit_status\":0,\"stdout\":\"caf\xc3\xa9\\n\"");
+    has(text, "\"stderr\":\"\\\\xff\\n\",\"stderr_base64\":\"/wo=\",\"stderr_truncated\":false");
+    has(text, "\"duration\":");
+    free(text);
+    text = ask("show", "{\"id\":2}", 0);
+    has(text, "\"state\":\"buried\"");
+    has(text, "\"reason\":\"because\",\"result\":{\"outcome\":\"failed\"");
+    free(text);
+    text = ask("show", "{\"id\":3}", 0);
+    has(text, "\"state\":\"deleted\"");
+    has(text, "\"result\":{\"outcome\":\"deleted\",\"ended\":");
+    free(text);
+    answers("wait", "{\"id\":1}", 0, "\"state\":\"done\"");
+    answers("wait", "{\"id\":3}", 0, "\"state\":\"deleted\"");
+}
+END_TEST
+
+START_TEST(stats_have_every_group)
+{
+    (void)put("gzip", 0, "abc");
+    (void)put("gzip", 0, "abcd");
+    (void)served_work("gzip", JOB_OUTCOME_DONE);
+    char *text = ask("stats", "{}", 0);
+    has(text, "{\"daemon\":{\"version\":\"" HL_VERSION "\",\"pid\":");
+    has(text, "\"draining\":false}");
+    has(text, "\"jobs\":{\"ready\":1,\"urgent\":1,\"reserved\":0,\"delayed\":0,\"buried\":0,"
+              "\"unfinished\":1,\"bytes\":4,\"waiting\":0,\"put\":2,\"done\":1,\"failed\":0,"
+              "\"deleted\":0,\"unrecorded\":0}");
+    has(text, "{\"name\":\"default\",\"ready\":0,");
+    has(text, "{\"name\":\"gzip\",\"ready\":1,");
+    has(text, "\"pools\":[]");
+    has(text, "\"history\":{\"count\":1,");
+    free(text);
+}
+END_TEST
+
+START_TEST(threads_are_listed)
+{
+    char *text = ask("threads", "{}", 0);
+    has(text, "{\"threads\":[{\"name\":\"");
+    char part[64];
+    snprintf(part, sizeof(part), "\"native_id\":%d,", (int)gettid());
+    has(text, part);
+    has(text, "\"alive\":true,\"waits_for\":null}");
+    free(text);
+}
+END_TEST
+
+/* ---- later ---- */
+
+static void finish_and_expect(struct api_call *call, int error, const char *part)
+{
+    ck_assert_int_eq(hl_event_wait(woken, 20 * HL_SECOND), 0);
+    hl_event_clear(woken);
+    api_call_finish(call);
+    ck_assert_int_eq(call->error, error);
+    has(call->answer.data, part);
+    api_call_fini(call);
+}
+
+START_TEST(wait_answers_when_it_is_done)
+{
+    struct api_call call;
+    (void)put("gzip", 0, "abc");
+    ck_assert_int_eq(start(&call, "wait", "{\"id\":1}"), EINPROGRESS);
+    ck_assert_int_eq(call.deadline_ns, CLOCK_NEVER);
+    ck_assert(!hl_event_is_set(woken));
+    (void)served_work("gzip", JOB_OUTCOME_DONE);
+    ck_assert(hl_event_is_set(woken));
+    ck_assert(!api_call_cancel(&call));
+    finish_and_expect(&call, 0, "\"state\":\"done\"");
+}
+END_TEST
+
+START_TEST(wait_for_a_buried_job_answers_at_once)
+{
+    struct api_call call;
+    (void)put("gzip", 0, "abc");
+    (void)served_work("gzip", JOB_OUTCOME_FAILED);
+    ck_assert_int_eq(start(&call, "wait", "{\"id\":1}"), EINPROGRESS);
+    ck_assert(hl_event_is_set(woken));
+    finish_and_expect(&call, 0, "\"state\":\"buried\"");
+}
+END_TEST
+
+START_TEST(wait_without_history_still_answers)
+{
+    struct api_call call;
+    (void)put("gzip", 0, "abc");
+    ck_assert_int_eq(start(&call, "wait", "{\"id\":1}"), EINPROGRESS);
+    (void)served_work("gzip", JOB_OUTCOME_DONE);
+    finish_and_expect(&call, 0, "{\"job\":{\"id\":1,\"state\":\"finished\"}}");
+}
+END_TEST
+
+START_TEST(wait_is_cancelled)
+{
+    struct api_call call;
+    (void)put("gzip", 0, "abc");
+    ck_assert_int_eq(start(&call, "wait", "{\"id\":1}"), EINPROGRESS);
+    ck_assert(api_call_cancel(&call));
+    (void)served_work("gzip", JOB_OUTCOME_DONE);
+    ck_assert(!hl_event_is_set(woken));
+    api_call_fini(&call);
+}
+END_TEST
+
+START_TEST(wait_times_out)
+{
+    struct api_call call;
+    clock_virtual_start(1000 * HL_SECOND);
+    (void)put("gzip", 0, "abc");
+    ck_assert_int_eq(start(&call, "wait", "{\"id\":1,\"timeout\":2.5}"), EINPROGRESS);
+    ck_assert_int_eq(call.deadline_ns, 1002 * HL_SECOND + HL_SECOND / 2);
+    ck_assert(api_call_time_out(&call));
+    ck_assert_int_eq(call.error, ETIMEDOUT);
+    ck_assert_str_eq(call.answer.data,
+                     "{\"code\":\"timed_out\",\"message\":\"job 1 was not finished "
+                     "within 2.500 s\"}");
+    api_call_fini(&call);
+    clock_virtual_stop();
+}
+END_TEST
+
+START_TEST(join_answers_with_the_counts)
+{
+    struct api_call call;
+    ck_assert_int_eq(start(&call, "join", "{\"tube\":\"gzip\"}"), EINPROGRESS);
+    finish_and_expect(&call, 0,
+                      "{\"tube\":\"gzip\",\"put\":0,\"done\":0,\"failed\":0,\"deleted\":0}");
+    (void)put("gzip", 0, "a");
+    (void)put("gzip", 0, "b");
+    (void)put("other", 0, "c");
+    ck_assert_int_eq(start(&call, "join", "{\"tube\":\"gzip\",\"timeout\":7}"), EINPROGRESS);
+    (void)served_work("gzip", JOB_OUTCOME_DONE);
+    ck_assert(!hl_event_is_set(woken));
+    ck_assert_int_eq(broker_delete(served.broker, 2), 0);
+    finish_and_expect(&call, 0,
+                      "{\"tube\":\"gzip\",\"put\":2,\"done\":1,\"failed\":0,\"deleted\":1}");
+    ck_assert_int_eq(start(&call, "join", "{\"timeout\":7}"), EINPROGRESS);
+    ck_assert(!hl_event_is_set(woken));
+    ck_assert(api_call_time_out(&call));
+    has(call.answer.data, "all tubes: 1 jobs were still unfinished after 7.000 s");
+    api_call_fini(&call);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("api");
+    TCase *methods = tcase_create("methods");
+    tcase_add_checked_fixture(methods, up, down);
+    tcase_add_test(methods, refusals_name_what_is_wrong_and_what_is_right);
+    tcase_add_test(methods, ping_says_who);
+    tcase_add_test(methods, methods_lists_every_one);
+    tcase_add_test(methods, show_tells_of_a_job_on_its_way);
+    tcase_add_test(methods, show_tells_of_a_finished_job);
+    tcase_add_test(methods, stats_have_every_group);
+    tcase_add_test(methods, threads_are_listed);
+    suite_add_tcase(suite, methods);
+
+    TCase *later = tcase_create("later");
+    tcase_add_checked_fixture(later, up, down);
+    tcase_add_test(later, wait_answers_when_it_is_done);
+    tcase_add_test(later, wait_for_a_buried_job_answers_at_once);
+    tcase_add_test(later, wait_is_cancelled);
+    tcase_add_test(later, wait_times_out);
+    tcase_add_test(later, join_answers_with_the_counts);
+    suite_add_tcase(suite, later);
+
+    TCase *forgetful = tcase_create("forgetful");
+    tcase_add_checked_fixture(forgetful, up_forgetful, down);
+    tcase_add_test(forgetful, wait_without_history_still_answers);
+    suite_add_tcase(suite, forgetful);
+    return unit_main(suite);
+}

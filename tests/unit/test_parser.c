@@ -1,0 +1,274 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The parser of the beanstalk protocol: which bytes make which events, and that it doesn't matter
+ * how they are cut into pieces.
+ */
+#include "front/front_priv.h"
+#include "peer.h"
+#include "transcript.h"
+#include "unit.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static size_t one_byte(void *arg)
+{
+    (void)arg;
+    return 1;
+}
+
+static size_t some_bytes(void *arg)
+{
+    return 1 + (size_t)unit_random_below(arg, 40);
+}
+
+/* The same transcript whole, byte by byte, and in random pieces; the expected one if not NULL. */
+static void parses(struct unit_random *random, const char *data, size_t len, const char *expected)
+{
+    struct buf whole = BUF_EMPTY, bytes = BUF_EMPTY, pieces = BUF_EMPTY;
+    transcript(&whole, data, len, NULL, NULL);
+    transcript(&bytes, data, len, one_byte, NULL);
+    transcript(&pieces, data, len, some_bytes, random);
+    const char *text = whole.len > 0 ? whole.data : "";
+    if (expected != NULL)
+        ck_assert_str_eq(text, expected);
+    ck_assert_uint_eq(bytes.len, whole.len);
+    ck_assert_uint_eq(pieces.len, whole.len);
+    if (whole.len > 0) {
+        ck_assert_mem_eq(bytes.data, whole.data, whole.len);
+        ck_assert_mem_eq(pieces.data, whole.data, whole.len);
+    }
+    buf_fini(&whole);
+    buf_fini(&bytes);
+    buf_fini(&pieces);
+}
+
+struct sample {
+    const char *data;
+    size_t len;
+    const char *events;
+};
+#define SAMPLE(data, events)                                                                       \
+    {                                                                                              \
+        (data), sizeof(data) - 1, (events)                                                         \
+    }
+
+static const struct sample samples[] = {
+    /* lines */
+    SAMPLE("", ""),
+    SAMPLE("\r\n", "unknown\n"),
+    SAMPLE("peek 1", ""),
+    SAMPLE("peek 1\r", ""),
+    SAMPLE("peek 1\r\n", "peek 1\n"),
+    SAMPLE("peek 1\n", ""),
+    SAMPLE("peek 1\npeek 2\r\n", "bad format\n"),
+    SAMPLE("peek 1\r\r\n", "bad format\n"),
+    SAMPLE("peek\r1\r\npeek 2\r\n", "bad format\npeek 2\n"),
+    SAMPLE("what\r?\r\npeek 2\r\n", "bad format\npeek 2\n"),
+    SAMPLE("\r\r\npeek 2\r\n", "bad format\npeek 2\n"),
+    SAMPLE("wh\0t\r\npeek 2\r\n", "bad format\npeek 2\n"),
+    SAMPLE("peek 1\0\r\n", "bad format\n"),
+    SAMPLE(" peek 1\r\n", "unknown\n"),
+    SAMPLE("PEEK 1\r\n", "unknown\n"),
+    SAMPLE("peek 1\r\npeek 2\r\npeek 3\r\n", "peek 1\npeek 2\npeek 3\n"),
+    /* words: by prefix, with their blank */
+    SAMPLE("peek\r\n", "unknown\n"),
+    SAMPLE("peek \r\n", "bad format\n"),
+    SAMPLE("peekaboo 1\r\n", "unknown\n"),
+    SAMPLE("put\r\n", "unknown\n"),
+    SAMPLE("put \r\n", "bad format\n"),
+    SAMPLE("use\r\n", "unknown\n"),
+    SAMPLE("delete\r\n", "unknown\n"),
+    SAMPLE("delete 7\r\n", "delete 7\n"),
+    SAMPLE("stats-job 7\r\n", "stats-job 7\n"),
+    SAMPLE("stats-job\r\n", "unknown\n"),
+    SAMPLE("reserve\r\n", "unknown\n"),
+    SAMPLE("quit\r\npeek 1\r\n", "quit\n"),
+    SAMPLE("quitting is fun\r\n", "quit\n"),
+    SAMPLE("quit\0\r\npeek 1\r\n", "bad format\npeek 1\n"),
+    /* numbers */
+    SAMPLE("peek 0\r\n", "peek 0\n"),
+    SAMPLE("peek    000012\r\n", "peek 12\n"),
+    SAMPLE("peek 12 \r\n", "bad format\n"),
+    SAMPLE("peek 1 2\r\n", "bad format\n"),
+    SAMPLE("peek -1\r\n", "bad format\n"),
+    SAMPLE("peek +1\r\n", "bad format\n"),
+    SAMPLE("peek 0x1\r\n", "bad format\n"),
+    SAMPLE("peek 1a\r\n", "bad format\n"),
+    SAMPLE("peek \t1\r\n", "bad format\n"),
+    SAMPLE("peek 18446744073709551615\r\n", "peek 18446744073709551615\n"),
+    SAMPLE("peek 18446744073709551616\r\n", "bad format\n"),
+    SAMPLE("peek 99999999999999999999999\r\n", "bad format\n"),
+    SAMPLE("put 4294967295 4294967295 4294967295 0\r\n\r\n",
+           "put pri 4294967295 delay 4294967295 ttr 4294967295 bytes 0\nbody \n"),
+    SAMPLE("put 4294967296 0 0 0\r\n", "bad format\n"),
+    SAMPLE("put 0 4294967296 0 0\r\n", "bad format\n"),
+    SAMPLE("put 0 0 4294967296 0\r\n", "bad format\n"),
+    SAMPLE("put 0 0 0 4294967296\r\n", "bad format\n"),
+    SAMPLE("put 1 2 3\r\nabc\r\n", "bad format\nunknown\n"),
+    SAMPLE("put 1 2 -3 3\r\nabc\r\n", "bad format\nunknown\n"),
+    /* bodies */
+    SAMPLE("put 1 2 3 4\r\nabcd\r\npeek 1\r\n",
+           "put pri 1 delay 2 ttr 3 bytes 4\nbody abcd\npeek 1\n"),
+    SAMPLE("put  1   02 3  4\r\nabcd\r\n", "put pri 1 delay 2 ttr 3 bytes 4\nbody abcd\n"),
+    SAMPLE("put 1 2 3 6\r\npeek 1\r\n", "put pri 1 delay 2 ttr 3 bytes 6\nbody peek 1\n"),
+    SAMPLE("put 1 2 3 4\r\n\r\n\r\n\r\n", "put pri 1 delay 2 ttr 3 bytes 4\nbody \r\n\r\n\n"),
+    SAMPLE("put 1 2 3 4\r\nabcdefpeek 1\r\n",
+           "put pri 1 delay 2 ttr 3 bytes 4\nbad body\npeek 1\n"),
+    SAMPLE("put 1 2 3 4\r\nabcd\rpeek 1\r\n",
+           "put pri 1 delay 2 ttr 3 bytes 4\nbad body\nunknown\n"),
+    SAMPLE("put 1 2 3 4\r\nabcd\r", "put pri 1 delay 2 ttr 3 bytes 4\n"),
+    SAMPLE("put 1 2 3 4\r\nab", "put pri 1 delay 2 ttr 3 bytes 4\n"),
+    SAMPLE("put 1 2 3 4 \r\nabcd\r\n", "put pri 1 delay 2 ttr 3 bytes 4 junk\nunknown\n"),
+    SAMPLE("put 1 2 3 4 5\r\n", "put pri 1 delay 2 ttr 3 bytes 4 junk\n"),
+    SAMPLE("put 1 2 3 4\0\r\n", "bad format\n"),
+    SAMPLE("put 1 2 3 9999 x\ry\r\n", "bad format\n"),
+    /* names */
+    SAMPLE("use a\r\n", "use a\n"),
+    SAMPLE("use  a\r\n", "bad format\n"),
+    SAMPLE("use a \r\n", "bad format\n"),
+    SAMPLE("use -a\r\n", "bad format\n"),
+    SAMPLE("use a,b\r\n", "bad format\n"),
+    SAMPLE("use azAZ09-+/;.$_()\r\n", "use azAZ09-+/;.$_()\n"),
+    SAMPLE("use \r\n", "bad format\n"),
+    /* calls */
+    SAMPLE("call ping 2\r\n{}\r\n", "call ping bytes 2\nbody {}\n"),
+    SAMPLE("call ping 0\r\n\r\n", "call ping bytes 0\nbody \n"),
+    SAMPLE("call ping\r\n", "bad format\n"),
+    SAMPLE("call ping x\r\n", "bad format\n"),
+    SAMPLE("call PING 2\r\n", "bad format\n"),
+    SAMPLE("call ping2\r\n", "bad format\n"),
+    SAMPLE("call ping 2 \r\n", "bad format\n"),
+    SAMPLE("call  2\r\n", "bad format\n"),
+    /* HTTP */
+    SAMPLE("GET / HTTP/1.1\r\nHost: x\r\n\r\nput 0 0 0 1\r\n", "http\n"),
+    SAMPLE("POST /x HTTP/1.0\r\n", "http\n"),
+    SAMPLE("PRI * HTTP/2.0\r\n", "http\n"),
+    SAMPLE("weird thing HTTP/1.1\r\n", "http\n"),
+    SAMPLE(" HTTP/1.1\r\n", "unknown\n"),
+    SAMPLE("GET / HTTP/1\r\n", "unknown\n"),
+    SAMPLE("GET /\r\n", "unknown\n"),
+    SAMPLE("use HTTP/1.1\r\n", "use HTTP/1.1\n"),
+};
+
+START_TEST(samples_in_any_pieces)
+{
+    struct unit_random random = peer_random();
+    for (size_t i = 0; i < sizeof(samples) / sizeof(samples[0]); i++)
+        parses(&random, samples[i].data, samples[i].len, samples[i].events);
+}
+END_TEST
+
+/* A line of `len` bytes with its end, then a good one. */
+static void long_line(struct unit_random *random, size_t len, const char *start,
+                      const char *expected)
+{
+    struct buf line = BUF_EMPTY;
+    ck_assert_int_eq(buf_append_str(&line, start), 0);
+    while (line.len < len - 2)
+        ck_assert_int_eq(buf_append_char(&line, 'x'), 0);
+    ck_assert_int_eq(buf_append_str(&line, "\r\npeek 1\r\n"), 0);
+    parses(random, line.data, line.len, expected);
+    buf_fini(&line);
+}
+
+START_TEST(lines_of_every_length)
+{
+    struct unit_random random = peer_random();
+    for (size_t len = 3; len <= FRONT_LINE_MAX; len++)
+        long_line(&random, len, "", "unknown\npeek 1\n");
+    for (size_t len = FRONT_LINE_MAX + 1; len < 460; len++)
+        long_line(&random, len, "", "bad format\npeek 1\n");
+    long_line(&random, 100000, "", "bad format\npeek 1\n");
+    long_line(&random, 205, "use ", NULL);
+    long_line(&random, 206, "use ", NULL);
+    long_line(&random, 207, "use ", "bad format\npeek 1\n");
+}
+END_TEST
+
+START_TEST(overlong_line_ends_at_its_own_end_only)
+{
+    struct unit_random random = peer_random();
+    char line[300];
+    memset(line, 'y', sizeof(line));
+    /* stray CRs and LFs around the place where the skipping starts */
+    for (size_t at = 215; at < 240; at++) {
+        char data[sizeof(line) + 16];
+        memcpy(data, line, sizeof(line));
+        data[at] = '\r';
+        data[at + 2] = '\n';
+        memcpy(data + sizeof(line), "\r\npeek 1\r\n", 10);
+        parses(&random, data, sizeof(line) + 10, "bad format\npeek 1\n");
+        data[at + 2] = '\r';
+        parses(&random, data, sizeof(line) + 10, "bad format\npeek 1\n");
+    }
+}
+END_TEST
+
+START_TEST(overlong_requests_are_http)
+{
+    struct unit_random random = peer_random();
+    long_line(&random, 500, "GET /", "http\n");
+    long_line(&random, 500, "POST http://", "http\n");
+    long_line(&random, 500, "OPTIONS *", "http\n");
+    long_line(&random, 500, "CONNECT example.org", "http\n");
+    long_line(&random, 500, "get /", "bad format\npeek 1\n");
+    long_line(&random, 500, "GET", "bad format\npeek 1\n");
+    long_line(&random, 500, "X Y", "bad format\npeek 1\n");
+}
+END_TEST
+
+START_TEST(large_bodies_are_skipped_whole)
+{
+    struct unit_random random = peer_random();
+    struct buf data = BUF_EMPTY;
+    ck_assert_int_eq(buf_append_str(&data, "put 0 0 0 5000\r\n"), 0);
+    for (int i = 0; i < 5002; i++)
+        ck_assert_int_eq(buf_append_char(&data, "peek 2\r\n"[i % 8]), 0);
+    ck_assert_int_eq(buf_append_str(&data, "peek 1\r\n"), 0);
+    parses(&random, data.data, data.len, "put pri 0 delay 0 ttr 0 bytes 5000\nbody \npeek 1\n");
+    buf_fini(&data);
+}
+END_TEST
+
+/* Words and noise in random order: whatever comes out, it is the same in any pieces. */
+START_TEST(random_bytes_in_any_pieces)
+{
+    static const char *const words[] = {
+        "put ",    "0 ",          "1 ",     "3 ",        "\r\n",
+        "\r",      "\n",          "peek ",  "delete ",   "use ",
+        "default", "call",        " ping ", "2\r\n",     "{}",
+        "x",       " ",           "quit",   "abc",       "65536",
+        "-",       "stats-job 1", "GET /",  " HTTP/1.1", "put 0 0 0 3\r\nabc\r\n"};
+    struct unit_random random = peer_random();
+    for (int round = 0; round < 500; round++) {
+        struct buf data = BUF_EMPTY;
+        size_t parts = (size_t)unit_random_below(&random, 120);
+        for (size_t i = 0; i < parts; i++) {
+            if (unit_random_below(&random, 12) == 0)
+                ck_assert_int_eq(buf_append_char(&data, (char)unit_random_below(&random, 256)), 0);
+            else
+                ck_assert_int_eq(
+                    buf_append_str(
+                        &data, words[unit_random_below(&random, sizeof(words) / sizeof(words[0]))]),
+                    0);
+        }
+        parses(&random, data.len > 0 ? data.data : "", data.len, NULL);
+        buf_fini(&data);
+    }
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("parser");
+    TCase *events = tcase_create("events");
+    tcase_add_test(events, samples_in_any_pieces);
+    tcase_add_test(events, lines_of_every_length);
+    tcase_add_test(events, overlong_line_ends_at_its_own_end_only);
+    tcase_add_test(events, overlong_requests_are_http);
+    tcase_add_test(events, large_bodies_are_skipped_whole);
+    tcase_add_test(events, random_bytes_in_any_pieces);
+    suite_add_tcase(suite, events);
+    return unit_main(suite);
+}
