@@ -26,10 +26,8 @@ static char *put_number(char *to, uint64_t number)
 
 static char *put_word(char *to, const char *word)
 {
-    size_t len = strlen(word);
-    ASSERT(len < HEAD_MAX - 2 * (NUMBER_MAX + 1) - 2);
-    memcpy(to, word, len);
-    return to + len;
+    ASSERT(strlen(word) < HEAD_MAX - 2 * (NUMBER_MAX + 1) - 2);
+    return stpcpy(to, word);
 }
 
 static char *put_end(char *to)
