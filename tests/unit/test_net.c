@@ -4,6 +4,7 @@
  * echo.h: order, pieces, bodies, pauses, half-closes, readers that don't read, ends of all kinds.
  */
 #include "base/clock.h"
+#include "base/list.h"
 #include "echo.h"
 #include "peer.h"
 #include "unit.h"
@@ -351,6 +352,68 @@ START_TEST(hangup_is_noticed_behind_unread_input)
 }
 END_TEST
 
+/* ---- messages ---- */
+
+enum { POSTERS = 4, POSTS = 5000 };
+
+static struct post {
+    struct loop_message message;
+    int poster, number;
+} posts[POSTERS][POSTS];
+static struct conn_handle post_to;
+static int post_last[POSTERS];           /* on the loop's thread */
+static atomic_int posts_here, posts_bad; /* delivered; out of order or to nobody */
+
+static void post_deliver(struct loop_message *message, void *session)
+{
+    struct post *post = CONTAINER_OF(message, struct post, message);
+    if (session == NULL || post->number != ++post_last[post->poster])
+        atomic_fetch_add(&posts_bad, 1);
+    atomic_fetch_add(&posts_here, 1);
+}
+
+static void post_all(void *arg)
+{
+    struct post *mine = arg;
+    for (int i = 0; i < POSTS; i++) {
+        mine[i].message = (struct loop_message){.to = post_to, .deliver = post_deliver};
+        loop_post(&mine[i].message);
+    }
+}
+
+START_TEST(messages_of_each_thread_arrive_in_order)
+{
+    int fd = peer_unix(path);
+    peer_say(fd, "later\n");
+    until(&echo->counts.paused, 1);
+    post_to = atomic_load(&echo->waiting[0])->to;
+    hl_thread *posters[POSTERS];
+    for (int i = 0; i < POSTERS; i++) {
+        for (int j = 0; j < POSTS; j++)
+            posts[i][j] = (struct post){.poster = i, .number = j + 1};
+        const struct hl_thread_options options = {.target = post_all, .arg = posts[i]};
+        ck_assert_int_eq(hl_thread_new(&posters[i], &options), 0);
+        ck_assert_int_eq(hl_thread_start(posters[i]), 0);
+    }
+    /* the loop sleeps and wakes between them all the while */
+    int other = peer_unix(path);
+    for (int i = 0; i < 200; i++) {
+        peer_say(other, "echo x\n");
+        peer_expect(other, "x\n");
+    }
+    until(&posts_here, POSTERS * POSTS);
+    ck_assert_int_eq(atomic_load(&posts_bad), 0);
+    for (int i = 0; i < POSTERS; i++) {
+        ck_assert_int_eq(hl_thread_join(posters[i], HL_FOREVER), 0);
+        hl_thread_free(&posters[i]);
+    }
+    echo_release(echo, 0);
+    peer_expect(fd, "released\n");
+    peer_close(&fd);
+    peer_close(&other);
+}
+END_TEST
+
 START_TEST(timer_fires_when_the_clock_says)
 {
     clock_virtual_start(1000 * HL_SECOND);
@@ -511,6 +574,7 @@ int main(void)
     tcase_add_test(one, later_answer_holds_up_what_is_behind);
     tcase_add_test(one, pause_outlives_a_hangup_and_a_stop_of_listening);
     tcase_add_test(one, hangup_is_noticed_behind_unread_input);
+    tcase_add_test(one, messages_of_each_thread_arrive_in_order);
     tcase_add_test(one, timer_fires_when_the_clock_says);
     tcase_add_test(one, timer_fires_by_the_real_clock);
     suite_add_tcase(suite, one);
