@@ -8,6 +8,9 @@
  * there are tubes and holders with something pending. Room for the alarm is promised when it is
  * made, so setting one never fails.
  *
+ * What is due at the same moment happens in the order in which the tubes and holders came to be, so
+ * that a run can be repeated.
+ *
  * Nobody polls. broker_due does what is due and says when to come again; the sooner hook is called
  * only if an alarm is set before that moment. An alarm that is set later, or taken away, costs at
  * most one call of broker_due that finds nothing to do: a holder that reserves and deletes all day
@@ -20,7 +23,9 @@ bool alarm_less(const void *a, const void *b, const void *arg)
 {
     (void)arg;
     const struct broker_alarm *one = a, *two = b;
-    return one->at_ns < two->at_ns;
+    if (one->at_ns != two->at_ns)
+        return one->at_ns < two->at_ns;
+    return one->number < two->number;
 }
 
 void alarm_moved(void *item, size_t pos)
@@ -35,7 +40,8 @@ int alarm_init(struct broker *broker, struct broker_alarm *alarm, int kind)
     if (rc != 0)
         return rc;
     heap_promise(&broker->due);
-    *alarm = (struct broker_alarm){.at_ns = CLOCK_NEVER, .pos = HEAP_NOWHERE, .kind = kind};
+    *alarm = (struct broker_alarm){
+        .at_ns = CLOCK_NEVER, .number = ++broker->last_alarm, .pos = HEAP_NOWHERE, .kind = kind};
     return 0;
 }
 

@@ -49,6 +49,7 @@ int broker_new(struct broker **out, const struct broker_options *options)
     idtable_init(&broker->jobs);
     strmap_init(&broker->tubes);
     list_init(&broker->tube_list);
+    list_init(&broker->putters);
     heap_init(&broker->due, alarm_less, NULL, alarm_moved);
     broker->told_ns = CLOCK_NEVER;
     broker->last_token = (uint64_t)clock_wall_ns(); /* so that no restart repeats one */
@@ -115,6 +116,8 @@ void broker_drain(struct broker *broker, bool draining)
 {
     broker_lock(broker);
     broker->draining = draining;
+    if (draining)
+        putters_refuse(broker, EHOSTDOWN);
     broker_unlock(broker);
 }
 
@@ -124,6 +127,22 @@ bool broker_is_draining(struct broker *broker)
     bool draining = broker->draining;
     broker_unlock(broker);
     return draining;
+}
+
+uint64_t broker_memory(const struct broker *broker)
+{
+    return broker->stats.bytes + broker->jobs.len * (sizeof(struct job) + 3 * sizeof(void *));
+}
+
+bool broker_memory_fell(struct broker *broker)
+{
+    broker_lock(broker);
+    uint64_t now = broker_memory(broker);
+    bool fell = now <= broker->memory_peak / 2 && broker->memory_peak - now >= BROKER_FELL_MIN;
+    if (fell)
+        broker->memory_peak = now;
+    broker_unlock(broker);
+    return fell;
 }
 
 void broker_burn_id(struct broker *broker)

@@ -38,6 +38,7 @@ struct broker_options {
     uint64_t bytes_max;      /* of bodies, in all tubes together; 0: no limit */
     uint64_t tube_jobs_max;  /* in one tube; 0: no limit */
     uint64_t tube_bytes_max; /* of bodies in one tube; 0: no limit */
+    bool put_waits;          /* broker_put_wait waits at a limit, instead of ENOBUFS */
     uint64_t held_max; /* jobs that one holder may have reserved (without token); 0: no limit */
     /*
      * Takes over the record of a job that has just finished (done, failed, deleted). Runs without
@@ -82,8 +83,9 @@ const char *broker_tube_name(const struct broker_tube *tube);
 struct broker_put_spec {
     struct broker_tube *tube; /* from broker_use */
     uint32_t pri;
-    int64_t delay_ns; /* 0 or less: ready at once */
-    int64_t ttr_ns;   /* less than a second counts as one second, as in the protocol */
+    int64_t delay_ns;             /* 0 or less: ready at once */
+    struct broker_holder *holder; /* of the connection that puts, for broker_put_wait; or NULL */
+    int64_t ttr_ns;               /* less than a second counts as one second, as in the protocol */
 };
 
 /*
@@ -92,6 +94,36 @@ struct broker_put_spec {
  */
 int broker_put(struct broker *broker, const struct broker_put_spec *spec, struct job_body **body,
                uint64_t *id);
+
+/*
+ * A put that waits for room. Memory is the caller's, left alone until fire ran or cancel said true.
+ * fire runs once, without locks, on any thread, and may use nothing but *putter.
+ */
+struct broker_putter {
+    void (*fire)(struct broker_putter *putter);
+    void *arg;   /* the caller's */
+    int result;  /* 0; EHOSTDOWN: draining; ENOMEM. The body is gone in each case */
+    uint64_t id; /* of the job */
+    /* the broker's */
+    struct broker *broker;
+    struct job *job; /* NULL: not waiting */
+    int64_t delay_ns;
+    struct list_node node;
+    struct queue_wait wait;
+};
+
+/*
+ * As broker_put, but where that says ENOBUFS, and options.put_waits is set, the put gets into line
+ * as queue.Queue.put does: EINPROGRESS, the body is taken over, and putter->fire tells how it
+ * ended. Who comes later waits behind, also with a smaller body. ENOBUFS all the same if
+ * spec->holder holds jobs, because it might wait for itself. 0: putter->id is the job, fire will
+ * not run.
+ */
+int broker_put_wait(struct broker *broker, const struct broker_put_spec *spec,
+                    struct job_body **body, struct broker_putter *putter);
+/* true: out of the line, the body is dropped, fire will not run. false: it has run, runs, or is
+ * about to. */
+bool broker_put_cancel(struct broker_putter *putter);
 
 /*
  * Copies the job out; with body_or_null also gives a reference on its body. ENOENT: there is none
@@ -227,7 +259,8 @@ struct broker_reserver {
 
 /* An entry of the broker's only heap of deadlines; see broker/alarm.c. */
 struct broker_alarm {
-    int64_t at_ns; /* CLOCK_NEVER: not in the heap */
+    int64_t at_ns;   /* CLOCK_NEVER: not in the heap */
+    uint64_t number; /* in order of making; decides between equal times */
     size_t pos;
     int kind;
 };
@@ -382,6 +415,7 @@ struct broker_stats {
     uint64_t unfinished;
     uint64_t bytes;   /* of the bodies */
     uint64_t waiting; /* sinks and holders that wait for a job (all: counted once) */
+    uint64_t putting; /* puts that wait for room */
     uint64_t using, watching;
     uint64_t deletes;                /* successful delete calls, of buried jobs, too */
     uint64_t timeouts;               /* leases that ended because their TTR was over */
@@ -394,6 +428,12 @@ struct broker_stats {
 };
 
 void broker_stats(struct broker *broker, struct broker_stats *stats);
+/*
+ * Whether the memory of jobs fell by half and by BROKER_FELL_MIN bytes at least since this was true
+ * the last time: worth giving the allocator's free pages back to the system.
+ */
+#define BROKER_FELL_MIN ((uint64_t)32 << 20)
+bool broker_memory_fell(struct broker *broker);
 /* ENOENT: no such tube. */
 int broker_tube_stats(struct broker *broker, const char *name, size_t len,
                       struct broker_stats *stats);

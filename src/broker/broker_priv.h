@@ -49,6 +49,7 @@ struct broker_tube {
     struct queue_core ready; /* counts the tube's unfinished jobs, too, and has its joiners */
     struct heap delayed;
     struct heap buried;
+    struct list putters;       /* of struct broker_putter: wait for room in this tube */
     struct broker_alarm alarm; /* the first delay or the pause is over */
     int64_t pause_end_ns;      /* CLOCK_NEVER: not paused */
     uint64_t refs;             /* jobs, users, sinks, holders, joiners, walks */
@@ -66,9 +67,12 @@ struct broker {
     struct list tube_list;        /* in order of creation */
     struct broker_tube *fallback; /* "default" */
     struct queue_core all; /* has no items: counts unfinished jobs and has the joiners of all */
+    struct list putters;   /* of struct broker_putter: wait for room in all */
     struct heap due;       /* of struct broker_alarm */
-    int64_t told_ns;       /* when broker_due will be called again at the latest */
+    uint64_t last_alarm;
+    int64_t told_ns;             /* when broker_due will be called again at the latest */
     struct broker_holder tokens; /* has the leases that belong to a token */
+    uint64_t memory_peak;        /* of broker_memory, since it fell */
     uint64_t last_id, last_token;
     int64_t last_burial;
     struct broker_stats stats;
@@ -92,6 +96,8 @@ struct broker_sink {
 };
 
 /* broker.c */
+/* [held] About what all jobs take: header, body, place in a heap and in the table. */
+uint64_t broker_memory(const struct broker *broker);
 void broker_lock(struct broker *broker);
 /* [held] Lets go, runs what became ready, and the sooner hook if that is wanted. */
 void broker_unlock(struct broker *broker);
@@ -180,9 +186,21 @@ void settle_finish(struct broker *broker, struct job *job, const struct job_outc
 /* [held on entry, not on return] Deletes a job that is reserved by nobody. */
 void settle_delete_idle(struct broker *broker, struct job *job);
 
-/* put.c, [held] */
-/* Whether one more job fits. ENOBUFS. */
-int limits_check(const struct broker *broker, const struct broker_tube *tube_or_null, size_t len);
+/* put.c */
+/* [held] Whether one more job fits into the tube. */
+bool tube_is_full(const struct broker_tube *tube, size_t len);
+/* [held] Whether one more job fits into the broker. */
+bool broker_is_full(const struct broker *broker, size_t len);
+/* A job of the body; nulls *body. NULL: out of memory, the body stays. */
+struct job *put_job(const struct broker_put_spec *spec, struct job_body **body);
+/* [held] Puts it. If that fails, nothing has changed but an id that is used up while draining. */
+int put_try(struct broker *broker, struct job *job, int64_t delay_ns);
+
+/* putter.c, [held] */
+/* A job left the tube: those who wait for room come in. */
+void putters_serve(struct broker_tube *tube);
+/* All waiting puts end with that result. */
+void putters_refuse(struct broker *broker, int result);
 
 /* wait.c, [held] */
 /* All who wait for this job get ready. */

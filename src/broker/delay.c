@@ -20,11 +20,11 @@ void tube_alarm_update(struct broker_tube *tube)
 void tube_due(struct broker_tube *tube, int64_t now_ns)
 {
     MAGIC_CHECK(tube, BROKER_TUBE_MAGIC);
-    if (tube->pause_end_ns <= now_ns) {
+    struct job *job = heap_first(&tube->delayed);
+    if (tube->pause_end_ns <= now_ns && (job == NULL || tube->pause_end_ns <= job->rare->key_ns)) {
         tube_resume(tube);
         return;
     }
-    struct job *job = heap_first(&tube->delayed);
     ASSERT(job != NULL && job->rare->key_ns <= now_ns);
     tube_job_leave(job);
     tube_job_enter(job, JOB_READY, 0);

@@ -237,8 +237,7 @@ static bool leave_some(struct broker_holder *holder)
 {
     for (int i = 0; i < BROKER_WALK_MAX; i++) {
         if (holder->leases.len > 0) {
-            struct job *job =
-                holder->leases.slot[holder->leases.len - 1]; /* the cheapest to take */
+            struct job *job = heap_first(&holder->leases); /* by the end of their TTR */
             lease_end(job);
             lease_give_back(job);
         } else if (holder->watch_count > 0)

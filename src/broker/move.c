@@ -24,17 +24,18 @@ static void move_job(struct job *job, struct broker_tube *to)
         MUST(queue_core_close_task(&from->ready));
     }
     tube_job_enter(job, state, state == JOB_READY ? 0 : job->rare->key_ns);
+    putters_serve(from);
     tube_unref(from);
 }
 
 /* [held] */
-static int move_to(struct broker *broker, struct job *job, struct broker_tube *to)
+static int move_to(struct job *job, struct broker_tube *to)
 {
     if (job->tube == to)
         return 0;
-    int rc = limits_check(broker, to, job->body.len);
-    if (rc == 0)
-        rc = tube_room(to, (enum job_state)job->state);
+    if (tube_is_full(to, job->body.len))
+        return ENOBUFS;
+    int rc = tube_room(to, (enum job_state)job->state);
     if (rc != 0)
         return rc;
     tube_ref(to); /* the job's */
@@ -55,7 +56,7 @@ int broker_move(struct broker *broker, uint64_t id, const char *name, size_t len
     if (rc == 0)
         rc = tube_need(broker, name, len, &to);
     if (rc == 0) {
-        rc = move_to(broker, job, to);
+        rc = move_to(job, to);
         tube_unref(to);
     }
     broker_unlock(broker);

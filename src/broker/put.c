@@ -22,38 +22,41 @@ static bool bytes_full(uint64_t max, uint64_t present, size_t len)
     return max != 0 && (present >= max || len > max - present);
 }
 
-int limits_check(const struct broker *broker, const struct broker_tube *tube, size_t len)
+bool tube_is_full(const struct broker_tube *tube, size_t len)
 {
-    const struct broker_options *options = &broker->options;
-    if (jobs_full(options->tube_jobs_max, tube_jobs(tube)) ||
-        bytes_full(options->tube_bytes_max, tube->stats.bytes, len))
-        return ENOBUFS;
-    return 0;
+    const struct broker_options *options = &tube->broker->options;
+    return jobs_full(options->tube_jobs_max, tube_jobs(tube)) ||
+           bytes_full(options->tube_bytes_max, tube->stats.bytes, len);
 }
 
-/* [held] Nothing has changed if it fails, except that beanstalkd uses an id up when it drains. */
-static int put_admit(struct broker *broker, struct job *job, bool delayed)
+bool broker_is_full(const struct broker *broker, size_t len)
 {
     const struct broker_options *options = &broker->options;
-    size_t len = job->body.len;
+    return jobs_full(options->jobs_max, broker->jobs.len) ||
+           bytes_full(options->bytes_max, broker->stats.bytes, len);
+}
+
+/* [held] */
+static int put_admit(struct broker *broker, struct job *job, bool delayed)
+{
     if (broker->draining) {
-        broker->last_id++;
+        broker->last_id++; /* as beanstalkd */
         return EHOSTDOWN;
     }
-    if (jobs_full(options->jobs_max, broker->jobs.len) ||
-        bytes_full(options->bytes_max, broker->stats.bytes, len))
+    if (broker_is_full(broker, job->body.len) || tube_is_full(job->tube, job->body.len))
         return ENOBUFS;
-    int rc = limits_check(broker, job->tube, len);
-    if (rc == 0)
-        rc = tube_room(job->tube, delayed ? JOB_DELAYED : JOB_READY);
+    int rc = tube_room(job->tube, delayed ? JOB_DELAYED : JOB_READY);
     if (rc == 0)
         rc = idtable_put(&broker->jobs, broker->last_id + 1, job);
     return rc;
 }
 
-/* [held] */
-static void put_commit(struct broker *broker, struct job *job, int64_t due_ns)
+int put_try(struct broker *broker, struct job *job, int64_t delay_ns)
 {
+    bool delayed = delay_ns > 0;
+    int rc = put_admit(broker, job, delayed);
+    if (rc != 0)
+        return rc;
     struct broker_tube *tube = job->tube;
     job->id = ++broker->last_id;
     tube_ref(tube);
@@ -61,9 +64,30 @@ static void put_commit(struct broker *broker, struct job *job, int64_t due_ns)
     broker->stats.bytes += job->body.len;
     tube->stats.totals.put++;
     broker->stats.totals.put++;
+    if (broker_memory(broker) > broker->memory_peak)
+        broker->memory_peak = broker_memory(broker);
     queue_core_open_task(&tube->ready);
     queue_core_open_task(&broker->all);
-    tube_job_enter(job, due_ns != 0 ? JOB_DELAYED : JOB_READY, due_ns);
+    tube_job_enter(job, delayed ? JOB_DELAYED : JOB_READY, clock_deadline(delay_ns));
+    return 0;
+}
+
+struct job *put_job(const struct broker_put_spec *spec, struct job_body **body)
+{
+    struct job *job = job_from_body(body);
+    job->pri = spec->pri;
+    job_ttr_set(job, spec->ttr_ns);
+    job->tube = spec->tube;
+    job->created_us = (uint64_t)(clock_now_ns() / 1000) & JOB_CREATED_US_MAX;
+    if (spec->delay_ns > 0) {
+        struct job_rare *rare = job_rare_need(job);
+        if (rare == NULL) {
+            *body = job_to_body(&job);
+            return NULL;
+        }
+        rare->delay_ns = spec->delay_ns;
+    }
+    return job;
 }
 
 int broker_put(struct broker *broker, const struct broker_put_spec *spec, struct job_body **body,
@@ -71,32 +95,16 @@ int broker_put(struct broker *broker, const struct broker_put_spec *spec, struct
 {
     MAGIC_CHECK(spec->tube, BROKER_TUBE_MAGIC);
     ASSERT(spec->tube->broker == broker);
-    bool delayed = spec->delay_ns > 0;
     if ((*body)->len > broker->options.body_max)
         return EMSGSIZE;
-    struct job *job = job_from_body(body);
-    job->pri = spec->pri;
-    job_ttr_set(job, spec->ttr_ns);
-    job->tube = spec->tube;
-    job->created_us = (uint64_t)(clock_now_ns() / 1000) & JOB_CREATED_US_MAX;
-    int rc = 0;
-    if (delayed) {
-        struct job_rare *rare = job_rare_need(job);
-        if (rare == NULL)
-            rc = ENOMEM;
-        else
-            rare->delay_ns = spec->delay_ns;
-    }
-    if (rc == 0) {
-        broker_lock(broker);
-        rc = put_admit(broker, job, delayed);
-        if (rc == 0) {
-            put_commit(broker, job, delayed ? clock_deadline(spec->delay_ns) : 0);
-            *id = job->id;
-            job = NULL;
-        }
-        broker_unlock(broker);
-    }
+    struct job *job = put_job(spec, body);
+    if (job == NULL)
+        return ENOMEM;
+    broker_lock(broker);
+    int rc = put_try(broker, job, spec->delay_ns);
+    if (rc == 0)
+        *id = job->id;
+    broker_unlock(broker);
     if (rc != 0)
         *body = job_to_body(&job);
     return rc;

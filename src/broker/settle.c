@@ -36,6 +36,7 @@ static void leave(struct broker *broker, struct job *job)
     ASSERT(removed == job);
     tube->stats.bytes -= job->body.len;
     broker->stats.bytes -= job->body.len;
+    putters_serve(tube);
     tube_unref(tube);
 }
 

@@ -48,6 +48,7 @@ static int tube_make(struct broker *broker, const char *name, size_t len, struct
     heap_init(&tube->delayed, job_key_less, NULL, job_moved);
     heap_init(&tube->buried, job_key_less, NULL, job_moved);
     tube->pause_end_ns = CLOCK_NEVER;
+    list_init(&tube->putters);
     list_node_init(&tube->node);
     list_append(&broker->tube_list, &tube->node);
     broker->stats.tubes++;
@@ -58,6 +59,7 @@ static int tube_make(struct broker *broker, const char *name, size_t len, struct
 static void tube_vanish(struct broker_tube *tube)
 {
     struct broker *broker = tube->broker;
+    ASSERT(list_empty(&tube->putters)); /* each has a reference */
     alarm_fini(broker, &tube->alarm);
     strmap_remove(&broker->tubes, tube->name, tube->name_len);
     list_remove(&tube->node);

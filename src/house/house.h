@@ -4,8 +4,8 @@
  *
  *   due          a thread that sleeps until the earliest delayed job is due, and is woken by an
  *                earlier one
- *   housekeeping a repeating timer, once a second: the uptime counter, and every purge_interval the
- *                purge hook
+ *   housekeeping a repeating timer, once a second: the uptime counter, memory back to the system
+ *                when a large queue drained, and every purge_interval the purge hook
  *   stats        a daemon thread that takes a sample every sample_interval into an immutable
  *                snapshot
  */
@@ -36,6 +36,8 @@ void house_stop(struct house *house);
 
 /* Whole seconds since start, as counted by the timer. */
 uint64_t house_uptime_s(const struct house *house);
+/* How often free memory was given back to the system. */
+uint64_t house_trims(const struct house *house);
 
 /* ---- samples ---- */
 

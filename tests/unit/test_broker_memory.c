@@ -16,7 +16,8 @@
 
 static long countdown; // allocations until the one that fails; 0: none fails
 static bool failed;
-static bool counting; // not while Check allocates for itself
+static _Atomic bool no_leases; // every allocation of a side record fails
+static bool counting;          // not while Check allocates for itself
 
 static bool fails(void)
 {
@@ -40,6 +41,8 @@ void *__wrap_malloc(size_t size)
 
 void *__wrap_calloc(size_t count, size_t size)
 {
+    if (no_leases && size == sizeof(struct job_rare))
+        return NULL;
     return fails() ? NULL : __real_calloc(count, size);
 }
 
@@ -82,6 +85,11 @@ static bool worked(int rc)
     return false;
 }
 
+static void fire_nothing(struct broker_reserver *reserver)
+{
+    (void)reserver;
+}
+
 static void put(int64_t delay_ns)
 {
     struct broker_put_spec spec = {.delay_ns = delay_ns};
@@ -116,6 +124,56 @@ static void take_and_settle(struct broker_sink *sink, enum job_outcome_kind kind
     ck_assert_int_eq(broker_settle(broker, lease.id, lease.token, &outcome), ESTALE);
     job_outcome_fini(&outcome);
     broker_lease_fini(&lease);
+}
+
+// The same for the leases of a connection; most calls may fail once and then work.
+static void hold(struct engine_conn *conn)
+{
+    struct broker_holder *holder = &conn->holder;
+    size_t count;
+    worked(CALL(broker_watch(holder, "t", 1, &count)));
+    worked(CALL(broker_watch(holder, "u", 1, &count)));
+    ck_assert_uint_eq(count, broker_watch_count(holder));
+    for (int i = 0; i < 4; i++) {
+        struct broker_lease lease;
+        int rc = CALL(broker_reserve(holder, &conn->reserver, 0, i % 2, &lease));
+        if (rc == ETIMEDOUT || !worked(rc))
+            continue;
+        uint64_t id = lease.id, token = i % 2 ? lease.token : 0;
+        broker_lease_fini(&lease);
+        ck_assert_int_eq(CALL(broker_touch(holder, id, token)), 0); // needs no memory
+        if (i < 2)
+            worked(CALL(broker_release(holder, id, token, 1, i == 0 ? HL_SECOND : 0)));
+        else if (worked(CALL(broker_bury(holder, id, token, 1))))
+            worked(CALL(broker_kick_job(broker, id)));
+        int moved = CALL(broker_move(broker, id, "u", 1));
+        if (moved != ENOENT) // still reserved
+            worked(moved);
+    }
+    struct broker_lease lease;
+    int rc = CALL(broker_reserve(holder, &conn->reserver, HL_FOREVER, 0, &lease));
+    if (rc == 0)
+        broker_lease_fini(&lease);
+    else if (rc == EINPROGRESS) { // with all it needs: being given a job can't fail
+        put(0);
+        if (!broker_reserve_cancel(holder)) {
+            ck_assert_int_eq(CALL(broker_reserve_finish(holder, &lease)), 0);
+            broker_lease_fini(&lease);
+        }
+    } else
+        worked(rc);
+}
+
+static void connection(void)
+{
+    struct engine_conn conn = {.fired = 0};
+    conn.reserver.fire = fire_nothing;
+    if (!worked(CALL(broker_holder_init(&conn.holder, broker))))
+        return;
+    hold(&conn);
+    count_on(); // leaving needs no memory, and so loses nothing
+    (void)broker_holder_fini(&conn.holder);
+    (void)count_off(0);
 }
 
 static void never(struct broker_waiter *waiter)
@@ -159,7 +217,8 @@ static void session(void)
         take_and_settle(sink, JOB_OUTCOME_DONE);
         broker_sink_free(&sink);
     }
-    clock_virtual_advance(HL_SECOND);
+    connection();
+    clock_virtual_advance(60 * HL_SECOND);
     count_on();
     int64_t next = broker_due(broker);
     (void)count_off(0);
@@ -189,7 +248,7 @@ START_TEST(each_allocation_fails_once)
         const struct broker_totals *totals = &stats.totals;
         ck_assert_uint_eq(recorded + stats.unrecorded,
                           totals->done + totals->failed + totals->deleted);
-        ck_assert_uint_eq(totals->put,
+        ck_assert_uint_eq(totals->put + totals->kicked,
                           stats.unfinished + totals->done + totals->failed + totals->deleted);
         engine_put(broker, "t", 0, 0, "there is memory again");
         broker_free(&broker);
@@ -199,12 +258,43 @@ START_TEST(each_allocation_fails_once)
 }
 END_TEST
 
+static void take_patiently(void *arg)
+{
+    struct broker_lease lease;
+    ck_assert_int_eq(broker_take(arg, &lease, HL_FOREVER), 0);
+    ck_assert_int_eq(engine_settle(broker, &lease, JOB_OUTCOME_DONE), 0);
+}
+
+// A worker that waits does so for memory, too.
+START_TEST(a_worker_waits_for_memory)
+{
+    clock_virtual_start(1000 * HL_SECOND);
+    ck_assert_int_eq(broker_new(&broker, NULL), 0);
+    struct broker_sink *sink = engine_sink(broker, "t");
+    engine_put(broker, "t", 0, 0, "x");
+    no_leases = true;
+    struct broker_lease lease;
+    ck_assert_int_eq(broker_take(sink, &lease, 0), ENOMEM);
+    hl_thread *thread = engine_thread(take_patiently, sink);
+    park_await_sleepers(1);
+    ck_assert_uint_eq(engine_stats(broker).ready, 1);
+    no_leases = false;
+    clock_virtual_advance(HL_SECOND);
+    engine_thread_join(&thread);
+    ck_assert_uint_eq(engine_stats(broker).totals.done, 1);
+    broker_sink_free(&sink);
+    broker_free(&broker);
+    clock_virtual_stop();
+}
+END_TEST
+
 int main(void)
 {
     engine_init();
     Suite *suite = suite_create("broker_memory");
     TCase *memory = tcase_create("memory");
     tcase_add_test(memory, each_allocation_fails_once);
+    tcase_add_test(memory, a_worker_waits_for_memory);
     suite_add_tcase(suite, memory);
     return unit_main(suite);
 }

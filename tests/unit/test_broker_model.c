@@ -1,129 +1,87 @@
 // SPDX-License-Identifier: MIT
-// The broker against a model of it: random commands under the virtual clock, and after each one
-// both must say the same. The model is an array that is searched from front to back, obviously
-// right. Expensive assertions are on, so the broker also checks itself each time it lets go of its
-// lock.
+// The broker against a model of it (broker_model.h): random commands of five connections and four
+// sinks under the virtual clock, and after each one both must say the same. Expensive assertions
+// are on, so the broker also checks itself each time it lets go of its lock.
 //
-// HILERA_MODEL_STEPS and HILERA_MODEL_SEED change length and seed; a failure names both.
+// HILERA_MODEL_STEPS (of each of four runs) and HILERA_MODEL_SEED change length and run_seed; a
+// failure names both.
 
-#include "engine.h"
+#include "broker_compare.h"
+#include "unit_random.h"
 
 #include "base/clock.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-#define TUBES 4
-#define JOBS_MAX 64
+const char *const tube_names[MODEL_TUBES] = {"default", "a", "b", "long/name.of;a$tube_(4)"};
+struct broker *broker;
+struct broker_tube *tubes[MODEL_TUBES];
+struct engine_conn conns[MODEL_CONNS];
+bool fired[MODEL_JOBS];
+uint64_t run_seed, run_step;
 
-static const char *const tube_names[TUBES] = {"default", "a", "b", "long/name.of;a$tube_(4)"};
+static struct broker_sink *sinks[MODEL_TUBES];
+static struct broker_waiter waiters[MODEL_JOBS];
+static struct unit_random numbers;
 
-struct model_job {
-    uint64_t id; // 0: a free place
-    int tube;
-    uint32_t pri;
-    enum job_state state;
-    int64_t due_ns;
-    uint64_t token;
-    uint32_t reserves, buries;
-};
-
-struct model {
-    uint64_t state, seed, step; // of the random numbers
-    struct model_job job[JOBS_MAX];
-    uint64_t last_id;
-    uint64_t put, done, failed, deleted;
-    int waits[JOBS_MAX]; // 1: a wait is in line for this job, and may fire when it ends
-};
-
-static struct broker *broker;
-static struct broker_tube *tubes[TUBES];
-static struct broker_sink *sinks[TUBES + 1]; // the last one takes from all tubes
-static struct model model;
-static struct broker_waiter waiters[JOBS_MAX];
-static bool fired[JOBS_MAX];
-
-static void same(uint64_t actual, uint64_t expected, const char *what)
+static uint64_t random_below(uint64_t limit)
 {
-    ck_assert_msg(actual == expected, "%s is %llu, not %llu (seed %llu, step %llu)", what,
-                  (unsigned long long)actual, (unsigned long long)expected,
-                  (unsigned long long)model.seed, (unsigned long long)model.step);
-}
-
-#define SAME(actual, expected) same((uint64_t)(actual), (uint64_t)(expected), #actual)
-
-// xorshift64*: S. Vigna, "An experimental exploration of Marsaglia's xorshift generators,
-// scrambled".
-static uint64_t random_below(uint64_t bound)
-{
-    model.state ^= model.state >> 12;
-    model.state ^= model.state << 25;
-    model.state ^= model.state >> 27;
-    return (model.state * UINT64_C(2685821657736338717) >> 33) % bound;
-}
-
-static struct model_job *free_place(void)
-{
-    for (int i = 0; i < JOBS_MAX; i++)
-        if (model.job[i].id == 0)
-            return &model.job[i];
-    return NULL;
+    return unit_random_below(&numbers, limit);
 }
 
 // Any place, also a free one.
 static struct model_job *any_place(void)
 {
-    return &model.job[random_below(JOBS_MAX)];
+    return &model.job[random_below(MODEL_JOBS)];
 }
 
-static void model_due(void)
+static int any_tube(void)
 {
-    for (int i = 0; i < JOBS_MAX; i++) {
-        struct model_job *job = &model.job[i];
-        if (job->id != 0 && job->state == JOB_DELAYED && job->due_ns <= clock_now_ns())
-            job->state = JOB_READY;
-    }
+    return (int)random_below(MODEL_TUBES);
 }
 
-static struct model_job *model_best(int tube)
+static uint32_t any_pri(void)
 {
-    struct model_job *best = NULL;
-    for (int i = 0; i < JOBS_MAX; i++) {
-        struct model_job *job = &model.job[i];
-        if (job->id == 0 || job->state != JOB_READY || (tube < TUBES && job->tube != tube))
-            continue;
-        if (best == NULL || job->pri < best->pri || (job->pri == best->pri && job->id < best->id))
-            best = job;
-    }
-    return best;
+    return (uint32_t)random_below(4) * 700;
 }
 
-// ---- commands ----
+// A connection that may give a command, or -1.
+static int any_conn(void)
+{
+    int conn = (int)random_below(MODEL_CONNS);
+    return model.conn[conn].wait == MODEL_IDLE ? conn : -1;
+}
 
-static void fire(struct broker_waiter *waiter)
+static struct model_job *by_id(uint64_t id)
+{
+    for (int i = 0; i < MODEL_JOBS; i++)
+        if (id != 0 && model.job[i].id == id)
+            return &model.job[i];
+    return NULL;
+}
+
+static void wait_fired(struct broker_waiter *waiter)
 {
     fired[waiter - waiters] = true;
 }
 
-static void waits_end(struct model_job *job)
-{
-    size_t place = (size_t)(job - model.job);
-    SAME(fired[place], model.waits[place]);
-    fired[place] = false;
-    model.waits[place] = 0;
-}
+// ---- jobs come ----
 
 static void do_put(void)
 {
-    struct model_job *job = free_place();
-    if (job == NULL)
+    struct model_job *job = model_free_place();
+    if (job == NULL || job->waited_for)
         return;
-    int tube = (int)random_below(TUBES);
-    int64_t delay_ns = random_below(3) == 0 ? (int64_t)random_below(1000) : 0;
-    struct broker_put_spec spec = {
-        .tube = tubes[tube], .pri = (uint32_t)random_below(4) * 700, .delay_ns = delay_ns};
+    int tube = any_tube();
+    int64_t delay_ns = random_below(3) == 0 ? (int64_t)random_below(5) * HL_SECOND : 0;
+    struct broker_put_spec spec = {.tube = tubes[tube],
+                                   .pri = any_pri(),
+                                   .delay_ns = delay_ns,
+                                   .ttr_ns = (int64_t)random_below(6) * HL_SECOND};
     struct job_body *body = engine_body("body");
     uint64_t id;
     SAME(broker_put(broker, &spec, &body, &id), 0);
@@ -131,145 +89,377 @@ static void do_put(void)
     *job = (struct model_job){.id = id,
                               .tube = tube,
                               .pri = spec.pri,
-                              .state = delay_ns > 0 ? JOB_DELAYED : JOB_READY,
-                              .due_ns = clock_now_ns() + delay_ns};
+                              .ttr_ns = spec.ttr_ns > 0 ? spec.ttr_ns : HL_SECOND,
+                              .delay_ns = delay_ns,
+                              .due_ns = clock_now_ns() + delay_ns,
+                              .match_of = -1};
     model.put++;
+    if (delay_ns > 0)
+        job->state = JOB_DELAYED;
+    else
+        model_ready(job);
 }
 
-static void do_delete(void)
-{
-    struct model_job *job = any_place();
-    int expected = job->id == 0 || job->state == JOB_RESERVED ? ENOENT : 0;
-    SAME(broker_delete(broker, job->id), expected);
-    if (expected != 0)
-        return;
-    if (job->state != JOB_BURIED)
-        model.deleted++;
-    waits_end(job);
-    job->id = 0;
-}
+// ---- sinks ----
 
 static void do_take(void)
 {
-    int which = (int)random_below(TUBES + 1);
-    struct model_job *job = model_best(which);
+    int tube = any_tube();
+    struct model_job *job = model_best(&tube, 1);
     struct broker_lease lease;
-    int rc = broker_take(sinks[which], &lease, 0);
+    int rc = broker_take(sinks[tube], &lease, 0);
     SAME(rc, job != NULL ? 0 : ETIMEDOUT);
     if (rc != 0)
         return;
     SAME(lease.id, job->id);
-    SAME(lease.attempt, ++job->reserves);
-    SAME(lease.pri, job->pri);
-    SAME(strcmp(lease.tube, tube_names[job->tube]), 0);
+    model_reserve(job, MODEL_NOBODY);
     job->token = lease.token;
-    job->state = JOB_RESERVED;
+    SAME(strcmp(lease.tube, tube_names[job->tube]), 0);
     broker_lease_fini(&lease);
 }
 
 static void do_settle(void)
 {
     struct model_job *job = any_place();
-    bool right = random_below(4) != 0;
-    uint64_t token = right ? job->token : job->token + random_below(3) - 1;
+    if (job->id != 0 && job->state == JOB_RESERVED && job->owner != MODEL_NOBODY)
+        return;
+    uint64_t token = random_below(4) != 0 ? job->token : job->token + 1;
     struct job_outcome outcome;
     job_outcome_init(&outcome);
     outcome.kind = (enum job_outcome_kind)random_below(JOB_OUTCOME_COUNT);
-    if (random_below(2) == 0)
-        job_outcome_reason(&outcome, "reason %d", (int)random_below(10));
+    job_outcome_reason(&outcome, "%s", random_below(2) == 0 ? "a reason" : "");
     bool good = job->id != 0 && job->state == JOB_RESERVED && token == job->token;
     SAME(broker_settle(broker, job->id, token, &outcome), good ? 0 : ESTALE);
     job_outcome_fini(&outcome);
     if (!good)
         return;
-    job->token = 0;
-    switch (outcome.kind) {
-    case JOB_OUTCOME_RETURNED:
-        job->state = JOB_READY;
+    if (outcome.kind == JOB_OUTCOME_RETURNED) {
+        model_give_back(job);
         return;
-    case JOB_OUTCOME_FAILED:
-        job->state = JOB_BURIED;
-        job->buries++;
-        model.failed++;
-        waits_end(job);
-        return;
-    case JOB_OUTCOME_DONE:
-        model.done++;
-        break;
-    default:
-        model.deleted++;
     }
-    waits_end(job);
-    job->id = 0;
+    if (outcome.kind == JOB_OUTCOME_FAILED) {
+        model_bury(job);
+        return;
+    }
+    model.done += outcome.kind == JOB_OUTCOME_DONE;
+    model.deleted += outcome.kind == JOB_OUTCOME_DELETED;
+    model.deletes += outcome.kind == JOB_OUTCOME_DELETED;
+    model_remove(job);
 }
+
+// ---- connections ----
+
+// The broker's answer to a reserve, and the model's.
+static void reserve_same(int rc, struct broker_lease *lease, int expected, struct model_job *job)
+{
+    SAME(rc, expected);
+    if (rc != 0)
+        return;
+    SAME(lease->id, job->id);
+    SAME(lease->attempt, job->reserves);
+    SAME(lease->pri, job->pri);
+    job->token = lease->token;
+    job->match_of = -1;
+    broker_lease_fini(lease);
+}
+
+static void do_reserve(void)
+{
+    int which = any_conn();
+    if (which < 0)
+        return;
+    struct model_conn *conn = &model.conn[which];
+    struct model_job *job;
+    struct broker_lease lease;
+    int64_t timeout_ns = (int64_t)random_below(4) * HL_SECOND;
+    conn->with_token = random_below(3) == 0;
+    conn->timeout_ns = clock_now_ns() + timeout_ns;
+    int expected = model_try_reserve(which, &job);
+    int rc = broker_reserve(&conns[which].holder, &conns[which].reserver, timeout_ns,
+                            conn->with_token ? BROKER_WITH_TOKEN : 0, &lease);
+    reserve_same(rc, &lease, expected, job);
+}
+
+static void do_finish(void)
+{
+    int which = (int)random_below(MODEL_CONNS);
+    struct model_conn *conn = &model.conn[which];
+    if (conn->wait != MODEL_MATCHED && conn->wait != MODEL_ENDED)
+        return;
+    struct broker_lease lease;
+    struct model_job *job = by_id(conn->match_id);
+    int expected = 0;
+    if (conn->wait == MODEL_ENDED)
+        expected = conn->end;
+    else if (job == NULL || job->state != JOB_RESERVED || job->match_of != which)
+        expected = model_try_reserve(which, &job);
+    int rc = broker_reserve_finish(&conns[which].holder, &lease);
+    if (rc != EINPROGRESS)
+        conn->wait = MODEL_IDLE;
+    reserve_same(rc, &lease, expected, job);
+}
+
+static void do_cancel(void)
+{
+    int which = (int)random_below(MODEL_CONNS);
+    bool waits = model.conn[which].wait == MODEL_WAITS;
+    SAME(broker_reserve_cancel(&conns[which].holder), waits);
+    if (waits)
+        model.conn[which].wait = MODEL_IDLE;
+}
+
+static void do_reserve_job(void)
+{
+    int which = any_conn();
+    if (which < 0)
+        return;
+    struct model_job *job = any_place();
+    bool with_token = random_below(3) == 0;
+    bool good = job->id != 0 && job->state != JOB_RESERVED;
+    struct broker_lease lease;
+    if (good) {
+        model.kicked += job->state == JOB_BURIED;
+        model_reserve(job, with_token ? MODEL_TOKENS : which);
+    }
+    int rc = broker_reserve_job(&conns[which].holder, job->id, with_token ? BROKER_WITH_TOKEN : 0,
+                                &lease);
+    reserve_same(rc, &lease, good ? 0 : ENOENT, job);
+}
+
+// Chooses who speaks of which job, with which token (0: its own lease), and what must come of it.
+static int speak(int *which, struct model_job **job, uint64_t *token)
+{
+    *which = any_conn();
+    *job = any_place();
+    bool leased = (*job)->id != 0 && (*job)->state == JOB_RESERVED;
+    *token = leased && (*job)->owner == MODEL_TOKENS && random_below(4) != 0 ? (*job)->token : 0;
+    if (random_below(8) == 0)
+        *token = (*job)->token + 1;
+    if (*token != 0)
+        return leased && (*job)->owner == MODEL_TOKENS && *token == (*job)->token ? 0 : ESTALE;
+    return leased && (*job)->owner == *which ? 0 : ENOENT;
+}
+
+static void do_release(void)
+{
+    int which;
+    struct model_job *job;
+    uint64_t token;
+    int expected = speak(&which, &job, &token);
+    if (which < 0)
+        return;
+    uint32_t pri = any_pri();
+    int64_t delay_ns = (int64_t)random_below(3) * HL_SECOND;
+    SAME(broker_release(&conns[which].holder, job->id, token, pri, delay_ns), expected);
+    if (expected != 0)
+        return;
+    job->pri = pri;
+    job->delay_ns = delay_ns;
+    job->releases++;
+    job->match_of = -1;
+    if (delay_ns == 0) {
+        model_ready(job);
+        return;
+    }
+    job->state = JOB_DELAYED;
+    job->due_ns = clock_now_ns() + delay_ns;
+}
+
+static void do_bury(void)
+{
+    int which;
+    struct model_job *job;
+    uint64_t token;
+    int expected = speak(&which, &job, &token);
+    if (which < 0)
+        return;
+    uint32_t pri = any_pri();
+    SAME(broker_bury(&conns[which].holder, job->id, token, pri), expected);
+    if (expected != 0)
+        return;
+    job->pri = pri;
+    model_bury(job);
+}
+
+static void do_touch(void)
+{
+    int which;
+    struct model_job *job;
+    uint64_t token;
+    int expected = speak(&which, &job, &token);
+    if (which < 0)
+        return;
+    SAME(broker_touch(&conns[which].holder, job->id, token), expected);
+    if (expected == 0)
+        job->due_ns = clock_now_ns() + job->ttr_ns;
+}
+
+static void do_delete(void)
+{
+    int which;
+    struct model_job *job;
+    uint64_t token;
+    int expected = speak(&which, &job, &token);
+    if (which < 0)
+        return;
+    if (token == 0 && job->id != 0 && job->state != JOB_RESERVED)
+        expected = 0; // anybody may
+    SAME(broker_holder_delete(&conns[which].holder, job->id, token), expected);
+    if (expected != 0)
+        return;
+    model.deleted += job->state != JOB_BURIED;
+    model.deletes++;
+    model_remove(job);
+}
+
+static void do_watch(void)
+{
+    int which = any_conn(), tube = any_tube(), at = 0;
+    if (which < 0)
+        return;
+    struct model_conn *conn = &model.conn[which];
+    const char *name = tube_names[tube];
+    size_t count;
+    while (at < conn->watch_count && conn->watched[at] != tube)
+        at++;
+    if (random_below(2) == 0) {
+        SAME(broker_watch(&conns[which].holder, name, strlen(name), &count), 0);
+        if (at == conn->watch_count)
+            conn->watched[conn->watch_count++] = tube;
+    } else {
+        bool last = at < conn->watch_count && conn->watch_count == 1;
+        SAME(broker_ignore(&conns[which].holder, name, strlen(name), &count), last ? EBUSY : 0);
+        if (!last && at < conn->watch_count)
+            conn->watched[at] = conn->watched[--conn->watch_count];
+    }
+    SAME(count, conn->watch_count);
+    for (size_t i = 0; i < count; i++)
+        SAME(strcmp(broker_watch_name(&conns[which].holder, i), tube_names[conn->watched[i]]), 0);
+}
+
+static void do_disconnect(void)
+{
+    int which = (int)random_below(MODEL_CONNS);
+    if (random_below(8) != 0)
+        return;
+    struct model_conn *conn = &model.conn[which];
+    enum model_wait was = conn->wait;
+    struct model_job *job = by_id(conn->match_id);
+    conn->wait = MODEL_IDLE;
+    // A token that nobody was told of goes first, then its leases in the order of their ends.
+    if (was == MODEL_MATCHED && conn->with_token && job != NULL && job->match_of == which)
+        model_give_back(job);
+    while ((job = model_first_lease(which)) != NULL)
+        model_give_back(job);
+    SAME(engine_conn_fini(&conns[which]), was == MODEL_IDLE || was == MODEL_WAITS);
+    engine_conn_init(&conns[which], broker);
+    model_connect(which);
+}
+
+// ---- tubes ----
+
+static void do_kick(void)
+{
+    int tube = any_tube();
+    uint64_t count = random_below(4), kicked, expected = 0;
+    enum job_state from = model_first(tube, JOB_BURIED) != NULL ? JOB_BURIED : JOB_DELAYED;
+    struct model_job *job;
+    while (expected < count && (job = model_first(tube, from)) != NULL) {
+        expected++;
+        job->kicks++;
+        model.kicked += from == JOB_BURIED;
+        model_ready(job);
+    }
+    SAME(broker_kick(broker, tubes[tube], count, &kicked), 0);
+    SAME(kicked, expected);
+}
+
+static void do_kick_job(void)
+{
+    struct model_job *job = any_place();
+    bool good = job->id != 0 && (job->state == JOB_BURIED || job->state == JOB_DELAYED);
+    SAME(broker_kick_job(broker, job->id), good ? 0 : ENOENT);
+    if (!good)
+        return;
+    job->kicks++;
+    model.kicked += job->state == JOB_BURIED;
+    model_ready(job);
+}
+
+static void do_pause(void)
+{
+    int tube = any_tube();
+    if (random_below(3) != 0)
+        return;
+    int64_t pause_ns = (int64_t)random_below(4) * HL_SECOND;
+    SAME(broker_pause(broker, tube_names[tube], strlen(tube_names[tube]), pause_ns), 0);
+    if (pause_ns == 0)
+        model_resume(tube);
+    else
+        model.pause_end_ns[tube] = clock_now_ns() + pause_ns;
+}
+
+static void do_clear(void)
+{
+    int tube = any_tube();
+    if (random_below(10) != 0)
+        return;
+    uint64_t cleared, expected = 0;
+    for (int i = 0; i < MODEL_JOBS; i++) {
+        struct model_job *job = &model.job[i];
+        if (job->id == 0 || job->tube != tube || job->state == JOB_RESERVED)
+            continue;
+        expected++;
+        model.deleted += job->state != JOB_BURIED;
+        model.deletes++;
+        model_remove(job);
+    }
+    SAME(broker_clear(broker, tube_names[tube], strlen(tube_names[tube]), &cleared), 0);
+    SAME(cleared, expected);
+}
+
+static void do_move(void)
+{
+    struct model_job *job = any_place();
+    int to = any_tube();
+    bool good = job->id != 0 && job->state != JOB_RESERVED;
+    SAME(broker_move(broker, job->id, tube_names[to], strlen(tube_names[to])), good ? 0 : ENOENT);
+    if (!good || job->tube == to)
+        return;
+    job->tube = to;
+    if (job->state == JOB_READY)
+        model_ready(job);
+}
+
+// ---- time, waiting for the end ----
 
 static void do_time(void)
 {
-    clock_virtual_advance((int64_t)random_below(200));
-    int64_t next = broker_due(broker), expected = CLOCK_NEVER;
-    model_due();
-    for (int i = 0; i < JOBS_MAX; i++)
-        if (model.job[i].id != 0 && model.job[i].state == JOB_DELAYED &&
-            model.job[i].due_ns < expected)
-            expected = model.job[i].due_ns;
-    SAME(next, expected);
+    clock_virtual_advance((int64_t)random_below(1500) * 1000000);
+    int64_t expected = model_due();
+    SAME(broker_due(broker), expected);
 }
 
 static void do_wait(void)
 {
     struct model_job *job = any_place();
     size_t place = (size_t)(job - model.job);
-    if (model.waits[place]) {
-        SAME(broker_cancel(&waiters[place]), true);
-        model.waits[place] = 0;
+    if (job->waited_for) {
+        SAME(broker_cancel(&waiters[place]), !job->ended);
+        job->waited_for = job->ended = fired[place] = false;
         return;
     }
-    waiters[place].fire = fire;
+    waiters[place].fire = wait_fired;
     int rc = broker_wait_async(broker, job->id, &waiters[place]);
     SAME(rc, job->id == 0 ? ENOENT : 0);
     if (rc == 0 && job->state == JOB_BURIED) {
         SAME(fired[place], true);
         fired[place] = false;
     } else if (rc == 0)
-        model.waits[place] = 1;
+        job->waited_for = true;
 }
 
-// ---- comparing ----
-
-static void check_job(const struct model_job *job)
-{
-    struct job_view view;
-    int rc = broker_peek(broker, job->id, &view, NULL);
-    SAME(rc, job->id != 0 ? 0 : ENOENT);
-    if (rc != 0)
-        return;
-    SAME(view.state, job->state);
-    SAME(view.pri, job->pri);
-    SAME(view.reserves, job->reserves);
-    SAME(view.buries, job->buries);
-    SAME(strcmp(view.tube, tube_names[job->tube]), 0);
-    if (job->state == JOB_DELAYED)
-        SAME(view.time_left_ns, job->due_ns - clock_now_ns());
-}
-
-static void check_counts(void)
-{
-    uint64_t count[JOB_STATE_COUNT] = {0};
-    for (int i = 0; i < JOBS_MAX; i++)
-        if (model.job[i].id != 0)
-            count[model.job[i].state]++;
-    struct broker_stats stats = engine_stats(broker);
-    SAME(stats.ready, count[JOB_READY]);
-    SAME(stats.delayed, count[JOB_DELAYED]);
-    SAME(stats.reserved, count[JOB_RESERVED]);
-    SAME(stats.buried, count[JOB_BURIED]);
-    SAME(stats.totals.put, model.put);
-    SAME(stats.totals.done, model.done);
-    SAME(stats.totals.failed, model.failed);
-    SAME(stats.totals.deleted, model.deleted);
-    SAME(stats.unfinished, count[JOB_READY] + count[JOB_DELAYED] + count[JOB_RESERVED]);
-    SAME(broker_join(broker, NULL, 0, NULL), stats.unfinished == 0 ? 0 : ETIMEDOUT);
-}
+// ---- the run ----
 
 static void drop_record(struct job_record **record, void *arg)
 {
@@ -277,53 +467,61 @@ static void drop_record(struct job_record **record, void *arg)
     job_record_unref(record);
 }
 
-static void model_start(uint64_t seed)
+static void run_start(void)
 {
     clock_virtual_start(1000);
-    struct broker_options options = {.finished = seed % 2 == 0 ? drop_record : NULL};
+    struct broker_options options = {.finished = run_seed % 2 == 0 ? drop_record : NULL};
     ck_assert_int_eq(broker_new(&broker, &options), 0);
-    memset(&model, 0, sizeof(model));
-    model.seed = model.state = seed;
-    for (int i = 0; i < TUBES; i++) {
+    model_init();
+    numbers = unit_random_seed(run_seed);
+    for (int i = 0; i < MODEL_TUBES; i++) {
         ck_assert_int_eq(broker_use(broker, tube_names[i], strlen(tube_names[i]), &tubes[i]), 0);
         sinks[i] = engine_sink(broker, tube_names[i]);
     }
-    ck_assert_int_eq(broker_sink_new(&sinks[TUBES], broker, "all", tube_names, TUBES), 0);
+    for (int i = 0; i < MODEL_CONNS; i++)
+        engine_conn_init(&conns[i], broker);
 }
 
-static void model_end(void)
+static void run_end(void)
 {
-    for (int i = 0; i < JOBS_MAX; i++)
-        if (model.waits[i])
-            SAME(broker_cancel(&waiters[i]), true);
-    for (int i = 0; i <= TUBES; i++)
+    for (int i = 0; i < MODEL_JOBS; i++)
+        if (model.job[i].waited_for)
+            SAME(broker_cancel(&waiters[i]), !model.job[i].ended);
+    for (int i = 0; i < MODEL_CONNS; i++)
+        (void)engine_conn_fini(&conns[i]);
+    for (int i = 0; i < MODEL_TUBES; i++) {
         broker_sink_free(&sinks[i]);
-    for (int i = 0; i < TUBES; i++)
         broker_unuse(broker, &tubes[i]);
+    }
     broker_free(&broker);
     clock_virtual_stop();
 }
 
-static void model_run(uint64_t seed, uint64_t steps)
-{
-    // Puts and deletes balance, so that the places are sometimes all taken and sometimes all free.
-    static void (*const commands[])(void) = {do_put,    do_put,  do_put,    do_put,    do_delete,
-                                             do_take,   do_take, do_settle, do_settle, do_settle,
-                                             do_settle, do_time, do_wait};
-    model_start(seed);
-    for (model.step = 0; model.step < steps; model.step++) {
-        commands[random_below(sizeof(commands) / sizeof(commands[0]))]();
-        check_job(any_place());
-        check_counts();
-    }
-    model_end();
-}
-
 START_TEST(random_commands)
 {
-    uint64_t steps = engine_env("HILERA_MODEL_STEPS", 1500);
-    uint64_t seed = engine_env("HILERA_MODEL_SEED", (uint64_t)time(NULL) * 1000 + (uint64_t)_i);
-    model_run(seed == 0 ? 1 : seed, steps);
+    // Puts and deletes balance, so that the places are sometimes all taken and sometimes all free.
+    static void (*const commands[])(void) = {
+        do_put,    do_put,    do_put,     do_put,     do_put,         do_put,    do_take,
+        do_settle, do_settle, do_reserve, do_reserve, do_reserve,     do_finish, do_finish,
+        do_finish, do_cancel, do_release, do_release, do_reserve_job, do_bury,   do_touch,
+        do_delete, do_delete, do_watch,   do_kick,    do_kick_job,    do_pause,  do_clear,
+        do_move,   do_time,   do_time,    do_wait,    do_disconnect};
+    uint64_t steps = engine_env("HILERA_MODEL_STEPS", 50000);
+    run_seed = engine_env("HILERA_MODEL_SEED", (uint64_t)time(NULL) * 1000 + (uint64_t)_i);
+    if (run_seed == 0)
+        run_seed = 1;
+    printf("# model seed %llu, %llu steps\n", (unsigned long long)run_seed,
+           (unsigned long long)steps);
+    run_start();
+    for (run_step = 0; run_step < steps; run_step++) {
+        clock_virtual_advance(1 + (int64_t)random_below(1000));
+        SAME(broker_due(broker), model_due());
+        commands[random_below(sizeof(commands) / sizeof(commands[0]))]();
+        compare_job(any_place());
+        compare_tube(any_tube());
+        compare_counts();
+    }
+    run_end();
 }
 END_TEST
 
@@ -332,6 +530,7 @@ int main(void)
     engine_init();
     Suite *suite = suite_create("broker_model");
     TCase *random = tcase_create("random");
+    tcase_set_timeout(random, 0); // as long as the steps asked for take
     tcase_add_loop_test(random, random_commands, 0, 4);
     suite_add_tcase(suite, random);
     return unit_main(suite);

@@ -107,6 +107,50 @@ START_TEST(delays_end_by_themselves)
 }
 END_TEST
 
+// A connection says nothing more; the due thread alone ends its lease, for the worker that waits.
+START_TEST(leases_end_by_themselves)
+{
+    struct engine_conn silent;
+    ck_assert_int_eq(house_start(house), 0);
+    engine_conn_init(&silent, broker);
+    uint64_t id = engine_put(broker, "default", 0, 0, "x");
+    ck_assert_uint_eq(engine_reserve(&silent), id);
+    struct taker taker = {.sink = engine_sink(broker, "default")};
+    hl_thread *thread = engine_thread(take, &taker);
+    engine_await_waiting(broker, 1);
+    park_await_sleepers(SLEEPERS + 1);
+    clock_virtual_advance(60 * HL_SECOND);
+    engine_thread_join(&thread);
+    ck_assert_uint_eq(taker.lease.id, id);
+    ck_assert_uint_eq(engine_stats(broker).timeouts, 1);
+    ck_assert_int_eq(engine_settle(broker, &taker.lease, JOB_OUTCOME_DONE), 0);
+    broker_sink_free(&taker.sink);
+    (void)engine_conn_fini(&silent);
+}
+END_TEST
+
+// 45 MB of jobs come and go.
+START_TEST(memory_goes_back_after_a_drain)
+{
+    uint64_t cleared;
+    static char text[60001];
+    memset(text, 'x', sizeof(text) - 1);
+    ck_assert_int_eq(house_start(house), 0);
+    for (int i = 0; i < 750; i++)
+        engine_put(broker, "t", 0, 0, text);
+    advance_second();
+    ck_assert_uint_eq(house_trims(house), 0);
+    ck_assert_int_eq(broker_clear(broker, "t", 1, &cleared), 0);
+    ck_assert_uint_eq(cleared, 750);
+    advance_second();
+    while (house_trims(house) == 0)
+        sched_yield();
+    advance_second(); // once is enough
+    park_await_sleepers(SLEEPERS);
+    ck_assert_uint_eq(house_trims(house), 1);
+}
+END_TEST
+
 START_TEST(purge_keeps_retention)
 {
     ck_assert_int_eq(house_start(house), 0);
@@ -204,6 +248,8 @@ int main(void)
     tcase_add_checked_fixture(all, setup, teardown);
     tcase_add_test(all, uptime_counts);
     tcase_add_test(all, delays_end_by_themselves);
+    tcase_add_test(all, leases_end_by_themselves);
+    tcase_add_test(all, memory_goes_back_after_a_drain);
     tcase_add_test(all, purge_keeps_retention);
     tcase_add_test(all, samples_tell_rates);
     tcase_add_test(all, stats_thread_is_a_daemon);

@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Puts that wait for room: the blocking put of a full queue.Queue, for whoever can't block a
+ * thread.
+ *
+ * Each waiting put stands in the line of what it lacks: its tube's, or the broker's when the limit
+ * of all tubes together is reached. When a job leaves a tube, the first of the tube's line comes
+ * in, and the next, until one doesn't fit; then the same with the broker's line. Who finds that the
+ * other limit stops him changes the line, at its end. The job is made and owns its body from the
+ * start, but has no id and is in no tube until it comes in; its delay begins then.
+ *
+ * A wait ends also by draining, and by cancel when its connection goes. A connection that holds
+ * jobs may not wait, for nobody else might make the room.
+ */
+#include "base/clock.h"
+#include "broker/broker_priv.h"
+
+#include <errno.h>
+
+static void putter_fired(struct queue_wait *wait)
+{
+    struct broker_putter *putter = CONTAINER_OF(wait, struct broker_putter, wait);
+    putter->fire(putter);
+}
+
+/* [held] In what line a put of that job stands; NULL: none, there is room. */
+static struct list *line_for(struct broker *broker, const struct job *job)
+{
+    if (broker_is_full(broker, job->body.len))
+        return &broker->putters;
+    return tube_is_full(job->tube, job->body.len) ? &job->tube->putters : NULL;
+}
+
+/* [held] The same for one who comes now and respects those who were there before. */
+static struct list *line_behind(struct broker *broker, const struct job *job)
+{
+    if (!list_empty(&job->tube->putters))
+        return &job->tube->putters;
+    return !list_empty(&broker->putters) ? &broker->putters : line_for(broker, job);
+}
+
+/* [held] Out of its line for good; what is left of the job is the caller's. */
+static struct job *putter_leave(struct broker_putter *putter)
+{
+    struct job *job = putter->job;
+    list_remove(&putter->node);
+    putter->job = NULL;
+    putter->broker->stats.putting--;
+    return job;
+}
+
+/* [held] It came in (result 0), or is refused. */
+static void putter_end(struct broker_putter *putter, int result)
+{
+    struct broker *broker = putter->broker;
+    struct job *job = putter_leave(putter);
+    struct broker_tube *tube = job->tube;
+    putter->result = result;
+    putter->id = job->id;
+    queue_wait_make_ready(broker->domain, &putter->wait, 0);
+    if (result != 0)
+        job_free(&job);
+    tube_unref(tube); /* the wait's; the job has its own */
+}
+
+/* [held] Lets in who fits, from the front. */
+static void line_serve(struct broker *broker, struct list *line)
+{
+    struct list_node *node;
+    while ((node = list_first(line)) != NULL) {
+        struct broker_putter *putter = CONTAINER_OF(node, struct broker_putter, node);
+        struct list *other = line_for(broker, putter->job);
+        if (other == line)
+            return;
+        if (other != NULL) {
+            list_remove(node);
+            list_append(other, node);
+        } else
+            putter_end(putter, put_try(broker, putter->job, putter->delay_ns));
+    }
+}
+
+void putters_serve(struct broker_tube *tube)
+{
+    line_serve(tube->broker, &tube->putters);
+    line_serve(tube->broker, &tube->broker->putters);
+}
+
+/* [held] */
+static void line_refuse(struct list *line, int result)
+{
+    struct list_node *node;
+    while ((node = list_first(line)) != NULL)
+        putter_end(CONTAINER_OF(node, struct broker_putter, node), result);
+}
+
+void putters_refuse(struct broker *broker, int result)
+{
+    line_refuse(&broker->putters, result);
+    struct list_node *node = broker->stats.putting > 0 ? list_first(&broker->tube_list) : NULL;
+    while (node != NULL) {
+        struct broker_tube *tube = CONTAINER_OF(node, struct broker_tube, node);
+        tube_ref(tube); /* its putters may be all that keeps it */
+        line_refuse(&tube->putters, result);
+        node = list_next(&broker->tube_list, node);
+        tube_unref(tube);
+    }
+}
+
+/* [held] 0: put. EINPROGRESS: in line. */
+static int put_or_wait(struct broker *broker, const struct broker_put_spec *spec, struct job *job,
+                       struct broker_putter *putter)
+{
+    bool may_wait = broker->options.put_waits && !broker->draining &&
+                    (spec->holder == NULL || spec->holder->leases.len == 0);
+    struct list *line = may_wait ? line_behind(broker, job) : NULL;
+    if (line == NULL) {
+        int rc = put_try(broker, job, spec->delay_ns);
+        putter->id = job->id;
+        return rc;
+    }
+    tube_ref(job->tube);
+    putter->wait = (struct queue_wait){.fire = putter_fired};
+    putter->broker = broker;
+    putter->job = job;
+    putter->delay_ns = spec->delay_ns;
+    list_node_init(&putter->node);
+    list_append(line, &putter->node);
+    queue_wait_line_up(&putter->wait);
+    broker->stats.putting++;
+    return EINPROGRESS;
+}
+
+int broker_put_wait(struct broker *broker, const struct broker_put_spec *spec,
+                    struct job_body **body, struct broker_putter *putter)
+{
+    MAGIC_CHECK(spec->tube, BROKER_TUBE_MAGIC);
+    ASSERT(spec->tube->broker == broker);
+    if ((*body)->len > broker->options.body_max)
+        return EMSGSIZE;
+    struct job *job = put_job(spec, body);
+    if (job == NULL)
+        return ENOMEM;
+    broker_lock(broker);
+    int rc = put_or_wait(broker, spec, job, putter);
+    broker_unlock(broker);
+    if (rc != 0 && rc != EINPROGRESS)
+        *body = job_to_body(&job);
+    return rc;
+}
+
+bool broker_put_cancel(struct broker_putter *putter)
+{
+    struct broker *broker = putter->broker;
+    struct job *job = NULL;
+    broker_lock(broker);
+    bool cancelled = queue_wait_cancel(&putter->wait);
+    if (cancelled) {
+        job = putter_leave(putter);
+        struct broker_tube *tube = job->tube;
+        putters_serve(tube); /* who stood behind may be smaller */
+        tube_unref(tube);
+    }
+    broker_unlock(broker);
+    if (cancelled)
+        job_free(&job);
+    return cancelled;
+}
