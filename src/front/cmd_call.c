@@ -139,7 +139,7 @@ static void call_too_big(struct session *session)
     call_reply(session);
 }
 
-void run_call(struct session *session, const struct command_args *args)
+void do_call(struct session *session, const struct command_args *args)
 {
     bool too_big = args->bytes > FRONT_CALL_SIZE_MAX;
     struct pending_call *call = calloc(1, sizeof(*call) + (too_big ? 0 : args->bytes));

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Commands about one job by its id: peek, delete, stats-job.
+ * Commands about one job by its id: delete, stats-job.
+ *
+ * delete takes what this connection has reserved, and what nobody has.
  *
  * stats-job is YAML, byte for byte as beanstalkd 1.13 writes it: whole seconds, quotes around the
  * tube's name only. `file` is the number of a log file there and 0 here.
@@ -10,29 +12,14 @@
 #include <errno.h>
 #include <inttypes.h>
 
-int parse_peek(struct scan *scan, struct command_args *args)
-{
-    return parse_id(scan, args);
-}
-
-void run_peek(struct session *session, const struct command_args *args)
-{
-    struct job_view view;
-    struct job_body *body = NULL;
-    if (broker_peek(session->front->broker, args->id, &view, &body) == 0)
-        reply_job(session, "FOUND", args->id, &body);
-    else
-        reply_word(session, "NOT_FOUND\r\n");
-}
-
 int parse_delete(struct scan *scan, struct command_args *args)
 {
     return parse_id(scan, args);
 }
 
-void run_delete(struct session *session, const struct command_args *args)
+void do_delete(struct session *session, const struct command_args *args)
 {
-    int rc = broker_delete(session->front->broker, args->id);
+    int rc = broker_holder_delete(&session->holder, args->id, 0);
     if (rc == 0)
         reply_word(session, "DELETED\r\n");
     else if (rc == ENOENT)
@@ -52,7 +39,7 @@ static int64_t seconds(int64_t ns)
     return ns / HL_SECOND;
 }
 
-void run_stats_job(struct session *session, const struct command_args *args)
+void do_stats_job(struct session *session, const struct command_args *args)
 {
     struct job_view view;
     if (broker_peek(session->front->broker, args->id, &view, NULL) != 0) {
@@ -69,10 +56,5 @@ void run_stats_job(struct session *session, const struct command_args *args)
                    view.id, view.tube, job_state_word(view.state), view.pri, seconds(view.age_ns),
                    seconds(view.delay_ns), seconds(view.ttr_ns), seconds(view.time_left_ns),
                    view.reserves, view.timeouts, view.releases, view.buries, view.kicks);
-    if (rc == 0) {
-        reply_text(session, "OK", &yaml);
-    } else {
-        buf_fini(&yaml);
-        reply_word(session, "OUT_OF_MEMORY\r\n");
-    }
+    reply_yaml(session, rc, &yaml);
 }

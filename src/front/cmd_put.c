@@ -10,7 +10,6 @@
 #include "front/front_priv.h"
 
 #include <errno.h>
-#include <string.h>
 
 int parse_put(struct scan *scan, struct command_args *args)
 {
@@ -19,9 +18,7 @@ int parse_put(struct scan *scan, struct command_args *args)
         return EINVAL;
     args->junk = !scan_ended(scan);
     /* a bad byte makes it no line at all, however big the body would be */
-    size_t rest = (size_t)(scan->end - scan->at);
-    bool bad = memchr(scan->at, '\0', rest) != NULL || memchr(scan->at, '\r', rest) != NULL;
-    return bad ? EINVAL : 0;
+    return scan_rest(scan);
 }
 
 static void put_body_arrived(struct session *session)
@@ -50,7 +47,7 @@ static void put_body_arrived(struct session *session)
     put_abandon(session);
 }
 
-void run_put(struct session *session, const struct command_args *args)
+void do_put(struct session *session, const struct command_args *args)
 {
     if (args->bytes > session->front->body_max) {
         session_refuse_body(session, args->bytes, "JOB_TOO_BIG\r\n");
@@ -60,6 +57,7 @@ void run_put(struct session *session, const struct command_args *args)
         reply_word(session, "BAD_FORMAT\r\n");
         return;
     }
+    broker_holder_produces(&session->holder);
     if (job_body_new(&session->body, args->bytes) != 0) {
         session_refuse_body(session, args->bytes, "OUT_OF_MEMORY\r\n");
         return;

@@ -5,18 +5,13 @@
  */
 #include "front/front_priv.h"
 
-#include <errno.h>
-#include <string.h>
-
 int parse_quit(struct scan *scan, struct command_args *args)
 {
     (void)args;
-    size_t rest = (size_t)(scan->end - scan->at);
-    return memchr(scan->at, '\0', rest) == NULL && memchr(scan->at, '\r', rest) == NULL ? 0
-                                                                                        : EINVAL;
+    return scan_rest(scan);
 }
 
-void run_quit(struct session *session, const struct command_args *args)
+void do_quit(struct session *session, const struct command_args *args)
 {
     (void)args;
     conn_finish(session->conn);

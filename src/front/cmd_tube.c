@@ -1,16 +1,22 @@
 // SPDX-License-Identifier: MIT
 /*
- * use <tube>: the tube that later puts of this connection go to. A tube exists as long as somebody
- * uses it; the new one is taken before the old one is let go, so using the same again keeps it.
+ * Tubes: use, the one that later puts of this connection go to; list-tube-used, list-tubes; and
+ * pause-tube.
+ *
+ * A tube exists as long as somebody uses it; the new one is taken before the old one is let go, so
+ * using the same again keeps it.
  */
 #include "front/front_priv.h"
 
+#include <errno.h>
+#include <string.h>
+
 int parse_use(struct scan *scan, struct command_args *args)
 {
-    return scan_tube(scan, &args->name, &args->name_len);
+    return parse_name(scan, args);
 }
 
-void run_use(struct session *session, const struct command_args *args)
+void do_use(struct session *session, const struct command_args *args)
 {
     struct broker_tube *tube;
     if (broker_use(session->front->broker, args->name, args->name_len, &tube) != 0) {
@@ -19,7 +25,76 @@ void run_use(struct session *session, const struct command_args *args)
     }
     broker_unuse(session->front->broker, &session->used);
     session->used = tube;
-    reply_word(session, "USING ");
-    conn_write(session->conn, args->name, args->name_len);
-    reply_word(session, "\r\n");
+    reply_name(session, "USING", args->name, args->name_len);
+}
+
+int parse_list_tube_used(struct scan *scan, struct command_args *args)
+{
+    return parse_nothing(scan, args);
+}
+
+void do_list_tube_used(struct session *session, const struct command_args *args)
+{
+    (void)args;
+    const char *name = broker_tube_name(session->used);
+    reply_name(session, "USING", name, strlen(name));
+}
+
+/* ---- list-tubes ---- */
+
+struct tube_list {
+    struct buf yaml;
+    int rc;
+};
+
+static bool list_one(const char *name, const struct broker_stats *stats, void *arg)
+{
+    struct tube_list *list = arg;
+    (void)stats;
+    list->rc = buf_printf(&list->yaml, "- %s\n", name);
+    return list->rc == 0;
+}
+
+int parse_list_tubes(struct scan *scan, struct command_args *args)
+{
+    return parse_nothing(scan, args);
+}
+
+void do_list_tubes(struct session *session, const struct command_args *args)
+{
+    (void)args;
+    struct tube_list list = {.yaml = BUF_EMPTY};
+    list.rc = buf_printf(&list.yaml, "---\n");
+    if (list.rc == 0) {
+        int rc = broker_each_tube(session->front->broker, list_one, &list);
+        if (list.rc == 0)
+            list.rc = rc;
+    }
+    reply_yaml(session, list.rc, &list.yaml);
+}
+
+/* ---- pause-tube ---- */
+
+/* No blank is needed between word and name, and several may be there: as beanstalkd reads it. */
+int parse_pause_tube(struct scan *scan, struct command_args *args)
+{
+    while (!scan_ended(scan) && *scan->at == ' ')
+        scan->at++;
+    args->name = scan->at;
+    while (!scan_ended(scan) && *scan->at != ' ')
+        scan->at++;
+    args->name_len = (size_t)(scan->at - args->name);
+    if (job_tube_name_check(args->name, args->name_len) != 0 || scan_u32(scan, &args->delay) != 0)
+        return EINVAL;
+    return scan_ended(scan) ? 0 : EINVAL;
+}
+
+void do_pause_tube(struct session *session, const struct command_args *args)
+{
+    int rc = broker_pause(session->front->broker, args->name, args->name_len,
+                          (int64_t)args->delay * HL_SECOND);
+    if (rc == 0)
+        reply_word(session, "PAUSED\r\n");
+    else
+        reply_word(session, "NOT_FOUND\r\n");
 }

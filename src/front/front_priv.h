@@ -4,7 +4,7 @@
  *
  * Three parts with one direction: the parser makes events of bytes and knows nothing else; the
  * session makes calls of events; a command's functions read its arguments (parse_) and carry it out
- * (run_).
+ * (do_).
  */
 #ifndef FRONT_FRONT_PRIV_H
 #define FRONT_FRONT_PRIV_H
@@ -27,6 +27,13 @@ int scan_u32(struct scan *scan, uint32_t *number);
 int scan_tube(struct scan *scan, const char **name, size_t *len);
 /* Blanks, then a word of a-z 0-9 _ -. EINVAL. */
 int scan_word(struct scan *scan, const char **word, size_t *len);
+/*
+ * As beanstalkd reads the number of `kick`: with C's strtoul, cut to 32 bits. White space, a sign,
+ * and anything behind it; -1 is the largest there is. EINVAL: no number, or none of 64 bits.
+ */
+int scan_lax_u32(struct scan *scan, uint32_t *number);
+/* Whatever is left, where it doesn't matter. EINVAL: it has a byte that no line may have. */
+int scan_rest(struct scan *scan);
 static inline bool scan_ended(const struct scan *scan)
 {
     return scan->at == scan->end;
@@ -40,6 +47,7 @@ struct command_args {
     uint64_t id;
     uint32_t pri, delay, ttr; /* seconds */
     uint32_t bytes;           /* of the body that follows */
+    uint32_t count;           /* of jobs; seconds of a reserve's timeout */
     bool junk;                /* something stands behind the last argument, which may not */
     const char *name;         /* tube or method, in the line; copied by who needs it later */
     size_t name_len;
@@ -72,12 +80,14 @@ extern const struct command commands[COMMAND_COUNT];
 
 #define COMMAND(id, name, word)                                                                    \
     command_parse parse_##id;                                                                      \
-    command_run run_##id;
+    command_run do_##id;
 #include "front/commands.def"
 #undef COMMAND
 
-/* Several commands have an id and nothing else. */
+/* Several commands have an id and nothing else, a tube's name, or no arguments. */
 command_parse parse_id;
+command_parse parse_name;
+command_parse parse_nothing;
 
 /* ---- parser.c ---- */
 
@@ -122,6 +132,7 @@ static inline bool parser_at_line(const struct parser *parser)
 #define SESSION_MAGIC 0x5e551003u
 
 struct pending_call;
+struct pending_reserve;
 
 struct session {
     unsigned magic;
@@ -129,6 +140,8 @@ struct session {
     struct conn *conn;
     struct parser parser;
     struct broker_tube *used;
+    struct broker_holder holder;     /* what it watches, and the jobs it has reserved */
+    struct pending_reserve *reserve; /* NULL: none was needed yet */
     /* while a body comes: */
     void (*body_done)(struct session *session);
     struct job_body *body; /* of a put */
@@ -150,12 +163,16 @@ void session_refuse_body(struct session *session, size_t len, const char *reply)
 #define reply_word(session, word) conn_write((session)->conn, (word), sizeof(word) - 1)
 /* "WORD number\r\n" */
 void reply_number(struct session *session, const char *word, uint64_t number);
+/* "WORD name\r\n"; a tube's name */
+void reply_name(struct session *session, const char *word, const char *name, size_t len);
 /* "FOUND id bytes\r\n" body "\r\n"; takes the reference over. */
 void reply_job(struct session *session, const char *word, uint64_t id, struct job_body **body);
 /* "WORD bytes\r\n" text "\r\n"; takes the text over and leaves it empty. */
 void reply_text(struct session *session, const char *word, struct buf *text);
+/* "OK bytes\r\n" text "\r\n", or OUT_OF_MEMORY where rc says that the text isn't complete. */
+void reply_yaml(struct session *session, int rc, struct buf *yaml);
 
-/* ---- cmd_put.c, cmd_call.c: a session that ends ---- */
+/* ---- a session that ends: put, call, reserve ---- */
 
 void put_abandon(struct session *session);
 void call_abandon(struct session *session);
@@ -163,9 +180,19 @@ void call_abandon(struct session *session);
 void call_hangup(struct session *session);
 void call_time_out(struct session *session);
 
+/* The holder goes with what it has reserved and waits for. */
+void reserve_abandon(struct session *session);
+/* The other side hung up: a reserve that waits is answered TIMED_OUT. */
+void reserve_hangup(struct session *session);
+
 /* ---- front.c ---- */
 
 #define FRONT_MAGIC 0xf2077004u
+
+/* What a loop counts: each command by its id, and connections. */
+enum { FRONT_OPENED = COMMAND_COUNT, FRONT_CLOSED, FRONT_COUNTERS };
+
+#define FRONT_ID_SIZE 17 /* 16 hexadecimal digits */
 
 struct front {
     unsigned magic;
@@ -173,8 +200,15 @@ struct front {
     struct broker *broker;
     struct api *api;
     size_t body_max;
-    /* [loop * COMMAND_COUNT + command]; each written by its loop only */
+    int64_t started_ns;     /* clock_now_ns */
+    char id[FRONT_ID_SIZE]; /* names this run of the daemon, in stats */
+    /* [loop * FRONT_COUNTERS + what]; each written by its loop only */
     struct counter *counts;
 };
+
+/* One more of it, counted in the row of the session's loop. */
+void front_count(struct session *session, size_t what);
+/* Of all loops. */
+uint64_t front_counted(const struct front *front, size_t what);
 
 #endif

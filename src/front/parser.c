@@ -24,7 +24,7 @@ const struct command commands[COMMAND_COUNT] = {
                       .word = (prefix),                                                            \
                       .word_len = sizeof(prefix) - 1,                                              \
                       .parse = parse_##id,                                                         \
-                      .run = run_##id},
+                      .run = do_##id},
 #include "front/commands.def"
 #undef COMMAND
 };

@@ -44,6 +44,17 @@ void reply_number(struct session *session, const char *word, uint64_t number)
     conn_space_used(session->conn, (size_t)(end - head));
 }
 
+void reply_name(struct session *session, const char *word, const char *name, size_t len)
+{
+    ASSERT(len <= JOB_TUBE_NAME_MAX);
+    char *head = conn_space(session->conn, HEAD_MAX + JOB_TUBE_NAME_MAX);
+    char *end = put_word(head, word);
+    *end++ = ' ';
+    memcpy(end, name, len);
+    end = put_end(end + len);
+    conn_space_used(session->conn, (size_t)(end - head));
+}
+
 static void body_release(void *arg)
 {
     struct job_body *body = arg;
@@ -67,4 +78,14 @@ void reply_text(struct session *session, const char *word, struct buf *text)
     conn_write_ref(session->conn, text->data, text->len, free, text->data);
     *text = BUF_EMPTY;
     reply_word(session, "\r\n");
+}
+
+void reply_yaml(struct session *session, int rc, struct buf *yaml)
+{
+    if (rc == 0) {
+        reply_text(session, "OK", yaml);
+        return;
+    }
+    buf_fini(yaml);
+    reply_word(session, "OUT_OF_MEMORY\r\n");
 }

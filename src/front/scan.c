@@ -7,6 +7,7 @@
 #include "front/front_priv.h"
 
 #include <errno.h>
+#include <string.h>
 
 int scan_u64(struct scan *scan, uint64_t *number)
 {
@@ -31,6 +32,25 @@ int scan_u32(struct scan *scan, uint32_t *number)
     return 0;
 }
 
+static bool is_white(char c)
+{
+    return c == ' ' || (c >= '\t' && c <= '\r');
+}
+
+int scan_lax_u32(struct scan *scan, uint32_t *number)
+{
+    while (scan->at < scan->end && is_white(*scan->at))
+        scan->at++;
+    bool negative = scan->at < scan->end && *scan->at == '-';
+    if (scan->at < scan->end && (negative || *scan->at == '+'))
+        scan->at++;
+    uint64_t value;
+    if (scan->at == scan->end || *scan->at == ' ' || scan_u64(scan, &value) != 0)
+        return EINVAL;
+    *number = (uint32_t)(negative ? -value : value);
+    return 0;
+}
+
 int scan_tube(struct scan *scan, const char **name, size_t *len)
 {
     *name = scan->at;
@@ -52,7 +72,26 @@ int scan_word(struct scan *scan, const char **word, size_t *len)
     return *len > 0 ? 0 : EINVAL;
 }
 
+int scan_rest(struct scan *scan)
+{
+    size_t rest = (size_t)(scan->end - scan->at);
+    bool bad = memchr(scan->at, '\0', rest) != NULL || memchr(scan->at, '\r', rest) != NULL;
+    scan->at = scan->end;
+    return bad ? EINVAL : 0;
+}
+
 int parse_id(struct scan *scan, struct command_args *args)
 {
     return scan_u64(scan, &args->id) == 0 && scan_ended(scan) ? 0 : EINVAL;
+}
+
+int parse_name(struct scan *scan, struct command_args *args)
+{
+    return scan_tube(scan, &args->name, &args->name_len);
+}
+
+int parse_nothing(struct scan *scan, struct command_args *args)
+{
+    (void)args;
+    return scan_ended(scan) ? 0 : EINVAL;
 }

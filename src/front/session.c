@@ -3,9 +3,9 @@
  * A session: the beanstalk protocol on one connection. Bytes go through the parser, events become
  * calls of the commands' functions, which answer through the connection.
  *
- * One command at a time, in order. A command whose answer comes later (call) pauses the connection
- * and with it everything behind it. A body is copied out of the input as far as it is there and
- * received straight into its memory otherwise.
+ * One command at a time, in order. A command whose answer comes later (call, reserve) pauses the
+ * connection and with it everything behind it. A body is copied out of the input as far as it is
+ * there and received straight into its memory otherwise.
  *
  * To add a command: see commands.def.
  */
@@ -25,8 +25,17 @@ static int session_open(void *memory, struct conn *conn, void *arg)
     MAGIC_INIT(session, SESSION_MAGIC);
     session->front = front;
     session->conn = conn;
-    return broker_use(front->broker, JOB_TUBE_DEFAULT, sizeof(JOB_TUBE_DEFAULT) - 1,
-                      &session->used);
+    int rc =
+        broker_use(front->broker, JOB_TUBE_DEFAULT, sizeof(JOB_TUBE_DEFAULT) - 1, &session->used);
+    if (rc != 0)
+        return rc;
+    rc = broker_holder_init(&session->holder, front->broker);
+    if (rc != 0) {
+        broker_unuse(front->broker, &session->used);
+        return rc;
+    }
+    front_count(session, FRONT_OPENED);
+    return 0;
 }
 
 /* ---- bodies ---- */
@@ -57,6 +66,8 @@ void session_refuse_body(struct session *session, size_t len, const char *reply)
 
 static void body_without_end(struct session *session)
 {
+    if (session->body != NULL)
+        broker_burn_id(session->front->broker);
     put_abandon(session);
     call_abandon(session);
     reply_word(session, "EXPECTED_CRLF\r\n");
@@ -66,10 +77,8 @@ static void body_without_end(struct session *session)
 
 static void session_command(struct session *session)
 {
-    struct front *front = session->front;
     const struct parser *parser = &session->parser;
-    size_t row = (size_t)conn_loop_index(session->conn) * COMMAND_COUNT;
-    counter_add(&front->counts[row + parser->command], 1);
+    front_count(session, parser->command);
     commands[parser->command].run(session, &parser->args);
 }
 
@@ -132,6 +141,7 @@ static void session_hangup(void *memory)
     struct session *session = memory;
     MAGIC_CHECK(session, SESSION_MAGIC);
     call_hangup(session);
+    reserve_hangup(session);
 }
 
 static void session_timeout(void *memory)
@@ -147,7 +157,9 @@ static void session_close(void *memory)
     MAGIC_CHECK(session, SESSION_MAGIC);
     put_abandon(session);
     call_abandon(session);
+    reserve_abandon(session);
     broker_unuse(session->front->broker, &session->used);
+    front_count(session, FRONT_CLOSED);
     MAGIC_WIPE(session);
 }
 

@@ -116,7 +116,7 @@ struct cursor {
     const char *at, *end;
 };
 
-/* The line at the cursor is one of the words, of which "OK #" and "FOUND # #" announce bytes. */
+/* The line at the cursor is one of the words, of which some announce bytes. */
 static void expect_one_of(struct cursor *cursor, const char *const *words)
 {
     const char *line = cursor->at;
@@ -128,7 +128,7 @@ static void expect_one_of(struct cursor *cursor, const char *const *words)
         const char *at = line;
         unsigned long number = 0;
         bool announces = strcmp(word, "OK #") == 0 || strcmp(word, "ERROR #") == 0 ||
-                         strcmp(word, "FOUND # #") == 0;
+                         strcmp(word, "FOUND # #") == 0 || strcmp(word, "RESERVED # #") == 0;
         for (; *word != '\0' && at < end; word++) {
             if (*word == '#' && *at >= '0' && *at <= '9')
                 number = strtoul(at, (char **)(uintptr_t)&at, 10);
@@ -151,12 +151,36 @@ static void expect_one_of(struct cursor *cursor, const char *const *words)
     CANT_HAPPEN("an answer that this request can't have");
 }
 
-static const char *const put_words[] = {"INSERTED #", "OUT_OF_MEMORY", NULL};
-static const char *const peek_words[] = {"FOUND # #", "NOT_FOUND", NULL};
-static const char *const delete_words[] = {"DELETED", "NOT_FOUND", NULL};
-static const char *const stats_words[] = {"OK #", "NOT_FOUND", NULL};
-static const char *const use_words[] = {"USING @", NULL};
-static const char *const call_words[] = {"OK #", "ERROR #", NULL};
+#define WORDS(...) ((const char *const[]){__VA_ARGS__, NULL})
+
+/* quit has none. */
+static const char *const *const words_of[COMMAND_COUNT] = {
+    [COMMAND_put] = WORDS("INSERTED #", "OUT_OF_MEMORY"),
+    [COMMAND_peek] = WORDS("FOUND # #", "NOT_FOUND"),
+    [COMMAND_peek_ready] = WORDS("FOUND # #", "NOT_FOUND"),
+    [COMMAND_peek_delayed] = WORDS("FOUND # #", "NOT_FOUND"),
+    [COMMAND_peek_buried] = WORDS("FOUND # #", "NOT_FOUND"),
+    [COMMAND_reserve_with_timeout] = WORDS("RESERVED # #", "TIMED_OUT", "DEADLINE_SOON"),
+    [COMMAND_reserve_job] = WORDS("RESERVED # #", "NOT_FOUND"),
+    [COMMAND_reserve] = WORDS("RESERVED # #", "TIMED_OUT", "DEADLINE_SOON"),
+    [COMMAND_delete] = WORDS("DELETED", "NOT_FOUND"),
+    [COMMAND_release] = WORDS("RELEASED", "NOT_FOUND"),
+    [COMMAND_bury] = WORDS("BURIED", "NOT_FOUND"),
+    [COMMAND_kick] = WORDS("KICKED #"),
+    [COMMAND_kick_job] = WORDS("KICKED", "NOT_FOUND"),
+    [COMMAND_touch] = WORDS("TOUCHED", "NOT_FOUND"),
+    [COMMAND_stats_job] = WORDS("OK #", "NOT_FOUND"),
+    [COMMAND_stats_tube] = WORDS("OK #", "NOT_FOUND"),
+    [COMMAND_stats] = WORDS("OK #"),
+    [COMMAND_use] = WORDS("USING @"),
+    [COMMAND_watch] = WORDS("WATCHING #"),
+    [COMMAND_ignore] = WORDS("WATCHING #", "NOT_IGNORED"),
+    [COMMAND_list_tubes_watched] = WORDS("OK #"),
+    [COMMAND_list_tube_used] = WORDS("USING @"),
+    [COMMAND_list_tubes] = WORDS("OK #"),
+    [COMMAND_pause_tube] = WORDS("PAUSED", "NOT_FOUND"),
+    [COMMAND_call] = WORDS("OK #", "ERROR #"),
+};
 static const char *const big_words[] = {"JOB_TOO_BIG", NULL};
 static const char *const bad_words[] = {"BAD_FORMAT", NULL};
 static const char *const unknown_words[] = {"UNKNOWN_COMMAND", NULL};
@@ -176,21 +200,9 @@ static const char *const *body_words(struct parser *parser, char *body)
 
 static const char *const *command_words(struct parser *parser, char *body)
 {
-    switch (parser->command) {
-    case COMMAND_put:
-    case COMMAND_call:
+    if (parser->command == COMMAND_put || parser->command == COMMAND_call)
         return body_words(parser, body);
-    case COMMAND_peek:
-        return peek_words;
-    case COMMAND_delete:
-        return delete_words;
-    case COMMAND_stats_job:
-        return stats_words;
-    case COMMAND_use:
-        return use_words;
-    default:
-        return NULL;
-    }
+    return words_of[parser->command];
 }
 
 static const char *const *event_words(struct parser *parser, enum parser_event event, char *body)
@@ -203,9 +215,9 @@ static const char *const *event_words(struct parser *parser, enum parser_event e
     case PARSER_UNKNOWN:
         return unknown_words;
     case PARSER_BODY:
-        if (parser->command == COMMAND_put)
-            return parser->args.bytes > 1000 ? big_words : put_words;
-        return call_words;
+        if (parser->command == COMMAND_put && parser->args.bytes > 1000)
+            return big_words;
+        return words_of[parser->command];
     case PARSER_BODY_BAD:
         return end_words;
     default:

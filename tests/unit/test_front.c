@@ -86,7 +86,7 @@ static const struct exchange plain[] = {
     {"use -x\r\n", "BAD_FORMAT\r\n"},
     {"use\r\n", "UNKNOWN_COMMAND\r\n"},
     {"\r\n", "UNKNOWN_COMMAND\r\n"},
-    {"reserve\r\n", "UNKNOWN_COMMAND\r\n"},
+    {"reserve x\r\n", "BAD_FORMAT\r\n"},
     {"put 0 0 0 3\r\nabcdepeek 2\r\n", "EXPECTED_CRLF\r\nFOUND 2 0\r\n\r\n"},
     {"put 0 0 0 3 x\r\nabc\r\n", "BAD_FORMAT\r\nUNKNOWN_COMMAND\r\n"},
     {"put 0 0 0\r\nabc\r\n", "BAD_FORMAT\r\nUNKNOWN_COMMAND\r\n"},

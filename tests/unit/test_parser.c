@@ -81,8 +81,9 @@ static const struct sample samples[] = {
     SAMPLE("delete\r\n", "unknown\n"),
     SAMPLE("delete 7\r\n", "delete 7\n"),
     SAMPLE("stats-job 7\r\n", "stats-job 7\n"),
-    SAMPLE("stats-job\r\n", "unknown\n"),
-    SAMPLE("reserve\r\n", "unknown\n"),
+    SAMPLE("stats-job\r\n", "bad format\n"), /* begins as `stats` does */
+    SAMPLE("reserved\r\n", "bad format\n"),
+    SAMPLE("reserv\r\n", "unknown\n"),
     SAMPLE("quit\r\npeek 1\r\n", "quit\n"),
     SAMPLE("quitting is fun\r\n", "quit\n"),
     SAMPLE("quit\0\r\npeek 1\r\n", "bad format\npeek 1\n"),

@@ -27,11 +27,11 @@ static void take_command(struct taker *taker)
     if (id == COMMAND_put)
         MUST(buf_printf(taker->out, " pri %u delay %u ttr %u bytes %u%s", args->pri, args->delay,
                         args->ttr, args->bytes, args->junk ? " junk" : ""));
-    else if (id == COMMAND_use)
-        MUST(buf_printf(taker->out, " %.*s", (int)args->name_len, args->name));
     else if (id == COMMAND_call)
         MUST(
             buf_printf(taker->out, " %.*s bytes %u", (int)args->name_len, args->name, args->bytes));
+    else if (args->name_len > 0)
+        MUST(buf_printf(taker->out, " %.*s", (int)args->name_len, args->name));
     else if (id != COMMAND_quit)
         MUST(buf_printf(taker->out, " %" PRIu64, args->id));
     MUST(buf_append_str(taker->out, "\n"));

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Making jobs ready before their time: kick, for the used tube, and kick-job, for one job of any.
+ *
+ * The number of `kick` is read as beanstalkd reads it (scan_lax_u32): clients exist that say -1 for
+ * "all".
+ */
+#include "front/front_priv.h"
+
+#include <errno.h>
+
+int parse_kick(struct scan *scan, struct command_args *args)
+{
+    return scan_lax_u32(scan, &args->count) == 0 ? scan_rest(scan) : EINVAL;
+}
+
+void do_kick(struct session *session, const struct command_args *args)
+{
+    uint64_t kicked;
+    /* What was kicked when memory ran out is told; the rest stays where it was. */
+    int rc = broker_kick(session->front->broker, session->used, args->count, &kicked);
+    if (rc == 0 || kicked > 0)
+        reply_number(session, "KICKED", kicked);
+    else
+        reply_word(session, "OUT_OF_MEMORY\r\n");
+}
+
+int parse_kick_job(struct scan *scan, struct command_args *args)
+{
+    return parse_id(scan, args);
+}
+
+void do_kick_job(struct session *session, const struct command_args *args)
+{
+    int rc = broker_kick_job(session->front->broker, args->id);
+    if (rc == 0)
+        reply_word(session, "KICKED\r\n");
+    else if (rc == ENOENT)
+        reply_word(session, "NOT_FOUND\r\n");
+    else
+        reply_word(session, "INTERNAL_ERROR\r\n");
+}

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: MIT
+/*
+ * What a connection does with a job that it has reserved: release, bury, touch. Of anybody else's
+ * job, and of one whose TTR is over, they say NOT_FOUND. (delete is in cmd_job.c.)
+ */
+#include "front/front_priv.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* `no_memory` is the word that beanstalkd has for it. */
+static void lease_answer(struct session *session, int rc, const char *done, const char *no_memory)
+{
+    const char *word = rc == 0 ? done : rc == ENOENT ? "NOT_FOUND\r\n" : no_memory;
+    conn_write(session->conn, word, strlen(word));
+}
+
+int parse_release(struct scan *scan, struct command_args *args)
+{
+    if (scan_u64(scan, &args->id) != 0 || scan_u32(scan, &args->pri) != 0 ||
+        scan_u32(scan, &args->delay) != 0)
+        return EINVAL;
+    return scan_ended(scan) ? 0 : EINVAL;
+}
+
+void do_release(struct session *session, const struct command_args *args)
+{
+    int rc =
+        broker_release(&session->holder, args->id, 0, args->pri, (int64_t)args->delay * HL_SECOND);
+    lease_answer(session, rc, "RELEASED\r\n", "OUT_OF_MEMORY\r\n");
+}
+
+int parse_bury(struct scan *scan, struct command_args *args)
+{
+    if (scan_u64(scan, &args->id) != 0 || scan_u32(scan, &args->pri) != 0)
+        return EINVAL;
+    return scan_ended(scan) ? 0 : EINVAL;
+}
+
+void do_bury(struct session *session, const struct command_args *args)
+{
+    int rc = broker_bury(&session->holder, args->id, 0, args->pri);
+    lease_answer(session, rc, "BURIED\r\n", "INTERNAL_ERROR\r\n");
+}
+
+int parse_touch(struct scan *scan, struct command_args *args)
+{
+    return parse_id(scan, args);
+}
+
+void do_touch(struct session *session, const struct command_args *args)
+{
+    int rc = broker_touch(&session->holder, args->id, 0);
+    lease_answer(session, rc, "TOUCHED\r\n", "INTERNAL_ERROR\r\n");
+}

@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Taking jobs: reserve, reserve-with-timeout, reserve-job.
+ *
+ * A reserve that finds nothing waits in the broker's line: the connection is paused, so nothing
+ * behind the reserve is executed before its answer. Whoever puts the job (or the thread that looks
+ * after deadlines) wakes the connection's loop with a message; the job is reserved from the match
+ * on, the loop only fetches it. The loop is held meanwhile, so it can't be gone.
+ *
+ * What a wait needs is in one piece of memory, made by the first reserve and kept for the next. The
+ * broker and the loop's inbox know it, so a connection that goes while the message is on its way
+ * leaves it behind, to be freed when the message arrives.
+ *
+ * "Half-close" is a client that sends no more and still reads: it gets TIMED_OUT, as from
+ * beanstalkd, unless its turn has just come. That job goes back when the connection closes.
+ */
+#include "front/front_priv.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+
+#define RESERVE_MAGIC 0x4e5e0006u
+
+struct pending_reserve {
+    unsigned magic;
+    struct broker_reserver reserver;
+    struct loop_message message;
+    bool waiting; /* its answer comes later; the loop is held */
+};
+
+static void reserve_free(struct pending_reserve **pointer)
+{
+    struct pending_reserve *reserve;
+    MAGIC_TAKE(reserve, pointer, RESERVE_MAGIC);
+    MAGIC_WIPE(reserve);
+    free(reserve);
+}
+
+static void reserve_reply(struct session *session, int rc, struct broker_lease *lease)
+{
+    switch (rc) {
+    case 0:
+        reply_job(session, "RESERVED", lease->id, &lease->body);
+        return;
+    case ETIMEDOUT:
+        reply_word(session, "TIMED_OUT\r\n");
+        return;
+    case ETIME:
+        reply_word(session, "DEADLINE_SOON\r\n");
+        return;
+    case ENOENT:
+        reply_word(session, "NOT_FOUND\r\n");
+        return;
+    default: /* ENOMEM; EDQUOT: it holds as many as a connection may */
+        reply_word(session, "OUT_OF_MEMORY\r\n");
+        return;
+    }
+}
+
+/* ---- later ---- */
+
+/* Any thread. */
+static void reserve_wake(struct broker_reserver *reserver)
+{
+    struct pending_reserve *reserve = CONTAINER_OF(reserver, struct pending_reserve, reserver);
+    loop_post(&reserve->message);
+}
+
+/* The wait is over, one way or the other: back to reading commands. */
+static void reserve_answer_now(struct session *session, int rc, struct broker_lease *lease)
+{
+    session->reserve->waiting = false;
+    loop_drop(session->reserve->message.to);
+    reserve_reply(session, rc, lease);
+    conn_resume(session->conn);
+}
+
+static void reserve_deliver(struct loop_message *message, void *memory)
+{
+    struct pending_reserve *reserve = CONTAINER_OF(message, struct pending_reserve, message);
+    MAGIC_CHECK(reserve, RESERVE_MAGIC);
+    struct session *session = memory;
+    if (session == NULL) {
+        loop_drop(message->to);
+        reserve_free(&reserve);
+        return;
+    }
+    ASSERT(session->reserve == reserve && reserve->waiting);
+    struct broker_lease lease;
+    int rc = broker_reserve_finish(&session->holder, &lease);
+    if (rc != EINPROGRESS) /* else the lease was over before this, and it waits again */
+        reserve_answer_now(session, rc, &lease);
+}
+
+void reserve_hangup(struct session *session)
+{
+    if (session->reserve != NULL && session->reserve->waiting &&
+        broker_reserve_cancel(&session->holder))
+        reserve_answer_now(session, ETIMEDOUT, NULL);
+}
+
+void reserve_abandon(struct session *session)
+{
+    struct pending_reserve *reserve = session->reserve;
+    bool mine = broker_holder_fini(&session->holder);
+    session->reserve = NULL;
+    if (reserve == NULL || !mine)
+        return; /* not mine: reserve_deliver frees it */
+    if (reserve->waiting)
+        loop_drop(reserve->message.to);
+    reserve_free(&reserve);
+}
+
+/* ---- now ---- */
+
+/* What a wait needs; false: no memory. */
+static bool reserve_prepare(struct session *session)
+{
+    if (session->reserve != NULL)
+        return true;
+    struct pending_reserve *reserve = calloc(1, sizeof(*reserve));
+    if (reserve == NULL)
+        return false;
+    MAGIC_INIT(reserve, RESERVE_MAGIC);
+    reserve->reserver.fire = reserve_wake;
+    reserve->message =
+        (struct loop_message){.to = conn_get_handle(session->conn), .deliver = reserve_deliver};
+    session->reserve = reserve;
+    return true;
+}
+
+static void reserve(struct session *session, int64_t timeout_ns)
+{
+    struct broker_lease lease;
+    if (!reserve_prepare(session)) {
+        reserve_reply(session, ENOMEM, NULL);
+        return;
+    }
+    struct pending_reserve *reserve = session->reserve;
+    loop_hold(reserve->message.to); /* the message may be posted before broker_reserve returns */
+    int rc = broker_reserve(&session->holder, &reserve->reserver, timeout_ns, 0, &lease);
+    if (rc == EINPROGRESS) {
+        reserve->waiting = true;
+        conn_pause(session->conn);
+        return;
+    }
+    loop_drop(reserve->message.to);
+    reserve_reply(session, rc, &lease);
+}
+
+int parse_reserve(struct scan *scan, struct command_args *args)
+{
+    return parse_nothing(scan, args);
+}
+
+void do_reserve(struct session *session, const struct command_args *args)
+{
+    (void)args;
+    reserve(session, HL_FOREVER);
+}
+
+/* What stands behind the number doesn't matter, as in beanstalkd. */
+int parse_reserve_with_timeout(struct scan *scan, struct command_args *args)
+{
+    if (scan_u32(scan, &args->count) != 0 || args->count > INT_MAX)
+        return EINVAL;
+    return scan_rest(scan);
+}
+
+void do_reserve_with_timeout(struct session *session, const struct command_args *args)
+{
+    reserve(session, (int64_t)args->count * HL_SECOND);
+}
+
+int parse_reserve_job(struct scan *scan, struct command_args *args)
+{
+    return parse_id(scan, args);
+}
+
+void do_reserve_job(struct session *session, const struct command_args *args)
+{
+    struct broker_lease lease;
+    int rc = broker_reserve_job(&session->holder, args->id, 0, &lease);
+    reserve_reply(session, rc, &lease);
+}

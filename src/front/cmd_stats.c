@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: MIT
+/*
+ * stats and stats-tube: YAML, byte for byte as beanstalkd 1.13 writes it. Keys keep its order and
+ * its quotes; keys of our own would go behind all of them, one flat `key: value` a line, for that
+ * is all that some clients can read. (stats-job is in cmd_job.c.)
+ *
+ * Waiting counts whoever waits for a job, local worker threads as well as connections. The binlog's
+ * keys are those of a beanstalkd without one. `id` names this run of the daemon.
+ */
+#include "front/front_priv.h"
+
+#include "base/clock.h"
+
+#include <inttypes.h>
+#include <sys/resource.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+/* ---- what both have ---- */
+
+static int stats_jobs(struct buf *yaml, const struct broker_stats *stats)
+{
+    return buf_printf(yaml,
+                      "current-jobs-urgent: %" PRIu64 "\ncurrent-jobs-ready: %" PRIu64
+                      "\ncurrent-jobs-reserved: %" PRIu64 "\ncurrent-jobs-delayed: %" PRIu64
+                      "\ncurrent-jobs-buried: %" PRIu64 "\n",
+                      stats->urgent, stats->ready, stats->reserved, stats->delayed, stats->buried);
+}
+
+/* ---- stats-tube ---- */
+
+int parse_stats_tube(struct scan *scan, struct command_args *args)
+{
+    return parse_name(scan, args);
+}
+
+static int stats_tube_yaml(struct buf *yaml, const struct command_args *args,
+                           const struct broker_stats *stats)
+{
+    int rc = buf_printf(yaml, "---\nname: \"%.*s\"\n", (int)args->name_len, args->name);
+    if (rc == 0)
+        rc = stats_jobs(yaml, stats);
+    if (rc == 0)
+        rc = buf_printf(
+            yaml,
+            "total-jobs: %" PRIu64 "\ncurrent-using: %" PRIu64 "\ncurrent-watching: %" PRIu64
+            "\ncurrent-waiting: %" PRIu64 "\ncmd-delete: %" PRIu64 "\ncmd-pause-tube: %" PRIu64
+            "\npause: %" PRId64 "\npause-time-left: %" PRId64 "\n",
+            stats->totals.put, stats->using, stats->watching, stats->waiting, stats->deletes,
+            stats->pauses, stats->pause_ns / HL_SECOND, stats->pause_left_ns / HL_SECOND);
+    return rc;
+}
+
+void do_stats_tube(struct session *session, const struct command_args *args)
+{
+    struct broker_stats stats;
+    if (broker_tube_stats(session->front->broker, args->name, args->name_len, &stats) != 0) {
+        reply_word(session, "NOT_FOUND\r\n");
+        return;
+    }
+    struct buf yaml = BUF_EMPTY;
+    int rc = stats_tube_yaml(&yaml, args, &stats);
+    reply_yaml(session, rc, &yaml);
+}
+
+/* ---- stats ---- */
+
+int parse_stats(struct scan *scan, struct command_args *args)
+{
+    return parse_nothing(scan, args);
+}
+
+static int stats_commands(struct buf *yaml, const struct front *front)
+{
+    static const enum command_id shown[] = {COMMAND_put,
+                                            COMMAND_peek,
+                                            COMMAND_peek_ready,
+                                            COMMAND_peek_delayed,
+                                            COMMAND_peek_buried,
+                                            COMMAND_reserve,
+                                            COMMAND_reserve_with_timeout,
+                                            COMMAND_delete,
+                                            COMMAND_release,
+                                            COMMAND_use,
+                                            COMMAND_watch,
+                                            COMMAND_ignore,
+                                            COMMAND_bury,
+                                            COMMAND_kick,
+                                            COMMAND_touch,
+                                            COMMAND_stats,
+                                            COMMAND_stats_job,
+                                            COMMAND_stats_tube,
+                                            COMMAND_list_tubes,
+                                            COMMAND_list_tube_used,
+                                            COMMAND_list_tubes_watched,
+                                            COMMAND_pause_tube};
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < sizeof(shown) / sizeof(shown[0]); i++)
+        rc = buf_printf(yaml, "cmd-%s: %" PRIu64 "\n", commands[shown[i]].name,
+                        front_counted(front, shown[i]));
+    return rc;
+}
+
+static int stats_totals(struct buf *yaml, const struct front *front,
+                        const struct broker_stats *stats)
+{
+    uint64_t opened = front_counted(front, FRONT_OPENED);
+    uint64_t closed = front_counted(front, FRONT_CLOSED);
+    return buf_printf(yaml,
+                      "job-timeouts: %" PRIu64 "\ntotal-jobs: %" PRIu64 "\nmax-job-size: %zu"
+                      "\ncurrent-tubes: %" PRIu64 "\ncurrent-connections: %" PRIu64
+                      "\ncurrent-producers: %" PRIu64 "\ncurrent-workers: %" PRIu64
+                      "\ncurrent-waiting: %" PRIu64 "\ntotal-connections: %" PRIu64 "\n",
+                      stats->timeouts, stats->totals.put, front->body_max, stats->tubes,
+                      opened > closed ? opened - closed : 0, stats->producers, stats->workers,
+                      stats->waiting, opened);
+}
+
+static int stats_process(struct buf *yaml, const struct front *front)
+{
+    struct rusage usage = {.ru_maxrss = 0};
+    struct utsname system = {.nodename = ""};
+    (void)getrusage(RUSAGE_SELF, &usage);
+    (void)uname(&system);
+    return buf_printf(
+        yaml,
+        "pid: %ld\nversion: \"%s\"\nrusage-utime: %ld.%06ld\nrusage-stime: %ld.%06ld"
+        "\nuptime: %" PRId64
+        "\nbinlog-oldest-index: 0\nbinlog-current-index: 0\nbinlog-records-migrated: 0"
+        "\nbinlog-records-written: 0\nbinlog-max-size: 10485760\ndraining: %s\nid: %s"
+        "\nhostname: \"%s\"\nos: \"%s\"\nplatform: \"%s\"\n",
+        (long)getpid(), HL_VERSION, (long)usage.ru_utime.tv_sec, (long)usage.ru_utime.tv_usec,
+        (long)usage.ru_stime.tv_sec, (long)usage.ru_stime.tv_usec,
+        (clock_now_ns() - front->started_ns) / HL_SECOND,
+        broker_is_draining(front->broker) ? "true" : "false", front->id, system.nodename,
+        system.version, system.machine);
+}
+
+void do_stats(struct session *session, const struct command_args *args)
+{
+    (void)args;
+    const struct front *front = session->front;
+    struct broker_stats stats;
+    broker_stats(front->broker, &stats);
+    struct buf yaml = BUF_EMPTY;
+    int rc = buf_printf(&yaml, "---\n");
+    if (rc == 0)
+        rc = stats_jobs(&yaml, &stats);
+    if (rc == 0)
+        rc = stats_commands(&yaml, front);
+    if (rc == 0)
+        rc = stats_totals(&yaml, front, &stats);
+    if (rc == 0)
+        rc = stats_process(&yaml, front);
+    reply_yaml(session, rc, &yaml);
+}
