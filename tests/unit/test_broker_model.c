@@ -473,6 +473,7 @@ static void run_start(void)
     struct broker_options options = {.finished = run_seed % 2 == 0 ? drop_record : NULL};
     ck_assert_int_eq(broker_new(&broker, &options), 0);
     model_init();
+    memset(fired, 0, sizeof(fired)); // of the run before, where Check does not fork
     numbers = unit_random_seed(run_seed);
     for (int i = 0; i < MODEL_TUBES; i++) {
         ck_assert_int_eq(broker_use(broker, tube_names[i], strlen(tube_names[i]), &tubes[i]), 0);
