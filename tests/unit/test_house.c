@@ -60,6 +60,7 @@ static void advance_second(void)
     clock_virtual_advance(HL_SECOND);
     while (house_uptime_s(house) == before)
         sched_yield();
+    park_await_sleepers(SLEEPERS); // the purge comes after the count
 }
 
 START_TEST(uptime_counts)
