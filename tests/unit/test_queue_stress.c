@@ -16,7 +16,7 @@
 // Check notes each of its assertions in a file: too slow for some millions.
 #define EQUAL(a, b) ASSERT((a) == (b))
 
-enum { WAITERS = 24, ITEMS_MAX = 4096, STEPS = 40000, KEY = 100000 };
+enum { WAITERS = 24, ITEMS_MAX = 4096, STEPS = 20000, KEY = 100000 };
 
 static int compare_keys(const void *a, const void *b)
 {
@@ -251,7 +251,7 @@ END_TEST
 
 // ---- producers and consumers ----
 
-enum { PRODUCERS = 4, CONSUMERS = 4, EACH = 8000 };
+enum { PRODUCERS = 4, CONSUMERS = 4, EACH = 4000 };
 
 struct crowd {
     hl_queue *queue;
