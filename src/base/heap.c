@@ -1,16 +1,22 @@
 // SPDX-License-Identifier: MIT
 /*
- * A binary heap in an array: the children of the item at n stand at 2n + 1 and 2n + 2, and no child
- * is less than its parent.
+ * Two places for items: the run (base/rising.h) has those that came in rising order, the others are
+ * in a binary heap in an array: the children of the item at n stand at 2n + 1 and 2n + 2, and no
+ * child is less than its parent. The least of all is the less of the two firsts. An item at n of
+ * the array is told the position 2n; those of the run are odd.
+ *
+ * The run is there because most queues are nearly sorted already, and a binary heap of a million
+ * items visits twenty far places in memory for each one taken. It is a help only: the array has
+ * slots for all items and promises, so what doesn't fit into the run, for order or for memory,
+ * always finds its place. Slots that were never used cost address space and nothing else.
  *
  * Sifting keeps the moving item in hand and shifts the others past it, so each level costs one
  * store, and each item that changes place is told once. Items that compare equal have no order
  * among them: who needs one puts a sequence number into `less`.
  *
- * The array grows by half when full: what is untouched of a large one costs no memory yet, but
- * smaller ones come in great numbers. It is halved when a removal leaves it less than a quarter
- * full, promises counted, so that a put and a get at the border don't reallocate each time; that it
- * couldn't be halved is no error.
+ * The array grows by half when full: smaller ones come in great numbers. It is halved when a
+ * removal leaves it less than a quarter full, promises counted, so that a put and a get at the
+ * border don't reallocate each time; that it couldn't be halved is no error.
  */
 #include "base/heap.h"
 
@@ -19,6 +25,7 @@
 #include <errno.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define HEAP_FIRST_SLOTS 16
 #define HEAP_KEEP_SLOTS 64 /* not worth shrinking below */
@@ -28,20 +35,26 @@ void heap_init(struct heap *heap, bool (*less)(const void *a, const void *b, con
 {
     ASSERT(less != NULL);
     *heap = (struct heap){.less = less, .arg = arg, .moved = moved};
+    rising_init(&heap->rising, moved);
 }
 
 void heap_fini(struct heap *heap)
 {
+    rising_fini(&heap->rising);
     free(heap->slot);
     heap->slot = NULL;
-    heap->len = heap->cap = 0;
+    heap->len = heap->sifted = heap->cap = 0;
 }
 
+/* Not realloc, which would copy, and so make real, slots that were never used. */
 static int resize(struct heap *heap, size_t cap)
 {
-    void **slot = reallocarray(heap->slot, cap, sizeof(*slot));
+    void **slot = reallocarray(NULL, cap, sizeof(*slot));
     if (slot == NULL)
         return ENOMEM;
+    if (heap->sifted > 0)
+        memcpy(slot, heap->slot, heap->sifted * sizeof(*slot));
+    free(heap->slot);
     heap->slot = slot;
     heap->cap = cap;
     return 0;
@@ -53,10 +66,10 @@ static void tell(const struct heap *heap, void *item, size_t pos)
         heap->moved(item, pos);
 }
 
-static void place(struct heap *heap, size_t pos, void *item)
+static void place(struct heap *heap, size_t at, void *item)
 {
-    heap->slot[pos] = item;
-    tell(heap, item, pos);
+    heap->slot[at] = item;
+    tell(heap, item, 2 * at);
 }
 
 static bool is_less(const struct heap *heap, const void *a, const void *b)
@@ -64,40 +77,71 @@ static bool is_less(const struct heap *heap, const void *a, const void *b)
     return heap->less(a, b, heap->arg);
 }
 
-/* Puts `item` at the free place `pos` or above, shifting greater parents down. */
-static void sift_up(struct heap *heap, size_t pos, void *item)
+/* Puts `item` at the free slot `at` or above, shifting greater parents down. */
+static void sift_up(struct heap *heap, size_t at, void *item)
 {
-    while (pos > 0) {
-        size_t parent = (pos - 1) / 2;
+    while (at > 0) {
+        size_t parent = (at - 1) / 2;
         if (!is_less(heap, item, heap->slot[parent]))
             break;
-        place(heap, pos, heap->slot[parent]);
-        pos = parent;
+        place(heap, at, heap->slot[parent]);
+        at = parent;
     }
-    place(heap, pos, item);
+    place(heap, at, item);
 }
 
-/* Puts `item` at the free place `pos` or below, shifting lesser children up. */
-static void sift_down(struct heap *heap, size_t pos, void *item)
+/* Puts `item` at the free slot `at` or below, shifting lesser children up. */
+static void sift_down(struct heap *heap, size_t at, void *item)
 {
     size_t child;
-    while ((child = 2 * pos + 1) < heap->len) {
-        if (child + 1 < heap->len && is_less(heap, heap->slot[child + 1], heap->slot[child]))
+    while ((child = 2 * at + 1) < heap->sifted) {
+        if (child + 1 < heap->sifted && is_less(heap, heap->slot[child + 1], heap->slot[child]))
             child++;
         if (!is_less(heap, heap->slot[child], item))
             break;
-        place(heap, pos, heap->slot[child]);
-        pos = child;
+        place(heap, at, heap->slot[child]);
+        at = child;
     }
-    place(heap, pos, item);
+    place(heap, at, item);
 }
 
-static void settle(struct heap *heap, size_t pos, void *item)
+static void settle(struct heap *heap, size_t at, void *item)
 {
-    if (pos > 0 && is_less(heap, item, heap->slot[(pos - 1) / 2]))
-        sift_up(heap, pos, item);
+    if (at > 0 && is_less(heap, item, heap->slot[(at - 1) / 2]))
+        sift_up(heap, at, item);
     else
-        sift_down(heap, pos, item);
+        sift_down(heap, at, item);
+}
+
+/* Takes the item out of the array; it isn't told. */
+static void *sifted_remove(struct heap *heap, size_t at)
+{
+    void *item = heap->slot[at];
+    void *last = heap->slot[--heap->sifted];
+    if (at < heap->sifted)
+        settle(heap, at, last);
+    return item;
+}
+
+/* Behind the last of the run, if it is in order there. A single item that is in the way makes room:
+ * else one with a far key would turn the run off until it leaves. */
+static bool rising_takes(struct heap *heap, void *item)
+{
+    void *last = rising_last(&heap->rising);
+    if (last != NULL && is_less(heap, item, last)) {
+        if (heap->rising.len > 1)
+            return false;
+        rising_remove(&heap->rising, rising_last_pos(&heap->rising));
+        sift_up(heap, heap->sifted++, last);
+    }
+    return rising_push(&heap->rising, item);
+}
+
+/* There is a slot for it. */
+static void add(struct heap *heap, void *item)
+{
+    if (!rising_takes(heap, item))
+        sift_up(heap, heap->sifted++, item);
 }
 
 int heap_reserve(struct heap *heap, size_t more)
@@ -131,22 +175,57 @@ int heap_insert(struct heap *heap, void *item)
     int rc = heap_reserve(heap, 1);
     if (rc != 0)
         return rc;
-    sift_up(heap, heap->len++, item);
+    heap->len++;
+    add(heap, item);
     return 0;
+}
+
+static bool first_is_rising(const struct heap *heap)
+{
+    if (heap->rising.len == 0 || heap->sifted == 0)
+        return heap->rising.len > 0;
+    return !is_less(heap, heap->slot[0], rising_first(&heap->rising));
 }
 
 void *heap_first(const struct heap *heap)
 {
-    return heap->len > 0 ? heap->slot[0] : NULL;
+    if (heap->len == 0)
+        return NULL;
+    return first_is_rising(heap) ? rising_first(&heap->rising) : heap->slot[0];
+}
+
+void *heap_at(const struct heap *heap, size_t pos)
+{
+    if (rising_has(pos))
+        return rising_at(&heap->rising, pos);
+    return pos / 2 < heap->sifted ? heap->slot[pos / 2] : NULL;
+}
+
+void *heap_any(const struct heap *heap)
+{
+    if (heap->rising.len > 0)
+        return rising_last(&heap->rising);
+    return heap->sifted > 0 ? heap->slot[heap->sifted - 1] : NULL;
+}
+
+void *heap_next(const struct heap *heap, size_t *cursor)
+{
+    size_t at = *cursor;
+    if (at < heap->sifted) {
+        *cursor = at + 1;
+        return heap->slot[at];
+    }
+    at -= heap->sifted;
+    void *item = rising_next(&heap->rising, &at);
+    *cursor = heap->sifted + at;
+    return item;
 }
 
 void *heap_remove(struct heap *heap, size_t pos)
 {
-    ASSERT(pos < heap->len);
-    void *item = heap->slot[pos];
-    void *last = heap->slot[--heap->len];
-    if (pos < heap->len)
-        settle(heap, pos, last);
+    ASSERT(heap_at(heap, pos) != NULL);
+    void *item = rising_has(pos) ? rising_remove(&heap->rising, pos) : sifted_remove(heap, pos / 2);
+    heap->len--;
     tell(heap, item, HEAP_NOWHERE);
     if (heap->cap > HEAP_KEEP_SLOTS && heap->len + heap->promised < heap->cap / 4)
         (void)resize(heap, heap->cap / 2);
@@ -155,20 +234,39 @@ void *heap_remove(struct heap *heap, size_t pos)
 
 void *heap_pop(struct heap *heap)
 {
-    return heap->len > 0 ? heap_remove(heap, 0) : NULL;
+    if (heap->len == 0)
+        return NULL;
+    return heap_remove(heap, first_is_rising(heap) ? rising_first_pos(&heap->rising) : 0);
+}
+
+void *heap_pop_any(struct heap *heap)
+{
+    if (heap->len == 0)
+        return NULL;
+    bool in_rising = heap->rising.len > 0;
+    return heap_remove(heap, in_rising ? rising_last_pos(&heap->rising) : 2 * (heap->sifted - 1));
 }
 
 void heap_update(struct heap *heap, size_t pos)
 {
-    ASSERT(pos < heap->len);
-    settle(heap, pos, heap->slot[pos]);
+    ASSERT(heap_at(heap, pos) != NULL);
+    if (rising_has(pos))
+        add(heap, rising_remove(&heap->rising, pos));
+    else
+        settle(heap, pos / 2, heap->slot[pos / 2]);
 }
 
 bool heap_valid(const struct heap *heap)
 {
-    for (size_t pos = 1; pos < heap->len; pos++) {
-        if (is_less(heap, heap->slot[pos], heap->slot[(pos - 1) / 2]))
+    for (size_t at = 1; at < heap->sifted; at++) {
+        if (is_less(heap, heap->slot[at], heap->slot[(at - 1) / 2]))
             return false;
     }
-    return heap->len + heap->promised <= heap->cap;
+    size_t cursor = heap->sifted, in_rising = 0;
+    const void *before = NULL, *item;
+    for (; (item = heap_next(heap, &cursor)) != NULL; before = item, in_rising++)
+        if (before != NULL && is_less(heap, item, before))
+            return false;
+    return in_rising == heap->rising.len && heap->len == in_rising + heap->sifted &&
+           heap->len + heap->promised <= heap->cap;
 }

@@ -1,10 +1,17 @@
 // SPDX-License-Identifier: MIT
 /*
- * A binary heap that knows positions: the least item is first, and every item is told where it
- * stands, so that any of them can be taken out or re-sorted in O(log n). Not thread-safe.
+ * A heap that knows positions: the least item is first, and every item is told where it stands, so
+ * that any of them can be taken out or re-sorted in O(log n). Items that are inserted in rising
+ * order, and taken from the front, cost O(1) and no comparison with more than one other: jobs of
+ * one priority, leases of one TTR. Not thread-safe.
+ *
+ * A position is the heap's: it says nothing about order, and is good until the item is told
+ * another.
  */
 #ifndef BASE_HEAP_H
 #define BASE_HEAP_H
+
+#include "base/rising.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -12,9 +19,11 @@
 #define HEAP_NOWHERE ((size_t)-1) /* the position told to an item that left */
 
 struct heap {
-    void **slot;
-    size_t len, cap;
-    size_t promised; /* inserts to come that must not fail */
+    size_t len;           /* items */
+    struct rising rising; /* those that came in rising order */
+    void **slot;          /* the others */
+    size_t sifted, cap;   /* how many they are, and slots; at least len and promised */
+    size_t promised;      /* inserts to come that must not fail */
     bool (*less)(const void *a, const void *b, const void *arg);
     const void *arg;                       /* for less; not owned */
     void (*moved)(void *item, size_t pos); /* may be NULL when nobody asks for positions */
@@ -45,6 +54,14 @@ void *heap_pop(struct heap *heap);
 void *heap_remove(struct heap *heap, size_t pos);
 /* The key of the item at `pos` changed: puts it where it belongs. */
 void heap_update(struct heap *heap, size_t pos);
+/* An item that is cheap to remove, or NULL: for those who take all. */
+void *heap_any(const struct heap *heap);
+/* Takes that one out. NULL: none. */
+void *heap_pop_any(struct heap *heap);
+/* The item at `pos`; NULL: none. */
+void *heap_at(const struct heap *heap, size_t pos);
+/* The items in no order, each once: *cursor is 0 at first. NULL: that was the last. */
+void *heap_next(const struct heap *heap, size_t *cursor);
 /* Whether the heap property holds; for expensive assertions. */
 bool heap_valid(const struct heap *heap);
 

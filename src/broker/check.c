@@ -41,7 +41,7 @@ static bool job_valid(const struct broker *broker, const struct job *job)
     }
     if (heap == NULL) /* a local sink's, or about to end */
         return job->state == JOB_RESERVED && job->pos == JOB_NOWHERE;
-    return job->pos < heap->len && heap->slot[job->pos] == job;
+    return heap_at(heap, job->pos) == job;
 }
 
 static bool counts_equal(const struct broker_stats *kept, const struct broker_stats *counted)
@@ -86,9 +86,10 @@ static bool tube_alarm_valid(const struct broker_tube *tube)
 /* Every entry of the only heap of deadlines: no holder forgets a lease. */
 static bool alarms_valid(const struct broker *broker)
 {
-    for (size_t i = 0; i < broker->due.len; i++) {
-        struct broker_alarm *alarm = broker->due.slot[i];
-        if (alarm->pos != i)
+    size_t cursor = 0;
+    struct broker_alarm *alarm;
+    while ((alarm = heap_next(&broker->due, &cursor)) != NULL) {
+        if (heap_at(&broker->due, alarm->pos) != alarm)
             return false;
         if (alarm->kind != ALARM_HOLDER)
             continue;

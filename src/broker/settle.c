@@ -196,7 +196,7 @@ static struct job *any_idle(const struct broker_tube *tube)
     const struct heap *const heaps[] = {&tube->ready.heap, &tube->delayed, &tube->buried};
     for (size_t i = 0; i < sizeof(heaps) / sizeof(heaps[0]); i++)
         if (heaps[i]->len > 0)
-            return heaps[i]->slot[heaps[i]->len - 1];
+            return heap_any(heaps[i]);
     return NULL;
 }
 

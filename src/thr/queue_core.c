@@ -299,7 +299,7 @@ bool queue_items_pop(struct queue_items *items, void **item)
     if (queue_items_len(items) == 0)
         return false;
     if (items->order == HL_QUEUE_PRIORITY)
-        *item = heap_remove(&items->heap, items->heap.len - 1); /* the cheapest one; all go */
+        *item = heap_pop_any(&items->heap); /* all go */
     else
         *item = ring_pop_left(&items->ring);
     return true;

@@ -41,9 +41,12 @@ static void assert_positions(const struct heap *heap)
 {
     ck_assert(heap_valid(heap));
     size_t wrong = 0; /* counted, then asserted once: Check notes each assertion in a file */
-    for (size_t pos = 0; pos < heap->len; pos++)
-        wrong += ((const struct item *)heap->slot[pos])->pos != pos;
+    size_t cursor = 0, seen = 0;
+    const struct item *item;
+    for (; (item = heap_next(heap, &cursor)) != NULL; seen++)
+        wrong += heap_at(heap, item->pos) != item;
     ck_assert_uint_eq(wrong, 0);
+    ck_assert_uint_eq(seen, heap->len);
 }
 
 START_TEST(an_empty_heap)
@@ -99,27 +102,104 @@ START_TEST(the_order_takes_its_argument)
 }
 END_TEST
 
-START_TEST(an_item_that_stays_is_told_once)
+START_TEST(items_in_rising_order_are_told_once)
 {
-    /* In rising order nothing else moves, and the new item is told its place only. */
     struct item items[100] = {{.key = 0}};
     struct heap heap;
     heap_init(&heap, item_less, NULL, item_moved);
     for (unsigned i = 0; i < 100; i++) {
-        items[i].key = i;
+        items[i].key = i + 1;
         ck_assert_int_eq(heap_insert(&heap, &items[i]), 0);
     }
-    for (unsigned i = 0; i < 100; i++)
-        ck_assert_uint_eq(items[i].told, 1);
-    /* A new least climbs one path: each item on it is told once, the climber too. */
+    /* One out of order moves nobody else. */
     struct item least = {.key = 0};
-    items[0].key = 1;
     ck_assert_int_eq(heap_insert(&heap, &least), 0);
     ck_assert_uint_eq(least.told, 1);
-    unsigned retold = 0;
     for (unsigned i = 0; i < 100; i++)
-        retold += items[i].told - 1;
-    ck_assert_uint_eq(retold, 6); /* depth of place 100 */
+        ck_assert_uint_eq(items[i].told, 1);
+    ck_assert_ptr_eq(heap_pop(&heap), &least);
+    ck_assert_ptr_eq(heap_pop(&heap), &items[0]);
+    heap_fini(&heap);
+}
+END_TEST
+
+START_TEST(one_far_item_does_not_keep_the_others_from_rising)
+{
+    struct item far = {.key = UINT64_MAX}, items[100] = {{.key = 0}};
+    struct heap heap;
+    heap_init(&heap, item_less, NULL, item_moved);
+    ck_assert_int_eq(heap_insert(&heap, &far), 0);
+    for (unsigned i = 0; i < 100; i++) {
+        items[i].key = i;
+        ck_assert_int_eq(heap_insert(&heap, &items[i]), 0);
+        ck_assert_uint_eq(items[i].told, 1);
+    }
+    assert_positions(&heap);
+    for (unsigned i = 0; i < 100; i++)
+        ck_assert_ptr_eq(heap_pop(&heap), &items[i]);
+    ck_assert_ptr_eq(heap_pop(&heap), &far);
+    heap_fini(&heap);
+}
+END_TEST
+
+START_TEST(holes_between_rising_items_close)
+{
+    /* The first one stays and the others go at once, so that every slot but two becomes a hole. */
+    struct item first = {.key = 0}, item = {.key = 1};
+    struct heap heap;
+    heap_init(&heap, item_less, NULL, item_moved);
+    ck_assert_int_eq(heap_insert(&heap, &first), 0);
+    struct item last = {.key = UINT64_MAX / 2};
+    for (unsigned i = 0; i < 1000; i++) {
+        item.key = 2 * i + 1;
+        last.key = 2 * i + 2;
+        ck_assert_int_eq(heap_insert(&heap, &item), 0);
+        ck_assert_int_eq(heap_insert(&heap, &last), 0);
+        heap_remove(&heap, item.pos);
+        if (i % 100 == 0)
+            assert_positions(&heap);
+        heap_remove(&heap, last.pos);
+    }
+    ck_assert_uint_le(heap.rising.cap, 64);
+    heap.rising.head = heap.rising.tail += RISING_NUMBERS - 100; // its numbers will wrap
+    struct item many[300];
+    for (unsigned i = 0; i < 300; i++) { // holes in the middle
+        many[i] = (struct item){.key = 3000 + i};
+        ck_assert_int_eq(heap_insert(&heap, &many[i]), 0);
+        if (i % 3 != 0)
+            heap_remove(&heap, many[i - 1].pos);
+        if (i % 3 != 0)
+            many[i - 1].pos = HEAP_NOWHERE;
+    }
+    assert_positions(&heap);
+    uint64_t before = 0;
+    while (heap.len > 0) {
+        const struct item *popped = heap_pop(&heap);
+        ck_assert_uint_ge(popped->key, before);
+        before = popped->key;
+    }
+    heap_fini(&heap);
+}
+END_TEST
+
+START_TEST(any_item_takes_all)
+{
+    struct item items[50];
+    struct heap heap;
+    heap_init(&heap, item_less, NULL, item_moved);
+    ck_assert_ptr_null(heap_any(&heap));
+    ck_assert_ptr_null(heap_pop_any(&heap));
+    for (unsigned i = 0; i < 50; i++) {
+        items[i] = (struct item){.key = i * 7 % 50};
+        ck_assert_int_eq(heap_insert(&heap, &items[i]), 0);
+    }
+    for (unsigned i = 0; i < 50; i++) {
+        struct item *any = heap_any(&heap);
+        ck_assert_ptr_eq(heap_pop_any(&heap), any);
+        ck_assert_uint_eq(any->pos, HEAP_NOWHERE);
+        assert_positions(&heap);
+    }
+    ck_assert_ptr_null(heap_any(&heap));
     heap_fini(&heap);
 }
 END_TEST
@@ -196,10 +276,19 @@ END_TEST
 
 struct run {
     struct unit_random random;
+    bool rising; /* new keys are mostly greater than those before */
+    uint64_t last;
     struct heap heap;
     struct item items[ITEMS]; /* the model: an item is in the heap if it has a position */
     size_t inside;
 };
+
+static uint64_t new_key(struct run *run)
+{
+    if (!run->rising || unit_random_below(&run->random, 10) == 0)
+        return unit_random_below(&run->random, 1000);
+    return ++run->last;
+}
 
 static uint64_t least_key(const struct run *run)
 {
@@ -220,7 +309,7 @@ static void step_inside(struct run *run, struct item *item)
         run->inside--;
         break;
     case 1:
-        item->key = unit_random_below(&run->random, 1000);
+        item->key = new_key(run);
         heap_update(&run->heap, item->pos);
         break;
     default: {
@@ -235,7 +324,7 @@ static void step_inside(struct run *run, struct item *item)
 
 START_TEST(it_behaves_like_a_sorted_array)
 {
-    struct run run = {.random = unit_random_seed(0x4ea9 + (unsigned)_i)};
+    struct run run = {.random = unit_random_seed(0x4ea9 + (unsigned)_i), .rising = _i % 2 == 0};
     heap_init(&run.heap, item_less, NULL, item_moved);
     for (int i = 0; i < ITEMS; i++)
         run.items[i].pos = HEAP_NOWHERE;
@@ -247,7 +336,7 @@ START_TEST(it_behaves_like_a_sorted_array)
         if (item->pos == HEAP_NOWHERE) {
             if (!filling && unit_random_below(&run.random, 4) != 0)
                 continue;
-            item->key = unit_random_below(&run.random, 1000);
+            item->key = new_key(&run);
             ck_assert_int_eq(heap_insert(&run.heap, item), 0);
             run.inside++;
         } else if (!filling || unit_random_below(&run.random, 4) == 0) {
@@ -268,11 +357,14 @@ int main(void)
     tcase_add_test(tcase, an_empty_heap);
     tcase_add_test(tcase, the_least_leaves_first);
     tcase_add_test(tcase, the_order_takes_its_argument);
-    tcase_add_test(tcase, an_item_that_stays_is_told_once);
+    tcase_add_test(tcase, items_in_rising_order_are_told_once);
+    tcase_add_test(tcase, one_far_item_does_not_keep_the_others_from_rising);
+    tcase_add_test(tcase, holes_between_rising_items_close);
+    tcase_add_test(tcase, any_item_takes_all);
     tcase_add_test(tcase, reserved_inserts_do_not_allocate);
     tcase_add_test(tcase, memory_is_given_back);
     tcase_add_test(tcase, a_broken_order_is_seen);
-    tcase_add_loop_test(tcase, it_behaves_like_a_sorted_array, 0, 3);
+    tcase_add_loop_test(tcase, it_behaves_like_a_sorted_array, 0, 4);
     unit_add_death(tcase, removing_nothing_is_refused, SIGABRT);
     suite_add_tcase(suite, tcase);
     return unit_main(suite);
