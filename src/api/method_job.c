@@ -4,7 +4,8 @@
  *
  * A job is looked for in the broker first and in history second: the broker lets go of a finished
  * job only when history has its record, so in this order nothing falls between the two. A job that
- * failed is in both: buried in the broker, with its result in history.
+ * failed is in both: buried in the broker, with its result in history. One that is in neither, but
+ * was there, is finished; how it ended isn't kept (any more).
  */
 #include "api/api_priv.h"
 
@@ -29,21 +30,29 @@ const struct api_param params_wait[] = {
 
 static int not_found(struct api_call *call, uint64_t id)
 {
-    return api_fail(call, ENOENT,
-                    "there is no job %" PRIu64
-                    "; either there never was, or it finished so long ago that it is forgotten",
-                    id);
+    return api_fail(call, ENOENT, "there is no job %" PRIu64 ", and there never was", id);
 }
 
-/* ENOENT: neither in the broker nor in history. */
+static void out_forgotten(struct out result, uint64_t id)
+{
+    struct out job = out_object(result, "job");
+    out_u64(job, "id", id);
+    out_str(job, "state", job_state_word(JOB_FINISHED));
+}
+
+/* ENOENT: there never was such a job. */
 static int job_show(struct api_call *call, uint64_t id, struct out result)
 {
     struct job_view view;
     struct job_record *record = NULL;
     int here = broker_peek(call->api->links.broker, id, &view, NULL);
     int past = history_get(call->api->links.history, id, &record);
-    if (here != 0 && past != 0)
-        return ENOENT;
+    if (here != 0 && past != 0) {
+        if (!broker_had(call->api->links.broker, id))
+            return ENOENT;
+        out_forgotten(result, id);
+        return 0;
+    }
     struct out job = out_object(result, "job");
     if (here == 0)
         out_view(job, &view);
@@ -79,13 +88,7 @@ int run_wait(struct api_call *call, const cJSON *params, struct out result)
 
 int finish_wait(struct api_call *call, struct out result)
 {
-    if (job_show(call, call->id, result) == ENOENT) {
-        /* It did finish; history keeps no (or no longer a) record of it. */
-        struct out job = out_object(result, "job");
-        out_u64(job, "id", call->id);
-        out_str(job, "state", job_state_word(JOB_FINISHED));
-    }
-    return 0;
+    return job_show(call, call->id, result);
 }
 
 void late_wait(const struct api_call *call, char *text, size_t size)

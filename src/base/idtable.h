@@ -21,6 +21,8 @@ struct idtable {
     struct idmap pages; /* by id / IDTABLE_PAGE_IDS */
     size_t len;
     struct idtable_page *empty; /* one that is kept although empty; NULL: none */
+    /* where the last put and the last removal were, for the next one is mostly there too; NULL */
+    struct idtable_page *put_page, *removed_page;
 };
 
 void idtable_init(struct idtable *table);

@@ -98,6 +98,7 @@ void broker_free(struct broker **broker)
     ASSERT(list_empty(&mine->tube_list)); /* a user, a sink or a waiter is left otherwise */
     queue_core_fini(&mine->all);
     queue_domain_release(mine->domain);
+    spares_free(mine);
     heap_fini(&mine->due);
     strmap_fini(&mine->tubes);
     idtable_fini(&mine->jobs);

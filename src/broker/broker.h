@@ -41,9 +41,10 @@ struct broker_options {
     bool put_waits;          /* broker_put_wait waits at a limit, instead of ENOBUFS */
     uint64_t held_max; /* jobs that one holder may have reserved (without token); 0: no limit */
     /*
-     * Takes over the record of a job that has just finished (done, failed, deleted). Runs without
-     * the lock on the thread that finished it; must not settle or delete the same job. NULL: no
-     * records are made. When there is no memory for a record it is left out and counted.
+     * Takes over the record of a job that has just finished: done, failed, or deleted while
+     * somebody waits for it (other deletes leave no record). Runs without the lock on the thread
+     * that finished it; must not settle or delete the same job. NULL: no records are made. When
+     * there is no memory for a record it is left out and counted.
      */
     void (*finished)(struct job_record **record, void *arg);
     void *finished_arg;
@@ -131,6 +132,9 @@ bool broker_put_cancel(struct broker_putter *putter);
  */
 int broker_peek(struct broker *broker, uint64_t id, struct job_view *view,
                 struct job_body **body_or_null);
+
+/* Whether there was, or is, a job with that id (ids that a refused put used up count, too). */
+bool broker_had(struct broker *broker, uint64_t id);
 
 /* Whoever calls may delete ready, delayed and buried jobs. ENOENT: no such job, or it is reserved.
  */

@@ -40,6 +40,8 @@
 /* Jobs a walk handles before it lets others have the lock: about 50 microseconds of work. */
 #define BROKER_WALK_MAX 256
 
+#define BROKER_SPARES_MAX 64 /* about 7 KiB */
+
 enum { ALARM_TUBE, ALARM_HOLDER };
 
 struct broker_tube {
@@ -76,6 +78,8 @@ struct broker {
     uint64_t last_id, last_token;
     int64_t last_burial;
     struct broker_stats stats;
+    size_t spare_count;
+    struct job_rare *spares[BROKER_SPARES_MAX]; /* see spare.c */
     bool draining;
     bool sooner_wanted; /* an alarm was set before told_ns under this hold of the lock */
     void (*sooner)(void *arg);
@@ -94,6 +98,13 @@ struct broker_sink {
     struct queue_core **cores; /* of the tubes, and last the control core */
     struct queue_link *links;  /* as many as cores */
 };
+
+/* spare.c, all [held] */
+/* A cleared side record. NULL: out of memory. */
+struct job_rare *spare_take(struct broker *broker);
+/* That of a job which leaves and has no waiters; the job is without one then, or keeps it. */
+void spare_keep(struct broker *broker, struct job *job);
+void spares_free(struct broker *broker);
 
 /* broker.c */
 /* [held] About what all jobs take: header, body, place in a heap and in the table. */

@@ -88,7 +88,8 @@ void lease_fill(struct job *job, struct broker_lease *lease)
         .pri = job->pri,
         .attempt = job->rare->reserves,
         .ttr_ns = job_ttr_ns(job),
-        .reserved_ns = clock_now_ns(),
+        .reserved_ns =
+            job->rare->key_ns == CLOCK_NEVER ? clock_now_ns() : job->rare->key_ns - job_ttr_ns(job),
     };
 }
 

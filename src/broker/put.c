@@ -68,7 +68,7 @@ int put_try(struct broker *broker, struct job *job, int64_t delay_ns)
         broker->memory_peak = broker_memory(broker);
     queue_core_open_task(&tube->ready);
     queue_core_open_task(&broker->all);
-    tube_job_enter(job, delayed ? JOB_DELAYED : JOB_READY, clock_deadline(delay_ns));
+    tube_job_enter(job, delayed ? JOB_DELAYED : JOB_READY, delayed ? clock_deadline(delay_ns) : 0);
     return 0;
 }
 

@@ -110,7 +110,7 @@ static int lease_room(struct broker_holder *holder, bool with_token)
     if (held_max != 0 && !with_token && holder->leases.len >= held_max)
         return EDQUOT;
     if (holder->spare == NULL) {
-        holder->spare = job_rare_new();
+        holder->spare = spare_take(holder->broker);
         if (holder->spare == NULL)
             return ENOMEM;
     }
@@ -163,7 +163,7 @@ static int reserve_or_wait(struct broker_holder *holder, struct broker_reserver 
                            bool with_token, struct broker_lease *lease)
 {
     int rc = reserve_now(holder, with_token, lease);
-    if (rc == ETIMEDOUT && holder->timeout_ns > clock_now_ns())
+    if (rc == ETIMEDOUT && holder->timeout_ns > 0 && holder->timeout_ns > clock_now_ns())
         rc = line_up(holder, reserver, with_token);
     return rc;
 }
@@ -176,7 +176,7 @@ int broker_reserve(struct broker_holder *holder, struct broker_reserver *reserve
     struct broker *broker = holder->broker;
     broker_lock(broker);
     holder_works(holder);
-    holder->timeout_ns = clock_deadline(timeout_ns);
+    holder->timeout_ns = timeout_ns <= 0 ? 0 : clock_deadline(timeout_ns);
     int rc = reserve_or_wait(holder, reserver, (flags & BROKER_WITH_TOKEN) != 0, lease);
     broker_unlock(broker);
     return rc;

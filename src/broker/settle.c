@@ -10,7 +10,10 @@
  * three steps are one hold of the lock.
  *
  * A delete is the same: the deleter reserves the job, whatever container it was in, and finishes
- * it. Clear is one delete after another, each with its own holds of the lock.
+ * it. It leaves no record, unless somebody waits for that job: who deletes it knows how it ended,
+ * and a queue that is served by remote workers sees nothing else, so records of it would fill
+ * history with nothing and cost as much as all the rest. Clear is one delete after another, each
+ * with its own holds of the lock.
  */
 #include "broker/broker_priv.h"
 
@@ -36,6 +39,7 @@ static void leave(struct broker *broker, struct job *job)
     ASSERT(removed == job);
     tube->stats.bytes -= job->body.len;
     broker->stats.bytes -= job->body.len;
+    spare_keep(broker, job);
     putters_serve(tube);
     tube_unref(tube);
 }
@@ -78,6 +82,14 @@ static void count_delete(struct broker_tube *tube)
     tube->broker->stats.deletes++;
 }
 
+/* [held] Whether history hears of it. */
+static bool leaves_record(const struct broker *broker, const struct job *job,
+                          enum job_outcome_kind kind)
+{
+    bool awaited = job->rare != NULL && !list_empty(&job->rare->waiters);
+    return broker->options.finished != NULL && (kind != JOB_OUTCOME_DELETED || awaited);
+}
+
 /* Without the lock; the job is claimed, so it stays. */
 static void record_finished(struct broker *broker, const struct job_view *view,
                             const struct job_outcome *outcome)
@@ -105,7 +117,7 @@ void settle_finish(struct broker *broker, struct job *job, const struct job_outc
         heap_promise(&job->tube->buried);
     if (outcome->kind == JOB_OUTCOME_DELETED)
         count_delete(job->tube);
-    if (broker->options.finished != NULL) {
+    if (leaves_record(broker, job, outcome->kind)) {
         struct job_view view;
         view_copy(job, &view);
         broker_unlock(broker);

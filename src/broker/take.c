@@ -164,7 +164,7 @@ static int sink_wait(struct broker_sink *sink, int64_t deadline_ns, struct job *
 /* [held] The memory of the next lease. Without any, who has time looks again once a second. */
 static int spare_need(struct broker_sink *sink, int64_t deadline_ns)
 {
-    while (sink->spare == NULL && (sink->spare = job_rare_new()) == NULL) {
+    while (sink->spare == NULL && (sink->spare = spare_take(sink->broker)) == NULL) {
         int64_t now = clock_now_ns();
         if (deadline_ns <= now)
             return ENOMEM;

@@ -49,6 +49,14 @@ int broker_peek(struct broker *broker, uint64_t id, struct job_view *view,
     return job != NULL ? 0 : ENOENT;
 }
 
+bool broker_had(struct broker *broker, uint64_t id)
+{
+    broker_lock(broker);
+    bool had = id != 0 && id <= broker->last_id;
+    broker_unlock(broker);
+    return had;
+}
+
 int broker_peek_first(struct broker *broker, struct broker_tube *tube, enum job_state state,
                       struct job_view *view, struct job_body **body_or_null)
 {

@@ -12,6 +12,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define JOB_RARE_MAGIC 0x6a0b0a0eu
 #define NS_PER_S INT64_C(1000000000)
@@ -87,6 +88,16 @@ struct job_rare *job_rare_new(void)
     MAGIC_INIT(rare, JOB_RARE_MAGIC);
     list_init(&rare->waiters);
     return rare;
+}
+
+void job_rare_clear(struct job_rare *rare)
+{
+    MAGIC_CHECK(rare, JOB_RARE_MAGIC);
+    ASSERT(list_empty(&rare->waiters));
+    free(rare->reason);
+    memset(rare, 0, sizeof(*rare));
+    MAGIC_INIT(rare, JOB_RARE_MAGIC);
+    list_init(&rare->waiters);
 }
 
 void job_rare_free(struct job_rare **rare)

@@ -140,6 +140,8 @@ struct job_rare *job_rare_need(struct job *job);
 /* One for a job to come; free takes NULL, too. */
 struct job_rare *job_rare_new(void);
 void job_rare_free(struct job_rare **rare);
+/* As new; it has no waiters. */
+void job_rare_clear(struct job_rare *rare);
 
 /* Changes the state; a move that isn't in the table stops the program and names the job. */
 void job_move(struct job *job, enum job_state to);

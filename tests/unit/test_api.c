@@ -130,9 +130,9 @@ static const struct refusal refusals[] = {
     {"ping", "{", EINVAL, "are not JSON: error at byte"},
     {"ping", "{}x", EINVAL, "are not JSON"},
     {"ping", "{\"a\xff\":1}", EINVAL, "are not JSON: error at byte 3 of 8"},
-    {"show", "{\"id\":12345}", ENOENT, "there is no job 12345;"},
-    {"show", "{\"id\":18446744073709551615}", ENOENT, "there is no job 18446744073709551615;"},
-    {"wait", "{\"id\":9007199254740993}", ENOENT, "there is no job 9007199254740993;"},
+    {"show", "{\"id\":12345}", ENOENT, "there is no job 12345,"},
+    {"show", "{\"id\":18446744073709551615}", ENOENT, "there is no job 18446744073709551615,"},
+    {"wait", "{\"id\":9007199254740993}", ENOENT, "there is no job 9007199254740993,"},
 };
 
 START_TEST(refusals_name_what_is_wrong_and_what_is_right)
@@ -210,11 +210,11 @@ START_TEST(show_tells_of_a_finished_job)
     has(text, "\"reason\":\"because\",\"result\":{\"outcome\":\"failed\"");
     free(text);
     text = ask("show", "{\"id\":3}", 0);
-    has(text, "\"state\":\"deleted\"");
-    has(text, "\"result\":{\"outcome\":\"deleted\",\"ended\":");
+    has(text, "{\"job\":{\"id\":3,\"state\":\"finished\"}}"); // nobody waited for it
     free(text);
     answers("wait", "{\"id\":1}", 0, "\"state\":\"done\"");
-    answers("wait", "{\"id\":3}", 0, "\"state\":\"deleted\"");
+    answers("wait", "{\"id\":3}", 0, "{\"job\":{\"id\":3,\"state\":\"finished\"}}");
+    answers("wait", "{\"id\":4}", ENOENT, "there is no job 4, and there never was");
 }
 END_TEST
 

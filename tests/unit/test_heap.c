@@ -161,7 +161,9 @@ START_TEST(holes_between_rising_items_close)
         heap_remove(&heap, last.pos);
     }
     ck_assert_uint_le(heap.rising.cap, 64);
-    heap.rising.head = heap.rising.tail += RISING_NUMBERS - 100; // its numbers will wrap
+    ck_assert_ptr_eq(heap_pop(&heap), &first);
+    ck_assert_uint_eq(heap.rising.len, 0);
+    heap.rising.head = heap.rising.tail = RISING_NUMBERS - 100; // its numbers will wrap
     struct item many[300];
     for (unsigned i = 0; i < 300; i++) { // holes in the middle
         many[i] = (struct item){.key = 3000 + i};

@@ -156,7 +156,11 @@ START_TEST(purge_keeps_retention)
 {
     ck_assert_int_eq(house_start(house), 0);
     uint64_t id = engine_put(broker, "t", 0, 0, "x");
-    ck_assert_int_eq(broker_delete(broker, id), 0);
+    struct broker_sink *sink = engine_sink(broker, "t");
+    struct broker_lease lease;
+    ck_assert_uint_eq(engine_take(sink, &lease), id);
+    ck_assert_int_eq(engine_settle(broker, &lease, JOB_OUTCOME_DONE), 0);
+    broker_sink_free(&sink);
     struct job_record *record = NULL;
     for (int second = 0; second < 14; second++)
         advance_second();

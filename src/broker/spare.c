@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Side records at rest: a lease needs one, and the job it was for leaves soon after, so a few are
+ * kept from one to the next instead of going back to the allocator each time.
+ */
+#include "broker/broker_priv.h"
+
+struct job_rare *spare_take(struct broker *broker)
+{
+    if (broker->spare_count > 0)
+        return broker->spares[--broker->spare_count];
+    return job_rare_new();
+}
+
+void spare_keep(struct broker *broker, struct job *job)
+{
+    if (job->rare == NULL || broker->spare_count == BROKER_SPARES_MAX)
+        return;
+    job_rare_clear(job->rare);
+    broker->spares[broker->spare_count++] = job->rare;
+    job->rare = NULL;
+}
+
+void spares_free(struct broker *broker)
+{
+    while (broker->spare_count > 0)
+        job_rare_free(&broker->spares[--broker->spare_count]);
+}
