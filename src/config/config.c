@@ -9,6 +9,7 @@
 #include "config/config.h"
 #include "config/config_priv.h"
 
+#include "base/log.h"
 #include "base/magic.h"
 
 #include <errno.h>
@@ -151,19 +152,13 @@ static int overrides_apply(struct config *config, const struct config_options *o
                            struct config_errors *errors)
 {
     int rc = 0;
-    if (options->listen_count > 0) {
-        struct config_place place = {"--listen", 0, NULL};
-        rc = settings_set(config, CONFIG_DAEMON_listen, options->listen, options->listen_count,
-                          &place, errors);
+    for (size_t i = 0; rc == 0 && i < options->override_count; i++) {
+        const struct config_override *override = &options->override[i];
+        struct config_place place = {override->option, 0, NULL};
+        rc = settings_set(config, override->id, override->text, override->count, &place, errors);
     }
-    if (rc == 0 && options->log_level != NULL) {
-        struct config_place place = {"--log-level", 0, NULL};
-        char *level = strdup(options->log_level);
-        if (level == NULL)
-            return ENOMEM;
-        rc = settings_set(config, CONFIG_DAEMON_log_level, &level, 1, &place, errors);
-        free(level);
-    }
+    for (unsigned i = 0; i < options->verbosity && config->log_level < LOG_LEVEL_DEBUG; i++)
+        config->log_level++;
     return rc;
 }
 

@@ -36,10 +36,14 @@ enum config_type {
     CONFIG_TYPE_DURATION,
     CONFIG_TYPE_MODE,
     CONFIG_TYPE_LEVEL,
+    CONFIG_TYPE_COUNT,
+    CONFIG_TYPE_AT_LIMIT,
     CONFIG_TYPE_WORD,
     CONFIG_TYPE_LIST,
     CONFIG_TYPE_LISTEN
 };
+
+enum config_at_limit { CONFIG_REFUSE, CONFIG_WAIT };
 
 /* One number a parameter, in the order of the table. */
 enum config_id {
@@ -93,12 +97,18 @@ struct config {
 
     struct config_list listen;
     int64_t socket_mode;
-    int64_t io_threads;
-    int64_t log_level; /* an enum log_level */
+    int64_t io_threads; /* 0: chosen from the processors */
+    int64_t log_level;  /* an enum log_level */
     int64_t max_connections;
+    int64_t max_line;
+    int64_t max_output;
+    int64_t max_held;
     int64_t max_job_size;
     int64_t max_jobs;
     int64_t max_bytes;
+    int64_t max_tube_jobs;
+    int64_t max_tube_bytes;
+    int64_t at_limit; /* an enum config_at_limit */
     int64_t grace;
     int64_t results_age;
     int64_t results_count;
@@ -133,11 +143,20 @@ void config_error(struct config_errors *errors, const char *file, int line, cons
 
 /* ---- loading ---- */
 
+/* A parameter of the scope DAEMON whose value comes from the command line. */
+struct config_override {
+    enum config_id id;
+    const char *option; /* for messages: "--listen" */
+    char *const *text;
+    size_t count; /* texts; 1 for what is no list */
+};
+
 struct config_options {
-    const char *file;      /* NULL: no file, built-in defaults */
-    char *const *listen;   /* in place of the file's, from the command line; may be NULL */
-    size_t listen_count;   /* 0: the file's */
-    const char *log_level; /* NULL: the file's */
+    const char *file; /* NULL: no file, built-in defaults */
+    /* In place of the file's values; later ones go before earlier ones. */
+    const struct config_override *override;
+    size_t override_count;
+    unsigned verbosity; /* so many levels more are logged than these say */
     /* Checks that need to know more than this module (handlers, tube names): called before the
      * verdict, also when there are errors already, so that one run reports them all. May be NULL.
      * What it sees is complete: a parameter in error has its default. */

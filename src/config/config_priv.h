@@ -12,7 +12,7 @@
 /* ---- value.c: one value ---- */
 
 /*
- * Reads a number of one of the types INT, SIZE, DURATION, MODE, LEVEL. EINVAL: not of that form.
+ * Reads a number of one of the types whose field is an int64_t. EINVAL: not of that form.
  * ERANGE: does not fit 63 bits.
  */
 int value_parse(enum config_type type, const char *text, int64_t *value);

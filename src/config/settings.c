@@ -38,6 +38,8 @@ static const struct config_param params[] = {
 #define FIELD_DURATION int64_t
 #define FIELD_MODE int64_t
 #define FIELD_LEVEL int64_t
+#define FIELD_COUNT int64_t
+#define FIELD_AT_LIMIT int64_t
 #define FIELD_WORD char *
 #define FIELD_LIST struct config_list
 #define FIELD_LISTEN struct config_list
@@ -57,7 +59,9 @@ int config_param_range(const struct config_param *param, struct buf *out)
 {
     if (param->least == 0 && param->most == 0)
         return 0;
-    int rc = value_print(param->type, param->least, out);
+    bool automatic = param->type == CONFIG_TYPE_COUNT && param->least == 0;
+    int rc =
+        automatic ? buf_append_str(out, "auto, 1") : value_print(param->type, param->least, out);
     if (param->most == INT64_MAX)
         return rc != 0 ? rc : buf_append_str(out, " or more");
     if (rc == 0)

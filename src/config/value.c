@@ -64,6 +64,20 @@ static int unit_print(int64_t value, const struct unit *unit, size_t count, stru
     return buf_printf(out, "%" PRId64 "%s", value / unit[i].factor, unit[i].name);
 }
 
+static const char auto_word[] = "auto";
+static const char *const at_limit_words[] = {[CONFIG_REFUSE] = "refuse", [CONFIG_WAIT] = "wait"};
+
+static int at_limit_parse(const char *text, int64_t *value)
+{
+    for (size_t i = 0; i < COUNT(at_limit_words); i++) {
+        if (strcmp(text, at_limit_words[i]) != 0)
+            continue;
+        *value = (int64_t)i;
+        return 0;
+    }
+    return EINVAL;
+}
+
 int value_parse(enum config_type type, const char *text, int64_t *value)
 {
     enum log_level level;
@@ -81,6 +95,13 @@ int value_parse(enum config_type type, const char *text, int64_t *value)
             return EINVAL;
         *value = level;
         return 0;
+    case CONFIG_TYPE_COUNT:
+        if (strcmp(text, auto_word) != 0)
+            return unit_parse(text, 10, no_units, COUNT(no_units), value);
+        *value = 0;
+        return 0;
+    case CONFIG_TYPE_AT_LIMIT:
+        return at_limit_parse(text, value);
     case CONFIG_TYPE_WORD:
     case CONFIG_TYPE_LIST:
     case CONFIG_TYPE_LISTEN:
@@ -100,6 +121,12 @@ int value_print(enum config_type type, int64_t value, struct buf *out)
         return buf_printf(out, "%04" PRIo64, (uint64_t)value);
     case CONFIG_TYPE_LEVEL:
         return buf_append_str(out, log_level_name((enum log_level)value));
+    case CONFIG_TYPE_AT_LIMIT:
+        return buf_append_str(out, at_limit_words[value]);
+    case CONFIG_TYPE_COUNT:
+        if (value == 0)
+            return buf_append_str(out, auto_word);
+        return buf_printf(out, "%" PRId64, value);
     case CONFIG_TYPE_INT:
     case CONFIG_TYPE_LIST:
     case CONFIG_TYPE_LISTEN: /* a list's range is a number of entries */
@@ -123,6 +150,10 @@ const char *value_form(enum config_type type)
         return "permissions in octal, such as 0660";
     case CONFIG_TYPE_LEVEL:
         return "one of error, warning, notice, info, debug";
+    case CONFIG_TYPE_COUNT:
+        return "a whole number, or auto";
+    case CONFIG_TYPE_AT_LIMIT:
+        return "refuse or wait";
     case CONFIG_TYPE_WORD:
         return "a word";
     case CONFIG_TYPE_LIST:

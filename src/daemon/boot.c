@@ -121,9 +121,12 @@ static int api_build(struct daemon *daemon)
 
 static int doors_build(struct daemon *daemon)
 {
-    const struct front_settings front = {.loops = (unsigned)daemon->config->io_threads};
-    const struct net_settings net = {.loops = (unsigned)daemon->config->io_threads,
-                                     .connections_max = (size_t)daemon->config->max_connections};
+    const struct config *config = daemon->config;
+    const struct front_settings front = {.loops = settings_io_threads(config),
+                                         .line_max = (uint32_t)config->max_line};
+    const struct net_settings net = {.loops = front.loops,
+                                     .connections_max = (size_t)config->max_connections,
+                                     .output_max = (size_t)config->max_output};
     int rc = front_new(&daemon->front, &front, daemon->broker, daemon->api);
     return rc != 0 ? rc : net_new(&daemon->net, &net, &front_protocol, daemon->front);
 }
@@ -190,7 +193,8 @@ static int daemon_run(struct daemon *daemon)
     return rc;
 }
 
-int daemon_start(struct daemon **out, const struct config *config, uint64_t nofile)
+int daemon_start(struct daemon **out, const struct config *config, const struct user *user,
+                 uint64_t nofile)
 {
     struct daemon *daemon = calloc(1, sizeof(*daemon));
     if (daemon == NULL)
@@ -199,6 +203,9 @@ int daemon_start(struct daemon **out, const struct config *config, uint64_t nofi
     daemon->config = config;
     daemon->nofile = nofile;
     int rc = daemon_build(daemon);
+    /* Everything is opened that takes root's rights, and no thread runs yet. */
+    if (rc == 0)
+        rc = user_become(user, daemon->net);
     if (rc == 0)
         rc = daemon_run(daemon);
     if (rc == 0) {

@@ -24,18 +24,36 @@
 
 /* ---- options.c: the command line ---- */
 
+/* Parameters that options of the command line set: --listen, --threads, --log-level, -z. */
+#define OPTIONS_OVERRIDES_MAX 4
+/* beanstalkd's options that have nothing to set here: -f -F -s -n -c */
+#define OPTIONS_LEGACY_COUNT 5
+
 struct options {
     const char *config_file; /* NULL: where config_find_file says */
-    char **listen;           /* --listen, in order; the array is ours, the texts are argv's */
+    char **listen; /* --listen and --port as the configuration writes them; owned, texts too */
     size_t listen_count;
-    const char *log_level; /* NULL: the file's */
-    int ready_fd;          /* -1: none */
+    struct config_override override[OPTIONS_OVERRIDES_MAX];
+    size_t override_count;
+    const char *user;   /* NULL: whoever started it */
+    unsigned verbosity; /* how often -V was given */
+    int ready_fd;       /* -1: none */
     bool check_config;
+    bool memory; /* --memory */
+    bool port_alone;
+    bool legacy[OPTIONS_LEGACY_COUNT];
+    /* of argv, as given: */
+    char *log_level, *threads, *size, *port;
+    char **address; /* the array is ours */
+    size_t address_count;
 };
 
-/* Reads argv. Prints and exits for --help, --version and mistakes (status 64). ENOMEM. */
+/* Reads argv. Prints and exits for --help, --version and mistakes (status 64), and for -b, which
+ * can't be done yet (status 1). ENOMEM. */
 int options_parse(struct options *options, int argc, char **argv);
 void options_fini(struct options *options);
+/* To the log: what options of beanstalkd mean here, one line each. */
+void options_log(const struct options *options);
 
 /* ---- process.c: what a process inherits, put in order before anything else ---- */
 
@@ -50,9 +68,12 @@ int process_stdio(void);
  * threads made later inherit that. Before the first thread.
  */
 void process_signals(void);
-/* Raises the soft limit on descriptors to the hard one; *before gets the soft limit found, which is
- * what child processes are given. Failure is logged and no error. */
-void process_descriptors(uint64_t *before);
+/*
+ * Raises the soft limit on descriptors to the hard one, and, if that is less than `needed` and the
+ * system lets us, the hard one too. *before gets the soft limit found, which is what child
+ * processes are given. That it doesn't reach is logged and no error.
+ */
+void process_descriptors(uint64_t needed, uint64_t *before);
 
 /* ---- place.c: the usual socket ---- */
 
@@ -72,6 +93,28 @@ void settings_of_pool(const struct config_pool *pool, uint64_t nofile,
                       struct worker_pool_settings *settings);
 struct broker_options settings_of_broker(const struct config *config);
 struct history_settings settings_of_history(const struct config *config);
+/* As configured, or chosen from the processors this process may use: half of them, 1 to 8. */
+unsigned settings_io_threads(const struct config *config);
+/* Descriptors that may be open at once, with max_connections of them taken by connections. */
+uint64_t settings_descriptors(const struct config *config);
+
+/* ---- user.c: -u ---- */
+
+/* Who the daemon becomes. */
+struct user {
+    bool change; /* false: it stays who it is, the rest doesn't count */
+    const char *name;
+    uid_t uid;
+    gid_t gid; /* the user's primary group */
+};
+
+/* Looks the user up; NULL: nobody. EPERM, ENOENT, others: it was said on standard error. */
+int user_find(struct user *user, const char *name);
+/*
+ * Gives the socket files to the user, and becomes that user with all of its groups, for good. While
+ * there is one thread. Any errno: it was logged; what it is by then is undefined, so end.
+ */
+int user_become(const struct user *user, struct net *net);
 
 /* ---- program.c ---- */
 
@@ -95,7 +138,8 @@ struct daemon {
 };
 
 /* Builds and starts all of it. Any errno: what failed was logged, nothing is left running. */
-int daemon_start(struct daemon **out, const struct config *config, uint64_t nofile);
+int daemon_start(struct daemon **out, const struct config *config, const struct user *user,
+                 uint64_t nofile);
 /*
  * The stop, in three steps, in this order. drain: no new connections and jobs, at once. finish:
  * waits for running jobs, `grace_ns` at most, then ends them; daemon_hurry, from another thread,

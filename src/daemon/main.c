@@ -48,9 +48,9 @@ static int configuration_load(struct config **out, const struct options *options
     config_errors_init(&errors);
     const struct config_options load = {.file = options->config_file != NULL ? options->config_file
                                                                              : found,
-                                        .listen = options->listen,
-                                        .listen_count = options->listen_count,
-                                        .log_level = options->log_level,
+                                        .override = options->override,
+                                        .override_count = options->override_count,
+                                        .verbosity = options->verbosity,
                                         .check = settings_check};
     rc = config_load(out, &load, &errors);
     config_errors_each(&errors, mistake_print);
@@ -94,26 +94,29 @@ static void log_prepare(const struct config *config)
     hl_lock_set_report(lock_reported, NULL);
 }
 
-static void started_log(const struct daemon *daemon)
+static void started_log(const struct daemon *daemon, const struct options *options)
 {
+    options_log(options);
     const char *file = daemon->config->file;
     log_notice("hilerad %s is ready; pools: %zu, configuration: %s", hl_version(),
                daemon->pool_count, file != NULL ? file : "built in");
-    log_notice("nothing is kept over a restart: jobs and results are in memory only");
+    log_notice("nothing is kept over a restart: jobs and results are in memory only%s",
+               options->memory ? ", as --memory asks" : "");
 }
 
 /* From loaded configuration to clean end. Returns main's status. */
-static int serve(const struct config *config, const struct options *options)
+static int serve(const struct config *config, const struct options *options,
+                 const struct user *user)
 {
     uint64_t nofile;
     struct daemon *daemon = NULL;
     process_signals();
     notify_init();
     log_prepare(config);
-    process_descriptors(&nofile);
-    if (daemon_start(&daemon, config, nofile) != 0)
+    process_descriptors(settings_descriptors(config), &nofile);
+    if (daemon_start(&daemon, config, user, nofile) != 0)
         return 1;
-    started_log(daemon);
+    started_log(daemon, options);
     notify_send("READY=1");
     if (options->ready_fd >= 0)
         notify_ready_fd(options->ready_fd, daemon->net);
@@ -139,8 +142,9 @@ int main(int argc, char **argv)
     if (rc != 0)
         return fail(rc, "start") != 0;
     int status = 1;
-    if (configuration_load(&config, &options) == 0)
-        status = options.check_config ? check_config(config) : serve(config, &options);
+    struct user user;
+    if (user_find(&user, options.user) == 0 && configuration_load(&config, &options) == 0)
+        status = options.check_config ? check_config(config) : serve(config, &options, &user);
     config_free(&config);
     options_fini(&options);
     return status;

@@ -2,11 +2,18 @@
 /*
  * hilerad's command line, with argp.
  *
- * The options are few: what the daemon does stands in the configuration file, and --listen and
- * --log-level are here only because they are wanted in a hurry. --help lists the file's parameters
- * too, from the same table as everything else.
+ * beanstalkd's own command line is understood, letter by letter, so that a service file or a script
+ * that starts beanstalkd can start hilerad. Where a letter has nothing to set here (any more) the
+ * log says so at the start. -b is refused: it asks for a durability that this version doesn't have.
+ *
+ * Beyond that the options are few: what the daemon does stands in the configuration file, and what
+ * is here of it is wanted in a hurry. Such an option is a row, a case in option_parse, and an
+ * override: the value goes the way of the file's values and gets the same checks. --help lists the
+ * file's parameters too, from the same table as everything else.
  */
 #include "daemon/daemon_priv.h"
+
+#include "base/log.h"
 
 #include <hilera/version.h>
 
@@ -16,41 +23,147 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
-/* The C library looks it up by name. */
-HL_API const char *argp_program_version = "hilerad " HL_VERSION;
+#define PORT_DEFAULT "11300" /* beanstalkd's */
 
-enum { KEY_READY_FD = 256, KEY_CHECK };
+enum { KEY_READY_FD = 256, KEY_CHECK, KEY_THREADS, KEY_MEMORY, KEY_USAGE };
+enum { GROUP_OWN = 1, GROUP_BEANSTALKD, GROUP_HELP };
 
 static const struct argp_option rows[] = {
-    {"config", 'c', "FILE", 0, "Read this configuration file", 0},
-    {"check-config", KEY_CHECK, NULL, 0, "Check the configuration, say what is wrong, and end", 0},
-    {"listen", 'l', "ADDRESS", 0,
-     "Listen here, in place of the file's addresses: unix, unix:PATH or tcp:ADDRESS:PORT; may be "
-     "given several times",
-     0},
+    {"config", 'C', "FILE", 0, "Read this configuration file", GROUP_OWN},
+    {"check-config", KEY_CHECK, NULL, 0, "Check the configuration, say what is wrong, and end",
+     GROUP_OWN},
     {"log-level", 'L', "LEVEL", 0,
-     "Log error, warning, notice, info or debug messages and those before it in this list", 0},
+     "Log error, warning, notice, info or debug messages and those before it in this list",
+     GROUP_OWN},
+    {"memory", KEY_MEMORY, NULL, 0,
+     "Keep nothing on the disk (this version can't otherwise, and this says that it is meant)",
+     GROUP_OWN},
+    {"threads", KEY_THREADS, "N", 0,
+     "Serve connections with so many threads (auto: half as many as processors)", GROUP_OWN},
     {"ready-fd", KEY_READY_FD, "FD", 0,
      "When connections are accepted, write the addresses to this inherited descriptor, a line "
      "each, and close it",
-     0},
+     GROUP_OWN},
+    {NULL, 0, NULL, 0, "As beanstalkd:", GROUP_BEANSTALKD},
+    {"listen", 'l', "ADDRESS", 0,
+     "Listen here, in place of the file's addresses: unix, unix:PATH, tcp:ADDRESS:PORT, or an "
+     "ADDRESS with the port of -p; may be given several times",
+     GROUP_BEANSTALKD},
+    {"port", 'p', "PORT", 0,
+     "The TCP port of each ADDRESS that names none (11300); alone: listen on 127.0.0.1 with it",
+     GROUP_BEANSTALKD},
+    {"max-job-size", 'z', "BYTES", 0, "The largest body of a job, as max_job_size",
+     GROUP_BEANSTALKD},
+    {"user", 'u', "USER", 0, "Become this user, with its groups, when all is opened",
+     GROUP_BEANSTALKD},
+    {"verbose", 'V', NULL, 0, "Log one level more; may be given several times", GROUP_BEANSTALKD},
+    {NULL, 'b', "DIR", 0, "Keep jobs in this directory: refused, this version can't",
+     GROUP_BEANSTALKD},
+    {NULL, 'f', "MS", 0, "Nothing, without -b", GROUP_BEANSTALKD},
+    {NULL, 'F', NULL, 0, "Nothing, without -b", GROUP_BEANSTALKD},
+    {NULL, 's', "BYTES", 0, "Nothing, without -b", GROUP_BEANSTALKD},
+    {NULL, 'n', NULL, 0, "Nothing", GROUP_BEANSTALKD},
+    {NULL, 'c', NULL, 0, "Nothing", GROUP_BEANSTALKD},
+    {"help", 'h', NULL, 0, "Give this help list", GROUP_HELP},
+    {"usage", KEY_USAGE, NULL, 0, "Give a short usage message", GROUP_HELP},
+    {"version", 'v', NULL, 0, "Print program version", GROUP_HELP},
+    {"help", '?', NULL, OPTION_HIDDEN, NULL, GROUP_HELP},
     {NULL, 0, NULL, 0, NULL, 0}};
+
+/* What the log says of a letter that has nothing to set. */
+static const struct legacy {
+    int key;
+    const char *meaning;
+} legacies[] = {
+    {'f', "-f: says how often to sync the disk; no effect while nothing is kept there"},
+    {'F', "-F: says never to sync the disk; no effect while nothing is kept there"},
+    {'s', "-s: the size of beanstalkd's log files; no effect while nothing is kept on the disk"},
+    {'n', "-n: no effect, as in beanstalkd"},
+    {'c', "-c: no effect, as in beanstalkd; the configuration file is named with -C or --config"},
+};
+_Static_assert(sizeof(legacies) / sizeof(legacies[0]) == OPTIONS_LEGACY_COUNT, "one flag each");
 
 static const char doc[] =
     "The daemon of hilera: takes jobs over sockets and feeds them to pools of worker threads. It "
     "stays in the foreground and logs to standard error.\v";
 
-static int listen_add(struct options *options, char *address)
+/* ---- addresses ---- */
+
+static int text_add(char ***array, size_t *count, char *text)
 {
-    char **grown =
-        reallocarray(options->listen, options->listen_count + 1, sizeof(*options->listen));
+    char **grown = text != NULL ? reallocarray(*array, *count + 1, sizeof(*grown)) : NULL;
     if (grown == NULL)
         return ENOMEM;
-    options->listen = grown;
-    options->listen[options->listen_count++] = address;
+    *array = grown;
+    grown[(*count)++] = text;
     return 0;
 }
+
+static bool starts(const char *text, const char *prefix)
+{
+    return strncmp(text, prefix, strlen(prefix)) == 0;
+}
+
+/* An argument of -l as the configuration writes it: beanstalkd's paths may be relative, and its
+ * addresses stand alone. NULL: no memory, or no working directory. */
+static char *address_write(const char *given, const char *port)
+{
+    char *text = NULL;
+    if (strcmp(given, "unix") == 0 || starts(given, "tcp:") || starts(given, "unix:/") ||
+        strcmp(given, "unix:") == 0)
+        return strdup(given);
+    if (starts(given, "unix:")) {
+        char *here = getcwd(NULL, 0);
+        if (here == NULL || asprintf(&text, "unix:%s/%s", here, given + strlen("unix:")) < 0)
+            text = NULL;
+        free(here);
+        return text;
+    }
+    bool bare_ipv6 = strchr(given, ':') != NULL && given[0] != '[';
+    if (asprintf(&text, bare_ipv6 ? "tcp:[%s]:%s" : "tcp:%s:%s", given, port) < 0)
+        return NULL;
+    return text;
+}
+
+static int listen_add(struct options *options, const char *given)
+{
+    char *text = address_write(given, options->port != NULL ? options->port : PORT_DEFAULT);
+    int rc = text_add(&options->listen, &options->listen_count, text);
+    if (rc != 0)
+        free(text);
+    return rc;
+}
+
+/* ---- the end of the line: what was given becomes overrides ---- */
+
+static void override_add(struct options *options, enum config_id id, const char *option,
+                         char *const *text, size_t count)
+{
+    if (count > 0 && text[0] != NULL)
+        options->override[options->override_count++] =
+            (struct config_override){.id = id, .option = option, .text = text, .count = count};
+}
+
+static int options_finish(struct options *options)
+{
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < options->address_count; i++)
+        rc = listen_add(options, options->address[i]);
+    options->port_alone = options->port != NULL && options->address_count == 0;
+    if (options->port_alone)
+        rc = listen_add(options, "127.0.0.1");
+    if (rc != 0)
+        return rc;
+    override_add(options, CONFIG_DAEMON_listen, "--listen", options->listen, options->listen_count);
+    override_add(options, CONFIG_DAEMON_io_threads, "--threads", &options->threads, 1);
+    override_add(options, CONFIG_DAEMON_log_level, "--log-level", &options->log_level, 1);
+    override_add(options, CONFIG_DAEMON_max_job_size, "-z", &options->size, 1);
+    return 0;
+}
+
+/* ---- single options ---- */
 
 static void ready_fd_set(struct argp_state *state, const char *text)
 {
@@ -65,31 +178,101 @@ static void ready_fd_set(struct argp_state *state, const char *text)
         options->ready_fd = (int)fd;
 }
 
+/* Digits alone, as beanstalkd wants them too; argp_error otherwise. */
+static void number_check(struct argp_state *state, int key, const char *text, unsigned long most)
+{
+    char *end;
+    errno = 0;
+    unsigned long number = strtoul(text, &end, 10);
+    if (errno != 0 || *end != '\0' || text[0] < '0' || text[0] > '9' || number > most)
+        argp_error(state, "-%c %s: not a number from 0 to %lu", key, text, most);
+}
+
+static error_t option_beanstalkd(int key, char *arg, struct argp_state *state)
+{
+    struct options *options = state->input;
+    switch (key) {
+    case 'l':
+        return text_add(&options->address, &options->address_count, arg);
+    case 'p':
+        number_check(state, key, arg, UINT16_MAX);
+        options->port = arg;
+        return 0;
+    case 'z':
+        options->size = arg;
+        return 0;
+    case 'u':
+        options->user = arg;
+        return 0;
+    case 'V':
+        options->verbosity++;
+        return 0;
+    case 'b':
+        argp_failure(state, EXIT_FAILURE, 0,
+                     "-b %s: this version has no journal yet: it would lose the jobs that you ask "
+                     "it to keep, and so doesn't start; leave -b out, or say --memory in its "
+                     "place, to have jobs in memory only",
+                     arg);
+        return 0;
+    case 'f':
+    case 's':
+        number_check(state, key, arg, UINT32_MAX);
+        break;
+    default:
+        break;
+    }
+    for (size_t i = 0; i < OPTIONS_LEGACY_COUNT; i++) {
+        if (legacies[i].key != key)
+            continue;
+        options->legacy[i] = true;
+        return 0;
+    }
+    return ARGP_ERR_UNKNOWN;
+}
+
 static error_t option_parse(int key, char *arg, struct argp_state *state)
 {
     struct options *options = state->input;
     switch (key) {
-    case 'c':
+    case 'C':
         options->config_file = arg;
         return 0;
     case KEY_CHECK:
         options->check_config = true;
         return 0;
-    case 'l':
-        return listen_add(options, arg);
     case 'L':
         options->log_level = arg;
+        return 0;
+    case KEY_MEMORY:
+        options->memory = true;
+        return 0;
+    case KEY_THREADS:
+        options->threads = arg;
         return 0;
     case KEY_READY_FD:
         ready_fd_set(state, arg);
         return 0;
+    case 'h':
+    case '?':
+        argp_state_help(state, stdout, ARGP_HELP_STD_HELP);
+        return 0;
+    case KEY_USAGE:
+        argp_state_help(state, stdout, ARGP_HELP_USAGE | ARGP_HELP_EXIT_OK);
+        return 0;
+    case 'v':
+        puts("hilerad " HL_VERSION);
+        exit(fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILURE);
     case ARGP_KEY_ARG:
         argp_error(state, "\"%s\": there are no arguments besides the options", arg);
         return 0;
+    case ARGP_KEY_SUCCESS:
+        return options_finish(options);
     default:
-        return ARGP_ERR_UNKNOWN;
+        return option_beanstalkd(key, arg, state);
     }
 }
+
+/* ---- --help ---- */
 
 /* Two lines, for argp breaks long ones: "  io_threads = 1" and what it is, with its range. */
 static int parameter_help(const struct config_param *param, struct buf *out)
@@ -133,16 +316,32 @@ static char *help_filter(int key, const char *text, void *input)
     return whole;
 }
 
+/* ---- the object ---- */
+
 int options_parse(struct options *options, int argc, char **argv)
 {
     static const struct argp argp = {rows, option_parse, NULL, doc, NULL, help_filter, NULL};
     *options = (struct options){.ready_fd = -1};
-    return argp_parse(&argp, argc, argv, 0, NULL, options);
+    /* argp's own --help and --version have letters that are beanstalkd's for something else. */
+    return argp_parse(&argp, argc, argv, ARGP_NO_HELP, NULL, options);
 }
 
 void options_fini(struct options *options)
 {
+    for (size_t i = 0; i < options->listen_count; i++)
+        free(options->listen[i]);
     free(options->listen);
-    options->listen = NULL;
-    options->listen_count = 0;
+    free(options->address);
+    *options = (struct options){.ready_fd = -1};
+}
+
+void options_log(const struct options *options)
+{
+    for (size_t i = 0; i < OPTIONS_LEGACY_COUNT; i++)
+        if (options->legacy[i])
+            log_notice("%s", legacies[i].meaning);
+    if (options->port_alone)
+        log_notice("-p %s without -l: listens on 127.0.0.1 only; where beanstalkd would listen on "
+                   "every address, say -l 0.0.0.0",
+                   options->port);
 }

@@ -56,15 +56,21 @@ void process_signals(void)
     MUST(pthread_sigmask(SIG_SETMASK, &blocked, NULL));
 }
 
-void process_descriptors(uint64_t *before)
+void process_descriptors(uint64_t needed, uint64_t *before)
 {
     struct rlimit limit;
     MUST(getrlimit(RLIMIT_NOFILE, &limit) != 0 ? errno : 0);
     *before = limit.rlim_cur;
-    if (limit.rlim_cur == limit.rlim_max)
-        return;
-    limit.rlim_cur = limit.rlim_max;
-    if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
-        log_warning("the limit on descriptors stays at %" PRIu64 ": %s", *before,
-                    strerrordesc_np(errno));
+    struct rlimit raised = {.rlim_cur = limit.rlim_max, .rlim_max = limit.rlim_max};
+    if (raised.rlim_max < needed)
+        raised.rlim_cur = raised.rlim_max = needed; /* root may */
+    if (setrlimit(RLIMIT_NOFILE, &raised) != 0) {
+        raised.rlim_cur = raised.rlim_max = limit.rlim_max;
+        MUST(setrlimit(RLIMIT_NOFILE, &raised) != 0 ? errno : 0);
+    }
+    if (raised.rlim_cur < needed)
+        log_warning("the limit on descriptors is %" PRIu64 ", and max_connections with the rest "
+                    "may need %" PRIu64 ": past the limit, callers wait; raise it (LimitNOFILE=, "
+                    "ulimit -n), or lower max_connections",
+                    (uint64_t)raised.rlim_cur, needed);
 }

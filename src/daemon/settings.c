@@ -10,8 +10,11 @@
 
 #include "base/nearest.h"
 
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
+
+#define IO_THREADS_CHOSEN_MAX 8 /* more have to be asked for */
 
 /* The line of a parameter, or of the pool's end where it has its default. */
 static int line_of(const struct config_pool *pool, enum config_id id)
@@ -102,7 +105,41 @@ struct broker_options settings_of_broker(const struct config *config)
 {
     return (struct broker_options){.body_max = (size_t)config->max_job_size,
                                    .jobs_max = (uint64_t)config->max_jobs,
-                                   .bytes_max = (uint64_t)config->max_bytes};
+                                   .bytes_max = (uint64_t)config->max_bytes,
+                                   .tube_jobs_max = (uint64_t)config->max_tube_jobs,
+                                   .tube_bytes_max = (uint64_t)config->max_tube_bytes,
+                                   .put_waits = config->at_limit == CONFIG_WAIT,
+                                   .held_max = (uint64_t)config->max_held};
+}
+
+/* Half of the processors: the other half is for those who are served, and for the pools. One has
+ * enough to do with the protocol only where several processors talk to it at once. */
+static unsigned threads_chosen(void)
+{
+    cpu_set_t usable;
+    int processors = sched_getaffinity(0, sizeof(usable), &usable) == 0 ? CPU_COUNT(&usable) : 1;
+    int threads = processors / 2;
+    return threads < 1 ? 1 : threads > IO_THREADS_CHOSEN_MAX ? IO_THREADS_CHOSEN_MAX : threads;
+}
+
+/* Of a worker that runs a program: both ends of three pipes while it is started, and as many again
+ * to spare. Of the rest: the log, listeners, three for each loop, a client that looks on. */
+#define DESCRIPTORS_WORKER 12
+#define DESCRIPTORS_LOOP 4
+#define DESCRIPTORS_OTHER 64
+
+uint64_t settings_descriptors(const struct config *config)
+{
+    uint64_t workers = 0;
+    for (size_t i = 0; i < config->pool_count; i++)
+        workers += (uint64_t)config->pool[i].workers;
+    return (uint64_t)config->max_connections + workers * DESCRIPTORS_WORKER +
+           (uint64_t)settings_io_threads(config) * DESCRIPTORS_LOOP + DESCRIPTORS_OTHER;
+}
+
+unsigned settings_io_threads(const struct config *config)
+{
+    return config->io_threads != 0 ? (unsigned)config->io_threads : threads_chosen();
 }
 
 struct history_settings settings_of_history(const struct config *config)

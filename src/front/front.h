@@ -20,13 +20,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define FRONT_LINE_MAX 224                    /* with CR LF, as beanstalkd */
+#define FRONT_LINE_MAX 224                    /* with CR LF, as beanstalkd; the default */
 #define FRONT_CALL_SIZE_MAX ((size_t)1 << 20) /* parameters of one `call` */
 
 struct front;
 
 struct front_settings {
-    unsigned loops; /* as net_settings.loops */
+    unsigned loops;    /* as net_settings.loops */
+    uint32_t line_max; /* bytes of a line with CR LF, at most NET_READ_SIZE; 0: FRONT_LINE_MAX */
 };
 
 /* `broker` and `api` must outlive it. A body may have as many bytes as the broker takes. ENOMEM. */

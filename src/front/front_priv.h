@@ -103,11 +103,12 @@ enum parser_event {
 
 struct parser {
     enum { PARSE_LINE, PARSE_SKIP_LINE, PARSE_BODY, PARSE_TRAILER } state;
-    bool skip_cr;   /* PARSE_SKIP_LINE: the last byte was a CR */
-    bool skip_http; /* PARSE_SKIP_LINE: it began like an HTTP request */
-    bool discard;   /* PARSE_BODY: nobody wants it; the line end is part of it, unchecked */
-    char *body;     /* where its next byte goes */
-    uint64_t left;  /* bytes of it that are missing */
+    uint32_t line_max; /* bytes of a line with CR LF; 0: FRONT_LINE_MAX */
+    bool skip_cr;      /* PARSE_SKIP_LINE: the last byte was a CR */
+    bool skip_http;    /* PARSE_SKIP_LINE: it began like an HTTP request */
+    bool discard;      /* PARSE_BODY: nobody wants it; the line end is part of it, unchecked */
+    char *body;        /* where its next byte goes */
+    uint64_t left;     /* bytes of it that are missing */
     enum command_id command;
     struct command_args args;
 };

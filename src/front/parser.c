@@ -3,7 +3,7 @@
  * The beanstalk protocol's framing: events out of bytes. No memory, no connection, no broker: the
  * same bytes give the same events however they are cut into pieces.
  *
- * A line ends with CR LF and nothing else, and has at most FRONT_LINE_MAX bytes with it. Two quirks
+ * A line ends with CR LF and nothing else, and has at most line_max bytes with it. Two quirks
  * of beanstalkd are not copied. There a CR without LF stalls the connection; here it is a byte like
  * another, which makes the line a bad one. And there a line that is too long by one byte swallows
  * the next; here every overlong line is skipped to its own end and gets one BAD_FORMAT.
@@ -89,14 +89,15 @@ static enum parser_event parse_line(struct parser *parser, const char *line, siz
 static enum parser_event next_line(struct parser *parser, const char *data, size_t len,
                                    size_t *used)
 {
-    size_t window = len < FRONT_LINE_MAX ? len : FRONT_LINE_MAX;
+    size_t line_max = parser->line_max != 0 ? parser->line_max : FRONT_LINE_MAX;
+    size_t window = len < line_max ? len : line_max;
     const char *cr = find_line_end(data, window);
     if (cr != NULL) {
         *used = (size_t)(cr - data) + 2;
         return parse_line(parser, data, (size_t)(cr - data));
     }
     *used = 0;
-    if (len < FRONT_LINE_MAX)
+    if (len < line_max)
         return PARSER_MORE;
     parser->state = PARSE_SKIP_LINE;
     parser->skip_http = starts_like_http(data, window);

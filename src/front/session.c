@@ -25,6 +25,7 @@ static int session_open(void *memory, struct conn *conn, void *arg)
     MAGIC_INIT(session, SESSION_MAGIC);
     session->front = front;
     session->conn = conn;
+    session->parser.line_max = front->settings.line_max;
     int rc =
         broker_use(front->broker, JOB_TUBE_DEFAULT, sizeof(JOB_TUBE_DEFAULT) - 1, &session->used);
     if (rc != 0)

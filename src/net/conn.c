@@ -58,11 +58,11 @@ static bool conn_goes_on(struct conn *conn)
 {
     if (conn_stopped(conn))
         return false;
-    if (conn->out.bytes > NET_OUTPUT_HIGH) {
+    if (conn->out.bytes > conn->loop->output_high) {
         conn_flush(conn);
         if (conn->broken)
             return false;
-        if (conn->out.bytes <= NET_OUTPUT_HIGH)
+        if (conn->out.bytes <= conn->loop->output_high)
             return true;
         conn->stalled = true;
         counter_add(&conn->loop->stalls, 1);
@@ -257,7 +257,7 @@ void conn_settle(struct conn *conn)
     MAGIC_CHECK(conn, CONN_MAGIC);
     conn_hangup(conn);
     conn_flush(conn);
-    if (conn->stalled && conn->out.bytes <= NET_OUTPUT_LOW) {
+    if (conn->stalled && conn->out.bytes <= conn->loop->output_low) {
         conn->stalled = false;
         conn_make_ready(conn);
     }

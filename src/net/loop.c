@@ -141,6 +141,9 @@ int loop_new(struct loop **out, struct net *net, unsigned index)
         return ENOMEM;
     MAGIC_INIT(loop, LOOP_MAGIC);
     loop->net = net;
+    size_t output_max = net->settings.output_max;
+    loop->output_high = output_max != 0 ? output_max : NET_OUTPUT_HIGH;
+    loop->output_low = loop->output_high / 4;
     loop->index = index;
     loop->wake_fd = -1;
     snprintf(loop->name, sizeof(loop->name), "io-%u", index);

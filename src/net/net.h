@@ -12,7 +12,7 @@
  * goes back as soon as they are used. Nothing in a turn touches epoll: reading is level-triggered
  * and stays registered, writing is asked for only after the socket took no more.
  *
- * Ceilings: a connection doesn't execute while more than NET_OUTPUT_HIGH bytes of answers wait,
+ * Ceilings: a connection doesn't execute while more than output_max bytes of answers wait,
  * isn't read from while it doesn't execute and NET_READ_SIZE bytes wait, and after
  * NET_TURN_COMMANDS commands lets the others of its loop go first.
  */
@@ -26,7 +26,7 @@
 #include <sys/types.h>
 
 #define NET_READ_SIZE ((size_t)64 * 1024)
-#define NET_OUTPUT_HIGH ((size_t)256 * 1024)
+#define NET_OUTPUT_HIGH ((size_t)256 * 1024) /* output_max where none is given */
 #define NET_TURN_COMMANDS 1024
 #define NET_LOOPS_MAX 64
 
@@ -66,6 +66,8 @@ struct net_protocol {
 struct net_settings {
     unsigned loops;         /* threads io-0 ...; 0: 1 */
     size_t connections_max; /* at this many, accepting pauses; 0: no limit but the descriptors */
+    size_t output_max;      /* bytes of answers that wait, past which a connection doesn't execute;
+                               0: NET_OUTPUT_HIGH */
 };
 
 /* Loops, not running. `protocol` and `arg` must outlive it. EINVAL: too many loops. ENOMEM, EMFILE.
@@ -92,6 +94,10 @@ int net_listen_unix(struct net *net, const char *path, mode_t mode, struct net_e
  * there, as far as it can be found out. EINVAL: no such host.
  */
 int net_listen_tcp(struct net *net, const char *host, uint16_t port, struct net_error *error);
+
+/* Gives the files of the Unix sockets to that user, who could not remove or guard them otherwise.
+ * For root. Between net_listen_unix and net_start. */
+int net_listeners_give(struct net *net, uid_t uid, gid_t gid, struct net_error *error);
 
 /* Listener number `index`, in order of making, for people and tests: "unix:PATH" or
  * "127.0.0.1:11300" with the real port. NULL: there is none. */

@@ -115,7 +115,9 @@ struct loop {
     struct event *tick; /* libevent's timer for the earliest of them */
     int64_t tick_at_ns;
     size_t holds;
-    bool asleep; /* as `sleeping`, but nobody else clears it */
+    size_t output_high; /* net_settings.output_max */
+    size_t output_low;  /* a reader that was too slow gets more when no more than this waits */
+    bool asleep;        /* as `sleeping`, but nobody else clears it */
     bool stopping;
     struct loop_timer stop_timer;
     struct loop_message stop_message;
@@ -151,9 +153,6 @@ static inline void loop_awake(struct loop *loop)
 /* ---- conn.c ---- */
 
 #define CONN_MAGIC 0xc0222e02u
-
-/* A reader gets more to read when no more than this waits. */
-#define NET_OUTPUT_LOW (NET_OUTPUT_HIGH / 4)
 
 struct conn {
     unsigned magic;

@@ -61,8 +61,8 @@ void conn_write_ref(struct conn *conn, const void *data, size_t len, void (*rele
 
 bool conn_may_run(struct conn *conn)
 {
-    if (conn->paused || conn->finishing || conn->broken || conn->out.bytes > NET_OUTPUT_HIGH ||
-        conn->budget == 0)
+    if (conn->paused || conn->finishing || conn->broken || conn->budget == 0 ||
+        conn->out.bytes > conn->loop->output_high)
         return false;
     conn->budget--;
     return true;

@@ -160,6 +160,21 @@ void unixsock_remove(struct listener *listener)
     lock_release(listener);
 }
 
+int net_listeners_give(struct net *net, uid_t uid, gid_t gid, struct net_error *error)
+{
+    MAGIC_CHECK(net, NET_MAGIC);
+    ASSERT(!net->started);
+    for (size_t i = 0; i < net->listener_count; i++) {
+        const struct listener *listener = net->listeners[i];
+        if (listener->tcp)
+            continue;
+        if (lchown(listener->path, uid, gid) != 0 || fchown(listener->lock_fd, uid, gid) != 0)
+            return net_fail(error, errno, "%s: can't be given to another user: %s", listener->name,
+                            strerrordesc_np(errno));
+    }
+    return 0;
+}
+
 int net_listen_unix(struct net *net, const char *path, mode_t mode, struct net_error *error)
 {
     MAGIC_CHECK(net, NET_MAGIC);

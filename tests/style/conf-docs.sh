@@ -10,7 +10,7 @@
 
 # "NAME DEFAULT" a line; lists as {a, b} without quotes. A parameter without default has {...}.
 table_parameters() {
-    sed -nE 's/^PARAM\([A-Z]+, ([a-z_]+), [A-Z]+, "([^"]*)".*/\1 \2/p' "$1/src/config/parameters.def" |
+    sed -nE 's/^PARAM\([A-Z]+, ([a-z_]+), [A-Z_]+, "([^"]*)".*/\1 \2/p' "$1/src/config/parameters.def" |
         sed -E 's/^([a-z_]+) $/\1 {...}/' | sort
 }
 
@@ -40,32 +40,50 @@ parameter_faults() {
     differences man/hilerad.conf.5 "$table" "$(man_parameters "$1")"
 }
 
-# The long options; --help, --usage and --version are argp's.
+# "-l --listen" a line, "-" for a letter or a name that isn't there.
 table_options() {
-    {
-        sed -nE 's/^ *\{"([a-z-]+)", .*/\1/p' "$1/src/daemon/options.c"
-        printf '%s\n' help usage version
-    } | sort
+    sed -nE "s/^ *\{(NULL|\"([a-z-]+)\"), ('(.)'|KEY_[A-Z_]+), .*/\4 \2/p" "$1/src/daemon/options.c" |
+        sed -E 's/^$/- -/; s/^ /- /; s/^([^- ])/-\1/; s/ ([a-z])/ --\1/; s/ $/ -/; /^-\?/d' | sort
+}
+
+man_options() {
+    sed -n '/^\.SH OPTIONS/,/^\.SH SIGNALS/p' "$1/man/hilerad.8" | sed 's/\\-/-/g; s/\\f[BRI]//g' | awk '
+        item && /^-/ {
+            long = match($0, /--[a-z-]+/) ? substr($0, RSTART, RLENGTH) : "-"
+            print /^-[A-Za-z]/ ? substr($0, 1, 2) : "-", long
+        }
+        { item = /^\.TP/ }' | sort
 }
 
 option_faults() {
-    differences man/hilerad.8 "$(table_options "$1")" \
-        "$(sed -n '/^\.SH OPTIONS/,/^\.SH SIGNALS/p' "$1/man/hilerad.8" | grep -E '^\\fB\\-' | sed 's/\\-/-/g' |
-            grep -oE '\\fB--[a-z-]+' | sed 's/^\\fB--//' | sort)"
+    differences man/hilerad.8 "$(table_options "$1")" "$(man_options "$1")"
+}
+
+help_options() {
+    sed -nE 's/^ +(-[A-Za-z])(, (--[a-z-]+))?.*/\1 \3/p; s/^ +(--[a-z-]+).*/- \1/p' <<<"$1" | sed 's/ $/ -/' | sort
 }
 
 help_faults() {
     local help
     help=$("$hilerad" --help)
     differences --help "$(table_parameters "$1")" "$(sed -nE 's/^  ([a-z_]+) = (.*)$/\1 \2/p' <<<"$help" | sort)"
-    differences --help "$(table_options "$1")" \
-        "$(grep -E '^ +-' <<<"$help" | grep -oE -- '--[a-z-]+' | sed 's/^--//' | sort)"
+    differences --help "$(table_options "$1")" "$(help_options "$help")"
 }
 
+# Every option that beanstalkd has, in its own help.
+beanstalkd_faults() {
+    differences "hilerad's options" "$(printf '%s\n' -b -c -f -F -h -l -n -p -s -u -v -V -z | sort)" \
+        "$(table_options "$1" | grep -oE -- '^-(b|c|f|F|h|l|n|p|s|u|v|V|z) ' | tr -d ' ' | sort)"
+}
+
+is "$(table_options "$top_srcdir" | grep -c .)" \
+    "$(sed -n '/argp_option rows/,/^    {NULL, 0, NULL, 0, NULL, 0}/p' "$top_srcdir/src/daemon/options.c" |
+        grep -E "^    \{.*('.'|KEY_)" | grep -cv OPTION_HIDDEN)" "every row of the options is read"
 is "$(table_parameters "$top_srcdir" | grep -c .)" "$(grep -c '^PARAM' "$top_srcdir/src/config/parameters.def")" \
     "every row of the table is read"
 style_clean "every parameter is in hilerad.conf and hilerad.conf(5), with its default" parameter_faults
 style_clean "every option is in hilerad(8)" option_faults
+style_clean "every option of beanstalkd is one" beanstalkd_faults
 
 hilerad=$top_builddir/hilerad
 if [ -x "$hilerad" ]; then
@@ -92,13 +110,17 @@ plant() {
 }
 plant "a parameter missing in hilerad.conf" "conf/hilerad.conf: lacks grace 10s" conf/hilerad.conf '/^#grace/d' parameter_faults
 plant "another default in hilerad.conf" "conf/hilerad.conf: has io_threads 2" conf/hilerad.conf \
-    's/^#io_threads = 1/#io_threads = 2/' parameter_faults
+    's/^#io_threads = auto/#io_threads = 2/' parameter_faults
 plant "a parameter that is none" "conf/hilerad.conf: has turbo" conf/hilerad.conf 's/^#grace.*/&\n#turbo = yes/' parameter_faults
 plant "a parameter missing in the man page" "man/hilerad.conf.5: lacks argv" man/hilerad.conf.5 '/fBargv/d' parameter_faults
 # shellcheck disable=SC2016 # the dollar sign is for sed
 plant "a new row of the table" "man/hilerad.conf.5: lacks turbo 1" src/config/parameters.def \
     '$ a PARAM(POOL, turbo, INT, "1", 0, 1, "faster")' parameter_faults
-plant "an option missing in the man page" "man/hilerad.8: lacks check-config" man/hilerad.8 '/^.fB.-.-check/d' option_faults
-plant "an option that is none" "man/hilerad.8: has ready-fds" man/hilerad.8 's/^\(.fB.-.-ready.-fd\)/\1s/' option_faults
+plant "an option missing in the man page" "man/hilerad.8: lacks - --check-config" man/hilerad.8 '/^.fB.-.-check/d' option_faults
+plant "an option that is none" "man/hilerad.8: has - --ready-fds" man/hilerad.8 's/^\(.fB.-.-ready.-fd\)/\1s/' option_faults
+plant "a letter missing in the man page" "man/hilerad.8: lacks -s -" man/hilerad.8 '/^.fB.-s/d' option_faults
+plant "another letter in the man page" "man/hilerad.8: has -D --config" man/hilerad.8 's/^.fB.-C/\\fB\\-D/' option_faults
+plant "an option of beanstalkd that is gone" "hilerad's options: lacks -F" src/daemon/options.c \
+    "/^    {NULL, 'F'/d" beanstalkd_faults
 
 finish

@@ -101,6 +101,10 @@ START_TEST(empty_file_is_all_defaults)
     ck_assert_int_eq(config->socket_mode, 0660);
     ck_assert_int_eq(config->max_job_size, 65535);
     ck_assert_int_eq(config->log_level, LOG_LEVEL_NOTICE);
+    ck_assert_int_eq(config->io_threads, 0);
+    ck_assert_int_eq(config->max_line, 224);
+    ck_assert_int_eq(config->max_output, 256 << 10);
+    ck_assert_int_eq(config->at_limit, CONFIG_REFUSE);
     ck_assert_uint_eq(config->pool_count, 0);
 }
 END_TEST
@@ -110,6 +114,8 @@ START_TEST(every_parameter_lands_in_its_field)
     accepted("listen = {\"unix:/a\", tcp:127.0.0.1:1, 'unix'}\n"
              "socket_mode = 0600\nio_threads = 3\nlog_level = debug\nmax_connections = 77\n"
              "max_job_size = 2M\nmax_jobs = 5\nmax_bytes = 9K\ngrace = 90s\n"
+             "max_line = 64K max_output = 1M max_held = 3 max_tube_jobs = 4 max_tube_bytes = 2K\n"
+             "at_limit = wait\n"
              "results_age = 2d\nresults_count = 10\nresults_bytes = 1G\n"
              "pool \"gzip\" {\n tubes = {\"a\", \"b\"}\n workers = 4\n handler = \"null\"\n"
              " argv = {\"gzip\", \"-c\"}\n output_limit = 1M\n kill_after = 250ms\n}\n"
@@ -123,6 +129,12 @@ START_TEST(every_parameter_lands_in_its_field)
     ck_assert_int_eq(config->max_job_size, 2 << 20);
     ck_assert_int_eq(config->max_jobs, 5);
     ck_assert_int_eq(config->max_bytes, 9 << 10);
+    ck_assert_int_eq(config->max_line, 64 << 10);
+    ck_assert_int_eq(config->max_output, 1 << 20);
+    ck_assert_int_eq(config->max_held, 3);
+    ck_assert_int_eq(config->max_tube_jobs, 4);
+    ck_assert_int_eq(config->max_tube_bytes, 2 << 10);
+    ck_assert_int_eq(config->at_limit, CONFIG_WAIT);
     ck_assert_int_eq(config->grace, INT64_C(90000000000));
     ck_assert_int_eq(config->results_age, 48 * CONFIG_HOUR);
     ck_assert_int_eq(config->results_count, 10);
@@ -140,8 +152,8 @@ START_TEST(every_parameter_lands_in_its_field)
     ck_assert_ptr_null(pool->argv.item[2]);
     ck_assert_int_eq(pool->output_limit, 1 << 20);
     ck_assert_int_eq(pool->kill_after, 250000000);
-    ck_assert_int_eq(pool->line[CONFIG_POOL_tubes], 14);
-    ck_assert_int_eq(pool->end_line, 20);
+    ck_assert_int_eq(pool->line[CONFIG_POOL_tubes], 16);
+    ck_assert_int_eq(pool->end_line, 22);
     pool = &config->pool[1];
     ck_assert_str_eq(pool->name, "other");
     ck_assert_int_eq(pool->workers, 1);
@@ -209,8 +221,13 @@ static const struct {
     {"workers = 4\n", "1: workers belongs into a pool: pool \"NAME\" { ... }\n"},
     {"pool a { tubes = t\n grace = 4\n}\n",
      "2: grace belongs to the top of the file, not into a pool\n"},
-    {"io_threads = 0\n", "1: io_threads = \"0\"; it must be a whole number: 1 to 64\n"},
-    {"io_threads = many\n", "1: io_threads = \"many\"; it must be a whole number: 1 to 64\n"},
+    {"io_threads = 65\n",
+     "1: io_threads = \"65\"; it must be a whole number, or auto: auto, 1 to 64\n"},
+    {"io_threads = many\n",
+     "1: io_threads = \"many\"; it must be a whole number, or auto: auto, 1 to 64\n"},
+    {"at_limit = block\n", "1: at_limit = \"block\"; it must be refuse or wait\n"},
+    {"max_line = 223\n", "1: max_line = \"223\"; it must be a number of bytes, such as 65535, "
+                         "64K, 10M, 2G: 224 to 64K\n"},
     {"grace = 2d\n", "1: grace = \"2d\"; it must be a time, such as 500ms, 10s, 5m, 1h, 7d: 0 to "
                      "1d\n"},
     {"max_jobs = -1\n", "1: max_jobs = \"-1\"; it must be a whole number: 0 or more\n"},
@@ -272,7 +289,7 @@ START_TEST(all_mistakes_are_reported_in_order)
             "pool one {\n workers = 0\n bar = 7\n}\n"
             "foo = 3\n"
             "listen = {unix:x, unix, tcp:y}\n",
-            "1: io_threads = \"100\"; it must be a whole number: 1 to 64\n"
+            "1: io_threads = \"100\"; it must be a whole number, or auto: auto, 1 to 64\n"
             "2: unknown parameter foo; hilerad.conf(5) lists all of them\n"
             "4: pool \"one\": workers = \"0\"; it must be a whole number: 1 to 1024\n"
             "5: unknown parameter bar; hilerad.conf(5) lists all of them\n"
@@ -355,22 +372,48 @@ END_TEST
 START_TEST(command_line_goes_before_the_file)
 {
     char *listen[] = {(char[]){"tcp:127.0.0.1:7"}};
-    struct config_options options = {.listen = listen, .listen_count = 1, .log_level = "debug"};
-    const char text[] = "listen = unix:/x\nlog_level = error\n";
+    char *level[] = {(char[]){"info"}}, *threads[] = {(char[]){"7"}};
+    const struct config_override override[] = {
+        {CONFIG_DAEMON_listen, "--listen", listen, 1},
+        {CONFIG_DAEMON_log_level, "--log-level", level, 1},
+        {CONFIG_DAEMON_io_threads, "--threads", threads, 1},
+    };
+    struct config_options options = {.override = override, .override_count = 3};
+    const char text[] = "listen = unix:/x\nlog_level = error\nio_threads = 2\n";
     file_write(text, strlen(text));
     ck_assert_int_eq(load_options(&options), 0);
     ck_assert_uint_eq(config->listen.count, 1);
     ck_assert_str_eq(config->listen.item[0], "tcp:127.0.0.1:7");
-    ck_assert_int_eq(config->log_level, LOG_LEVEL_DEBUG);
+    ck_assert_int_eq(config->log_level, LOG_LEVEL_INFO);
+    ck_assert_int_eq(config->io_threads, 7);
 
     listen[0][0] = 'x';
-    options.log_level = "loud";
+    strcpy(level[0], "loud");
+    strcpy(threads[0], "x");
     ck_assert_int_eq(load_options(&options), EINVAL);
     ck_assert_str_eq(said.data,
                      "--listen: listen \"xcp:127.0.0.1:7\": an address is unix, unix:PATH or "
                      "tcp:ADDRESS:PORT\n"
                      "--log-level: log_level = \"loud\"; it must be one of error, warning, notice, "
-                     "info, debug\n");
+                     "info, debug\n"
+                     "--threads: io_threads = \"x\"; it must be a whole number, or auto: auto, 1 "
+                     "to 64\n");
+}
+END_TEST
+
+START_TEST(verbosity_raises_the_level)
+{
+    struct config_options options = {.verbosity = 1};
+    const char text[] = "log_level = warning\n";
+    file_write(text, strlen(text));
+    ck_assert_int_eq(load_options(&options), 0);
+    ck_assert_int_eq(config->log_level, LOG_LEVEL_NOTICE);
+    options.verbosity = 3;
+    ck_assert_int_eq(load_options(&options), 0);
+    ck_assert_int_eq(config->log_level, LOG_LEVEL_DEBUG);
+    options.verbosity = 77;
+    ck_assert_int_eq(load_options(&options), 0);
+    ck_assert_int_eq(config->log_level, LOG_LEVEL_DEBUG);
 }
 END_TEST
 
@@ -441,6 +484,7 @@ int main(void)
     tcase_add_test(good, texts_keep_what_is_quoted);
     tcase_add_test(good, list_grows_by_plus_equals);
     tcase_add_test(good, command_line_goes_before_the_file);
+    tcase_add_test(good, verbosity_raises_the_level);
     tcase_add_test(good, file_is_found_for_root_and_user);
     suite_add_tcase(suite, good);
 

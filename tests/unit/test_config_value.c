@@ -51,6 +51,15 @@ static const struct {
     {CONFIG_TYPE_LEVEL, "debug", 0, LOG_LEVEL_DEBUG},
     {CONFIG_TYPE_LEVEL, "Debug", EINVAL, 0},
     {CONFIG_TYPE_LEVEL, "3", EINVAL, 0},
+    {CONFIG_TYPE_COUNT, "auto", 0, 0},
+    {CONFIG_TYPE_COUNT, "0", 0, 0},
+    {CONFIG_TYPE_COUNT, "12", 0, 12},
+    {CONFIG_TYPE_COUNT, "Auto", EINVAL, 0},
+    {CONFIG_TYPE_COUNT, "-1", EINVAL, 0},
+    {CONFIG_TYPE_AT_LIMIT, "refuse", 0, CONFIG_REFUSE},
+    {CONFIG_TYPE_AT_LIMIT, "wait", 0, CONFIG_WAIT},
+    {CONFIG_TYPE_AT_LIMIT, "", EINVAL, 0},
+    {CONFIG_TYPE_AT_LIMIT, "waits", EINVAL, 0},
 };
 
 START_TEST(value_is_read)

@@ -187,6 +187,32 @@ START_TEST(lines_of_every_length)
 }
 END_TEST
 
+/* What becomes of a line of `len` bytes, and how many bytes that took. */
+static enum parser_event line_of(size_t len, uint32_t line_max, size_t *used)
+{
+    struct parser parser = {.line_max = line_max};
+    char *line = malloc(len);
+    ck_assert_ptr_nonnull(line);
+    memset(line, 'x', len);
+    memcpy(line + len - 2, "\r\n", 2);
+    enum parser_event event = parser_next(&parser, line, len, used);
+    free(line);
+    return event;
+}
+
+START_TEST(longest_line_is_a_setting)
+{
+    static const uint32_t limits[] = {224, 300, 4096, 65536};
+    for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++) {
+        size_t used;
+        ck_assert_int_eq(line_of(limits[i], limits[i], &used), PARSER_UNKNOWN);
+        ck_assert_uint_eq(used, limits[i]);
+        ck_assert_int_eq(line_of(limits[i] + 1, limits[i], &used), PARSER_BAD_FORMAT);
+        ck_assert_uint_eq(used, limits[i] + 1);
+    }
+}
+END_TEST
+
 START_TEST(overlong_line_ends_at_its_own_end_only)
 {
     struct unit_random random = peer_random();
@@ -266,6 +292,7 @@ int main(void)
     TCase *events = tcase_create("events");
     tcase_add_test(events, samples_in_any_pieces);
     tcase_add_test(events, lines_of_every_length);
+    tcase_add_test(events, longest_line_is_a_setting);
     tcase_add_test(events, overlong_line_ends_at_its_own_end_only);
     tcase_add_test(events, overlong_requests_are_http);
     tcase_add_test(events, large_bodies_are_skipped_whole);

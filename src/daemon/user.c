@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: MIT
+/*
+ * -u USER: root's rights for binding and opening, and none of them after.
+ *
+ * The user is looked up first, so that a wrong name is found before anything was done; the change
+ * itself comes when addresses are bound and files are open, and before the first thread and the
+ * first job. Groups are set before the user, for afterwards it isn't allowed any more; and that the
+ * way back is closed is tried out, not assumed.
+ */
+#include "daemon/daemon_priv.h"
+
+#include "base/log.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+int user_find(struct user *user, const char *name)
+{
+    *user = (struct user){.change = false};
+    if (name == NULL)
+        return 0;
+    errno = 0;
+    const struct passwd *entry = getpwnam(name); // NOLINT(concurrency-mt-unsafe): no threads yet
+    if (entry == NULL) {
+        int rc = errno != 0 ? errno : ENOENT;
+        fprintf(stderr, "hilerad: -u %s: %s\n", name,
+                rc == ENOENT ? "there is no such user" : strerrordesc_np(rc));
+        return rc;
+    }
+    *user = (struct user){.change = entry->pw_uid != geteuid(),
+                          .name = name,
+                          .uid = entry->pw_uid,
+                          .gid = entry->pw_gid};
+    if (geteuid() == 0 || !user->change)
+        return 0;
+    fprintf(stderr,
+            "hilerad: -u %s: only root can become another user; start it as root or as %s\n", name,
+            name);
+    return EPERM;
+}
+
+static int identity_set(const struct user *user)
+{
+    if (initgroups(user->name, user->gid) != 0 || setresgid(user->gid, user->gid, user->gid) != 0 ||
+        setresuid(user->uid, user->uid, user->uid) != 0)
+        return errno;
+    return setuid(0) == 0 && user->uid != 0 ? EPERM : 0;
+}
+
+int user_become(const struct user *user, struct net *net)
+{
+    if (!user->change)
+        return 0;
+    struct net_error error = {""};
+    int rc = net_listeners_give(net, user->uid, user->gid, &error);
+    if (rc != 0) {
+        log_error("-u %s: %s", user->name, error.text);
+        return rc;
+    }
+    rc = identity_set(user);
+    if (rc != 0)
+        log_error("-u %s: can't become this user: %s", user->name, strerrordesc_np(rc));
+    else
+        log_notice("runs as %s, user %u and group %u, from here on", user->name, user->uid,
+                   user->gid);
+    return rc;
+}
