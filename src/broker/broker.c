@@ -113,6 +113,12 @@ size_t broker_body_max(const struct broker *broker)
     return broker->options.body_max;
 }
 
+const struct broker_options *broker_get_options(const struct broker *broker)
+{
+    MAGIC_CHECK(broker, BROKER_MAGIC);
+    return &broker->options;
+}
+
 void broker_drain(struct broker *broker, bool draining)
 {
     broker_lock(broker);

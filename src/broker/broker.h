@@ -57,6 +57,8 @@ int broker_new(struct broker **out, const struct broker_options *options);
 void broker_free(struct broker **broker);
 
 size_t broker_body_max(const struct broker *broker);
+/* What it was made with, body_max filled in; valid as long as the broker. */
+const struct broker_options *broker_get_options(const struct broker *broker);
 
 /* While draining, puts are refused with EHOSTDOWN. Everything else goes on. */
 void broker_drain(struct broker *broker, bool draining);
@@ -417,9 +419,10 @@ struct broker_stats {
     uint64_t ready, urgent, reserved, delayed,
         buried; /* urgent: ready with a priority below 1024 */
     uint64_t unfinished;
-    uint64_t bytes;   /* of the bodies */
-    uint64_t waiting; /* sinks and holders that wait for a job (all: counted once) */
-    uint64_t putting; /* puts that wait for room */
+    uint64_t bytes;         /* of the bodies */
+    uint64_t waiting;       /* sinks and holders that wait for a job (all: counted once) */
+    uint64_t waiting_sinks; /* of these, the sinks */
+    uint64_t putting;       /* puts that wait for room */
     uint64_t using, watching;
     uint64_t deletes;                /* successful delete calls, of buried jobs, too */
     uint64_t timeouts;               /* leases that ended because their TTR was over */

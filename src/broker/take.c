@@ -130,8 +130,11 @@ static void waiting_add(struct broker_sink *sink, int by)
     const uint64_t more = by > 0 ? 1 : UINT64_MAX; /* unsigned arithmetic wraps by definition */
     sink->waiting = by > 0;
     sink->broker->stats.waiting += more;
-    for (size_t i = 0; i < sink->tube_count; i++)
+    sink->broker->stats.waiting_sinks += more;
+    for (size_t i = 0; i < sink->tube_count; i++) {
         sink->tubes[i]->stats.waiting += more;
+        sink->tubes[i]->stats.waiting_sinks += more;
+    }
 }
 
 /* [held] Waits in the lines of the cores from that one on. */

@@ -1,17 +1,136 @@
 // SPDX-License-Identifier: MIT
 /*
- * put <pri> <delay> <ttr> <bytes> CR LF <body> CR LF
+ * put <pri> <delay> <ttr> <bytes> CR LF <body> CR LF, into the used tube; and put-in-tube <tube>
+ * ..., the same for any tube, without changing the used one.
  *
  * The order of refusals is beanstalkd's: arguments that are no numbers leave the body where it is,
  * to be read as commands; a body that is too big is skipped, and then refused before anything else
  * is looked at; then what stands behind the last argument; then the line end behind the body; then
  * whether we are draining.
+ *
+ * At a limit a put is refused, or waits for room in the broker's line, as it is configured. The
+ * wait ends also by draining, and when the client sends no more; it is later.c's.
  */
 #include "front/front_priv.h"
 
-#include <errno.h>
+#include "base/clock.h"
 
-int parse_put(struct scan *scan, struct command_args *args)
+#include <errno.h>
+#include <stdlib.h>
+
+#define PUT_MAGIC 0x90700007u
+
+struct pending_put {
+    unsigned magic;
+    struct later later;
+    struct broker_putter putter;
+};
+
+/* ---- answers ---- */
+
+static void put_reply(struct session *session, int rc, uint64_t id)
+{
+    switch (rc) {
+    case 0:
+        reply_number(session, "INSERTED", id);
+        return;
+    case EHOSTDOWN:
+        reply_word(session, "DRAINING\r\n");
+        return;
+    case EMSGSIZE:
+        reply_word(session, "JOB_TOO_BIG\r\n");
+        return;
+    case ENOBUFS:
+    case ENOSPC:
+    case ENOMEM:
+        reply_word(session, "OUT_OF_MEMORY\r\n");
+        return;
+    default:
+        reply_word(session, "INTERNAL_ERROR\r\n");
+        return;
+    }
+}
+
+void put_abandon(struct session *session)
+{
+    job_body_unref(&session->body);
+    if (session->put_elsewhere)
+        broker_unuse(session->front->broker, &session->put.tube);
+    session->put_elsewhere = false;
+}
+
+/* ---- waiting for room ---- */
+
+static struct pending_put *put_of(struct later *later)
+{
+    struct pending_put *put = CONTAINER_OF(later, struct pending_put, later);
+    MAGIC_CHECK(put, PUT_MAGIC);
+    return put;
+}
+
+static bool put_cancel(struct later *later)
+{
+    return broker_put_cancel(&put_of(later)->putter);
+}
+
+static void put_answer(struct session *session, struct later *later, int why)
+{
+    const struct broker_putter *putter = &put_of(later)->putter;
+    /* why: or the client hung up, before there was room */
+    put_reply(session, why == 0 ? putter->result : ENOBUFS, putter->id);
+}
+
+static void put_release(struct later *later)
+{
+    struct pending_put *put = put_of(later);
+    MAGIC_WIPE(put);
+    free(put);
+}
+
+static const struct later_kind put_kind = {
+    .cancel = put_cancel, .answer = put_answer, .release = put_release};
+
+/* Any thread. */
+static void put_fire(struct broker_putter *putter)
+{
+    later_fire(&CONTAINER_OF(putter, struct pending_put, putter)->later);
+}
+
+/* EINPROGRESS: the answer comes later. */
+static int put_wait(struct session *session, uint64_t *id)
+{
+    struct pending_put *put = calloc(1, sizeof(*put));
+    if (put == NULL)
+        return ENOMEM;
+    MAGIC_INIT(put, PUT_MAGIC);
+    put->putter.fire = put_fire;
+    later_prepare(session, &put->later, &put_kind);
+    int rc = broker_put_wait(session->front->broker, &session->put, &session->body, &put->putter);
+    if (rc == EINPROGRESS) {
+        later_wait(session, &put->later, CLOCK_NEVER);
+        return rc;
+    }
+    *id = put->putter.id;
+    later_drop(&put->later);
+    return rc;
+}
+
+/* ---- the commands ---- */
+
+static void put_body_arrived(struct session *session)
+{
+    uint64_t id = 0;
+    int rc = session->front->options->put_waits
+                 ? put_wait(session, &id)
+                 : broker_put(session->front->broker, &session->put, &session->body, &id);
+    if (rc != EINPROGRESS)
+        put_reply(session, rc, id);
+    if (rc != 0 || session->put_elsewhere)
+        put_abandon(session);
+}
+
+/* The numbers behind the tube. */
+static int put_scan(struct scan *scan, struct command_args *args)
 {
     if (scan_u32(scan, &args->pri) != 0 || scan_u32(scan, &args->delay) != 0 ||
         scan_u32(scan, &args->ttr) != 0 || scan_u32(scan, &args->bytes) != 0)
@@ -21,55 +140,64 @@ int parse_put(struct scan *scan, struct command_args *args)
     return scan_rest(scan);
 }
 
-static void put_body_arrived(struct session *session)
+/* false: refused, and answered. */
+static bool put_admit(struct session *session, const struct command_args *args)
 {
-    uint64_t id;
-    int rc = broker_put(session->front->broker, &session->put, &session->body, &id);
-    switch (rc) {
-    case 0:
-        reply_number(session, "INSERTED", id);
-        return;
-    case EHOSTDOWN:
-        reply_word(session, "DRAINING\r\n");
-        break;
-    case EMSGSIZE:
-        reply_word(session, "JOB_TOO_BIG\r\n");
-        break;
-    case ENOBUFS:
-    case ENOSPC:
-    case ENOMEM:
-        reply_word(session, "OUT_OF_MEMORY\r\n");
-        break;
-    default:
-        reply_word(session, "INTERNAL_ERROR\r\n");
-        break;
+    if (args->bytes > session->front->body_max) {
+        session_refuse_body(session, args->bytes, "JOB_TOO_BIG\r\n");
+        return false;
     }
-    put_abandon(session);
+    if (args->junk) {
+        reply_word(session, "BAD_FORMAT\r\n");
+        return false;
+    }
+    broker_holder_produces(&session->holder);
+    return true;
+}
+
+/* The body comes next. */
+static void put_begin(struct session *session, const struct command_args *args,
+                      struct broker_tube *tube)
+{
+    session->put = (struct broker_put_spec){.tube = tube,
+                                            .pri = args->pri,
+                                            .delay_ns = (int64_t)args->delay * HL_SECOND,
+                                            .holder = &session->holder,
+                                            .ttr_ns = (int64_t)args->ttr * HL_SECOND};
+    if (job_body_new(&session->body, args->bytes) != 0) {
+        put_abandon(session);
+        session_refuse_body(session, args->bytes, "OUT_OF_MEMORY\r\n");
+        return;
+    }
+    session_body(session, session->body->bytes, args->bytes, put_body_arrived);
+}
+
+int parse_put(struct scan *scan, struct command_args *args)
+{
+    return put_scan(scan, args);
 }
 
 void do_put(struct session *session, const struct command_args *args)
 {
-    if (args->bytes > session->front->body_max) {
-        session_refuse_body(session, args->bytes, "JOB_TOO_BIG\r\n");
+    if (put_admit(session, args))
+        put_begin(session, args, session->used);
+}
+
+int parse_put_in_tube(struct scan *scan, struct command_args *args)
+{
+    int rc = scan_tube_word(scan, &args->name, &args->name_len);
+    return rc == 0 ? put_scan(scan, args) : rc;
+}
+
+void do_put_in_tube(struct session *session, const struct command_args *args)
+{
+    if (!put_admit(session, args))
         return;
-    }
-    if (args->junk) {
-        reply_word(session, "BAD_FORMAT\r\n");
-        return;
-    }
-    broker_holder_produces(&session->holder);
-    if (job_body_new(&session->body, args->bytes) != 0) {
+    struct broker_tube *tube;
+    if (broker_use(session->front->broker, args->name, args->name_len, &tube) != 0) {
         session_refuse_body(session, args->bytes, "OUT_OF_MEMORY\r\n");
         return;
     }
-    session->put = (struct broker_put_spec){.tube = session->used,
-                                            .pri = args->pri,
-                                            .delay_ns = (int64_t)args->delay * HL_SECOND,
-                                            .ttr_ns = (int64_t)args->ttr * HL_SECOND};
-    session_body(session, session->body->bytes, args->bytes, put_body_arrived);
-}
-
-void put_abandon(struct session *session)
-{
-    job_body_unref(&session->body);
+    session->put_elsewhere = true;
+    put_begin(session, args, tube);
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Taking jobs: reserve, reserve-with-timeout, reserve-job.
+ * Taking jobs: reserve, reserve-with-timeout, reserve-job. Other forms of reserve (cmd_token.c,
+ * cmd_batch.c) wait here, too, and differ in what they answer.
  *
  * A reserve that finds nothing waits in the broker's line: the connection is paused, so nothing
  * behind the reserve is executed before its answer. Whoever puts the job (or the thread that looks
@@ -17,7 +18,6 @@
 #include "front/front_priv.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <stdlib.h>
 
 #define RESERVE_MAGIC 0x4e5e0006u
@@ -27,6 +27,8 @@ struct pending_reserve {
     struct broker_reserver reserver;
     struct loop_message message;
     bool waiting; /* its answer comes later; the loop is held */
+    enum reserve_form form;
+    uint32_t most; /* of RESERVE_BATCH */
 };
 
 static void reserve_free(struct pending_reserve **pointer)
@@ -37,12 +39,9 @@ static void reserve_free(struct pending_reserve **pointer)
     free(reserve);
 }
 
-static void reserve_reply(struct session *session, int rc, struct broker_lease *lease)
+void reserve_refuse(struct session *session, int rc)
 {
     switch (rc) {
-    case 0:
-        reply_job(session, "RESERVED", lease->id, &lease->body);
-        return;
     case ETIMEDOUT:
         reply_word(session, "TIMED_OUT\r\n");
         return;
@@ -54,6 +53,25 @@ static void reserve_reply(struct session *session, int rc, struct broker_lease *
         return;
     default: /* ENOMEM; EDQUOT: it holds as many as a connection may */
         reply_word(session, "OUT_OF_MEMORY\r\n");
+        return;
+    }
+}
+
+static void reserve_reply(struct session *session, int rc, struct broker_lease *lease)
+{
+    if (rc != 0) {
+        reserve_refuse(session, rc);
+        return;
+    }
+    switch (session->reserve->form) {
+    case RESERVE_PLAIN:
+        reply_job(session, "RESERVED", lease->id, &lease->body);
+        return;
+    case RESERVE_TOKEN:
+        reply_lease(session, "RESERVED_TOKEN", lease);
+        return;
+    case RESERVE_BATCH:
+        batch_reply(session, session->reserve->most, lease);
         return;
     }
 }
@@ -130,16 +148,20 @@ static bool reserve_prepare(struct session *session)
     return true;
 }
 
-static void reserve(struct session *session, int64_t timeout_ns)
+void reserve_start(struct session *session, int64_t timeout_ns, enum reserve_form form,
+                   uint32_t most)
 {
     struct broker_lease lease;
     if (!reserve_prepare(session)) {
-        reserve_reply(session, ENOMEM, NULL);
+        reserve_refuse(session, ENOMEM);
         return;
     }
     struct pending_reserve *reserve = session->reserve;
+    reserve->form = form;
+    reserve->most = most;
+    unsigned flags = form == RESERVE_TOKEN ? BROKER_WITH_TOKEN : 0;
     loop_hold(reserve->message.to); /* the message may be posted before broker_reserve returns */
-    int rc = broker_reserve(&session->holder, &reserve->reserver, timeout_ns, 0, &lease);
+    int rc = broker_reserve(&session->holder, &reserve->reserver, timeout_ns, flags, &lease);
     if (rc == EINPROGRESS) {
         reserve->waiting = true;
         conn_pause(session->conn);
@@ -157,20 +179,18 @@ int parse_reserve(struct scan *scan, struct command_args *args)
 void do_reserve(struct session *session, const struct command_args *args)
 {
     (void)args;
-    reserve(session, HL_FOREVER);
+    reserve_start(session, HL_FOREVER, RESERVE_PLAIN, 1);
 }
 
 /* What stands behind the number doesn't matter, as in beanstalkd. */
 int parse_reserve_with_timeout(struct scan *scan, struct command_args *args)
 {
-    if (scan_u32(scan, &args->count) != 0 || args->count > INT_MAX)
-        return EINVAL;
-    return scan_rest(scan);
+    return scan_timeout(scan, &args->timeout) == 0 ? scan_rest(scan) : EINVAL;
 }
 
 void do_reserve_with_timeout(struct session *session, const struct command_args *args)
 {
-    reserve(session, (int64_t)args->count * HL_SECOND);
+    reserve_start(session, (int64_t)args->timeout * HL_SECOND, RESERVE_PLAIN, 1);
 }
 
 int parse_reserve_job(struct scan *scan, struct command_args *args)
@@ -182,5 +202,8 @@ void do_reserve_job(struct session *session, const struct command_args *args)
 {
     struct broker_lease lease;
     int rc = broker_reserve_job(&session->holder, args->id, 0, &lease);
-    reserve_reply(session, rc, &lease);
+    if (rc == 0)
+        reply_job(session, "RESERVED", lease.id, &lease.body);
+    else
+        reserve_refuse(session, rc);
 }

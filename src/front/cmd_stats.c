@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 /*
  * stats and stats-tube: YAML, byte for byte as beanstalkd 1.13 writes it. Keys keep its order and
- * its quotes; keys of our own would go behind all of them, one flat `key: value` a line, for that
- * is all that some clients can read. (stats-job is in cmd_job.c.)
+ * its quotes; keys of our own stand behind all of them, one flat `key: value` a line, for that is
+ * all that some clients can read. (stats-job is in cmd_job.c.)
  *
- * Waiting counts whoever waits for a job, local worker threads as well as connections. The binlog's
- * keys are those of a beanstalkd without one. `id` names this run of the daemon.
+ * Waiting counts connections that wait for a job, as there; local worker threads have a key of our
+ * own. The binlog's keys are those of a beanstalkd without one. `id` names this run of the daemon.
  */
 #include "front/front_priv.h"
 
@@ -17,6 +17,12 @@
 #include <unistd.h>
 
 /* ---- what both have ---- */
+
+/* Connections that wait for a job. */
+static uint64_t stats_waiting(const struct broker_stats *stats)
+{
+    return stats->waiting - stats->waiting_sinks;
+}
 
 static int stats_jobs(struct buf *yaml, const struct broker_stats *stats)
 {
@@ -46,7 +52,7 @@ static int stats_tube_yaml(struct buf *yaml, const struct command_args *args,
             "total-jobs: %" PRIu64 "\ncurrent-using: %" PRIu64 "\ncurrent-watching: %" PRIu64
             "\ncurrent-waiting: %" PRIu64 "\ncmd-delete: %" PRIu64 "\ncmd-pause-tube: %" PRIu64
             "\npause: %" PRId64 "\npause-time-left: %" PRId64 "\n",
-            stats->totals.put, stats->using, stats->watching, stats->waiting, stats->deletes,
+            stats->totals.put, stats->using, stats->watching, stats_waiting(stats), stats->deletes,
             stats->pauses, stats->pause_ns / HL_SECOND, stats->pause_left_ns / HL_SECOND);
     return rc;
 }
@@ -70,34 +76,43 @@ int parse_stats(struct scan *scan, struct command_args *args)
     return parse_nothing(scan, args);
 }
 
+/* Beanstalkd's own counters, in its order. */
+static const enum command_id counted[] = {
+    COMMAND_put,
+    COMMAND_peek,
+    COMMAND_peek_ready,
+    COMMAND_peek_delayed,
+    COMMAND_peek_buried,
+    COMMAND_reserve,
+    COMMAND_reserve_with_timeout,
+    COMMAND_delete,
+    COMMAND_release,
+    COMMAND_use,
+    COMMAND_watch,
+    COMMAND_ignore,
+    COMMAND_bury,
+    COMMAND_kick,
+    COMMAND_touch,
+    COMMAND_stats,
+    COMMAND_stats_job,
+    COMMAND_stats_tube,
+    COMMAND_list_tubes,
+    COMMAND_list_tube_used,
+    COMMAND_list_tubes_watched,
+    COMMAND_pause_tube,
+};
+#define COUNTED (sizeof(counted) / sizeof(counted[0]))
+
+static int stats_command(struct buf *yaml, const struct front *front, size_t id)
+{
+    return buf_printf(yaml, "cmd-%s: %" PRIu64 "\n", commands[id].name, front_counted(front, id));
+}
+
 static int stats_commands(struct buf *yaml, const struct front *front)
 {
-    static const enum command_id shown[] = {COMMAND_put,
-                                            COMMAND_peek,
-                                            COMMAND_peek_ready,
-                                            COMMAND_peek_delayed,
-                                            COMMAND_peek_buried,
-                                            COMMAND_reserve,
-                                            COMMAND_reserve_with_timeout,
-                                            COMMAND_delete,
-                                            COMMAND_release,
-                                            COMMAND_use,
-                                            COMMAND_watch,
-                                            COMMAND_ignore,
-                                            COMMAND_bury,
-                                            COMMAND_kick,
-                                            COMMAND_touch,
-                                            COMMAND_stats,
-                                            COMMAND_stats_job,
-                                            COMMAND_stats_tube,
-                                            COMMAND_list_tubes,
-                                            COMMAND_list_tube_used,
-                                            COMMAND_list_tubes_watched,
-                                            COMMAND_pause_tube};
     int rc = 0;
-    for (size_t i = 0; rc == 0 && i < sizeof(shown) / sizeof(shown[0]); i++)
-        rc = buf_printf(yaml, "cmd-%s: %" PRIu64 "\n", commands[shown[i]].name,
-                        front_counted(front, shown[i]));
+    for (size_t i = 0; rc == 0 && i < COUNTED; i++)
+        rc = stats_command(yaml, front, counted[i]);
     return rc;
 }
 
@@ -113,7 +128,7 @@ static int stats_totals(struct buf *yaml, const struct front *front,
                       "\ncurrent-waiting: %" PRIu64 "\ntotal-connections: %" PRIu64 "\n",
                       stats->timeouts, stats->totals.put, front->body_max, stats->tubes,
                       opened > closed ? opened - closed : 0, stats->producers, stats->workers,
-                      stats->waiting, opened);
+                      stats_waiting(stats), opened);
 }
 
 static int stats_process(struct buf *yaml, const struct front *front)
@@ -136,6 +151,23 @@ static int stats_process(struct buf *yaml, const struct front *front)
         system.version, system.machine);
 }
 
+/* Keys that beanstalkd doesn't have: those of commands in the order of their table. */
+static int stats_own(struct buf *yaml, const struct front *front, const struct broker_stats *stats)
+{
+    bool done[COMMAND_COUNT] = {false};
+    int rc = 0;
+    for (size_t i = 0; i < COUNTED; i++)
+        done[counted[i]] = true;
+    for (size_t id = 0; rc == 0 && id < COMMAND_COUNT; id++)
+        if (!done[id])
+            rc = stats_command(yaml, front, id);
+    if (rc == 0)
+        rc = buf_printf(yaml,
+                        "current-workers-waiting: %" PRIu64 "\ncurrent-puts-waiting: %" PRIu64 "\n",
+                        stats->waiting_sinks, stats->putting);
+    return rc;
+}
+
 void do_stats(struct session *session, const struct command_args *args)
 {
     (void)args;
@@ -152,5 +184,7 @@ void do_stats(struct session *session, const struct command_args *args)
         rc = stats_totals(&yaml, front, &stats);
     if (rc == 0)
         rc = stats_process(&yaml, front);
+    if (rc == 0)
+        rc = stats_own(&yaml, front, &stats);
     reply_yaml(session, rc, &yaml);
 }

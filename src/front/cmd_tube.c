@@ -80,11 +80,8 @@ int parse_pause_tube(struct scan *scan, struct command_args *args)
 {
     while (!scan_ended(scan) && *scan->at == ' ')
         scan->at++;
-    args->name = scan->at;
-    while (!scan_ended(scan) && *scan->at != ' ')
-        scan->at++;
-    args->name_len = (size_t)(scan->at - args->name);
-    if (job_tube_name_check(args->name, args->name_len) != 0 || scan_u32(scan, &args->delay) != 0)
+    if (scan_tube_word(scan, &args->name, &args->name_len) != 0 ||
+        scan_u32(scan, &args->delay) != 0)
         return EINVAL;
     return scan_ended(scan) ? 0 : EINVAL;
 }

@@ -40,6 +40,7 @@ int front_new(struct front **out, const struct front_settings *settings, struct 
     front->broker = broker;
     front->api = api;
     front->body_max = broker_body_max(broker);
+    front->options = broker_get_options(broker);
     front->started_ns = clock_now_ns();
     front->counts = calloc((size_t)loop_count(front) * FRONT_COUNTERS, sizeof(struct counter));
     int rc = front->counts == NULL ? ENOMEM : id_make(front->id);

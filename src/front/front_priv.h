@@ -25,6 +25,10 @@ int scan_u64(struct scan *scan, uint64_t *number);
 int scan_u32(struct scan *scan, uint32_t *number);
 /* The rest of the line, all of it: a tube's name. EINVAL. */
 int scan_tube(struct scan *scan, const char **name, size_t *len);
+/* A tube's name up to the next blank or the end; no blanks before it. EINVAL. */
+int scan_tube_word(struct scan *scan, const char **name, size_t *len);
+/* The seconds of a wait: at most INT_MAX, as in beanstalkd. EINVAL. */
+int scan_timeout(struct scan *scan, uint32_t *seconds);
 /* Blanks, then a word of a-z 0-9 _ -. EINVAL. */
 int scan_word(struct scan *scan, const char **word, size_t *len);
 /*
@@ -44,10 +48,11 @@ static inline bool scan_ended(const struct scan *scan)
 struct session;
 
 struct command_args {
-    uint64_t id;
+    uint64_t id, token;
     uint32_t pri, delay, ttr; /* seconds */
     uint32_t bytes;           /* of the body that follows */
-    uint32_t count;           /* of jobs; seconds of a reserve's timeout */
+    uint32_t count;           /* of jobs */
+    uint32_t timeout;         /* seconds */
     bool junk;                /* something stands behind the last argument, which may not */
     const char *name;         /* tube or method, in the line; copied by who needs it later */
     size_t name_len;
@@ -62,23 +67,26 @@ typedef int command_parse(struct scan *scan, struct command_args *args);
 typedef void command_run(struct session *session, const struct command_args *args);
 
 enum command_id {
-#define COMMAND(id, name, word) COMMAND_##id,
+#define COMMAND(id, name, word, whose) COMMAND_##id,
 #include "front/commands.def"
 #undef COMMAND
     COMMAND_COUNT
 };
 
+enum command_origin { ORIGIN_BEANSTALKD, ORIGIN_HILERA };
+
 struct command {
     const char *name;
     const char *word;
     size_t word_len;
+    enum command_origin origin;
     command_parse *parse;
     command_run *run;
 };
 
 extern const struct command commands[COMMAND_COUNT];
 
-#define COMMAND(id, name, word)                                                                    \
+#define COMMAND(id, name, word, whose)                                                             \
     command_parse parse_##id;                                                                      \
     command_run do_##id;
 #include "front/commands.def"
@@ -134,6 +142,7 @@ static inline bool parser_at_line(const struct parser *parser)
 
 struct pending_call;
 struct pending_reserve;
+struct later;
 
 struct session {
     unsigned magic;
@@ -143,10 +152,12 @@ struct session {
     struct broker_tube *used;
     struct broker_holder holder;     /* what it watches, and the jobs it has reserved */
     struct pending_reserve *reserve; /* NULL: none was needed yet */
+    struct later *later;             /* what it waits for instead, NULL: nothing */
     /* while a body comes: */
     void (*body_done)(struct session *session);
     struct job_body *body; /* of a put */
     struct broker_put_spec put;
+    bool put_elsewhere;        /* put.tube is this put's own hold */
     struct pending_call *call; /* of a call, also while its answer is waited for */
     const char *refusal;       /* the reply to a command whose body is skipped */
 };
@@ -164,14 +175,64 @@ void session_refuse_body(struct session *session, size_t len, const char *reply)
 #define reply_word(session, word) conn_write((session)->conn, (word), sizeof(word) - 1)
 /* "WORD number\r\n" */
 void reply_number(struct session *session, const char *word, uint64_t number);
+/* "WORD done failed deleted\r\n" */
+void reply_totals(struct session *session, const char *word, const struct broker_totals *totals);
 /* "WORD name\r\n"; a tube's name */
 void reply_name(struct session *session, const char *word, const char *name, size_t len);
 /* "FOUND id bytes\r\n" body "\r\n"; takes the reference over. */
 void reply_job(struct session *session, const char *word, uint64_t id, struct job_body **body);
+/* "WORD id token bytes\r\n" body "\r\n"; takes the lease's reference over. */
+void reply_lease(struct session *session, const char *word, struct broker_lease *lease);
 /* "WORD bytes\r\n" text "\r\n"; takes the text over and leaves it empty. */
 void reply_text(struct session *session, const char *word, struct buf *text);
 /* "OK bytes\r\n" text "\r\n", or OUT_OF_MEMORY where rc says that the text isn't complete. */
 void reply_yaml(struct session *session, int rc, struct buf *yaml);
+
+/* ---- reserving: cmd_reserve.c and the families that reserve in other forms ---- */
+
+#define FRONT_BATCH_MAX 1000 /* jobs of one reserve-batch */
+
+enum reserve_form { RESERVE_PLAIN, RESERVE_TOKEN, RESERVE_BATCH };
+
+/* Answers now, or pauses the connection until it can. `most`: jobs of a RESERVE_BATCH, 1 and up. */
+void reserve_start(struct session *session, int64_t timeout_ns, enum reserve_form form,
+                   uint32_t most);
+/* The word for a reserve that got nothing. */
+void reserve_refuse(struct session *session, int rc);
+/* Answers with that job and up to `most` - 1 more that are ready now. */
+void batch_reply(struct session *session, uint32_t most, struct broker_lease *first);
+
+/* ---- later.c: other answers that come later ---- */
+
+/* How a command waits. All run on the loop's thread. */
+struct later_kind {
+    /* true: it doesn't wait any more, later_fire will not be called. false: it was, or is about to
+     * be. */
+    bool (*cancel)(struct later *later);
+    /* Writes the answer. `why`: 0 later_fire was called; ETIMEDOUT the time is over; ECANCELED the
+     * other side sends no more. */
+    void (*answer)(struct session *session, struct later *later, int why);
+    void (*release)(struct later *later); /* its memory */
+};
+
+/* The beginning of what a command needs that waits: memory of its own, beyond its session's end. */
+struct later {
+    const struct later_kind *kind;
+    struct loop_message message;
+};
+
+/* Before anything that can lead to later_fire; then one of the two below. */
+void later_prepare(struct session *session, struct later *later, const struct later_kind *kind);
+/* It waits, until then at most (clock_now_ns time). The memory is later.c's. */
+void later_wait(struct session *session, struct later *later, int64_t deadline_ns);
+/* It needn't wait, later_fire will not be called. The memory is gone. */
+void later_drop(struct later *later);
+/* What it waited for has come. Once, from any thread. */
+void later_fire(struct later *later);
+
+void later_abandon(struct session *session);
+void later_hangup(struct session *session);
+void later_time_out(struct session *session);
 
 /* ---- a session that ends: put, call, reserve ---- */
 
@@ -201,8 +262,9 @@ struct front {
     struct broker *broker;
     struct api *api;
     size_t body_max;
-    int64_t started_ns;     /* clock_now_ns */
-    char id[FRONT_ID_SIZE]; /* names this run of the daemon, in stats */
+    const struct broker_options *options; /* the broker's */
+    int64_t started_ns;                   /* clock_now_ns */
+    char id[FRONT_ID_SIZE];               /* names this run of the daemon, in stats */
     /* [loop * FRONT_COUNTERS + what]; each written by its loop only */
     struct counter *counts;
 };

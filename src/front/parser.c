@@ -19,10 +19,11 @@
 #include <string.h>
 
 const struct command commands[COMMAND_COUNT] = {
-#define COMMAND(id, text, prefix)                                                                  \
+#define COMMAND(id, text, prefix, whose)                                                           \
     [COMMAND_##id] = {.name = (text),                                                              \
                       .word = (prefix),                                                            \
                       .word_len = sizeof(prefix) - 1,                                              \
+                      .origin = ORIGIN_##whose,                                                    \
                       .parse = parse_##id,                                                         \
                       .run = do_##id},
 #include "front/commands.def"

@@ -9,7 +9,8 @@
 #include <string.h>
 
 #define NUMBER_MAX 20 /* digits of 2^64 - 1 */
-#define HEAD_MAX 128  /* a word of the protocol, two numbers, CR LF */
+#define HEAD_MAX 128  /* a word of the protocol, three numbers, CR LF */
+#define TEXT_SLACK ((size_t)4096)
 
 /* Appends " number"; returns the new end. */
 static char *put_number(char *to, uint64_t number)
@@ -26,7 +27,7 @@ static char *put_number(char *to, uint64_t number)
 
 static char *put_word(char *to, const char *word)
 {
-    ASSERT(strlen(word) < HEAD_MAX - 2 * (NUMBER_MAX + 1) - 2);
+    ASSERT(strlen(word) < HEAD_MAX - 3 * (NUMBER_MAX + 1) - 2);
     return stpcpy(to, word);
 }
 
@@ -41,6 +42,14 @@ void reply_number(struct session *session, const char *word, uint64_t number)
 {
     char *head = conn_space(session->conn, HEAD_MAX);
     char *end = put_end(put_number(put_word(head, word), number));
+    conn_space_used(session->conn, (size_t)(end - head));
+}
+
+void reply_totals(struct session *session, const char *word, const struct broker_totals *totals)
+{
+    char *head = conn_space(session->conn, HEAD_MAX);
+    char *end = put_number(put_number(put_word(head, word), totals->done), totals->failed);
+    end = put_end(put_number(end, totals->deleted));
     conn_space_used(session->conn, (size_t)(end - head));
 }
 
@@ -72,8 +81,31 @@ void reply_job(struct session *session, const char *word, uint64_t id, struct jo
     reply_word(session, "\r\n");
 }
 
+void reply_lease(struct session *session, const char *word, struct broker_lease *lease)
+{
+    struct job_body *taken = lease->body;
+    lease->body = NULL;
+    char *head = conn_space(session->conn, HEAD_MAX);
+    char *end = put_number(put_number(put_word(head, word), lease->id), lease->token);
+    end = put_end(put_number(end, taken->len));
+    conn_space_used(session->conn, (size_t)(end - head));
+    conn_write_ref(session->conn, taken->bytes, taken->len, body_release, taken);
+    reply_word(session, "\r\n");
+}
+
+/* A text may wait long for its reader; what a buffer has grown beyond it goes back before. */
+static void text_trim(struct buf *text)
+{
+    if (text->cap - text->len <= TEXT_SLACK)
+        return;
+    char *less = realloc(text->data, text->len + 1);
+    if (less != NULL)
+        text->data = less;
+}
+
 void reply_text(struct session *session, const char *word, struct buf *text)
 {
+    text_trim(text);
     reply_number(session, word, text->len);
     conn_write_ref(session->conn, text->data, text->len, free, text->data);
     *text = BUF_EMPTY;

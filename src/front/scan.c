@@ -7,6 +7,7 @@
 #include "front/front_priv.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <string.h>
 
 int scan_u64(struct scan *scan, uint64_t *number)
@@ -57,6 +58,20 @@ int scan_tube(struct scan *scan, const char **name, size_t *len)
     *len = (size_t)(scan->end - scan->at);
     scan->at = scan->end;
     return job_tube_name_check(*name, *len) == 0 ? 0 : EINVAL;
+}
+
+int scan_tube_word(struct scan *scan, const char **name, size_t *len)
+{
+    *name = scan->at;
+    while (!scan_ended(scan) && *scan->at != ' ')
+        scan->at++;
+    *len = (size_t)(scan->at - *name);
+    return job_tube_name_check(*name, *len) == 0 ? 0 : EINVAL;
+}
+
+int scan_timeout(struct scan *scan, uint32_t *seconds)
+{
+    return scan_u32(scan, seconds) == 0 && *seconds <= INT_MAX ? 0 : EINVAL;
 }
 
 int scan_word(struct scan *scan, const char **word, size_t *len)

@@ -3,9 +3,9 @@
  * A session: the beanstalk protocol on one connection. Bytes go through the parser, events become
  * calls of the commands' functions, which answer through the connection.
  *
- * One command at a time, in order. A command whose answer comes later (call, reserve) pauses the
- * connection and with it everything behind it. A body is copied out of the input as far as it is
- * there and received straight into its memory otherwise.
+ * One command at a time, in order. A command whose answer comes later (call, reserve, join, a put
+ * that waits for room) pauses the connection and with it everything behind it. A body is copied out
+ * of the input as far as it is there and received straight into its memory otherwise.
  *
  * To add a command: see commands.def.
  */
@@ -142,6 +142,7 @@ static void session_hangup(void *memory)
     struct session *session = memory;
     MAGIC_CHECK(session, SESSION_MAGIC);
     call_hangup(session);
+    later_hangup(session);
     reserve_hangup(session);
 }
 
@@ -150,6 +151,7 @@ static void session_timeout(void *memory)
     struct session *session = memory;
     MAGIC_CHECK(session, SESSION_MAGIC);
     call_time_out(session);
+    later_time_out(session);
 }
 
 static void session_close(void *memory)
@@ -158,6 +160,7 @@ static void session_close(void *memory)
     MAGIC_CHECK(session, SESSION_MAGIC);
     put_abandon(session);
     call_abandon(session);
+    later_abandon(session);
     reserve_abandon(session);
     broker_unuse(session->front->broker, &session->used);
     front_count(session, FRONT_CLOSED);

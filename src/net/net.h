@@ -149,6 +149,9 @@ void conn_space_used(struct conn *conn, size_t len);
 void conn_write_ref(struct conn *conn, const void *data, size_t len, void (*release)(void *arg),
                     void *arg);
 
+/* How many bytes of answers may wait before nothing more is executed. */
+size_t conn_output_max(const struct conn *conn);
+
 /* Whether `input` may execute one (more) command now; asked once before each. */
 bool conn_may_run(struct conn *conn);
 

@@ -59,6 +59,12 @@ void conn_write_ref(struct conn *conn, const void *data, size_t len, void (*rele
     }
 }
 
+size_t conn_output_max(const struct conn *conn)
+{
+    MAGIC_CHECK(conn, CONN_MAGIC);
+    return conn->loop->output_high;
+}
+
 bool conn_may_run(struct conn *conn)
 {
     if (conn->paused || conn->finishing || conn->broken || conn->budget == 0 ||

@@ -24,6 +24,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#define JOBS_MAX 50
+
 static struct {
     struct broker *broker;
     struct history *history;
@@ -40,8 +42,12 @@ static void finished(struct job_record **record, void *arg)
     (void)history_add(server.history, record);
 }
 
+static bool ends_at_exit;
+
 static void server_stop(void)
 {
+    if (server.net == NULL)
+        return;
     net_stop(server.net, 0);
     net_free(&server.net);
     front_free(&server.front);
@@ -55,7 +61,8 @@ static void server_start(void)
 {
     const struct history_settings history = {
         .keep_ns = HL_SECOND, .keep_count = 100, .keep_bytes = 1 << 20};
-    const struct broker_options broker = {.body_max = 1000, .jobs_max = 50, .finished = finished};
+    const struct broker_options broker = {
+        .body_max = 1000, .jobs_max = JOBS_MAX, .finished = finished};
     const struct net_settings net = {.loops = 1};
     const struct front_settings front = {.loops = 1};
     log_set_level(LOG_LEVEL_ERROR);
@@ -72,7 +79,6 @@ static void server_start(void)
     struct net_error error;
     MUST(net_listen_unix(server.net, server.addr.sun_path, 0600, &error));
     MUST(net_start(server.net));
-    (void)atexit(server_stop);
 }
 
 /* ---- the exchange ---- */
@@ -116,8 +122,19 @@ struct cursor {
     const char *at, *end;
 };
 
-/* The line at the cursor is one of the words, of which some announce bytes. */
-static void expect_one_of(struct cursor *cursor, const char *const *words)
+static bool announces_bytes(const char *word)
+{
+    static const char *const all[] = {"OK #", "ERROR #", "FOUND # #", "RESERVED # #",
+                                      "RESERVED_TOKEN # # #"};
+    for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+        if (strcmp(word, all[i]) == 0)
+            return true;
+    return false;
+}
+
+/* The line at the cursor is one of the words, of which some announce bytes, and one answers. The
+ * last number in it. */
+static unsigned long expect_one_of(struct cursor *cursor, const char *const *words)
 {
     const char *line = cursor->at;
     const char *end = memchr(line, '\n', (size_t)(cursor->end - line));
@@ -127,8 +144,7 @@ static void expect_one_of(struct cursor *cursor, const char *const *words)
         const char *word = *words;
         const char *at = line;
         unsigned long number = 0;
-        bool announces = strcmp(word, "OK #") == 0 || strcmp(word, "ERROR #") == 0 ||
-                         strcmp(word, "FOUND # #") == 0 || strcmp(word, "RESERVED # #") == 0;
+        bool announces = announces_bytes(word);
         for (; *word != '\0' && at < end; word++) {
             if (*word == '#' && *at >= '0' && *at <= '9')
                 number = strtoul(at, (char **)(uintptr_t)&at, 10);
@@ -146,7 +162,7 @@ static void expect_one_of(struct cursor *cursor, const char *const *words)
             cursor->at += number + 2;
             ASSERT(cursor->at[-2] == '\r' && cursor->at[-1] == '\n');
         }
-        return;
+        return number;
     }
     CANT_HAPPEN("an answer that this request can't have");
 }
@@ -180,18 +196,35 @@ static const char *const *const words_of[COMMAND_COUNT] = {
     [COMMAND_list_tubes] = WORDS("OK #"),
     [COMMAND_pause_tube] = WORDS("PAUSED", "NOT_FOUND"),
     [COMMAND_call] = WORDS("OK #", "ERROR #"),
+    [COMMAND_hello] = WORDS("OK #"),
+    [COMMAND_put_in_tube] = WORDS("INSERTED #", "OUT_OF_MEMORY"),
+    [COMMAND_reserve_batch] = WORDS("RESERVED_BATCH #", "TIMED_OUT", "DEADLINE_SOON"),
+    [COMMAND_reserve_token] = WORDS("RESERVED_TOKEN # # #", "TIMED_OUT", "DEADLINE_SOON"),
+    [COMMAND_reserve_job_token] = WORDS("RESERVED_TOKEN # # #", "NOT_FOUND"),
+    [COMMAND_delete_token] = WORDS("DELETED", "STALE_TOKEN"),
+    [COMMAND_release_token] = WORDS("RELEASED", "STALE_TOKEN"),
+    [COMMAND_bury_token] = WORDS("BURIED", "STALE_TOKEN"),
+    [COMMAND_touch_token] = WORDS("TOUCHED", "STALE_TOKEN"),
+    [COMMAND_move] = WORDS("MOVED", "NOT_FOUND"),
+    [COMMAND_clear_tube] = WORDS("CLEARED #", "NOT_FOUND"),
+    [COMMAND_join] = WORDS("JOINED # # #", "TIMED_OUT"),
 };
+static const char *const reserved_words[] = {"RESERVED # #", NULL};
 static const char *const big_words[] = {"JOB_TOO_BIG", NULL};
 static const char *const bad_words[] = {"BAD_FORMAT", NULL};
 static const char *const unknown_words[] = {"UNKNOWN_COMMAND", NULL};
 static const char *const end_words[] = {"EXPECTED_CRLF", NULL};
 
+static bool is_put(const struct parser *parser)
+{
+    return parser->command == COMMAND_put || parser->command == COMMAND_put_in_tube;
+}
+
 /* The body that follows is taken as the session takes it; what answers it. */
 static const char *const *body_words(struct parser *parser, char *body)
 {
     const struct command_args *args = &parser->args;
-    bool put = parser->command == COMMAND_put;
-    bool fits = args->bytes <= (put ? 1000 : FRONT_CALL_SIZE_MAX);
+    bool fits = args->bytes <= (is_put(parser) ? 1000 : FRONT_CALL_SIZE_MAX);
     if (fits && args->junk)
         return bad_words;
     parser_body(parser, fits ? body : NULL, args->bytes);
@@ -200,7 +233,7 @@ static const char *const *body_words(struct parser *parser, char *body)
 
 static const char *const *command_words(struct parser *parser, char *body)
 {
-    if (parser->command == COMMAND_put || parser->command == COMMAND_call)
+    if (is_put(parser) || parser->command == COMMAND_call)
         return body_words(parser, body);
     return words_of[parser->command];
 }
@@ -215,7 +248,7 @@ static const char *const *event_words(struct parser *parser, enum parser_event e
     case PARSER_UNKNOWN:
         return unknown_words;
     case PARSER_BODY:
-        if (parser->command == COMMAND_put && parser->args.bytes > 1000)
+        if (is_put(parser) && parser->args.bytes > 1000)
             return big_words;
         return words_of[parser->command];
     case PARSER_BODY_BAD:
@@ -225,10 +258,28 @@ static const char *const *event_words(struct parser *parser, enum parser_event e
     }
 }
 
+static void expect_answer(struct cursor *cursor, const char *const *words)
+{
+    bool batch = words == words_of[COMMAND_reserve_batch] && cursor->at[0] == 'R';
+    unsigned long count = expect_one_of(cursor, words);
+    for (; batch && count > 0; count--)
+        (void)expect_one_of(cursor, reserved_words);
+}
+
+/* Leases under a token outlive their connections, and nobody here waits for their TTR. */
+static bool server_is_used_up(void)
+{
+    struct broker_stats stats;
+    broker_stats(server.broker, &stats);
+    return stats.reserved > JOBS_MAX / 2;
+}
+
 void replies_check(const char *data, size_t len)
 {
     if (server.net == NULL)
         server_start();
+    if (!ends_at_exit)
+        ends_at_exit = atexit(server_stop) == 0;
     size_t got = 0;
     char *answers = exchange(data, len, &got);
     static char body[FRONT_CALL_SIZE_MAX];
@@ -241,7 +292,7 @@ void replies_check(const char *data, size_t len)
         len -= used;
         const char *const *words = event_words(&parser, event, body);
         if (words != NULL)
-            expect_one_of(&cursor, words);
+            expect_answer(&cursor, words);
         bool quits = event == PARSER_COMMAND && parser.command == COMMAND_quit;
         if (quits || event == PARSER_HTTP)
             break;
@@ -251,4 +302,6 @@ void replies_check(const char *data, size_t len)
     else
         ASSERT(cursor.at == cursor.end);
     free(answers);
+    if (server_is_used_up())
+        server_stop();
 }

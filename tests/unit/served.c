@@ -56,8 +56,12 @@ static void net_up(unsigned loops)
 void served_up(const struct served_options *options)
 {
     served = (struct served){.path = ""};
-    const struct broker_options broker_options = {
-        .body_max = options->body_max, .jobs_max = options->jobs_max, .finished = finished};
+    const struct broker_options broker_options = {.body_max = options->body_max,
+                                                  .jobs_max = options->jobs_max,
+                                                  .tube_jobs_max = options->tube_jobs_max,
+                                                  .held_max = options->held_max,
+                                                  .put_waits = options->put_waits,
+                                                  .finished = finished};
     const struct history_settings history_settings = {.keep_ns =
                                                           options->forgets ? 0 : 3600 * HL_SECOND,
                                                       .keep_count = 100000,
@@ -88,6 +92,62 @@ void served_down(void)
     api_free(&served.api);
     broker_free(&served.broker);
     history_free(&served.history);
+}
+
+int served_connect(void)
+{
+    return peer_unix(served.path);
+}
+
+void served_ask(int fd, const char *say, const char *expect)
+{
+    peer_say(fd, say);
+    peer_expect(fd, expect);
+}
+
+void served_exchange_all(const struct served_exchange *exchanges, size_t count, bool in_bytes)
+{
+    int fd = served_connect();
+    struct unit_random random = peer_random();
+    for (size_t i = 0; i < count; i++) {
+        size_t len = strlen(exchanges[i].say);
+        peer_send_in_pieces(fd, exchanges[i].say, len, in_bytes ? 1 : len, &random);
+        peer_expect(fd, exchanges[i].expect);
+    }
+    peer_close(&fd);
+}
+
+void served_later(int64_t ns)
+{
+    clock_virtual_advance(ns);
+    (void)broker_due(served.broker);
+}
+
+struct broker_stats served_stats(void)
+{
+    struct broker_stats stats;
+    broker_stats(served.broker, &stats);
+    return stats;
+}
+
+struct awaited {
+    size_t offset;
+    uint64_t value;
+};
+
+static bool stat_is(void *arg)
+{
+    const struct awaited *awaited = arg;
+    struct broker_stats stats = served_stats();
+    uint64_t value;
+    memcpy(&value, (const char *)&stats + awaited->offset, sizeof(value));
+    return value == awaited->value;
+}
+
+void served_until_stat(size_t offset, uint64_t value)
+{
+    struct awaited awaited = {.offset = offset, .value = value};
+    peer_until(stat_is, &awaited);
 }
 
 uint64_t served_work(const char *tube, enum job_outcome_kind kind)

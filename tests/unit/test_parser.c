@@ -141,6 +141,21 @@ static const struct sample samples[] = {
     SAMPLE("call ping2\r\n", "bad format\n"),
     SAMPLE("call ping 2 \r\n", "bad format\n"),
     SAMPLE("call  2\r\n", "bad format\n"),
+    /* words of our own */
+    SAMPLE("put-in-tube a 1 2 3 4\r\nabcd\r\n",
+           "put-in-tube a pri 1 delay 2 ttr 3 bytes 4\nbody abcd\n"),
+    SAMPLE("put-in-tube a 1 2 3 4 x\r\n", "put-in-tube a pri 1 delay 2 ttr 3 bytes 4 junk\n"),
+    SAMPLE("put-in-tube a,b 1 2 3 4\r\n", "bad format\n"),
+    SAMPLE("put-in-tubea 1 2 3 4\r\n", "unknown\n"),
+    SAMPLE("reserve-batch 3 4\r\n", "reserve-batch 3 4\n"),
+    SAMPLE("reserve-batch\r\n", "bad format\n"), /* begins as `reserve` does */
+    SAMPLE("reserve-job-token 3\r\nreserve-job 3\r\n", "reserve-job-token 3\nreserve-job 3\n"),
+    SAMPLE("touch-token 3 4\r\n", "touch-token 3 4\n"),
+    SAMPLE("delete-token 3 0\r\n", "bad format\n"),
+    SAMPLE("move 3 a\r\n", "move a\n"),
+    SAMPLE("join a 3\r\n", "join a\n"),
+    SAMPLE("clear-tube a\r\n", "clear-tube a\n"),
+    SAMPLE("hello\r\nhello \r\n", "hello 0\nbad format\n"),
     /* HTTP */
     SAMPLE("GET / HTTP/1.1\r\nHost: x\r\n\r\nput 0 0 0 1\r\n", "http\n"),
     SAMPLE("POST /x HTTP/1.0\r\n", "http\n"),

@@ -32,58 +32,9 @@ static void up_three(void)
     served_up(&(struct served_options){.loops = 3});
 }
 
-static int connect_new(void)
-{
-    return peer_unix(served.path);
-}
-
-static void ask(int fd, const char *say, const char *expect)
-{
-    peer_say(fd, say);
-    peer_expect(fd, expect);
-}
-
-/* Time passes, and what is due happens. */
-static void later(int64_t ns)
-{
-    clock_virtual_advance(ns);
-    (void)broker_due(served.broker);
-}
-
-static struct broker_stats stats_now(void)
-{
-    struct broker_stats stats;
-    broker_stats(served.broker, &stats);
-    return stats;
-}
-
-static bool waiting_are(void *count)
-{
-    return stats_now().waiting == *(uint64_t *)count;
-}
-
-static void until_waiting(uint64_t count)
-{
-    peer_until(waiting_are, &count);
-}
-
-static bool ready_are(void *count)
-{
-    return stats_now().ready == *(uint64_t *)count;
-}
-
-static void until_ready(uint64_t count)
-{
-    peer_until(ready_are, &count);
-}
-
 /* ---- byte for byte ---- */
 
-struct exchange {
-    const char *say, *expect;
-};
-
-static const struct exchange reserving[] = {
+static const struct served_exchange reserving[] = {
     {"reserve-with-timeout 0\r\n", "TIMED_OUT\r\n"},
     {"reserve-with-timeout 0 junk\r\n", "TIMED_OUT\r\n"},
     {"reserve-with-timeout\r\n", "BAD_FORMAT\r\n"},
@@ -139,7 +90,7 @@ static const struct exchange reserving[] = {
     {"put 0 0 0 1\r\na\r\ndelete 5\r\n", "INSERTED 5\r\nDELETED\r\n"},
 };
 
-static const struct exchange tubes[] = {
+static const struct served_exchange tubes[] = {
     {"list-tube-used\r\n", "USING default\r\n"},
     {"list-tube-used \r\n", "BAD_FORMAT\r\n"},
     {"list-tubes\r\n", "OK 14\r\n---\n- default\n\r\n"},
@@ -187,83 +138,36 @@ static const struct exchange tubes[] = {
     {"stats-json\r\n", "BAD_FORMAT\r\n"},
 };
 
-static void exchange_all(const struct exchange *exchanges, size_t count, bool in_bytes)
-{
-    int fd = connect_new();
-    struct unit_random random = peer_random();
-    for (size_t i = 0; i < count; i++) {
-        size_t len = strlen(exchanges[i].say);
-        peer_send_in_pieces(fd, exchanges[i].say, len, in_bytes ? 1 : len, &random);
-        peer_expect(fd, exchanges[i].expect);
-    }
-    peer_close(&fd);
-}
-
 START_TEST(reserving_byte_for_byte)
 {
-    exchange_all(reserving, sizeof(reserving) / sizeof(reserving[0]), _i == 1);
+    served_exchange_all(reserving, sizeof(reserving) / sizeof(reserving[0]), _i == 1);
 }
 END_TEST
 
 START_TEST(tubes_byte_for_byte)
 {
-    exchange_all(tubes, sizeof(tubes) / sizeof(tubes[0]), _i == 1);
+    served_exchange_all(tubes, sizeof(tubes) / sizeof(tubes[0]), _i == 1);
 }
 END_TEST
 
 /* ---- stats ---- */
 
-static const char *const stats_keys[] = {"current-jobs-urgent",
-                                         "current-jobs-ready",
-                                         "current-jobs-reserved",
-                                         "current-jobs-delayed",
-                                         "current-jobs-buried",
-                                         "cmd-put",
-                                         "cmd-peek",
-                                         "cmd-peek-ready",
-                                         "cmd-peek-delayed",
-                                         "cmd-peek-buried",
-                                         "cmd-reserve",
-                                         "cmd-reserve-with-timeout",
-                                         "cmd-delete",
-                                         "cmd-release",
-                                         "cmd-use",
-                                         "cmd-watch",
-                                         "cmd-ignore",
-                                         "cmd-bury",
-                                         "cmd-kick",
-                                         "cmd-touch",
-                                         "cmd-stats",
-                                         "cmd-stats-job",
-                                         "cmd-stats-tube",
-                                         "cmd-list-tubes",
-                                         "cmd-list-tube-used",
-                                         "cmd-list-tubes-watched",
-                                         "cmd-pause-tube",
-                                         "job-timeouts",
-                                         "total-jobs",
-                                         "max-job-size",
-                                         "current-tubes",
-                                         "current-connections",
-                                         "current-producers",
-                                         "current-workers",
-                                         "current-waiting",
-                                         "total-connections",
-                                         "pid",
-                                         "version",
-                                         "rusage-utime",
-                                         "rusage-stime",
-                                         "uptime",
-                                         "binlog-oldest-index",
-                                         "binlog-current-index",
-                                         "binlog-records-migrated",
-                                         "binlog-records-written",
-                                         "binlog-max-size",
-                                         "draining",
-                                         "id",
-                                         "hostname",
-                                         "os",
-                                         "platform"};
+static const char *const stats_keys[] = {
+    "current-jobs-urgent", "current-jobs-ready", "current-jobs-reserved", "current-jobs-delayed",
+    "current-jobs-buried", "cmd-put", "cmd-peek", "cmd-peek-ready", "cmd-peek-delayed",
+    "cmd-peek-buried", "cmd-reserve", "cmd-reserve-with-timeout", "cmd-delete", "cmd-release",
+    "cmd-use", "cmd-watch", "cmd-ignore", "cmd-bury", "cmd-kick", "cmd-touch", "cmd-stats",
+    "cmd-stats-job", "cmd-stats-tube", "cmd-list-tubes", "cmd-list-tube-used",
+    "cmd-list-tubes-watched", "cmd-pause-tube", "job-timeouts", "total-jobs", "max-job-size",
+    "current-tubes", "current-connections", "current-producers", "current-workers",
+    "current-waiting", "total-connections", "pid", "version", "rusage-utime", "rusage-stime",
+    "uptime", "binlog-oldest-index", "binlog-current-index", "binlog-records-migrated",
+    "binlog-records-written", "binlog-max-size", "draining", "id", "hostname", "os", "platform",
+    /* from here on our own */
+    "cmd-reserve-job", "cmd-reserve-batch", "cmd-reserve-token", "cmd-reserve-job-token",
+    "cmd-kick-job", "cmd-quit", "cmd-call", "cmd-hello", "cmd-put-in-tube", "cmd-delete-token",
+    "cmd-release-token", "cmd-bury-token", "cmd-touch-token", "cmd-move", "cmd-clear-tube",
+    "cmd-join", "current-workers-waiting", "current-puts-waiting"};
 
 /* The value of a key in the text, which a test may know. */
 static void has(const char *text, const char *line)
@@ -274,15 +178,15 @@ static void has(const char *text, const char *line)
 START_TEST(stats_have_every_key_in_order)
 {
     char line[512], text[4096];
-    size_t bytes, used = 0;
-    int fd = connect_new(), waiter = connect_new();
-    ask(fd, "put 9 0 1 1\r\na\r\nput 2000 0 1 1\r\nb\r\nput 0 9 1 1\r\nc\r\n",
-        "INSERTED 1\r\nINSERTED 2\r\nINSERTED 3\r\n");
-    ask(fd, "reserve\r\nwatch w\r\nwatch -\r\n",
-        "RESERVED 1 1\r\na\r\nWATCHING 2\r\nBAD_FORMAT\r\n");
+    size_t bytes, used;
+    int fd = served_connect(), waiter = served_connect();
+    served_ask(fd, "put 9 0 1 1\r\na\r\nput 2000 0 1 1\r\nb\r\nput 0 9 1 1\r\nc\r\n",
+               "INSERTED 1\r\nINSERTED 2\r\nINSERTED 3\r\n");
+    served_ask(fd, "reserve\r\nwatch w\r\nwatch -\r\n",
+               "RESERVED 1 1\r\na\r\nWATCHING 2\r\nBAD_FORMAT\r\n");
     peer_say(waiter, "watch w\r\nignore default\r\nreserve\r\n");
-    until_waiting(1);
-    later(7 * HL_SECOND);
+    served_until(waiting, 1);
+    served_later(7 * HL_SECOND);
     peer_say(fd, "stats\r\n");
     ck_assert_int_eq(sscanf(peer_line(fd, line, sizeof(line)), "OK %zu", &bytes), 1);
     ck_assert_uint_lt(bytes, sizeof(text));
@@ -321,18 +225,18 @@ END_TEST
 
 START_TEST(a_put_answers_who_waits_first)
 {
-    int first = connect_new(), second = connect_new(), putter = connect_new();
+    int first = served_connect(), second = served_connect(), putter = served_connect();
     peer_say(first, "reserve\r\nlist-tube-used\r\n");
-    until_waiting(1);
+    served_until(waiting, 1);
     peer_say(second, "reserve-with-timeout 100\r\nlist-tube-used\r\n");
-    until_waiting(2);
-    ask(putter, "put 0 0 60 1\r\na\r\n", "INSERTED 1\r\n");
+    served_until(waiting, 2);
+    served_ask(putter, "put 0 0 60 1\r\na\r\n", "INSERTED 1\r\n");
     peer_expect(first, "RESERVED 1 1\r\na\r\nUSING default\r\n");
-    until_waiting(1);
-    ask(putter, "put 0 0 60 1\r\nb\r\n", "INSERTED 2\r\n");
+    served_until(waiting, 1);
+    served_ask(putter, "put 0 0 60 1\r\nb\r\n", "INSERTED 2\r\n");
     peer_expect(second, "RESERVED 2 1\r\nb\r\nUSING default\r\n");
-    ask(second, "delete 1\r\ndelete 2\r\n", "NOT_FOUND\r\nDELETED\r\n");
-    ask(first, "delete 1\r\n", "DELETED\r\n");
+    served_ask(second, "delete 1\r\ndelete 2\r\n", "NOT_FOUND\r\nDELETED\r\n");
+    served_ask(first, "delete 1\r\n", "DELETED\r\n");
     peer_close(&first);
     peer_close(&second);
     peer_close(&putter);
@@ -341,84 +245,88 @@ END_TEST
 
 START_TEST(waits_end_in_time)
 {
-    int fd = connect_new();
+    int fd = served_connect();
     peer_say(fd, "reserve-with-timeout 3\r\n");
-    until_waiting(1);
-    later(3 * HL_SECOND - 1);
-    ck_assert_uint_eq(stats_now().waiting, 1);
-    later(1);
+    served_until(waiting, 1);
+    served_later(3 * HL_SECOND - 1);
+    ck_assert_uint_eq(served_stats().waiting, 1);
+    served_later(1);
     peer_expect(fd, "TIMED_OUT\r\n");
-    ask(fd, "put 0 0 5 1\r\na\r\nreserve\r\n", "INSERTED 1\r\nRESERVED 1 1\r\na\r\n");
+    served_ask(fd, "put 0 0 5 1\r\na\r\nreserve\r\n", "INSERTED 1\r\nRESERVED 1 1\r\na\r\n");
     peer_say(fd, "reserve\r\n");
-    until_waiting(1);
-    later(4 * HL_SECOND);
+    served_until(waiting, 1);
+    served_later(4 * HL_SECOND);
     peer_expect(fd, "DEADLINE_SOON\r\n");
-    ask(fd, "reserve-with-timeout 0\r\n", "DEADLINE_SOON\r\n");
-    ask(fd, "touch 1\r\nreserve-with-timeout 0\r\n", "TOUCHED\r\nTIMED_OUT\r\n");
+    served_ask(fd, "reserve-with-timeout 0\r\n", "DEADLINE_SOON\r\n");
+    served_ask(fd, "touch 1\r\nreserve-with-timeout 0\r\n", "TOUCHED\r\nTIMED_OUT\r\n");
     peer_say(fd, "reserve-with-timeout 100\r\n");
-    until_waiting(1);
-    later(5 * HL_SECOND);
+    served_until(waiting, 1);
+    served_later(5 * HL_SECOND);
     peer_expect(fd, "DEADLINE_SOON\r\n");
-    later(0);
-    ask(fd, "touch 1\r\nrelease 1 0 0\r\nbury 1 0\r\n", "NOT_FOUND\r\nNOT_FOUND\r\nNOT_FOUND\r\n");
-    ask(fd, "reserve\r\n", "RESERVED 1 1\r\na\r\n");
+    served_later(0);
+    served_ask(fd, "touch 1\r\nrelease 1 0 0\r\nbury 1 0\r\n",
+               "NOT_FOUND\r\nNOT_FOUND\r\nNOT_FOUND\r\n");
+    served_ask(fd, "reserve\r\n", "RESERVED 1 1\r\na\r\n");
     peer_close(&fd);
 }
 END_TEST
 
 START_TEST(a_pause_and_its_end)
 {
-    int fd = connect_new(), other = connect_new();
-    ask(other, "put 0 0 60 1\r\na\r\npause-tube default 10\r\n", "INSERTED 1\r\nPAUSED\r\n");
+    int fd = served_connect(), other = served_connect();
+    served_ask(other, "put 0 0 60 1\r\na\r\npause-tube default 10\r\n", "INSERTED 1\r\nPAUSED\r\n");
     peer_say(fd, "reserve\r\n");
-    until_waiting(1);
-    ask(other, "peek-ready\r\nreserve-with-timeout 0\r\n", "FOUND 1 1\r\na\r\nTIMED_OUT\r\n");
-    later(10 * HL_SECOND);
+    served_until(waiting, 1);
+    served_ask(other, "peek-ready\r\nreserve-with-timeout 0\r\n",
+               "FOUND 1 1\r\na\r\nTIMED_OUT\r\n");
+    served_later(10 * HL_SECOND);
     peer_expect(fd, "RESERVED 1 1\r\na\r\n");
     peer_close(&fd);
-    until_ready(1);
-    ask(other, "pause-tube default 10\r\nreserve-job 1\r\n", "PAUSED\r\nRESERVED 1 1\r\na\r\n");
+    served_until(ready, 1);
+    served_ask(other, "pause-tube default 10\r\nreserve-job 1\r\n",
+               "PAUSED\r\nRESERVED 1 1\r\na\r\n");
     peer_close(&other);
 }
 END_TEST
 
 START_TEST(half_close_ends_a_wait)
 {
-    int fd = connect_new();
+    int fd = served_connect();
     peer_say(fd, "reserve\r\npeek 9\r\nreserve\r\nreserve-with-timeout 1000\r\npeek 9\r\n");
-    until_waiting(1);
+    served_until(waiting, 1);
     shutdown(fd, SHUT_WR);
     peer_expect(fd, "TIMED_OUT\r\nNOT_FOUND\r\nTIMED_OUT\r\nTIMED_OUT\r\nNOT_FOUND\r\n");
     peer_expect_eof(fd);
     peer_close(&fd);
-    until_waiting(0);
+    served_until(waiting, 0);
 }
 END_TEST
 
 START_TEST(leaving_gives_back)
 {
-    int putter = connect_new(), fd = connect_new();
-    ask(putter, "put 0 0 60 1\r\na\r\nput 0 0 60 1\r\nb\r\nput 0 0 60 1\r\nc\r\n",
-        "INSERTED 1\r\nINSERTED 2\r\nINSERTED 3\r\n");
-    ask(fd, "reserve\r\nreserve\r\nreserve\r\nbury 3 0\r\ndelete 2\r\n",
+    int putter = served_connect(), fd = served_connect();
+    served_ask(putter, "put 0 0 60 1\r\na\r\nput 0 0 60 1\r\nb\r\nput 0 0 60 1\r\nc\r\n",
+               "INSERTED 1\r\nINSERTED 2\r\nINSERTED 3\r\n");
+    served_ask(
+        fd, "reserve\r\nreserve\r\nreserve\r\nbury 3 0\r\ndelete 2\r\n",
         "RESERVED 1 1\r\na\r\nRESERVED 2 1\r\nb\r\nRESERVED 3 1\r\nc\r\nBURIED\r\nDELETED\r\n");
-    ask(putter, "delete 1\r\ntouch 1\r\nrelease 1 0 0\r\nreserve-job 1\r\n",
-        "NOT_FOUND\r\nNOT_FOUND\r\nNOT_FOUND\r\nNOT_FOUND\r\n");
+    served_ask(putter, "delete 1\r\ntouch 1\r\nrelease 1 0 0\r\nreserve-job 1\r\n",
+               "NOT_FOUND\r\nNOT_FOUND\r\nNOT_FOUND\r\nNOT_FOUND\r\n");
     peer_say(putter, "reserve\r\n");
-    until_waiting(1);
+    served_until(waiting, 1);
     peer_close(&fd);
     peer_expect(putter, "RESERVED 1 1\r\na\r\n");
-    ask(putter, "reserve-job 3\r\n", "RESERVED 3 1\r\nc\r\n");
-    fd = connect_new();
+    served_ask(putter, "reserve-job 3\r\n", "RESERVED 3 1\r\nc\r\n");
+    fd = served_connect();
     peer_say(fd, "reserve\r\n");
-    until_waiting(1);
+    served_until(waiting, 1);
     peer_close(&fd);
-    until_waiting(0);
-    ask(putter, "release 1 0 0\r\npeek-ready\r\n", "RELEASED\r\nFOUND 1 1\r\na\r\n");
-    ask(putter, "quit\r\n", "");
+    served_until(waiting, 0);
+    served_ask(putter, "release 1 0 0\r\npeek-ready\r\n", "RELEASED\r\nFOUND 1 1\r\na\r\n");
+    served_ask(putter, "quit\r\n", "");
     peer_expect_eof(putter);
     peer_close(&putter);
-    until_ready(2);
+    served_until(ready, 2);
 }
 END_TEST
 
@@ -452,7 +360,7 @@ START_TEST(leaving_races_with_a_match)
     for (int round = 0; round < ROUNDS; round++) {
         int fds[CROWD];
         for (int i = 0; i < CROWD; i++) {
-            fds[i] = connect_new();
+            fds[i] = served_connect();
             peer_say(fds[i], i % 2 ? "reserve\r\n" : "reserve-with-timeout 50\r\n");
         }
         if (round % 10 == 0) {
@@ -462,7 +370,7 @@ START_TEST(leaving_races_with_a_match)
             ck_assert_int_eq(sscanf(line, "RESERVED %" SCNu64 " 0", &id), 1);
             peer_expect(fds[0], "\r\n");
             snprintf(text, sizeof(text), "delete %" PRIu64 "\r\n", id);
-            ask(fds[0], text, "DELETED\r\n");
+            served_ask(fds[0], text, "DELETED\r\n");
             deleted++;
         }
         for (int i = 0; i < CROWD; i++) {
@@ -474,7 +382,7 @@ START_TEST(leaving_races_with_a_match)
     ck_assert_int_eq(hl_thread_join(putter, HL_FOREVER), 0);
     hl_thread_free(&putter);
     served_until_connections(0);
-    struct broker_stats stats = stats_now();
+    struct broker_stats stats = served_stats();
     ck_assert_uint_eq(stats.waiting, 0);
     ck_assert_uint_eq(stats.reserved, 0);
     ck_assert_uint_eq(stats.ready, ROUNDS - deleted);
@@ -486,12 +394,12 @@ START_TEST(stopping_ends_waits)
 {
     int fds[30];
     for (int i = 0; i < 30; i++) {
-        fds[i] = connect_new();
+        fds[i] = served_connect();
         peer_say(fds[i], i % 2 ? "reserve\r\n" : "reserve-with-timeout 100\r\n");
     }
-    until_waiting(30);
+    served_until(waiting, 30);
     net_stop(served.net, 0);
-    ck_assert_uint_eq(stats_now().waiting, 0);
+    ck_assert_uint_eq(served_stats().waiting, 0);
     for (int i = 0; i < 30; i++) {
         peer_expect_eof(fds[i]);
         peer_close(&fds[i]);

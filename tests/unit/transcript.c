@@ -23,8 +23,11 @@ static void take_command(struct taker *taker)
 {
     const struct command_args *args = &taker->parser.args;
     enum command_id id = taker->parser.command;
+    bool put = id == COMMAND_put || id == COMMAND_put_in_tube;
     MUST(buf_printf(taker->out, "%s", commands[id].name));
-    if (id == COMMAND_put)
+    if (id == COMMAND_put_in_tube)
+        MUST(buf_printf(taker->out, " %.*s", (int)args->name_len, args->name));
+    if (put)
         MUST(buf_printf(taker->out, " pri %u delay %u ttr %u bytes %u%s", args->pri, args->delay,
                         args->ttr, args->bytes, args->junk ? " junk" : ""));
     else if (id == COMMAND_call)
@@ -32,11 +35,15 @@ static void take_command(struct taker *taker)
             buf_printf(taker->out, " %.*s bytes %u", (int)args->name_len, args->name, args->bytes));
     else if (args->name_len > 0)
         MUST(buf_printf(taker->out, " %.*s", (int)args->name_len, args->name));
+    else if (args->token > 0)
+        MUST(buf_printf(taker->out, " %" PRIu64 " %" PRIu64, args->id, args->token));
+    else if (id == COMMAND_reserve_batch)
+        MUST(buf_printf(taker->out, " %u %u", args->count, args->timeout));
     else if (id != COMMAND_quit)
         MUST(buf_printf(taker->out, " %" PRIu64, args->id));
     MUST(buf_append_str(taker->out, "\n"));
     taker->ended = id == COMMAND_quit;
-    if (id != COMMAND_put && id != COMMAND_call)
+    if (!put && id != COMMAND_call)
         return;
     bool fits = args->bytes <= TRANSCRIPT_BODY_MAX;
     if (fits && args->junk)

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: MIT
+/*
+ * join <tube> <timeout>: as queue.join, answers when nothing that was put into the tube is
+ * unfinished, with the tube's counts of how jobs ended. A tube that nobody knows has nothing
+ * unfinished and is joined at once. (The method `join` of the API can also join all tubes.)
+ *
+ * Waiting is later.c's; a client that hangs up gets the same TIMED_OUT as one whose time is over.
+ */
+#include "front/front_priv.h"
+
+#include "base/clock.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define JOIN_MAGIC 0x10120008u
+
+struct pending_join {
+    unsigned magic;
+    struct later later;
+    struct broker_waiter waiter;
+};
+
+static struct pending_join *join_of(struct later *later)
+{
+    struct pending_join *join = CONTAINER_OF(later, struct pending_join, later);
+    MAGIC_CHECK(join, JOIN_MAGIC);
+    return join;
+}
+
+static bool join_cancel(struct later *later)
+{
+    return broker_cancel(&join_of(later)->waiter);
+}
+
+static void join_answer(struct session *session, struct later *later, int why)
+{
+    if (why == 0)
+        reply_totals(session, "JOINED", &join_of(later)->waiter.totals);
+    else
+        reply_word(session, "TIMED_OUT\r\n");
+}
+
+static void join_release(struct later *later)
+{
+    struct pending_join *join = join_of(later);
+    MAGIC_WIPE(join);
+    free(join);
+}
+
+static const struct later_kind join_kind = {
+    .cancel = join_cancel, .answer = join_answer, .release = join_release};
+
+/* Any thread. */
+static void join_fire(struct broker_waiter *waiter)
+{
+    later_fire(&CONTAINER_OF(waiter, struct pending_join, waiter)->later);
+}
+
+int parse_join(struct scan *scan, struct command_args *args)
+{
+    if (scan_tube_word(scan, &args->name, &args->name_len) != 0 ||
+        scan_timeout(scan, &args->timeout) != 0)
+        return EINVAL;
+    return scan_ended(scan) ? 0 : EINVAL;
+}
+
+void do_join(struct session *session, const struct command_args *args)
+{
+    char tube[JOB_TUBE_NAME_MAX + 1];
+    snprintf(tube, sizeof(tube), "%.*s", (int)args->name_len, args->name);
+    struct pending_join *join = calloc(1, sizeof(*join));
+    if (join == NULL) {
+        reply_word(session, "OUT_OF_MEMORY\r\n");
+        return;
+    }
+    MAGIC_INIT(join, JOIN_MAGIC);
+    join->waiter.fire = join_fire;
+    later_prepare(session, &join->later, &join_kind);
+    if (broker_join_async(session->front->broker, tube, &join->waiter) != 0) {
+        reply_word(session, "OUT_OF_MEMORY\r\n");
+        later_drop(&join->later);
+        return;
+    }
+    int64_t timeout_ns = (int64_t)args->timeout * HL_SECOND;
+    later_wait(session, &join->later, clock_deadline(timeout_ns));
+    if (timeout_ns == 0)
+        later_time_out(session); /* unless it is joined already */
+}

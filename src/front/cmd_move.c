@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Jobs that nobody has reserved, from tube to tube and out of one: move, clear-tube.
+ *
+ * Both leave reserved jobs alone: what becomes of these is decided by whoever holds them.
+ */
+#include "front/front_priv.h"
+
+#include <errno.h>
+
+int parse_move(struct scan *scan, struct command_args *args)
+{
+    if (scan_u64(scan, &args->id) != 0 || scan_ended(scan) || *scan->at != ' ')
+        return EINVAL;
+    scan->at++;
+    return scan_tube(scan, &args->name, &args->name_len);
+}
+
+void do_move(struct session *session, const struct command_args *args)
+{
+    int rc = broker_move(session->front->broker, args->id, args->name, args->name_len);
+    if (rc == 0)
+        reply_word(session, "MOVED\r\n");
+    else if (rc == ENOENT)
+        reply_word(session, "NOT_FOUND\r\n");
+    else /* ENOBUFS: that tube is full; ENOMEM */
+        reply_word(session, "OUT_OF_MEMORY\r\n");
+}
+
+int parse_clear_tube(struct scan *scan, struct command_args *args)
+{
+    return parse_name(scan, args);
+}
+
+void do_clear_tube(struct session *session, const struct command_args *args)
+{
+    uint64_t cleared;
+    if (broker_clear(session->front->broker, args->name, args->name_len, &cleared) == 0)
+        reply_number(session, "CLEARED", cleared);
+    else
+        reply_word(session, "NOT_FOUND\r\n");
+}
