@@ -48,7 +48,10 @@ struct api_links {
     void (*connections)(struct api_connections *out, void *arg);
     void (*commands)(void (*visit)(const char *name, uint64_t count, void *to), void *to,
                      void *arg);
-    void *arg; /* for both */
+    /* Sets whether puts are refused. 0, also if it is so already; ESHUTDOWN: the daemon is
+     * stopping. From the doors' threads. NULL: the broker is told, and nobody else. */
+    int (*drain)(bool draining, void *arg);
+    void *arg; /* for all of them */
 };
 
 /* Starts the clock of "uptime". ENOMEM. */

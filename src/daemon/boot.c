@@ -15,6 +15,9 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/magic.h"
+#include "thr/thr.h"
+
+#include <hilera/lock.h>
 
 #include <errno.h>
 #include <stdlib.h>
@@ -60,6 +63,11 @@ static void commands_tell(void (*visit)(const char *name, uint64_t count, void *
 {
     const struct daemon *daemon = arg;
     front_each_command(daemon->front, visit, to);
+}
+
+static int draining_set(bool draining, void *arg)
+{
+    return daemon_set_draining(arg, draining);
 }
 
 /* ---- steps of the start ---- */
@@ -115,6 +123,7 @@ static int api_build(struct daemon *daemon)
                                     .pool_count = daemon->pool_count,
                                     .connections = connections_tell,
                                     .commands = commands_tell,
+                                    .drain = draining_set,
                                     .arg = daemon};
     return api_new(&daemon->api, &links);
 }
@@ -165,7 +174,10 @@ static int listeners_open(struct daemon *daemon)
 static int daemon_build(struct daemon *daemon)
 {
     const struct history_settings keep = settings_of_history(daemon->config);
-    int rc = failed(history_new(&daemon->history, &keep), "history");
+    int rc =
+        failed(hl_lock_new(&daemon->drain_lock, "drain", lock_class(LOCK_CLASS_drain)), "lock");
+    if (rc == 0)
+        rc = failed(history_new(&daemon->history, &keep), "history");
     if (rc == 0)
         rc = failed(broker_build(daemon), "broker");
     if (rc == 0)
@@ -223,7 +235,7 @@ void daemon_drain(struct daemon *daemon)
 {
     MAGIC_CHECK(daemon, DAEMON_MAGIC);
     net_stop_listening(daemon->net);
-    broker_drain(daemon->broker, true);
+    daemon_drain_for_good(daemon);
     for (size_t i = 0; i < daemon->pool_count; i++)
         worker_pool_quiesce(daemon->pool[i]);
 }
@@ -266,6 +278,7 @@ void daemon_free(struct daemon **daemon_p)
     free(daemon->pool);
     broker_free(&daemon->broker);
     history_free(&daemon->history);
+    hl_lock_free(&daemon->drain_lock);
     MAGIC_WIPE(daemon);
     free(daemon);
 }

@@ -135,6 +135,9 @@ struct daemon {
     struct api *api;
     struct front *front;
     struct net *net;
+    hl_lock *drain_lock; /* NULL: not built that far */
+    bool draining;       /* covered by drain_lock, with the next */
+    bool stopping;
 };
 
 /* Builds and starts all of it. Any errno: what failed was logged, nothing is left running. */
@@ -150,18 +153,26 @@ void daemon_finish(struct daemon *daemon, int64_t grace_ns);
 void daemon_hurry(struct daemon *daemon);
 void daemon_free(struct daemon **daemon);
 
+/* ---- drain.c ---- */
+
+/* Whether puts are refused; idempotent. ESHUTDOWN: the daemon is stopping, so they stay refused.
+ * From any thread. */
+int daemon_set_draining(struct daemon *daemon, bool draining);
+/* The stop's: puts are refused, and nothing changes that any more. */
+void daemon_drain_for_good(struct daemon *daemon);
+
 /* ---- signals.c: the main thread's life between start and stop ---- */
 
 /* The signals the main thread waits for, which process_signals blocks. */
 #define SIGNALS_AWAITED                                                                            \
     {                                                                                              \
-        SIGTERM, SIGINT, SIGHUP, SIGQUIT                                                           \
+        SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGUSR1                                                  \
     }
 
 /*
- * Waits for signals until the daemon has finished its jobs: SIGQUIT prints the threads; the first
- * of the others begins the stop, a second one ends its patience. An errno: a descriptor or the
- * stopping thread could not be had; nothing was stopped then.
+ * Waits for signals until the daemon has finished its jobs: SIGQUIT prints the threads, SIGUSR1
+ * drains; the first of the others begins the stop, a second one ends its patience. An errno: a
+ * descriptor or the stopping thread could not be had; nothing was stopped then.
  */
 int signals_serve(struct daemon *daemon);
 

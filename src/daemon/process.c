@@ -44,7 +44,7 @@ void process_signals(void)
     sigemptyset(&blocked);
     /* Ignored by an ancestor, they would be ignored here and in every handler's process too; and
      * with SIGCHLD ignored no exit status could be collected. */
-    static const int inherited[] = {SIGCHLD, SIGALRM, SIGUSR1, SIGUSR2, SIGTTIN, SIGTTOU, SIGTSTP};
+    static const int inherited[] = {SIGCHLD, SIGALRM, SIGUSR2, SIGTTIN, SIGTTOU, SIGTSTP};
     for (size_t i = 0; i < sizeof(inherited) / sizeof(inherited[0]); i++)
         MUST(sigaction(inherited[i], &action, NULL));
     for (size_t i = 0; i < sizeof(awaited) / sizeof(awaited[0]); i++) {

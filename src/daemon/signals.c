@@ -81,10 +81,14 @@ static int wait_once(struct server *server, bool *finished)
     struct signalfd_siginfo info;
     if (fds[0].revents == 0 || read(server->signal_fd, &info, sizeof(info)) != sizeof(info))
         return 0;
-    if (info.ssi_signo == SIGQUIT)
+    if (info.ssi_signo == SIGQUIT) {
         threads_log();
-    else
+    } else if (info.ssi_signo == SIGUSR1) {
+        log_notice("SIGUSR1: asks to drain");
+        (void)daemon_set_draining(server->daemon, true); /* a stop has done it already */
+    } else {
         stop_asked(server, (int)info.ssi_signo);
+    }
     return 0;
 }
 

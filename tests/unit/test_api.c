@@ -159,8 +159,8 @@ END_TEST
 START_TEST(methods_lists_every_one)
 {
     char *text = ask("methods", "{}", 0);
-    static const char *const names[] = {"ping", "methods", "show",   "wait",
-                                        "join", "stats",   "threads"};
+    static const char *const names[] = {"ping",  "methods", "show",    "wait",   "join",
+                                        "stats", "drain",   "undrain", "threads"};
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         char part[64];
         snprintf(part, sizeof(part), "{\"name\":\"%s\",\"summary\":\"", names[i]);
@@ -234,6 +234,21 @@ START_TEST(stats_have_every_group)
     has(text, "\"pools\":[]");
     has(text, "\"history\":{\"count\":1,");
     free(text);
+}
+END_TEST
+
+START_TEST(draining_is_set_and_taken_back)
+{
+    (void)put("t", 0, "x");
+    for (int round = 0; round < 2; round++) {
+        answers("drain", "{}", 0, "{\"draining\":true,\"unfinished\":1}");
+        ck_assert(broker_is_draining(served.broker));
+    }
+    answers("stats", "{}", 0, "\"draining\":true");
+    for (int round = 0; round < 2; round++) {
+        answers("undrain", "{}", 0, "{\"draining\":false,\"unfinished\":1}");
+        ck_assert(!broker_is_draining(served.broker));
+    }
 }
 END_TEST
 
@@ -359,6 +374,7 @@ int main(void)
     tcase_add_test(methods, show_tells_of_a_job_on_its_way);
     tcase_add_test(methods, show_tells_of_a_finished_job);
     tcase_add_test(methods, stats_have_every_group);
+    tcase_add_test(methods, draining_is_set_and_taken_back);
     tcase_add_test(methods, threads_are_listed);
     suite_add_tcase(suite, methods);
 
