@@ -83,7 +83,7 @@ static int64_t due_some(struct broker *broker)
         if (alarm->kind == ALARM_TUBE)
             tube_due(CONTAINER_OF(alarm, struct broker_tube, alarm), now);
         else
-            holder_due(CONTAINER_OF(alarm, struct broker_holder, alarm), now);
+            holder_due(CONTAINER_OF(alarm, struct holder_rare, alarm)->holder, now);
     }
     return now;
 }

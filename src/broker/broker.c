@@ -56,7 +56,8 @@ int broker_new(struct broker **out, const struct broker_options *options)
     queue_core_init(&broker->all, broker->domain,
                     &(struct queue_core_options){.name = "all tubes"});
     broker_lock(broker);
-    rc = holder_start(&broker->tokens, broker);
+    holder_start(&broker->tokens, broker);
+    rc = holder_rare_need(&broker->tokens);
     if (rc == 0)
         rc = tube_need(broker, JOB_TUBE_DEFAULT, sizeof(JOB_TUBE_DEFAULT) - 1, &broker->fallback);
     broker_unlock(broker);

@@ -263,31 +263,14 @@ struct broker_reserver {
     struct queue_wait wait;
 };
 
-/* An entry of the broker's only heap of deadlines; see broker/alarm.c. */
-struct broker_alarm {
-    int64_t at_ns;   /* CLOCK_NEVER: not in the heap */
-    uint64_t number; /* in order of making; decides between equal times */
-    size_t pos;
-    int kind;
-};
-
 struct broker_holder {
     unsigned magic;
     bool producer, worker; /* it did put; it did reserve */
-    bool with_token;       /* what it waits for */
     struct broker *broker;
-    struct broker_alarm alarm; /* the earliest of what it has to be told of */
-    struct heap leases;        /* the jobs it holds, by the end of their TTR */
     uint32_t watch_count, watch_cap;
     struct queue_core **watched; /* the tubes' cores, in order of watching */
     struct queue_core *first_watched;
-    struct queue_link *links; /* as many as are watched, made by the first wait */
-    uint32_t link_cap;
-    struct queue_link first_link;
-    struct broker_reserver *reserver;   /* NULL: it doesn't wait */
-    int64_t timeout_ns;                 /* when the wait is over */
-    uint64_t matched_id, matched_token; /* a job that finish has not handed out yet */
-    struct job_rare *spare;             /* for the lease of the next match */
+    struct holder_rare *rare; /* its leases and its wait; NULL: it never reserved */
 };
 
 /* Watches the tube "default". ENOMEM. */

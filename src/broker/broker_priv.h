@@ -12,7 +12,7 @@
  *   ready     tube->ready (a queue core)  by priority, id
  *   delayed   tube->delayed               by deadline
  *   buried    tube->buried                by order of burial
- *   reserved  holder->leases              by the end of its TTR; those under a token in
+ *   reserved  holder->rare->leases        by the end of its TTR; those under a token in
  *                                         broker->tokens; those of sinks in none
  *
  * One heap of deadlines: each tube and each holder has one alarm, set to the earliest thing that
@@ -36,11 +36,36 @@
 #define BROKER_TUBE_MAGIC 0xb40ce47bu
 #define BROKER_SINK_MAGIC 0xb40ce451u
 #define BROKER_HOLDER_MAGIC 0xb40ce401u
+#define HOLDER_RARE_MAGIC 0xb40ce4a4u
 
 /* Jobs a walk handles before it lets others have the lock: about 50 microseconds of work. */
 #define BROKER_WALK_MAX 256
 
 #define BROKER_SPARES_MAX 64 /* about 7 KiB */
+
+/* An entry of the broker's only heap of deadlines; see alarm.c. */
+struct broker_alarm {
+    int64_t at_ns;   /* CLOCK_NEVER: not in the heap */
+    uint64_t number; /* in order of making; decides between equal times */
+    size_t pos;
+    int kind;
+};
+
+/* What a holder has that reserves, or did. */
+struct holder_rare {
+    unsigned magic;
+    bool with_token; /* what it waits for */
+    struct broker_holder *holder;
+    struct broker_alarm alarm; /* the earliest of what it has to be told of */
+    struct heap leases;        /* the jobs it holds, by the end of their TTR */
+    uint32_t link_cap;
+    struct queue_link *links; /* as many as are watched, made by the first wait */
+    struct queue_link first_link;
+    struct broker_reserver *reserver;   /* NULL: it doesn't wait */
+    int64_t timeout_ns;                 /* when the wait is over */
+    uint64_t matched_id, matched_token; /* a job that finish has not handed out yet */
+    struct job_rare *spare;             /* for the lease of the next match */
+};
 
 enum { ALARM_TUBE, ALARM_HOLDER };
 
@@ -183,7 +208,13 @@ void reserver_unlined(struct broker_holder *holder);
 bool reserver_lined(const struct broker_holder *holder);
 
 /* holder.c, all [held] */
-int holder_start(struct broker_holder *holder, struct broker *broker);
+void holder_start(struct broker_holder *holder, struct broker *broker);
+/* Makes holder->rare if there is none. ENOMEM. */
+int holder_rare_need(struct broker_holder *holder);
+static inline bool holder_holds(const struct broker_holder *holder)
+{
+    return holder->rare != NULL && holder->rare->leases.len > 0;
+}
 void holder_alarm_update(struct broker_holder *holder);
 /* Does one thing that is due now. */
 void holder_due(struct broker_holder *holder, int64_t now_ns);

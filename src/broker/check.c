@@ -34,7 +34,7 @@ static bool job_valid(const struct broker *broker, const struct job *job)
         break;
     case JOB_IN_LEASES:
         if (leased && job->rare->holder != NULL)
-            heap = &job->rare->holder->leases;
+            heap = &job->rare->holder->rare->leases;
         break;
     case JOB_IN_NONE:
         break;
@@ -93,9 +93,9 @@ static bool alarms_valid(const struct broker *broker)
             return false;
         if (alarm->kind != ALARM_HOLDER)
             continue;
-        const struct broker_holder *holder = CONTAINER_OF(alarm, struct broker_holder, alarm);
-        const struct job *soonest = heap_first(&holder->leases);
-        if (!heap_valid(&holder->leases) ||
+        const struct broker_holder *holder = CONTAINER_OF(alarm, struct holder_rare, alarm)->holder;
+        const struct job *soonest = heap_first(&holder->rare->leases);
+        if (!heap_valid(&holder->rare->leases) ||
             (soonest != NULL && alarm->at_ns > soonest->rare->key_ns))
             return false;
     }
@@ -108,7 +108,7 @@ static bool lease_valid(const struct job *job)
     if (job->state != JOB_RESERVED || job->settling || job->rare->holder == NULL)
         return true;
     const struct broker_holder *holder = job->rare->holder;
-    return job->rare->key_ns == CLOCK_NEVER || holder->alarm.pos != HEAP_NOWHERE;
+    return job->rare->key_ns == CLOCK_NEVER || holder->rare->alarm.pos != HEAP_NOWHERE;
 }
 
 static bool tube_valid(const struct broker *broker, const struct broker_tube *tube)

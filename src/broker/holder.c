@@ -3,8 +3,9 @@
  * Holders: what the broker knows of a connection, from its first command to its end, and what time
  * does to it. Waiting is in reserve.c, leases are in lease.c.
  *
- * Most connections watch one tube and hold few jobs, so one watched tube and one link are in place
- * and everything else is allocated when it is needed.
+ * Most connections watch one tube, so one watched tube is in place and all else is allocated when
+ * it is needed: an idle connection, or one that only puts, has neither leases nor a place in line
+ * (struct holder_rare).
  */
 #include "base/clock.h"
 #include "broker/broker_priv.h"
@@ -13,27 +14,58 @@
 #include <stdlib.h>
 #include <string.h>
 
-int holder_start(struct broker_holder *holder, struct broker *broker)
+void holder_start(struct broker_holder *holder, struct broker *broker)
 {
     memset(holder, 0, sizeof(*holder));
-    int rc = alarm_init(broker, &holder->alarm, ALARM_HOLDER);
-    if (rc != 0)
-        return rc;
     MAGIC_INIT(holder, BROKER_HOLDER_MAGIC);
     holder->broker = broker;
-    heap_init(&holder->leases, job_key_less, NULL, job_moved);
     holder->watched = &holder->first_watched;
     holder->watch_cap = 1;
-    holder->links = &holder->first_link;
-    holder->link_cap = 1;
+}
+
+int holder_rare_need(struct broker_holder *holder)
+{
+    if (holder->rare != NULL)
+        return 0;
+    struct holder_rare *rare = calloc(1, sizeof(*rare));
+    if (rare == NULL)
+        return ENOMEM;
+    int rc = alarm_init(holder->broker, &rare->alarm, ALARM_HOLDER);
+    if (rc != 0) {
+        free(rare);
+        return rc;
+    }
+    MAGIC_INIT(rare, HOLDER_RARE_MAGIC);
+    rare->holder = holder;
+    heap_init(&rare->leases, job_key_less, NULL, job_moved);
+    rare->links = &rare->first_link;
+    rare->link_cap = 1;
+    holder->rare = rare;
     return 0;
+}
+
+static void rare_free(struct broker *broker, struct holder_rare **rare)
+{
+    if (*rare == NULL)
+        return;
+    struct holder_rare *mine;
+    MAGIC_TAKE(mine, rare, HOLDER_RARE_MAGIC);
+    ASSERT(mine->leases.len == 0 && mine->leases.promised == 0);
+    alarm_fini(broker, &mine->alarm);
+    heap_fini(&mine->leases);
+    if (mine->links != &mine->first_link)
+        free(mine->links);
+    job_rare_free(&mine->spare);
+    MAGIC_WIPE(mine);
+    free(mine);
 }
 
 void holder_stop(struct broker_holder *holder)
 {
-    ASSERT(holder->leases.len == 0 && holder->leases.promised == 0 && holder->watch_count == 0);
-    alarm_fini(holder->broker, &holder->alarm);
-    heap_fini(&holder->leases);
+    ASSERT(holder->watch_count == 0);
+    rare_free(holder->broker, &holder->rare);
+    if (holder->watched != &holder->first_watched)
+        free(holder->watched);
     MAGIC_WIPE(holder);
 }
 
@@ -41,15 +73,15 @@ void holder_stop(struct broker_holder *holder)
 
 void holder_alarm_update(struct broker_holder *holder)
 {
-    const struct job *soonest = heap_first(&holder->leases);
+    const struct job *soonest = heap_first(&holder->rare->leases);
     int64_t at_ns = soonest != NULL ? soonest->rare->key_ns : CLOCK_NEVER;
     if (reserver_lined(holder)) {
         if (soonest != NULL && at_ns != CLOCK_NEVER)
             at_ns -= BROKER_MARGIN_NS;
-        if (holder->timeout_ns < at_ns)
-            at_ns = holder->timeout_ns;
+        if (holder->rare->timeout_ns < at_ns)
+            at_ns = holder->rare->timeout_ns;
     }
-    alarm_set(holder->broker, &holder->alarm, at_ns);
+    alarm_set(holder->broker, &holder->rare->alarm, at_ns);
 }
 
 static void lease_expire(struct broker_holder *holder, struct job *job)
@@ -64,10 +96,10 @@ static void lease_expire(struct broker_holder *holder, struct job *job)
 void holder_due(struct broker_holder *holder, int64_t now_ns)
 {
     MAGIC_CHECK(holder, BROKER_HOLDER_MAGIC);
-    struct job *soonest = heap_first(&holder->leases);
+    struct job *soonest = heap_first(&holder->rare->leases);
     if (reserver_lined(holder)) {
         bool soon = soonest != NULL && soonest->rare->key_ns - BROKER_MARGIN_NS <= now_ns;
-        queue_wait_make_ready(holder->broker->domain, &holder->reserver->wait,
+        queue_wait_make_ready(holder->broker->domain, &holder->rare->reserver->wait,
                               soon ? ETIME : ETIMEDOUT);
         reserver_unlined(holder);
         return;
@@ -136,7 +168,7 @@ static void watch_remove(struct broker_holder *holder, uint32_t index)
 int broker_watch(struct broker_holder *holder, const char *name, size_t len, size_t *count)
 {
     MAGIC_CHECK(holder, BROKER_HOLDER_MAGIC);
-    ASSERT(holder->reserver == NULL);
+    ASSERT(!broker_is_reserving(holder));
     int rc = job_tube_name_check(name, len);
     if (rc != 0)
         return rc;
@@ -150,7 +182,7 @@ int broker_watch(struct broker_holder *holder, const char *name, size_t len, siz
 int broker_ignore(struct broker_holder *holder, const char *name, size_t len, size_t *count)
 {
     MAGIC_CHECK(holder, BROKER_HOLDER_MAGIC);
-    ASSERT(holder->reserver == NULL);
+    ASSERT(!broker_is_reserving(holder));
     int rc = 0;
     broker_lock(holder->broker);
     const struct broker_tube *tube = tube_find(holder->broker, name, len);
@@ -184,12 +216,10 @@ const char *broker_watch_name(const struct broker_holder *holder, size_t index)
 int broker_holder_init(struct broker_holder *holder, struct broker *broker)
 {
     broker_lock(broker);
-    int rc = holder_start(holder, broker);
-    if (rc == 0) {
-        rc = watch_add(holder, JOB_TUBE_DEFAULT, sizeof(JOB_TUBE_DEFAULT) - 1);
-        if (rc != 0)
-            holder_stop(holder);
-    }
+    holder_start(holder, broker);
+    int rc = watch_add(holder, JOB_TUBE_DEFAULT, sizeof(JOB_TUBE_DEFAULT) - 1);
+    if (rc != 0)
+        holder_stop(holder);
     broker_unlock(broker);
     return rc;
 }
@@ -208,9 +238,10 @@ void broker_holder_produces(struct broker_holder *holder)
 /* [held] A lease with a token that was matched and never handed out: nobody knows the token. */
 static void undelivered_return(struct broker_holder *holder)
 {
+    const struct holder_rare *rare = holder->rare;
     struct job *job;
-    if (holder->matched_token == 0 || !holder->with_token ||
-        lease_find(holder, holder->matched_id, holder->matched_token, &job) != 0)
+    if (rare->matched_token == 0 || !rare->with_token ||
+        lease_find(holder, rare->matched_id, rare->matched_token, &job) != 0)
         return;
     lease_end(job);
     lease_give_back(job);
@@ -219,31 +250,49 @@ static void undelivered_return(struct broker_holder *holder)
 /* [held] true: the reserver is its owner's again. */
 static bool reserve_abandon(struct broker_holder *holder)
 {
-    struct broker_reserver *reserver = holder->reserver;
-    if (reserver == NULL)
+    if (!broker_is_reserving(holder))
         return true;
-    if (queue_wait_cancel(&reserver->wait)) {
+    struct broker_reserver *reserver = holder->rare->reserver;
+    bool cancelled = queue_wait_cancel(&reserver->wait);
+    if (cancelled)
         reserver_unlined(holder);
-        holder->reserver = NULL;
-        return true;
-    }
-    undelivered_return(holder);
-    holder->reserver = NULL;
-    return false;
+    else
+        undelivered_return(holder);
+    holder->rare->reserver = NULL;
+    return cancelled;
 }
 
-/* [held] Returns and unwatches a part of it; whether that was all. */
+static int by_rank(const void *a, const void *b)
+{
+    const struct job *one = *(struct job *const *)a, *two = *(struct job *const *)b;
+    return job_ready_less(one, two, NULL) ? -1 : 1;
+}
+
+/* [held] Gives a part of the leases back, the best job first, for the first in line takes it. */
+static void return_some(struct broker_holder *holder)
+{
+    struct job *jobs[BROKER_WALK_MAX];
+    size_t count = 0;
+    while (count < BROKER_WALK_MAX && holder->rare->leases.len > 0) {
+        jobs[count] = heap_any(&holder->rare->leases);
+        lease_end(jobs[count++]);
+    }
+    qsort(jobs, count, sizeof(jobs[0]), by_rank);
+    for (size_t i = 0; i < count; i++)
+        lease_give_back(jobs[i]);
+}
+
+/* [held] Returns or unwatches a part of it; whether that was all. */
 static bool leave_some(struct broker_holder *holder)
 {
+    if (holder_holds(holder)) {
+        return_some(holder);
+        return false;
+    }
     for (int i = 0; i < BROKER_WALK_MAX; i++) {
-        if (holder->leases.len > 0) {
-            struct job *job = heap_first(&holder->leases); /* by the end of their TTR */
-            lease_end(job);
-            lease_give_back(job);
-        } else if (holder->watch_count > 0)
-            watch_remove(holder, holder->watch_count - 1);
-        else
+        if (holder->watch_count == 0)
             return true;
+        watch_remove(holder, holder->watch_count - 1);
     }
     return false;
 }
@@ -262,10 +311,5 @@ bool broker_holder_fini(struct broker_holder *holder)
     broker->stats.workers -= holder->worker;
     holder_stop(holder);
     broker_unlock(broker);
-    if (holder->watched != &holder->first_watched)
-        free(holder->watched);
-    if (holder->links != &holder->first_link)
-        free(holder->links);
-    job_rare_free(&holder->spare);
     return mine;
 }

@@ -25,7 +25,7 @@ void lease_begin(struct job *job, struct broker_holder *holder)
     rare->holder = holder;
     if (holder == NULL)
         return;
-    MUST(heap_insert(&holder->leases, job));
+    MUST(heap_insert(&holder->rare->leases, job));
     holder_alarm_update(holder);
 }
 
@@ -38,7 +38,7 @@ void lease_end(struct job *job)
     rare->holder = NULL;
     if (holder == NULL)
         return;
-    heap_remove(&holder->leases, job->pos);
+    heap_remove(&holder->rare->leases, job->pos);
     holder_alarm_update(holder);
 }
 
@@ -108,7 +108,7 @@ int broker_touch(struct broker_holder *holder, uint64_t id, uint64_t token)
     if (rc == 0) {
         struct broker_holder *owner = job->rare->holder;
         job->rare->key_ns = clock_deadline(job_ttr_ns(job));
-        heap_update(&owner->leases, job->pos);
+        heap_update(&owner->rare->leases, job->pos);
         holder_alarm_update(owner);
     }
     broker_unlock(broker);

@@ -27,7 +27,7 @@ static struct broker_holder *lease_owner(struct broker_holder *holder, bool with
 
 bool reserver_lined(const struct broker_holder *holder)
 {
-    return holder->reserver != NULL && holder->reserver->wait.state == QUEUE_WAIT_LINED;
+    return broker_is_reserving(holder) && holder->rare->reserver->wait.state == QUEUE_WAIT_LINED;
 }
 
 void reserver_fired(struct queue_wait *wait)
@@ -48,7 +48,7 @@ static void waiting_add(struct broker_holder *holder, int by)
 void reserver_unlined(struct broker_holder *holder)
 {
     waiting_add(holder, -1);
-    heap_unpromise(&lease_owner(holder, holder->with_token)->leases);
+    heap_unpromise(&lease_owner(holder, holder->rare->with_token)->rare->leases);
     holder_alarm_update(holder);
 }
 
@@ -58,26 +58,26 @@ void reserver_given(struct queue_wait *wait, struct job *job)
     MAGIC_CHECK(holder, BROKER_HOLDER_MAGIC);
     reserver_unlined(holder);
     if (job->rare == NULL) {
-        job->rare = holder->spare;
-        holder->spare = NULL;
+        job->rare = holder->rare->spare;
+        holder->rare->spare = NULL;
     }
-    lease_begin(job, lease_owner(holder, holder->with_token));
-    holder->matched_id = job->id;
-    holder->matched_token = job->rare->token;
+    lease_begin(job, lease_owner(holder, holder->rare->with_token));
+    holder->rare->matched_id = job->id;
+    holder->rare->matched_token = job->rare->token;
 }
 
 /* [held] */
 static int links_room(struct broker_holder *holder)
 {
-    if (holder->watch_count <= holder->link_cap)
+    if (holder->watch_count <= holder->rare->link_cap)
         return 0;
     struct queue_link *links = calloc(holder->watch_cap, sizeof(*links));
     if (links == NULL)
         return ENOMEM;
-    if (holder->links != &holder->first_link)
-        free(holder->links);
-    holder->links = links;
-    holder->link_cap = holder->watch_cap;
+    if (holder->rare->links != &holder->rare->first_link)
+        free(holder->rare->links);
+    holder->rare->links = links;
+    holder->rare->link_cap = holder->watch_cap;
     return 0;
 }
 
@@ -87,15 +87,15 @@ static int line_up(struct broker_holder *holder, struct broker_reserver *reserve
     int rc = links_room(holder);
     if (rc != 0)
         return rc;
-    heap_promise(&lease_owner(holder, with_token)->leases);
-    memset(holder->links, 0, holder->watch_count * sizeof(*holder->links));
+    heap_promise(&lease_owner(holder, with_token)->rare->leases);
+    memset(holder->rare->links, 0, holder->watch_count * sizeof(*holder->rare->links));
     memset(&reserver->wait, 0, sizeof(reserver->wait));
     reserver->wait.fire = reserver_fired;
     reserver->holder = holder;
-    holder->reserver = reserver;
-    holder->with_token = with_token;
-    holder->matched_id = holder->matched_token = 0;
-    queue_wait_get(&reserver->wait, holder->watched, holder->links, holder->watch_count);
+    holder->rare->reserver = reserver;
+    holder->rare->with_token = with_token;
+    holder->rare->matched_id = holder->rare->matched_token = 0;
+    queue_wait_get(&reserver->wait, holder->watched, holder->rare->links, holder->watch_count);
     waiting_add(holder, 1);
     holder_alarm_update(holder);
     return EINPROGRESS;
@@ -107,22 +107,22 @@ static int line_up(struct broker_holder *holder, struct broker_reserver *reserve
 static int lease_room(struct broker_holder *holder, bool with_token)
 {
     uint64_t held_max = holder->broker->options.held_max;
-    if (held_max != 0 && !with_token && holder->leases.len >= held_max)
+    if (held_max != 0 && !with_token && holder->rare->leases.len >= held_max)
         return EDQUOT;
-    if (holder->spare == NULL) {
-        holder->spare = spare_take(holder->broker);
-        if (holder->spare == NULL)
+    if (holder->rare->spare == NULL) {
+        holder->rare->spare = spare_take(holder->broker);
+        if (holder->rare->spare == NULL)
             return ENOMEM;
     }
-    return heap_reserve(&lease_owner(holder, with_token)->leases, 1);
+    return heap_reserve(&lease_owner(holder, with_token)->rare->leases, 1);
 }
 
 /* [held] After lease_room; the job is in no container. */
 static void reserve_job(struct broker_holder *holder, struct job *job, bool with_token)
 {
     if (job->rare == NULL) {
-        job->rare = holder->spare;
-        holder->spare = NULL;
+        job->rare = holder->rare->spare;
+        holder->rare->spare = NULL;
     }
     lease_begin(job, lease_owner(holder, with_token));
 }
@@ -130,7 +130,7 @@ static void reserve_job(struct broker_holder *holder, struct job *job, bool with
 /* [held] ETIME or ETIMEDOUT, when no job is ready. */
 static int why_not(const struct broker_holder *holder)
 {
-    const struct job *soonest = heap_first(&holder->leases);
+    const struct job *soonest = heap_first(&holder->rare->leases);
     bool soon = soonest != NULL && soonest->rare->key_ns - BROKER_MARGIN_NS <= clock_now_ns();
     return soon ? ETIME : ETIMEDOUT;
 }
@@ -151,11 +151,13 @@ static int reserve_now(struct broker_holder *holder, bool with_token, struct bro
     return 0;
 }
 
-static void holder_works(struct broker_holder *holder)
+/* [held] It is a worker from now on. ENOMEM. */
+static int holder_works(struct broker_holder *holder)
 {
     if (!holder->worker)
         holder->broker->stats.workers++;
     holder->worker = true;
+    return holder_rare_need(holder);
 }
 
 /* [held] */
@@ -163,7 +165,8 @@ static int reserve_or_wait(struct broker_holder *holder, struct broker_reserver 
                            bool with_token, struct broker_lease *lease)
 {
     int rc = reserve_now(holder, with_token, lease);
-    if (rc == ETIMEDOUT && holder->timeout_ns > 0 && holder->timeout_ns > clock_now_ns())
+    if (rc == ETIMEDOUT && holder->rare->timeout_ns > 0 &&
+        holder->rare->timeout_ns > clock_now_ns())
         rc = line_up(holder, reserver, with_token);
     return rc;
 }
@@ -172,12 +175,14 @@ int broker_reserve(struct broker_holder *holder, struct broker_reserver *reserve
                    int64_t timeout_ns, unsigned flags, struct broker_lease *lease)
 {
     MAGIC_CHECK(holder, BROKER_HOLDER_MAGIC);
-    ASSERT(holder->reserver == NULL);
+    ASSERT(!broker_is_reserving(holder));
     struct broker *broker = holder->broker;
     broker_lock(broker);
-    holder_works(holder);
-    holder->timeout_ns = timeout_ns <= 0 ? 0 : clock_deadline(timeout_ns);
-    int rc = reserve_or_wait(holder, reserver, (flags & BROKER_WITH_TOKEN) != 0, lease);
+    int rc = holder_works(holder);
+    if (rc == 0) {
+        holder->rare->timeout_ns = timeout_ns <= 0 ? 0 : clock_deadline(timeout_ns);
+        rc = reserve_or_wait(holder, reserver, (flags & BROKER_WITH_TOKEN) != 0, lease);
+    }
     broker_unlock(broker);
     return rc;
 }
@@ -185,9 +190,9 @@ int broker_reserve(struct broker_holder *holder, struct broker_reserver *reserve
 /* [held] The job that was matched, if its lease is still in force. */
 static struct job *matched_job(struct broker_holder *holder)
 {
-    struct job *job = idtable_get(&holder->broker->jobs, holder->matched_id);
+    struct job *job = idtable_get(&holder->broker->jobs, holder->rare->matched_id);
     bool mine = job != NULL && job->state == JOB_RESERVED && !job->settling &&
-                job->rare->token == holder->matched_token;
+                job->rare->token == holder->rare->matched_token;
     return mine ? job : NULL;
 }
 
@@ -195,19 +200,19 @@ int broker_reserve_finish(struct broker_holder *holder, struct broker_lease *lea
 {
     MAGIC_CHECK(holder, BROKER_HOLDER_MAGIC);
     struct broker *broker = holder->broker;
-    struct broker_reserver *reserver = holder->reserver;
-    ASSERT(reserver != NULL);
+    ASSERT(broker_is_reserving(holder));
+    struct broker_reserver *reserver = holder->rare->reserver;
     broker_lock(broker);
     ASSERT(reserver->wait.state == QUEUE_WAIT_READY);
     int rc = reserver->wait.result;
-    holder->reserver = NULL;
+    holder->rare->reserver = NULL;
     if (rc == 0) {
         struct job *job = matched_job(holder);
-        holder->matched_id = holder->matched_token = 0;
+        holder->rare->matched_id = holder->rare->matched_token = 0;
         if (job != NULL)
             lease_fill(job, lease);
         else
-            rc = reserve_or_wait(holder, reserver, holder->with_token, lease);
+            rc = reserve_or_wait(holder, reserver, holder->rare->with_token, lease);
     }
     broker_unlock(broker);
     return rc;
@@ -216,13 +221,13 @@ int broker_reserve_finish(struct broker_holder *holder, struct broker_lease *lea
 bool broker_reserve_cancel(struct broker_holder *holder)
 {
     MAGIC_CHECK(holder, BROKER_HOLDER_MAGIC);
-    if (holder->reserver == NULL)
+    if (!broker_is_reserving(holder))
         return false;
     broker_lock(holder->broker);
-    bool cancelled = queue_wait_cancel(&holder->reserver->wait);
+    bool cancelled = queue_wait_cancel(&holder->rare->reserver->wait);
     if (cancelled) {
         reserver_unlined(holder);
-        holder->reserver = NULL;
+        holder->rare->reserver = NULL;
     }
     broker_unlock(holder->broker);
     return cancelled;
@@ -231,7 +236,7 @@ bool broker_reserve_cancel(struct broker_holder *holder)
 bool broker_is_reserving(const struct broker_holder *holder)
 {
     MAGIC_CHECK(holder, BROKER_HOLDER_MAGIC);
-    return holder->reserver != NULL;
+    return holder->rare != NULL && holder->rare->reserver != NULL;
 }
 
 int broker_reserve_batch(struct broker_holder *holder, size_t max, unsigned flags,
@@ -240,9 +245,8 @@ int broker_reserve_batch(struct broker_holder *holder, size_t max, unsigned flag
     MAGIC_CHECK(holder, BROKER_HOLDER_MAGIC);
     struct broker *broker = holder->broker;
     size_t got = 0;
-    int rc = 0;
     broker_lock(broker);
-    holder_works(holder);
+    int rc = holder_works(holder);
     while (got < max && rc == 0) {
         rc = reserve_now(holder, (flags & BROKER_WITH_TOKEN) != 0, &leases[got]);
         if (rc != 0)
@@ -282,8 +286,9 @@ int broker_reserve_job(struct broker_holder *holder, uint64_t id, unsigned flags
 {
     MAGIC_CHECK(holder, BROKER_HOLDER_MAGIC);
     broker_lock(holder->broker);
-    holder_works(holder);
-    int rc = reserve_by_id(holder, id, (flags & BROKER_WITH_TOKEN) != 0, lease);
+    int rc = holder_works(holder);
+    if (rc == 0)
+        rc = reserve_by_id(holder, id, (flags & BROKER_WITH_TOKEN) != 0, lease);
     broker_unlock(holder->broker);
     return rc;
 }

@@ -271,11 +271,34 @@ void conn_settle(struct conn *conn)
 
 static void conn_timer_fired(struct loop_timer *timer)
 {
-    struct conn *conn = CONTAINER_OF(timer, struct conn, timer);
+    struct conn *conn = CONTAINER_OF(timer, struct conn_timer, timer)->conn;
     MAGIC_CHECK(conn, CONN_MAGIC);
     if (conn->loop->net->protocol->timeout != NULL)
         conn->loop->net->protocol->timeout(conn->session);
     conn_settle(conn);
+}
+
+/* Few connections ever need it. ENOMEM. */
+static int conn_timer_make(struct conn *conn)
+{
+    conn->timer = calloc(1, sizeof(*conn->timer)); /* no magic: never leaves the connection */
+    if (conn->timer == NULL)
+        return ENOMEM;
+    conn->timer->conn = conn;
+    timer_init(&conn->timer->timer, conn_timer_fired);
+    return 0;
+}
+
+void conn_timer_set(struct conn *conn, int64_t deadline_ns)
+{
+    MAGIC_CHECK(conn, CONN_MAGIC);
+    int rc = 0;
+    if (conn->timer == NULL && deadline_ns != CLOCK_NEVER)
+        rc = conn_timer_make(conn);
+    if (rc == 0 && conn->timer != NULL)
+        rc = timer_set(conn->loop, &conn->timer->timer, deadline_ns);
+    if (rc != 0)
+        conn->broken = true;
 }
 
 static struct conn *conn_make(struct loop *loop, int fd)
@@ -289,7 +312,6 @@ static struct conn *conn_make(struct loop *loop, int fd)
     conn->id = ++loop->last_id;
     list_node_init(&conn->node);
     list_node_init(&conn->ready);
-    timer_init(&conn->timer, conn_timer_fired);
     if (idmap_put(&loop->ids, conn->id, conn) != 0) {
         MAGIC_WIPE(conn);
         free(conn);
@@ -306,7 +328,9 @@ static void conn_destroy(struct conn *conn)
     struct loop *loop = conn->loop;
     if (conn->interest != 0)
         (void)event_del(&conn->event);
-    (void)timer_set(loop, &conn->timer, CLOCK_NEVER);
+    if (conn->timer != NULL)
+        (void)timer_set(loop, &conn->timer->timer, CLOCK_NEVER);
+    free(conn->timer);
     list_remove(&conn->ready);
     list_remove(&conn->node);
     (void)idmap_remove(&loop->ids, conn->id);

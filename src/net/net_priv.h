@@ -154,6 +154,11 @@ static inline void loop_awake(struct loop *loop)
 
 #define CONN_MAGIC 0xc0222e02u
 
+struct conn_timer {
+    struct loop_timer timer;
+    struct conn *conn;
+};
+
 struct conn {
     unsigned magic;
     int fd;
@@ -176,7 +181,7 @@ struct conn {
     struct buf pending; /* input not executed yet */
     char *sink;         /* conn_receive */
     size_t sink_left;
-    struct loop_timer timer;
+    struct conn_timer *timer; /* NULL: it was never set */
     max_align_t session[];
 };
 

@@ -103,13 +103,6 @@ void conn_finish(struct conn *conn)
     conn->finishing = true;
 }
 
-void conn_timer_set(struct conn *conn, int64_t deadline_ns)
-{
-    MAGIC_CHECK(conn, CONN_MAGIC);
-    if (timer_set(conn->loop, &conn->timer, deadline_ns) != 0)
-        conn->broken = true;
-}
-
 unsigned conn_loop_index(const struct conn *conn)
 {
     MAGIC_CHECK(conn, CONN_MAGIC);

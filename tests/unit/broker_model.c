@@ -22,7 +22,13 @@ void model_init(void)
 void model_connect(int conn)
 {
     // Tube 0 is "default".
-    model.conn[conn] = (struct model_conn){.watch_count = 1, .number = ++model.last_number};
+    model.conn[conn] = (struct model_conn){.watch_count = 1};
+}
+
+void model_works(int conn)
+{
+    if (model.conn[conn].number == 0)
+        model.conn[conn].number = ++model.last_number;
 }
 
 struct model_job *model_free_place(void)
@@ -165,6 +171,19 @@ struct model_job *model_first_lease(int owner)
             first = job;
     }
     return first;
+}
+
+struct model_job *model_best_lease(int owner)
+{
+    struct model_job *best = NULL;
+    for (int i = 0; i < MODEL_JOBS; i++) {
+        struct model_job *job = &model.job[i];
+        if (job->id == 0 || job->state != JOB_RESERVED || job->owner != owner)
+            continue;
+        if (best == NULL || job->pri < best->pri || (job->pri == best->pri && job->id < best->id))
+            best = job;
+    }
+    return best;
 }
 
 int model_try_reserve(int which, struct model_job **job)

@@ -57,6 +57,8 @@ extern struct model model;
 
 void model_init(void);
 void model_connect(int conn);
+// Its first reserve; who came first is told first when things happen at the same moment.
+void model_works(int conn);
 struct model_job *model_free_place(void); // NULL: none
 
 // The job is in no container now: makes it ready, or gives it to who waited longest.
@@ -75,6 +77,8 @@ struct model_job *model_best(const int *tubes, int count);
 int model_try_reserve(int conn, struct model_job **job);
 // The lease of that owner that ends first; NULL: none.
 struct model_job *model_first_lease(int owner);
+// The one that is first to be ready.
+struct model_job *model_best_lease(int owner);
 // All that is due; returns when the next thing is.
 int64_t model_due(void);
 // The first of a tube's jobs of a state, in the order of kick and peek; NULL: none.

@@ -181,6 +181,7 @@ static void do_reserve(void)
     int64_t timeout_ns = (int64_t)random_below(4) * HL_SECOND;
     conn->with_token = random_below(3) == 0;
     conn->timeout_ns = clock_now_ns() + timeout_ns;
+    model_works(which);
     int expected = model_try_reserve(which, &job);
     int rc = broker_reserve(&conns[which].holder, &conns[which].reserver, timeout_ns,
                             conn->with_token ? BROKER_WITH_TOKEN : 0, &lease);
@@ -224,6 +225,7 @@ static void do_reserve_job(void)
     bool with_token = random_below(3) == 0;
     bool good = job->id != 0 && job->state != JOB_RESERVED;
     struct broker_lease lease;
+    model_works(which);
     if (good) {
         model.kicked += job->state == JOB_BURIED;
         model_reserve(job, with_token ? MODEL_TOKENS : which);
@@ -353,10 +355,10 @@ static void do_disconnect(void)
     enum model_wait was = conn->wait;
     struct model_job *job = by_id(conn->match_id);
     conn->wait = MODEL_IDLE;
-    // A token that nobody was told of goes first, then its leases in the order of their ends.
+    // A token that nobody was told of goes first, then its leases, the best job first.
     if (was == MODEL_MATCHED && conn->with_token && job != NULL && job->match_of == which)
         model_give_back(job);
-    while ((job = model_first_lease(which)) != NULL)
+    while ((job = model_best_lease(which)) != NULL)
         model_give_back(job);
     SAME(engine_conn_fini(&conns[which]), was == MODEL_IDLE || was == MODEL_WAITS);
     engine_conn_init(&conns[which], broker);
