@@ -47,7 +47,15 @@ static inline bool scan_ended(const struct scan *scan)
 
 struct session;
 
+enum command_id {
+#define COMMAND(id, name, word, whose) COMMAND_##id,
+#include "front/commands.def"
+#undef COMMAND
+    COMMAND_COUNT
+};
+
 struct command_args {
+    enum command_id command;
     uint64_t id, token;
     uint32_t pri, delay, ttr; /* seconds */
     uint32_t bytes;           /* of the body that follows */
@@ -65,13 +73,6 @@ typedef int command_parse(struct scan *scan, struct command_args *args);
  * goes (session_body), and, by session_body's function, when the body is.
  */
 typedef void command_run(struct session *session, const struct command_args *args);
-
-enum command_id {
-#define COMMAND(id, name, word, whose) COMMAND_##id,
-#include "front/commands.def"
-#undef COMMAND
-    COMMAND_COUNT
-};
 
 enum command_origin { ORIGIN_BEANSTALKD, ORIGIN_HILERA };
 
@@ -101,7 +102,7 @@ command_parse parse_nothing;
 
 enum parser_event {
     PARSER_MORE,       /* needs more input */
-    PARSER_COMMAND,    /* parser->command and ->args are it */
+    PARSER_COMMAND,    /* *parser->args is it */
     PARSER_BAD_FORMAT, /* a line that can't be a command, or has bad arguments */
     PARSER_UNKNOWN,    /* no such command */
     PARSER_HTTP,       /* a request for another protocol */
@@ -117,14 +118,15 @@ struct parser {
     bool discard;      /* PARSE_BODY: nobody wants it; the line end is part of it, unchecked */
     char *body;        /* where its next byte goes */
     uint64_t left;     /* bytes of it that are missing */
-    enum command_id command;
-    struct command_args args;
+    /* The caller's, written by each parser_next that answers PARSER_COMMAND: a session needs it no
+     * longer than for the call. */
+    struct command_args *args;
 };
 
 /*
  * The next event in `data`, and how many bytes it used up: all bytes before the event's end. After
  * PARSER_MORE what wasn't used must come again, with more behind it: it is less than a line, or the
- * first byte of a line end. args.name points into `data`.
+ * first byte of a line end. args->name points into `data`.
  */
 enum parser_event parser_next(struct parser *parser, const char *data, size_t len, size_t *used);
 /* After PARSER_COMMAND: `len` bytes of body follow, for `body`; NULL: they are skipped. */

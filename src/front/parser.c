@@ -76,9 +76,8 @@ static enum parser_event parse_line(struct parser *parser, const char *line, siz
             memcmp(line, command->word, command->word_len) != 0)
             continue;
         struct scan scan = {.at = line + command->word_len, .end = line + len};
-        parser->args = (struct command_args){.id = 0};
-        parser->command = (enum command_id)id;
-        return command->parse(&scan, &parser->args) == 0 ? PARSER_COMMAND : PARSER_BAD_FORMAT;
+        *parser->args = (struct command_args){.command = (enum command_id)id};
+        return command->parse(&scan, parser->args) == 0 ? PARSER_COMMAND : PARSER_BAD_FORMAT;
     }
     if (is_http_request(line, len))
         return PARSER_HTTP;

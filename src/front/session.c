@@ -79,8 +79,8 @@ static void body_without_end(struct session *session)
 static void session_command(struct session *session)
 {
     const struct parser *parser = &session->parser;
-    front_count(session, parser->command);
-    commands[parser->command].run(session, &parser->args);
+    front_count(session, parser->args->command);
+    commands[parser->args->command].run(session, parser->args);
 }
 
 static void session_event(struct session *session, enum parser_event event)
@@ -115,7 +115,9 @@ static size_t session_input(void *memory, const char *data, size_t len)
     struct session *session = memory;
     MAGIC_CHECK(session, SESSION_MAGIC);
     struct parser *parser = &session->parser;
+    struct command_args args;
     size_t at = 0;
+    parser->args = &args;
     while (!parser_at_line(parser) || conn_may_run(session->conn)) {
         size_t used;
         enum parser_event event = parser_next(parser, data + at, len - at, &used);
@@ -127,6 +129,7 @@ static size_t session_input(void *memory, const char *data, size_t len)
         }
         session_event(session, event);
     }
+    parser->args = NULL;
     return at;
 }
 

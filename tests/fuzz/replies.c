@@ -217,13 +217,13 @@ static const char *const end_words[] = {"EXPECTED_CRLF", NULL};
 
 static bool is_put(const struct parser *parser)
 {
-    return parser->command == COMMAND_put || parser->command == COMMAND_put_in_tube;
+    return parser->args->command == COMMAND_put || parser->args->command == COMMAND_put_in_tube;
 }
 
 /* The body that follows is taken as the session takes it; what answers it. */
 static const char *const *body_words(struct parser *parser, char *body)
 {
-    const struct command_args *args = &parser->args;
+    const struct command_args *args = parser->args;
     bool fits = args->bytes <= (is_put(parser) ? 1000 : FRONT_CALL_SIZE_MAX);
     if (fits && args->junk)
         return bad_words;
@@ -233,9 +233,9 @@ static const char *const *body_words(struct parser *parser, char *body)
 
 static const char *const *command_words(struct parser *parser, char *body)
 {
-    if (is_put(parser) || parser->command == COMMAND_call)
+    if (is_put(parser) || parser->args->command == COMMAND_call)
         return body_words(parser, body);
-    return words_of[parser->command];
+    return words_of[parser->args->command];
 }
 
 static const char *const *event_words(struct parser *parser, enum parser_event event, char *body)
@@ -248,9 +248,9 @@ static const char *const *event_words(struct parser *parser, enum parser_event e
     case PARSER_UNKNOWN:
         return unknown_words;
     case PARSER_BODY:
-        if (is_put(parser) && parser->args.bytes > 1000)
+        if (is_put(parser) && parser->args->bytes > 1000)
             return big_words;
-        return words_of[parser->command];
+        return words_of[parser->args->command];
     case PARSER_BODY_BAD:
         return end_words;
     default:
@@ -285,7 +285,8 @@ void replies_check(const char *data, size_t len)
     static char body[FRONT_CALL_SIZE_MAX];
     ASSERT(answers != NULL);
     struct cursor cursor = {.at = answers, .end = answers + got};
-    struct parser parser = {.left = 0};
+    struct command_args args = {.id = 0};
+    struct parser parser = {.args = &args};
     enum parser_event event;
     for (size_t used; (event = parser_next(&parser, data, len, &used)) != PARSER_MORE;) {
         data += used;
@@ -293,7 +294,7 @@ void replies_check(const char *data, size_t len)
         const char *const *words = event_words(&parser, event, body);
         if (words != NULL)
             expect_answer(&cursor, words);
-        bool quits = event == PARSER_COMMAND && parser.command == COMMAND_quit;
+        bool quits = event == PARSER_COMMAND && args.command == COMMAND_quit;
         if (quits || event == PARSER_HTTP)
             break;
     }

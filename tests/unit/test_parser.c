@@ -205,7 +205,8 @@ END_TEST
 /* What becomes of a line of `len` bytes, and how many bytes that took. */
 static enum parser_event line_of(size_t len, uint32_t line_max, size_t *used)
 {
-    struct parser parser = {.line_max = line_max};
+    struct command_args args;
+    struct parser parser = {.line_max = line_max, .args = &args};
     char *line = malloc(len);
     ck_assert_ptr_nonnull(line);
     memset(line, 'x', len);

@@ -13,6 +13,7 @@
 
 struct taker {
     struct parser parser;
+    struct command_args args;
     struct buf *out;
     char body[TRANSCRIPT_BODY_MAX];
     size_t body_len;
@@ -21,8 +22,8 @@ struct taker {
 
 static void take_command(struct taker *taker)
 {
-    const struct command_args *args = &taker->parser.args;
-    enum command_id id = taker->parser.command;
+    const struct command_args *args = &taker->args;
+    enum command_id id = args->command;
     bool put = id == COMMAND_put || id == COMMAND_put_in_tube;
     MUST(buf_printf(taker->out, "%s", commands[id].name));
     if (id == COMMAND_put_in_tube)
@@ -85,6 +86,7 @@ void transcript(struct buf *out, const char *data, size_t len, size_t (*piece)(v
                 void *arg)
 {
     struct taker taker = {.out = out};
+    taker.parser.args = &taker.args;
     size_t used = 0, seen = 0;
     while (seen < len && !taker.ended) {
         size_t more = piece != NULL ? piece(arg) : len;
