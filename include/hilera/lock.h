@@ -11,8 +11,10 @@
  * acquired B while it held A, acquiring A while holding B closes a cycle. Acquiring against the
  * rank, closing a cycle, and acquiring twice are each reported, once per pair, with both threads,
  * both locks and where each was taken, before anything blocks. After a report a wrong order goes on
- * (it is a danger, not yet a deadlock); an acquire that can't ever succeed (the owner itself, or a
- * ring of threads that wait for each other without timeout) returns EDEADLK.
+ * (it is a danger, not yet a deadlock); an acquire that can't ever succeed (the owner itself, a
+ * ring of threads that wait for each other without timeout, or a lock whose owner's thread has
+ * ended) returns EDEADLK. A thread that ends with a lock is reported too; the lock stays taken for
+ * good.
  */
 #ifndef HILERA_LOCK_H
 #define HILERA_LOCK_H
@@ -46,7 +48,7 @@ HL_API int hl_lock_new(hl_lock **out, const char *name, const hl_lock_class *loc
 HL_API void hl_lock_free(hl_lock **lock);
 
 /* Blocks until it is ours. EDEADLK: it is ours already, or every thread in a ring waits for the
- * next. */
+ * next, or its owner's thread has ended, before this call or during it. */
 #define hl_lock_acquire(lock) hl_lock_acquire_at((lock), HL_FOREVER, HL_HERE)
 
 /* Without waiting. EBUSY: somebody (the caller included) has it, as in Python's
@@ -55,7 +57,8 @@ HL_API void hl_lock_free(hl_lock **lock);
 
 /*
  * Waits `timeout_ns` at most. ETIMEDOUT. -1 and HL_FOREVER wait without end, 0 looks once; EINVAL:
- * another negative number. (Python: acquire(timeout=...).) EDEADLK: it is ours already.
+ * another negative number. (Python: acquire(timeout=...).) EDEADLK: it is ours already, or its
+ * owner's thread has ended.
  */
 #define hl_lock_acquire_timed(lock, timeout_ns) hl_lock_acquire_at((lock), (timeout_ns), HL_HERE)
 

@@ -86,22 +86,47 @@ static bool spin_for(hl_lock *lock)
     return false;
 }
 
-static bool take_marked(hl_lock *lock)
+/* 0: it was free and is ours. EBUSY: it is marked as awaited. EDEADLK: nobody will release it. */
+static int take_or_mark(hl_lock *lock)
 {
-    return atomic_exchange_explicit(&lock->word, LOCK_AWAITED, memory_order_acquire) == LOCK_FREE;
+    uint32_t seen = atomic_load_explicit(&lock->word, memory_order_relaxed);
+    while (seen != LOCK_ABANDONED)
+        if (atomic_compare_exchange_weak_explicit(&lock->word, &seen, LOCK_AWAITED,
+                                                  memory_order_acquire, memory_order_relaxed))
+            return seen == LOCK_FREE ? 0 : EBUSY;
+    return EDEADLK;
 }
 
-/* Sleeps until the lock is ours or the deadline has come. Looks once more after the deadline: the
- * one wake of a release may have gone to this thread, and must not be lost with it. */
+void lock_abandon(hl_lock *lock)
+{
+    if (atomic_exchange_explicit(&lock->word, LOCK_ABANDONED, memory_order_release) == LOCK_AWAITED)
+        park_wake(&lock->word, INT32_MAX);
+}
+
+__attribute__((cold, noinline)) static void report_abandoned(hl_thread *self, const hl_lock *lock,
+                                                             const char *place)
+{
+    char name[HL_THREAD_NAME_MAX];
+    char what[HL_THREAD_NAME_MAX * 2 + 32];
+    lock_report("deadlock: thread \"%s\" acquires %s at %s, whose owner's thread has ended\n"
+                "  it acquired it at %s",
+                hl_thread_get_name(self, name, sizeof(name)),
+                lock_describe(lock, what, sizeof(what)), place,
+                atomic_load_explicit(&lock->place, memory_order_relaxed));
+}
+
+/* Sleeps until the lock is ours, or can't be any more, or the deadline has come. Looks once more
+ * after the deadline: the one wake of a release may have gone to this thread, and must not be lost
+ * with it. */
 static int sleep_for(hl_lock *lock, int64_t deadline_ns)
 {
-    int rc = 0;
-    bool ours;
+    int rc;
+    int waited = 0;
     hl_thread_wait_begin("lock", lock->name);
-    while (!(ours = take_marked(lock)) && rc == 0)
-        rc = park_wait(&lock->word, LOCK_AWAITED, deadline_ns);
+    while ((rc = take_or_mark(lock)) == EBUSY && waited == 0)
+        waited = park_wait(&lock->word, LOCK_AWAITED, deadline_ns);
     hl_thread_wait_end();
-    return ours ? 0 : rc;
+    return rc == EBUSY ? waited : rc;
 }
 
 static int acquire_contended(hl_thread *self, hl_lock *lock, int64_t timeout_ns, const char *place)
@@ -110,13 +135,17 @@ static int acquire_contended(hl_thread *self, hl_lock *lock, int64_t timeout_ns,
         return ETIMEDOUT;
     if (spin_for(lock))
         return 0;
-    if (timeout_ns != HL_FOREVER)
-        return sleep_for(lock, clock_deadline(timeout_ns));
-    int rc = lock_ring_enter(self, lock, place);
+    int rc = timeout_ns == HL_FOREVER ? lock_ring_enter(self, lock, place) : 0;
     if (rc != 0)
         return rc;
-    rc = sleep_for(lock, CLOCK_NEVER);
-    lock_ring_leave(self);
+    if (timeout_ns == HL_FOREVER) {
+        rc = sleep_for(lock, CLOCK_NEVER);
+        lock_ring_leave(self);
+    } else {
+        rc = sleep_for(lock, clock_deadline(timeout_ns));
+    }
+    if (rc == EDEADLK)
+        report_abandoned(self, lock, place);
     return rc;
 }
 

@@ -297,5 +297,6 @@ void lock_order_thread_ends(hl_thread *self)
             "deadlock: thread \"%s\" ended while it held %s, acquired at %s; nobody can release it",
             hl_thread_get_name(self, name, sizeof(name)),
             lock_describe(held.lock, what, sizeof(what)), held.place);
+        lock_abandon(held.lock);
     }
 }

@@ -25,7 +25,8 @@
 /* Values of the lock's word. */
 #define LOCK_FREE 0u
 #define LOCK_TAKEN 1u
-#define LOCK_AWAITED 2u /* taken, and somebody may sleep on the word */
+#define LOCK_AWAITED 2u   /* taken, and somebody may sleep on the word */
+#define LOCK_ABANDONED 3u /* for good: its owner's thread has ended */
 
 struct order_node;
 
@@ -50,6 +51,9 @@ struct hl_lock {
 /* In place, for locks embedded in other objects. */
 void lock_init(hl_lock *lock, const char *name, const hl_lock_class *lock_class);
 void lock_fini(hl_lock *lock);
+
+/* Its owner's thread ends: whoever waits for it, or ever will, gets EDEADLK. */
+void lock_abandon(hl_lock *lock);
 
 /* The rank, or 0 without one. */
 static inline int lock_rank(const hl_lock *lock)

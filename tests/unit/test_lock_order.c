@@ -464,43 +464,6 @@ START_TEST(no_ring_goes_unseen)
 }
 END_TEST
 
-// ---- threads that end with a lock ----
-
-static hl_lock *left_behind[2]; // never to be freed
-
-static void take_along(void *arg)
-{
-    MUST(hl_lock_acquire_at(arg, HL_FOREVER, "anna.c:1"));
-}
-
-static void *take_along_foreign(void *arg)
-{
-    MUST(hl_thread_set_name(hl_thread_current(), "stranger"));
-    take_along(arg);
-    return NULL;
-}
-
-START_TEST(a_thread_that_ends_with_a_lock_is_reported)
-{
-    left_behind[0] = lock_made("apple", NULL);
-    left_behind[1] = lock_made("pear", NULL);
-    hl_thread *thread = thread_launch("anna", take_along, left_behind[0]);
-    thread_finish(&thread);
-    pthread_t handle;
-    MUST(pthread_create(&handle, NULL, take_along_foreign, left_behind[1]));
-    MUST(pthread_join(handle, NULL));
-    ck_assert_uint_eq(reports_count(), 2);
-    ck_assert(REPORT_HAS(0, "\"anna\"", "\"apple\"", "anna.c:1", "ended"));
-    ck_assert(REPORT_HAS(1, "\"stranger\"", "\"pear\"", "anna.c:1", "ended"));
-    for (int i = 0; i < 2; i++) {
-        ck_assert(hl_lock_is_locked(left_behind[i]));
-        ck_assert_int_eq(hl_lock_try_acquire(left_behind[i]), EBUSY);
-        ck_assert_int_eq(hl_lock_release(left_behind[i]), EPERM);
-        ck_assert_int_eq(hl_lock_acquire_timed(left_behind[i], 0), ETIMEDOUT);
-    }
-}
-END_TEST
-
 // ---- cost and crowd ----
 
 enum { CROWD = 4, LOCKS = 12, TURNS = 3000 };
@@ -563,7 +526,6 @@ int main(void)
     tcase_add_test(tcase, who_would_close_a_ring_gets_edeadlk_and_the_others_go_on);
     tcase_add_test(tcase, a_ring_with_a_timeout_in_it_is_no_deadlock);
     tcase_add_test(tcase, no_ring_goes_unseen);
-    tcase_add_test(tcase, a_thread_that_ends_with_a_lock_is_reported);
     tcase_add_test(tcase, a_crowd_that_keeps_the_order_is_left_in_peace);
     suite_add_tcase(suite, tcase);
     return unit_main(suite);
