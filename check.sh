@@ -15,7 +15,7 @@ top=$PWD
 logs=$top/build/check
 
 test_lane=(plain asan tsan dist)
-lint_lane=(format scripts analyzer cppcheck tidy)
+lint_lane=(format scripts fuzz analyzer cppcheck tidy)
 
 usage() {
     cat <<'END'
@@ -32,6 +32,7 @@ Steps with tests:  plain     the whole suite
                    dist      the tarball builds and installs outside of the checkout
 Static steps:      format    clang-format
                    scripts   shellcheck
+                   fuzz      libFuzzer on the beanstalk port, for half a minute
                    analyzer  gcc -fanalyzer
                    cppcheck  cppcheck
                    tidy      clang-tidy
@@ -132,6 +133,14 @@ step_format() {
 
 step_scripts() {
     project_files '\.(sh|test)$|^\.ci/run$' | xargs -r shellcheck
+}
+
+# What it finds interesting is kept in build/fuzz/corpus and tried first the next time; an input that fails is left in
+# build/check. Seconds: HILERA_FUZZ_SECONDS.
+step_fuzz() {
+    configured fuzz --enable-fuzzer CC=clang && make -s tests/fuzz/fuzz_front && mkdir -p corpus &&
+        tests/fuzz/fuzz_front -max_total_time="${HILERA_FUZZ_SECONDS:-30}" -timeout=25 -print_final_stats=1 \
+            -artifact_prefix="$logs/" -dict="$top/tests/fuzz/front.dict" corpus "$top/tests/fuzz/corpus/front"
 }
 
 # gcc 12 loses sight of memory that is reached only through a list node inside it, and calls that a leak; leaks
@@ -302,7 +311,7 @@ trap finish EXIT
 trap 'exit 130' INT TERM
 
 groups=(build test)
-[[ " ${chosen[*]} " =~ \ (format|scripts|cppcheck|tidy)\  ]] && groups+=(lint)
+[[ " ${chosen[*]} " =~ \ (format|scripts|fuzz|cppcheck|tidy)\  ]] && groups+=(lint)
 packaging/deps.sh "${groups[@]}" || exit
 if ! step_autogen >"$logs/autogen.log" 2>&1; then
     tail -n 40 "$logs/autogen.log"

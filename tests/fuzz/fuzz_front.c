@@ -7,11 +7,12 @@
  *  - A server with a small broker gets the bytes through a socket, and then the end. It answers
  * each event with one answer of those that the event may have, in order, and closes.
  *
- * With libFuzzer:  clang -g -O1 -fsanitize=fuzzer,address,undefined -D_GNU_SOURCE -Iinclude -Isrc
- *                  -Itests/unit tests/fuzz/fuzz_front.c tests/fuzz/replies.c
- * tests/unit/transcript.c src/{base,thr,job,broker,history,worker,house,api,net,front}/[a-z]*.c
- *                  -levent_core -levent_pthreads -lcjson -pthread -o fuzz_front
- *                  ./fuzz_front -dict=tests/fuzz/front.dict NEW_FOLDER tests/fuzz/corpus/front
+ * With libFuzzer, in a build folder of its own ($top is the source tree):
+ *
+ *     $top/configure --enable-fuzzer CC=clang && make tests/fuzz/fuzz_front
+ *     cd tests/fuzz && mkdir new
+ *     ./fuzz_front -dict=$top/tests/fuzz/front.dict new $top/tests/fuzz/corpus/front
+ *
  * 'make check' runs the corpus through fuzz_main.c instead.
  */
 #include "base/assert.h"

@@ -7,9 +7,12 @@
  *  - the pre-pass over integers changes nothing the second time, and turns no bad text into good;
  *  - what was parsed prints as JSON that prints the same when it is parsed again.
  *
- * With libFuzzer:  clang -g -O1 -fsanitize=fuzzer,address,undefined -D_GNU_SOURCE -Isrc
- *                  tests/fuzz/fuzz_json.c src/base/[a-z]*.c -lcjson -o fuzz_json
- *                  ./fuzz_json -dict=tests/fuzz/json.dict NEW_FOLDER tests/fuzz/corpus/json
+ * With libFuzzer, in a build folder of its own ($top is the source tree):
+ *
+ *     $top/configure --enable-fuzzer CC=clang && make tests/fuzz/fuzz_json
+ *     cd tests/fuzz && mkdir new
+ *     ./fuzz_json -dict=$top/tests/fuzz/json.dict new $top/tests/fuzz/corpus/json
+ *
  * 'make check' runs the corpus through fuzz_main.c instead.
  */
 #include "base/assert.h"

@@ -8,11 +8,12 @@
  *  - a refusal has a code of the allowed letters and a message without NUL;
  *  - text for a terminal has no control character but what the page form keeps.
  *
- * With libFuzzer:  clang -g -O1 -fsanitize=fuzzer,address,undefined -D_GNU_SOURCE -Isrc -Iinclude
- *                  tests/fuzz/fuzz_reply.c src/client/{ask,client,connect,refusal,reply,request}.c
- *                  src/client/{stream,text}.c src/base/{assert,buf,clock,errtab,json}.c -o
- * fuzz_reply
- *                  ./fuzz_reply -dict=tests/fuzz/reply.dict NEW_FOLDER tests/fuzz/corpus/reply
+ * With libFuzzer, in a build folder of its own ($top is the source tree):
+ *
+ *     $top/configure --enable-fuzzer CC=clang && make tests/fuzz/fuzz_reply
+ *     cd tests/fuzz && mkdir new
+ *     ./fuzz_reply -dict=$top/tests/fuzz/reply.dict new $top/tests/fuzz/corpus/reply
+ *
  * 'make check' runs the corpus through fuzz_main.c instead.
  */
 #include "base/assert.h"
