@@ -55,6 +55,11 @@ void options_fini(struct options *options);
 /* To the log: what options of beanstalkd mean here, one line each. */
 void options_log(const struct options *options);
 
+/* ---- memory.c ---- */
+
+/* Sets the allocator; before there are threads. */
+void memory_prepare(void);
+
 /* ---- process.c: what a process inherits, put in order before anything else ---- */
 
 /*

@@ -136,6 +136,7 @@ int main(int argc, char **argv)
 {
     struct options options;
     struct config *config = NULL;
+    memory_prepare();
     int rc = process_stdio();
     if (rc == 0)
         rc = options_parse(&options, argc, argv);
