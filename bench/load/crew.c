@@ -37,6 +37,7 @@ struct crew *crew_new(const struct address *address, size_t max_body, int64_t pa
     crew->address = address;
     crew->meter = meter;
     crew->patience_ns = patience_ns;
+    crew->until_ns = CLOCK_NEVER;
     crew->input_size = max_body + INPUT_SIZE;
     crew->input = need(malloc(crew->input_size));
     crew->epoll = epoll_create1(EPOLL_CLOEXEC);
@@ -172,6 +173,13 @@ void link_touch(struct link *link, uint64_t id, uint64_t key)
     link_sent(link, ASK_TOUCH, key);
 }
 
+void link_release(struct link *link, uint64_t id, uint32_t pri, uint32_t delay_s, uint64_t key)
+{
+    output(buf_printf(&link->out, "release %" PRIu64 " %" PRIu32 " %" PRIu32 "\r\n", id, pri,
+                      delay_s));
+    link_sent(link, ASK_RELEASE, key);
+}
+
 void link_use(struct link *link, const char *tube)
 {
     output(buf_printf(&link->out, "use %s\r\n", tube));
@@ -223,7 +231,7 @@ static void link_flush(struct link *link)
     }
 }
 
-static void crew_flush(struct crew *crew)
+void crew_flush(struct crew *crew)
 {
     while (crew->dirty != NULL) {
         struct link *link = crew->dirty;
@@ -299,6 +307,15 @@ _Noreturn static void crew_impatient(const struct crew *crew)
     wrong("nothing came for %" PRId64 " s", crew->patience_ns / 1000000000);
 }
 
+/* How long to wait for the next answer, in ms. */
+static int crew_timeout(const struct crew *crew)
+{
+    if (crew->until_ns == CLOCK_NEVER)
+        return (int)(crew->patience_ns / 1000000);
+    int64_t left_ns = crew->until_ns - clock_now_ns();
+    return left_ns > 0 ? (int)(left_ns / 1000000) + 1 : 0;
+}
+
 void crew_run(struct crew *crew, crew_answer *answer)
 {
     struct epoll_event events[EVENTS];
@@ -308,11 +325,13 @@ void crew_run(struct crew *crew, crew_answer *answer)
     crew->now_ns = clock_now_ns();
     crew_flush(crew);
     while (crew->in_flight > 0 && !crew->stop) {
-        int count = epoll_wait(crew->epoll, events, EVENTS, (int)(crew->patience_ns / 1000000));
+        int count = epoll_wait(crew->epoll, events, EVENTS, crew_timeout(crew));
         if (count < 0 && errno != EINTR)
             failed("epoll: %s", strerrordesc_np(errno));
-        if (count == 0)
+        if (count == 0 && crew->until_ns == CLOCK_NEVER)
             crew_impatient(crew);
+        if (crew->until_ns != CLOCK_NEVER && clock_now_ns() >= crew->until_ns)
+            return;
         for (int i = 0; i < count && !crew->stop; i++) {
             struct link *link = events[i].data.ptr;
             if (events[i].events & EPOLLOUT)

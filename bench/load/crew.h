@@ -64,6 +64,7 @@ struct link {
     uint64_t last_id; /* of the last job reserved here, */
     uint32_t last_pri;
     uint32_t role;
+    uint64_t served; /* how many jobs it got */
 };
 
 typedef void crew_answer(struct crew *crew, struct link *link, const struct sent *sent,
@@ -82,6 +83,7 @@ struct crew {
     int64_t patience_ns;
     uint64_t in_flight;
     bool stop;
+    int64_t until_ns; /* when crew_run ends at the latest; CLOCK_NEVER, as it is made: never */
     crew_answer *answer;
     void *context; /* the answer's */
     struct meter *meter;
@@ -97,8 +99,12 @@ void crew_free(struct crew **crew);
 /* One more connection. */
 struct link *crew_add(struct crew *crew);
 
-/* Sends what waits and hands out answers, until nothing is in flight or `stop` is set. */
+/* Sends what waits and hands out answers, until nothing is in flight, `stop` is set, or
+ * it is until_ns. */
 void crew_run(struct crew *crew, crew_answer *answer);
+
+/* Sends what waits, without looking for answers. */
+void crew_flush(struct crew *crew);
 
 /* Commands. They leave when the crew runs. */
 void link_put(struct link *link, uint64_t serial, uint32_t pri, uint32_t delay_s, uint32_t ttr_s,
@@ -106,6 +112,7 @@ void link_put(struct link *link, uint64_t serial, uint32_t pri, uint32_t delay_s
 void link_reserve(struct link *link);
 void link_delete(struct link *link, uint64_t id, uint64_t key);
 void link_touch(struct link *link, uint64_t id, uint64_t key);
+void link_release(struct link *link, uint64_t id, uint32_t pri, uint32_t delay_s, uint64_t key);
 void link_use(struct link *link, const char *tube);
 void link_watch(struct link *link, const char *tube);
 void link_ignore(struct link *link, const char *tube);

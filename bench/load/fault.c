@@ -35,6 +35,15 @@ void failed(const char *format, ...)
     exit(FAULT_FAILED);
 }
 
+void unusable(const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    say("", format, args);
+    va_end(args);
+    exit(FAULT_USAGE);
+}
+
 void *need(void *memory)
 {
     if (memory == NULL)

@@ -18,6 +18,9 @@ _Noreturn void wrong(const char *format, ...) __attribute__((format(printf, 1, 2
 /* The run can't go on for a reason that is not the server's correctness. */
 _Noreturn void failed(const char *format, ...) __attribute__((format(printf, 1, 2), cold));
 
+/* The options don't fit together. */
+_Noreturn void unusable(const char *format, ...) __attribute__((format(printf, 1, 2), cold));
+
 /* Memory, or the end with a message. */
 void *need(void *memory);
 

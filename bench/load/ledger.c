@@ -102,8 +102,8 @@ struct entry *ledger_reserved(struct ledger *ledger, uint64_t serial, uint64_t i
     if (entry->steps & STEP_RESERVED)
         wrong("job %" PRIu64 " was reserved twice at once", id);
     if (now_ns < entry->due_ns)
-        wrong("job %" PRIu64 " was reserved %" PRId64 " us before its delay was over", id,
-              (entry->due_ns - now_ns) / 1000);
+        wrong("job %" PRIu64 " was reserved %" PRId64 " us before its delay or its lease was over",
+              id, (entry->due_ns - now_ns) / 1000);
     entry->steps |= STEP_RESERVED;
     if (entry->reserves < UINT8_MAX)
         entry->reserves++;

@@ -228,22 +228,17 @@ static void complete(struct options *o, uint32_t given)
 {
     const struct mix *mix = o->mix;
     for (const char *letter = "djstwk"; *letter != '\0'; letter++)
-        if ((given & GIVEN(*letter)) && strchr(mix->options, *letter) == NULL) {
-            (void)fprintf(stderr, "hilera-bench: the mix %s takes no --%s\n", mix->name,
-                          option_name(*letter));
-            exit(FAULT_USAGE);
-        }
-    if ((given & GIVEN('j')) && (given & GIVEN('s'))) {
-        (void)fprintf(stderr, "hilera-bench: either --jobs or --seconds ends a run, not both\n");
-        exit(FAULT_USAGE);
-    }
+        if ((given & GIVEN(*letter)) && strchr(mix->options, *letter) == NULL)
+            unusable("the mix %s takes no --%s", mix->name, option_name(*letter));
+    /* Most mixes end by one of the two; one that has both by default needs both. */
+    bool both = mix->jobs > 0 && mix->seconds > 0;
+    if (!both && (given & GIVEN('j')) && (given & GIVEN('s')))
+        unusable("either --jobs or --seconds ends a run, not both");
     uint64_t *const numbers[] = {&o->connections, &o->depth, &o->size, &o->tubes, &o->waiters};
     const uint64_t defaults[] = {mix->connections, mix->depth, mix->size, mix->tubes, mix->waiters};
     for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
         if (*numbers[i] == 0)
             *numbers[i] = defaults[i];
-    /* Most mixes end by one of the two; one that has both by default needs both. */
-    bool both = mix->jobs > 0 && mix->seconds > 0;
     if (!(given & GIVEN('j')) && (both || !(given & GIVEN('s'))))
         o->jobs = mix->jobs;
     if (!(given & GIVEN('s')) && (both || !(given & GIVEN('j'))))
@@ -263,6 +258,7 @@ void options_read(struct options *options, int argc, char **argv)
             options->mix = &mixes[i];
     options->seed = (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
     options->patience = 30;
+    options->crowd = "idle";
     options->pid = -1;
     argp_err_exit_status = FAULT_USAGE;
     setenv("ARGP_HELP_FMT", "no-dup-args-note", 0);

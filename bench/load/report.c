@@ -63,8 +63,9 @@ static void text_print(const struct run *run)
     printf("%s (%s) at %s: connections %" PRIu64 ", depth %" PRIu64 ", size %" PRIu64
            ", seed %" PRIu64 "\n",
            o->mix->name, run->server_name, o->server, o->connections, o->depth, o->size, o->seed);
-    printf("%-10s %10s %8s %11s %11s %11s %11s %11s %11s %11s\n", "", "ops", "seconds", "ops/s",
-           "p50 us", "p99 us", "p99.9 us", "max us", "server us/op", "own us/op");
+    if (run->meter.count > 0)
+        printf("%-10s %10s %8s %11s %11s %11s %11s %11s %11s %11s\n", "", "ops", "seconds", "ops/s",
+               "p50 us", "p99 us", "p99.9 us", "max us", "server us/op", "own us/op");
     for (size_t i = 0; i < run->meter.count; i++)
         section_print(run, &run->meter.sections[i]);
     for (size_t i = 0; i < run->value_count; i++)

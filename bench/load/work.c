@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * The steps, and the two phases that most mixes begin or end with: fill and drain.
+ * The steps, and the phases that mixes are made of: fill, drain and cycle.
  *
  * A drain sends no reserve that could wait: as many as there are jobs, shared by the links as they
  * become free. A slot of a link is a reserve, then its delete, then the next reserve, so `depth`
@@ -148,4 +148,41 @@ void work_drain(struct run *run, struct crew *crew, uint64_t depth)
             link_reserve(crew->links[i]);
     crew_run(crew, drain_answer);
     run->ordered = false;
+}
+
+/* ---- cycle ---- */
+
+static void cycle_next(struct run *run, struct link *link)
+{
+    if (run->to_put == 0 || link->crew->now_ns >= run->until_ns)
+        return;
+    run->to_put--;
+    work_put(run, link, 0, 0, RUN_TTR_S);
+}
+
+static void cycle_answer(struct crew *crew, struct link *link, const struct sent *sent,
+                         const struct reply *reply)
+{
+    struct run *run = crew->context;
+    switch (sent->ask) {
+    case ASK_PUT:
+        work_inserted(run, sent, reply);
+        link_reserve(link);
+        break;
+    case ASK_RESERVE:
+        work_finish(run, link, reply);
+        break;
+    default:
+        work_deleted(run, sent);
+        cycle_next(run, link);
+    }
+}
+
+void work_cycle(struct run *run, struct crew *crew, uint64_t depth)
+{
+    crew->now_ns = clock_now_ns();
+    for (uint64_t slot = 0; slot < depth; slot++)
+        for (size_t i = 0; i < crew->count; i++)
+            cycle_next(run, crew->links[i]);
+    crew_run(crew, cycle_answer);
 }

@@ -24,6 +24,10 @@ void work_finish(struct run *run, struct link *link, const struct reply *reply);
 /* DELETED. */
 void work_deleted(struct run *run, const struct sent *sent);
 
+/* Each link of the crew puts, reserves and deletes, `depth` times at once: run->to_put jobs in all,
+ * or until run->until_ns. */
+void work_cycle(struct run *run, struct crew *crew, uint64_t depth);
+
 /* Puts `count` jobs through the crew, `depth` in flight on each link (count 0: until
  * run->until_ns). Priorities are 0 to pri_bound - 1 at random; 0: all the same. */
 void work_fill(struct run *run, struct crew *crew, uint64_t count, uint64_t depth,
