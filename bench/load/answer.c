@@ -34,8 +34,11 @@ _Noreturn static void misfit(enum ask ask, const char *text, size_t len)
 {
     char shown[SHOWN_MAX + 1];
     size_t i;
-    for (i = 0; i < len && i < SHOWN_MAX && text[i] != '\r' && text[i] != '\n'; i++)
-        shown[i] = text[i] >= ' ' && text[i] <= '~' ? text[i] : '?';
+    for (i = 0; i < len && i < SHOWN_MAX && text[i] != '\r' && text[i] != '\n'; i++) {
+        shown[i] = text[i];
+        if (text[i] < ' ' || text[i] > '~')
+            shown[i] = '?';
+    }
     shown[i] = '\0';
     wrong("%s was answered \"%s\", not \"%s\"", shapes[ask].verb, shown, shapes[ask].word);
 }

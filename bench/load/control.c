@@ -126,13 +126,14 @@ static const char *stats_find(const char *text, const char *key)
 uint64_t stats_number(const char *text, const char *key)
 {
     const char *value = stats_find(text, key);
-    char *end;
-    if (value == NULL)
-        wrong("the statistics have no %s", key);
-    uint64_t number = strtoull(value, &end, 10);
-    if (end == value)
-        wrong("the %s of the statistics is no number", key);
-    return number;
+    if (value != NULL) {
+        char *end;
+        uint64_t number = strtoull(value, &end, 10);
+        if (end != value)
+            return number;
+    }
+    wrong(value == NULL ? "the statistics have no %s" : "the %s of the statistics is no number",
+          key);
 }
 
 void stats_word(const char *text, const char *key, char *value, size_t size)

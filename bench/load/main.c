@@ -29,7 +29,7 @@ static void descriptors_raise(void)
 
 int main(int argc, char **argv)
 {
-    struct options options;
+    struct options options = {0};
     static struct run run;
     options_read(&options, argc, argv);
     signal(SIGPIPE, SIG_IGN);
