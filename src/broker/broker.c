@@ -153,11 +153,12 @@ bool broker_memory_fell(struct broker *broker)
     return fell;
 }
 
-void broker_burn_id(struct broker *broker)
+uint64_t broker_take_id(struct broker *broker)
 {
     broker_lock(broker);
-    broker->last_id++;
+    uint64_t id = ++broker->last_id;
     broker_unlock(broker);
+    return id;
 }
 
 void broker_on_sooner(struct broker *broker, void (*sooner)(void *arg), void *arg)

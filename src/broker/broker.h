@@ -65,10 +65,11 @@ void broker_drain(struct broker *broker, bool draining);
 bool broker_is_draining(struct broker *broker);
 
 /*
- * Uses up an id, as beanstalkd does for a put whose body turns out to be bad (EXPECTED_CRLF).
- * broker_put does so itself for one that is refused with EHOSTDOWN.
+ * Takes the next id, for a put whose body is still to come (broker_put_spec.id): as in beanstalkd,
+ * jobs are numbered in the order in which their puts began. It is used up, whatever becomes of the
+ * put. broker_put does so itself for one without id that is refused with EHOSTDOWN.
  */
-void broker_burn_id(struct broker *broker);
+uint64_t broker_take_id(struct broker *broker);
 
 /* ---- using tubes ---- */
 
@@ -85,6 +86,7 @@ const char *broker_tube_name(const struct broker_tube *tube);
 
 struct broker_put_spec {
     struct broker_tube *tube; /* from broker_use */
+    uint64_t id;              /* from broker_take_id; 0: the next one */
     uint32_t pri;
     int64_t delay_ns;             /* 0 or less: ready at once */
     struct broker_holder *holder; /* of the connection that puts, for broker_put_wait; or NULL */

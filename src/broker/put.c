@@ -40,14 +40,15 @@ bool broker_is_full(const struct broker *broker, size_t len)
 static int put_admit(struct broker *broker, struct job *job, bool delayed)
 {
     if (broker->draining) {
-        broker->last_id++; /* as beanstalkd */
+        if (job->id == 0)
+            broker->last_id++; /* as beanstalkd */
         return EHOSTDOWN;
     }
     if (broker_is_full(broker, job->body.len) || tube_is_full(job->tube, job->body.len))
         return ENOBUFS;
     int rc = tube_room(job->tube, delayed ? JOB_DELAYED : JOB_READY);
     if (rc == 0)
-        rc = idtable_put(&broker->jobs, broker->last_id + 1, job);
+        rc = idtable_put(&broker->jobs, job->id != 0 ? job->id : broker->last_id + 1, job);
     return rc;
 }
 
@@ -58,7 +59,8 @@ int put_try(struct broker *broker, struct job *job, int64_t delay_ns)
     if (rc != 0)
         return rc;
     struct broker_tube *tube = job->tube;
-    job->id = ++broker->last_id;
+    if (job->id == 0)
+        job->id = ++broker->last_id;
     tube_ref(tube);
     tube->stats.bytes += job->body.len;
     broker->stats.bytes += job->body.len;
@@ -75,6 +77,7 @@ int put_try(struct broker *broker, struct job *job, int64_t delay_ns)
 struct job *put_job(const struct broker_put_spec *spec, struct job_body **body)
 {
     struct job *job = job_from_body(body);
+    job->id = spec->id;
     job->pri = spec->pri;
     job_ttr_set(job, spec->ttr_ns);
     job->tube = spec->tube;

@@ -286,9 +286,11 @@ int broker_reserve_job(struct broker_holder *holder, uint64_t id, unsigned flags
 {
     MAGIC_CHECK(holder, BROKER_HOLDER_MAGIC);
     broker_lock(holder->broker);
-    int rc = holder_works(holder);
+    int rc = holder_rare_need(holder);
     if (rc == 0)
         rc = reserve_by_id(holder, id, (flags & BROKER_WITH_TOKEN) != 0, lease);
+    if (rc == 0) /* else, as in beanstalkd, it made nobody a worker */
+        rc = holder_works(holder);
     broker_unlock(holder->broker);
     return rc;
 }

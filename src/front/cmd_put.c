@@ -10,6 +10,9 @@
  *
  * At a limit a put is refused, or waits for room in the broker's line, as it is configured. The
  * wait ends also by draining, and when the client sends no more; it is later.c's.
+ *
+ * Ids are in order of the puts' lines, as there. A body that came with its line gets its id from
+ * broker_put; one that is waited for takes it before.
  */
 #include "front/front_priv.h"
 
@@ -49,6 +52,12 @@ static void put_reply(struct session *session, int rc, uint64_t id)
         reply_word(session, "INTERNAL_ERROR\r\n");
         return;
     }
+}
+
+void put_take_id(struct session *session)
+{
+    if (session->body != NULL && session->put.id == 0)
+        session->put.id = broker_take_id(session->front->broker);
 }
 
 void put_abandon(struct session *session)

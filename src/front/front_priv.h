@@ -238,6 +238,8 @@ void later_time_out(struct session *session);
 
 /* ---- a session that ends: put, call, reserve ---- */
 
+/* A put whose body hasn't come whole takes its id now, as it does in beanstalkd. */
+void put_take_id(struct session *session);
 void put_abandon(struct session *session);
 void call_abandon(struct session *session);
 /* The other side hung up, or time is over: the call that is waited for is answered so. */

@@ -67,8 +67,7 @@ void session_refuse_body(struct session *session, size_t len, const char *reply)
 
 static void body_without_end(struct session *session)
 {
-    if (session->body != NULL)
-        broker_burn_id(session->front->broker);
+    put_take_id(session);
     put_abandon(session);
     call_abandon(session);
     reply_word(session, "EXPECTED_CRLF\r\n");
@@ -123,6 +122,7 @@ static size_t session_input(void *memory, const char *data, size_t len)
         enum parser_event event = parser_next(parser, data + at, len - at, &used);
         at += used;
         if (event == PARSER_MORE) {
+            put_take_id(session);
             if (parser->state == PARSE_BODY && !parser->discard && parser->left > 0)
                 conn_receive(session->conn, parser->body, (size_t)parser->left);
             break;

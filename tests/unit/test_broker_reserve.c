@@ -370,6 +370,14 @@ START_TEST(producers_and_workers_are_counted_once)
     (void)engine_conn_fini(&a);
     engine_conn_init(&a, broker);
     ck_assert_uint_eq(engine_stats(broker).producers, 0);
+    // A job that can't be had makes nobody a worker; one that can does.
+    struct broker_lease lease;
+    uint64_t id = engine_put(broker, "default", 0, 0, "x");
+    ck_assert_int_eq(broker_reserve_job(&a.holder, id + 1, 0, &lease), ENOENT);
+    ck_assert_uint_eq(engine_stats(broker).workers, 1);
+    ck_assert_int_eq(broker_reserve_job(&a.holder, id, 0, &lease), 0);
+    ck_assert_uint_eq(engine_stats(broker).workers, 2);
+    broker_lease_fini(&lease);
 }
 END_TEST
 

@@ -367,8 +367,32 @@ START_TEST(refused_puts_use_up_an_id_only_while_draining)
     broker_drain(broker, true);
     ck_assert_int_eq(engine_put_rc(broker, "default", "x"), EHOSTDOWN);
     broker_drain(broker, false);
-    broker_burn_id(broker);
+    ck_assert_uint_eq(broker_take_id(broker), id + 2);
     ck_assert_uint_eq(put("default", 0, 0), id + 3);
+}
+END_TEST
+
+// Its place among the others is that of its id, and draining doesn't cost a second one.
+START_TEST(a_put_with_an_id_of_its_own)
+{
+    struct broker_put_spec spec = {.ttr_ns = HL_SECOND, .id = broker_take_id(broker)};
+    struct job_body *body = engine_body("early");
+    uint64_t id, later = put("default", 0, 0);
+    ck_assert_uint_eq(later, spec.id + 1);
+    ck_assert_int_eq(broker_use(broker, "default", 7, &spec.tube), 0);
+    broker_drain(broker, true);
+    ck_assert_int_eq(broker_put(broker, &spec, &body, &id), EHOSTDOWN);
+    broker_drain(broker, false);
+    ck_assert_int_eq(broker_put(broker, &spec, &body, &id), 0);
+    ck_assert_uint_eq(id, spec.id);
+    broker_unuse(broker, &spec.tube);
+    struct job_view view;
+    struct broker_tube *tube;
+    ck_assert_int_eq(broker_use(broker, "default", 7, &tube), 0);
+    ck_assert_int_eq(broker_peek_first(broker, tube, JOB_READY, &view, NULL), 0);
+    ck_assert_uint_eq(view.id, spec.id);
+    broker_unuse(broker, &tube);
+    ck_assert_uint_eq(put("default", 0, 0), later + 1);
 }
 END_TEST
 
@@ -393,6 +417,7 @@ int main(void)
     tcase_add_test(tcase, a_move_carries_the_count_along);
     tcase_add_test(tcase, a_tube_may_be_limited);
     tcase_add_test(tcase, refused_puts_use_up_an_id_only_while_draining);
+    tcase_add_test(tcase, a_put_with_an_id_of_its_own);
     suite_add_tcase(suite, tcase);
     return unit_main(suite);
 }
