@@ -66,8 +66,8 @@ bool broker_is_draining(struct broker *broker);
 
 /*
  * Takes the next id, for a put whose body is still to come (broker_put_spec.id): as in beanstalkd,
- * jobs are numbered in the order in which their puts began. It is used up, whatever becomes of the
- * put. broker_put does so itself for one without id that is refused with EHOSTDOWN.
+ * jobs are numbered in the order in which their puts began. An id is used up, whatever becomes of
+ * the put: so is the one that broker_put takes, unless it answers EMSGSIZE.
  */
 uint64_t broker_take_id(struct broker *broker);
 

@@ -39,28 +39,25 @@ bool broker_is_full(const struct broker *broker, size_t len)
 /* [held] */
 static int put_admit(struct broker *broker, struct job *job, bool delayed)
 {
-    if (broker->draining) {
-        if (job->id == 0)
-            broker->last_id++; /* as beanstalkd */
+    if (broker->draining)
         return EHOSTDOWN;
-    }
     if (broker_is_full(broker, job->body.len) || tube_is_full(job->tube, job->body.len))
         return ENOBUFS;
     int rc = tube_room(job->tube, delayed ? JOB_DELAYED : JOB_READY);
     if (rc == 0)
-        rc = idtable_put(&broker->jobs, job->id != 0 ? job->id : broker->last_id + 1, job);
+        rc = idtable_put(&broker->jobs, job->id, job);
     return rc;
 }
 
 int put_try(struct broker *broker, struct job *job, int64_t delay_ns)
 {
     bool delayed = delay_ns > 0;
+    if (job->id == 0)
+        job->id = ++broker->last_id; /* used up also when the put is refused, as in beanstalkd */
     int rc = put_admit(broker, job, delayed);
     if (rc != 0)
         return rc;
     struct broker_tube *tube = job->tube;
-    if (job->id == 0)
-        job->id = ++broker->last_id;
     tube_ref(tube);
     tube->stats.bytes += job->body.len;
     broker->stats.bytes += job->body.len;

@@ -361,7 +361,7 @@ START_TEST(a_tube_may_be_limited)
 }
 END_TEST
 
-START_TEST(refused_puts_use_up_an_id_only_while_draining)
+START_TEST(refused_puts_use_up_an_id)
 {
     uint64_t id = put("default", 0, 0);
     broker_drain(broker, true);
@@ -416,7 +416,7 @@ int main(void)
     tcase_add_test(tcase, a_moved_job_keeps_all_but_its_tube);
     tcase_add_test(tcase, a_move_carries_the_count_along);
     tcase_add_test(tcase, a_tube_may_be_limited);
-    tcase_add_test(tcase, refused_puts_use_up_an_id_only_while_draining);
+    tcase_add_test(tcase, refused_puts_use_up_an_id);
     tcase_add_test(tcase, a_put_with_an_id_of_its_own);
     suite_add_tcase(suite, tcase);
     return unit_main(suite);
