@@ -102,7 +102,7 @@ static void hear_all(struct speaker *speaker, size_t times, const char *answer, 
     }
 }
 
-#define HEARD_MAX ((size_t)64 << 20) /* enough to be sure of the rest */
+#define HEARD_MAX ((size_t)16 << 20) /* enough to be sure of the rest */
 
 /*
  * A number of clients each ask `times` times and don't read. `answer` is what each request gets,
@@ -181,7 +181,7 @@ END_TEST
 
 START_TEST(thousands_of_small_answers)
 {
-    unread("peek 99999\r\n", 300000, "NOT_FOUND\r\n", 11, BOUND);
+    unread("peek 99999\r\n", 100000, "NOT_FOUND\r\n", 11, BOUND);
 }
 END_TEST
 
@@ -220,6 +220,8 @@ END_TEST
 
 int main(void)
 {
+    /* These walk all tubes each time the broker lets go of its lock, and there are thousands. */
+    setenv("HILERA_EXPENSIVE", "0", 1);
     Suite *suite = suite_create("unread");
     TCase *unread_case = tcase_create("unread");
     tcase_add_checked_fixture(unread_case, up, served_down);
