@@ -7,8 +7,8 @@
  * of all tubes together is reached. When a job leaves a tube, the first of the tube's line comes
  * in, and the next, until one doesn't fit; then the same with the broker's line. Who finds that the
  * other limit stops him changes the line, at its end. The job is made and owns its body from the
- * start, but has no id (unless it brought
- * one) and is in no tube until it comes in; its delay begins then.
+ * start, but is in no tube until it comes in, and has no id unless it brought one; its delay begins
+ * then.
  *
  * A wait ends also by draining, and by cancel when its connection goes. A connection that holds
  * jobs may not wait, for nobody else might make the room.

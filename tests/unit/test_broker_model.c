@@ -225,8 +225,8 @@ static void do_reserve_job(void)
     bool with_token = random_below(3) == 0;
     bool good = job->id != 0 && job->state != JOB_RESERVED;
     struct broker_lease lease;
-    model_works(which);
     if (good) {
+        model_works(which);
         model.kicked += job->state == JOB_BURIED;
         model_reserve(job, with_token ? MODEL_TOKENS : which);
     }
