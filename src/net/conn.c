@@ -204,7 +204,11 @@ static void conn_event(evutil_socket_t fd, short what, void *arg)
         conn_look_closed(conn);
     else if ((what & EV_READ) && !list_node_linked(&conn->ready))
         conn_readable(conn); /* one that waits for its next turn is not read before it */
+    struct loop *loop = conn->loop;
     conn_settle(conn);
+    /* A put that found a waiting connection of this loop has posted to it: that one is answered now
+     * and not after all the others of this turn. */
+    inbox_drain(loop);
 }
 
 /* ---- the end of a turn ---- */

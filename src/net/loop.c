@@ -2,10 +2,11 @@
 /*
  * One event loop: a thread that serves its share of the connections.
  *
- * A turn: messages from other threads, connections that have input left over from the last turn,
+ * A turn: messages, connections that have input left over from the last turn,
  * timers that are due, then libevent: with events at hand they are handled, without any, and with
  * nothing left over, it sleeps. Left-over work is taken as it stands at the start of the turn, so
- * what a connection adds to it waits until the sockets of the others were looked at.
+ * what a connection adds to it waits until the sockets of the others were looked at. Messages are
+ * looked for after each event, too.
  *
  * Ending: told to stop, it lets each connection write what was answered, closes it, and goes on
  * until the last one is gone and the last message that was promised (loop_hold) has come.
