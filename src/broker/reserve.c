@@ -36,18 +36,9 @@ void reserver_fired(struct queue_wait *wait)
     reserver->fire(reserver);
 }
 
-/* [held] by: 1 or -1 */
-static void waiting_add(struct broker_holder *holder, int by)
-{
-    const uint64_t more = by > 0 ? 1 : UINT64_MAX; /* unsigned arithmetic wraps by definition */
-    holder->broker->stats.waiting += more;
-    for (uint32_t i = 0; i < holder->watch_count; i++)
-        tube_of_core(holder->watched[i])->stats.waiting += more;
-}
-
 void reserver_unlined(struct broker_holder *holder)
 {
-    waiting_add(holder, -1);
+    holder->broker->stats.waiting--;
     heap_unpromise(&lease_owner(holder, holder->rare->with_token)->rare->leases);
     holder_alarm_update(holder);
 }
@@ -88,7 +79,6 @@ static int line_up(struct broker_holder *holder, struct broker_reserver *reserve
     if (rc != 0)
         return rc;
     heap_promise(&lease_owner(holder, with_token)->rare->leases);
-    memset(holder->rare->links, 0, holder->watch_count * sizeof(*holder->rare->links));
     memset(&reserver->wait, 0, sizeof(reserver->wait));
     reserver->wait.fire = reserver_fired;
     reserver->holder = holder;
@@ -96,7 +86,7 @@ static int line_up(struct broker_holder *holder, struct broker_reserver *reserve
     holder->rare->with_token = with_token;
     holder->rare->matched_id = holder->rare->matched_token = 0;
     queue_wait_get(&reserver->wait, holder->watched, holder->rare->links, holder->watch_count);
-    waiting_add(holder, 1);
+    holder->broker->stats.waiting++;
     holder_alarm_update(holder);
     return EINPROGRESS;
 }

@@ -131,10 +131,8 @@ static void waiting_add(struct broker_sink *sink, int by)
     sink->waiting = by > 0;
     sink->broker->stats.waiting += more;
     sink->broker->stats.waiting_sinks += more;
-    for (size_t i = 0; i < sink->tube_count; i++) {
-        sink->tubes[i]->stats.waiting += more;
+    for (size_t i = 0; i < sink->tube_count; i++)
         sink->tubes[i]->stats.waiting_sinks += more;
-    }
 }
 
 /* [held] Waits in the lines of the cores from that one on. */

@@ -81,6 +81,7 @@ static void tube_stats_copy(const struct broker_tube *tube, struct broker_stats 
 {
     *stats = tube->stats;
     stats->unfinished = tube->ready.unfinished;
+    stats->waiting = tube->ready.getting;
     stats->pause_left_ns =
         tube->pause_end_ns != CLOCK_NEVER ? tube->pause_end_ns - clock_now_ns() : 0;
 }

@@ -125,6 +125,7 @@ void queue_core_init(struct queue_core *core, hl_queue_domain *domain,
     MAGIC_INIT(core, QUEUE_CORE_MAGIC);
     core->domain = domain;
     core->options = *options;
+    core->compares = options->order == HL_QUEUE_PRIORITY;
     start_empty(core);
     list_init(&core->getters);
     list_init(&core->putters);
@@ -311,44 +312,31 @@ void queue_items_fini(struct queue_items *items)
     ring_fini(&items->ring);
 }
 
-static bool all_compare(struct queue_core *const *cores, size_t count)
-{
-    for (size_t i = 0; i < count; i++)
-        if (cores[i]->options.order != HL_QUEUE_PRIORITY)
-            return false;
-    return true;
-}
-
-/* Among several: which core's first item leaves next, or `count` if none can. */
-static size_t best_core(struct queue_core *const *cores, size_t count)
-{
-    bool compare = all_compare(cores, count);
-    size_t best = count;
-    void *best_item = NULL;
-    for (size_t i = 0; i < count; i++) {
-        struct queue_core *core = cores[i];
-        if (core->held || ops(core)->len(core) == 0)
-            continue;
-        if (!compare)
-            return i;
-        void *item = ops(core)->first(core);
-        if (best == count || core->options.less(item, best_item, core->options.arg)) {
-            best = i;
-            best_item = item;
-        }
-    }
-    return best;
-}
-
 int queue_core_take_any(struct queue_core *const *cores, size_t count, void **item, size_t *which)
 {
-    size_t best = best_core(cores, count);
-    if (best == count) {
-        for (size_t i = 0; i < count; i++)
-            if (!cores[i]->shut_down || ops(cores[i])->len(cores[i]) > 0)
-                return EAGAIN;
-        return ESHUTDOWN;
+    bool compare = true, over = true;
+    size_t least = count, first = count;
+    void *least_item = NULL;
+    for (size_t i = 0; i < count; i++) {
+        const struct queue_core *core = cores[i];
+        MAGIC_CHECK(core, QUEUE_CORE_MAGIC);
+        compare = compare && core->compares;
+        bool empty = (core->compares ? core->heap.len : core->ring.len) == 0;
+        over = over && empty && core->shut_down;
+        if (empty || core->held)
+            continue;
+        if (first == count)
+            first = i;
+        if (!compare)
+            break; /* it is the first one that counts */
+        void *its = heap_first(&core->heap);
+        if (least == count || core->options.less(its, least_item, core->options.arg)) {
+            least = i;
+            least_item = its;
+        }
     }
-    *which = best;
-    return queue_core_take(cores[best], item);
+    if (first == count)
+        return over ? ESHUTDOWN : EAGAIN;
+    *which = compare ? least : first;
+    return queue_core_take(cores[*which], item);
 }

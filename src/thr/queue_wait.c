@@ -45,14 +45,23 @@ static void line_up(struct queue_wait *wait, struct queue_link *links, size_t co
     atomic_store_explicit(&wait->fired, 0, memory_order_relaxed);
     for (size_t i = 0; i < count; i++) {
         links[i].wait = wait;
+        links[i].counted = false;
         list_node_init(&links[i].node);
     }
+}
+
+static void leave_line(struct queue_link *link)
+{
+    if (link->counted)
+        link->core->getting--;
+    link->counted = false;
+    list_remove(&link->node);
 }
 
 static void leave_lines(struct queue_wait *wait)
 {
     for (size_t i = 0; i < wait->link_count; i++)
-        list_remove(&wait->links[i].node);
+        leave_line(&wait->links[i]);
 }
 
 void queue_wait_get(struct queue_wait *wait, struct queue_core *const *cores,
@@ -61,8 +70,11 @@ void queue_wait_get(struct queue_wait *wait, struct queue_core *const *cores,
     line_up(wait, links, count);
     for (size_t i = 0; i < count; i++) {
         links[i].core = cores[i];
-        if (!cores[i]->shut_down || queue_core_len(cores[i]) > 0)
-            list_append(&cores[i]->getters, &links[i].node);
+        if (cores[i]->shut_down && queue_core_len(cores[i]) == 0)
+            continue;
+        list_append(&cores[i]->getters, &links[i].node);
+        links[i].counted = true;
+        cores[i]->getting++;
     }
 }
 
@@ -115,7 +127,7 @@ void queue_wait_leave(struct list_node *link_node)
 {
     struct queue_link *link = CONTAINER_OF(link_node, struct queue_link, node);
     struct queue_wait *wait = link->wait;
-    list_remove(&link->node);
+    leave_line(link);
     for (size_t i = 0; i < wait->link_count; i++)
         if (list_node_linked(&wait->links[i].node))
             return;

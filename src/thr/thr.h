@@ -112,6 +112,7 @@ struct queue_link {
     struct list_node node;
     struct queue_wait *wait;
     struct queue_core *core;
+    bool counted; /* in core->getting */
 };
 
 /* A pluggable order for items that must be found again (a tube's ready jobs); see queue_core.c for
@@ -130,15 +131,20 @@ struct queue_core_options {
 };
 
 struct queue_core {
+    /* What a getter looks at in each of the many cores it may wait for stands in the first 64
+     * bytes: one cache line. */
     unsigned magic;
-    hl_queue_domain *domain;
-    struct queue_core_options options;
-    struct heap heap;                      /* HL_QUEUE_PRIORITY */
-    struct ring ring;                      /* the other orders */
-    struct list getters, putters, joiners; /* of queue_link, the longest waiting first */
-    uint64_t unfinished;
     bool shut_down;
-    bool held; /* paused: items stay, getters wait; put works */
+    bool held;        /* paused: items stay, getters wait; put works */
+    bool compares;    /* its order is HL_QUEUE_PRIORITY */
+    uint32_t getting; /* how many stand in `getters` */
+    hl_queue_domain *domain;
+    struct list getters; /* of queue_link, the longest waiting first, as are the other lines */
+    uint64_t unfinished;
+    struct heap heap; /* HL_QUEUE_PRIORITY */
+    struct ring ring; /* the other orders */
+    struct list putters, joiners;
+    struct queue_core_options options;
 };
 
 void queue_core_init(struct queue_core *core, hl_queue_domain *domain,
