@@ -207,7 +207,8 @@ START_TEST(who_holds_jobs_may_not_wait)
     int fd = served_connect();
     put(fd, 2);
     served_ask(fd, "reserve\r\nput 0 0 100 1\r\nx\r\n", "RESERVED 1 1\r\nx\r\nOUT_OF_MEMORY\r\n");
-    served_ask(fd, "delete 1\r\nput 0 0 100 1\r\nx\r\n", "DELETED\r\nINSERTED 3\r\n");
+    served_ask(fd, "delete 1\r\nput 0 0 100 1\r\nx\r\n", "DELETED\r\nINSERTED 4\r\n");
+    /* 3 was given to the put that was refused, as beanstalkd does. */
     peer_close(&fd);
 }
 END_TEST
