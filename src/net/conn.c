@@ -53,26 +53,27 @@ static size_t conn_fill_sink(struct conn *conn, const char *data, size_t len)
     return take;
 }
 
-/* Execution ended with input left: why, and what makes it go on. True: it can at once. */
-static bool conn_goes_on(struct conn *conn)
+/* Execution ended with input left: why, and what makes it go on. Having written as much as may wait
+ * is a turn, too: the kernel may take megabytes of a connection's answers, one after the other. */
+static void conn_goes_on(struct conn *conn)
 {
     if (conn_stopped(conn))
-        return false;
-    if (conn->out.bytes > conn->loop->output_high) {
+        return;
+    bool wrote = conn->out.bytes > conn->loop->output_high;
+    if (wrote) {
         conn_flush(conn);
         if (conn->broken)
-            return false;
-        if (conn->out.bytes <= conn->loop->output_high)
-            return true;
-        conn->stalled = true;
-        counter_add(&conn->loop->stalls, 1);
-        return false;
+            return;
+        if (conn->out.bytes > conn->loop->output_high) {
+            conn->stalled = true;
+            counter_add(&conn->loop->stalls, 1);
+            return;
+        }
     }
-    if (conn->budget == 0) {
+    if (wrote || conn->budget == 0) {
         counter_add(&conn->loop->yields, 1);
         conn_make_ready(conn);
     }
-    return false;
 }
 
 /* Executes what can be; returns how many bytes were used. What is left for want of more input, and
@@ -90,7 +91,8 @@ static size_t conn_execute(struct conn *conn, const char *data, size_t len)
         size_t n = protocol->input(conn->session, data + used, len - used);
         ASSERT(n <= len - used);
         used += n;
-        if (conn->sink_left == 0 && !conn_goes_on(conn)) {
+        if (conn->sink_left == 0) {
+            conn_goes_on(conn);
             ASSERT(len - used < NET_READ_SIZE || conn_stopped(conn) || conn->stalled ||
                    list_node_linked(&conn->ready));
             break;

@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #define BACKLOG 1024
+#define UNSENT_MAX (256 * 1024) /* bytes that the kernel takes and can't send yet */
 
 struct tcp_address {
     struct sockaddr_storage addr;
@@ -104,6 +105,9 @@ static int bind_and_listen(struct listener *listener, struct tcp_address *addres
         "reno"; /* accepted sockets inherit it; without it all works, too */
     if (is_loopback(address))
         (void)setsockopt(listener->fd, IPPROTO_TCP, TCP_CONGESTION, control, sizeof(control) - 1);
+    /* What a reader leaves unread waits here, in bounds, and not in the kernel's megabytes. */
+    int unsent = UNSENT_MAX;
+    (void)setsockopt(listener->fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof(unsent));
     if (bind(listener->fd, (struct sockaddr *)&address->addr, address->len) != 0 ||
         listen(listener->fd, BACKLOG) != 0)
         return errno;
