@@ -237,4 +237,6 @@ int job_record_new(struct job_record **out, const struct job_view *view,
 struct job_record *job_record_ref(struct job_record *record);
 void job_record_unref(struct job_record **record);
 
+#include "job/codec.h" /* entries of the journal; part of this face */
+
 #endif

@@ -1,0 +1,379 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Entries as bytes, and back; job/codec.h has the layout.
+ *
+ * Both directions walk the same list of fields, driven by the row of the entry's type, so they
+ * can't drift apart. Decoding trusts nothing: it reads through a cursor that remembers having run
+ * over the end, and every value is checked against what the rest of the program may assume of it.
+ */
+#include "base/assert.h"
+#include "job/job.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* In the order in which they are written. */
+enum job_entry_field {
+    FIELD_ID = 1 << 0,
+    FIELD_PRI = 1 << 1,
+    FIELD_TTR = 1 << 2,
+    FIELD_CREATED = 1 << 3,
+    FIELD_STATE = 1 << 4,
+    FIELD_TUBE = 1 << 5,
+    FIELD_CEILINGS = 1 << 6,
+    FIELD_BODY = 1 << 7
+};
+
+/* Odd: must be understood. They stand on disk; never used again for something else. */
+enum job_entry_option {
+    OPTION_DELAY = 1,
+    OPTION_COUNTERS = 3,
+    OPTION_BURIAL = 5,
+    OPTION_REASON = 7
+};
+
+#define NS_PER_US 1000
+#define VARINT_MAX 10 /* bytes of 64 bits, seven a byte */
+
+struct entry_row {
+    unsigned type;
+    uint8_t version;
+    unsigned fields;
+    const char *word;
+};
+
+static const struct entry_row entry_rows[] = {
+#define JOB_ENTRY(name, word, number, version, fields, what) {number, version, fields, word},
+#include "job/job_entries.def"
+#undef JOB_ENTRY
+};
+
+static const struct entry_row *entry_row(unsigned type)
+{
+    for (size_t i = 0; i < sizeof(entry_rows) / sizeof(entry_rows[0]); i++)
+        if (entry_rows[i].type == type)
+            return &entry_rows[i];
+    return NULL;
+}
+
+const char *job_entry_word(unsigned type)
+{
+    const struct entry_row *row = entry_row(type);
+    return row != NULL ? row->word : "unknown";
+}
+
+/* States stand on disk as letters, so that the numbers of the enum may change. */
+static char state_letter(enum job_state state)
+{
+    ASSERT(state == JOB_READY || state == JOB_DELAYED || state == JOB_BURIED);
+    return state == JOB_READY ? 'r' : state == JOB_DELAYED ? 'd' : 'b';
+}
+
+/* NEW: it is none. */
+static enum job_state state_of_letter(unsigned letter)
+{
+    return letter == 'r'   ? JOB_READY
+           : letter == 'd' ? JOB_DELAYED
+           : letter == 'b' ? JOB_BURIED
+                           : JOB_NEW;
+}
+
+/* ---- encoding ---- */
+
+static char *write_number(char *to, uint64_t number)
+{
+    while (number >= 0x80) {
+        *to++ = (char)(number | 0x80);
+        number >>= 7;
+    }
+    *to++ = (char)number;
+    return to;
+}
+
+static char *write_time(char *to, int64_t time_ns)
+{
+    return write_number(to, time_ns > 0 ? (uint64_t)time_ns : 0);
+}
+
+static char *write_bytes(char *to, const void *bytes, size_t len)
+{
+    if (len > 0)
+        memcpy(to, bytes, len);
+    return to + len;
+}
+
+/* `end` is behind the value, which was written at to + 2: no value is longer than 127 bytes. */
+static char *option_close(char *to, enum job_entry_option tag, const char *end)
+{
+    size_t len = (size_t)(end - to) - 2;
+    ASSERT(len < 0x80);
+    to[0] = (char)tag;
+    to[1] = (char)len;
+    return to + 2 + len;
+}
+
+static char *write_reason(char *to, const char *reason, size_t len)
+{
+    if (len >= JOB_REASON_MAX)
+        len = JOB_REASON_MAX - 1;
+    *to++ = OPTION_REASON;
+    to = write_number(to, len);
+    return write_bytes(to, reason, len);
+}
+
+static bool has_counters(const struct job_entry *entry)
+{
+    return (entry->reserves | entry->timeouts | entry->releases | entry->buries | entry->kicks |
+            entry->attempts) != 0;
+}
+
+static char *write_counters(char *to, const struct job_entry *entry)
+{
+    char *at = write_number(to + 2, entry->reserves);
+    at = write_number(at, entry->timeouts);
+    at = write_number(at, entry->releases);
+    at = write_number(at, entry->buries);
+    at = write_number(at, entry->kicks);
+    at = write_number(at, entry->attempts);
+    return option_close(to, OPTION_COUNTERS, at);
+}
+
+static char *write_options(char *to, const struct job_entry *entry)
+{
+    if (entry->delay_ns > 0 || entry->until_wall_ns > 0) {
+        char *at = write_time(to + 2, entry->delay_ns);
+        to = option_close(to, OPTION_DELAY, write_time(at, entry->until_wall_ns));
+    }
+    if (has_counters(entry))
+        to = write_counters(to, entry);
+    if (entry->burial != 0)
+        to = option_close(to, OPTION_BURIAL, write_number(to + 2, entry->burial));
+    if (entry->reason_len > 0)
+        to = write_reason(to, entry->reason, entry->reason_len);
+    return to;
+}
+
+static char *write_fields(char *to, const struct job_entry *entry, unsigned fields)
+{
+    if (fields & FIELD_ID)
+        to = write_number(to, entry->id);
+    if (fields & FIELD_PRI)
+        to = write_number(to, entry->pri);
+    if (fields & FIELD_TTR)
+        to = write_number(to, entry->ttr_s);
+    if (fields & FIELD_CREATED)
+        to = write_time(to, entry->created_wall_ns / NS_PER_US);
+    if (fields & FIELD_STATE)
+        *to++ = state_letter(entry->state);
+    if (fields & FIELD_TUBE) {
+        ASSERT(entry->tube_len >= 1 && entry->tube_len <= JOB_TUBE_NAME_MAX);
+        *to++ = (char)entry->tube_len;
+        to = write_bytes(to, entry->tube, entry->tube_len);
+    }
+    if (fields & FIELD_CEILINGS) {
+        to = write_number(to, entry->id_ceiling);
+        to = write_number(to, entry->token_ceiling);
+    }
+    return to;
+}
+
+/* The longest that the options can be, and so the bytes of their length. */
+#define OPTIONS_MAX (2 + 2 * VARINT_MAX + 2 + 6 * 5 + 2 + VARINT_MAX + 3 + JOB_REASON_MAX)
+_Static_assert(2 + VARINT_MAX + 5 + 5 + VARINT_MAX + 1 + 1 + JOB_TUBE_NAME_MAX + 2 * VARINT_MAX +
+                       2 + OPTIONS_MAX <=
+                   JOB_ENTRY_HEAD_MAX,
+               "the longest entry has room");
+
+size_t job_entry_encode(const struct job_entry *entry, char head[JOB_ENTRY_HEAD_MAX])
+{
+    const struct entry_row *row = entry_row(entry->type);
+    ASSERT(row != NULL);
+    char options[OPTIONS_MAX];
+    size_t options_len = (size_t)(write_options(options, entry) - options);
+    ASSERT(options_len <= sizeof(options));
+    char *at = head;
+    *at++ = (char)row->type;
+    *at++ = (char)row->version;
+    at = write_fields(at, entry, row->fields);
+    at = write_number(at, options_len);
+    at = write_bytes(at, options, options_len);
+    ASSERT((size_t)(at - head) <= JOB_ENTRY_HEAD_MAX);
+    return (size_t)(at - head);
+}
+
+/* ---- decoding ---- */
+
+struct cursor {
+    const unsigned char *at, *end;
+    bool bad; /* ran over the end, or read what can't be */
+};
+
+static unsigned read_byte(struct cursor *cursor)
+{
+    if (cursor->at == cursor->end) {
+        cursor->bad = true;
+        return 0;
+    }
+    return *cursor->at++;
+}
+
+static uint64_t read_number(struct cursor *cursor)
+{
+    uint64_t number = 0;
+    for (unsigned shift = 0; shift < 64; shift += 7) {
+        unsigned byte = read_byte(cursor);
+        if (shift == 63 && byte > 1)
+            break;
+        number |= (uint64_t)(byte & 0x7f) << shift;
+        if (byte < 0x80)
+            return number;
+    }
+    cursor->bad = true;
+    return 0;
+}
+
+static uint64_t read_number_up_to(struct cursor *cursor, uint64_t max)
+{
+    uint64_t number = read_number(cursor);
+    if (number > max)
+        cursor->bad = true;
+    return cursor->bad ? 0 : number;
+}
+
+static uint32_t read_u32(struct cursor *cursor)
+{
+    return (uint32_t)read_number_up_to(cursor, UINT32_MAX);
+}
+
+static int64_t read_time(struct cursor *cursor)
+{
+    return (int64_t)read_number_up_to(cursor, INT64_MAX);
+}
+
+static const char *read_bytes(struct cursor *cursor, uint64_t len)
+{
+    if (len > (size_t)(cursor->end - cursor->at)) {
+        cursor->bad = true;
+        return "";
+    }
+    const char *bytes = (const char *)cursor->at;
+    cursor->at += len;
+    return bytes;
+}
+
+static void read_fields(struct cursor *cursor, struct job_entry *entry, unsigned fields)
+{
+    if (fields & FIELD_ID)
+        entry->id = read_number(cursor);
+    if (fields & FIELD_PRI)
+        entry->pri = read_u32(cursor);
+    if (fields & FIELD_TTR)
+        entry->ttr_s = read_u32(cursor);
+    if (fields & FIELD_CREATED)
+        entry->created_wall_ns =
+            (int64_t)read_number_up_to(cursor, INT64_MAX / NS_PER_US) * NS_PER_US;
+    if (fields & FIELD_STATE) {
+        entry->state = state_of_letter(read_byte(cursor));
+        cursor->bad = cursor->bad || entry->state == JOB_NEW;
+    }
+    if (fields & FIELD_TUBE) {
+        entry->tube_len = read_byte(cursor);
+        entry->tube = read_bytes(cursor, entry->tube_len);
+        if (!cursor->bad && job_tube_name_check(entry->tube, entry->tube_len) != 0)
+            cursor->bad = true;
+    }
+    if (fields & FIELD_CEILINGS) {
+        entry->id_ceiling = read_number(cursor);
+        entry->token_ceiling = read_number(cursor);
+    }
+}
+
+static void read_counters(struct cursor *value, struct job_entry *entry)
+{
+    entry->reserves = read_u32(value);
+    entry->timeouts = read_u32(value);
+    entry->releases = read_u32(value);
+    entry->buries = read_u32(value);
+    entry->kicks = read_u32(value);
+    entry->attempts = read_u32(value);
+}
+
+/* EOPNOTSUPP: one that must be understood isn't. */
+static int read_option(struct job_entry *entry, uint64_t tag, struct cursor *value)
+{
+    switch (tag) {
+    case OPTION_DELAY:
+        entry->delay_ns = read_time(value);
+        entry->until_wall_ns = read_time(value);
+        break;
+    case OPTION_COUNTERS:
+        read_counters(value, entry);
+        break;
+    case OPTION_BURIAL:
+        entry->burial = read_number(value);
+        break;
+    case OPTION_REASON:
+        entry->reason_len = (size_t)(value->end - value->at);
+        if (entry->reason_len >= JOB_REASON_MAX)
+            value->bad = true;
+        entry->reason = read_bytes(value, entry->reason_len);
+        break;
+    default:
+        if (tag % 2 != 0)
+            return EOPNOTSUPP;
+        value->at = value->end;
+    }
+    return value->bad || value->at != value->end ? EBADMSG : 0;
+}
+
+static int read_options(struct cursor *cursor, struct job_entry *entry)
+{
+    uint64_t len = read_number(cursor);
+    const unsigned char *start = (const unsigned char *)read_bytes(cursor, len);
+    if (cursor->bad)
+        return EBADMSG;
+    struct cursor options = {start, start + len, false};
+    int rc = 0;
+    while (rc == 0 && options.at != options.end) {
+        uint64_t tag = read_number(&options);
+        uint64_t value_len = read_number(&options);
+        const unsigned char *value = (const unsigned char *)read_bytes(&options, value_len);
+        if (options.bad)
+            return EBADMSG;
+        struct cursor inside = {value, value + value_len, false};
+        rc = read_option(entry, tag, &inside);
+    }
+    return rc;
+}
+
+static int entry_read(struct job_entry *entry, const void *bytes, size_t len)
+{
+    struct cursor cursor = {bytes, (const unsigned char *)bytes + len, false};
+    unsigned type = read_byte(&cursor), version = read_byte(&cursor);
+    if (cursor.bad || type == 0 || version == 0)
+        return EBADMSG;
+    entry->type = (enum job_entry_type)type;
+    const struct entry_row *row = entry_row(type);
+    if (row == NULL || version > row->version)
+        return EOPNOTSUPP;
+    read_fields(&cursor, entry, row->fields);
+    if (cursor.bad)
+        return EBADMSG;
+    int rc = read_options(&cursor, entry);
+    if (rc != 0)
+        return rc;
+    if (row->fields & FIELD_BODY) {
+        entry->body_len = (size_t)(cursor.end - cursor.at);
+        entry->body = read_bytes(&cursor, entry->body_len);
+    }
+    return cursor.at == cursor.end && entry->body_len <= JOB_BODY_MAX ? 0 : EBADMSG;
+}
+
+int job_entry_decode(struct job_entry *entry, const void *bytes, size_t len)
+{
+    *entry = (struct job_entry){0};
+    int rc = entry_read(entry, bytes, len);
+    if (rc != 0)
+        *entry = (struct job_entry){.type = entry->type, .id = entry->id};
+    return rc;
+}

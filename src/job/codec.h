@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Entries: what the journal says about jobs, as bytes. Part of job/job.h.
+ *
+ * An entry is one change: a whole job (PUT), or what became of one. Each stands for itself: names
+ * of tubes are written out and not numbered, so that no entry needs another one to be understood, a
+ * damaged entry costs nobody else, and an entry may be encoded before its place is known. A name
+ * costs its length and one byte.
+ *
+ * On disk, byte after byte:
+ *
+ *   type, version        one byte each, job_entries.def
+ *   fields               those of the row, in the order of enum job_entry_field
+ *   options              their length in bytes, then each as tag, length, value
+ *   body                 PUT only: all the rest
+ *
+ * Numbers are little-endian base 128 (seven bits a byte, the least first, the high bit says that
+ * more follow), so that small ones are short and byte order doesn't matter. An option with an even
+ * tag may be skipped by who doesn't know it; an odd tag must be understood. Checksums and lengths
+ * are the journal's business.
+ *
+ * Times are wall-clock time, since the monotonic clock starts anew with the machine. Pure
+ * functions, any thread.
+ */
+#ifndef JOB_CODEC_H
+#define JOB_CODEC_H
+
+#include "job/job.h"
+
+enum job_entry_type {
+#define JOB_ENTRY(name, word, number, version, fields, what) JOB_ENTRY_##name = (number),
+#include "job/job_entries.def"
+#undef JOB_ENTRY
+};
+
+/*
+ * Which members an entry of a type has stands in job_entries.def; the optional ones (delay,
+ * counters, burial, reason) are written where they aren't zero. The rest is zero after decoding,
+ * and ignored by encoding.
+ */
+struct job_entry {
+    enum job_entry_type type;
+    enum job_state state; /* PUT: READY, DELAYED or BURIED; what is reserved comes back READY */
+    uint64_t id;
+    uint32_t pri;
+    uint32_t ttr_s;
+    int64_t created_wall_ns; /* kept in whole microseconds */
+    int64_t delay_ns;        /* as asked for; PAUSE: for how long. Not negative */
+    int64_t until_wall_ns;   /* when the delay or the pause is over; 0: none */
+    uint64_t burial;         /* order of burial, rising; 0: none */
+    uint32_t reserves, timeouts, releases, buries, kicks, attempts;
+    uint64_t id_ceiling,
+        token_ceiling; /* LIMITS; the last one counts, it may be less than before */
+    const char *tube;  /* not terminated */
+    size_t tube_len;
+    const char *reason; /* not terminated; NULL: none */
+    size_t reason_len;  /* less than JOB_REASON_MAX; what is longer is cut */
+    const char *body;
+    size_t body_len;
+};
+
+/* What encoding writes at most, without the body. */
+#define JOB_ENTRY_HEAD_MAX 768
+
+/*
+ * Writes all but the body and returns how many bytes. The body follows them, unchanged. The entry
+ * must be right: a tube's name that is allowed, times that aren't negative (negative ones are
+ * written as 0).
+ */
+size_t job_entry_encode(const struct job_entry *entry, char head[JOB_ENTRY_HEAD_MAX]);
+
+/*
+ * The way back; tube, reason and body point into `bytes`. EBADMSG: these bytes are no entry.
+ * EOPNOTSUPP: an entry of a type or version, or with an option, that only a newer hilera knows;
+ * going on without it would be wrong. Nothing is in *entry then, but type and id may be (0: not
+ * known).
+ */
+int job_entry_decode(struct job_entry *entry, const void *bytes, size_t len);
+
+/* "put", ...; "unknown" for what is no type; static. */
+const char *job_entry_word(unsigned type);
+
+#endif

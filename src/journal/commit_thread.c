@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The thread "commit": leads what is wanted (COMMIT_THREAD_LEADS) and what is due, and sleeps until
+ * the earliest of both.
+ *
+ * It says that it sleeps, and until when, before it looks for the last time; who wants something,
+ * or has something due earlier, leaves word first and then looks whether it sleeps. So a wake-up
+ * isn't lost, and while it works nobody makes a system call for it.
+ */
+#include "base/clock.h"
+#include "journal/commit_priv.h"
+
+#include <errno.h>
+
+/* After a try without space. */
+#define RETRY_NS INT64_C(1000000000)
+
+void commit_thread_wake(struct commit *commit)
+{
+    if (!atomic_load(&commit->asleep) || !atomic_exchange(&commit->asleep, false))
+        return;
+    atomic_fetch_add(&commit->bell, 1);
+    park_wake(&commit->bell, 1);
+}
+
+void commit_thread_arm(struct commit *commit, int64_t due_ns)
+{
+    if (atomic_load(&commit->asleep) && atomic_load(&commit->sleep_until_ns) > due_ns)
+        commit_thread_wake(commit);
+}
+
+/* Whether it should lead now. */
+static bool has_work(const struct commit *commit)
+{
+    if (atomic_load(&commit->failed) != 0)
+        return false;
+    return (commit->options.thread == COMMIT_THREAD_LEADS && commit_wanted(commit)) ||
+           commit_is_due(commit);
+}
+
+static void spin(const struct commit *commit)
+{
+    if (commit->options.spin_ns <= 0)
+        return;
+    int64_t until = clock_deadline(commit->options.spin_ns);
+    while (!commit_wanted(commit) && !atomic_load(&commit->stop) && clock_now_ns() < until)
+        __builtin_ia32_pause();
+}
+
+/* Until then, unless there is work, or woken earlier. */
+static void thread_sleep(struct commit *commit)
+{
+    uint32_t seen = atomic_load(&commit->bell);
+    int64_t until = atomic_load(&commit->failed) != 0 ? CLOCK_NEVER : commit_due_ns(commit);
+    atomic_store(&commit->sleep_until_ns, until);
+    atomic_store(&commit->asleep, true);
+    if (!has_work(commit) && commit_due_ns(commit) >= until && !atomic_load(&commit->stop)) {
+        hl_thread_wait_begin("journal", "changes");
+        (void)park_wait(&commit->bell, seen, until);
+        hl_thread_wait_end();
+    }
+    atomic_store(&commit->asleep, false);
+}
+
+/* There is work that can't be done now: somebody else has the role, and wakes us when he gives it
+ * up, or there is no space. */
+static void thread_hold(struct commit *commit, int64_t until, bool while_led)
+{
+    uint32_t seen = atomic_load(&commit->bell);
+    atomic_store(&commit->sleep_until_ns, while_led ? CLOCK_NEVER : 0);
+    atomic_store(&commit->asleep, true);
+    if ((!while_led || atomic_load(&commit->led)) && !atomic_load(&commit->stop)) {
+        hl_thread_wait_begin("journal", while_led ? "role" : "space");
+        (void)park_wait(&commit->bell, seen, until);
+        hl_thread_wait_end();
+    }
+    atomic_store(&commit->asleep, false);
+}
+
+static void thread_run(void *arg)
+{
+    struct commit *commit = arg;
+    while (!atomic_load(&commit->stop)) {
+        int rc = has_work(commit) ? commit_lead(commit) : 0;
+        if (rc == ENOSPC)
+            thread_hold(commit, clock_deadline(RETRY_NS), false);
+        else if (rc == EBUSY)
+            thread_hold(commit, CLOCK_NEVER, true);
+        else {
+            spin(commit);
+            thread_sleep(commit);
+        }
+    }
+}
+
+int commit_thread_start(struct commit *commit)
+{
+    struct hl_thread_options options = {
+        .target = thread_run, .arg = commit, .name = "commit", .daemon = HL_DAEMON_NO};
+    int rc = hl_thread_new(&commit->thread, &options);
+    if (rc != 0)
+        return rc;
+    rc = hl_thread_start(commit->thread);
+    if (rc != 0)
+        hl_thread_free(&commit->thread);
+    return rc;
+}
+
+void commit_thread_stop(struct commit *commit)
+{
+    if (commit->thread == NULL)
+        return;
+    atomic_store(&commit->stop, true);
+    atomic_fetch_add(&commit->bell, 1);
+    park_wake(&commit->bell, 1);
+    MUST(hl_thread_join(commit->thread, HL_FOREVER));
+    hl_thread_free(&commit->thread);
+}

@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The backend `file`: its object from open to close, its figures, and its table of methods. What it
+ * does is in the files beside this one; file_priv.h is their map.
+ */
+#include "journal/file_priv.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void segments_free(struct file_journal *file, struct list *list)
+{
+    struct list_node *node;
+    while ((node = list_pop(list)) != NULL) {
+        struct segment *segment = CONTAINER_OF(node, struct segment, node);
+        segment_free(file, &segment);
+    }
+}
+
+static void file_free(struct file_journal *file)
+{
+    size_t cursor = 0;
+    struct segment *segment;
+    while ((segment = idmap_next(&file->line, &cursor)) != NULL)
+        segment_free(file, &segment);
+    segments_free(file, &file->ready);
+    segments_free(file, &file->retired);
+    segments_free(file, &file->strays);
+    idmap_fini(&file->line);
+    if (file->lock_fd >= 0)
+        (void)file->sys->close(file->lock_fd);
+    if (file->directory >= 0)
+        (void)file->sys->close(file->directory);
+    if (file->lock != NULL)
+        hl_lock_free(&file->lock);
+    free(file->frame);
+    free(file->path);
+    MAGIC_WIPE(&file->base);
+    free(file);
+}
+
+static int file_close(struct journal *journal)
+{
+    struct file_journal *file = file_journal_of(journal);
+    prepare_stop(file);
+    int rc = file->replayed && !file->settings.read_only ? file_finish(file) : 0;
+    file_free(file);
+    return rc;
+}
+
+static int64_t file_room(const struct journal *journal, enum journal_class class)
+{
+    const struct file_journal *file = file_journal_of(journal);
+    if (file->preparer == NULL && !atomic_load(&file->full))
+        return INT64_MAX;
+    return atomic_load(&file->room_active) + atomic_load(&file->room_ready[class]);
+}
+
+static bool file_full(const struct journal *journal)
+{
+    return atomic_load(&file_journal_of(journal)->full);
+}
+
+static void file_stat(const struct journal *journal, struct journal_stat *stat)
+{
+    struct file_journal *file = file_journal_of(journal);
+    hl_lock_acquire(file->lock);
+    *stat = file->stat;
+    stat->segments = file->line.len;
+    stat->segments_ready = file->ready_count;
+    stat->bytes_total = file->bytes_total;
+    stat->bytes_used = file->bytes_used;
+    hl_lock_release(file->lock);
+    stat->full = atomic_load(&file->full);
+    stat->broken = atomic_load(&file->broken);
+}
+
+static const struct journal_backend file_backend = {
+    .name = "file",
+    .acquire = directory_acquire,
+    .replay = file_replay,
+    .append = file_append,
+    .sync = file_sync,
+    .room = file_room,
+    .full = file_full,
+    .read = file_read,
+    .pin = file_pin,
+    .unpin = file_unpin,
+    .scan_begin = file_scan_begin,
+    .scan_next = file_scan_next,
+    .scan_end = file_scan_end,
+    .trim = file_trim,
+    .stat = file_stat,
+    .close = file_close,
+};
+
+static int settings_complete(struct journal_settings *settings, struct journal_error *error)
+{
+    if (settings->segment_size == 0)
+        settings->segment_size = JOURNAL_SEGMENT_DEFAULT;
+    if (settings->segment_size_max == 0)
+        settings->segment_size_max = settings->segment_size > JOURNAL_SEGMENT_LARGE
+                                         ? settings->segment_size
+                                         : JOURNAL_SEGMENT_LARGE;
+    if (settings->sys == NULL)
+        settings->sys = &journal_sys_real;
+    if (settings->segment_size < JOURNAL_SEGMENT_MIN ||
+        settings->segment_size_max > JOURNAL_SEGMENT_MAX ||
+        settings->segment_size_max < settings->segment_size)
+        return journal_error_set(error, EINVAL,
+                                 "a segment of the journal has %u bytes to %u, and a large one "
+                                 "isn't smaller than the first",
+                                 JOURNAL_SEGMENT_MIN, JOURNAL_SEGMENT_MAX);
+    return 0;
+}
+
+int file_open(struct journal **out, const struct journal_settings *settings,
+              struct journal_error *error)
+{
+    struct journal_settings complete = *settings;
+    int rc = settings_complete(&complete, error);
+    if (rc != 0)
+        return rc;
+    struct file_journal *file = calloc(1, sizeof(*file)); /* no magic: it is in `base` */
+    if (file == NULL)
+        return journal_error_set(error, ENOMEM, "there is not enough memory");
+    MAGIC_INIT(&file->base, FILE_JOURNAL_MAGIC);
+    file->base.backend = &file_backend;
+    file->settings = complete;
+    file->settings.directory = NULL;
+    file->sys = complete.sys;
+    file->directory = file->lock_fd = -1;
+    file->oldest = 1;
+    file->next_number = 1;
+    idmap_init(&file->line);
+    list_init(&file->ready);
+    list_init(&file->retired);
+    list_init(&file->strays);
+    file->path = strdup(settings->directory);
+    rc = file->path == NULL ? ENOMEM : 0;
+    if (rc == 0)
+        rc = hl_lock_new(&file->lock, "segments", lock_class(LOCK_CLASS_segments));
+    if (rc == 0)
+        rc = file->sys->open_directory(settings->directory, !complete.read_only, &file->directory);
+    if (rc != 0) {
+        file_free(file);
+        return journal_error_set(error, rc, "the directory %s can't be opened: %s",
+                                 settings->directory, strerrordesc_np(rc));
+    }
+    *out = &file->base;
+    return 0;
+}
