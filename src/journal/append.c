@@ -72,7 +72,7 @@ static int frame_room(struct file_journal *file, size_t bytes)
 static int segment_begin(struct file_journal *file, enum journal_class class, uint64_t size,
                          uint32_t oldest)
 {
-    if (file->newest - oldest >= SEGMENTS_MAX)
+    if ((uint64_t)file->newest + 1 - oldest >= SEGMENTS_MAX)
         return ENOSPC;
     int rc = active_sync(file);
     struct segment *segment;
@@ -203,7 +203,9 @@ void file_append(struct journal *journal, struct journal_append *append)
                               .class = append->class,
                               .sync = append->sync,
                               .oldest = file->oldest};
-    if (append->expected != file->sequence)
+    if (atomic_load(&file->broken) != 0)
+        append->result = EIO;
+    else if (append->expected != file->sequence)
         append->result = ESTALE;
     else if (bytes > JOURNAL_RECORD_MAX + FORMAT_RECORD_HEAD)
         append->result = EMSGSIZE;

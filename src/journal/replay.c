@@ -71,7 +71,7 @@ static int damage_visit(struct replay *replay, struct walk *walk, uint64_t end, 
         return rc;
     char text[160];
     snprintf(text, sizeof(text),
-             "commits %" PRIu64 " to %" PRIu64 " are damaged; %" PRIu64
+             "commits %" PRIu64 " to %" PRIu64 " are damaged or missing; %" PRIu64
              " of their records are whole",
              first, walk->expected - 1, span.seen);
     replay->replayed->records += span.seen;

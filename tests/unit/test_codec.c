@@ -1,0 +1,298 @@
+// SPDX-License-Identifier: MIT
+// Entries as bytes: what goes in comes out, sizes are as promised, and no bytes are too strange.
+
+#include "job/job.h"
+#include "unit.h"
+#include "unit_random.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const enum job_entry_type types[] = {
+#define JOB_ENTRY(name, word, number, version, fields, what) JOB_ENTRY_##name,
+#include "job/job_entries.def"
+#undef JOB_ENTRY
+};
+#define TYPES (sizeof(types) / sizeof(types[0]))
+
+// Encodes with the body behind, as it is on disk.
+static size_t encode(const struct job_entry *entry, char *to)
+{
+    size_t len = job_entry_encode(entry, to);
+    if (entry->type == JOB_ENTRY_PUT && entry->body_len > 0)
+        memcpy(to + len, entry->body, entry->body_len);
+    return len + (entry->type == JOB_ENTRY_PUT ? entry->body_len : 0);
+}
+
+static void check_same(const struct job_entry *a, const struct job_entry *b)
+{
+    ck_assert_int_eq(a->type, b->type);
+    ck_assert_uint_eq(a->id, b->id);
+    ck_assert_uint_eq(a->pri, b->pri);
+    ck_assert_uint_eq(a->ttr_s, b->ttr_s);
+    ck_assert_int_eq(a->state, b->state);
+    ck_assert_int_eq(a->created_wall_ns, b->created_wall_ns);
+    ck_assert_int_eq(a->delay_ns, b->delay_ns);
+    ck_assert_int_eq(a->until_wall_ns, b->until_wall_ns);
+    ck_assert_uint_eq(a->burial, b->burial);
+    ck_assert_uint_eq(a->reserves, b->reserves);
+    ck_assert_uint_eq(a->timeouts, b->timeouts);
+    ck_assert_uint_eq(a->releases, b->releases);
+    ck_assert_uint_eq(a->buries, b->buries);
+    ck_assert_uint_eq(a->kicks, b->kicks);
+    ck_assert_uint_eq(a->attempts, b->attempts);
+    ck_assert_uint_eq(a->id_ceiling, b->id_ceiling);
+    ck_assert_uint_eq(a->token_ceiling, b->token_ceiling);
+    ck_assert_mem_eq(a->tube, b->tube, b->tube_len);
+    ck_assert_uint_eq(a->tube_len, b->tube_len);
+    ck_assert_uint_eq(a->reason_len, b->reason_len);
+    ck_assert_mem_eq(a->reason, b->reason, b->reason_len);
+    ck_assert_uint_eq(a->body_len, b->body_len);
+    ck_assert_mem_eq(a->body, b->body, b->body_len);
+}
+
+// Small, large and largest numbers.
+static uint64_t any_number(struct unit_random *random, uint64_t max)
+{
+    uint64_t bits = unit_random_below(random, 65);
+    uint64_t number = bits == 0 ? 0 : unit_random_next(random) >> (64 - bits);
+    return number > max ? max : number;
+}
+
+static char bytes_of_tube[JOB_TUBE_NAME_MAX], bytes_of_body[300], bytes_of_reason[JOB_REASON_MAX];
+
+static struct job_entry any_entry(struct unit_random *random, enum job_entry_type type)
+{
+    static const enum job_state states[] = {JOB_READY, JOB_DELAYED, JOB_BURIED};
+    struct job_entry entry = {.type = type, .tube = "", .reason = "", .body = ""};
+    bool put = type == JOB_ENTRY_PUT, limits = type == JOB_ENTRY_LIMITS;
+    bool tube = put || type == JOB_ENTRY_MOVE || type == JOB_ENTRY_PAUSE;
+    if (!limits && type != JOB_ENTRY_PAUSE)
+        entry.id = any_number(random, UINT64_MAX);
+    if (put || type == JOB_ENTRY_RELEASE || type == JOB_ENTRY_BURY)
+        entry.pri = (uint32_t)any_number(random, UINT32_MAX);
+    if (put) {
+        entry.ttr_s = (uint32_t)any_number(random, UINT32_MAX);
+        entry.created_wall_ns = (int64_t)any_number(random, INT64_MAX) / 1000 * 1000;
+        entry.state = states[unit_random_below(random, 3)];
+        entry.body = bytes_of_body;
+        entry.body_len = unit_random_below(random, sizeof(bytes_of_body) + 1);
+    }
+    if (tube) {
+        entry.tube = bytes_of_tube;
+        entry.tube_len = 1 + unit_random_below(random, JOB_TUBE_NAME_MAX);
+    }
+    if (limits) {
+        entry.id_ceiling = any_number(random, UINT64_MAX);
+        entry.token_ceiling = any_number(random, UINT64_MAX);
+    }
+    if (unit_random_below(random, 2) == 0) {
+        entry.delay_ns = (int64_t)any_number(random, INT64_MAX);
+        entry.until_wall_ns = (int64_t)any_number(random, INT64_MAX);
+    }
+    if (unit_random_below(random, 2) == 0)
+        entry.kicks = entry.reserves = (uint32_t)any_number(random, UINT32_MAX);
+    entry.timeouts = (uint32_t)unit_random_below(random, 2);
+    entry.attempts = (uint32_t)unit_random_below(random, 2) * UINT32_MAX;
+    entry.burial = any_number(random, UINT64_MAX);
+    if (unit_random_below(random, 2) == 0) {
+        entry.reason = bytes_of_reason;
+        entry.reason_len = unit_random_below(random, JOB_REASON_MAX);
+    }
+    return entry;
+}
+
+static void setup(void)
+{
+    memset(bytes_of_tube, 't', sizeof(bytes_of_tube));
+    for (size_t i = 0; i < sizeof(bytes_of_body); i++)
+        bytes_of_body[i] = (char)(i * 7);
+    for (size_t i = 0; i < sizeof(bytes_of_reason); i++)
+        bytes_of_reason[i] = (char)(255 - i);
+}
+
+START_TEST(comes_back_as_it_was)
+{
+    char bytes[JOB_ENTRY_HEAD_MAX + sizeof(bytes_of_body)];
+    struct unit_random random = {(uint64_t)_i + 1};
+    for (int round = 0; round < 2000; round++) {
+        struct job_entry entry = any_entry(&random, types[_i]), again;
+        size_t len = encode(&entry, bytes);
+        ck_assert_int_eq(job_entry_decode(&again, bytes, len), 0);
+        check_same(&again, &entry);
+    }
+}
+END_TEST
+
+static struct job_entry plain_put(void)
+{
+    return (struct job_entry){.type = JOB_ENTRY_PUT,
+                              .state = JOB_READY,
+                              .id = 1000000,
+                              .pri = 1024,
+                              .ttr_s = 120,
+                              .created_wall_ns = INT64_C(1800000000000000000),
+                              .tube = "default",
+                              .tube_len = 7,
+                              .body = bytes_of_body,
+                              .body_len = 64};
+}
+
+START_TEST(sizes_are_small)
+{
+    char head[JOB_ENTRY_HEAD_MAX];
+    struct job_entry put = plain_put();
+    struct job_entry del = {.type = JOB_ENTRY_DELETE, .id = 1000000};
+    ck_assert_uint_le(job_entry_encode(&put, head), 27);
+    ck_assert_uint_le(job_entry_encode(&del, head), 6);
+}
+END_TEST
+
+START_TEST(longest_fits)
+{
+    char bytes[JOB_ENTRY_HEAD_MAX];
+    struct job_entry put = plain_put(), again;
+    put.id = put.burial = UINT64_MAX;
+    put.pri = put.ttr_s = UINT32_MAX;
+    put.created_wall_ns = put.delay_ns = put.until_wall_ns = INT64_MAX;
+    put.reserves = put.timeouts = put.releases = put.buries = put.kicks = put.attempts = UINT32_MAX;
+    put.tube = bytes_of_tube;
+    put.tube_len = sizeof(bytes_of_tube);
+    put.reason = bytes_of_reason;
+    put.reason_len = 100000; // is cut
+    put.body_len = 0;
+    size_t len = job_entry_encode(&put, bytes);
+    ck_assert_uint_le(len, sizeof(bytes));
+    ck_assert_int_eq(job_entry_decode(&again, bytes, len), 0);
+    ck_assert_uint_eq(again.reason_len, JOB_REASON_MAX - 1);
+    ck_assert_uint_eq(again.kicks, UINT32_MAX);
+}
+END_TEST
+
+START_TEST(times_before_1970_are_zero)
+{
+    char bytes[JOB_ENTRY_HEAD_MAX];
+    struct job_entry put = plain_put(), again;
+    put.created_wall_ns = put.until_wall_ns = -5;
+    put.body_len = 0;
+    size_t len = job_entry_encode(&put, bytes);
+    ck_assert_int_eq(job_entry_decode(&again, bytes, len), 0);
+    ck_assert_int_eq(again.created_wall_ns, 0);
+    ck_assert_int_eq(again.until_wall_ns, 0);
+}
+END_TEST
+
+// Cut anywhere: an error, but for a body, which is simply shorter.
+START_TEST(cut_anywhere)
+{
+    char bytes[JOB_ENTRY_HEAD_MAX + sizeof(bytes_of_body)];
+    struct unit_random random = {(uint64_t)_i + 100};
+    for (int round = 0; round < 20; round++) {
+        struct job_entry entry = any_entry(&random, types[_i]), again;
+        size_t len = encode(&entry, bytes), head = len - entry.body_len;
+        for (size_t cut = 0; cut < len; cut++) {
+            char *exact = malloc(cut > 0 ? cut : 1); // a sanitizer sees what is read beyond
+            memcpy(exact, bytes, cut);
+            int rc = job_entry_decode(&again, exact, cut);
+            ck_assert_int_eq(rc, cut < head ? EBADMSG : 0);
+            free(exact);
+        }
+    }
+}
+END_TEST
+
+// Any bit: an error or an entry whose parts are in bounds; the address sanitizer watches.
+START_TEST(any_bit_flipped)
+{
+    char bytes[JOB_ENTRY_HEAD_MAX + sizeof(bytes_of_body)];
+    struct unit_random random = {(uint64_t)_i + 200};
+    struct job_entry entry = any_entry(&random, types[_i]), again;
+    size_t len = encode(&entry, bytes);
+    char *exact = malloc(len);
+    for (size_t bit = 0; bit < len * 8; bit++) {
+        memcpy(exact, bytes, len);
+        exact[bit / 8] ^= (char)(1 << bit % 8);
+        int rc = job_entry_decode(&again, exact, len);
+        ck_assert(rc == 0 || rc == EBADMSG || rc == EOPNOTSUPP);
+        if (rc != 0)
+            continue;
+        if (again.tube_len > 0)
+            ck_assert_int_eq(job_tube_name_check(again.tube, again.tube_len), 0);
+        ck_assert_uint_lt(again.reason_len, JOB_REASON_MAX);
+        ck_assert(again.body_len == 0 || again.body + again.body_len <= exact + len);
+        ck_assert(again.delay_ns >= 0 && again.until_wall_ns >= 0 && again.created_wall_ns >= 0);
+    }
+    free(exact);
+}
+END_TEST
+
+START_TEST(newer_is_told_from_damaged)
+{
+    struct job_entry entry;
+    ck_assert_int_eq(job_entry_decode(&entry, "\xc8\x01\x05\x00", 4), EOPNOTSUPP); // type 200
+    ck_assert_int_eq(entry.type, 200);
+    ck_assert_int_eq(job_entry_decode(&entry, "\x02\x02\x05\x00", 4), EOPNOTSUPP); // DELETE, v. 2
+    ck_assert_int_eq(job_entry_decode(&entry, "\x02\x01\x05\x00", 4), 0);
+    ck_assert_int_eq(job_entry_decode(&entry, "\x00\x01\x05\x00", 4), EBADMSG);
+    ck_assert_int_eq(job_entry_decode(&entry, "\x02\x00\x05\x00", 4), EBADMSG);
+    ck_assert_int_eq(job_entry_decode(&entry, "\x02\x01\x05\x00\x00", 5), EBADMSG); // more behind
+    // Options: 99 (odd) must be understood, 98 need not be.
+    ck_assert_int_eq(job_entry_decode(&entry, "\x02\x01\x05\x03\x63\x01x", 7), EOPNOTSUPP);
+    ck_assert_uint_eq(entry.id, 5);
+    ck_assert_int_eq(job_entry_decode(&entry, "\x02\x01\x05\x03\x62\x01x", 7), 0);
+    ck_assert_int_eq(job_entry_decode(&entry, "\x02\x01\x05\x03\x62\x02x", 7), EBADMSG);
+}
+END_TEST
+
+START_TEST(values_are_checked)
+{
+    struct job_entry entry;
+    char bytes[JOB_ENTRY_HEAD_MAX + 64];
+    struct job_entry put = plain_put();
+    size_t len = encode(&put, bytes);
+    size_t state = 2 + 3 + 2 + 1 + 8; // type, version, id, pri, ttr, created
+    ck_assert_int_eq(bytes[state], 'r');
+    bytes[state] = 'x';
+    ck_assert_int_eq(job_entry_decode(&entry, bytes, len), EBADMSG);
+    bytes[state] = 'b';
+    ck_assert_int_eq(job_entry_decode(&entry, bytes, len), 0);
+    bytes[state + 2] = '-'; // no name begins so
+    ck_assert_int_eq(job_entry_decode(&entry, bytes, len), EBADMSG);
+    // Numbers of more than 64 bits, and a priority of more than 32.
+    ck_assert_int_eq(
+        job_entry_decode(&entry, "\x02\x01\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01\x00", 13), 0);
+    ck_assert_uint_eq(entry.id, UINT64_MAX);
+    ck_assert_int_eq(
+        job_entry_decode(&entry, "\x02\x01\xff\xff\xff\xff\xff\xff\xff\xff\xff\x02\x00", 13),
+        EBADMSG);
+    ck_assert_int_eq(job_entry_decode(&entry, "\x03\x01\x05\x80\x80\x80\x80\x10\x00", 9), EBADMSG);
+}
+END_TEST
+
+START_TEST(words)
+{
+    ck_assert_str_eq(job_entry_word(JOB_ENTRY_PUT), "put");
+    ck_assert_str_eq(job_entry_word(JOB_ENTRY_LIMITS), "limits");
+    ck_assert_str_eq(job_entry_word(0), "unknown");
+    ck_assert_str_eq(job_entry_word(200), "unknown");
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("codec");
+    TCase *all = tcase_create("codec");
+    tcase_add_checked_fixture(all, setup, NULL);
+    tcase_add_loop_test(all, comes_back_as_it_was, 0, TYPES);
+    tcase_add_test(all, sizes_are_small);
+    tcase_add_test(all, longest_fits);
+    tcase_add_test(all, times_before_1970_are_zero);
+    tcase_add_loop_test(all, cut_anywhere, 0, TYPES);
+    tcase_add_loop_test(all, any_bit_flipped, 0, TYPES);
+    tcase_add_test(all, newer_is_told_from_damaged);
+    tcase_add_test(all, values_are_checked);
+    tcase_add_test(all, words);
+    suite_add_tcase(suite, all);
+    return unit_main(suite);
+}
