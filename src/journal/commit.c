@@ -13,6 +13,12 @@
 #include <errno.h>
 #include <stdlib.h>
 
+static size_t frame_default(const struct journal *journal)
+{
+    size_t size = journal_frame_size(journal);
+    return size < COMMIT_FRAME_DEFAULT ? size : COMMIT_FRAME_DEFAULT;
+}
+
 int commit_new(struct commit **out, const struct commit_options *options)
 {
     ASSERT(options->journal != NULL && options->lock != NULL && options->unlock != NULL);
@@ -24,7 +30,7 @@ int commit_new(struct commit **out, const struct commit_options *options)
     if (commit->options.pending_max == 0)
         commit->options.pending_max = COMMIT_PENDING_DEFAULT;
     if (commit->options.frame_max == 0)
-        commit->options.frame_max = COMMIT_FRAME_DEFAULT;
+        commit->options.frame_max = frame_default(options->journal);
     commit->sequence = options->last_sequence;
     batch_init(&commit->pending);
     batch_init(&commit->taken);

@@ -52,7 +52,8 @@ struct commit_options {
     struct journal *journal; /* replayed; the commit's until commit_free, which leaves it open */
     uint64_t last_sequence;  /* what replay said */
     size_t pending_max;      /* bytes that are not written yet; at that, puts wait. 0: 8 MiB */
-    size_t frame_max;        /* bytes of one frame, unless one record is larger. 0: 1 MiB */
+    size_t frame_max;        /* bytes of one frame, unless one record is larger. 0: 1 MiB, or
+                              * what journal_frame_size says if that is less */
     enum commit_thread thread;
     int64_t spin_ns; /* how long the thread looks for more work before it sleeps */
     /* The owner's lock. Mandatory. */

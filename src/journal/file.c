@@ -57,6 +57,11 @@ static int64_t file_room(const struct journal *journal, enum journal_class class
     return atomic_load(&file->room_active) + atomic_load(&file->room_ready[class]);
 }
 
+static size_t file_frame_size(const struct journal *journal)
+{
+    return file_journal_of(journal)->settings.segment_size / 4;
+}
+
 static bool file_full(const struct journal *journal)
 {
     return atomic_load(&file_journal_of(journal)->full);
@@ -83,6 +88,7 @@ static const struct journal_backend file_backend = {
     .append = file_append,
     .sync = file_sync,
     .room = file_room,
+    .frame_size = file_frame_size,
     .full = file_full,
     .read = file_read,
     .pin = file_pin,

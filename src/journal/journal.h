@@ -169,6 +169,8 @@ int journal_sync(struct journal *journal);
  * more. An instant's figure, one atomic read. INT64_MAX: no limit is known.
  */
 int64_t journal_room(const struct journal *journal, enum journal_class class);
+/* The largest frame that wastes little space: a part of a segment. Larger ones are possible. */
+size_t journal_frame_size(const struct journal *journal);
 /* Whether the disk had no space when it was last asked for more. */
 bool journal_full(const struct journal *journal);
 
@@ -281,6 +283,7 @@ struct journal_backend {
     void (*append)(struct journal *journal, struct journal_append *append);
     int (*sync)(struct journal *journal);
     int64_t (*room)(const struct journal *journal, enum journal_class class);
+    size_t (*frame_size)(const struct journal *journal);
     bool (*full)(const struct journal *journal);
     int (*read)(struct journal *journal, uint64_t locator, struct buf *record);
     int (*pin)(struct journal *journal, uint64_t locator);

@@ -69,6 +69,12 @@ static int64_t memory_room(const struct journal *journal, enum journal_class cla
     return INT64_MAX;
 }
 
+static size_t memory_frame_size(const struct journal *journal)
+{
+    (void)memory_of(journal);
+    return SIZE_MAX;
+}
+
 static bool memory_full(const struct journal *journal)
 {
     (void)memory_of(journal);
@@ -150,6 +156,7 @@ static const struct journal_backend memory_backend = {
     .append = memory_append,
     .sync = memory_sync,
     .room = memory_room,
+    .frame_size = memory_frame_size,
     .full = memory_full,
     .read = memory_read,
     .pin = memory_pin,

@@ -185,11 +185,17 @@ static void prepare_run(void *arg)
     }
 }
 
+/* Without the thread: as many as there should be, as far as the disk has space. */
+static void prepare_fill(struct file_journal *file)
+{
+    while (file->ready_count < READY_MIN && prepare_make(file) == 0) {
+    }
+}
+
 int prepare_start(struct file_journal *file)
 {
     /* What is kept back comes first, while nobody waits; a full disk is no reason not to start. */
-    while (file->ready_count < READY_MIN && prepare_make(file) == 0) {
-    }
+    prepare_fill(file);
     if (file->settings.prepare_inline)
         return 0;
     struct hl_thread_options options = {
@@ -280,6 +286,9 @@ int prepare_take(struct file_journal *file, enum journal_class class, uint64_t s
         (void)park_wait(&file->prepared, seen, CLOCK_NEVER);
         hl_thread_wait_end();
     }
-    prepare_wake(file);
+    if (file->preparer == NULL)
+        prepare_fill(file);
+    else
+        prepare_wake(file);
     return *out != NULL ? 0 : take_special(file, size, out);
 }
