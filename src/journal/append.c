@@ -3,9 +3,11 @@
  * Append: records become a frame, the frame one write and, where asked for, one sync.
  *
  * A frame lies in one segment. If the active one has no room for it the next ready one is begun:
- * its header goes out with its first frame in the same write. All frames of a segment are synced
- * before the next one is begun, and room for one empty frame is always left in it, so that a trim
- * can be noted without taking a segment.
+ * all frames of the old one are synced, then the new one's header, and then frames follow. That is
+ * one sync more a segment, and it must be: were the header to go out with the first frame, a power
+ * loss could keep the frames and lose the header, and the generation, and so the keys of its
+ * checksums, would be given out a second time over them. Room for one empty frame is always left,
+ * so that a trim can be noted without taking a segment.
  *
  * After a write or a sync that failed nobody knows what is on the disk (the kernel may have dropped
  * the pages, and a second sync would then succeed for nothing). So nothing is ever tried again: the
@@ -30,10 +32,8 @@ static int break_down(struct file_journal *file, int rc, const char *what)
     return EIO;
 }
 
-static int active_sync(struct file_journal *file)
+static int active_write_out(struct file_journal *file)
 {
-    if (file->unsynced == 0)
-        return 0;
     int64_t begun = clock_now_ns();
     int rc = file->sys->sync_data(file->active->fd);
     if (rc != 0)
@@ -50,12 +50,17 @@ static int active_sync(struct file_journal *file)
     return 0;
 }
 
+static int active_sync(struct file_journal *file)
+{
+    return file->unsynced == 0 ? 0 : active_write_out(file);
+}
+
 /* ---- one frame ---- */
 
-/* Room for a header and a frame with so many bytes of records. */
+/* Room for a frame with so many bytes of records, and for a header before it. */
 static int frame_room(struct file_journal *file, size_t bytes)
 {
-    size_t need = FORMAT_FRAMES_AT + FORMAT_FRAME_HEAD + bytes;
+    size_t need = FORMAT_FRAME_HEAD + bytes;
     if (need <= file->frame_cap)
         return 0;
     size_t cap = need > 64 * 1024 ? need : 64 * 1024;
@@ -90,7 +95,8 @@ static int segment_begin(struct file_journal *file, enum journal_class class, ui
     segment->generation = ++file->newest;
     segment->first_sequence = file->sequence + 1;
     segment->key = format_key_of(file->id, segment->generation);
-    segment->end = 0; /* the header isn't written yet */
+    segment->end = FORMAT_FRAMES_AT;
+    file->bytes_used += segment->end;
     file->active = segment;
     hl_lock_release(file->lock);
     struct format_header header = {.journal_id = file->id,
@@ -100,7 +106,8 @@ static int segment_begin(struct file_journal *file, enum journal_class class, ui
                                    .size = segment->size,
                                    .begun_wall_ns = clock_wall_ns()};
     format_header_write(&header, file->frame);
-    return 0;
+    rc = file->sys->write(segment->fd, file->frame, FORMAT_FRAMES_AT, 0);
+    return rc != 0 ? break_down(file, rc, "a write") : active_write_out(file);
 }
 
 /* Puts the records behind each other, from that place of the file on, and tells where they are. */
@@ -108,7 +115,7 @@ static void records_write(const struct file_journal *file, uint64_t at,
                           struct journal_record *records, size_t count)
 {
     const struct segment *segment = file->active;
-    unsigned char *to = file->frame + FORMAT_FRAMES_AT + FORMAT_FRAME_HEAD;
+    unsigned char *to = file->frame + FORMAT_FRAME_HEAD;
     for (size_t i = 0; i < count; i++) {
         struct journal_record *record = &records[i];
         uint32_t len = record->head_len + record->body_len;
@@ -162,23 +169,21 @@ static int frame_append(struct file_journal *file, const struct frame_plan *plan
             return rc;
         active = file->active;
     }
-    uint64_t at = active->end > 0 ? active->end : FORMAT_FRAMES_AT;
+    uint64_t at = active->end;
     records_write(file, at + FORMAT_FRAME_HEAD, plan->records, plan->count);
     struct format_frame frame = {.bytes = plan->bytes,
                                  .sequence = file->sequence + 1,
                                  .back = (uint16_t)(active->generation - plan->oldest),
                                  .unsynced = (uint16_t)file->unsynced,
                                  .count = plan->mark};
-    format_frame_write(&active->key, &frame, file->frame + FORMAT_FRAMES_AT);
-    uint64_t from = active->end > 0 ? at : 0;
-    rc = file->sys->write(active->fd, file->frame + FORMAT_FRAMES_AT - (at - from),
-                          (size_t)(size + at - from), from);
+    format_frame_write(&active->key, &frame, file->frame);
+    rc = file->sys->write(active->fd, file->frame, (size_t)size, at);
     if (rc != 0)
         return break_down(file, rc, "a write");
     active->end = at + size;
     file->sequence++;
     file->unsynced++;
-    frame_count(file, plan, size + at - from);
+    frame_count(file, plan, size);
     rc = plan->sync || file->unsynced >= FORMAT_UNSYNCED_MAX ? active_sync(file) : 0;
     if (file->frame_cap > FRAME_KEPT) {
         free(file->frame);

@@ -21,6 +21,8 @@
  * earlier generation left in a recycled file is never taken for new, and neither are bytes of a
  * body that somebody made to look like a frame, for the id is random and not told to anybody.
  *
+ * The header is durable before the first frame is written, so no generation is given out twice.
+ *
  * back: generation - back is the oldest generation that counts; the rest is trimmed. unsynced: how
  * many frames directly before this one weren't known to be synced when it was written; all before
  * those were. It tells damage from a torn tail.

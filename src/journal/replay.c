@@ -5,6 +5,11 @@
  * Sequence numbers run through. A segment's header says with which one it begins, so it is known of
  * each but the last with which one it ends, and what is missing is noticed wherever it is. The last
  * segment ends at the first frame that isn't good and was never known to be synced.
+ *
+ * What is read here is believed from now on, so it has to be durable, too. The last frames may be
+ * in the kernel's memory only: the process before this one was killed before its sync, or stopped
+ * because its sync failed, after which the kernel takes the pages for clean and a mere sync does
+ * nothing. So they are written once more, as they are, and then synced.
  */
 #include "base/clock.h"
 #include "base/hash.h"
@@ -13,6 +18,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 struct replay {
@@ -20,6 +26,8 @@ struct replay {
     const struct journal_visitor *visitor;
     struct journal_replayed *replayed;
     uint64_t expected; /* the next sequence number; 0: not known yet */
+    uint64_t unsure;   /* where the first frame is that may not be synced; 0: none */
+    uint64_t end;      /* behind the last frame of the newest segment */
 };
 
 static void damage_report(struct replay *replay, const struct journal_damage *damage)
@@ -53,6 +61,8 @@ static int frame_visit(struct replay *replay, struct walk *walk)
                                   .offset = span.at,
                                   .size = span.end - span.at,
                                   .text = "a commit whose checksum is right was written wrongly"});
+    if (walk->frame.sequence > replay->file->synced && replay->unsure == 0)
+        replay->unsure = walk->records_at - FORMAT_FRAME_HEAD;
     replay->replayed->records += span.seen;
     replay->replayed->frames++;
     replay->replayed->bytes += FORMAT_FRAME_HEAD + (uint64_t)walk->frame.bytes;
@@ -137,7 +147,7 @@ static int segment_replay(struct replay *replay, struct segment *segment)
         replay->replayed->torn_bytes = torn;
         replay->replayed->clean = false;
     }
-    segment->end = walk.at;
+    segment->end = replay->end = walk.at;
     file->bytes_used += segment->end < segment->size ? segment->end : segment->size;
     replay->expected = walk.expected;
     replay->replayed->segments++;
@@ -162,6 +172,40 @@ static void strays_report(struct replay *replay)
     }
 }
 
+/* Writes those bytes once more. */
+static int bytes_renew(const struct file_journal *file, int fd, uint64_t from, uint64_t to)
+{
+    const size_t piece = 256 * 1024;
+    unsigned char *bytes = malloc(piece);
+    if (bytes == NULL)
+        return ENOMEM;
+    int rc = 0;
+    while (rc == 0 && from < to) {
+        size_t len = to - from < piece ? (size_t)(to - from) : piece, got = 0;
+        rc = file->sys->read(fd, bytes, len, from, &got);
+        if (rc == 0)
+            rc = got == len ? file->sys->write(fd, bytes, len, from) : EIO;
+        from += len;
+    }
+    free(bytes);
+    return rc;
+}
+
+/* Makes durable what was read, and the names of all files. */
+static int tail_settle(const struct replay *replay)
+{
+    const struct file_journal *file = replay->file;
+    const struct segment *newest = idmap_get(&file->line, file->newest);
+    int rc = 0;
+    if (newest != NULL && replay->unsure > 0) {
+        uint64_t from = replay->unsure > FORMAT_FRAMES_AT ? replay->unsure : 0;
+        rc = bytes_renew(file, newest->fd, from, replay->end);
+    }
+    if (rc == 0 && newest != NULL)
+        rc = file->sys->sync_data(newest->fd);
+    return rc == 0 ? file->sys->sync(file->directory) : rc;
+}
+
 int file_replay(struct journal *journal, const struct journal_visitor *visitor,
                 struct journal_replayed *replayed, struct journal_error *error)
 {
@@ -182,9 +226,11 @@ int file_replay(struct journal *journal, const struct journal_visitor *visitor,
     if (file->sequence < file->synced)
         file->sequence = file->synced;
     replayed->last_sequence = file->sequence;
-    file->replayed = rc == 0;
+    if (rc == 0 && !file->settings.read_only)
+        rc = tail_settle(&replay);
     if (rc == 0 && !file->settings.read_only)
         rc = prepare_start(file);
+    file->replayed = rc == 0;
     if (rc != 0)
         return journal_error_set(error, rc, "%s can't be replayed: %s", file->path,
                                  strerrordesc_np(rc));

@@ -24,7 +24,8 @@ struct image {
 
 struct file {
     struct image now, synced;
-    int refs; // fds and names
+    struct image stale; // a byte a sector: 1 if only `now` will ever have it
+    int refs;           // fds and names
 };
 
 struct names {
@@ -47,6 +48,11 @@ static struct {
     char bad_name[40];
     uint64_t bad_at, bad_len;
 } disk = {.mutex = PTHREAD_MUTEX_INITIALIZER};
+
+static size_t disk_odd(void)
+{
+    return disk.calls % 2;
+}
 
 // ---- images, files, names ----
 
@@ -75,6 +81,7 @@ static void file_drop(struct file *file)
         return;
     free(file->now.bytes);
     free(file->synced.bytes);
+    free(file->stale.bytes);
     free(file);
 }
 
@@ -128,6 +135,45 @@ static void names_clone(struct names *to, const struct names *from)
         image_copy(&file->now, &from->file[i]->now);
         image_copy(&file->synced, &from->file[i]->now);
         names_set(to, from->name[i], file);
+    }
+}
+
+static bool file_stale(const struct file *file, size_t at)
+{
+    return at / SECTOR < file->stale.size && file->stale.bytes[at / SECTOR] != 0;
+}
+
+static void file_stale_clear(struct file *file, size_t at, size_t len)
+{
+    for (size_t sector = at / SECTOR; sector * SECTOR < at + len && sector < file->stale.size;
+         sector++)
+        file->stale.bytes[sector] = 0;
+}
+
+static bool sector_dirty(const struct file *file, size_t at, size_t len)
+{
+    return at + len > file->synced.size ||
+           memcmp(file->now.bytes + at, file->synced.bytes + at, len) != 0;
+}
+
+// Every other sector that the sync should have written is taken for clean.
+static void file_sync_failed(struct file *file)
+{
+    image_resize(&file->stale, file->now.size / SECTOR + 1);
+    for (size_t at = 0; at < file->now.size; at += SECTOR) {
+        size_t len = file->now.size - at < SECTOR ? file->now.size - at : SECTOR;
+        if (at / SECTOR % 2 == disk_odd() && sector_dirty(file, at, len))
+            file->stale.bytes[at / SECTOR] = 1;
+    }
+}
+
+static void file_sync(struct file *file)
+{
+    image_resize(&file->synced, file->now.size);
+    for (size_t at = 0; at < file->now.size; at += SECTOR) {
+        size_t len = file->now.size - at < SECTOR ? file->now.size - at : SECTOR;
+        if (!file_stale(file, at))
+            memcpy(file->synced.bytes + at, file->now.bytes + at, len);
     }
 }
 
@@ -245,8 +291,10 @@ static int disk_write(int fd, const void *bytes, size_t len, uint64_t at)
         len /= 2;
     if (at + len > file->now.size && rc != ENOSPC)
         image_resize(&file->now, (size_t)at + len);
-    if (rc != ENOSPC)
+    if (rc != ENOSPC) {
         memcpy(file->now.bytes + at, bytes, len);
+        file_stale_clear(file, (size_t)at, len);
+    }
     LEAVE(rc);
 }
 
@@ -285,12 +333,14 @@ static int disk_sync(int fd)
 {
     ENTER();
     int rc = called();
+    if (rc != 0 && fd != DIRECTORY_FD && !disk.dead)
+        file_sync_failed(fd_file(fd));
     if (rc != 0)
         LEAVE(rc);
     if (fd == DIRECTORY_FD)
         names_copy(&disk.synced, &disk.now);
     else
-        image_copy(&fd_file(fd)->synced, &fd_file(fd)->now);
+        file_sync(fd_file(fd));
     LEAVE(0);
 }
 
@@ -447,9 +497,10 @@ static void file_lose(struct file *file, struct unit_random *random)
         size_t len = kept.size - at < SECTOR ? kept.size - at : SECTOR;
         if (len > file->now.size - at)
             len = file->now.size - at;
-        if (unit_random_below(random, 2) == 0)
+        if (!file_stale(file, at) && unit_random_below(random, 2) == 0)
             memcpy(kept.bytes + at, file->now.bytes + at, len);
     }
+    file_stale_clear(file, 0, file->now.size);
     free(file->now.bytes);
     file->now = kept;
     image_copy(&file->synced, &kept);
@@ -480,11 +531,15 @@ void disk_power_loss(struct unit_random *random)
 
 unsigned char *disk_file(const char *name, size_t *size)
 {
+    unsigned char *bytes = NULL;
+    pthread_mutex_lock(&disk.mutex);
     int at = names_find(&disk.now, name);
-    if (at < 0)
-        return NULL;
-    *size = disk.now.file[at]->now.size;
-    return disk.now.file[at]->now.bytes;
+    if (at >= 0) {
+        *size = disk.now.file[at]->now.size;
+        bytes = disk.now.file[at]->now.bytes;
+    }
+    pthread_mutex_unlock(&disk.mutex);
+    return bytes;
 }
 
 void disk_cut(const char *name, size_t size)

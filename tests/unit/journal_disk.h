@@ -4,6 +4,10 @@
  * so power can fail; any of its calls can be made to fail; space can run out; and tests may look at
  * and spoil what is on it.
  *
+ * After a sync that failed, some of what it should have written is taken for clean, as kernels do:
+ * it is read as it was written, but no later sync brings it to the disk, unless it is written
+ * again.
+ *
  * A power loss keeps what was synced. Of what was written since, each sector of 512 bytes is kept
  * or not by chance, and so is each change of a name, unless the directory was synced. Thread-safe.
  */
