@@ -66,7 +66,9 @@ const char *job_entry_word(unsigned type)
 static char state_letter(enum job_state state)
 {
     ASSERT(state == JOB_READY || state == JOB_DELAYED || state == JOB_BURIED);
-    return state == JOB_READY ? 'r' : state == JOB_DELAYED ? 'd' : 'b';
+    if (state == JOB_READY)
+        return 'r';
+    return state == JOB_DELAYED ? 'd' : 'b';
 }
 
 /* NEW: it is none. */

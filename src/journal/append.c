@@ -21,6 +21,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define FRAME_FIRST ((size_t)64 * 1024)
 /* A buffer that became larger than this for one frame is given back after it. */
 #define FRAME_KEPT ((size_t)4 * 1024 * 1024)
 
@@ -63,7 +64,7 @@ static int frame_room(struct file_journal *file, size_t bytes)
     size_t need = FORMAT_FRAME_HEAD + bytes;
     if (need <= file->frame_cap)
         return 0;
-    size_t cap = need > 64 * 1024 ? need : 64 * 1024;
+    size_t cap = need > FRAME_FIRST ? need : FRAME_FIRST;
     unsigned char *frame = malloc(cap);
     if (frame == NULL)
         return ENOMEM;
@@ -148,7 +149,7 @@ static void frame_count(struct file_journal *file, const struct frame_plan *plan
     file->stat.bytes += written;
     file->bytes_used += written;
     hl_lock_release(file->lock);
-    int64_t left = (int64_t)(active->size - active->end) - 2 * FORMAT_FRAME_HEAD;
+    int64_t left = (int64_t)(active->size - active->end) - (int64_t)2 * FORMAT_FRAME_HEAD;
     atomic_store(&file->room_active, left > 0 ? left : 0);
 }
 

@@ -39,10 +39,10 @@ struct journal_error {
 
 /* ---- opening ---- */
 
-#define JOURNAL_SEGMENT_MIN ((uint32_t)64 * 1024)
-#define JOURNAL_SEGMENT_MAX ((uint32_t)1024 * 1024 * 1024)
-#define JOURNAL_SEGMENT_DEFAULT ((uint32_t)2 * 1024 * 1024)
-#define JOURNAL_SEGMENT_LARGE ((uint32_t)32 * 1024 * 1024)
+#define JOURNAL_SEGMENT_MIN UINT32_C(0x10000)      /* 64 KiB */
+#define JOURNAL_SEGMENT_MAX UINT32_C(0x40000000)   /* 1 GiB */
+#define JOURNAL_SEGMENT_DEFAULT UINT32_C(0x200000) /* 2 MiB */
+#define JOURNAL_SEGMENT_LARGE UINT32_C(0x2000000)  /* 32 MiB */
 
 struct journal_settings {
     const char *directory; /* made if it isn't there; NULL: the backend `memory` */

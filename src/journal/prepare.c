@@ -196,6 +196,9 @@ int prepare_start(struct file_journal *file)
 {
     /* What is kept back comes first, while nobody waits; a full disk is no reason not to start. */
     prepare_fill(file);
+    hl_lock_acquire(file->lock);
+    prepare_count(file);
+    hl_lock_release(file->lock);
     if (file->settings.prepare_inline)
         return 0;
     struct hl_thread_options options = {

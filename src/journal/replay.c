@@ -175,7 +175,7 @@ static void strays_report(struct replay *replay)
 /* Writes those bytes once more. */
 static int bytes_renew(const struct file_journal *file, int fd, uint64_t from, uint64_t to)
 {
-    const size_t piece = 256 * 1024;
+    const size_t piece = (size_t)256 * 1024;
     unsigned char *bytes = malloc(piece);
     if (bytes == NULL)
         return ENOMEM;

@@ -66,7 +66,7 @@ static int tag_find(struct walk *walk, uint64_t at, uint64_t *found)
     const unsigned char tag[4] = {(unsigned char)walk->key.tag, (unsigned char)(walk->key.tag >> 8),
                                   (unsigned char)(walk->key.tag >> 16),
                                   (unsigned char)(walk->key.tag >> 24)};
-    const size_t piece = 256 * 1024;
+    const size_t piece = (size_t)256 * 1024;
     while (at < walk->file_size && walk->file_size - at >= FORMAT_FRAME_HEAD) {
         size_t len = walk->file_size - at < piece ? (size_t)(walk->file_size - at) : piece;
         const unsigned char *bytes;

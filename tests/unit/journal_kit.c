@@ -78,8 +78,8 @@ bool kit_saw(const struct kit_seen *seen, const char *const *text, size_t count)
 void kit_init(struct kit *kit)
 {
     *kit = (struct kit){.settings = {.directory = "disk",
-                                     .segment_size = KIT_SEGMENT,
-                                     .segment_size_max = KIT_SEGMENT,
+                                     .segment_size = JOURNAL_SEGMENT_MIN,
+                                     .segment_size_max = JOURNAL_SEGMENT_MIN,
                                      .prepare_inline = true,
                                      .sys = &disk_sys}};
 }

@@ -10,7 +10,7 @@
 #include "journal_disk.h"
 #include "unit.h"
 
-#define KIT_SEGMENT JOURNAL_SEGMENT_MIN
+#define KIT_SEGMENT ((uint64_t)JOURNAL_SEGMENT_MIN)
 
 struct kit_seen {
     struct buf bytes; // of all records, one after the other

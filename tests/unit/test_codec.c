@@ -217,7 +217,7 @@ START_TEST(any_bit_flipped)
     char *exact = malloc(len);
     for (size_t bit = 0; bit < len * 8; bit++) {
         memcpy(exact, bytes, len);
-        exact[bit / 8] ^= (char)(1 << bit % 8);
+        exact[bit / 8] = (char)(exact[bit / 8] ^ 1 << bit % 8);
         int rc = job_entry_decode(&again, exact, len);
         ck_assert(rc == 0 || rc == EBADMSG || rc == EOPNOTSUPP);
         if (rc != 0)

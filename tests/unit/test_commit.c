@@ -306,6 +306,26 @@ START_TEST(stop_commits_what_is_pending)
 }
 END_TEST
 
+// With the thread that prepares, room is what is ready; also right after a start, when all of it
+// was there already.
+START_TEST(room_is_known_after_a_restart)
+{
+    owner.kit.settings.prepare_inline = false;
+    for (uint64_t id = 1; id < 400; id += 100) {
+        owner_start(&owner, &by_hand);
+        ck_assert_int_ge(journal_room(owner.kit.journal, JOURNAL_PUT), (int64_t)KIT_SEGMENT);
+        ck_assert_int_ge(journal_room(owner.kit.journal, JOURNAL_COMPACT),
+                         3 * (int64_t)KIT_SEGMENT);
+        for (uint64_t i = 0; i < 100; i++)
+            ck_assert_uint_ne(owner_put(&owner, id + i, 1, &rc), 0);
+        lead(COMMIT_DURABLE);
+        owner_stop(&owner);
+        owner_recover(&owner);
+    }
+    owner_start(&owner, &by_hand);
+}
+END_TEST
+
 // ---- the thread ----
 
 START_TEST(idle_tail_is_synced)
@@ -459,6 +479,7 @@ int main(void)
     tcase_add_test(all, failure_is_for_good);
     tcase_add_test(all, full_disk_waits_and_goes_on);
     tcase_add_test(all, stop_commits_what_is_pending);
+    tcase_add_test(all, room_is_known_after_a_restart);
     tcase_add_test(all, idle_tail_is_synced);
     tcase_add_test(all, shorter_interval_comes_first);
     tcase_add_test(all, the_thread_leads);

@@ -385,7 +385,7 @@ START_TEST(salvage_takes_what_is_whole)
         if (bytes != NULL && bytes[0] == 'H' && bytes[24] == 1) // generation 1
             bytes[(uint32_t)place + 12] ^= 0x10;
     }
-    struct journal_settings to = {.directory = path, .segment_size = KIT_SEGMENT};
+    struct journal_settings to = {.directory = path, .segment_size = JOURNAL_SEGMENT_MIN};
     struct lines lines = {BUF_EMPTY};
     uint64_t copied;
     int rc = journal_salvage(&kit.settings, &to, &copied, add_line, &lines, &kit.error);

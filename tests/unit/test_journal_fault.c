@@ -96,8 +96,8 @@ static void check_run(struct run *run, uint64_t n)
         ck_assert_uint_eq(len, RECORD);
         if (i == 0)
             ck_assert_msg(number == run->first || number == run->first_tried,
-                          "%lu: begins with %u, not %u or %u", (unsigned long)n, number,
-                          run->first, run->first_tried);
+                          "%lu: begins with %u, not %u or %u", (unsigned long)n, number, run->first,
+                          run->first_tried);
         else
             ck_assert_msg(number == next, "%lu: %u after %u", (unsigned long)n, number, next - 1);
         next = number + 1;
