@@ -81,7 +81,7 @@ static int wire_try(const char *address)
 
 void wire_connect(struct wire *wire, const char *address)
 {
-    *wire = (struct wire){.fd = -1, .in = BUF_EMPTY};
+    *wire = (struct wire){.fd = -1, .address = address, .in = BUF_EMPTY};
     int64_t limit_ns = clock_now_ns() + (int64_t)wire_patience() * HL_SECOND;
     while ((wire->fd = wire_try(address)) < 0) {
         if (errno != ENOENT && errno != ECONNREFUSED)
@@ -143,8 +143,8 @@ void wire_wait(struct wire *wire)
         rc = poll(&ready, 1, wire_patience() * 1000);
     while (rc < 0 && errno == EINTR);
     if (rc <= 0)
-        wire_fail("no reply within %d s; so far: \"%.*s\"", wire_patience(), (int)wire->in.len,
-                  wire->in.data != NULL ? wire->in.data : "");
+        wire_fail("%s: no reply within %d s; so far: \"%.*s\"", wire->address, wire_patience(),
+                  (int)wire->in.len, wire->in.data != NULL ? wire->in.data : "");
 }
 
 /* ---- replies ---- */

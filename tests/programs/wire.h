@@ -16,7 +16,8 @@
 #include <stdbool.h>
 
 struct wire {
-    int fd; /* -1: closed by us */
+    int fd;              /* -1: closed by us */
+    const char *address; /* the server's, for messages */
     struct buf in;
     bool ended; /* the server has closed */
 };

@@ -323,43 +323,105 @@ START_TEST(three_hundred_silent_holders)
 END_TEST
 
 // 10,000 leases and 10,000 delays of all lengths, on 50 connections; time goes on in steps, and at
-// each step exactly those have ended that should.
+// each step exactly those have ended that should: by count, and at the end by every job's own
+// counters.
+struct expiry {
+    uint64_t id;
+    int at; // the second in which it is due
+};
+
+enum { EXPIRIES = 10000, EXPIRY_CONNS = 50, EXPIRY_STEPS = 40 };
+
+static struct expiry leased[EXPIRIES], delayed[EXPIRIES];
+
+static void expiry_make(struct engine_conn *conn, struct expiry *lease, struct expiry *delay)
+{
+    lease->at = 1 + rand() % EXPIRY_STEPS;
+    delay->at = 1 + rand() % EXPIRY_STEPS;
+    struct broker_put_spec spec = {.ttr_ns = lease->at * HL_SECOND};
+    struct job_body *body = engine_body("x");
+    ck_assert_int_eq(broker_use(broker, "default", 7, &spec.tube), 0);
+    ck_assert_int_eq(broker_put(broker, &spec, &body, &lease->id), 0);
+    broker_unuse(broker, &spec.tube);
+    ck_assert_uint_eq(engine_reserve(conn), lease->id);
+    delay->id = engine_put(broker, "delays", 0, delay->at * HL_SECOND, "y");
+}
+
+static uint64_t expiries_by(const struct expiry *all, int second)
+{
+    uint64_t count = 0;
+    for (int i = 0; i < EXPIRIES; i++)
+        count += all[i].at <= second;
+    return count;
+}
+
+// Each is as it should be in that second.
+static void expiries_check(int second)
+{
+    for (int i = 0; i < EXPIRIES; i++) {
+        struct job_view lease = engine_view(broker, leased[i].id);
+        ck_assert_int_eq(lease.state, leased[i].at <= second ? JOB_READY : JOB_RESERVED);
+        ck_assert_uint_eq(lease.timeouts, leased[i].at <= second);
+        struct job_view delay = engine_view(broker, delayed[i].id);
+        ck_assert_int_eq(delay.state, delayed[i].at <= second ? JOB_READY : JOB_DELAYED);
+        ck_assert_uint_eq(delay.timeouts, 0);
+    }
+}
+
 START_TEST(ten_thousand_leases_and_delays)
 {
-    enum { COUNT = 10000, CONNS = 50, STEPS = 40 };
-    static struct engine_conn conns[CONNS];
-    uint64_t leases_by[STEPS + 1] = {0}, delays_by[STEPS + 1] = {0}; // due at that second
+    static struct engine_conn conns[EXPIRY_CONNS];
     srand(7);
-    for (int i = 0; i < CONNS; i++)
+    for (int i = 0; i < EXPIRY_CONNS; i++)
         engine_conn_init(&conns[i], broker);
-    for (int i = 0; i < COUNT; i++) {
-        int ttr = 1 + rand() % STEPS, delay = 1 + rand() % STEPS;
-        struct broker_put_spec spec = {.ttr_ns = ttr * HL_SECOND};
-        struct job_body *body = engine_body("x");
-        uint64_t id;
-        ck_assert_int_eq(broker_use(broker, "default", 7, &spec.tube), 0);
-        ck_assert_int_eq(broker_put(broker, &spec, &body, &id), 0);
-        broker_unuse(broker, &spec.tube);
-        ck_assert_uint_eq(engine_reserve(&conns[i % CONNS]), id);
-        engine_put(broker, "delays", 0, delay * HL_SECOND, "y");
-        leases_by[ttr]++;
-        delays_by[delay]++;
-    }
-    uint64_t timeouts = 0, ready = 0;
-    for (int second = 1; second <= STEPS; second++) {
+    for (int i = 0; i < EXPIRIES; i++)
+        expiry_make(&conns[i % EXPIRY_CONNS], &leased[i], &delayed[i]);
+    for (int second = 1; second <= EXPIRY_STEPS; second++) {
+        uint64_t before = expiries_by(leased, second - 1), after = expiries_by(leased, second);
         clock_virtual_advance(HL_SECOND - 1);
         ck_assert_int_eq(broker_due(broker), clock_now_ns() + 1);
-        ck_assert_uint_eq(engine_stats(broker).timeouts, timeouts);
+        ck_assert_uint_eq(engine_stats(broker).timeouts, before);
         pass(1);
-        timeouts += leases_by[second];
-        ready += leases_by[second] + delays_by[second];
-        ck_assert_uint_eq(engine_stats(broker).timeouts, timeouts);
-        ck_assert_uint_eq(engine_stats(broker).ready, ready);
+        ck_assert_uint_eq(engine_stats(broker).timeouts, after);
+        ck_assert_uint_eq(engine_stats(broker).ready, after + expiries_by(delayed, second));
+        if (second % 10 == 5)
+            expiries_check(second);
     }
-    ck_assert_uint_eq(ready, 2 * COUNT);
     ck_assert_int_eq(broker_due(broker), CLOCK_NEVER);
-    for (int i = 0; i < CONNS; i++)
+    pass(1000 * HL_SECOND); // and none a second time
+    expiries_check(EXPIRY_STEPS);
+    ck_assert_uint_eq(engine_stats(broker).timeouts, EXPIRIES);
+    for (int i = 0; i < EXPIRY_CONNS; i++)
         (void)engine_conn_fini(&conns[i]);
+}
+END_TEST
+
+// The same with connections that wait for what ends: each gets one job, each job comes once.
+START_TEST(what_ends_goes_to_those_who_wait)
+{
+    enum { COUNT = 2000 };
+    static struct engine_conn waiting[COUNT];
+    static bool seen[2 * COUNT + 1];
+    uint64_t got;
+    for (uint64_t i = 0; i < COUNT / 2; i++) {
+        put_and_reserve(&a);
+        engine_put(broker, "default", 0, 60 * HL_SECOND, "y");
+    }
+    for (int i = 0; i < COUNT; i++) {
+        engine_conn_init(&waiting[i], broker);
+        ck_assert_int_eq(engine_reserve_rc(&waiting[i], HL_FOREVER, NULL), EINPROGRESS);
+    }
+    pass(60 * HL_SECOND);
+    for (int i = 0; i < COUNT; i++) {
+        ck_assert_int_eq(engine_finish(&waiting[i], &got), 0);
+        ck_assert_uint_le(got, 2 * COUNT);
+        ck_assert(!seen[got]);
+        seen[got] = true;
+    }
+    ck_assert_uint_eq(engine_stats(broker).timeouts, COUNT / 2);
+    ck_assert_uint_eq(engine_stats(broker).reserved, COUNT);
+    for (int i = 0; i < COUNT; i++)
+        (void)engine_conn_fini(&waiting[i]);
 }
 END_TEST
 
@@ -387,6 +449,7 @@ int main(void)
     tcase_add_test(tcase, the_due_thread_is_woken_once_a_ttr);
     tcase_add_test(tcase, three_hundred_silent_holders);
     tcase_add_test(tcase, ten_thousand_leases_and_delays);
+    tcase_add_test(tcase, what_ends_goes_to_those_who_wait);
     suite_add_tcase(suite, tcase);
     return unit_main(suite);
 }
