@@ -32,7 +32,7 @@ enum job_entry_option {
     OPTION_REASON = 7
 };
 
-#define NS_PER_US 1000
+#define NS_PER_MS 1000000
 #define VARINT_MAX 10 /* bytes of 64 bits, seven a byte */
 
 struct entry_row {
@@ -164,7 +164,7 @@ static char *write_fields(char *to, const struct job_entry *entry, unsigned fiel
     if (fields & FIELD_TTR)
         to = write_number(to, entry->ttr_s);
     if (fields & FIELD_CREATED)
-        to = write_time(to, entry->created_wall_ns / NS_PER_US);
+        to = write_time(to, entry->created_wall_ns / NS_PER_MS);
     if (fields & FIELD_STATE)
         *to++ = state_letter(entry->state);
     if (fields & FIELD_TUBE) {
@@ -273,7 +273,7 @@ static void read_fields(struct cursor *cursor, struct job_entry *entry, unsigned
         entry->ttr_s = read_u32(cursor);
     if (fields & FIELD_CREATED)
         entry->created_wall_ns =
-            (int64_t)read_number_up_to(cursor, INT64_MAX / NS_PER_US) * NS_PER_US;
+            (int64_t)read_number_up_to(cursor, INT64_MAX / NS_PER_MS) * NS_PER_MS;
     if (fields & FIELD_STATE) {
         entry->state = state_of_letter(read_byte(cursor));
         cursor->bad = cursor->bad || entry->state == JOB_NEW;

@@ -44,7 +44,7 @@ struct job_entry {
     uint64_t id;
     uint32_t pri;
     uint32_t ttr_s;
-    int64_t created_wall_ns; /* kept in whole microseconds */
+    int64_t created_wall_ns; /* kept in whole milliseconds: two bytes less in each put */
     int64_t delay_ns;        /* as asked for; PAUSE: for how long. Not negative */
     int64_t until_wall_ns;   /* when the delay or the pause is over; 0: none */
     uint64_t burial;         /* order of burial, rising; 0: none */

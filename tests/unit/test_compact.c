@@ -207,6 +207,24 @@ START_TEST(full_disk_is_drained)
 }
 END_TEST
 
+// Killed at the moment at which the segment is given up: its copies are on the disk by then.
+START_TEST(copies_are_durable_before_the_trim)
+{
+    for (uint64_t id = 1; id <= 300; id++)
+        ck_assert_uint_ne(owner_put(&owner, id, 1, &rc), 0);
+    lead();
+    int step;
+    while ((step = compact_step(compact)) != ENOENT) {
+        ck_assert(step == 0 || step == EAGAIN);
+        if (step == EAGAIN)
+            lead();
+    }
+    check_recovered(true);
+    for (uint64_t id = 1; id <= 300; id++)
+        ck_assert(owner.job[id].alive);
+}
+END_TEST
+
 START_TEST(nothing_to_do)
 {
     ck_assert(!compact_is_due(compact, 0));
@@ -256,6 +274,7 @@ int main(void)
     tcase_add_test(all, old_jobs_do_not_pin_the_rest);
     tcase_add_loop_test(all, backlog_drained_at_random, 0, 5);
     tcase_add_test(all, full_disk_is_drained);
+    tcase_add_test(all, copies_are_durable_before_the_trim);
     tcase_add_test(all, nothing_to_do);
     tcase_add_test(all, owner_that_refuses_is_asked_again);
     suite_add_tcase(suite, all);

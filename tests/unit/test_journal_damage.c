@@ -269,6 +269,27 @@ START_TEST(forged_body)
 }
 END_TEST
 
+// The same with a record of the same segment, whose checksum is keyed as the body's surroundings
+// are.
+START_TEST(forged_body_of_the_same_segment)
+{
+    uint64_t original, place;
+    size_t size;
+    char copy[8 + 8];
+    ck_assert_int_eq(kit_open(&kit), 0);
+    ck_assert_int_eq(kit_append(&kit, "original", &original), 0);
+    memcpy(copy, disk_file(kit_file(), &size) + (uint32_t)original, sizeof(copy));
+    ck_assert_int_eq(kit_append_bytes(&kit, copy, sizeof(copy), true, &place), 0);
+    ck_assert_int_eq(kit_append(&kit, "behind", NULL), 0);
+    ck_assert_int_eq(kit_close(&kit), 0);
+    disk_file(kit_file(), &size)[(uint32_t)place] ^= 1; // the checksum of the copy's record
+    static const char *const whole[] = {"original", "behind"};
+    ck_assert_int_eq(kit_open(&kit), 0);
+    ck_assert(kit_saw(&kit.seen, whole, 2));
+    ck_assert_uint_eq(kit.seen.damages, 1);
+}
+END_TEST
+
 // ---- check and salvage ----
 
 struct lines {
@@ -415,6 +436,7 @@ int main(void)
     tcase_add_test(all, both_headers_gone);
     tcase_add_test(all, unreadable_sector);
     tcase_add_test(all, forged_body);
+    tcase_add_test(all, forged_body_of_the_same_segment);
     tcase_add_test(all, check_counts);
     tcase_add_test(all, check_knows_newer_entries);
     tcase_add_test(all, salvage_takes_what_is_whole);

@@ -199,8 +199,25 @@ START_TEST(power_fails)
 }
 END_TEST
 
-// Memory that runs out is no damage: it is said, and nothing is broken. (Here: a record so large
-// that no frame can be put together.)
+// What isn't synced in one segment is, before the next one is begun: a synced frame there vouches
+// for all before it.
+START_TEST(segment_is_synced_before_the_next)
+{
+    struct unit_random random = {(uint64_t)_i + 1};
+    struct run run = {0};
+    struct journal_stat stat;
+    ck_assert_int_eq(kit_open(&kit), 0);
+    do {
+        ck_assert_int_eq(append_number(&run, false), 0);
+        journal_stat(kit.journal, &stat);
+    } while (stat.segments < 2);
+    ck_assert_int_eq(append_number(&run, true), 0);
+    kit_kill(&kit, &random);
+    check_run(&run, 0);
+}
+END_TEST
+
+// Space that runs out is no damage: it is said, and nothing is broken.
 START_TEST(space_comes_back)
 {
     struct run run = {0};
@@ -232,6 +249,7 @@ int main(void)
     tcase_add_test(all, nth_call_fails_and_power_goes);
     tcase_add_test(all, nth_call_finds_no_space);
     tcase_add_loop_test(all, power_fails, 0, 20);
+    tcase_add_loop_test(all, segment_is_synced_before_the_next, 0, 10);
     tcase_add_test(all, space_comes_back);
     suite_add_tcase(suite, all);
     return unit_main(suite);
