@@ -50,7 +50,7 @@ struct player {
 static struct player players[DIFFER_LINES];
 static struct unit_random dice;
 static unsigned groups;
-static uint64_t last_id, compared;
+static uint64_t last_id, clean_id, compared; /* all below clean_id but the marker are deleted */
 static bool closing; /* a session ends: who waits may get another job on each server */
 
 static uint64_t below(uint64_t limit)
@@ -470,11 +470,12 @@ static void session_clean(void)
         line_close(line);
     closing = false;
     line_open(0);
-    for (uint64_t id = FIRST_ID; id <= last_id; id++) {
+    for (uint64_t id = clean_id; id <= last_id; id++) {
         (void)buf_printf(&burst, "delete %" PRIu64 "\r\n", id);
         if (id % 50 == 0)
             burst_say(0, &burst, false);
     }
+    clean_id = last_id + 1;
     (void)buf_append_str(&burst, "list-tubes\r\nstats\r\n");
     burst_say(0, &burst, false);
     if (side_stat(&sides[HILERA], "current-jobs-ready") != 0 ||
@@ -517,7 +518,7 @@ static void marker_bury(void)
 uint64_t random_play(uint64_t seed, uint64_t commands)
 {
     dice = unit_random_seed(seed);
-    last_id = FIRST_ID;
+    last_id = clean_id = FIRST_ID;
     marker_bury();
     for (uint64_t said = 0; said < commands; said += SESSION_COMMANDS) {
         groups = 1 + (unsigned)(said / SESSION_COMMANDS % 3);
