@@ -30,7 +30,7 @@ const char *ask_verb(enum ask ask)
     return shapes[ask].verb;
 }
 
-_Noreturn static void misfit(enum ask ask, const char *text, size_t len)
+void answer_misfit(enum ask ask, const char *text, size_t len, const char *expected)
 {
     char shown[SHOWN_MAX + 1];
     size_t i;
@@ -40,11 +40,15 @@ _Noreturn static void misfit(enum ask ask, const char *text, size_t len)
             shown[i] = '?';
     }
     shown[i] = '\0';
-    wrong("%s was answered \"%s\", not \"%s\"", shapes[ask].verb, shown, shapes[ask].word);
+    wrong("%s was answered \"%s\", not \"%s\"", shapes[ask].verb, shown, expected);
 }
 
-/* A number that ends with `end`; returns what is behind that, or NULL. */
-static const char *number_read(const char *at, char end, uint64_t *number)
+_Noreturn static void misfit(enum ask ask, const char *text, size_t len)
+{
+    answer_misfit(ask, text, len, shapes[ask].word);
+}
+
+const char *answer_number(const char *at, char end, uint64_t *number)
 {
     const char *start = at;
     uint64_t value = 0;
@@ -54,6 +58,36 @@ static const char *number_read(const char *at, char end, uint64_t *number)
         return NULL;
     *number = value;
     return at + 1;
+}
+
+size_t answer_line(enum ask ask, const char *text, size_t len, const char *expected)
+{
+    const char *end = memchr(text, '\n', len < LINE_MAX_LEN ? len : LINE_MAX_LEN);
+    if (end == NULL) {
+        if (len >= LINE_MAX_LEN)
+            answer_misfit(ask, text, len, expected);
+        return 0;
+    }
+    size_t line = (size_t)(end - text) + 1;
+    if (line < 2 || end[-1] != '\r')
+        answer_misfit(ask, text, line, expected);
+    return line;
+}
+
+size_t answer_body(const char *text, size_t len, size_t line, uint64_t size, size_t max_body,
+                   struct reply *reply)
+{
+    if (size > max_body)
+        wrong("job %" PRIu64 " came back with %" PRIu64 " bytes, more than any had", reply->number,
+              size);
+    if (len < line + size + 2)
+        return 0;
+    reply->body = text + line;
+    reply->size = size;
+    if (memcmp(reply->body + size, "\r\n", 2) != 0)
+        wrong("the body of job %" PRIu64 " does not end after its %" PRIu64 " bytes", reply->number,
+              size);
+    return line + size + 2;
 }
 
 static bool line_is(const char *text, size_t len, const char *word)
@@ -77,34 +111,21 @@ static size_t body_read(const char *text, size_t len, size_t line, const char *a
                         struct reply *reply)
 {
     uint64_t size = 0;
-    at = number_read(at, ' ', &reply->number);
-    if (at == NULL || number_read(at, '\r', &size) == NULL)
+    at = answer_number(at, ' ', &reply->number);
+    if (at == NULL || answer_number(at, '\r', &size) == NULL)
         misfit(ASK_RESERVE, text, line);
-    if (size > max_body)
-        wrong("job %" PRIu64 " came back with %" PRIu64 " bytes, more than any had", reply->number,
-              size);
-    if (len < line + size + 2)
-        return 0;
-    reply->body = text + line;
-    reply->size = size;
-    if (memcmp(reply->body + size, "\r\n", 2) != 0)
-        wrong("the body of job %" PRIu64 " does not end after its %" PRIu64 " bytes", reply->number,
-              size);
-    return line + size + 2;
+    return answer_body(text, len, line, size, max_body, reply);
 }
 
-size_t answer_read(enum ask ask, const char *text, size_t len, size_t max_body, struct reply *reply)
+size_t answer_read(const struct sent *sent, const char *text, size_t len, size_t max_body,
+                   struct reply *reply)
 {
+    const enum ask ask = sent->ask;
     const struct shape *shape = &shapes[ask];
-    const char *end = memchr(text, '\n', len < LINE_MAX_LEN ? len : LINE_MAX_LEN);
-    if (end == NULL) {
-        if (len >= LINE_MAX_LEN)
-            misfit(ask, text, len);
+    size_t line = answer_line(ask, text, len, shape->word);
+    if (line == 0)
         return 0;
-    }
-    size_t line = (size_t)(end - text) + 1;
-    if (line < 2 || end[-1] != '\r')
-        misfit(ask, text, line);
+    const char *end = text + line - 1;
     reply->word = WORD_GOOD;
     reply->body = NULL;
     reply->size = 0;
@@ -120,7 +141,7 @@ size_t answer_read(enum ask ask, const char *text, size_t len, size_t max_body, 
         misfit(ask, text, line);
     if (shape->behind == BEHIND_BODY)
         return body_read(text, len, line, at, max_body, reply);
-    if (shape->behind == BEHIND_NUMBER && number_read(at, '\r', &reply->number) != end)
+    if (shape->behind == BEHIND_NUMBER && answer_number(at, '\r', &reply->number) != end)
         misfit(ask, text, line);
     return line;
 }

@@ -25,14 +25,17 @@
 struct control {
     unsigned magic;
     int fd;
+    const char *text_mark;
     struct buf question, answer;
 };
 
-struct control *control_new(const struct address *address, int64_t patience_ns)
+struct control *control_new(const struct address *address, const char *text_mark,
+                            int64_t patience_ns)
 {
     struct control *control = need(calloc(1, sizeof(*control)));
     const struct timeval limit = {patience_ns / 1000000000, patience_ns % 1000000000 / 1000};
     MAGIC_INIT(control, CONTROL_MAGIC);
+    control->text_mark = text_mark;
     control->fd = address_connect(address, false);
     if (setsockopt(control->fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)) != 0)
         failed("no limit for waiting: %s", strerrordesc_np(errno));
@@ -80,6 +83,19 @@ static void question_send(struct control *control)
     control->question.data[len - 2] = '\0'; /* from here on for messages, without CR LF */
 }
 
+/* Does the answer begin a text, and of how many bytes? */
+static bool text_size(const struct control *control, size_t *size)
+{
+    size_t len = strlen(control->text_mark);
+    const char *digits = control->answer.data + len;
+    char *end;
+    if (strncmp(control->answer.data, control->text_mark, len) != 0 || digits[0] < '0' ||
+        digits[0] > '9')
+        return false;
+    *size = strtoull(digits, &end, 10);
+    return *end == '\r';
+}
+
 const char *control_ask(struct control *control, const char **body, const char *format, ...)
 {
     va_list args;
@@ -98,7 +114,7 @@ const char *control_ask(struct control *control, const char **body, const char *
         read_more(control);
     while ((end = memmem(control->answer.data, control->answer.len, "\r\n", 2)) == NULL);
     size_t line = (size_t)(end - control->answer.data) + 2;
-    if (sscanf(control->answer.data, "OK %zu\r", &size) == 1) {
+    if (text_size(control, &size)) {
         if (size > ANSWER_MAX)
             wrong("the answer to \"%s\" has %zu bytes", control->question.data, size);
         while (control->answer.len < line + size + 2)
@@ -111,14 +127,14 @@ const char *control_ask(struct control *control, const char **body, const char *
     return control->answer.data;
 }
 
-/* What stands behind "key: " at the beginning of a line, or NULL. */
+/* What stands behind "key:" and its blanks at the beginning of a line, or NULL. */
 static const char *stats_find(const char *text, const char *key)
 {
     size_t len = strlen(key);
     for (const char *line = text; line != NULL; line = strchr(line, '\n')) {
         line += line[0] == '\n';
-        if (strncmp(line, key, len) == 0 && line[len] == ':' && line[len + 1] == ' ')
-            return line + len + 2;
+        if (strncmp(line, key, len) == 0 && line[len] == ':')
+            return line + len + 1 + strspn(line + len + 1, " ");
     }
     return NULL;
 }

@@ -12,12 +12,14 @@
 
 struct control;
 
-/* patience: that long without an answer ends the run. */
-struct control *control_new(const struct address *address, int64_t patience_ns);
+/* text_mark: what stands in front of the size of a text; not copied. patience: that long without
+ * an answer ends the run. */
+struct control *control_new(const struct address *address, const char *text_mark,
+                            int64_t patience_ns);
 void control_free(struct control **control);
 
 /* Sends the line (without CR LF) and returns the answer's first line without CR LF, valid until
- * the next call. After "OK <bytes>" the text is at *body. */
+ * the next call. After the text's mark and its size the text is at *body. */
 const char *control_ask(struct control *control, const char **body, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 

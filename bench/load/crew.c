@@ -14,7 +14,7 @@
 #include "base/magic.h"
 #include "load/answer_priv.h"
 #include "load/fault.h"
-#include "load/pattern.h"
+#include "load/protocol.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -29,12 +29,14 @@
 #define EVENTS 256
 #define RING_MIN 8
 
-struct crew *crew_new(const struct address *address, size_t max_body, int64_t patience_ns,
-                      struct meter *meter)
+struct crew *crew_new(const struct address *address, const struct protocol *protocol,
+                      size_t max_body, int64_t patience_ns, struct meter *meter)
 {
     struct crew *crew = need(calloc(1, sizeof(*crew)));
     MAGIC_INIT(crew, CREW_MAGIC);
     crew->address = address;
+    crew->protocol = protocol;
+    crew->max_body = max_body;
     crew->meter = meter;
     crew->patience_ns = patience_ns;
     crew->until_ns = CLOCK_NEVER;
@@ -54,6 +56,7 @@ static void link_free(struct link **link_p)
     buf_fini(&link->out);
     buf_fini(&link->rest);
     free(link->ring);
+    free(link->names);
     MAGIC_WIPE(link);
     free(link);
 }
@@ -97,12 +100,6 @@ struct link *crew_add(struct crew *crew)
 
 /* ---- sending ---- */
 
-static void output(int rc)
-{
-    if (rc != 0)
-        failed("not enough memory");
-}
-
 static void ring_grow(struct link *link)
 {
     size_t size = link->ring_size ? 2 * link->ring_size : RING_MIN;
@@ -114,8 +111,7 @@ static void ring_grow(struct link *link)
     link->ring_size = size;
 }
 
-/* Notes what was appended to the output. */
-static void link_sent(struct link *link, enum ask ask, uint64_t key)
+void link_sent(struct link *link, enum ask ask, uint64_t key)
 {
     struct crew *crew = link->crew;
     if (link->head - link->tail == link->ring_size)
@@ -132,70 +128,17 @@ static void link_sent(struct link *link, enum ask ask, uint64_t key)
 void link_put(struct link *link, uint64_t serial, uint32_t pri, uint32_t delay_s, uint32_t ttr_s,
               size_t size)
 {
-    output(buf_reserve(&link->out, size + 64));
-    output(buf_append(&link->out, "put ", 4));
-    output(buf_append_u64(&link->out, pri));
-    output(buf_append_char(&link->out, ' '));
-    output(buf_append_u64(&link->out, delay_s));
-    output(buf_append_char(&link->out, ' '));
-    output(buf_append_u64(&link->out, ttr_s));
-    output(buf_append_char(&link->out, ' '));
-    output(buf_append_u64(&link->out, size));
-    output(buf_append(&link->out, "\r\n", 2));
-    pattern_fill(link->out.data + link->out.len, size, serial);
-    link->out.len += size;
-    output(buf_append(&link->out, "\r\n", 2));
-    link_sent(link, ASK_PUT, serial);
+    link->crew->protocol->put(link, serial, pri, delay_s, ttr_s, size);
 }
 
 void link_reserve(struct link *link)
 {
-    output(buf_append(&link->out, "reserve\r\n", 9));
-    link_sent(link, ASK_RESERVE, 0);
-}
-
-static void link_id(struct link *link, const char *verb, size_t len, uint64_t id)
-{
-    output(buf_append(&link->out, verb, len));
-    output(buf_append_u64(&link->out, id));
-    output(buf_append(&link->out, "\r\n", 2));
+    link->crew->protocol->reserve(link);
 }
 
 void link_delete(struct link *link, uint64_t id, uint64_t key)
 {
-    link_id(link, "delete ", 7, id);
-    link_sent(link, ASK_DELETE, key);
-}
-
-void link_touch(struct link *link, uint64_t id, uint64_t key)
-{
-    link_id(link, "touch ", 6, id);
-    link_sent(link, ASK_TOUCH, key);
-}
-
-void link_release(struct link *link, uint64_t id, uint32_t pri, uint32_t delay_s, uint64_t key)
-{
-    output(buf_printf(&link->out, "release %" PRIu64 " %" PRIu32 " %" PRIu32 "\r\n", id, pri,
-                      delay_s));
-    link_sent(link, ASK_RELEASE, key);
-}
-
-void link_use(struct link *link, const char *tube)
-{
-    output(buf_printf(&link->out, "use %s\r\n", tube));
-    link_sent(link, ASK_USE, 0);
-}
-
-void link_watch(struct link *link, const char *tube)
-{
-    output(buf_printf(&link->out, "watch %s\r\n", tube));
-    link_sent(link, ASK_WATCH, 0);
-}
-
-void link_ignore(struct link *link, const char *tube)
-{
-    output(buf_printf(&link->out, "ignore %s\r\n", tube));
-    link_sent(link, ASK_IGNORE, 0);
+    link->crew->protocol->delete (link, id, key);
 }
 
 _Noreturn static void link_lost(const struct link *link, const char *how)
@@ -250,14 +193,14 @@ static size_t link_answers(struct link *link, const char *input, size_t len)
     struct crew *crew = link->crew;
     struct meter *meter = crew->meter;
     struct reply reply = {.now_ns = crew->now_ns};
-    size_t max_body = crew->input_size - INPUT_SIZE, at = 0;
+    size_t max_body = crew->max_body, at = 0;
     uint64_t count = 0;
     bool timed = meter->running && !meter->sections[meter->count].own_times;
     while (at < len) {
         if (link->head == link->tail)
             wrong("the server sent %zu bytes that nobody asked for", len - at);
         struct sent sent = link->ring[link->tail & (link->ring_size - 1)];
-        size_t used = answer_read(sent.ask, input + at, len - at, max_body, &reply);
+        size_t used = crew->protocol->answer(&sent, input + at, len - at, max_body, &reply);
         if (used == 0)
             break;
         at += used;
@@ -290,7 +233,7 @@ static void link_read(struct link *link)
         len = kept + (size_t)n;
         size_t used = link_answers(link, crew->input, len);
         buf_clear(&link->rest);
-        output(buf_append(&link->rest, crew->input + used, len - used));
+        need_done(buf_append(&link->rest, crew->input + used, len - used));
     } while ((size_t)n == room);
 }
 

@@ -43,9 +43,13 @@ struct reply {
     uint64_t number;  /* the first number behind the word: an id, mostly */
     const char *body; /* of RESERVED; valid during the call */
     size_t size;
+    /* Of INSERTED, where the server has no priorities but tells how many jobs stand in the queue
+     * with this one: the queue's order, while nothing is taken. Else 0. */
+    uint32_t place;
 };
 
 struct crew;
+struct protocol;
 
 struct link {
     unsigned magic;
@@ -60,6 +64,7 @@ struct link {
     struct buf rest; /* the beginning of an answer that is not complete */
     struct sent *ring;
     size_t ring_size, head, tail; /* head - tail are in flight */
+    void *names;                  /* the protocol's, one piece of memory; freed with the link */
     /* The mixes' own. */
     uint64_t last_id; /* of the last job reserved here, */
     uint32_t last_pri;
@@ -74,6 +79,8 @@ struct crew {
     unsigned magic;
     int epoll;
     const struct address *address;
+    const struct protocol *protocol;
+    size_t max_body;
     struct link **links;
     size_t count, cap;
     struct link *dirty;
@@ -91,8 +98,8 @@ struct crew {
 
 /* max_body: the largest body that will be read. patience: that long without any answer while some
  * are owed is a fault of the server. */
-struct crew *crew_new(const struct address *address, size_t max_body, int64_t patience_ns,
-                      struct meter *meter);
+struct crew *crew_new(const struct address *address, const struct protocol *protocol,
+                      size_t max_body, int64_t patience_ns, struct meter *meter);
 /* Closes all of its connections. */
 void crew_free(struct crew **crew);
 
@@ -106,7 +113,8 @@ void crew_run(struct crew *crew, crew_answer *answer);
 /* Sends what waits, without looking for answers. */
 void crew_flush(struct crew *crew);
 
-/* Commands. They leave when the crew runs. */
+/* Commands. They leave when the crew runs. Every protocol has the first three; the others are
+ * beanstalkd's, for mixes that only run with it. */
 void link_put(struct link *link, uint64_t serial, uint32_t pri, uint32_t delay_s, uint32_t ttr_s,
               size_t size);
 void link_reserve(struct link *link);
@@ -116,6 +124,9 @@ void link_release(struct link *link, uint64_t id, uint32_t pri, uint32_t delay_s
 void link_use(struct link *link, const char *tube);
 void link_watch(struct link *link, const char *tube);
 void link_ignore(struct link *link, const char *tube);
+
+/* For protocols: notes that a command was appended to link->out. */
+void link_sent(struct link *link, enum ask ask, uint64_t key);
 
 static inline size_t link_in_flight(const struct link *link)
 {

@@ -44,6 +44,12 @@ void unusable(const char *format, ...)
     exit(FAULT_USAGE);
 }
 
+void need_done(int rc)
+{
+    if (rc != 0)
+        failed("not enough memory");
+}
+
 void *need(void *memory)
 {
     if (memory == NULL)

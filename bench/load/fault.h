@@ -24,4 +24,7 @@ _Noreturn void unusable(const char *format, ...) __attribute__((format(printf, 1
 /* Memory, or the end with a message. */
 void *need(void *memory);
 
+/* The same for a function that answers 0 unless there is none. */
+void need_done(int rc);
+
 #endif

@@ -36,11 +36,20 @@ struct parse {
     uint32_t given; /* GIVEN() of the letters of mixes.def, and 'c', 'b' (size) */
 };
 
-enum { KEY_JSON = 1000, KEY_PID, KEY_PATIENCE, KEY_SEED, KEY_CROWD, KEY_LIST };
+enum {
+    KEY_JSON = 1000,
+    KEY_PID,
+    KEY_PATIENCE,
+    KEY_SEED,
+    KEY_CROWD,
+    KEY_LIST,
+    KEY_RESTART,
+    KEY_DATA
+};
 
 static const struct argp_option table[] = {
-    {"server", 'a', "ADDRESS", 0, "The server: tcp:HOST:PORT or unix:PATH (tcp:127.0.0.1:11300)",
-     0},
+    {"server", 'a', "ADDRESS", 0,
+     "The server: tcp:HOST:PORT or unix:PATH (tcp:127.0.0.1:11300); redis: in front for Redis", 0},
     {"mix", 'm', "MIX", 0, "What to load it with (cycle); see below", 0},
     {"connections", 'c', "N", 0, "So many connections at once", 0},
     {"depth", 'd', "N", 0, "So many commands in flight on each", 0},
@@ -50,6 +59,8 @@ static const struct argp_option table[] = {
     {"tubes", 't', "N", 0, "Spread over so many tubes", 0},
     {"waiters", 'w', "N", 0, "So many waiting consumers", 0},
     {"crowd", KEY_CROWD, "KIND", 0, "What the others do: idle, churn, slow or unread", 0},
+    {"restart", KEY_RESTART, "COMMAND", 0, "How to start the server again: words, no shell", 0},
+    {"data", KEY_DATA, "DIR", 0, "Where the server keeps the jobs, to measure the bytes", 0},
     {"seed", KEY_SEED, "N", 0, "For what is random; a run prints its own", 0},
     {"pid", KEY_PID, "PID", 0, "The server's process, if stats doesn't tell; 0: look at none", 0},
     {"patience", KEY_PATIENCE, "S", 0, "No answer for so long is a wrong answer (30)", 0},
@@ -165,6 +176,14 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
         o->crowd = arg;
         key = 'k';
         break;
+    case KEY_RESTART:
+        o->restart = arg;
+        key = 'r';
+        break;
+    case KEY_DATA:
+        o->data = arg;
+        key = 'l';
+        break;
     default:
         return parse_common(o, key, arg, state);
     }
@@ -212,13 +231,15 @@ static char *help_text(int key, const char *text, void *input)
 static const struct argp argp = {
     .options = table,
     .parser = parse_option,
-    .doc = "Loads a beanstalk server, checks every answer, and measures.\v.",
+    .doc = "Loads a beanstalk server, or Redis lists, checks every answer, and measures.\v.",
     .help_filter = help_text};
 
 static const char *option_name(char letter)
 {
     for (const struct argp_option *option = table; option->name != NULL; option++)
-        if (option->key == letter || (letter == 'k' && option->key == KEY_CROWD))
+        if (option->key == letter || (letter == 'k' && option->key == KEY_CROWD) ||
+            (letter == 'r' && option->key == KEY_RESTART) ||
+            (letter == 'l' && option->key == KEY_DATA))
             return option->name;
     CANT_HAPPEN("an option that the table does not have");
 }
@@ -227,7 +248,7 @@ static const char *option_name(char letter)
 static void complete(struct options *o, uint32_t given)
 {
     const struct mix *mix = o->mix;
-    for (const char *letter = "djstwk"; *letter != '\0'; letter++)
+    for (const char *letter = "djstwkrl"; *letter != '\0'; letter++)
         if ((given & GIVEN(*letter)) && strchr(mix->options, *letter) == NULL)
             unusable("the mix %s takes no --%s", mix->name, option_name(*letter));
     /* Most mixes end by one of the two; one that has both by default needs both. */

@@ -84,7 +84,7 @@ static struct crew *relay_crew(struct run *run, uint64_t producers, uint64_t con
                                uint64_t tubes)
 {
     char tube[RUN_TUBE_MAX];
-    struct crew *crew = crew_new(&run->address, run->options.size,
+    struct crew *crew = crew_new(&run->address, run->protocol, run->options.size,
                                  (int64_t)(run->options.patience * 1e9), &run->meter);
     crew->context = run;
     for (uint64_t i = 0; i < producers; i++)

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "load/fault.h"
 #include "load/pattern.h"
+#include "load/protocol.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -25,23 +26,31 @@ const struct mix mixes[] = {
 };
 const size_t mix_count = sizeof(mixes) / sizeof(mixes[0]);
 
-/* "NAME VERSION": hilerad's statistics say so, others are told by their protocol. */
+/* The server's statistics name its version and, on this machine, its process. */
 static void server_identify(struct run *run)
 {
+    const struct protocol *protocol = run->protocol;
     const char *stats = NULL;
     char version[40];
-    const char *head = control_ask(run->control, &stats, "stats");
+    const char *head = control_ask(run->control, &stats, "%s", protocol->stats);
     if (stats == NULL)
-        failed("%s does not speak beanstalkd's protocol: stats was answered \"%s\"",
-               run->address.text, head);
-    stats_word(stats, "version", version, sizeof(version));
+        failed("%s does not speak %s's protocol: %s was answered \"%s\"", run->address.text,
+               protocol->server, protocol->stats, head);
+    stats_word(stats, protocol->version_key, version, sizeof(version));
     (void)snprintf(run->server_name, sizeof(run->server_name), "version %s", version);
     int64_t pid = run->options.pid;
     if (pid < 0)
-        pid = run->address.local ? (int64_t)stats_number(stats, "pid") : 0;
+        pid = run->address.local ? (int64_t)stats_number(stats, protocol->pid_key) : 0;
     process_find(&run->server, (pid_t)pid);
     if (run->options.pid > 0 && run->server.pid == 0)
         failed("there is no process %" PRId64, run->options.pid);
+}
+
+void run_connect(struct run *run)
+{
+    run->control = control_new(&run->address, run->protocol->text_mark,
+                               (int64_t)(run->options.patience * 1e9));
+    server_identify(run);
 }
 
 void run_init(struct run *run, const struct options *options)
@@ -49,15 +58,19 @@ void run_init(struct run *run, const struct options *options)
     const char *why;
     memset(run, 0, sizeof(*run));
     run->options = *options;
-    if (address_parse(options->server, &run->address, &why) != 0)
+    const char *where = options->server;
+    run->protocol = protocol_find(&where);
+    if (!protocol_has(run->protocol, options->mix->name))
+        unusable("the mix %s does not run with %s; these do: %s", options->mix->name,
+                 run->protocol->server, run->protocol->mixes);
+    if (address_parse(where, &run->address, &why) != 0)
         failed("%s: %s", options->server, why);
     if (getrandom(&run->nonce, sizeof(run->nonce), 0) != sizeof(run->nonce))
         run->nonce = (uint64_t)clock_now_ns();
     run->random = options->seed;
     run->until_ns = CLOCK_NEVER;
     pattern_init(options->seed ^ run->nonce);
-    run->control = control_new(&run->address, (int64_t)(options->patience * 1e9));
-    server_identify(run);
+    run_connect(run);
     run->meter.server = &run->server;
     run->ledger = ledger_new();
 }
@@ -101,15 +114,13 @@ static void greeted(struct crew *crew, struct link *link, const struct sent *sen
 struct crew *run_crew(struct run *run, uint64_t count, uint64_t tubes)
 {
     char name[RUN_TUBE_MAX];
-    struct crew *crew = crew_new(&run->address, run->options.size,
+    struct crew *crew = crew_new(&run->address, run->protocol, run->options.size,
                                  (int64_t)(run->options.patience * 1e9), &run->meter);
     crew->context = run;
     for (uint64_t i = 0; i < count; i++) {
         struct link *link = crew_add(crew);
         run_tube(run, i % tubes, name);
-        link_use(link, name);
-        link_watch(link, name);
-        link_ignore(link, "default");
+        run->protocol->join(link, name);
     }
     crew_run(crew, greeted);
     return crew;
@@ -122,28 +133,24 @@ static void agree(const char *what, uint64_t server, uint64_t books)
               books);
 }
 
+void run_compare_left(struct run *run, uint64_t tubes)
+{
+    struct tube_counts counts = {0};
+    for (uint64_t i = 0; i < tubes; i++)
+        run->protocol->count(run, i, &counts);
+    agree("jobs left", counts.left, ledger_left(run->ledger));
+}
+
 void run_compare(struct run *run, uint64_t tubes)
 {
-    const struct ledger_counts *counts = ledger_counts(run->ledger);
-    uint64_t total = 0, deleted = 0, left = 0;
-    char name[RUN_TUBE_MAX];
-    for (uint64_t i = 0; i < tubes; i++) {
-        const char *stats = NULL;
-        const char *head =
-            control_ask(run->control, &stats, "stats-tube %s", run_tube(run, i, name));
-        if (stats == NULL && strcmp(head, "NOT_FOUND") == 0)
-            continue;
-        if (stats == NULL)
-            wrong("stats-tube was answered \"%s\"", head);
-        total += stats_number(stats, "total-jobs");
-        deleted += stats_number(stats, "cmd-delete");
-        left += stats_number(stats, "current-jobs-ready") +
-                stats_number(stats, "current-jobs-reserved") +
-                stats_number(stats, "current-jobs-delayed") +
-                stats_number(stats, "current-jobs-buried");
+    const struct ledger_counts *books = ledger_counts(run->ledger);
+    struct tube_counts counts = {0};
+    for (uint64_t i = 0; i < tubes; i++)
+        run->protocol->count(run, i, &counts);
+    if (run->protocol->keeps_totals) {
+        agree("jobs in all", counts.total, books->put);
+        agree("deletes", counts.deleted, books->deleted);
     }
-    agree("jobs in all", total, counts->put);
-    agree("deletes", deleted, counts->deleted);
-    agree("jobs left", left, ledger_left(run->ledger));
-    agree("answers to puts", counts->inserted, counts->put);
+    agree("jobs left", counts.left, ledger_left(run->ledger));
+    agree("answers to puts", books->inserted, books->put);
 }

@@ -22,6 +22,7 @@
 #define RUN_TTR_S 3600 /* of jobs whose lease must not run out */
 
 struct run;
+struct protocol;
 
 struct mix {
     const char *name;
@@ -35,7 +36,9 @@ struct mix {
 struct options {
     const struct mix *mix;
     const char *server;
-    const char *crowd; /* of the mix canary */
+    const char *crowd;   /* of the mix canary */
+    const char *restart; /* of the mix restart: the command, */
+    const char *data;    /* and the directory, or NULL */
     uint64_t connections, depth, size, jobs, tubes, waiters, seed;
     double seconds;
     double patience;
@@ -52,6 +55,7 @@ struct value {
 struct run {
     struct options options;
     struct address address;
+    const struct protocol *protocol;
     struct control *control;
     struct process server;
     char server_name[64];
@@ -72,6 +76,10 @@ struct run {
 void run_init(struct run *run, const struct options *options);
 void run_fini(struct run *run);
 
+/* The connection for questions, and the process that answers it; for run_init, and for after the
+ * server was started again. */
+void run_connect(struct run *run);
+
 /* The name of the run's tube number n, in a buffer of RUN_TUBE_MAX bytes. Nobody else uses it: a
  * run can be made on a server that is at work. */
 const char *run_tube(const struct run *run, uint64_t n, char *name);
@@ -88,6 +96,9 @@ void run_value(struct run *run, const char *name, double number);
 /* The end of every mix, with its links still connected (a tube that nobody uses loses its
  * counters): the server's counters of all the run's tubes must agree with the books. */
 void run_compare(struct run *run, uint64_t tubes);
+
+/* The part of it that holds after a restart, too: how many jobs there are. */
+void run_compare_left(struct run *run, uint64_t tubes);
 
 extern const struct mix mixes[];
 extern const size_t mix_count;

@@ -29,6 +29,8 @@ void work_put(struct run *run, struct link *link, uint32_t pri, uint32_t delay_s
 void work_inserted(struct run *run, const struct sent *sent, const struct reply *reply)
 {
     ledger_inserted(run->ledger, sent->key, reply->number);
+    if (reply->place != 0)
+        ledger_entry(run->ledger, sent->key)->pri = reply->place;
 }
 
 static void order_check(struct link *link, const struct entry *entry)
