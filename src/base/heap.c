@@ -247,6 +247,15 @@ void *heap_pop_any(struct heap *heap)
     return heap_remove(heap, in_rising ? rising_last_pos(&heap->rising) : 2 * (heap->sifted - 1));
 }
 
+void heap_replace(struct heap *heap, size_t pos, void *item)
+{
+    ASSERT(item != NULL && heap_at(heap, pos) != NULL);
+    if (rising_has(pos))
+        rising_replace(&heap->rising, pos, item);
+    else
+        heap->slot[pos / 2] = item;
+}
+
 void heap_update(struct heap *heap, size_t pos)
 {
     ASSERT(heap_at(heap, pos) != NULL);

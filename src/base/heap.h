@@ -52,6 +52,8 @@ void *heap_first(const struct heap *heap);
 void *heap_pop(struct heap *heap);
 /* Takes out the item at `pos` (which must be there) and returns it. */
 void *heap_remove(struct heap *heap, size_t pos);
+/* Another item takes the place at `pos`; it compares as the one that was there, and knows `pos`. */
+void heap_replace(struct heap *heap, size_t pos, void *item);
 /* The key of the item at `pos` changed: puts it where it belongs. */
 void heap_update(struct heap *heap, size_t pos);
 /* An item that is cheap to remove, or NULL: for those who take all. */

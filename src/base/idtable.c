@@ -101,6 +101,13 @@ void *idtable_get(const struct idtable *table, uint64_t id)
     return page == NULL ? NULL : page->slot[id % PAGE_IDS];
 }
 
+void idtable_replace(struct idtable *table, uint64_t id, void *value)
+{
+    struct idtable_page *page = page_get(table, id);
+    ASSERT(value != NULL && page != NULL && page->slot[id % PAGE_IDS] != NULL);
+    page->slot[id % PAGE_IDS] = value;
+}
+
 /* The page is empty: it takes the place of the one kept so far. */
 static void page_retire(struct idtable *table, struct idtable_page *page)
 {

@@ -30,6 +30,8 @@ void idtable_init(struct idtable *table);
 void idtable_fini(struct idtable *table);
 /* EEXIST: there is one already. ENOMEM. */
 int idtable_put(struct idtable *table, uint64_t id, void *value);
+/* Another value for an id that is there. */
+void idtable_replace(struct idtable *table, uint64_t id, void *value);
 /* NULL: none. */
 void *idtable_get(const struct idtable *table, uint64_t id);
 /* Takes it out and returns it; NULL: not there. */

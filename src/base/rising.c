@@ -84,6 +84,12 @@ void *rising_at(const struct rising *rising, size_t pos)
                                                                          : NULL;
 }
 
+void rising_replace(struct rising *rising, size_t pos, void *item)
+{
+    ASSERT(rising_at(rising, pos) != NULL);
+    *slot_of(rising, (uint32_t)(pos >> 1)) = item;
+}
+
 void *rising_next(const struct rising *rising, size_t *cursor)
 {
     while (*cursor < span(rising)) {

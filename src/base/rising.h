@@ -40,6 +40,8 @@ bool rising_push(struct rising *rising, void *item);
 void *rising_at(const struct rising *rising, size_t pos);
 size_t rising_first_pos(const struct rising *rising);
 size_t rising_last_pos(const struct rising *rising);
+/* Another item takes the place of the one at `pos`; nobody is told. */
+void rising_replace(struct rising *rising, size_t pos, void *item);
 /* The items in order; *cursor is 0 at first. NULL: that was the last. */
 void *rising_next(const struct rising *rising, size_t *cursor);
 /* Takes out the item at `pos`, which must be there; it isn't told. */

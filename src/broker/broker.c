@@ -48,6 +48,7 @@ int broker_new(struct broker **out, const struct broker_options *options)
         broker->options.body_max = BROKER_BODY_MAX_DEFAULT;
     idtable_init(&broker->jobs);
     strmap_init(&broker->tubes);
+    strmap_init(&broker->levels);
     list_init(&broker->tube_list);
     list_init(&broker->putters);
     heap_init(&broker->due, alarm_less, NULL, alarm_moved);
@@ -84,14 +85,28 @@ static void free_jobs(struct broker *broker)
     }
 }
 
+/* Pauses that are in the journal keep their tubes. */
+static void free_pauses(struct broker *broker)
+{
+    struct list_node *node = list_first(&broker->tube_list);
+    while (node != NULL) {
+        struct broker_tube *tube = CONTAINER_OF(node, struct broker_tube, node);
+        node = list_next(&broker->tube_list, node);
+        if (tube->pause_kept)
+            tube_unref(tube);
+    }
+}
+
 void broker_free(struct broker **broker)
 {
     if (*broker == NULL)
         return;
     struct broker *mine;
     MAGIC_TAKE(mine, broker, BROKER_MAGIC);
+    log_free(&mine->log);
     queue_domain_acquire(mine->domain);
     free_jobs(mine);
+    free_pauses(mine);
     if (mine->fallback != NULL)
         tube_unref(mine->fallback);
     if (mine->tokens.magic != 0)
@@ -102,6 +117,7 @@ void broker_free(struct broker **broker)
     spares_free(mine);
     heap_fini(&mine->due);
     strmap_fini(&mine->tubes);
+    levels_free(mine);
     idtable_fini(&mine->jobs);
     hl_queue_domain_free(&mine->domain);
     MAGIC_WIPE(mine);
@@ -139,7 +155,8 @@ bool broker_is_draining(struct broker *broker)
 
 uint64_t broker_memory(const struct broker *broker)
 {
-    return broker->stats.bytes + broker->jobs.len * (sizeof(struct job) + 3 * sizeof(void *));
+    uint64_t evicted = broker->log != NULL ? broker->log->evicted_bytes : 0;
+    return broker->stats.bytes - evicted + broker->jobs.len * (sizeof(struct job) + 3 * sizeof(void *));
 }
 
 bool broker_memory_fell(struct broker *broker)

@@ -26,6 +26,9 @@
 #include "thr/thr.h"
 
 struct broker;
+
+#include "broker/durable.h" /* the journal's side; part of this face */
+
 struct broker_tube;
 struct broker_sink;
 struct broker_holder;
@@ -39,6 +42,9 @@ struct broker_options {
     uint64_t tube_jobs_max;  /* in one tube; 0: no limit */
     uint64_t tube_bytes_max; /* of bodies in one tube; 0: no limit */
     bool put_waits;          /* broker_put_wait waits at a limit, instead of ENOBUFS */
+    enum broker_level level; /* of tubes without one of their own; see durable.h. Without a journal
+                                all are BROKER_MEMORY */
+    int64_t interval_ns;     /* of BROKER_INTERVAL */
     uint64_t held_max; /* jobs that one holder may have reserved (without token); 0: no limit */
     /*
      * Takes over the record of a job that has just finished: done, failed, or deleted while
@@ -107,8 +113,10 @@ int broker_put(struct broker *broker, const struct broker_put_spec *spec, struct
 struct broker_putter {
     void (*fire)(struct broker_putter *putter);
     void *arg;   /* the caller's */
-    int result;  /* 0; EHOSTDOWN: draining; ENOMEM. The body is gone in each case */
+    int result;  /* 0; EHOSTDOWN: draining; ENOMEM; ENOSPC, EIO: the journal. The body is gone in
+                    each case */
     uint64_t id; /* of the job */
+    struct broker_ticket ticket; /* 0: that must be reached before anybody is told */
     /* the broker's */
     struct broker *broker;
     struct job *job; /* NULL: not waiting */
@@ -199,7 +207,8 @@ void broker_sink_stop(struct broker_sink *sink);
 struct broker_lease {
     uint64_t id;
     uint64_t token;
-    struct job_body *body; /* a reference of the lease's own */
+    struct job_body *body; /* a reference of the lease's own; NULL: it is at `place` */
+    struct broker_place place;
     const char *tube;      /* of a sink: valid until the job is settled; of a holder: NULL */
     uint32_t pri;
     uint32_t attempt; /* 1 for the first */
@@ -372,6 +381,7 @@ struct broker_waiter {
     void (*fire)(struct broker_waiter *waiter);
     void *arg;                   /* the caller's */
     struct broker_totals totals; /* join: of the tube (or of all), set before fire */
+    struct broker_ticket ticket; /* must be reached before anybody is told; set before fire */
     /* the broker's */
     struct broker *broker;
     struct broker_tube *tube;

@@ -79,7 +79,10 @@ struct broker_tube {
     struct list putters;       /* of struct broker_putter: wait for room in this tube */
     struct broker_alarm alarm; /* the first delay or the pause is over */
     int64_t pause_end_ns;      /* CLOCK_NEVER: not paused */
-    uint64_t refs;             /* jobs, users, sinks, holders, joiners, walks */
+    bool pause_kept;           /* the pause is in the journal, and has a reference */
+    enum broker_level level;
+    int64_t within_ns;         /* of the level; 0: as soon as anybody waits */
+    uint64_t refs;             /* jobs, users, sinks, holders, joiners, walks, a kept pause */
     struct broker_stats stats;
     size_t name_len;
     char name[];
@@ -103,6 +106,8 @@ struct broker {
     uint64_t last_id, last_token;
     int64_t last_burial;
     struct broker_stats stats;
+    struct broker_log *log; /* NULL: everything is in memory */
+    struct strmap levels;   /* of struct tube_level, by name of tube */
     size_t spare_count;
     struct job_rare *spares[BROKER_SPARES_MAX]; /* see spare.c */
     bool draining;
@@ -123,6 +128,127 @@ struct broker_sink {
     struct queue_core **cores; /* of the tubes, and last the control core */
     struct queue_link *links;  /* as many as cores */
 };
+
+/* ---- the journal's side ---- */
+
+#define BROKER_LOG_MAGIC 0xb40ce106u
+#define BROKER_LEVEL_MAGIC 0xb40ce1e0u
+
+struct tube_level {
+    unsigned magic;
+    enum broker_level level;
+    int64_t interval_ns;
+    size_t name_len;
+    char name[];
+};
+
+/* Covered by the domain, but what is atomic or set once. */
+struct broker_log {
+    unsigned magic;
+    struct broker *broker;
+    struct broker_log_options options;
+    struct journal *journal;
+    struct commit *commit;
+    struct compact *compact;
+    uint64_t serial; /* tells it from others in threads' accumulators */
+    /* Ids and tokens below the ceilings may be issued once the record that says so is durable. */
+    uint64_t id_ceiling, token_ceiling;
+    uint64_t id_safe;
+    uint64_t limits_ticket; /* of that record; 0: it is durable */
+    struct broker_ticket wanted; /* the last that anybody has to wait for */
+    uint64_t live_bytes;
+    uint64_t evicted_jobs, evicted_bytes;
+    bool putters_stuck; /* a put in line found the journal busy */
+    bool stopped;
+
+    bool compacting; /* of the thread that compacts */
+
+    _Atomic uint32_t published; /* counts; threads park on it */
+    _Atomic uint32_t parked;    /* how many */
+    _Atomic uint64_t fetches, fetch_failures;
+
+    /* the thread "fetch" */
+    hl_thread *fetch_thread;
+    _Atomic(struct broker_fetcher *) fetch_inbox;
+    _Atomic uint32_t fetch_bell;
+    _Atomic bool fetch_stop;
+};
+
+/* level.c, all [held] */
+/* Sets what a new tube has. */
+void level_apply(struct broker_tube *tube);
+void levels_free(struct broker *broker);
+static inline bool tube_is_logged(const struct broker_tube *tube)
+{
+    return tube->broker->log != NULL && tube->level != BROKER_MEMORY;
+}
+static inline bool job_is_logged(const struct job *job)
+{
+    return job->where != 0;
+}
+
+/* log.c */
+void log_free(struct broker_log **log);
+/* [held] Whether that id may be told to anybody, and sees to it that others follow. EAGAIN: not now;
+ * EIO. */
+int log_id_admit(struct broker *broker, uint64_t id);
+/* Without the lock, after EAGAIN: does what has to be done, and blocks for the disk, until it is
+ * worth trying again. ENOSPC, EIO, ENOMEM: it isn't. */
+int log_make_room(struct broker *broker);
+/* The same, for who tries again and again; *busy: 0 at first. ENOBUFS: too often. */
+int log_busy(struct broker *broker, unsigned *busy);
+/* [held] The caller, and this thread, must wait for that ticket. */
+void log_told(struct broker_log *log, enum broker_level level, uint64_t ticket);
+/* [held] The thread tells of something that others did, perhaps only now. */
+void log_told_all(struct broker *broker);
+void log_note(struct broker_log *log, const struct broker_ticket *ticket);
+/* The hook of commit_options. */
+void log_published(void *arg);
+
+/* entry.c, all [held]: admit before anything changes, then the change, in one hold of the lock. What
+ * isn't in the journal costs nothing and is always admitted. */
+/* For a job that comes into that tube: a put, or (with an id already) a move out of one that isn't
+ * in the journal. ENOSPC, EAGAIN, EIO, EMSGSIZE, ENOMEM. */
+int log_admit_put(const struct broker_tube *tube, const struct job *job);
+/* For one more change of a job that is there. ENOSPC, EIO, ENOMEM. */
+int log_admit(const struct job *job);
+void log_put(struct job *job, enum job_state state, int64_t key_ns);
+void log_release(struct job *job, enum job_state state, int64_t key_ns);
+void log_bury(struct job *job, const char *reason, int64_t burial);
+void log_kick(struct job *job);
+/* Not admitted before: where there is no room, it is left out. */
+void log_lease(struct job *job);
+void log_timeout(struct job *job);
+/* The job is finished; it isn't in the journal any more. */
+void log_finish(struct job *job);
+/* It is in that tube now; what log_cost said in the one before. */
+void log_move(struct job *job, uint64_t cost_before);
+int log_admit_pause(const struct broker_tube *tube);
+void log_pause(struct broker_tube *tube);
+/* Adds the ceilings as they are in `log`. After log_admit_limits. */
+int log_admit_limits(struct broker_log *log);
+uint64_t log_limits(struct broker_log *log);
+/* The job as it is now, again. 0: added. EAGAIN, ENOSPC, EIO, ENOMEM. body: its bytes. */
+int log_copy(struct job *job, struct job_body *body);
+int log_copy_pause(struct broker_tube *tube);
+int log_copy_limits(struct broker_log *log);
+/* About what its put takes in the journal. */
+uint64_t log_cost(const struct job *job);
+
+/* evict.c */
+/* The hook of commit_options. */
+void log_placed(void *arg, const struct commit_placed *placed, size_t count);
+/* [held] Whether so many more bytes of bodies are too many. */
+bool cache_is_over(const struct broker *broker, size_t more);
+
+/* living.c: the hook of compact_options. */
+int log_living(void *arg, uint64_t locator, const void *bytes, size_t len);
+
+/* fetch.c */
+/* [held] The place of an evicted job, pinned. */
+struct broker_place place_of(const struct job *job);
+int fetch_start(struct broker_log *log);
+void fetch_stop(struct broker_log *log);
 
 /* spare.c, all [held] */
 /* A cleared side record. NULL: out of memory. */
@@ -179,6 +305,8 @@ void tube_alarm_update(struct broker_tube *tube);
 void tube_due(struct broker_tube *tube, int64_t now_ns);
 /* Items flow again, at once to those who wait. */
 void tube_resume(struct broker_tube *tube);
+/* Paused until then. kept: it is in the journal. */
+void tube_pause(struct broker_tube *tube, int64_t pause_ns, int64_t end_ns, bool kept);
 
 /* take.c: sinks. lease.c: all [held] */
 /* `given` of the tubes' cores: the job is reserved for whoever waited. */
@@ -222,11 +350,12 @@ void holder_due(struct broker_holder *holder, int64_t now_ns);
 void holder_stop(struct broker_holder *holder);
 
 /* settle.c */
-/* [held on entry, not on return] Ends a RESERVED job for good; see there. */
+/* [held on entry, not on return] Ends a RESERVED job for good; see there. After log_admit. */
 void settle_finish(struct broker *broker, struct job *job, const struct job_outcome *outcome,
                    char **reason);
-/* [held on entry, not on return] Deletes a job that is reserved by nobody. */
-void settle_delete_idle(struct broker *broker, struct job *job);
+/* [held on entry, not on return] Deletes a job that is reserved by nobody. ENOSPC, EIO, ENOMEM: the
+ * journal; nothing changed. */
+int settle_delete_idle(struct broker *broker, struct job *job);
 
 /* put.c */
 /* [held] Whether one more job fits into the tube. */
@@ -241,6 +370,8 @@ int put_try(struct broker *broker, struct job *job, int64_t delay_ns);
 /* putter.c, [held] */
 /* A job left the tube: those who wait for room come in. */
 void putters_serve(struct broker_tube *tube);
+/* Those of all lines who fit, after the journal was busy. */
+void putters_serve_all(struct broker *broker);
 /* All waiting puts end with that result. */
 void putters_refuse(struct broker *broker, int result);
 

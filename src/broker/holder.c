@@ -90,6 +90,7 @@ static void lease_expire(struct broker_holder *holder, struct job *job)
     job_count(&job->rare->timeouts);
     job->tube->stats.timeouts++;
     holder->broker->stats.timeouts++;
+    log_timeout(job);
     lease_give_back(job);
 }
 

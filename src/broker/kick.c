@@ -7,15 +7,18 @@
 
 #include <errno.h>
 
-/* [held] A job of state BURIED or DELAYED. ENOMEM: nothing changed. */
+/* [held] A job of state BURIED or DELAYED. ENOMEM, ENOSPC, EIO: nothing changed. */
 static int kick(struct job *job)
 {
     bool buried = job->state == JOB_BURIED;
     int rc = buried ? tube_room(job->tube, JOB_READY) : 0;
+    if (rc == 0)
+        rc = log_admit(job);
     if (rc != 0)
         return rc;
     tube_job_leave(job);
     job_count(&job->rare->kicks);
+    log_kick(job);
     if (buried)
         tube_job_reopen(job);
     tube_job_enter(job, JOB_READY, 0);

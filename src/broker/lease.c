@@ -23,6 +23,7 @@ void lease_begin(struct job *job, struct broker_holder *holder)
     rare->token = ++job->tube->broker->last_token;
     rare->key_ns = clock_deadline(job_ttr_ns(job));
     rare->holder = holder;
+    log_lease(job);
     if (holder == NULL)
         return;
     MUST(heap_insert(&holder->rare->leases, job));
@@ -83,7 +84,7 @@ void lease_fill(struct job *job, struct broker_lease *lease)
     *lease = (struct broker_lease){
         .id = job->id,
         .token = job->rare->token,
-        .body = job_body_ref(&job->body),
+        .body = job->evicted ? NULL : job_body_ref(&job->body),
         .tube = job->rare->holder == NULL ? job->tube->name : NULL,
         .pri = job->pri,
         .attempt = job->rare->reserves,
@@ -91,11 +92,14 @@ void lease_fill(struct job *job, struct broker_lease *lease)
         .reserved_ns =
             job->rare->key_ns == CLOCK_NEVER ? clock_now_ns() : job->rare->key_ns - job_ttr_ns(job),
     };
+    if (job->evicted)
+        lease->place = place_of(job);
 }
 
 void broker_lease_fini(struct broker_lease *lease)
 {
     job_body_unref(&lease->body);
+    broker_place_drop(&lease->place);
 }
 
 int broker_touch(struct broker_holder *holder, uint64_t id, uint64_t token)
@@ -115,6 +119,19 @@ int broker_touch(struct broker_holder *holder, uint64_t id, uint64_t token)
     return rc;
 }
 
+/* [held] Admitted by the journal; with a delay there is room for it. */
+static void release(struct job *job, uint32_t pri, int64_t delay_ns)
+{
+    enum job_state state = delay_ns > 0 ? JOB_DELAYED : JOB_READY;
+    int64_t key_ns = delay_ns > 0 ? clock_deadline(delay_ns) : 0;
+    lease_end(job);
+    job->pri = pri;
+    job->rare->delay_ns = delay_ns > 0 ? delay_ns : 0;
+    job_count(&job->rare->releases);
+    log_release(job, state, key_ns); /* before somebody has it again */
+    tube_job_enter(job, state, key_ns);
+}
+
 int broker_release(struct broker_holder *holder, uint64_t id, uint64_t token, uint32_t pri,
                    int64_t delay_ns)
 {
@@ -125,16 +142,10 @@ int broker_release(struct broker_holder *holder, uint64_t id, uint64_t token, ui
     int rc = lease_find(holder, id, token, &job);
     if (rc == 0 && delay_ns > 0)
         rc = tube_room(job->tube, JOB_DELAYED);
-    if (rc == 0) {
-        lease_end(job);
-        job->pri = pri;
-        job->rare->delay_ns = delay_ns > 0 ? delay_ns : 0;
-        job_count(&job->rare->releases);
-        if (delay_ns > 0)
-            tube_job_enter(job, JOB_DELAYED, clock_deadline(delay_ns));
-        else
-            lease_give_back(job);
-    }
+    if (rc == 0)
+        rc = log_admit(job);
+    if (rc == 0)
+        release(job, pri, delay_ns);
     broker_unlock(broker);
     return rc;
 }
@@ -148,6 +159,8 @@ int broker_bury(struct broker_holder *holder, uint64_t id, uint64_t token, uint3
     int rc = lease_find(holder, id, token, &job);
     if (rc == 0)
         rc = tube_room(job->tube, JOB_BURIED);
+    if (rc == 0)
+        rc = log_admit(job);
     if (rc != 0) {
         broker_unlock(broker);
         return rc;
@@ -168,10 +181,11 @@ int broker_holder_delete(struct broker_holder *holder, uint64_t id, uint64_t tok
     broker_lock(broker);
     struct job *job = idtable_get(&broker->jobs, id);
     if (token == 0 && job != NULL && job->state != JOB_RESERVED) {
-        settle_delete_idle(broker, job);
-        return 0;
+        return settle_delete_idle(broker, job);
     }
     int rc = lease_find(holder, id, token, &job);
+    if (rc == 0)
+        rc = log_admit(job);
     if (rc != 0) {
         broker_unlock(broker);
         return rc;

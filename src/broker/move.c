@@ -15,8 +15,10 @@ static void move_job(struct job *job, struct broker_tube *to)
     struct broker_tube *from = job->tube;
     enum job_state state = (enum job_state)job->state;
     bool unfinished = state != JOB_BURIED;
+    uint64_t cost = job_is_logged(job) ? log_cost(job) : 0;
     tube_job_leave(job);
     tube_job_transfer(job, to);
+    log_move(job, cost);
     if (unfinished) {
         to->stats.totals.moved_in++;
         from->stats.totals.moved_out++;
@@ -36,6 +38,8 @@ static int move_to(struct job *job, struct broker_tube *to)
     if (tube_is_full(to, job->body.len))
         return ENOBUFS;
     int rc = tube_room(to, (enum job_state)job->state);
+    if (rc == 0)
+        rc = job_is_logged(job) ? log_admit(job) : log_admit_put(to, job);
     if (rc != 0)
         return rc;
     tube_ref(to); /* the job's */
@@ -43,22 +47,31 @@ static int move_to(struct job *job, struct broker_tube *to)
     return 0;
 }
 
+/* [held] */
+static int move(struct broker *broker, uint64_t id, const char *name, size_t len)
+{
+    struct job *job = idtable_get(&broker->jobs, id);
+    if (job == NULL || job->state == JOB_RESERVED)
+        return ENOENT;
+    struct broker_tube *to;
+    int rc = tube_need(broker, name, len, &to);
+    if (rc == 0) {
+        rc = move_to(job, to);
+        tube_unref(to);
+    }
+    return rc;
+}
+
 int broker_move(struct broker *broker, uint64_t id, const char *name, size_t len)
 {
     int rc = job_tube_name_check(name, len);
     if (rc != 0)
         return rc;
-    broker_lock(broker);
-    struct job *job = idtable_get(&broker->jobs, id);
-    if (job == NULL || job->state == JOB_RESERVED)
-        rc = ENOENT;
-    struct broker_tube *to = NULL;
-    if (rc == 0)
-        rc = tube_need(broker, name, len, &to);
-    if (rc == 0) {
-        rc = move_to(job, to);
-        tube_unref(to);
-    }
-    broker_unlock(broker);
+    unsigned busy = 0;
+    do {
+        broker_lock(broker);
+        rc = move(broker, id, name, len);
+        broker_unlock(broker);
+    } while (rc == EAGAIN && (rc = log_busy(broker, &busy)) == 0);
     return rc;
 }

@@ -3,6 +3,9 @@
  * Pauses: for a while nothing is taken from a tube by those who ask or wait for any job of it. Its
  * queue core is held, and lets go of its items when the tube's alarm goes off or a pause of nothing
  * replaces the present one; those who waited are then served in their order.
+ *
+ * A pause that is in the journal would come back with the next start, so it keeps its tube until it
+ * is over.
  */
 #include "base/clock.h"
 #include "broker/broker_priv.h"
@@ -11,27 +14,50 @@
 
 void tube_resume(struct broker_tube *tube)
 {
+    bool kept = tube->pause_kept;
     tube->pause_end_ns = CLOCK_NEVER;
     tube->stats.pause_ns = 0;
+    tube->pause_kept = false;
     tube_alarm_update(tube);
     queue_core_hold(&tube->ready, false);
+    if (kept)
+        tube_unref(tube);
+}
+
+void tube_pause(struct broker_tube *tube, int64_t pause_ns, int64_t end_ns, bool kept)
+{
+    tube->stats.pause_ns = pause_ns;
+    tube->pause_end_ns = end_ns;
+    if (kept && !tube->pause_kept)
+        tube_ref(tube);
+    tube->pause_kept = tube->pause_kept || kept;
+    queue_core_hold(&tube->ready, true);
+    tube_alarm_update(tube);
+}
+
+/* [held] */
+static int pause(struct broker_tube *tube, int64_t pause_ns)
+{
+    int rc = log_admit_pause(tube);
+    if (rc != 0)
+        return rc;
+    tube->stats.pauses++;
+    tube->broker->stats.pauses++;
+    tube_ref(tube); /* the pause that ends may be all that keeps it */
+    if (pause_ns > 0)
+        tube_pause(tube, pause_ns, clock_deadline(pause_ns), tube_is_logged(tube));
+    else
+        tube_resume(tube);
+    log_pause(tube);
+    tube_unref(tube);
+    return 0;
 }
 
 int broker_pause(struct broker *broker, const char *name, size_t len, int64_t pause_ns)
 {
     broker_lock(broker);
     struct broker_tube *tube = tube_find(broker, name, len);
-    if (tube != NULL) {
-        tube->stats.pauses++;
-        broker->stats.pauses++;
-        if (pause_ns > 0) {
-            tube->stats.pause_ns = pause_ns;
-            tube->pause_end_ns = clock_deadline(pause_ns);
-            queue_core_hold(&tube->ready, true);
-            tube_alarm_update(tube);
-        } else
-            tube_resume(tube);
-    }
+    int rc = tube != NULL ? pause(tube, pause_ns) : ENOENT;
     broker_unlock(broker);
-    return tube != NULL ? 0 : ENOENT;
+    return rc;
 }

@@ -45,6 +45,8 @@ static int put_admit(struct broker *broker, struct job *job, bool delayed)
         return ENOBUFS;
     int rc = tube_room(job->tube, delayed ? JOB_DELAYED : JOB_READY);
     if (rc == 0)
+        rc = log_admit_put(job->tube, job);
+    if (rc == 0)
         rc = idtable_put(&broker->jobs, job->id, job);
     return rc;
 }
@@ -67,7 +69,10 @@ int put_try(struct broker *broker, struct job *job, int64_t delay_ns)
         broker->memory_peak = broker_memory(broker);
     queue_core_open_task(&tube->ready);
     queue_core_open_task(&broker->all);
-    tube_job_enter(job, delayed ? JOB_DELAYED : JOB_READY, delayed ? clock_deadline(delay_ns) : 0);
+    enum job_state state = delayed ? JOB_DELAYED : JOB_READY;
+    int64_t key_ns = delayed ? clock_deadline(delay_ns) : 0;
+    log_put(job, state, key_ns); /* before somebody has it */
+    tube_job_enter(job, state, key_ns);
     return 0;
 }
 
@@ -78,7 +83,7 @@ struct job *put_job(const struct broker_put_spec *spec, struct job_body **body)
     job->pri = spec->pri;
     job_ttr_set(job, spec->ttr_ns);
     job->tube = spec->tube;
-    job->created_us = (uint64_t)(clock_now_ns() / 1000) & JOB_CREATED_US_MAX;
+    job->created_us = clock_now_ns() / 1000 & JOB_CREATED_US_MAX;
     if (spec->delay_ns > 0) {
         struct job_rare *rare = job_rare_need(job);
         if (rare == NULL) {
@@ -100,11 +105,15 @@ int broker_put(struct broker *broker, const struct broker_put_spec *spec, struct
     struct job *job = put_job(spec, body);
     if (job == NULL)
         return ENOMEM;
-    broker_lock(broker);
-    int rc = put_try(broker, job, spec->delay_ns);
-    if (rc == 0)
-        *id = job->id;
-    broker_unlock(broker);
+    int rc;
+    unsigned busy = 0;
+    do {
+        broker_lock(broker);
+        rc = put_try(broker, job, spec->delay_ns);
+        if (rc == 0)
+            *id = job->id;
+        broker_unlock(broker);
+    } while (rc == EAGAIN && (rc = log_busy(broker, &busy)) == 0);
     if (rc != 0)
         *body = job_to_body(&job);
     return rc;

@@ -58,6 +58,8 @@ static void putter_end(struct broker_putter *putter, int result)
     struct broker_tube *tube = job->tube;
     putter->result = result;
     putter->id = job->id;
+    if (broker->log != NULL)
+        putter->ticket = broker->log->wanted;
     queue_wait_make_ready(broker->domain, &putter->wait, 0);
     if (result != 0)
         job_free(&job);
@@ -76,8 +78,14 @@ static void line_serve(struct broker *broker, struct list *line)
         if (other != NULL) {
             list_remove(node);
             list_append(other, node);
-        } else
-            putter_end(putter, put_try(broker, putter->job, putter->delay_ns));
+            continue;
+        }
+        int rc = put_try(broker, putter->job, putter->delay_ns);
+        if (rc == EAGAIN) { /* log_published comes back */
+            broker->log->putters_stuck = true;
+            return;
+        }
+        putter_end(putter, rc);
     }
 }
 
@@ -85,6 +93,19 @@ void putters_serve(struct broker_tube *tube)
 {
     line_serve(tube->broker, &tube->putters);
     line_serve(tube->broker, &tube->broker->putters);
+}
+
+void putters_serve_all(struct broker *broker)
+{
+    line_serve(broker, &broker->putters);
+    struct list_node *node = broker->stats.putting > 0 ? list_first(&broker->tube_list) : NULL;
+    while (node != NULL) {
+        struct broker_tube *tube = CONTAINER_OF(node, struct broker_tube, node);
+        tube_ref(tube); /* its putters may be all that keeps it */
+        line_serve(broker, &tube->putters);
+        node = list_next(&broker->tube_list, node);
+        tube_unref(tube);
+    }
 }
 
 /* [held] */
@@ -125,6 +146,7 @@ static int put_or_wait(struct broker *broker, const struct broker_put_spec *spec
     putter->broker = broker;
     putter->job = job;
     putter->delay_ns = spec->delay_ns;
+    putter->ticket = (struct broker_ticket){0};
     list_node_init(&putter->node);
     list_append(line, &putter->node);
     queue_wait_line_up(&putter->wait);
@@ -142,9 +164,13 @@ int broker_put_wait(struct broker *broker, const struct broker_put_spec *spec,
     struct job *job = put_job(spec, body);
     if (job == NULL)
         return ENOMEM;
-    broker_lock(broker);
-    int rc = put_or_wait(broker, spec, job, putter);
-    broker_unlock(broker);
+    int rc;
+    unsigned busy = 0;
+    do {
+        broker_lock(broker);
+        rc = put_or_wait(broker, spec, job, putter);
+        broker_unlock(broker);
+    } while (rc == EAGAIN && (rc = log_busy(broker, &busy)) == 0);
     if (rc != 0 && rc != EINPROGRESS)
         *body = job_to_body(&job);
     return rc;

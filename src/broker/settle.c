@@ -7,7 +7,8 @@
  * is made and handed to the `finished` hook. Last, under the lock again, it leaves (or is buried),
  * its task is closed, and those who wait get ready. So there is no moment at which a job is neither
  * here nor in history, and nobody is told of an end that history doesn't know. Without a hook the
- * three steps are one hold of the lock.
+ * three steps are one hold of the lock. The journal has the end from the first step on, where it can
+ * still be refused; compaction leaves a job alone that is in between.
  *
  * A delete is the same: the deleter reserves the job, whatever container it was in, and finishes
  * it. It leaves no record, unless somebody waits for that job: who deletes it knows how it ended,
@@ -39,22 +40,31 @@ static void leave(struct broker *broker, struct job *job)
     ASSERT(removed == job);
     tube->stats.bytes -= job->body.len;
     broker->stats.bytes -= job->body.len;
+    if (job->evicted) {
+        broker->log->evicted_jobs--;
+        broker->log->evicted_bytes -= job->body.len;
+    }
     spare_keep(broker, job);
     putters_serve(tube);
     tube_unref(tube);
 }
 
 /* [held] Takes *reason over. The slot was promised. */
-static void bury(struct broker *broker, struct job *job, char **reason)
+static void bury(struct job *job, char **reason, int64_t burial)
 {
     struct job_rare *rare = job->rare;
+    struct broker_log *log = job_is_logged(job) ? job->tube->broker->log : NULL;
+    if (log != NULL)
+        log->live_bytes -= log_cost(job);
     job_count(&rare->buries);
     free(rare->reason);
     rare->reason = *reason;
     *reason = NULL;
+    if (log != NULL)
+        log->live_bytes += log_cost(job);
     job->settling = false;
     heap_unpromise(&job->tube->buried);
-    tube_job_enter(job, JOB_BURIED, ++broker->last_burial);
+    tube_job_enter(job, JOB_BURIED, burial);
 }
 
 /* [held] The task is closed, waiters and joiners get ready. */
@@ -112,9 +122,14 @@ void settle_finish(struct broker *broker, struct job *job, const struct job_outc
                    char **reason)
 {
     bool buries = outcome->kind == JOB_OUTCOME_FAILED;
+    int64_t burial = 0;
     claim(job);
-    if (buries)
+    if (buries) {
         heap_promise(&job->tube->buried);
+        burial = ++broker->last_burial;
+        log_bury(job, *reason, burial);
+    } else
+        log_finish(job);
     if (outcome->kind == JOB_OUTCOME_DELETED)
         count_delete(job->tube);
     if (leaves_record(broker, job, outcome->kind)) {
@@ -125,7 +140,7 @@ void settle_finish(struct broker *broker, struct job *job, const struct job_outc
         broker_lock(broker);
     }
     if (buries) {
-        bury(broker, job, reason);
+        bury(job, reason, burial);
         count_finished(broker, job, outcome->kind);
         broker_unlock(broker);
         return;
@@ -159,6 +174,8 @@ int broker_settle(struct broker *broker, uint64_t id, uint64_t token,
     if (rc == 0 && outcome->kind == JOB_OUTCOME_FAILED)
         rc = tube_room(job->tube, JOB_BURIED);
     if (rc == 0 && job_outcome_finishes(outcome->kind))
+        rc = log_admit(job);
+    if (rc == 0 && job_outcome_finishes(outcome->kind))
         settle_finish(broker, job, outcome, &reason);
     else {
         if (rc == 0) {
@@ -171,16 +188,22 @@ int broker_settle(struct broker *broker, uint64_t id, uint64_t token,
     return rc;
 }
 
-void settle_delete_idle(struct broker *broker, struct job *job)
+int settle_delete_idle(struct broker *broker, struct job *job)
 {
+    int rc = log_admit(job);
+    if (rc != 0) {
+        broker_unlock(broker);
+        return rc;
+    }
     tube_job_leave(job);
     if (job->state == JOB_BURIED) {
         /* It was finished, recorded and counted when it failed. */
+        log_finish(job);
         count_delete(job->tube);
         leave(broker, job);
         broker_unlock(broker);
         job_free(&job);
-        return;
+        return 0;
     }
     tube_job_move(job, JOB_RESERVED);
     struct job_outcome outcome;
@@ -188,6 +211,7 @@ void settle_delete_idle(struct broker *broker, struct job *job)
     outcome.kind = JOB_OUTCOME_DELETED;
     char *no_reason = NULL;
     settle_finish(broker, job, &outcome, &no_reason);
+    return 0;
 }
 
 int broker_delete(struct broker *broker, uint64_t id)
@@ -198,8 +222,7 @@ int broker_delete(struct broker *broker, uint64_t id)
         broker_unlock(broker);
         return ENOENT;
     }
-    settle_delete_idle(broker, job);
-    return 0;
+    return settle_delete_idle(broker, job);
 }
 
 /* [held] Any job of the tube that nobody has, from the cheapest end of its container; or NULL. */
@@ -225,13 +248,14 @@ int broker_clear(struct broker *broker, const char *name, size_t len, uint64_t *
     /* As many as there are now: what is put meanwhile can't keep this going for ever. */
     uint64_t count = tube_jobs(tube) - tube->stats.reserved;
     struct job *job;
-    while (done < count && (job = any_idle(tube)) != NULL) {
-        settle_delete_idle(broker, job);
-        done++;
+    int rc = 0;
+    while (rc == 0 && done < count && (job = any_idle(tube)) != NULL) {
+        rc = settle_delete_idle(broker, job);
+        done += rc == 0;
         broker_lock(broker);
     }
     tube_unref(tube);
     broker_unlock(broker);
     *cleared = done;
-    return 0;
+    return rc;
 }

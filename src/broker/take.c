@@ -180,11 +180,11 @@ static int spare_need(struct broker_sink *sink, int64_t deadline_ns)
 }
 
 /* [held] */
-static int sink_get(struct broker_sink *sink, int64_t timeout_ns, struct job **job)
+static int sink_get(struct broker_sink *sink, int64_t deadline_ns, bool may_wait,
+                    struct job **job)
 {
     if (sink->stopped)
         return ESHUTDOWN;
-    int64_t deadline_ns = clock_deadline(timeout_ns);
     int rc = spare_need(sink, deadline_ns);
     if (rc != 0)
         return rc;
@@ -192,7 +192,7 @@ static int sink_get(struct broker_sink *sink, int64_t timeout_ns, struct job **j
     size_t which;
     rc = queue_core_take_any(sink->cores, sink->tube_count, &item, &which);
     if (rc == EAGAIN)
-        return timeout_ns > 0 ? sink_wait(sink, deadline_ns, job) : ETIMEDOUT;
+        return may_wait ? sink_wait(sink, deadline_ns, job) : ETIMEDOUT;
     ASSERT(rc == 0);
     *job = item;
     if ((*job)->rare == NULL) {
@@ -203,14 +203,56 @@ static int sink_get(struct broker_sink *sink, int64_t timeout_ns, struct job **j
     return 0;
 }
 
+/* Without the lock. ENODATA: the job is buried, or free again, for its body can't be read. */
+static int body_need(struct broker *broker, struct broker_lease *lease)
+{
+    if (lease->body != NULL)
+        return 0;
+    int rc = broker_fetch(&lease->place, &lease->body);
+    if (rc == 0)
+        return 0;
+    if (rc != ENOMEM) {
+        (void)broker_bury_damaged(broker, lease->id, lease->token);
+        return ENODATA;
+    }
+    struct job_outcome outcome;
+    job_outcome_init(&outcome);
+    outcome.kind = JOB_OUTCOME_RETURNED;
+    (void)broker_settle(broker, lease->id, lease->token, &outcome);
+    return ENOMEM;
+}
+
+/* A while, for memory; cut short by a stop. ENOMEM: there is no time for that. */
+static int memory_wait(struct broker_sink *sink, int64_t deadline_ns)
+{
+    int64_t left_ns = deadline_ns - clock_now_ns();
+    if (left_ns <= 0)
+        return ENOMEM;
+    struct sink_wait wait = {.sink = sink};
+    broker_lock(sink->broker);
+    if (!sink->stopped)
+        (void)lines_wait(sink, &wait, sink->tube_count,
+                         clock_deadline(left_ns < MEMORY_RETRY_NS ? left_ns : MEMORY_RETRY_NS));
+    broker_unlock(sink->broker);
+    return 0;
+}
+
 int broker_take(struct broker_sink *sink, struct broker_lease *lease, int64_t timeout_ns)
 {
     MAGIC_CHECK(sink, BROKER_SINK_MAGIC);
-    struct job *job;
-    broker_lock(sink->broker);
-    int rc = sink_get(sink, timeout_ns, &job);
-    if (rc == 0)
-        lease_fill(job, lease);
-    broker_unlock(sink->broker);
+    int64_t deadline_ns = clock_deadline(timeout_ns);
+    int rc;
+    do {
+        struct job *job;
+        broker_lock(sink->broker);
+        rc = sink_get(sink, deadline_ns, timeout_ns > 0, &job);
+        if (rc == 0)
+            lease_fill(job, lease);
+        broker_unlock(sink->broker);
+        if (rc == 0)
+            rc = body_need(sink->broker, lease);
+        if (rc == ENOMEM && sink->broker->log != NULL && memory_wait(sink, deadline_ns) == 0)
+            rc = ENODATA;
+    } while (rc == ENODATA);
     return rc;
 }

@@ -43,7 +43,7 @@ int broker_peek(struct broker *broker, uint64_t id, struct job_view *view,
     if (job != NULL) {
         view_copy(job, view);
         if (body_or_null != NULL)
-            *body_or_null = job_body_ref(&job->body);
+            *body_or_null = job->evicted ? NULL : job_body_ref(&job->body);
     }
     broker_unlock(broker);
     return job != NULL ? 0 : ENOENT;
@@ -70,7 +70,7 @@ int broker_peek_first(struct broker *broker, struct broker_tube *tube, enum job_
     if (job != NULL) {
         view_copy(job, view);
         if (body_or_null != NULL)
-            *body_or_null = job_body_ref(&job->body);
+            *body_or_null = job->evicted ? NULL : job_body_ref(&job->body);
     }
     broker_unlock(broker);
     return job != NULL ? 0 : ENOENT;

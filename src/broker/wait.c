@@ -18,6 +18,8 @@
 static void waiter_close(struct broker_waiter *waiter)
 {
     waiter->totals = (waiter->tube != NULL ? &waiter->tube->stats : &waiter->broker->stats)->totals;
+    if (waiter->broker->log != NULL)
+        waiter->ticket = waiter->broker->log->wanted;
     if (waiter->tube != NULL)
         tube_unref(waiter->tube);
     waiter->tube = NULL;
@@ -38,6 +40,7 @@ static void waiter_init(struct broker_waiter *waiter, struct broker *broker)
 {
     waiter->broker = broker;
     waiter->tube = NULL;
+    waiter->ticket = (struct broker_ticket){0};
     memset(&waiter->wait, 0, sizeof(waiter->wait));
     memset(&waiter->link, 0, sizeof(waiter->link));
     list_node_init(&waiter->node);
@@ -116,6 +119,7 @@ int broker_wait_async(struct broker *broker, uint64_t id, struct broker_waiter *
     int rc = wait_line_up(broker, id, waiter);
     if (rc == EALREADY)
         waiter_close(waiter);
+    log_told_all(broker); /* also of a job that isn't there any more */
     broker_unlock(broker);
     return async_end(waiter, rc);
 }
@@ -165,6 +169,7 @@ int broker_wait(struct broker *broker, uint64_t id, int64_t timeout_ns)
     int rc = wait_line_up(broker, id, &waiter);
     if (rc == 0)
         rc = block(broker, &waiter, deadline_ns, "job", "wait");
+    log_told_all(broker);
     broker_unlock(broker);
     return rc == EALREADY ? 0 : rc;
 }
@@ -182,6 +187,7 @@ int broker_join(struct broker *broker, const char *tube, int64_t timeout_ns,
     rc = join_line_up(broker, tube, &waiter);
     if (rc == 0)
         rc = block(broker, &waiter, deadline_ns, "queue join", tube != NULL ? tube : "all tubes");
+    log_told_all(broker);
     broker_unlock(broker);
     if (rc == EALREADY)
         rc = 0;

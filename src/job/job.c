@@ -17,8 +17,7 @@
 #define JOB_RARE_MAGIC 0x6a0b0a0eu
 #define NS_PER_S INT64_C(1000000000)
 
-/* With a body of 64 bytes, that is the 120 bytes which malloc has in a chunk of 128. */
-_Static_assert(offsetof(struct job, body.bytes) == 56, "the header of a job has changed its size");
+_Static_assert(offsetof(struct job, body.bytes) == 64, "the header of a job has changed its size");
 
 struct job *job_from_body(struct job_body **body)
 {
@@ -35,6 +34,8 @@ struct job *job_from_body(struct job_body **body)
     job->created_us = 0;
     job->state = JOB_NEW;
     job->settling = 0;
+    job->evicted = 0;
+    job->where = 0;
     job->rare = NULL;
     return job;
 }
@@ -52,6 +53,33 @@ void job_free(struct job **job)
 {
     struct job_body *body = job_to_body(job);
     job_body_unref(&body);
+}
+
+struct job *job_evict(struct job **old)
+{
+    MAGIC_CHECK(*old, JOB_MAGIC);
+    struct job *less = malloc(sizeof(*less));
+    if (less == NULL)
+        return NULL;
+    MAGIC_INIT(less, JOB_MAGIC);
+    less->pri = (*old)->pri;
+    less->id = (*old)->id;
+    less->pos = (*old)->pos;
+    less->ttr_s = (*old)->ttr_s;
+    less->tube = (*old)->tube;
+    less->created_us = (*old)->created_us;
+    less->state = (*old)->state;
+    less->settling = (*old)->settling;
+    less->evicted = 1;
+    less->where = (*old)->where;
+    less->rare = (*old)->rare;
+    atomic_init(&less->body.refs, 1);
+    less->body.len = (*old)->body.len;
+    (*old)->rare = NULL;
+    struct job_body *body = &(*old)->body;
+    *old = NULL;
+    job_body_unref(&body);
+    return less;
 }
 
 int64_t job_ttr_ns(const struct job *job)

@@ -7,7 +7,7 @@
  * records are immutable once shared and counted with atomic references, so they pass between
  * threads freely.
  *
- * Memory: a job and its body are one piece, 56 bytes and the body's. What few jobs need (a lease, a
+ * Memory: a job and its body are one piece, 64 bytes and the body's. What few jobs need (a lease, a
  * delay, counters, a reason, waiters) is in a side record, job_rare, made on demand.
  */
 #ifndef JOB_JOB_H
@@ -96,6 +96,7 @@ struct job_rare {
     /* delayed: when it becomes ready; leased: when its TTR is over; buried: order of burial */
     int64_t key_ns;
     uint64_t token;               /* of the present lease; 0: none */
+    uint64_t ticket;              /* of its last change in the journal, the put not counted; 0 */
     struct broker_holder *holder; /* whose lease it is; NULL: none, or a local worker's */
     struct list waiters;          /* the broker's: who waits for the end of this job */
     char *reason;                 /* why it was buried; NULL: none */
@@ -109,16 +110,24 @@ struct job {
     uint32_t pos;             /* in its container's heap; JOB_NOWHERE: in none */
     uint32_t ttr_s;           /* whole seconds, as the protocol has them */
     struct broker_tube *tube; /* the job holds a reference on it */
-    uint64_t created_us : 54; /* clock_now_ns at put, in microseconds: enough for 570 years */
+    /* clock_now_ns at put, in microseconds: enough for 285 years, also before this machine's start */
+    int64_t created_us : 54;
     uint64_t state : 4;       /* enum job_state */
     uint64_t settling : 1;    /* reserved, its attempt is over and being recorded */
+    uint64_t evicted : 1;     /* its body is in the journal only: no bytes follow */
+    uint64_t where;           /* of its put in the journal; see JOB_WHERE_... */
     struct job_rare *rare;    /* NULL: nothing of it is needed */
-    struct job_body body;     /* the last: its bytes follow */
+    struct job_body body;     /* the last: its bytes follow, unless evicted; `len` always holds */
 };
 
 #define JOB_NOWHERE UINT32_MAX
-#define JOB_CREATED_US_MAX ((UINT64_C(1) << 54) - 1)
+#define JOB_CREATED_US_MAX ((INT64_C(1) << 53) - 1)
 #define JOB_TTR_MAX_S UINT32_MAX
+
+/* job->where: 0: not in the journal. With this bit: pending, the rest is the ticket of its put. Else
+ * a locator; KEPT: the journal keeps it, but not in a place that can be read. */
+#define JOB_WHERE_PENDING (UINT64_C(1) << 63)
+#define JOB_WHERE_KEPT (JOB_WHERE_PENDING - 1)
 
 /* The job, of state NEW, that the body is the end of; takes the reference over and nulls *body.
  * Nobody else may have one yet. */
@@ -127,6 +136,13 @@ struct job *job_from_body(struct job_body **body);
 struct job_body *job_to_body(struct job **job);
 /* Drops the side record and the job's reference on the body; other references keep the memory. */
 void job_free(struct job **job);
+
+/*
+ * The same job without its body's bytes, in memory of its own: takes *job's side record and place
+ * over, drops its reference on the body, nulls *job. Whoever knows the old pointer must learn of
+ * the new one. NULL: out of memory, nothing changed.
+ */
+struct job *job_evict(struct job **job);
 
 int64_t job_ttr_ns(const struct job *job);
 /* Rounded up to whole seconds; at least one, at most JOB_TTR_MAX_S. */

@@ -157,6 +157,11 @@ uint64_t commit_reached(const struct commit *commit, enum commit_want want)
     return atomic_load(&commit->reached[want]);
 }
 
+int commit_failed(const struct commit *commit)
+{
+    return atomic_load(&commit->failed);
+}
+
 int64_t commit_due_ns(const struct commit *commit)
 {
     int64_t pending = atomic_load(&commit->pending_due_ns);

@@ -129,6 +129,9 @@ void commit_want(struct commit *commit, enum commit_want want);
 /* The highest ticket of which this is true, and so of all before. Any thread, no lock. */
 uint64_t commit_reached(const struct commit *commit, enum commit_want want);
 
+/* 0, or the error that broke it: what isn't reached now never will be. Any thread, no lock. */
+int commit_failed(const struct commit *commit);
+
 /*
  * Takes the role and commits until nothing is wanted or due. 0: done. EBUSY: somebody else has the
  * role and will do it. ENOSPC: no space; the changes are kept and it may be tried again, which the

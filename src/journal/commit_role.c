@@ -117,10 +117,12 @@ static int frame_gather(struct commit *commit, size_t *next, size_t *count)
     return placed_reserve(commit, *count);
 }
 
+/* Bodies that are written aren't needed any more: their owner may be waiting to free them. */
 static void frame_place(struct commit *commit, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
-        const struct slot *slot = commit->record_slots[i];
+        struct slot *slot = commit->record_slots[i];
+        job_body_unref(&slot->body);
         if (slot->type == JOB_ENTRY_PUT)
             commit->placed[commit->placed_count++] = (struct commit_placed){
                 .id = slot->id,

@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: MIT
+/*
+ * What makes a broker durable: its journal. Part of broker/broker.h.
+ *
+ * Without broker_recover everything is in memory, and nothing here costs more than a look at a null
+ * pointer. With it, each change of a job in a tube of level COMMIT or INTERVAL is added to the
+ * pending changes of a commit (journal/commit.h) under the broker's lock, and gets a ticket. The
+ * change is visible at once; whoever is told of it (INSERTED, DELETED ...) must wait until its
+ * ticket is reached. Who that is, the broker can't know, so it counts for each thread:
+ *
+ *     rc = broker_put(...); broker_delete(...);          any calls
+ *     ticket = broker_ticket_take(broker);               what all of them have to wait for
+ *     ... keep the answers back until broker_ticket_reached says so (net's gate does that), or
+ *     broker_ticket_wait(broker, &ticket, HL_FOREVER);   for threads that may block
+ *
+ * Handing out a job, and a lease that ends by time, are recorded and not waited for.
+ *
+ * A job is in the journal from its put on, or from a move into a tube that has a level; it stays
+ * there until it is finished, also when it is moved to a tube without.
+ *
+ * Boot: broker_new, broker_tube_level, journal_open, journal_acquire, broker_recover; then put
+ * threads to work. Stop: everybody who uses the broker, net last (its loops still lead commits);
+ * broker_stop; broker_free; journal_close.
+ */
+#ifndef BROKER_DURABLE_H
+#define BROKER_DURABLE_H
+
+#include "journal/journal.h"
+
+/* What is true of a change when its caller is told of it. */
+enum broker_level {
+    BROKER_COMMIT = 0, /* it survives power loss */
+    BROKER_INTERVAL,   /* it survives the daemon's death; power loss after the interval at most */
+    BROKER_MEMORY      /* nothing is recorded */
+};
+
+/*
+ * The level of a tube, now and whenever it is made again; for tubes without, options.level counts.
+ * interval_ns: of INTERVAL, otherwise not looked at. EINVAL, ENAMETOOLONG: the name. ENOMEM.
+ */
+int broker_tube_level(struct broker *broker, const char *name, size_t len, enum broker_level level,
+                      int64_t interval_ns);
+
+/* ---- life ---- */
+
+struct broker_log_options {
+    struct journal *journal;   /* acquired, not replayed; the broker's until broker_free */
+    enum commit_thread thread; /* who leads commits; see broker_lead */
+    int64_t spin_ns;
+    size_t pending_max, frame_max; /* as in commit_options */
+    /*
+     * Bytes of bodies in memory; beyond it the newest are only in the journal and read back when
+     * they are reserved or peeked at. 0: all stay in memory.
+     */
+    size_t cache_size;
+    /*
+     * May be NULL; called without locks, from any thread. published: tickets were reached; wake who
+     * waits (net_reached). failed: nothing will be durable any more; stop. damaged: replay found
+     * something broken; a sentence.
+     */
+    void (*published)(void *arg);
+    void (*failed)(int error, void *arg);
+    void (*damaged)(const char *text, void *arg);
+    void *arg;
+};
+
+struct broker_recovered {
+    struct journal_replayed replayed;
+    uint64_t jobs, ready, delayed, buried;
+    uint64_t evicted;    /* jobs whose body stayed in the journal */
+    uint64_t unreadable; /* whole records that are no entries */
+};
+
+/*
+ * Replays the journal into the empty broker, and from then on records in it. Once, before anybody
+ * else uses the broker. EOPNOTSUPP: an entry of a newer hilera. ENOSPC: no room for the first
+ * record. What journal_replay and commit_new say. *error tells more; the broker can only be freed
+ * then.
+ */
+int broker_recover(struct broker *broker, const struct broker_log_options *options,
+                   struct broker_recovered *recovered, struct journal_error *error);
+
+/*
+ * The clean end: a last commit with the exact counters. Nobody changes anything any more. EIO:
+ * something isn't durable. Without a journal: 0. Afterwards only broker_free.
+ */
+int broker_stop(struct broker *broker);
+
+/* ---- tickets ---- */
+
+/* What has to be reached: numbers of written and of durable changes; 0: nothing. */
+struct broker_ticket {
+    uint64_t written, durable;
+};
+
+/* Of all that this thread did with the broker since its last call; see above. */
+struct broker_ticket broker_ticket_take(struct broker *broker);
+static inline bool broker_ticket_is_none(const struct broker_ticket *ticket)
+{
+    return (ticket->written | ticket->durable) == 0;
+}
+/* How far it is. Any thread, no lock. EIO: nothing that isn't reached now ever will be. */
+int broker_ticket_reached(struct broker *broker, struct broker_ticket *reached);
+/* Blocks until it is reached, leading commits itself. EIO: never will be. ETIMEDOUT. */
+int broker_ticket_wait(struct broker *broker, const struct broker_ticket *ticket,
+                       int64_t timeout_ns);
+
+/*
+ * For a loop at the end of its turn: somebody waits for that ticket. Makes sure that it will be
+ * reached: leads a commit itself, and blocks for the disk, unless a thread does (COMMIT_THREAD_LEADS,
+ * or who leads just now); then `published` tells.
+ */
+void broker_lead(struct broker *broker, const struct broker_ticket *ticket);
+
+/* ---- bodies that are not in memory ---- */
+
+/*
+ * A lease of a job whose body is in the journal only comes without a body and with its place, which
+ * stays readable until broker_fetch or broker_place_drop. (broker_take reads it itself.)
+ */
+struct broker_place {
+    struct broker *broker; /* NULL: none */
+    uint64_t id;
+    uint64_t locator; /* pinned; 0: it couldn't be, reading answers EBADMSG */
+};
+
+/* After a peek that found a job and gave no body. ENOENT: the job is gone, or its body is back. */
+int broker_place_get(struct broker *broker, uint64_t id, struct broker_place *place);
+
+/*
+ * Reads it; blocks for the disk. In every case the place is dropped. EBADMSG: it is damaged (also:
+ * another job is there). EIO, ENOMEM.
+ */
+int broker_fetch(struct broker_place *place, struct job_body **body);
+/* None: nothing happens. */
+void broker_place_drop(struct broker_place *place);
+
+/*
+ * The same by the thread "fetch", for those who may not block. Memory is the caller's until fire
+ * ran, which it does once, on that thread, or inside the call if there is none.
+ */
+struct broker_fetcher {
+    struct broker_place place;
+    void (*fire)(struct broker_fetcher *fetcher);
+    void *arg;             /* the caller's */
+    int result;            /* as broker_fetch */
+    struct job_body *body; /* 0: a reference */
+    struct broker_fetcher *next; /* the broker's */
+};
+void broker_fetch_start(struct broker_fetcher *fetcher);
+
+/* What to do with a leased job whose body is damaged: it is buried, with that reason. As
+ * broker_settle. */
+int broker_bury_damaged(struct broker *broker, uint64_t id, uint64_t token);
+
+/* ---- compaction, figures ---- */
+
+/*
+ * One slice of compaction if it is due; to be called by one thread, again at once as long as it
+ * answers 0. EAGAIN: call again soon, it waits for a commit. ENOENT: nothing is due. ENOSPC, EIO,
+ * ENOMEM.
+ */
+int broker_compact(struct broker *broker);
+
+struct broker_log_stats {
+    bool on; /* there is a journal; else all is zero */
+    struct journal_stat journal;
+    struct commit_stat commit;
+    struct compact_stat compact;
+    uint64_t live_bytes;                 /* about what the jobs take in the journal */
+    uint64_t evicted_jobs, evicted_bytes; /* of bodies that are in the journal only */
+    uint64_t cached_bytes;               /* of bodies in memory */
+    uint64_t fetches, fetch_failures;
+};
+void broker_log_stats(struct broker *broker, struct broker_log_stats *stats);
+
+#endif

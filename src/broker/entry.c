@@ -1,0 +1,321 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Entries: what the broker writes into its journal, one function for each change of a job or tube.
+ *
+ * Every call that changes something first asks for room (log_admit...), then changes, then adds the
+ * entry, all in one hold of the lock: so a change that can't be recorded doesn't happen, and the
+ * order of entries is the order of changes. Leases and their ends by time are the exception: they
+ * only count, so where there is no room they are left out.
+ *
+ * A job knows two things of the journal. `where` is its put: pending (a ticket), then placed (a
+ * locator, set by evict.c's hook). rare->ticket is its last change after that. Both together make
+ * the chain by which a job that is put and finished before the next commit vanishes from it.
+ *
+ * Times are monotonic in memory and wall-clock time in the journal.
+ */
+#include "base/clock.h"
+#include "broker/broker_priv.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* What an entry takes at most beside tube, reason and body; see job/codec.h. */
+#define ENTRY_BYTES 96
+/* What the put of a plain job takes beside tube and body, its part of a frame included. */
+#define COST_BYTES 56
+
+static int64_t wall_of(int64_t at_ns)
+{
+    return at_ns - clock_now_ns() + clock_wall_ns();
+}
+
+static struct broker_log *log_of(const struct job *job)
+{
+    return job->tube->broker->log;
+}
+
+/* The ticket of the job's change before; 0: none that could be pending. */
+static uint64_t older_of(const struct job *job)
+{
+    if (job->rare != NULL && job->rare->ticket != 0)
+        return job->rare->ticket;
+    return (job->where & JOB_WHERE_PENDING) != 0 ? job->where & ~JOB_WHERE_PENDING : 0;
+}
+
+uint64_t log_cost(const struct job *job)
+{
+    size_t reason = job->rare != NULL && job->rare->reason != NULL ? strlen(job->rare->reason) : 0;
+    return COST_BYTES + job->tube->name_len + job->body.len + reason;
+}
+
+/* ---- admitting ---- */
+
+int log_admit_put(const struct broker_tube *tube, const struct job *job)
+{
+    if (tube->broker->log == NULL)
+        return 0;
+    int rc = job->state == JOB_NEW ? log_id_admit(tube->broker, job->id) : 0;
+    if (rc != 0 || !tube_is_logged(tube))
+        return rc;
+    /* And its final record. */
+    size_t bytes = job->body.len + tube->name_len + (size_t)2 * ENTRY_BYTES;
+    return commit_admit(tube->broker->log->commit, JOURNAL_PUT, 2, bytes);
+}
+
+int log_admit(const struct job *job)
+{
+    if (!job_is_logged(job))
+        return 0;
+    return commit_admit(log_of(job)->commit, JOURNAL_STATE, 1, JOB_ENTRY_HEAD_MAX);
+}
+
+/* ---- jobs ---- */
+
+/* Adds a change of a job that is in the journal. */
+static uint64_t add(struct job *job, const struct job_entry *entry, int64_t within_ns)
+{
+    const struct commit_change change = {.entry = entry,
+                                         .older = older_of(job),
+                                         .within_ns = within_ns,
+                                         .class = JOURNAL_STATE};
+    uint64_t ticket = commit_add(log_of(job)->commit, &change);
+    job->rare->ticket = ticket;
+    return ticket;
+}
+
+/* The same, and the caller waits for it. */
+static void add_told(struct job *job, const struct job_entry *entry)
+{
+    const struct broker_tube *tube = job->tube;
+    log_told(log_of(job), tube->level, add(job, entry, tube->within_ns));
+}
+
+static void entry_counters(struct job_entry *entry, const struct job_rare *rare)
+{
+    entry->delay_ns = rare->delay_ns;
+    entry->reserves = rare->reserves;
+    entry->timeouts = rare->timeouts;
+    entry->releases = rare->releases;
+    entry->buries = rare->buries;
+    entry->kicks = rare->kicks;
+}
+
+/* The whole job, as if it were in that state. */
+static struct job_entry entry_of(const struct job *job, enum job_state state, int64_t key_ns)
+{
+    const struct job_rare *rare = job->rare;
+    struct job_entry entry = {.type = JOB_ENTRY_PUT,
+                              .state = state,
+                              .id = job->id,
+                              .pri = job->pri,
+                              .ttr_s = job->ttr_s,
+                              .created_wall_ns = wall_of(job_created_ns(job)),
+                              .tube = job->tube->name,
+                              .tube_len = job->tube->name_len,
+                              .body_len = job->body.len};
+    if (rare != NULL)
+        entry_counters(&entry, rare);
+    if (state == JOB_DELAYED)
+        entry.until_wall_ns = wall_of(key_ns);
+    if (state == JOB_BURIED) {
+        entry.burial = (uint64_t)key_ns;
+        entry.reason = rare != NULL ? rare->reason : NULL;
+        entry.reason_len = entry.reason != NULL ? strlen(entry.reason) : 0;
+    }
+    return entry;
+}
+
+void log_put(struct job *job, enum job_state state, int64_t key_ns)
+{
+    struct broker_tube *tube = job->tube;
+    if (!tube_is_logged(tube) || job_is_logged(job))
+        return;
+    struct broker_log *log = tube->broker->log;
+    const struct job_entry entry = entry_of(job, state, key_ns);
+    const struct commit_change change = {.entry = &entry,
+                                         .body = job->body.len > 0 ? &job->body : NULL,
+                                         .within_ns = tube->within_ns,
+                                         .class = JOURNAL_PUT};
+    uint64_t ticket = commit_add(log->commit, &change);
+    job->where = JOB_WHERE_PENDING | ticket;
+    if (job->rare != NULL)
+        job->rare->ticket = ticket;
+    log->live_bytes += log_cost(job);
+    log_told(log, tube->level, ticket);
+}
+
+void log_release(struct job *job, enum job_state state, int64_t key_ns)
+{
+    if (!job_is_logged(job))
+        return;
+    struct job_entry entry = {.type = JOB_ENTRY_RELEASE, .id = job->id, .pri = job->pri};
+    if (state == JOB_DELAYED) {
+        entry.delay_ns = job->rare->delay_ns;
+        entry.until_wall_ns = wall_of(key_ns);
+    }
+    add_told(job, &entry);
+}
+
+void log_bury(struct job *job, const char *reason, int64_t burial)
+{
+    if (!job_is_logged(job))
+        return;
+    const struct job_entry entry = {.type = JOB_ENTRY_BURY,
+                                    .id = job->id,
+                                    .pri = job->pri,
+                                    .burial = (uint64_t)burial,
+                                    .reason = reason,
+                                    .reason_len = reason != NULL ? strlen(reason) : 0};
+    add_told(job, &entry);
+}
+
+void log_kick(struct job *job)
+{
+    if (!job_is_logged(job))
+        return;
+    const struct job_entry entry = {.type = JOB_ENTRY_KICK, .id = job->id};
+    add_told(job, &entry);
+}
+
+static void count(struct job *job, enum job_entry_type type)
+{
+    if (!job_is_logged(job) || log_admit(job) != 0)
+        return;
+    const struct job_entry entry = {.type = type, .id = job->id};
+    (void)add(job, &entry, 0);
+}
+
+void log_lease(struct job *job)
+{
+    count(job, JOB_ENTRY_LEASE);
+}
+
+void log_timeout(struct job *job)
+{
+    count(job, JOB_ENTRY_TIMEOUT);
+}
+
+void log_finish(struct job *job)
+{
+    if (!job_is_logged(job))
+        return;
+    const struct broker_tube *tube = job->tube;
+    struct broker_log *log = tube->broker->log;
+    uint64_t ticket = commit_finish(log->commit, job->id, older_of(job), tube->within_ns, NULL);
+    job->where = 0; /* a copy that is made from now on would outlive it */
+    log->live_bytes -= log_cost(job);
+    log_told(log, tube->level, ticket);
+}
+
+void log_move(struct job *job, uint64_t cost_before)
+{
+    if (!job_is_logged(job)) {
+        log_put(job, (enum job_state)job->state, job->rare != NULL ? job->rare->key_ns : 0);
+        return;
+    }
+    const struct broker_tube *tube = job->tube;
+    const struct job_entry entry = {.type = JOB_ENTRY_MOVE,
+                                    .id = job->id,
+                                    .tube = tube->name,
+                                    .tube_len = tube->name_len};
+    const struct commit_change change = {.entry = &entry,
+                                         .older = older_of(job),
+                                         .within_ns = tube->within_ns,
+                                         .class = JOURNAL_STATE};
+    uint64_t ticket = commit_add(log_of(job)->commit, &change);
+    /* A ready job has no side record as a rule: its put is the only link of the chain then, and a
+     * move that is cancelled too late would be an entry of a job that is gone, which is none. */
+    if (job->rare != NULL)
+        job->rare->ticket = ticket;
+    log_of(job)->live_bytes += log_cost(job) - cost_before;
+    log_told(log_of(job), tube->level, ticket);
+}
+
+/* ---- tubes and counters ---- */
+
+static struct job_entry entry_of_pause(const struct broker_tube *tube)
+{
+    bool paused = tube->pause_end_ns != CLOCK_NEVER;
+    return (struct job_entry){.type = JOB_ENTRY_PAUSE,
+                              .tube = tube->name,
+                              .tube_len = tube->name_len,
+                              .delay_ns = paused ? tube->stats.pause_ns : 0,
+                              .until_wall_ns = paused ? wall_of(tube->pause_end_ns) : 0};
+}
+
+int log_admit_pause(const struct broker_tube *tube)
+{
+    if (!tube_is_logged(tube))
+        return 0;
+    return commit_admit(tube->broker->log->commit, JOURNAL_STATE, 1, JOB_ENTRY_HEAD_MAX);
+}
+
+void log_pause(struct broker_tube *tube)
+{
+    if (!tube_is_logged(tube))
+        return;
+    const struct job_entry entry = entry_of_pause(tube);
+    const struct commit_change change = {
+        .entry = &entry, .within_ns = tube->within_ns, .class = JOURNAL_STATE};
+    log_told(tube->broker->log, tube->level, commit_add(tube->broker->log->commit, &change));
+}
+
+static struct job_entry entry_of_limits(const struct broker_log *log)
+{
+    return (struct job_entry){.type = JOB_ENTRY_LIMITS,
+                              .id_ceiling = log->id_ceiling,
+                              .token_ceiling = log->token_ceiling};
+}
+
+int log_admit_limits(struct broker_log *log)
+{
+    return commit_admit(log->commit, JOURNAL_STATE, 1, JOB_ENTRY_HEAD_MAX);
+}
+
+uint64_t log_limits(struct broker_log *log)
+{
+    const struct job_entry entry = entry_of_limits(log);
+    const struct commit_change change = {.entry = &entry, .class = JOURNAL_STATE};
+    return commit_add(log->commit, &change);
+}
+
+/* ---- copies, for compaction: as it is now, and nobody waits ---- */
+
+int log_copy(struct job *job, struct job_body *body)
+{
+    struct commit *commit = log_of(job)->commit;
+    int rc = commit_admit(commit, JOURNAL_COMPACT, 1, (size_t)job->body.len + JOB_ENTRY_HEAD_MAX);
+    if (rc != 0)
+        return rc;
+    enum job_state state = (enum job_state)job->state;
+    if (state == JOB_RESERVED)
+        state = JOB_READY;
+    const struct job_entry entry =
+        entry_of(job, state, state == JOB_READY ? 0 : job->rare->key_ns);
+    const struct commit_change change = {
+        .entry = &entry, .body = job->body.len > 0 ? body : NULL, .class = JOURNAL_COMPACT};
+    (void)commit_add(commit, &change);
+    return 0;
+}
+
+static int copy(struct commit *commit, const struct job_entry *entry)
+{
+    int rc = commit_admit(commit, JOURNAL_COMPACT, 1, JOB_ENTRY_HEAD_MAX);
+    if (rc != 0)
+        return rc;
+    const struct commit_change change = {.entry = entry, .class = JOURNAL_COMPACT};
+    (void)commit_add(commit, &change);
+    return 0;
+}
+
+int log_copy_pause(struct broker_tube *tube)
+{
+    const struct job_entry entry = entry_of_pause(tube);
+    return copy(tube->broker->log->commit, &entry);
+}
+
+int log_copy_limits(struct broker_log *log)
+{
+    const struct job_entry entry = entry_of_limits(log);
+    return copy(log->commit, &entry);
+}

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: MIT
+/*
+ * What lives in the journal: compaction asks for each record of the oldest segment, and what counts
+ * is added again as it is now.
+ *
+ *   a put      if it is where the job is now
+ *   a pause    if it is the present one of its tube: it ends at the same moment
+ *   ceilings   if they are the present ones
+ *
+ * Everything else is dead by being oldest; journal/compact.h says why. A job that is about to be
+ * buried, and one whose put is written but not yet placed, make the question come again.
+ */
+#include "base/clock.h"
+#include "broker/broker_priv.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* Wall-clock and monotonic time drift apart while a pause lasts. */
+#define SAME_PAUSE_NS HL_SECOND
+
+/* [held] The body of an evicted job is in the record. */
+static int copy_evicted(struct job *job, const struct job_entry *entry)
+{
+    if (entry->body_len != job->body.len)
+        return 0; /* what is read there later is damaged all the same */
+    struct job_body *body;
+    int rc = job_body_new(&body, entry->body_len);
+    if (rc != 0)
+        return rc;
+    memcpy(body->bytes, entry->body, entry->body_len);
+    rc = log_copy(job, body);
+    job_body_unref(&body);
+    return rc;
+}
+
+/* [held] */
+static int living_put(struct broker *broker, uint64_t locator, const struct job_entry *entry)
+{
+    struct job *job = idtable_get(&broker->jobs, entry->id);
+    if (job == NULL || !job_is_logged(job))
+        return 0;
+    if ((job->where & JOB_WHERE_PENDING) != 0 || (job->settling && job->where == locator))
+        return EAGAIN;
+    if (job->where != locator)
+        return 0;
+    return job->evicted ? copy_evicted(job, entry) : log_copy(job, &job->body);
+}
+
+/* [held] */
+static int living_pause(struct broker *broker, const struct job_entry *entry)
+{
+    struct broker_tube *tube = tube_find(broker, entry->tube, entry->tube_len);
+    if (tube == NULL || !tube->pause_kept || entry->until_wall_ns == 0)
+        return 0;
+    int64_t until_ns = entry->until_wall_ns - clock_wall_ns() + clock_now_ns();
+    int64_t apart = until_ns - tube->pause_end_ns;
+    if (apart > SAME_PAUSE_NS || apart < -SAME_PAUSE_NS)
+        return 0;
+    return log_copy_pause(tube);
+}
+
+/* [held] */
+static int living_limits(struct broker_log *log, const struct job_entry *entry)
+{
+    bool present =
+        entry->id_ceiling == log->id_ceiling && entry->token_ceiling == log->token_ceiling;
+    return present ? log_copy_limits(log) : 0;
+}
+
+int log_living(void *arg, uint64_t locator, const void *bytes, size_t len)
+{
+    struct broker_log *log = arg;
+    struct job_entry entry;
+    if (job_entry_decode(&entry, bytes, len) != 0)
+        return 0; /* damaged; replay reported it */
+    int rc = 0;
+    broker_lock(log->broker);
+    if (entry.type == JOB_ENTRY_PUT)
+        rc = living_put(log->broker, locator, &entry);
+    else if (entry.type == JOB_ENTRY_PAUSE)
+        rc = living_pause(log->broker, &entry);
+    else if (entry.type == JOB_ENTRY_LIMITS)
+        rc = living_limits(log, &entry);
+    broker_unlock(log->broker);
+    return rc;
+}
+
+int broker_compact(struct broker *broker)
+{
+    MAGIC_CHECK(broker, BROKER_MAGIC);
+    struct broker_log *log = broker->log;
+    if (log == NULL)
+        return ENOENT;
+    if (!log->compacting) {
+        broker_lock(broker);
+        uint64_t live_bytes = log->live_bytes;
+        broker_unlock(broker);
+        log->compacting = compact_is_due(log->compact, live_bytes);
+        if (!log->compacting)
+            return ENOENT;
+    }
+    int rc = compact_step(log->compact);
+    if (rc == EAGAIN && log->options.thread != COMMIT_THREAD_LEADS) {
+        rc = commit_lead(log->commit); /* it has said what it wants */
+        return rc == EBUSY ? EAGAIN : rc;
+    }
+    if (rc == ENOENT) {
+        log->compacting = false; /* a segment is done: is more of it due? */
+        return 0;
+    }
+    return rc;
+}

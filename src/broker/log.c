@@ -1,0 +1,277 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The broker's journal in use: tickets that threads collect, the ceilings of ids and tokens, and
+ * what to do when the journal is busy.
+ *
+ * What a thread is told of it must not tell on before the ticket is reached. The broker notes the
+ * highest ticket for each thread, in the thread's own memory, and for all together (`wanted`): that
+ * one is for who learns of a change that somebody else made (a join that fires).
+ *
+ * Ids below the ceiling may be issued once the record of the ceiling is durable, so an id that
+ * anybody ever saw is never issued again, whatever is lost. Ceilings are raised when half of a
+ * block is used up, and nobody waits for that but in the rare case that a whole half is used up
+ * before one sync is done. Tokens need no such care, since they begin at the wall-clock time; their
+ * ceiling is for a clock that was set back.
+ *
+ * Busy: a put finds too much pending, or no prepared segment. Its thread then leads a commit, or
+ * sleeps until one is done, and tries again. It holds no lock meanwhile, and what it waits for
+ * needs nothing of it, so nothing can wait in a circle.
+ */
+#include "base/clock.h"
+#include "broker/broker_priv.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#define LIMITS_BLOCK (UINT64_C(1) << 17)
+/* Who parks looks again so often; a wake-up comes as a rule. */
+#define PARK_NS (HL_SECOND / 10)
+/* How often in a row a put finds the journal busy before it is refused: half a minute. */
+#define BUSY_MAX 300
+
+static _Thread_local struct {
+    uint64_t serial; /* of the log that it is about */
+    struct broker_ticket ticket;
+} told;
+
+void log_note(struct broker_log *log, const struct broker_ticket *ticket)
+{
+    if (told.serial != log->serial) {
+        told.serial = log->serial;
+        told.ticket = (struct broker_ticket){0};
+    }
+    if (ticket->written > told.ticket.written)
+        told.ticket.written = ticket->written;
+    if (ticket->durable > told.ticket.durable)
+        told.ticket.durable = ticket->durable;
+}
+
+void log_told(struct broker_log *log, enum broker_level level, uint64_t ticket)
+{
+    struct broker_ticket now = {.written = level == BROKER_INTERVAL ? ticket : 0,
+                                .durable = level == BROKER_COMMIT ? ticket : 0};
+    if (level == BROKER_INTERVAL)
+        log->wanted.written = ticket;
+    else if (level == BROKER_COMMIT)
+        log->wanted.durable = ticket;
+    log_note(log, &now);
+}
+
+void log_told_all(struct broker *broker)
+{
+    if (broker->log != NULL)
+        log_note(broker->log, &broker->log->wanted);
+}
+
+struct broker_ticket broker_ticket_take(struct broker *broker)
+{
+    struct broker_ticket ticket = {0};
+    if (broker->log == NULL || told.serial != broker->log->serial)
+        return ticket;
+    ticket = told.ticket;
+    told.ticket = (struct broker_ticket){0};
+    return ticket;
+}
+
+/* ---- how far it is ---- */
+
+int broker_ticket_reached(struct broker *broker, struct broker_ticket *reached)
+{
+    MAGIC_CHECK(broker, BROKER_MAGIC);
+    const struct broker_log *log = broker->log;
+    *reached = (struct broker_ticket){.written = UINT64_MAX, .durable = UINT64_MAX};
+    if (log == NULL)
+        return 0;
+    /* The failure is looked at first: what is reached after it was reached before it. */
+    int rc = commit_failed(log->commit) != 0 ? EIO : 0;
+    reached->written = commit_reached(log->commit, COMMIT_WRITTEN);
+    reached->durable = commit_reached(log->commit, COMMIT_DURABLE);
+    return rc;
+}
+
+/* 0: it is. EINPROGRESS: not yet. EIO: never. */
+static int ticket_state(struct broker *broker, const struct broker_ticket *ticket)
+{
+    struct broker_ticket now;
+    int rc = broker_ticket_reached(broker, &now);
+    if (now.written >= ticket->written && now.durable >= ticket->durable)
+        return 0;
+    return rc != 0 ? rc : EINPROGRESS;
+}
+
+static void want(struct broker_log *log, const struct broker_ticket *ticket)
+{
+    if (ticket->durable > commit_reached(log->commit, COMMIT_DURABLE))
+        commit_want(log->commit, COMMIT_DURABLE);
+    if (ticket->written > commit_reached(log->commit, COMMIT_WRITTEN))
+        commit_want(log->commit, COMMIT_WRITTEN);
+}
+
+/* What commit_lead says; EBUSY also where a thread does that. */
+static int lead(struct broker_log *log)
+{
+    return log->options.thread == COMMIT_THREAD_LEADS ? EBUSY : commit_lead(log->commit);
+}
+
+void broker_lead(struct broker *broker, const struct broker_ticket *ticket)
+{
+    MAGIC_CHECK(broker, BROKER_MAGIC);
+    struct broker_log *log = broker->log;
+    if (log == NULL)
+        return;
+    want(log, ticket);
+    (void)lead(log); /* broker_ticket_reached tells */
+}
+
+/* Until something was published after `seen`, for a short time. */
+static void park(struct broker_log *log, uint32_t seen, int64_t deadline_ns)
+{
+    int64_t soon_ns = clock_deadline(PARK_NS);
+    atomic_fetch_add(&log->parked, 1);
+    if (atomic_load(&log->published) == seen) {
+        hl_thread_wait_begin("journal", "commit");
+        (void)park_wait(&log->published, seen, deadline_ns < soon_ns ? deadline_ns : soon_ns);
+        hl_thread_wait_end();
+    }
+    atomic_fetch_sub(&log->parked, 1);
+}
+
+int broker_ticket_wait(struct broker *broker, const struct broker_ticket *ticket,
+                       int64_t timeout_ns)
+{
+    int64_t deadline_ns = clock_deadline(timeout_ns);
+    int rc;
+    while ((rc = ticket_state(broker, ticket)) == EINPROGRESS) {
+        struct broker_log *log = broker->log;
+        uint32_t seen = atomic_load(&log->published);
+        want(log, ticket);
+        int led = lead(log);
+        if (ticket_state(broker, ticket) != EINPROGRESS)
+            continue;
+        if (clock_now_ns() >= deadline_ns)
+            return ETIMEDOUT;
+        if (led != 0)
+            park(log, seen, deadline_ns);
+    }
+    return rc;
+}
+
+void log_published(void *arg)
+{
+    struct broker_log *log = arg;
+    struct broker *broker = log->broker;
+    broker_lock(broker);
+    if (log->putters_stuck) {
+        log->putters_stuck = false;
+        putters_serve_all(broker);
+    }
+    broker_unlock(broker);
+    atomic_fetch_add(&log->published, 1);
+    if (atomic_load(&log->parked) > 0)
+        park_wake(&log->published, INT32_MAX);
+    if (log->options.published != NULL)
+        log->options.published(log->options.arg);
+}
+
+/* ---- a busy journal ---- */
+
+int log_make_room(struct broker *broker)
+{
+    struct broker_log *log = broker->log;
+    uint32_t seen = atomic_load(&log->published);
+    commit_want(log->commit, COMMIT_DURABLE); /* ceilings must be durable, too */
+    int rc = lead(log);
+    if (rc == EBUSY) {
+        park(log, seen, CLOCK_NEVER);
+        rc = commit_failed(log->commit) != 0 ? EIO : 0;
+    }
+    return rc;
+}
+
+int log_busy(struct broker *broker, unsigned *busy)
+{
+    return ++*busy > BUSY_MAX ? ENOBUFS : log_make_room(broker);
+}
+
+/* ---- ids ---- */
+
+static void limits_raise(struct broker_log *log)
+{
+    if (log_admit_limits(log) != 0)
+        return; /* half a block is left to try again */
+    log->id_ceiling = log->broker->last_id + 1 + LIMITS_BLOCK;
+    log->token_ceiling = log->broker->last_token + 1 + LIMITS_BLOCK;
+    log->limits_ticket = log_limits(log);
+}
+
+int log_id_admit(struct broker *broker, uint64_t id)
+{
+    struct broker_log *log = broker->log;
+    if (log->limits_ticket != 0 &&
+        commit_reached(log->commit, COMMIT_DURABLE) >= log->limits_ticket) {
+        log->id_safe = log->id_ceiling;
+        log->limits_ticket = 0;
+    }
+    if (log->limits_ticket == 0 && (broker->last_id + LIMITS_BLOCK / 2 >= log->id_ceiling ||
+                                    broker->last_token + LIMITS_BLOCK / 2 >= log->token_ceiling))
+        limits_raise(log);
+    if (id < log->id_safe)
+        return 0;
+    return commit_failed(log->commit) != 0 ? EIO : EAGAIN;
+}
+
+/* ---- the end ---- */
+
+int broker_stop(struct broker *broker)
+{
+    MAGIC_CHECK(broker, BROKER_MAGIC);
+    struct broker_log *log = broker->log;
+    if (log == NULL)
+        return 0;
+    fetch_stop(log);
+    broker_lock(broker);
+    if (!log->stopped && log_admit_limits(log) == 0) {
+        log->id_ceiling = log->id_safe = broker->last_id + 1;
+        log->token_ceiling = broker->last_token + 1;
+        (void)log_limits(log);
+    }
+    log->stopped = true;
+    broker_unlock(broker);
+    int rc = commit_stop(log->commit);
+    return rc == EBUSY ? 0 : rc;
+}
+
+void log_free(struct broker_log **log)
+{
+    if (*log == NULL)
+        return;
+    struct broker_log *mine;
+    MAGIC_TAKE(mine, log, BROKER_LOG_MAGIC);
+    fetch_stop(mine);
+    if (mine->compact != NULL)
+        compact_free(&mine->compact);
+    if (mine->commit != NULL)
+        commit_free(&mine->commit);
+    MAGIC_WIPE(mine);
+    free(mine);
+}
+
+void broker_log_stats(struct broker *broker, struct broker_log_stats *stats)
+{
+    MAGIC_CHECK(broker, BROKER_MAGIC);
+    struct broker_log *log = broker->log;
+    *stats = (struct broker_log_stats){.on = log != NULL};
+    if (log == NULL)
+        return;
+    journal_stat(log->journal, &stats->journal);
+    commit_stat(log->commit, &stats->commit);
+    compact_stat(log->compact, &stats->compact);
+    broker_lock(broker);
+    stats->live_bytes = log->live_bytes;
+    stats->evicted_jobs = log->evicted_jobs;
+    stats->evicted_bytes = log->evicted_bytes;
+    stats->cached_bytes = broker->stats.bytes - log->evicted_bytes;
+    broker_unlock(broker);
+    stats->fetches = atomic_load(&log->fetches);
+    stats->fetch_failures = atomic_load(&log->fetch_failures);
+}
