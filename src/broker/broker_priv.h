@@ -157,11 +157,14 @@ struct broker_log {
     uint64_t limits_ticket; /* of that record; 0: it is durable */
     struct broker_ticket wanted; /* the last that anybody has to wait for */
     uint64_t live_bytes;
+    uint64_t died_bytes; /* of records, about, since the beginning */
     uint64_t evicted_jobs, evicted_bytes;
     bool putters_stuck; /* a put in line found the journal busy */
     bool stopped;
 
-    bool compacting; /* of the thread that compacts */
+    /* of the thread that compacts */
+    bool compacting;
+    uint64_t pass_left, pass_died; /* see living.c */
 
     _Atomic uint32_t published; /* counts; threads park on it */
     _Atomic uint32_t parked;    /* how many */

@@ -79,6 +79,7 @@ static uint64_t add(struct job *job, const struct job_entry *entry, int64_t with
                                          .within_ns = within_ns,
                                          .class = JOURNAL_STATE};
     uint64_t ticket = commit_add(log_of(job)->commit, &change);
+    log_of(job)->died_bytes += COST_BYTES; /* the put has to be written anew with the next copy */
     job->rare->ticket = ticket;
     return ticket;
 }
@@ -204,6 +205,7 @@ void log_finish(struct job *job)
     uint64_t ticket = commit_finish(log->commit, job->id, older_of(job), tube->within_ns, NULL);
     job->where = 0; /* a copy that is made from now on would outlive it */
     log->live_bytes -= log_cost(job);
+    log->died_bytes += log_cost(job);
     log_told(log, tube->level, ticket);
 }
 

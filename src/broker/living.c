@@ -86,20 +86,41 @@ int log_living(void *arg, uint64_t locator, const void *bytes, size_t len)
     return rc;
 }
 
+/*
+ * On a full disk every dead byte counts, but copying costs as much as it brings when little is dead.
+ * So it is one pass over all segments, and another when half a segment has died since.
+ */
+static bool is_due(struct broker_log *log)
+{
+    broker_lock(log->broker);
+    uint64_t live_bytes = log->live_bytes, died_bytes = log->died_bytes;
+    broker_unlock(log->broker);
+    if (!compact_is_due(log->compact, live_bytes))
+        return false;
+    struct journal_stat stat;
+    journal_stat(log->journal, &stat);
+    uint64_t segment = stat.bytes_used / stat.segments;
+    if (!stat.full || stat.bytes_used > 2 * (live_bytes + segment))
+        return true;
+    if (log->pass_left == 0) {
+        if (died_bytes - log->pass_died < segment / 2)
+            return false;
+        log->pass_died = died_bytes;
+        log->pass_left = stat.segments;
+    }
+    log->pass_left--;
+    return true;
+}
+
 int broker_compact(struct broker *broker)
 {
     MAGIC_CHECK(broker, BROKER_MAGIC);
     struct broker_log *log = broker->log;
     if (log == NULL)
         return ENOENT;
-    if (!log->compacting) {
-        broker_lock(broker);
-        uint64_t live_bytes = log->live_bytes;
-        broker_unlock(broker);
-        log->compacting = compact_is_due(log->compact, live_bytes);
-        if (!log->compacting)
-            return ENOENT;
-    }
+    if (!log->compacting && !is_due(log))
+        return ENOENT;
+    log->compacting = true;
     int rc = compact_step(log->compact);
     if (rc == EAGAIN && log->options.thread != COMMIT_THREAD_LEADS) {
         rc = commit_lead(log->commit); /* it has said what it wants */

@@ -479,6 +479,7 @@ static int log_new(struct broker_log **out, struct broker *broker,
     log->broker = broker;
     log->options = *options;
     log->journal = options->journal;
+    log->died_bytes = JOURNAL_SEGMENT_MAX; /* it isn't known: enough */
     log->serial = atomic_fetch_add(&serials, 1) + 1;
     *out = log;
     return 0;

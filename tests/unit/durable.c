@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: MIT
+// Brokers with a journal, for tests; see durable.h.
+
+#include "durable.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+static void damage_noted(const char *text, void *arg)
+{
+    struct durable *durable = arg;
+    ck_assert_str_ne(text, "");
+    durable->damages++;
+}
+
+static void failure_noted(int error, void *arg)
+{
+    struct durable *durable = arg;
+    atomic_store(&durable->failed, error);
+}
+
+void durable_init(struct durable *durable)
+{
+    *durable = (struct durable){
+        .settings = {.directory = "disk",
+                     .segment_size = JOURNAL_SEGMENT_MIN,
+                     .segment_size_max = JOURNAL_SEGMENT_MIN,
+                     .prepare_inline = true,
+                     .sys = &disk_sys},
+        .log = {.thread = COMMIT_THREAD_NONE, .damaged = damage_noted, .failed = failure_noted}};
+}
+
+int durable_open(struct durable *durable)
+{
+    durable->damages = 0;
+    atomic_store(&durable->failed, 0);
+    durable->log.arg = durable;
+    int rc = journal_open(&durable->journal, &durable->settings, &durable->error);
+    if (rc != 0)
+        return rc;
+    rc = broker_new(&durable->broker, &durable->options);
+    if (rc == 0)
+        rc = journal_acquire(durable->journal, &durable->error);
+    durable->log.journal = durable->journal;
+    if (rc == 0)
+        rc = broker_recover(durable->broker, &durable->log, &durable->recovered, &durable->error);
+    if (rc != 0) {
+        broker_free(&durable->broker);
+        (void)journal_close(&durable->journal);
+    }
+    return rc;
+}
+
+int durable_close(struct durable *durable)
+{
+    int rc = broker_stop(durable->broker);
+    broker_free(&durable->broker);
+    int closed = journal_close(&durable->journal);
+    return rc != 0 ? rc : closed;
+}
+
+void durable_kill(struct durable *durable, struct unit_random *random)
+{
+    disk_dead(true);
+    broker_free(&durable->broker);
+    (void)journal_close(&durable->journal);
+    if (random != NULL)
+        disk_power_loss(random);
+    else
+        disk_kill();
+    disk_dead(false);
+}
+
+void durable_again(struct durable *durable)
+{
+    int rc = durable_open(durable);
+    if (rc != 0)
+        ck_abort_msg("it doesn't start again: %s (%s)", strerror(rc), durable->error.text);
+}
+
+void durable_commit(struct durable *durable)
+{
+    struct broker_ticket ticket = broker_ticket_take(durable->broker);
+    ck_assert_int_eq(broker_ticket_wait(durable->broker, &ticket, HL_FOREVER), 0);
+}
+
+unsigned durable_compact(struct durable *durable)
+{
+    unsigned steps = 0;
+    int rc;
+    while ((rc = broker_compact(durable->broker)) == 0 || rc == EAGAIN)
+        ck_assert_uint_lt(++steps, 1000000);
+    ck_assert_int_eq(rc, ENOENT);
+    return steps;
+}

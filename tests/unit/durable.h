@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: MIT
+/*
+ * A broker with a journal on the disk in memory, that can be stopped, killed and started again.
+ * Functions without a result fail the test when something goes wrong.
+ */
+#ifndef DURABLE_H
+#define DURABLE_H
+
+#include "engine.h"
+#include "journal_disk.h"
+
+struct durable {
+    struct broker_options options;
+    struct broker_log_options log;
+    struct journal_settings settings;
+    struct broker *broker; // NULL: down
+    struct journal *journal;
+    struct broker_recovered recovered;
+    struct journal_error error;
+    unsigned damages;
+    _Atomic int failed; // what the hook was told
+};
+
+// Small segments, no threads, level COMMIT. The disk is the caller's (disk_start).
+void durable_init(struct durable *durable);
+// What the step says that fails; the broker is down then.
+int durable_open(struct durable *durable);
+// As a daemon that is told to end. What broker_stop said.
+int durable_close(struct durable *durable);
+// The process is killed, or (random not NULL) power fails.
+void durable_kill(struct durable *durable, struct unit_random *random);
+void durable_again(struct durable *durable);
+
+// All that was done so far is durable.
+void durable_commit(struct durable *durable);
+// Compacts until nothing is due; the steps that took.
+unsigned durable_compact(struct durable *durable);
+
+#endif
