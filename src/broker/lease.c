@@ -84,6 +84,7 @@ void lease_fill(struct job *job, struct broker_lease *lease)
     *lease = (struct broker_lease){
         .id = job->id,
         .token = job->rare->token,
+        .size = job->body.len,
         .body = job->evicted ? NULL : job_body_ref(&job->body),
         .tube = job->rare->holder == NULL ? job->tube->name : NULL,
         .pri = job->pri,

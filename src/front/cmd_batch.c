@@ -34,13 +34,13 @@ void do_reserve_batch(struct session *session, const struct command_args *args)
 static size_t batch_fill(struct session *session, struct broker_lease *leases, size_t count,
                          size_t most)
 {
-    size_t bytes = leases[0].body->len, bytes_max = conn_output_max(session->conn);
+    size_t bytes = leases[0].size, bytes_max = conn_output_max(session->conn);
     while (count < most && bytes < bytes_max) {
         size_t step = most - count < BATCH_STEP ? most - count : BATCH_STEP;
         size_t got = 0;
         int rc = broker_reserve_batch(&session->holder, step, 0, leases + count, &got);
         for (size_t i = 0; i < got; i++)
-            bytes += leases[count + i].body->len;
+            bytes += leases[count + i].size;
         count += got;
         if (rc != 0 || got < step)
             break;
@@ -60,8 +60,6 @@ void batch_reply(struct session *session, uint32_t wanted, struct broker_lease *
         all = leases;
         count = batch_fill(session, leases, count, most);
     }
-    reply_number(session, "RESERVED_BATCH", count);
-    for (size_t i = 0; i < count; i++)
-        reply_job(session, "RESERVED", all[i].id, &all[i].body);
+    bodies_reply(session, BODIES_BATCH, all, count);
     free(leases);
 }

@@ -74,6 +74,8 @@ static void call_answer_now(struct session *session)
     session->call->waiting = false;
     loop_drop(session->call->message.to);
     conn_timer_set(session->conn, CLOCK_NEVER);
+    session_hold_until(session, &session->call->api.waiter.ticket);
+    session_hold(session);
     call_reply(session);
     conn_resume(session->conn);
 }

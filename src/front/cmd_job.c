@@ -25,7 +25,7 @@ void do_delete(struct session *session, const struct command_args *args)
     else if (rc == ENOENT)
         reply_word(session, "NOT_FOUND\r\n");
     else
-        reply_word(session, "INTERNAL_ERROR\r\n");
+        reply_refusal(session, rc, "INTERNAL_ERROR\r\n");
 }
 
 int parse_stats_job(struct scan *scan, struct command_args *args)

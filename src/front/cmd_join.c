@@ -36,9 +36,11 @@ static bool join_cancel(struct later *later)
 
 static void join_answer(struct session *session, struct later *later, int why)
 {
-    if (why == 0)
-        reply_totals(session, "JOINED", &join_of(later)->waiter.totals);
-    else
+    const struct broker_waiter *waiter = &join_of(later)->waiter;
+    if (why == 0) {
+        session_hold_until(session, &waiter->ticket);
+        reply_totals(session, "JOINED", &waiter->totals);
+    } else
         reply_word(session, "TIMED_OUT\r\n");
 }
 

@@ -22,7 +22,7 @@ void do_kick(struct session *session, const struct command_args *args)
     if (rc == 0 || kicked > 0)
         reply_number(session, "KICKED", kicked);
     else
-        reply_word(session, "OUT_OF_MEMORY\r\n");
+        reply_refusal(session, rc, "OUT_OF_MEMORY\r\n");
 }
 
 int parse_kick_job(struct scan *scan, struct command_args *args)
@@ -38,5 +38,5 @@ void do_kick_job(struct session *session, const struct command_args *args)
     else if (rc == ENOENT)
         reply_word(session, "NOT_FOUND\r\n");
     else
-        reply_word(session, "INTERNAL_ERROR\r\n");
+        reply_refusal(session, rc, "INTERNAL_ERROR\r\n");
 }

@@ -6,13 +6,11 @@
 #include "front/front_priv.h"
 
 #include <errno.h>
-#include <string.h>
 
 /* `no_memory` is the word that beanstalkd has for it. */
 static void lease_answer(struct session *session, int rc, const char *done, const char *no_memory)
 {
-    const char *word = rc == 0 ? done : rc == ENOENT ? "NOT_FOUND\r\n" : no_memory;
-    conn_write(session->conn, word, strlen(word));
+    reply_refusal(session, rc, rc == 0 ? done : rc == ENOENT ? "NOT_FOUND\r\n" : no_memory);
 }
 
 int parse_release(struct scan *scan, struct command_args *args)

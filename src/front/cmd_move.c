@@ -24,7 +24,7 @@ void do_move(struct session *session, const struct command_args *args)
     else if (rc == ENOENT)
         reply_word(session, "NOT_FOUND\r\n");
     else /* ENOBUFS: that tube is full; ENOMEM */
-        reply_word(session, "OUT_OF_MEMORY\r\n");
+        reply_refusal(session, rc, "OUT_OF_MEMORY\r\n");
 }
 
 int parse_clear_tube(struct scan *scan, struct command_args *args)
@@ -35,8 +35,9 @@ int parse_clear_tube(struct scan *scan, struct command_args *args)
 void do_clear_tube(struct session *session, const struct command_args *args)
 {
     uint64_t cleared;
-    if (broker_clear(session->front->broker, args->name, args->name_len, &cleared) == 0)
+    int rc = broker_clear(session->front->broker, args->name, args->name_len, &cleared);
+    if (rc == 0)
         reply_number(session, "CLEARED", cleared);
     else
-        reply_word(session, "NOT_FOUND\r\n");
+        reply_refusal(session, rc, rc == ENOENT ? "NOT_FOUND\r\n" : "OUT_OF_MEMORY\r\n");
 }

@@ -10,24 +10,30 @@ int parse_peek(struct scan *scan, struct command_args *args)
     return parse_id(scan, args);
 }
 
+static void peek_reply(struct session *session, int rc, uint64_t id, struct job_body **body)
+{
+    if (rc != 0)
+        reply_word(session, "NOT_FOUND\r\n");
+    else if (*body != NULL)
+        reply_job(session, "FOUND", id, body);
+    else
+        bodies_reply_peek(session, id);
+}
+
 void do_peek(struct session *session, const struct command_args *args)
 {
     struct job_view view;
     struct job_body *body = NULL;
-    if (broker_peek(session->front->broker, args->id, &view, &body) == 0)
-        reply_job(session, "FOUND", args->id, &body);
-    else
-        reply_word(session, "NOT_FOUND\r\n");
+    int rc = broker_peek(session->front->broker, args->id, &view, &body);
+    peek_reply(session, rc, args->id, &body);
 }
 
 static void peek_first(struct session *session, enum job_state state)
 {
-    struct job_view view;
+    struct job_view view = {.id = 0};
     struct job_body *body = NULL;
-    if (broker_peek_first(session->front->broker, session->used, state, &view, &body) == 0)
-        reply_job(session, "FOUND", view.id, &body);
-    else
-        reply_word(session, "NOT_FOUND\r\n");
+    int rc = broker_peek_first(session->front->broker, session->used, state, &view, &body);
+    peek_reply(session, rc, view.id, &body);
 }
 
 int parse_peek_ready(struct scan *scan, struct command_args *args)

@@ -87,6 +87,8 @@ static void put_answer(struct session *session, struct later *later, int why)
     const struct broker_putter *putter = &put_of(later)->putter;
     /* why: or the client hung up, before there was room */
     put_reply(session, why == 0 ? putter->result : ENOBUFS, putter->id);
+    if (why == 0)
+        session_hold_until(session, &putter->ticket);
 }
 
 static void put_release(struct later *later)

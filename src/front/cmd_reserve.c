@@ -17,6 +17,8 @@
  */
 #include "front/front_priv.h"
 
+#include "base/clock.h"
+
 #include <errno.h>
 #include <stdlib.h>
 
@@ -29,6 +31,7 @@ struct pending_reserve {
     bool waiting; /* its answer comes later; the loop is held */
     enum reserve_form form;
     uint32_t most; /* of RESERVE_BATCH */
+    int64_t deadline_ns;
 };
 
 static void reserve_free(struct pending_reserve **pointer)
@@ -65,10 +68,10 @@ static void reserve_reply(struct session *session, int rc, struct broker_lease *
     }
     switch (session->reserve->form) {
     case RESERVE_PLAIN:
-        reply_job(session, "RESERVED", lease->id, &lease->body);
+        bodies_reply(session, BODIES_PLAIN, lease, 1);
         return;
     case RESERVE_TOKEN:
-        reply_lease(session, "RESERVED_TOKEN", lease);
+        bodies_reply(session, BODIES_TOKEN, lease, 1);
         return;
     case RESERVE_BATCH:
         batch_reply(session, session->reserve->most, lease);
@@ -91,7 +94,9 @@ static void reserve_answer_now(struct session *session, int rc, struct broker_le
     session->reserve->waiting = false;
     loop_drop(session->reserve->message.to);
     reserve_reply(session, rc, lease);
-    conn_resume(session->conn);
+    session_hold(session);
+    if (session->later == NULL && !reserve_waits(session)) /* bodies.c has more to do */
+        conn_resume(session->conn);
 }
 
 static void reserve_deliver(struct loop_message *message, void *memory)
@@ -159,6 +164,7 @@ void reserve_start(struct session *session, int64_t timeout_ns, enum reserve_for
     struct pending_reserve *reserve = session->reserve;
     reserve->form = form;
     reserve->most = most;
+    reserve->deadline_ns = clock_deadline(timeout_ns);
     unsigned flags = form == RESERVE_TOKEN ? BROKER_WITH_TOKEN : 0;
     loop_hold(reserve->message.to); /* the message may be posted before broker_reserve returns */
     int rc = broker_reserve(&session->holder, &reserve->reserver, timeout_ns, flags, &lease);
@@ -169,6 +175,21 @@ void reserve_start(struct session *session, int64_t timeout_ns, enum reserve_for
     }
     loop_drop(reserve->message.to);
     reserve_reply(session, rc, &lease);
+}
+
+bool reserve_waits(const struct session *session)
+{
+    return session->reserve != NULL && session->reserve->waiting;
+}
+
+void reserve_restart(struct session *session)
+{
+    const struct pending_reserve *reserve = session->reserve;
+    ASSERT(reserve != NULL && !reserve->waiting);
+    int64_t left_ns = reserve->deadline_ns;
+    if (left_ns != CLOCK_NEVER)
+        left_ns -= clock_now_ns();
+    reserve_start(session, left_ns, reserve->form, reserve->most);
 }
 
 int parse_reserve(struct scan *scan, struct command_args *args)
@@ -203,7 +224,7 @@ void do_reserve_job(struct session *session, const struct command_args *args)
     struct broker_lease lease;
     int rc = broker_reserve_job(&session->holder, args->id, 0, &lease);
     if (rc == 0)
-        reply_job(session, "RESERVED", lease.id, &lease.body);
+        bodies_reply(session, BODIES_JOB, &lease, 1);
     else
         reserve_refuse(session, rc);
 }

@@ -11,7 +11,6 @@
 #include "front/front_priv.h"
 
 #include <errno.h>
-#include <string.h>
 
 /* ---- reserving ---- */
 
@@ -35,7 +34,7 @@ void do_reserve_job_token(struct session *session, const struct command_args *ar
     struct broker_lease lease;
     int rc = broker_reserve_job(&session->holder, args->id, BROKER_WITH_TOKEN, &lease);
     if (rc == 0)
-        reply_lease(session, "RESERVED_TOKEN", &lease);
+        bodies_reply(session, BODIES_JOB_TOKEN, &lease, 1);
     else
         reserve_refuse(session, rc);
 }
@@ -52,8 +51,7 @@ static int scan_lease(struct scan *scan, struct command_args *args)
 /* `no_memory` is the word that the verb without token has for it. */
 static void token_answer(struct session *session, int rc, const char *done, const char *no_memory)
 {
-    const char *word = rc == 0 ? done : rc == ESTALE ? "STALE_TOKEN\r\n" : no_memory;
-    conn_write(session->conn, word, strlen(word));
+    reply_refusal(session, rc, rc == 0 ? done : rc == ESTALE ? "STALE_TOKEN\r\n" : no_memory);
 }
 
 int parse_touch_token(struct scan *scan, struct command_args *args)

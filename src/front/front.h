@@ -39,6 +39,13 @@ void front_free(struct front **front);
 /* For net_new; its argument is the struct front. */
 extern const struct net_protocol front_protocol;
 
+/*
+ * For net_settings.gate, with the broker as gate_arg: answers wait until what they tell is as
+ * durable as promised. Must be there if the broker has a journal. Its `published` hook has to call
+ * net_reached.
+ */
+extern const struct net_gate front_gate;
+
 /* How often each command was executed; `name` is beanstalkd's ("put", "stats-job"). Any thread. */
 void front_each_command(const struct front *front,
                         void (*visit)(const char *name, uint64_t count, void *arg), void *arg);

@@ -172,7 +172,18 @@ void session_skip_body(struct session *session, size_t len, void (*done)(struct 
 /* The body that follows is skipped, then answered with `reply` (static, with CR LF). */
 void session_refuse_body(struct session *session, size_t len, const char *reply);
 
+/* ---- gate.c: answers that wait for the journal ---- */
+
+/* For all that this thread's calls of the broker have changed; after them, before it returns. */
+void session_hold(struct session *session);
+/* For something that another thread did. */
+void session_hold_until(struct session *session, const struct broker_ticket *ticket);
+
 /* ---- answers ---- */
+
+/* What the journal's refusals are called: ENOSPC OUT_OF_MEMORY, EIO INTERNAL_ERROR; others as
+ * said. With CR LF. */
+void reply_refusal(struct session *session, int rc, const char *otherwise);
 
 #define reply_word(session, word) conn_write((session)->conn, (word), sizeof(word) - 1)
 /* "WORD number\r\n" */
@@ -203,6 +214,24 @@ void reserve_start(struct session *session, int64_t timeout_ns, enum reserve_for
 void reserve_refuse(struct session *session, int rc);
 /* Answers with that job and up to `most` - 1 more that are ready now. */
 void batch_reply(struct session *session, uint32_t most, struct broker_lease *first);
+/* Reserves again what was asked for, when the jobs that were got turned out to be damaged. */
+void reserve_restart(struct session *session);
+bool reserve_waits(const struct session *session);
+
+/* ---- bodies.c: answers with bodies, which may have to be read back first ---- */
+
+enum bodies_form { BODIES_PLAIN, BODIES_TOKEN, BODIES_BATCH, BODIES_JOB, BODIES_JOB_TOKEN };
+
+/*
+ * Answers with these leases, of which there is one unless it is a batch, now or, if bodies are in
+ * the journal only, later; takes them over, but not the array's memory. A job whose body is damaged
+ * is buried; if none is left, JOB forms answer NOT_FOUND, others reserve again.
+ */
+void bodies_reply(struct session *session, enum bodies_form form, struct broker_lease *leases,
+                  size_t count);
+/* "FOUND ..." for a job that a peek found without its body; NOT_FOUND if it is gone meanwhile,
+ * INTERNAL_ERROR if it can't be read. */
+void bodies_reply_peek(struct session *session, uint64_t id);
 
 /* ---- later.c: other answers that come later ---- */
 

@@ -52,7 +52,9 @@ static void later_end(struct session *session, int why)
     conn_timer_set(session->conn, CLOCK_NEVER);
     later->kind->answer(session, later, why);
     later_drop(later);
-    conn_resume(session->conn);
+    session_hold(session);
+    if (session->later == NULL && !reserve_waits(session)) /* the answer may wait for more */
+        conn_resume(session->conn);
 }
 
 static void later_deliver(struct loop_message *message, void *memory)

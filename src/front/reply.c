@@ -5,6 +5,7 @@
  */
 #include "front/front_priv.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -110,6 +111,14 @@ void reply_text(struct session *session, const char *word, struct buf *text)
     conn_write_ref(session->conn, text->data, text->len, free, text->data);
     *text = BUF_EMPTY;
     reply_word(session, "\r\n");
+}
+
+void reply_refusal(struct session *session, int rc, const char *otherwise)
+{
+    const char *word = rc == ENOSPC ? "OUT_OF_MEMORY\r\n"
+                       : rc == EIO  ? "INTERNAL_ERROR\r\n"
+                                    : otherwise;
+    conn_write(session->conn, word, strlen(word));
 }
 
 void reply_yaml(struct session *session, int rc, struct buf *yaml)

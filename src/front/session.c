@@ -130,6 +130,7 @@ static size_t session_input(void *memory, const char *data, size_t len)
         session_event(session, event);
     }
     parser->args = NULL;
+    session_hold(session);
     return at;
 }
 
@@ -147,6 +148,7 @@ static void session_hangup(void *memory)
     call_hangup(session);
     later_hangup(session);
     reserve_hangup(session);
+    session_hold(session);
 }
 
 static void session_timeout(void *memory)
@@ -155,6 +157,7 @@ static void session_timeout(void *memory)
     MAGIC_CHECK(session, SESSION_MAGIC);
     call_time_out(session);
     later_time_out(session);
+    session_hold(session);
 }
 
 static void session_close(void *memory)

@@ -28,7 +28,7 @@
 
 static bool conn_stopped(const struct conn *conn)
 {
-    return conn->paused || conn->finishing || conn->broken;
+    return conn->paused || conn->finishing || conn->broken || conn_is_held(conn);
 }
 
 /* ---- executing ---- */
@@ -83,7 +83,7 @@ static size_t conn_execute(struct conn *conn, const char *data, size_t len)
     const struct net_protocol *protocol = conn->loop->net->protocol;
     size_t used = 0;
     conn->budget = NET_TURN_COMMANDS;
-    while (used < len && !conn_stopped(conn) && !conn->stalled) {
+    while (used < len && (conn->sink_left > 0 || (!conn_stopped(conn) && !conn->stalled))) {
         if (conn->sink_left > 0) {
             used += conn_fill_sink(conn, data + used, len - used);
             continue;
@@ -254,7 +254,8 @@ static void conn_hangup(struct conn *conn)
         conn->hangup_told = true;
         protocol->hangup(conn->session);
     }
-    if (conn->eof && !conn->paused && !conn->stalled && !list_node_linked(&conn->ready))
+    if (conn->eof && !conn->paused && !conn->stalled && !conn_is_held(conn) &&
+        !list_node_linked(&conn->ready))
         conn->finishing = true;
 }
 
@@ -263,13 +264,13 @@ void conn_settle(struct conn *conn)
     MAGIC_CHECK(conn, CONN_MAGIC);
     conn_hangup(conn);
     conn_flush(conn);
-    if (conn->stalled && conn->out.bytes <= conn->loop->output_low) {
+    if (conn->stalled && !conn_is_held(conn) && conn->out.bytes <= conn->loop->output_low) {
         conn->stalled = false;
         conn_make_ready(conn);
     }
     if (!conn->broken)
         conn_register(conn);
-    if (conn->broken || (conn->finishing && conn->out.bytes == 0))
+    if (conn->broken || (conn->finishing && conn->out.bytes == 0 && !conn_is_held(conn)))
         conn_close(conn);
 }
 
@@ -318,6 +319,7 @@ static struct conn *conn_make(struct loop *loop, int fd)
     conn->id = ++loop->last_id;
     list_node_init(&conn->node);
     list_node_init(&conn->ready);
+    list_node_init(&conn->held_node);
     if (idmap_put(&loop->ids, conn->id, conn) != 0) {
         MAGIC_WIPE(conn);
         free(conn);
@@ -338,6 +340,7 @@ static void conn_destroy(struct conn *conn)
         (void)timer_set(loop, &conn->timer->timer, CLOCK_NEVER);
     free(conn->timer);
     list_remove(&conn->ready);
+    list_remove(&conn->held_node);
     list_remove(&conn->node);
     (void)idmap_remove(&loop->ids, conn->id);
     outqueue_clear(&conn->out, &loop->pool);

@@ -107,7 +107,7 @@ void loop_post(struct loop_message *message)
 bool inbox_may_sleep(struct loop *loop)
 {
     atomic_store(&loop->sleeping, true);
-    if (atomic_load(&loop->inbox) == NULL) {
+    if (atomic_load(&loop->inbox) == NULL && !gate_is_open(loop)) {
         loop->asleep = true;
         return true;
     }

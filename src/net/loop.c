@@ -2,11 +2,11 @@
 /*
  * One event loop: a thread that serves its share of the connections.
  *
- * A turn: messages, connections that have input left over from the last turn,
- * timers that are due, then libevent: with events at hand they are handled, without any, and with
- * nothing left over, it sleeps. Left-over work is taken as it stands at the start of the turn, so
- * what a connection adds to it waits until the sockets of the others were looked at. Messages are
- * looked for after each event, too.
+ * A turn: messages, connections that have input left over from the last turn, timers that are due,
+ * answers that had to wait (gate.c), then libevent: with events at hand they are handled, without
+ * any, and with nothing left over, it sleeps. Left-over work is taken as it stands at the start of
+ * the turn, so what a connection adds to it waits until the sockets of the others were looked at.
+ * Messages are looked for after each event, too.
  *
  * Ending: told to stop, it lets each connection write what was answered, closes it, and goes on
  * until the last one is gone and the last message that was promised (loop_hold) has come.
@@ -42,6 +42,7 @@ static void loop_run(void *arg)
         inbox_drain(loop);
         loop_ready(loop);
         timers_run(loop);
+        gate_turn(loop);
         if (loop_done(loop))
             return;
         counter_add(&loop->turns, 1);
@@ -150,6 +151,7 @@ int loop_new(struct loop **out, struct net *net, unsigned index)
     snprintf(loop->name, sizeof(loop->name), "io-%u", index);
     list_init(&loop->conns);
     list_init(&loop->ready);
+    list_init(&loop->held);
     list_node_init(&loop->registry_node);
     idmap_init(&loop->ids);
     timer_init(&loop->stop_timer, loop_close_all);

@@ -153,6 +153,7 @@ void net_stats(const struct net *net, struct net_stats *out)
         out->turns += counter_get(&loop->turns);
         out->yields += counter_get(&loop->yields);
         out->stalls += counter_get(&loop->stalls);
+        out->holds += counter_get(&loop->held_count);
     }
 }
 

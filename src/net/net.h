@@ -61,6 +61,36 @@ struct net_protocol {
     void (*close)(void *session);
 };
 
+/* ---- the gate: answers that must wait ---- */
+
+/*
+ * An answer may depend on something that is still being done (a commit). conn_hold_until keeps
+ * everything that a connection wrote, and stops executing its commands, until certain numbers are
+ * reached; what the numbers count is the gate's business, there are NET_GATE_LINES independent
+ * ones, and they only rise.
+ */
+#define NET_GATE_LINES 2
+
+struct net_mark {
+    uint64_t line[NET_GATE_LINES]; /* 0: doesn't matter */
+};
+
+/* Both entries are mandatory. */
+struct net_gate {
+    /*
+     * How far it is. Any loop's thread, often: no lock, no system call. Not 0: what isn't reached
+     * now never will be; the connections that wait for it are closed without their answers, for
+     * whether those are true isn't known.
+     */
+    int (*reached)(struct net_mark *mark, void *arg);
+    /*
+     * At the end of a loop's turn in which connections are held for more than is reached; `mark`:
+     * the furthest that any waits for. Sees to it that it will be reached, here and now (it may
+     * block) or by another thread, who then calls net_reached.
+     */
+    void (*turn_end)(const struct net_mark *mark, void *arg);
+};
+
 /* ---- the whole ---- */
 
 struct net_settings {
@@ -68,6 +98,8 @@ struct net_settings {
     size_t connections_max; /* at this many, accepting pauses; 0: no limit but the descriptors */
     size_t output_max;      /* bytes of answers that wait, past which a connection doesn't execute;
                                0: NET_OUTPUT_HIGH */
+    const struct net_gate *gate; /* NULL: no answer ever waits */
+    void *gate_arg;
 };
 
 /* Loops, not running. `protocol` and `arg` must outlive it. EINVAL: too many loops. ENOMEM, EMFILE.
@@ -120,6 +152,10 @@ void net_stop(struct net *net, int64_t grace_ns);
 /* Not started, or stopped. */
 void net_free(struct net **net);
 
+/* The gate's numbers have risen, or the gate has failed: loops that sleep and hold connections look
+ * at it. From any thread, until net_free. */
+void net_reached(struct net *net);
+
 struct net_stats {
     uint64_t connections;   /* open now */
     uint64_t accepted;      /* since the start */
@@ -128,6 +164,7 @@ struct net_stats {
     uint64_t turns;  /* of all loops */
     uint64_t yields; /* a connection had NET_TURN_COMMANDS commands and more */
     uint64_t stalls; /* execution paused, because answers were not read */
+    uint64_t holds;  /* a connection was held by the gate */
 };
 /* From any thread. */
 void net_stats(const struct net *net, struct net_stats *out);
@@ -164,6 +201,12 @@ void conn_receive(struct conn *conn, void *memory, size_t len);
 /* No calls of `input` until conn_resume: the answer to a command will come later. */
 void conn_pause(struct conn *conn);
 void conn_resume(struct conn *conn);
+
+/*
+ * Nothing that was written so far goes out, and nothing more is executed, until the gate has reached
+ * the mark. Called again while it is held: until both are. For connections of a net with a gate.
+ */
+void conn_hold_until(struct conn *conn, const struct net_mark *mark);
 
 /* Closes it when everything written so far is out; nothing more is executed. */
 void conn_finish(struct conn *conn);

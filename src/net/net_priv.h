@@ -115,6 +115,8 @@ struct loop {
     struct event *tick; /* libevent's timer for the earliest of them */
     int64_t tick_at_ns;
     size_t holds;
+    struct list held;     /* of conn.held_node: wait for the gate */
+    struct net_mark want; /* the furthest of them; at least what they wait for */
     size_t output_high; /* net_settings.output_max */
     size_t output_low;  /* a reader that was too slow gets more when no more than this waits */
     bool asleep;        /* as `sleeping`, but nobody else clears it */
@@ -126,11 +128,12 @@ struct loop {
     /* shared */
     _Atomic(struct loop_message *) inbox;
     atomic_bool sleeping;
+    atomic_bool gated; /* it holds connections */
     atomic_uint posters; /* threads inside loop_post */
     int wake_fd;
     struct event *wake_event;
     struct list_node registry_node; /* covered by the lock class loops */
-    struct counter accepted, closed, bytes_in, bytes_out, turns, yields, stalls;
+    struct counter accepted, closed, bytes_in, bytes_out, turns, yields, stalls, held_count;
 };
 
 int loop_new(struct loop **out, struct net *net, unsigned index);
@@ -166,6 +169,8 @@ struct conn {
     struct loop *loop;
     struct list_node node;
     struct list_node ready;
+    struct list_node held_node; /* linked: the gate holds it */
+    struct net_mark until;
     struct event event;
     short interest;     /* what `event` is registered for, 0: not registered */
     bool paused;        /* by the session: an answer will come later */
@@ -195,6 +200,17 @@ void conn_run_ready(struct conn *conn);
 /* Writes what waits, unless the socket is known to be full. */
 void conn_flush(struct conn *conn);
 void conn_close(struct conn *conn);
+
+/* ---- gate.c ---- */
+
+static inline bool conn_is_held(const struct conn *conn)
+{
+    return list_node_linked(&conn->held_node);
+}
+/* Once a turn: lets go of those whose time has come. */
+void gate_turn(struct loop *loop);
+/* Whether it would now; for a loop that is about to sleep. */
+bool gate_is_open(struct loop *loop);
 
 /* ---- listener.c ---- */
 

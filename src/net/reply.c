@@ -12,7 +12,7 @@
 
 void conn_flush(struct conn *conn)
 {
-    if (conn->out.bytes == 0 || conn->write_blocked || conn->broken)
+    if (conn->out.bytes == 0 || conn->write_blocked || conn->broken || conn_is_held(conn))
         return;
     size_t written;
     int rc = outqueue_flush(&conn->out, &conn->loop->pool, conn->fd, &written);

@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Answers with bodies: of reserve in all its forms, and of peek.
+ *
+ * Usually the bodies are in memory and the answer is written at once. Those that are in the journal
+ * only are read back one after the other by the broker's thread "fetch"; the connection is paused
+ * meanwhile. The jobs are reserved all the time. If the connection goes, its plain leases go back
+ * with its holder, and those under a token, which nobody knows yet, when the last read arrives.
+ *
+ * A body that is damaged: its job is buried with the reason, which is told to the log, and the
+ * reserve goes on to the next job.
+ */
+#include "front/front_priv.h"
+
+#include "base/clock.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#define BODIES_MAGIC 0xb0d1e508u
+
+struct bodies {
+    unsigned magic;
+    struct later later;
+    struct broker *broker;
+    struct broker_fetcher fetcher;
+    bool peek; /* of a job that nobody reserved: no lease but its id and body */
+    enum bodies_form form;
+    size_t at; /* the one that is being read */
+    size_t count;
+    struct broker_lease lease[];
+};
+
+static struct bodies *bodies_of(struct later *later)
+{
+    struct bodies *bodies = CONTAINER_OF(later, struct bodies, later);
+    MAGIC_CHECK(bodies, BODIES_MAGIC);
+    return bodies;
+}
+
+/* ---- the answer ---- */
+
+static void leases_write(struct session *session, enum bodies_form form,
+                         struct broker_lease *leases, size_t count)
+{
+    if (form == BODIES_TOKEN || form == BODIES_JOB_TOKEN) {
+        reply_lease(session, "RESERVED_TOKEN", leases);
+        return;
+    }
+    if (form == BODIES_BATCH)
+        reply_number(session, "RESERVED_BATCH", count);
+    for (size_t i = 0; i < count; i++)
+        reply_job(session, "RESERVED", leases[i].id, &leases[i].body);
+}
+
+static size_t first_without(const struct broker_lease *leases, size_t count)
+{
+    size_t at = 0;
+    while (at < count && leases[at].body != NULL)
+        at++;
+    return at;
+}
+
+/* The leases are over, their jobs ready again. */
+static void leases_return(struct broker *broker, struct broker_lease *leases, size_t count)
+{
+    struct job_outcome outcome;
+    job_outcome_init(&outcome);
+    outcome.kind = JOB_OUTCOME_RETURNED;
+    for (size_t i = 0; i < count; i++) {
+        (void)broker_settle(broker, leases[i].id, leases[i].token, &outcome); /* or it is over */
+        broker_lease_fini(&leases[i]);
+    }
+}
+
+/* ---- reading ---- */
+
+/* Any thread. */
+static void bodies_fetched(struct broker_fetcher *fetcher)
+{
+    later_fire(&CONTAINER_OF(fetcher, struct bodies, fetcher)->later);
+}
+
+static bool bodies_cancel(struct later *later)
+{
+    (void)bodies_of(later);
+    return false; /* a read comes to its end */
+}
+
+static void bodies_release(struct later *later)
+{
+    struct bodies *bodies = bodies_of(later);
+    job_body_unref(&bodies->fetcher.body);
+    bool token = bodies->form == BODIES_TOKEN || bodies->form == BODIES_JOB_TOKEN;
+    if (token && !bodies->peek)
+        leases_return(bodies->broker, bodies->lease, bodies->count);
+    for (size_t i = 0; i < bodies->count; i++)
+        broker_lease_fini(&bodies->lease[i]);
+    MAGIC_WIPE(bodies);
+    free(bodies);
+}
+
+static void bodies_answer(struct session *session, struct later *later, int why);
+
+static const struct later_kind bodies_kind = {
+    .cancel = bodies_cancel, .answer = bodies_answer, .release = bodies_release};
+
+/* NULL: no memory. */
+static struct bodies *bodies_new(struct session *session, size_t count)
+{
+    struct bodies *bodies = calloc(1, sizeof(*bodies) + count * sizeof(bodies->lease[0]));
+    if (bodies == NULL)
+        return NULL;
+    MAGIC_INIT(bodies, BODIES_MAGIC);
+    bodies->broker = session->front->broker;
+    return bodies;
+}
+
+/* Starts to read the next one; the answer is taken up again by bodies_answer. */
+static void bodies_read(struct session *session, struct bodies *bodies, struct broker_place *place)
+{
+    bodies->fetcher = (struct broker_fetcher){.place = *place, .fire = bodies_fetched};
+    *place = (struct broker_place){0};
+    later_prepare(session, &bodies->later, &bodies_kind);
+    later_wait(session, &bodies->later, CLOCK_NEVER);
+    broker_fetch_start(&bodies->fetcher);
+}
+
+/* That one is out of the answer. */
+static void lease_leave(struct bodies *bodies, size_t at)
+{
+    broker_lease_fini(&bodies->lease[at]);
+    bodies->count--;
+    for (size_t i = at; i < bodies->count; i++)
+        bodies->lease[i] = bodies->lease[i + 1];
+    bodies->lease[bodies->count] = (struct broker_lease){0};
+}
+
+/* One was read, or not. */
+static void lease_fetched(struct bodies *bodies)
+{
+    struct broker_lease *lease = &bodies->lease[bodies->at];
+    if (bodies->fetcher.result == 0) {
+        lease->body = bodies->fetcher.body;
+        bodies->fetcher.body = NULL;
+        return;
+    }
+    if (bodies->fetcher.result == ENOMEM) {
+        leases_return(bodies->broker, lease, 1);
+        lease_leave(bodies, bodies->at);
+        return;
+    }
+    (void)broker_bury_damaged(bodies->broker, lease->id, lease->token);
+    lease_leave(bodies, bodies->at);
+}
+
+/* Nothing is left to answer with. */
+static void none_left(struct session *session, enum bodies_form form, int why)
+{
+    if (why == ENOMEM)
+        reply_word(session, "OUT_OF_MEMORY\r\n");
+    else if (form == BODIES_JOB || form == BODIES_JOB_TOKEN)
+        reply_word(session, "NOT_FOUND\r\n");
+    else
+        reserve_restart(session);
+}
+
+static void peek_answer(struct session *session, struct bodies *bodies)
+{
+    if (bodies->fetcher.result == 0)
+        reply_job(session, "FOUND", bodies->lease[0].id, &bodies->fetcher.body);
+    else
+        reply_word(session, bodies->fetcher.result == ENOMEM ? "OUT_OF_MEMORY\r\n"
+                                                             : "INTERNAL_ERROR\r\n");
+}
+
+static void bodies_answer(struct session *session, struct later *later, int why)
+{
+    struct bodies *bodies = bodies_of(later);
+    (void)why; /* it can't be cancelled */
+    if (bodies->peek) {
+        peek_answer(session, bodies);
+        return;
+    }
+    lease_fetched(bodies);
+    size_t count = bodies->count;
+    bodies->count = 0; /* the leases are handed on */
+    if (count > 0)
+        bodies_reply(session, bodies->form, bodies->lease, count);
+    else
+        none_left(session, bodies->form, bodies->fetcher.result);
+}
+
+void bodies_reply(struct session *session, enum bodies_form form, struct broker_lease *leases,
+                  size_t count)
+{
+    size_t at = first_without(leases, count);
+    if (at == count) {
+        leases_write(session, form, leases, count);
+        return;
+    }
+    struct bodies *bodies = bodies_new(session, count);
+    if (bodies == NULL) {
+        leases_return(session->front->broker, leases, count);
+        reply_word(session, "OUT_OF_MEMORY\r\n");
+        return;
+    }
+    bodies->form = form;
+    bodies->at = at;
+    bodies->count = count;
+    for (size_t i = 0; i < count; i++)
+        bodies->lease[i] = leases[i];
+    bodies_read(session, bodies, &bodies->lease[at].place);
+}
+
+void bodies_reply_peek(struct session *session, uint64_t id)
+{
+    struct broker_place place;
+    if (broker_place_get(session->front->broker, id, &place) != 0) {
+        reply_word(session, "NOT_FOUND\r\n");
+        return;
+    }
+    struct bodies *bodies = bodies_new(session, 1);
+    if (bodies == NULL) {
+        broker_place_drop(&place);
+        reply_word(session, "OUT_OF_MEMORY\r\n");
+        return;
+    }
+    bodies->peek = true;
+    bodies->lease[0].id = id;
+    bodies_read(session, bodies, &place);
+}

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Where the broker's tickets meet the connections' gate: the answers of a turn wait for the highest
+ * ticket of what its commands changed.
+ *
+ * A session asks at the end of its turn, and where it answers later, once for all it has done; the
+ * broker collects tickets by thread. What it finds may also be of another connection of the same
+ * loop that went before it was asked: then it waits longer than it must, never shorter.
+ */
+#include "front/front_priv.h"
+
+enum { LINE_WRITTEN, LINE_DURABLE };
+_Static_assert(LINE_DURABLE < NET_GATE_LINES, "the gate has a line for each kind of ticket");
+
+void session_hold_until(struct session *session, const struct broker_ticket *ticket)
+{
+    if (broker_ticket_is_none(ticket))
+        return;
+    const struct net_mark mark = {
+        .line = {[LINE_WRITTEN] = ticket->written, [LINE_DURABLE] = ticket->durable}};
+    conn_hold_until(session->conn, &mark);
+}
+
+void session_hold(struct session *session)
+{
+    struct broker_ticket ticket = broker_ticket_take(session->front->broker);
+    session_hold_until(session, &ticket);
+}
+
+static int gate_reached(struct net_mark *mark, void *arg)
+{
+    struct broker_ticket reached;
+    int rc = broker_ticket_reached(arg, &reached);
+    mark->line[LINE_WRITTEN] = reached.written;
+    mark->line[LINE_DURABLE] = reached.durable;
+    return rc;
+}
+
+static void gate_turn_end(const struct net_mark *mark, void *arg)
+{
+    const struct broker_ticket ticket = {.written = mark->line[LINE_WRITTEN],
+                                         .durable = mark->line[LINE_DURABLE]};
+    broker_lead(arg, &ticket);
+}
+
+const struct net_gate front_gate = {.reached = gate_reached, .turn_end = gate_turn_end};

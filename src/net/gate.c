@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The gate of a loop: connections whose answers must wait.
+ *
+ * A held connection is like one whose answers aren't read: it keeps its output, executes nothing,
+ * and goes on reading into memory up to its limit, so that nothing about it changes in epoll. Once
+ * a turn, when all events of it were handled, the loop tells the gate how far it wants to be, which
+ * is how one commit serves all connections of a turn; then it lets go of those that it was reached
+ * for, in the order in which they came.
+ *
+ * Sleeping: the loop says that it sleeps, then looks at the gate once more; who has reached
+ * something publishes it, then looks who sleeps. Both are sequentially consistent, so one of them
+ * sees the other. (The same as with the inbox.)
+ */
+#include "net/net_priv.h"
+
+static bool mark_reached(const struct net_mark *mark, const struct net_mark *reached)
+{
+    bool all = true;
+    for (int i = 0; i < NET_GATE_LINES; i++)
+        all = all && mark->line[i] <= reached->line[i];
+    return all;
+}
+
+static void mark_raise(struct net_mark *mark, const struct net_mark *by)
+{
+    for (int i = 0; i < NET_GATE_LINES; i++)
+        if (by->line[i] > mark->line[i])
+            mark->line[i] = by->line[i];
+}
+
+void conn_hold_until(struct conn *conn, const struct net_mark *mark)
+{
+    MAGIC_CHECK(conn, CONN_MAGIC);
+    struct loop *loop = conn->loop;
+    ASSERT(loop->net->settings.gate != NULL);
+    if (!conn_is_held(conn)) {
+        conn->until = (struct net_mark){0};
+        list_append(&loop->held, &conn->held_node);
+        counter_add(&loop->held_count, 1);
+        if (!atomic_load_explicit(&loop->gated, memory_order_relaxed))
+            atomic_store(&loop->gated, true);
+    }
+    mark_raise(&conn->until, mark);
+    mark_raise(&loop->want, mark);
+}
+
+static int gate_reached(const struct loop *loop, struct net_mark *reached)
+{
+    const struct net_settings *settings = &loop->net->settings;
+    return settings->gate->reached(reached, settings->gate_arg);
+}
+
+bool gate_is_open(struct loop *loop)
+{
+    struct net_mark reached;
+    if (list_empty(&loop->held))
+        return false;
+    if (gate_reached(loop, &reached) != 0)
+        return true;
+    const struct list_node *node = list_first(&loop->held);
+    for (; node != NULL; node = list_next(&loop->held, node)) {
+        const struct conn *conn =
+            CONTAINER_OF((struct list_node *)(void *)(uintptr_t)node, struct conn, held_node);
+        if (mark_reached(&conn->until, &reached))
+            return true;
+    }
+    return false;
+}
+
+/* Its answers go out, and it goes on with what it has received meanwhile. It may be gone after. */
+static void conn_let_go(struct conn *conn)
+{
+    list_remove(&conn->held_node);
+    if (conn->pending.len > 0)
+        conn_make_ready(conn);
+    conn_settle(conn);
+}
+
+static void gate_open(struct loop *loop, const struct net_mark *reached, bool failed)
+{
+    struct list round; /* for who is let go of may be held again */
+    list_init(&round);
+    struct list_node *node;
+    while ((node = list_pop(&loop->held)) != NULL)
+        list_append(&round, node);
+    loop->want = (struct net_mark){0};
+    while ((node = list_first(&round)) != NULL) {
+        struct conn *conn = CONTAINER_OF(node, struct conn, held_node);
+        if (mark_reached(&conn->until, reached)) {
+            conn_let_go(conn);
+        } else if (failed) {
+            conn->broken = true;
+            conn_settle(conn);
+        } else {
+            list_remove(node);
+            list_append(&loop->held, node);
+            mark_raise(&loop->want, &conn->until);
+        }
+    }
+    if (list_empty(&loop->held))
+        atomic_store(&loop->gated, false);
+}
+
+void gate_turn(struct loop *loop)
+{
+    if (list_empty(&loop->held))
+        return;
+    const struct net_settings *settings = &loop->net->settings;
+    struct net_mark reached;
+    bool failed = gate_reached(loop, &reached) != 0;
+    if (!failed && !mark_reached(&loop->want, &reached)) {
+        settings->gate->turn_end(&loop->want, settings->gate_arg);
+        failed = gate_reached(loop, &reached) != 0;
+    }
+    gate_open(loop, &reached, failed);
+}
+
+void net_reached(struct net *net)
+{
+    MAGIC_CHECK(net, NET_MAGIC);
+    for (unsigned i = 0; i < net->loop_count; i++) {
+        struct loop *loop = net->loops[i];
+        if (atomic_load(&loop->gated) && atomic_load(&loop->sleeping) &&
+            atomic_exchange(&loop->sleeping, false))
+            inbox_ring(loop);
+    }
+}
