@@ -68,7 +68,7 @@ size_t conn_output_max(const struct conn *conn)
 bool conn_may_run(struct conn *conn)
 {
     if (conn->paused || conn->finishing || conn->broken || conn->budget == 0 ||
-        conn->out.bytes > conn->loop->output_high)
+        conn_is_held(conn) || conn->out.bytes > conn->loop->output_high)
         return false;
     conn->budget--;
     return true;

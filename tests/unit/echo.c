@@ -132,6 +132,17 @@ static void run_timer(struct echo_session *session, int64_t milliseconds)
     atomic_fetch_add(&session->echo->counts.paused, 1);
 }
 
+static void run_hold(struct echo_session *session, const char *marks)
+{
+    char *end, answer[64];
+    struct net_mark mark;
+    mark.line[0] = strtoul(marks, &end, 10);
+    mark.line[1] = strtoul(end, NULL, 10);
+    int len = snprintf(answer, sizeof(answer), "held %s\n", marks);
+    conn_write(session->conn, answer, (size_t)len);
+    conn_hold_until(session->conn, &mark);
+}
+
 static void run_line(struct echo_session *session, const char *line, size_t len)
 {
     char text[ECHO_LINE_MAX];
@@ -152,6 +163,8 @@ static void run_line(struct echo_session *session, const char *line, size_t len)
         run_later(session);
     } else if (strncmp(text, "timer ", 6) == 0) {
         run_timer(session, (int64_t)number);
+    } else if (strncmp(text, "hold ", 5) == 0) {
+        run_hold(session, rest);
     } else if (strcmp(text, "quit") == 0) {
         conn_finish(session->conn);
     } else {

@@ -7,6 +7,7 @@
  *     recv N        receives N bytes behind the line; writes their sum
  *     later         pauses; echo_release answers "released"
  *     timer N       pauses for N milliseconds; answers "time"
+ *     hold A B      writes "held A B"; held until the gate's two lines have reached A and B
  *     quit          ends
  */
 #ifndef ECHO_H

@@ -14,6 +14,9 @@
 
 struct served served;
 
+/* for the journal's thread */
+static struct net *_Atomic served_net;
+
 static void finished(struct job_record **record, void *arg)
 {
     (void)arg;
@@ -39,10 +42,29 @@ static void each_command(void (*visit)(const char *name, uint64_t count, void *t
     front_each_command(served.front, visit, to);
 }
 
+static void published(void *arg)
+{
+    (void)arg;
+    struct net *net = atomic_load(&served_net);
+    if (net != NULL)
+        net_reached(net);
+}
+
+static void journal_up(const struct broker_log_options *options)
+{
+    struct broker_log_options log = *options;
+    struct broker_recovered recovered;
+    struct journal_error error = {""};
+    log.published = published;
+    int rc = broker_recover(served.broker, &log, &recovered, &error);
+    ck_assert_msg(rc == 0, "%s", error.text);
+}
+
 static void net_up(unsigned loops)
 {
     const struct front_settings front_settings = {.loops = loops};
-    const struct net_settings net_settings = {.loops = loops};
+    const struct net_settings net_settings = {
+        .loops = loops, .gate = &front_gate, .gate_arg = served.broker};
     struct net_error error = {""};
     ck_assert_int_eq(front_new(&served.front, &front_settings, served.broker, served.api), 0);
     ck_assert_int_eq(net_new(&served.net, &net_settings, &front_protocol, served.front), 0);
@@ -50,6 +72,7 @@ static void net_up(unsigned loops)
     peer_temp_path(served.path, "s");
     ck_assert_msg(net_listen_unix(served.net, served.path, 0600, &error) == 0, "%s", error.text);
     ck_assert_msg(net_listen_tcp(served.net, "127.0.0.1", 0, &error) == 0, "%s", error.text);
+    atomic_store(&served_net, served.net);
     ck_assert_int_eq(net_start(served.net), 0);
 }
 
@@ -61,6 +84,7 @@ void served_up(const struct served_options *options)
                                                   .tube_jobs_max = options->tube_jobs_max,
                                                   .held_max = options->held_max,
                                                   .put_waits = options->put_waits,
+                                                  .level = options->level,
                                                   .finished = finished};
     const struct history_settings history_settings = {.keep_ns =
                                                           options->forgets ? 0 : 3600 * HL_SECOND,
@@ -68,6 +92,8 @@ void served_up(const struct served_options *options)
                                                       .keep_bytes = 100 << 20};
     ck_assert_int_eq(history_new(&served.history, &history_settings), 0);
     ck_assert_int_eq(broker_new(&served.broker, &broker_options), 0);
+    if (options->log != NULL)
+        journal_up(options->log);
     struct api_links links = {.broker = served.broker, .history = served.history};
     if (!options->without_net) {
         links.connections = connections;
@@ -85,6 +111,8 @@ void served_down(void)
         struct net_stats stats;
         net_stats(served.net, &stats);
         ck_assert_uint_eq(stats.connections, 0);
+        (void)broker_stop(served.broker);
+        atomic_store(&served_net, NULL);
         net_free(&served.net);
         front_free(&served.front);
         peer_temp_remove();

@@ -33,6 +33,9 @@ struct served_options {
     bool put_waits;         /* at a limit */
     bool forgets;           /* history keeps nothing */
     bool without_net;       /* only what the api needs */
+    /* With a journal: how; its `published` and `arg` are served's. */
+    const struct broker_log_options *log;
+    enum broker_level level;
 };
 
 void served_up(const struct served_options *options);
