@@ -156,7 +156,8 @@ bool broker_is_draining(struct broker *broker)
 uint64_t broker_memory(const struct broker *broker)
 {
     uint64_t evicted = broker->log != NULL ? broker->log->evicted_bytes : 0;
-    return broker->stats.bytes - evicted + broker->jobs.len * (sizeof(struct job) + 3 * sizeof(void *));
+    return broker->stats.bytes - evicted +
+           broker->jobs.len * (sizeof(struct job) + 3 * sizeof(void *));
 }
 
 bool broker_memory_fell(struct broker *broker)

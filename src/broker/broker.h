@@ -209,8 +209,8 @@ struct broker_lease {
     uint64_t token;
     struct job_body *body; /* a reference of the lease's own; NULL: it is at `place` */
     struct broker_place place;
-    size_t size; /* bytes of the body */
-    const char *tube;      /* of a sink: valid until the job is settled; of a holder: NULL */
+    size_t size;      /* bytes of the body */
+    const char *tube; /* of a sink: valid until the job is settled; of a holder: NULL */
     uint32_t pri;
     uint32_t attempt; /* 1 for the first */
     int64_t ttr_ns;

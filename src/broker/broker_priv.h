@@ -81,8 +81,8 @@ struct broker_tube {
     int64_t pause_end_ns;      /* CLOCK_NEVER: not paused */
     bool pause_kept;           /* the pause is in the journal, and has a reference */
     enum broker_level level;
-    int64_t within_ns;         /* of the level; 0: as soon as anybody waits */
-    uint64_t refs;             /* jobs, users, sinks, holders, joiners, walks, a kept pause */
+    int64_t within_ns; /* of the level; 0: as soon as anybody waits */
+    uint64_t refs;     /* jobs, users, sinks, holders, joiners, walks, a kept pause */
     struct broker_stats stats;
     size_t name_len;
     char name[];
@@ -154,7 +154,7 @@ struct broker_log {
     /* Ids and tokens below the ceilings may be issued once the record that says so is durable. */
     uint64_t id_ceiling, token_ceiling;
     uint64_t id_safe;
-    uint64_t limits_ticket; /* of that record; 0: it is durable */
+    uint64_t limits_ticket;      /* of that record; 0: it is durable */
     struct broker_ticket wanted; /* the last that anybody has to wait for */
     uint64_t live_bytes;
     uint64_t died_bytes; /* of records, about, since the beginning */
@@ -208,8 +208,8 @@ void log_note(struct broker_log *log, const struct broker_ticket *ticket);
 /* The hook of commit_options. */
 void log_published(void *arg);
 
-/* entry.c, all [held]: admit before anything changes, then the change, in one hold of the lock. What
- * isn't in the journal costs nothing and is always admitted. */
+/* entry.c, all [held]: admit before anything changes, then the change, in one hold of the lock.
+ * What isn't in the journal costs nothing and is always admitted. */
 /* For a job that comes into that tube: a put, or (with an id already) a move out of one that isn't
  * in the journal. ENOSPC, EAGAIN, EIO, EMSGSIZE, ENOMEM. */
 int log_admit_put(const struct broker_tube *tube, const struct job *job);

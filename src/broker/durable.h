@@ -107,8 +107,8 @@ int broker_ticket_wait(struct broker *broker, const struct broker_ticket *ticket
 
 /*
  * For a loop at the end of its turn: somebody waits for that ticket. Makes sure that it will be
- * reached: leads a commit itself, and blocks for the disk, unless a thread does (COMMIT_THREAD_LEADS,
- * or who leads just now); then `published` tells.
+ * reached: leads a commit itself, and blocks for the disk, unless a thread does
+ * (COMMIT_THREAD_LEADS, or who leads just now); then `published` tells.
  */
 void broker_lead(struct broker *broker, const struct broker_ticket *ticket);
 
@@ -142,9 +142,9 @@ void broker_place_drop(struct broker_place *place);
 struct broker_fetcher {
     struct broker_place place;
     void (*fire)(struct broker_fetcher *fetcher);
-    void *arg;             /* the caller's */
-    int result;            /* as broker_fetch */
-    struct job_body *body; /* 0: a reference */
+    void *arg;                   /* the caller's */
+    int result;                  /* as broker_fetch */
+    struct job_body *body;       /* 0: a reference */
     struct broker_fetcher *next; /* the broker's */
 };
 void broker_fetch_start(struct broker_fetcher *fetcher);
@@ -167,9 +167,9 @@ struct broker_log_stats {
     struct journal_stat journal;
     struct commit_stat commit;
     struct compact_stat compact;
-    uint64_t live_bytes;                 /* about what the jobs take in the journal */
+    uint64_t live_bytes;                  /* about what the jobs take in the journal */
     uint64_t evicted_jobs, evicted_bytes; /* of bodies that are in the journal only */
-    uint64_t cached_bytes;               /* of bodies in memory */
+    uint64_t cached_bytes;                /* of bodies in memory */
     uint64_t fetches, fetch_failures;
 };
 void broker_log_stats(struct broker *broker, struct broker_log_stats *stats);

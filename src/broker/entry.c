@@ -74,10 +74,8 @@ int log_admit(const struct job *job)
 /* Adds a change of a job that is in the journal. */
 static uint64_t add(struct job *job, const struct job_entry *entry, int64_t within_ns)
 {
-    const struct commit_change change = {.entry = entry,
-                                         .older = older_of(job),
-                                         .within_ns = within_ns,
-                                         .class = JOURNAL_STATE};
+    const struct commit_change change = {
+        .entry = entry, .older = older_of(job), .within_ns = within_ns, .class = JOURNAL_STATE};
     uint64_t ticket = commit_add(log_of(job)->commit, &change);
     log_of(job)->died_bytes += COST_BYTES; /* the put has to be written anew with the next copy */
     job->rare->ticket = ticket;
@@ -216,10 +214,8 @@ void log_move(struct job *job, uint64_t cost_before)
         return;
     }
     const struct broker_tube *tube = job->tube;
-    const struct job_entry entry = {.type = JOB_ENTRY_MOVE,
-                                    .id = job->id,
-                                    .tube = tube->name,
-                                    .tube_len = tube->name_len};
+    const struct job_entry entry = {
+        .type = JOB_ENTRY_MOVE, .id = job->id, .tube = tube->name, .tube_len = tube->name_len};
     const struct commit_change change = {.entry = &entry,
                                          .older = older_of(job),
                                          .within_ns = tube->within_ns,
@@ -292,8 +288,7 @@ int log_copy(struct job *job, struct job_body *body)
     enum job_state state = (enum job_state)job->state;
     if (state == JOB_RESERVED)
         state = JOB_READY;
-    const struct job_entry entry =
-        entry_of(job, state, state == JOB_READY ? 0 : job->rare->key_ns);
+    const struct job_entry entry = entry_of(job, state, state == JOB_READY ? 0 : job->rare->key_ns);
     const struct commit_change change = {
         .entry = &entry, .body = job->body.len > 0 ? body : NULL, .class = JOURNAL_COMPACT};
     (void)commit_add(commit, &change);

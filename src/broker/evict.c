@@ -59,8 +59,7 @@ static void place(struct broker *broker, const struct commit_placed *placed)
     if (job == NULL || !job_is_logged(job))
         return; /* it was finished meanwhile */
     /* A pending put is placed by its own ticket, a placed one by a copy. */
-    if ((job->where & JOB_WHERE_PENDING) != 0 &&
-        job->where != (JOB_WHERE_PENDING | placed->ticket))
+    if ((job->where & JOB_WHERE_PENDING) != 0 && job->where != (JOB_WHERE_PENDING | placed->ticket))
         return;
     job->where = placed->locator != 0 ? placed->locator : JOB_WHERE_KEPT;
     if (cache_is_over(broker, 0))

@@ -87,8 +87,8 @@ int log_living(void *arg, uint64_t locator, const void *bytes, size_t len)
 }
 
 /*
- * On a full disk every dead byte counts, but copying costs as much as it brings when little is dead.
- * So it is one pass over all segments, and another when half a segment has died since.
+ * On a full disk every dead byte counts, but copying costs as much as it brings when little is
+ * dead. So it is one pass over all segments, and another when half a segment has died since.
  */
 static bool is_due(struct broker_log *log)
 {

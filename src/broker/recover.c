@@ -5,7 +5,8 @@
  * Each entry is carried out as it comes, on the structures themselves, so a record costs about what
  * the change had cost, and no memory but the job's. Jobs come in order of id as a rule, which is
  * what heaps like best. What was reserved when the daemon ended is ready: its leases only counted.
- * Counts since the start begin with the jobs that are there: as put, the buried ones as failed, too.
+ * Counts since the start begin with the jobs that are there: as put, the buried ones as failed,
+ * too.
  *
  * An entry about a job that isn't there is of one whose put was compacted away after it was
  * finished, and means nothing.
@@ -166,8 +167,8 @@ static struct job *job_of_entry(struct replay *replay, const struct job_entry *e
 /* What few jobs have. */
 static int rare_of_entry(struct job *job, const struct job_entry *entry)
 {
-    bool counted = (entry->reserves | entry->timeouts | entry->releases | entry->buries |
-                    entry->kicks) != 0;
+    bool counted =
+        (entry->reserves | entry->timeouts | entry->releases | entry->buries | entry->kicks) != 0;
     if (!counted && entry->delay_ns == 0 && entry->state == JOB_READY)
         return 0;
     struct job_rare *rare = job_rare_need(job);
@@ -386,10 +387,11 @@ static int visit_record(void *arg, uint64_t locator, const void *bytes, size_t l
     if (rc == 0)
         rc = replay_entry(replay, &entry, locator);
     if (rc == EOPNOTSUPP)
-        snprintf(replay->error->text, sizeof(replay->error->text),
-                 "the journal has an entry of type %u (job %" PRIu64
-                 ") that this version doesn't know; start the hilerad that wrote it, or a newer one",
-                 (unsigned)entry.type, entry.id);
+        snprintf(
+            replay->error->text, sizeof(replay->error->text),
+            "the journal has an entry of type %u (job %" PRIu64
+            ") that this version doesn't know; start the hilerad that wrote it, or a newer one",
+            (unsigned)entry.type, entry.id);
     else if (rc != 0)
         snprintf(replay->error->text, sizeof(replay->error->text),
                  "job %" PRIu64 " can't be recovered: %s", entry.id, strerror(rc));
@@ -406,8 +408,8 @@ static int replay_all(struct replay *replay)
 {
     const struct journal_visitor visitor = {
         .record = visit_record, .damaged = visit_damage, .arg = replay};
-    int rc = journal_replay(replay->log->journal, &visitor, &replay->recovered->replayed,
-                            replay->error);
+    int rc =
+        journal_replay(replay->log->journal, &visitor, &replay->recovered->replayed, replay->error);
     if (replay->tube != NULL)
         tube_unref(replay->tube);
     return rc;

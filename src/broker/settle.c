@@ -7,8 +7,8 @@
  * is made and handed to the `finished` hook. Last, under the lock again, it leaves (or is buried),
  * its task is closed, and those who wait get ready. So there is no moment at which a job is neither
  * here nor in history, and nobody is told of an end that history doesn't know. Without a hook the
- * three steps are one hold of the lock. The journal has the end from the first step on, where it can
- * still be refused; compaction leaves a job alone that is in between.
+ * three steps are one hold of the lock. The journal has the end from the first step on, where it
+ * can still be refused; compaction leaves a job alone that is in between.
  *
  * A delete is the same: the deleter reserves the job, whatever container it was in, and finishes
  * it. It leaves no record, unless somebody waits for that job: who deletes it knows how it ended,

@@ -180,8 +180,7 @@ static int spare_need(struct broker_sink *sink, int64_t deadline_ns)
 }
 
 /* [held] */
-static int sink_get(struct broker_sink *sink, int64_t deadline_ns, bool may_wait,
-                    struct job **job)
+static int sink_get(struct broker_sink *sink, int64_t deadline_ns, bool may_wait, struct job **job)
 {
     if (sink->stopped)
         return ESHUTDOWN;

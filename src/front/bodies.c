@@ -169,9 +169,10 @@ static void peek_answer(struct session *session, struct bodies *bodies)
 {
     if (bodies->fetcher.result == 0)
         reply_job(session, "FOUND", bodies->lease[0].id, &bodies->fetcher.body);
+    else if (bodies->fetcher.result == ENOMEM)
+        reply_word(session, "OUT_OF_MEMORY\r\n");
     else
-        reply_word(session, bodies->fetcher.result == ENOMEM ? "OUT_OF_MEMORY\r\n"
-                                                             : "INTERNAL_ERROR\r\n");
+        reply_word(session, "INTERNAL_ERROR\r\n");
 }
 
 static void bodies_answer(struct session *session, struct later *later, int why)

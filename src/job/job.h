@@ -110,22 +110,23 @@ struct job {
     uint32_t pos;             /* in its container's heap; JOB_NOWHERE: in none */
     uint32_t ttr_s;           /* whole seconds, as the protocol has them */
     struct broker_tube *tube; /* the job holds a reference on it */
-    /* clock_now_ns at put, in microseconds: enough for 285 years, also before this machine's start */
+    /* clock_now_ns at put, in microseconds: enough for 285 years, also before this machine's start
+     */
     int64_t created_us : 54;
-    uint64_t state : 4;       /* enum job_state */
-    uint64_t settling : 1;    /* reserved, its attempt is over and being recorded */
-    uint64_t evicted : 1;     /* its body is in the journal only: no bytes follow */
-    uint64_t where;           /* of its put in the journal; see JOB_WHERE_... */
-    struct job_rare *rare;    /* NULL: nothing of it is needed */
-    struct job_body body;     /* the last: its bytes follow, unless evicted; `len` always holds */
+    uint64_t state : 4;    /* enum job_state */
+    uint64_t settling : 1; /* reserved, its attempt is over and being recorded */
+    uint64_t evicted : 1;  /* its body is in the journal only: no bytes follow */
+    uint64_t where;        /* of its put in the journal; see JOB_WHERE_... */
+    struct job_rare *rare; /* NULL: nothing of it is needed */
+    struct job_body body;  /* the last: its bytes follow, unless evicted; `len` always holds */
 };
 
 #define JOB_NOWHERE UINT32_MAX
 #define JOB_CREATED_US_MAX ((INT64_C(1) << 53) - 1)
 #define JOB_TTR_MAX_S UINT32_MAX
 
-/* job->where: 0: not in the journal. With this bit: pending, the rest is the ticket of its put. Else
- * a locator; KEPT: the journal keeps it, but not in a place that can be read. */
+/* job->where: 0: not in the journal. With this bit: pending, the rest is the ticket of its put.
+ * Else a locator; KEPT: the journal keeps it, but not in a place that can be read. */
 #define JOB_WHERE_PENDING (UINT64_C(1) << 63)
 #define JOB_WHERE_KEPT (JOB_WHERE_PENDING - 1)
 

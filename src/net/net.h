@@ -203,8 +203,9 @@ void conn_pause(struct conn *conn);
 void conn_resume(struct conn *conn);
 
 /*
- * Nothing that was written so far goes out, and nothing more is executed, until the gate has reached
- * the mark. Called again while it is held: until both are. For connections of a net with a gate.
+ * Nothing that was written so far goes out, and nothing more is executed, until the gate has
+ * reached the mark. Called again while it is held: until both are. For connections of a net with a
+ * gate.
  */
 void conn_hold_until(struct conn *conn, const struct net_mark *mark);
 

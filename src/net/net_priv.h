@@ -117,9 +117,9 @@ struct loop {
     size_t holds;
     struct list held;     /* of conn.held_node: wait for the gate */
     struct net_mark want; /* the furthest of them; at least what they wait for */
-    size_t output_high; /* net_settings.output_max */
-    size_t output_low;  /* a reader that was too slow gets more when no more than this waits */
-    bool asleep;        /* as `sleeping`, but nobody else clears it */
+    size_t output_high;   /* net_settings.output_max */
+    size_t output_low;    /* a reader that was too slow gets more when no more than this waits */
+    bool asleep;          /* as `sleeping`, but nobody else clears it */
     bool stopping;
     struct loop_timer stop_timer;
     struct loop_message stop_message;
@@ -128,7 +128,7 @@ struct loop {
     /* shared */
     _Atomic(struct loop_message *) inbox;
     atomic_bool sleeping;
-    atomic_bool gated; /* it holds connections */
+    atomic_bool gated;   /* it holds connections */
     atomic_uint posters; /* threads inside loop_post */
     int wake_fd;
     struct event *wake_event;

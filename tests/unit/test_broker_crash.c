@@ -27,7 +27,7 @@
 #define ROUNDS 20
 #endif
 #define STEPS 1500 // of a round
-#define JOBS 60   // that live at once
+#define JOBS 60    // that live at once
 #define VERSIONS 400
 #define CONNS 3
 #define TUBES 4
@@ -185,8 +185,7 @@ static void do_release(void)
         return;
     uint32_t pri = (uint32_t)below(5);
     int64_t delay_ns = below(2) == 0 ? (int64_t)below(20) * HL_SECOND : 0;
-    ck_assert_int_eq(
-        broker_release(&conns[job->owner].holder, job->id, 0, pri, delay_ns), 0);
+    ck_assert_int_eq(broker_release(&conns[job->owner].holder, job->id, 0, pri, delay_ns), 0);
     job->owner = -1;
     struct version *version = version_add(job);
     version->state = delay_ns > 0 ? JOB_DELAYED : JOB_READY;
@@ -307,9 +306,9 @@ static void do_time(void)
 static void step(void)
 {
     static void (*const commands[])(void) = {
-        do_put,    do_put,     do_put,    do_reserve, do_reserve, do_reserve_job, do_release,
-        do_bury,   do_kick,    do_move,   do_delete,  do_delete,  do_commit,      do_write,
-        do_compact, do_time,   do_release, do_reserve};
+        do_put,     do_put,   do_put,     do_reserve, do_reserve, do_reserve_job,
+        do_release, do_bury,  do_kick,    do_move,    do_delete,  do_delete,
+        do_commit,  do_write, do_compact, do_time,    do_release, do_reserve};
     commands[below(sizeof(commands) / sizeof(commands[0]))]();
 }
 
@@ -441,9 +440,8 @@ static void use_all(void)
         ck_assert_int_eq(
             broker_use(durable.broker, tube_names[i], strlen(tube_names[i]), &tubes[i]), 0);
         for (int conn = 0; conn < CONNS; conn++)
-            ck_assert_int_eq(broker_watch(&conns[conn].holder, tube_names[i],
-                                          strlen(tube_names[i]), &count),
-                             0);
+            ck_assert_int_eq(
+                broker_watch(&conns[conn].holder, tube_names[i], strlen(tube_names[i]), &count), 0);
     }
 }
 
@@ -491,8 +489,8 @@ static void session(size_t cache_size)
     uint64_t rounds = engine_env("HILERA_CRASH_ROUNDS", ROUNDS);
     for (uint64_t i = 0; i < rounds; i++)
         round_run();
-    printf("# %" PRIu64 " puts, %" PRIu64 " came back, %" PRIu64 " were lost unacknowledged; %" PRIu64
-           " segments compacted\n",
+    printf("# %" PRIu64 " puts, %" PRIu64 " came back, %" PRIu64
+           " were lost unacknowledged; %" PRIu64 " segments compacted\n",
            put_count, came_back, lost, compacted);
     ck_assert_uint_gt(came_back, 0);
     ck_assert_int_eq(durable_close(&durable), 0);

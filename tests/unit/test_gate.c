@@ -62,8 +62,7 @@ static void net_up(unsigned loops)
     peer_temp_make();
     echo = calloc(1, sizeof(*echo));
     ck_assert_ptr_nonnull(echo);
-    const struct net_settings settings = {
-        .loops = loops, .gate = &gate_methods, .gate_arg = &gate};
+    const struct net_settings settings = {.loops = loops, .gate = &gate_methods, .gate_arg = &gate};
     struct net_error error = {""};
     ck_assert_int_eq(net_new(&net, &settings, &echo_protocol, echo), 0);
     ck_assert_msg(net_listen_unix(net, peer_temp_path(path, "s"), 0600, &error) == 0, "%s",
