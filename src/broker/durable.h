@@ -86,6 +86,9 @@ int broker_recover(struct broker *broker, const struct broker_log_options *optio
  */
 int broker_stop(struct broker *broker);
 
+/* Whether it has a journal. */
+bool broker_is_durable(const struct broker *broker);
+
 /* ---- tickets ---- */
 
 /* What has to be reached: numbers of written and of durable changes; 0: nothing. */

@@ -22,7 +22,7 @@
 /* What an entry takes at most beside tube, reason and body; see job/codec.h. */
 #define ENTRY_BYTES 96
 /* What the put of a plain job takes beside tube and body, its part of a frame included. */
-#define COST_BYTES 56
+#define COST_BYTES 40
 
 static int64_t wall_of(int64_t at_ns)
 {

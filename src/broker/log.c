@@ -220,6 +220,12 @@ int log_id_admit(struct broker *broker, uint64_t id)
     return commit_failed(log->commit) != 0 ? EIO : EAGAIN;
 }
 
+bool broker_is_durable(const struct broker *broker)
+{
+    MAGIC_CHECK(broker, BROKER_MAGIC);
+    return broker->log != NULL;
+}
+
 /* ---- the end ---- */
 
 int broker_stop(struct broker *broker)

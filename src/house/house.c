@@ -82,6 +82,12 @@ static int house_fill(struct house *house)
                                                                            .name = "due",
                                                                            .daemon = HL_DAEMON_NO});
     if (rc == 0)
+        rc = hl_thread_new(&house->compact_thread,
+                           &(struct hl_thread_options){.target = compact_main,
+                                                       .arg = house,
+                                                       .name = "compact",
+                                                       .daemon = HL_DAEMON_NO});
+    if (rc == 0)
         rc = hl_thread_new(
             &house->stats_thread,
             &(struct hl_thread_options){
@@ -123,6 +129,7 @@ void house_free(struct house **house)
     ASSERT(!mine->started || mine->stopped);
     hl_timer_free(&mine->second);
     hl_thread_free(&mine->stats_thread);
+    hl_thread_free(&mine->compact_thread);
     hl_thread_free(&mine->due_thread);
     hl_event_free(&mine->stop);
     hl_event_free(&mine->due_wake);
@@ -142,6 +149,8 @@ int house_start(struct house *house)
     house->purge_ns = house->started_ns + house->settings.purge_interval_ns;
     broker_on_sooner(house->settings.broker, due_sooner, house);
     int rc = hl_thread_start(house->due_thread);
+    if (rc == 0 && broker_is_durable(house->settings.broker))
+        rc = hl_thread_start(house->compact_thread);
     if (rc == 0)
         rc = hl_thread_start(house->stats_thread);
     if (rc == 0)
@@ -164,6 +173,7 @@ void house_stop(struct house *house)
     /* EINVAL from those that never started, when start failed half-way. */
     (void)hl_timer_join(house->second, HL_FOREVER);
     (void)hl_thread_join(house->due_thread, HL_FOREVER);
+    (void)hl_thread_join(house->compact_thread, HL_FOREVER);
     (void)hl_thread_join(house->stats_thread, HL_FOREVER);
     house->stopped = true;
 }

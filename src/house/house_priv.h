@@ -20,6 +20,8 @@ struct house {
     hl_thread *due_thread;
     hl_event *due_wake; /* an earlier deadline, or the stop */
 
+    hl_thread *compact_thread;
+
     hl_timer *second;
     int64_t started_ns;
     int64_t purge_ns; /* when the next purge is due; the timer's own */
@@ -27,10 +29,13 @@ struct house {
     _Atomic uint64_t trims;
 
     hl_thread *stats_thread;
-    hl_event *stop; /* what the stats thread waits for between samples */
+    hl_event *stop; /* what the stats and the compact thread wait for in between */
     hl_lock *lock;  /* covers latest */
     struct house_sample *latest;
 };
+
+/* compact.c: the compact thread. */
+void compact_main(void *arg);
 
 /* sample.c: the stats thread. */
 void stats_main(void *arg);

@@ -5,7 +5,7 @@
 #include "house/house.h"
 
 #include "base/clock.h"
-#include "engine.h"
+#include "durable.h"
 #include "history/history.h"
 
 #include <errno.h>
@@ -245,6 +245,43 @@ START_TEST(start_and_stop)
 }
 END_TEST
 
+// Its compact thread keeps the journal small, though nobody else looks after it.
+START_TEST(the_journal_stays_small)
+{
+    struct durable durable;
+    disk_start();
+    durable_init(&durable);
+    durable.log.thread = COMMIT_THREAD_DUE;
+    durable_again(&durable);
+    struct house_settings settings = {.broker = durable.broker};
+    struct house *of_durable = NULL;
+    ck_assert_int_eq(house_new(&of_durable, &settings), 0);
+    ck_assert_int_eq(house_start(of_durable), 0);
+    char text[1000];
+    memset(text, 'x', sizeof(text) - 1);
+    text[sizeof(text) - 1] = '\0';
+    uint64_t kept = engine_put(durable.broker, "t", 0, 0, "kept");
+    struct broker_log_stats stats = {.on = false};
+    for (int i = 0; stats.compact.segments < 3; i++) {
+        ck_assert_int_lt(i, 1000000);
+        uint64_t id = engine_put(durable.broker, "t", 0, 0, text);
+        durable_commit(&durable);
+        ck_assert_int_eq(broker_delete(durable.broker, id), 0);
+        durable_commit(&durable);
+        clock_virtual_advance(HL_SECOND / 10);
+        broker_log_stats(durable.broker, &stats);
+    }
+    house_stop(of_durable);
+    house_free(&of_durable);
+    durable_kill(&durable, NULL);
+    durable_again(&durable);
+    ck_assert_uint_eq(durable.recovered.jobs, 1);
+    ck_assert_uint_eq(engine_view(durable.broker, kept).size, 4);
+    ck_assert_int_eq(durable_close(&durable), 0);
+    disk_stop();
+}
+END_TEST
+
 int main(void)
 {
     engine_init();
@@ -259,6 +296,7 @@ int main(void)
     tcase_add_test(all, samples_tell_rates);
     tcase_add_test(all, stats_thread_is_a_daemon);
     tcase_add_test(all, start_and_stop);
+    tcase_add_test(all, the_journal_stays_small);
     suite_add_tcase(suite, all);
     return unit_main(suite);
 }
