@@ -127,6 +127,27 @@ static bool tube_valid(const struct broker *broker, const struct broker_tube *tu
            heap_valid(&tube->buried);
 }
 
+/* What is counted of the journal is what the jobs say; nothing is evicted that isn't placed. */
+static bool log_valid(const struct broker *broker)
+{
+    const struct broker_log *log = broker->log;
+    uint64_t live_bytes = 0, evicted_jobs = 0, evicted_bytes = 0;
+    struct idtable_cursor cursor = {0};
+    const struct job *job;
+    while ((job = idtable_next(&broker->jobs, &cursor)) != NULL) {
+        live_bytes += job_is_logged(job) ? log_cost(job) : 0;
+        evicted_jobs += job->evicted;
+        evicted_bytes += job->evicted ? job->body.len : 0;
+        bool readable = job->where != 0 && job->where < JOB_WHERE_KEPT;
+        if (job->evicted && !readable && !job->settling)
+            return false;
+    }
+    if (log == NULL)
+        return evicted_jobs == 0;
+    return log->live_bytes == live_bytes && log->evicted_jobs == evicted_jobs &&
+           log->evicted_bytes == evicted_bytes;
+}
+
 bool broker_valid(const struct broker *broker)
 {
     if (broker->jobs.len > CHECK_JOBS_MAX)
@@ -146,5 +167,5 @@ bool broker_valid(const struct broker *broker)
     }
     return counts_equal(&broker->stats, &counted) &&
            broker->all.unfinished == counted.ready + counted.reserved + counted.delayed &&
-           alarms_valid(broker);
+           alarms_valid(broker) && log_valid(broker);
 }

@@ -543,6 +543,7 @@ int broker_recover(struct broker *broker, const struct broker_log_options *optio
     int rc = log_new(&replay.log, broker, options);
     if (rc != 0)
         return rc;
+    broker->log = replay.log; /* broker_free's, whatever happens */
     broker_lock(broker);
     rc = replay_all(&replay);
     if (rc == 0) {
@@ -552,13 +553,7 @@ int broker_recover(struct broker *broker, const struct broker_log_options *optio
     broker_unlock(broker);
     if (rc == 0)
         rc = log_start(replay.log, recovered->replayed.last_sequence);
-    if (rc != 0) {
-        log_free(&replay.log);
-        return rc;
-    }
-    broker->log = replay.log;
-    rc = ceilings_begin(broker);
-    if (rc != 0)
+    if (rc == 0 && (rc = ceilings_begin(broker)) != 0)
         snprintf(error->text, sizeof(error->text), "the journal can't be written to: %s",
                  strerror(rc));
     return rc;

@@ -30,6 +30,8 @@ static bool fails(void)
 void *__real_malloc(size_t size);
 void *__real_calloc(size_t count, size_t size);
 void *__real_reallocarray(void *old, size_t count, size_t size);
+void *__real_realloc(void *old, size_t size);
+void *__wrap_realloc(void *old, size_t size);
 void *__wrap_malloc(size_t size);
 void *__wrap_calloc(size_t count, size_t size);
 void *__wrap_reallocarray(void *old, size_t count, size_t size);
@@ -46,12 +48,18 @@ void *__wrap_calloc(size_t count, size_t size)
     return fails() ? NULL : __real_calloc(count, size);
 }
 
+void *__wrap_realloc(void *old, size_t size)
+{
+    return fails() ? NULL : __real_realloc(old, size);
+}
+
 void *__wrap_reallocarray(void *old, size_t count, size_t size)
 {
     return fails() ? NULL : __real_reallocarray(old, count, size);
 }
 
 static struct broker *broker;
+static struct journal *journal;
 static size_t recorded;
 
 static void count_record(struct job_record **record, void *arg)
@@ -230,6 +238,26 @@ static void session(void)
     }
 }
 
+// With a journal, which keeps nothing: its memory fails, too.
+static void journal_up(const struct broker_options *options)
+{
+    const struct journal_settings settings = {.directory = NULL};
+    struct journal_error error;
+    struct broker_recovered recovered;
+    int rc;
+    do {
+        ck_assert_int_eq(journal_open(&journal, &settings, &error), 0);
+        ck_assert_int_eq(journal_acquire(journal, &error), 0);
+        const struct broker_log_options log = {.journal = journal};
+        rc = CALL(broker_recover(broker, &log, &recovered, &error));
+        if (!worked(rc)) { // once: the allocation that fails has failed
+            broker_free(&broker);
+            ck_assert_int_eq(journal_close(&journal), 0);
+            ck_assert_int_eq(broker_new(&broker, options), 0);
+        }
+    } while (rc != 0);
+}
+
 // One more than there were: the session in which nothing fails, which ends the series.
 START_TEST(each_allocation_fails_once)
 {
@@ -242,6 +270,8 @@ START_TEST(each_allocation_fails_once)
         countdown = ++n;
         while (!worked(CALL(broker_new(&broker, &options))))
             ck_assert_ptr_null(broker);
+        if (_i == 1)
+            journal_up(&options);
         session();
         countdown = 0;
         struct broker_stats stats = engine_stats(broker);
@@ -253,7 +283,11 @@ START_TEST(each_allocation_fails_once)
         ck_assert_uint_eq(totals->put + totals->kicked,
                           stats.unfinished + totals->done + totals->failed + totals->deleted);
         engine_put(broker, "t", 0, 0, "there is memory again");
+        if (_i == 1)
+            ck_assert_int_eq(broker_stop(broker), 0);
         broker_free(&broker);
+        if (_i == 1)
+            ck_assert_int_eq(journal_close(&journal), 0);
         clock_virtual_stop();
     } while (failed);
     ck_assert_int_gt(n, 30); // the wrapping works
@@ -295,7 +329,7 @@ int main(void)
     engine_init();
     Suite *suite = suite_create("broker_memory");
     TCase *memory = tcase_create("memory");
-    tcase_add_test(memory, each_allocation_fails_once);
+    tcase_add_loop_test(memory, each_allocation_fails_once, 0, 2); // without and with a journal
     tcase_add_test(memory, a_worker_waits_for_memory);
     suite_add_tcase(suite, memory);
     return unit_main(suite);

@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: MIT
 // The broker against a model of it (broker_model.h): random commands of five connections and four
 // sinks under the virtual clock, and after each one both must say the same. Expensive assertions
-// are on, so the broker also checks itself each time it lets go of its lock.
+// are on, so the broker also checks itself each time it lets go of its lock. Two of the runs are
+// without a journal, one with one that keeps nothing, and one with a disk and hardly any cache: the
+// answers are the same.
 //
 // HILERA_MODEL_STEPS (of each of four runs) and HILERA_MODEL_SEED change length and run_seed; a
 // failure names both.
 
 #include "broker_compare.h"
+#include "durable.h"
 #include "unit_random.h"
 
 #include "base/clock.h"
@@ -476,11 +479,47 @@ static void drop_record(struct job_record **record, void *arg)
     job_record_unref(record);
 }
 
-static void run_start(void)
+enum { RUN_PLAIN, RUN_PLAIN_TOO, RUN_MEMORY_JOURNAL, RUN_DISK };
+
+static struct durable durable;
+
+static void journal_start(int kind, const struct broker_options *options)
+{
+    disk_start();
+    durable_init(&durable);
+    durable.options = *options;
+    if (kind == RUN_MEMORY_JOURNAL)
+        durable.settings.directory = NULL;
+    else
+        durable.log.cache_size = 20;
+    durable_again(&durable);
+    broker = durable.broker;
+}
+
+static void journal_end(void)
+{
+    broker = NULL;
+    ck_assert_int_eq(durable_close(&durable), 0);
+    disk_stop();
+}
+
+// Commits and compacts now and then.
+static void journal_step(void)
+{
+    if (random_below(10) != 0)
+        return;
+    durable_commit(&durable);
+    (void)broker_compact(broker);
+}
+
+static void run_start(int kind)
 {
     clock_virtual_start(1000);
     struct broker_options options = {.finished = run_seed % 2 == 0 ? drop_record : NULL};
-    ck_assert_int_eq(broker_new(&broker, &options), 0);
+    if (kind < RUN_MEMORY_JOURNAL)
+        ck_assert_int_eq(broker_new(&broker, &options), 0);
+    else
+        journal_start(kind, &options);
     model_init();
     memset(fired, 0, sizeof(fired)); // of the run before, where Check does not fork
     numbers = unit_random_seed(run_seed);
@@ -492,7 +531,7 @@ static void run_start(void)
         engine_conn_init(&conns[i], broker);
 }
 
-static void run_end(void)
+static void run_end(int kind)
 {
     for (int i = 0; i < MODEL_JOBS; i++)
         if (model.job[i].waited_for)
@@ -503,7 +542,10 @@ static void run_end(void)
         broker_sink_free(&sinks[i]);
         broker_unuse(broker, &tubes[i]);
     }
-    broker_free(&broker);
+    if (kind < RUN_MEMORY_JOURNAL)
+        broker_free(&broker);
+    else
+        journal_end();
     clock_virtual_stop();
 }
 
@@ -522,7 +564,7 @@ START_TEST(random_commands)
         run_seed = 1;
     printf("# model seed %llu, %llu steps\n", (unsigned long long)run_seed,
            (unsigned long long)steps);
-    run_start();
+    run_start(_i);
     for (run_step = 0; run_step < steps; run_step++) {
         clock_virtual_advance(1 + (int64_t)random_below(1000));
         SAME(broker_due(broker), model_due());
@@ -530,8 +572,10 @@ START_TEST(random_commands)
         compare_job(any_place());
         compare_tube(any_tube());
         compare_counts();
+        if (_i >= RUN_MEMORY_JOURNAL)
+            journal_step();
     }
-    run_end();
+    run_end(_i);
 }
 END_TEST
 
