@@ -27,7 +27,7 @@ table_commands() {
 
 # Words in capitals that begin an answer: the whole of a string, or a line with its end. A refusal of HTTP is none.
 answer_words() {
-    cat src/front/cmd_*.c src/front/session.c | grep -oE '"[A-Z]{2}[A-Z_]*(\\r\\n)?"' |
+    cat src/front/cmd_*.c src/front/bodies.c src/front/session.c | grep -oE '"[A-Z]{2}[A-Z_]*(\\r\\n)?"' |
         sed 's/^"//; s/"$//; s/\\r\\n$//' | sort -u
 }
 
