@@ -82,11 +82,10 @@ static int house_fill(struct house *house)
                                                                            .name = "due",
                                                                            .daemon = HL_DAEMON_NO});
     if (rc == 0)
-        rc = hl_thread_new(&house->compact_thread,
-                           &(struct hl_thread_options){.target = compact_main,
-                                                       .arg = house,
-                                                       .name = "compact",
-                                                       .daemon = HL_DAEMON_NO});
+        rc = hl_thread_new(
+            &house->compact_thread,
+            &(struct hl_thread_options){
+                .target = compact_main, .arg = house, .name = "compact", .daemon = HL_DAEMON_NO});
     if (rc == 0)
         rc = hl_thread_new(
             &house->stats_thread,
