@@ -154,12 +154,24 @@ static int overrides_apply(struct config *config, const struct config_options *o
     int rc = 0;
     for (size_t i = 0; rc == 0 && i < options->override_count; i++) {
         const struct config_override *override = &options->override[i];
-        struct config_place place = {override->option, 0, NULL};
+        struct config_place place = {override->option, 0, NULL, NULL};
         rc = settings_set(config, override->id, override->text, override->count, &place, errors);
     }
     for (unsigned i = 0; i < options->verbosity && config->log_level < LOG_LEVEL_DEBUG; i++)
         config->log_level++;
     return rc;
+}
+
+/* What a tube's section leaves open. */
+static void tubes_complete(struct config *config)
+{
+    for (size_t i = 0; i < config->tube_count; i++) {
+        struct config_tube *tube = &config->tube[i];
+        if (tube->durability == 0)
+            tube->durability = config->durability;
+        if (tube->sync_interval == 0)
+            tube->sync_interval = config->sync_interval;
+    }
 }
 
 int config_load(struct config **out, const struct config_options *options,
@@ -176,6 +188,7 @@ int config_load(struct config **out, const struct config_options *options,
     }
     if (rc == 0)
         rc = overrides_apply(config, options, errors);
+    tubes_complete(config);
     if (rc == 0 && options->check != NULL)
         options->check(config, errors);
     if (rc == 0 && errors->count > 0)
@@ -198,6 +211,11 @@ void config_free(struct config **config_p)
         free(config->pool[i].name);
     }
     free(config->pool);
+    for (size_t i = 0; i < config->tube_count; i++) {
+        settings_fini(&config->tube[i], CONFIG_SCOPE_TUBE);
+        free(config->tube[i].name);
+    }
+    free(config->tube);
     settings_fini(config, CONFIG_SCOPE_DAEMON);
     free(config->file);
     MAGIC_WIPE(config);

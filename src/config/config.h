@@ -28,7 +28,7 @@
 
 /* ---- the parameters ---- */
 
-enum config_scope { CONFIG_SCOPE_DAEMON, CONFIG_SCOPE_POOL };
+enum config_scope { CONFIG_SCOPE_DAEMON, CONFIG_SCOPE_POOL, CONFIG_SCOPE_TUBE };
 
 enum config_type {
     CONFIG_TYPE_INT,
@@ -38,12 +38,21 @@ enum config_type {
     CONFIG_TYPE_LEVEL,
     CONFIG_TYPE_COUNT,
     CONFIG_TYPE_AT_LIMIT,
+    CONFIG_TYPE_DURABILITY,
+    CONFIG_TYPE_PLACE,
     CONFIG_TYPE_WORD,
     CONFIG_TYPE_LIST,
     CONFIG_TYPE_LISTEN
 };
 
 enum config_at_limit { CONFIG_REFUSE, CONFIG_WAIT };
+
+/* 0 is none of them. */
+enum config_durability { CONFIG_COMMIT = 1, CONFIG_INTERVAL, CONFIG_MEMORY };
+
+/* The words that a PLACE may be in place of an absolute path. */
+#define CONFIG_PLACE_AUTO "auto"
+#define CONFIG_PLACE_NONE "none"
 
 /* One number a parameter, in the order of the table. */
 enum config_id {
@@ -59,7 +68,7 @@ struct config_param {
     const char *name;
     const char *initial; /* the default, as text */
     int64_t least, most;
-    size_t offset; /* of the field in struct config or struct config_pool */
+    size_t offset; /* of the field in struct config, config_pool or config_tube */
     const char *help;
 };
 
@@ -90,6 +99,17 @@ struct config_pool {
     int64_t kill_after;
 };
 
+/* A tube whose jobs are kept otherwise than the rest. What its section doesn't say is filled in
+ * from the top of the file. */
+struct config_tube {
+    char *name;
+    int line[CONFIG_ID_COUNT]; /* as in a pool */
+    int end_line;
+
+    int64_t durability; /* an enum config_durability */
+    int64_t sync_interval;
+};
+
 struct config {
     unsigned magic;
     char *file;                /* NULL: built-in defaults, no file */
@@ -113,9 +133,17 @@ struct config {
     int64_t results_age;
     int64_t results_count;
     int64_t results_bytes;
+    char *data_dir;
+    int64_t durability; /* an enum config_durability */
+    int64_t sync_interval;
+    int64_t cache_size;
+    int64_t segment_size;
+    int64_t segment_size_max;
 
     struct config_pool *pool; /* in the order of the file */
     size_t pool_count;
+    struct config_tube *tube; /* likewise */
+    size_t tube_count;
 };
 
 /* ---- errors ---- */

@@ -31,19 +31,28 @@ static inline bool type_is_list(enum config_type type)
     return type == CONFIG_TYPE_LIST || type == CONFIG_TYPE_LISTEN;
 }
 
+/* One text, a char * of the snapshot's own. */
+static inline bool type_is_text(enum config_type type)
+{
+    return type == CONFIG_TYPE_WORD || type == CONFIG_TYPE_PLACE;
+}
+
 /* Where a parameter's values come from, for messages. */
 struct config_place {
     const char *file;
     int line;
-    const char *pool; /* NULL outside of pools */
+    const char *word, *name; /* of the section: "pool", "gzip"; NULL at the top */
 };
 
 /*
- * Puts `count` texts into the field of `base` (a struct config or config_pool) that belongs to the
- * parameter. What is wrong is added to errors, and the field left as it was. ENOMEM only.
+ * Puts `count` texts into the field of `base` (a struct config, config_pool or config_tube) that
+ * belongs to the parameter. What is wrong is added to errors, and the field left as it was. ENOMEM
+ * only.
  */
 int settings_set(void *base, enum config_id id, char *const *text, size_t count,
                  const struct config_place *place, struct config_errors *errors);
+/* "pool", "tube"; NULL for the top of the file. Static. */
+const char *settings_word(enum config_scope scope);
 /* Every parameter of the scope gets its default. ENOMEM. */
 int settings_defaults(void *base, enum config_scope scope);
 /* Frees what the fields of the scope own. */

@@ -28,6 +28,8 @@
 #define UNKNOWN_MAX 32   /* each costs one reading of the file; nobody corrects more in one go */
 #define POOL_NAME_MAX 32 /* with "-1024" behind it still well inside a thread's name */
 
+#define SCOPES (CONFIG_SCOPE_TUBE + 1)
+
 struct unknown {
     enum config_scope scope;
     char *name;
@@ -40,23 +42,21 @@ struct reader {
     struct unknown unknown[UNKNOWN_MAX];
     size_t unknown_count;
     bool dry;
-    bool found;                     /* dry: this round met a new unknown name */
-    int rc;                         /* ENOMEM */
-    int pool_line[CONFIG_ID_COUNT]; /* of the section being read */
+    bool found;                        /* dry: this round met a new unknown name */
+    int rc;                            /* ENOMEM */
+    int section_line[CONFIG_ID_COUNT]; /* of the section being read */
 };
 
 static struct reader *reader;
 
-static const char pool_word[] = "pool";
-
 static enum config_scope scope_of(const cfg_t *cfg)
 {
-    return strcmp(cfg->name, pool_word) == 0 ? CONFIG_SCOPE_POOL : CONFIG_SCOPE_DAEMON;
-}
-
-static const char *pool_of(cfg_t *cfg)
-{
-    return scope_of(cfg) == CONFIG_SCOPE_POOL ? cfg_title(cfg) : NULL;
+    for (unsigned i = 0; i < SCOPES; i++) {
+        const char *word = settings_word((enum config_scope)i);
+        if (word != NULL && strcmp(cfg->name, word) == 0)
+            return (enum config_scope)i;
+    }
+    return CONFIG_SCOPE_DAEMON;
 }
 
 /* ---- unknown names ---- */
@@ -71,14 +71,18 @@ static struct unknown *unknown_find(enum config_scope scope, const char *name)
 
 static void unknown_report(cfg_t *cfg, const char *name)
 {
-    enum config_scope scope = scope_of(cfg);
-    enum config_scope other = scope == CONFIG_SCOPE_POOL ? CONFIG_SCOPE_DAEMON : CONFIG_SCOPE_POOL;
+    enum config_scope scope = scope_of(cfg), other = CONFIG_SCOPE_DAEMON;
     const char *file = reader->config->file;
     const char *nearest = settings_nearest(scope, name);
-    if (settings_find(other, name) != CONFIG_ID_COUNT)
-        config_error(reader->errors, file, cfg->line, "%s belongs %s", name,
-                     other == CONFIG_SCOPE_POOL ? "into a pool: pool \"NAME\" { ... }"
-                                                : "to the top of the file, not into a pool");
+    while (other < SCOPES && settings_find(other, name) == CONFIG_ID_COUNT)
+        other++;
+    if (other == CONFIG_SCOPE_DAEMON)
+        config_error(reader->errors, file, cfg->line,
+                     "%s belongs to the top of the file, not into a %s", name,
+                     settings_word(scope));
+    else if (other < SCOPES)
+        config_error(reader->errors, file, cfg->line, "%s belongs into a %s: %s \"NAME\" { ... }",
+                     name, settings_word(other), settings_word(other));
     else if (nearest != NULL)
         config_error(reader->errors, file, cfg->line, "unknown parameter %s; did you mean %s?",
                      name, nearest);
@@ -118,8 +122,8 @@ static const struct wording {
      ": it is written NAME = VALUE"},
     {"missing opening brace for section '%s'", "a { is missing: ", " \"NAME\" { ... }"},
     {"missing title for section '%s'", "the name is missing: ", " \"NAME\" { ... }"},
-    {"found duplicate title '%s'", "pool \"",
-     "\" is there already; each pool needs a name of its own"},
+    {"found duplicate title '%s'", "there is a \"",
+     "\" already; each pool, and each tube, needs a name of its own"},
     {"attempt to append to non-list option '%s'", "+= adds to lists; ",
      " holds one value and takes ="},
     {"unexpected token '%s'", "\"",
@@ -177,7 +181,8 @@ static int value_met(cfg_t *cfg, cfg_opt_t *opt)
         unknown->reported = true;
         return 0;
     }
-    int *line = scope == CONFIG_SCOPE_POOL ? &reader->pool_line[id] : &reader->config->line[id];
+    int *line =
+        scope == CONFIG_SCOPE_DAEMON ? &reader->config->line[id] : &reader->section_line[id];
     if (*line != 0 && !type_is_list(config_param(id)->type))
         config_error(reader->errors, reader->config->file, cfg->line,
                      "%s is set a second time; line %d has it already", opt->name, *line);
@@ -188,7 +193,8 @@ static int value_met(cfg_t *cfg, cfg_opt_t *opt)
 /* Puts what one section (or the top of the file) has set into `base`. */
 static int section_take(cfg_t *cfg, void *base, int *line)
 {
-    bool top = scope_of(cfg) == CONFIG_SCOPE_DAEMON;
+    const char *word = settings_word(scope_of(cfg));
+    bool top = word == NULL;
     for (unsigned id = 0; id < CONFIG_ID_COUNT; id++) {
         const struct config_param *param = config_param((enum config_id)id);
         if (param->scope != scope_of(cfg))
@@ -205,7 +211,8 @@ static int section_take(cfg_t *cfg, void *base, int *line)
         /* An empty list calls nobody: all that is known is the section it stands in. */
         if (line[id] == 0 && !top)
             line[id] = cfg->line;
-        struct config_place place = {reader->config->file, line[id], pool_of(cfg)};
+        struct config_place place = {reader->config->file, line[id], word,
+                                     top ? NULL : cfg_title(cfg)};
         int rc = settings_set(base, (enum config_id)id, text, opt->nvalues, &place, reader->errors);
         free(text);
         if (rc != 0)
@@ -232,7 +239,7 @@ static int pool_take(cfg_t *section)
     memset(pool, 0, sizeof(*pool));
     config->pool_count++;
     pool->end_line = section->line;
-    memcpy(pool->line, reader->pool_line, sizeof(pool->line));
+    memcpy(pool->line, reader->section_line, sizeof(pool->line));
     pool->name = strdup(cfg_title(section));
     int rc = pool->name == NULL ? ENOMEM : settings_defaults(pool, CONFIG_SCOPE_POOL);
     if (rc == 0)
@@ -251,15 +258,35 @@ static int pool_take(cfg_t *section)
     return 0;
 }
 
-/* The closing brace of a pool: the newest section, since two of one name are refused. */
-static int pool_met(cfg_t *cfg, cfg_opt_t *opt)
+static int tube_take(cfg_t *section)
+{
+    struct config *config = reader->config;
+    size_t count = config->tube_count;
+    struct config_tube *grown = reallocarray(config->tube, count + 1, sizeof(*grown));
+    if (grown == NULL)
+        return ENOMEM;
+    config->tube = grown;
+    struct config_tube *tube = &grown[count];
+    memset(tube, 0, sizeof(*tube));
+    config->tube_count++;
+    tube->end_line = section->line;
+    memcpy(tube->line, reader->section_line, sizeof(tube->line));
+    tube->name = strdup(cfg_title(section));
+    int rc = tube->name == NULL ? ENOMEM : settings_defaults(tube, CONFIG_SCOPE_TUBE);
+    return rc != 0 ? rc : section_take(section, tube, tube->line);
+}
+
+/* The closing brace of a section: the newest one, since two of one name are refused. */
+static int section_met(cfg_t *cfg, cfg_opt_t *opt)
 {
     (void)cfg;
     if (reader->dry)
         return 0;
+    cfg_t *section = opt->values[opt->nvalues - 1]->section;
     if (reader->rc == 0)
-        reader->rc = pool_take(opt->values[opt->nvalues - 1]->section);
-    memset(reader->pool_line, 0, sizeof(reader->pool_line));
+        reader->rc =
+            scope_of(section) == CONFIG_SCOPE_POOL ? pool_take(section) : tube_take(section);
+    memset(reader->section_line, 0, sizeof(reader->section_line));
     return reader->rc;
 }
 
@@ -289,12 +316,17 @@ static cfg_opt_t *declare(cfg_opt_t *opt, enum config_scope scope)
 
 static int round_run(const char *text)
 {
-    cfg_opt_t pool[CONFIG_ID_COUNT + UNKNOWN_MAX + 1];
-    cfg_opt_t root[CONFIG_ID_COUNT + UNKNOWN_MAX + 2];
-    *declare(pool, CONFIG_SCOPE_POOL) = (cfg_opt_t)CFG_END();
+    cfg_opt_t section[SCOPES][CONFIG_ID_COUNT + UNKNOWN_MAX + 1];
+    cfg_opt_t root[CONFIG_ID_COUNT + UNKNOWN_MAX + SCOPES];
     cfg_opt_t *opt = declare(root, CONFIG_SCOPE_DAEMON);
-    *opt = (cfg_opt_t)CFG_SEC(pool_word, pool, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES);
-    opt++->validcb = pool_met;
+    for (unsigned i = 0; i < SCOPES; i++) {
+        const char *word = settings_word((enum config_scope)i);
+        if (word == NULL)
+            continue;
+        *declare(section[i], (enum config_scope)i) = (cfg_opt_t)CFG_END();
+        *opt = (cfg_opt_t)CFG_SEC(word, section[i], CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES);
+        opt++->validcb = section_met;
+    }
     *opt = (cfg_opt_t)CFG_END();
 
     reader->found = false;

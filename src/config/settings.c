@@ -17,6 +17,7 @@
 
 #define STRUCT_DAEMON struct config
 #define STRUCT_POOL struct config_pool
+#define STRUCT_TUBE struct config_tube
 
 static const struct config_param params[] = {
 #define PARAM(scope, name, type, initial, least, most, help)                                       \
@@ -40,6 +41,8 @@ static const struct config_param params[] = {
 #define FIELD_LEVEL int64_t
 #define FIELD_COUNT int64_t
 #define FIELD_AT_LIMIT int64_t
+#define FIELD_DURABILITY int64_t
+#define FIELD_PLACE char *
 #define FIELD_WORD char *
 #define FIELD_LIST struct config_list
 #define FIELD_LISTEN struct config_list
@@ -82,6 +85,13 @@ enum config_id settings_find(enum config_scope scope, const char *name)
     return (enum config_id)id;
 }
 
+static const char *const words[] = {[CONFIG_SCOPE_POOL] = "pool", [CONFIG_SCOPE_TUBE] = "tube"};
+
+const char *settings_word(enum config_scope scope)
+{
+    return words[scope];
+}
+
 const char *settings_nearest(enum config_scope scope, const char *name)
 {
     struct nearest nearest;
@@ -90,7 +100,9 @@ const char *settings_nearest(enum config_scope scope, const char *name)
         if (params[id].scope == scope)
             nearest_offer(&nearest, params[id].name);
     if (scope == CONFIG_SCOPE_DAEMON)
-        nearest_offer(&nearest, "pool");
+        for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+            if (words[i] != NULL)
+                nearest_offer(&nearest, words[i]);
     return nearest_best(&nearest);
 }
 
@@ -103,9 +115,9 @@ static void *field_of(void *base, const struct config_param *param)
 static void param_error(struct config_errors *errors, const struct config_place *place,
                         const struct config_param *param, const char *said, const char *should)
 {
-    if (place->pool != NULL)
-        config_error(errors, place->file, place->line, "pool \"%s\": %s %s; %s", place->pool,
-                     param->name, said, should);
+    if (place->word != NULL)
+        config_error(errors, place->file, place->line, "%s \"%s\": %s %s; %s", place->word,
+                     place->name, param->name, said, should);
     else
         config_error(errors, place->file, place->line, "%s %s; %s", param->name, said, should);
 }
@@ -148,6 +160,9 @@ static int word_set(void *field, const struct config_param *param, const char *t
         param_error(errors, place, param, "is empty", "leave it out to get its default");
         return 0;
     }
+    if (param->type == CONFIG_TYPE_PLACE && text[0] != '/' &&
+        strcmp(text, CONFIG_PLACE_AUTO) != 0 && strcmp(text, CONFIG_PLACE_NONE) != 0)
+        return value_error(errors, place, param, text);
     char *copy = strdup(text);
     if (copy == NULL)
         return ENOMEM;
@@ -210,7 +225,7 @@ int settings_set(void *base, enum config_id id, char *const *text, size_t count,
     if (type_is_list(param->type))
         return list_set(field, param, text, count, place, errors);
     ASSERT(count == 1);
-    if (param->type == CONFIG_TYPE_WORD)
+    if (type_is_text(param->type))
         return word_set(field, param, text[0], place, errors);
     return number_set(field, param, text[0], place, errors);
 }
@@ -239,8 +254,10 @@ int settings_defaults(void *base, enum config_scope scope)
         int rc = 0;
         if (type_is_list(param->type))
             rc = list_default(field, text);
-        else if (param->type == CONFIG_TYPE_WORD)
+        else if (type_is_text(param->type))
             rc = (*(char **)field = strdup(text)) == NULL ? ENOMEM : 0;
+        else if (text[0] == '\0')
+            *(int64_t *)field = 0;
         else
             MUST(value_parse(param->type, text, field));
         free(text);
@@ -259,7 +276,7 @@ void settings_fini(void *base, enum config_scope scope)
         void *field = field_of(base, param);
         if (type_is_list(param->type)) {
             list_clear(field);
-        } else if (param->type == CONFIG_TYPE_WORD) {
+        } else if (type_is_text(param->type)) {
             free(*(char **)field);
             *(char **)field = NULL;
         }

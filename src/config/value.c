@@ -67,10 +67,14 @@ static int unit_print(int64_t value, const struct unit *unit, size_t count, stru
 static const char auto_word[] = "auto";
 static const char *const at_limit_words[] = {[CONFIG_REFUSE] = "refuse", [CONFIG_WAIT] = "wait"};
 
-static int at_limit_parse(const char *text, int64_t *value)
+static const char *const durability_words[] = {
+    [CONFIG_COMMIT] = "commit", [CONFIG_INTERVAL] = "interval", [CONFIG_MEMORY] = "memory"};
+
+/* Its number; NULL entries are no words. */
+static int word_parse(const char *const *words, size_t count, const char *text, int64_t *value)
 {
-    for (size_t i = 0; i < COUNT(at_limit_words); i++) {
-        if (strcmp(text, at_limit_words[i]) != 0)
+    for (size_t i = 0; i < count; i++) {
+        if (words[i] == NULL || strcmp(text, words[i]) != 0)
             continue;
         *value = (int64_t)i;
         return 0;
@@ -101,7 +105,10 @@ int value_parse(enum config_type type, const char *text, int64_t *value)
         *value = 0;
         return 0;
     case CONFIG_TYPE_AT_LIMIT:
-        return at_limit_parse(text, value);
+        return word_parse(at_limit_words, COUNT(at_limit_words), text, value);
+    case CONFIG_TYPE_DURABILITY:
+        return word_parse(durability_words, COUNT(durability_words), text, value);
+    case CONFIG_TYPE_PLACE:
     case CONFIG_TYPE_WORD:
     case CONFIG_TYPE_LIST:
     case CONFIG_TYPE_LISTEN:
@@ -123,6 +130,8 @@ int value_print(enum config_type type, int64_t value, struct buf *out)
         return buf_append_str(out, log_level_name((enum log_level)value));
     case CONFIG_TYPE_AT_LIMIT:
         return buf_append_str(out, at_limit_words[value]);
+    case CONFIG_TYPE_DURABILITY:
+        return buf_append_str(out, durability_words[value]);
     case CONFIG_TYPE_COUNT:
         if (value == 0)
             return buf_append_str(out, auto_word);
@@ -132,6 +141,7 @@ int value_print(enum config_type type, int64_t value, struct buf *out)
     case CONFIG_TYPE_LISTEN: /* a list's range is a number of entries */
         return buf_printf(out, "%" PRId64, value);
     case CONFIG_TYPE_WORD:
+    case CONFIG_TYPE_PLACE:
         break;
     }
     CANT_HAPPEN("not a number type");
@@ -154,6 +164,10 @@ const char *value_form(enum config_type type)
         return "a whole number, or auto";
     case CONFIG_TYPE_AT_LIMIT:
         return "refuse or wait";
+    case CONFIG_TYPE_DURABILITY:
+        return "commit, interval or memory";
+    case CONFIG_TYPE_PLACE:
+        return "an absolute path, auto or none";
     case CONFIG_TYPE_WORD:
         return "a word";
     case CONFIG_TYPE_LIST:

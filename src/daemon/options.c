@@ -290,13 +290,16 @@ static int parameter_help(const struct config_param *param, struct buf *out)
 
 static int parameters_help(struct buf *out)
 {
+    static const char *const headings[] = {
+        [CONFIG_SCOPE_POOL] = "and in each pool \"NAME\" { ... }:\n",
+        [CONFIG_SCOPE_TUBE] = "and in each tube \"NAME\" { ... }, else as above:\n"};
     int rc =
         buf_append_str(out, "Parameters of the file and their defaults; see hilerad.conf(5):\n");
     enum config_scope scope = CONFIG_SCOPE_DAEMON;
     for (unsigned id = 0; rc == 0 && id < CONFIG_ID_COUNT; id++) {
         const struct config_param *param = config_param((enum config_id)id);
         if (param->scope != scope)
-            rc = buf_append_str(out, "and in each pool \"NAME\" { ... }:\n");
+            rc = buf_append_str(out, headings[param->scope]);
         scope = param->scope;
         if (rc == 0)
             rc = parameter_help(param, out);

@@ -14,11 +14,11 @@ table_parameters() {
         sed -E 's/^([a-z_]+) $/\1 {...}/' | sort
 }
 
-# $2, if given, names the parameters whose value in the file is an example, since they have no default.
+# $2, if given, names the parameters whose value in a section of the file is an example, since they have no default.
 conf_parameters() {
-    sed -nE 's/^#? *([a-z_]+) = (.*)$/\1 \2/p' "$1/conf/hilerad.conf" | tr -d '"' |
-        while read -r name value; do
-            [[ " $2 " != *" $name "* ]] || value='{...}'
+    sed -nE 's/^#?( *)([a-z_]+) = (.*)$/\1|\2|\3/p' "$1/conf/hilerad.conf" | tr -d '"' |
+        while IFS='|' read -r indent name value; do
+            [[ -z $indent || " $2 " != *" $name "* ]] || value='{...}'
             echo "$name $value"
         done | sort
 }
@@ -90,7 +90,7 @@ if [ -x "$hilerad" ]; then
     style_clean "every parameter and option is in --help" help_faults
     is "$("$hilerad" --check-config --config "$top_srcdir/conf/hilerad.conf" 2>&1)" "$top_srcdir/conf/hilerad.conf: ok" \
         "hilerad.conf is valid as shipped"
-    sed -E 's/^#( *([a-z_]+ = |pool |\}))/\1/' "$top_srcdir/conf/hilerad.conf" >"$style_temp/all.conf"
+    sed -E 's/^#( *([a-z_]+ = |pool |tube |\}))/\1/' "$top_srcdir/conf/hilerad.conf" >"$style_temp/all.conf"
     is "$(grep -c '^ *[a-z_]* = ' "$style_temp/all.conf")" "$(table_parameters "$top_srcdir" | wc -l)" \
         "every parameter of it can be taken into use"
     is "$("$hilerad" --check-config --config "$style_temp/all.conf" 2>&1)" "$style_temp/all.conf: ok" \

@@ -164,6 +164,45 @@ START_TEST(every_parameter_lands_in_its_field)
 }
 END_TEST
 
+START_TEST(what_is_kept_and_how)
+{
+    accepted("");
+    ck_assert_str_eq(config->data_dir, "auto");
+    ck_assert_int_eq(config->durability, CONFIG_COMMIT);
+    ck_assert_int_eq(config->sync_interval, 50 * CONFIG_MILLISECOND);
+    ck_assert_int_eq(config->segment_size, 2 << 20);
+    ck_assert_int_eq(config->segment_size_max, 32 << 20);
+    config_free(&config);
+    accepted("data_dir = /var/lib/other durability = interval sync_interval = 20ms\n"
+             "cache_size = 1G segment_size = 64K segment_size_max = 1M\n");
+    ck_assert_str_eq(config->data_dir, "/var/lib/other");
+    ck_assert_int_eq(config->durability, CONFIG_INTERVAL);
+    ck_assert_int_eq(config->sync_interval, 20 * CONFIG_MILLISECOND);
+    ck_assert_int_eq(config->cache_size, CONFIG_GIB);
+    ck_assert_int_eq(config->segment_size, 65536);
+    ck_assert_int_eq(config->segment_size_max, 1 << 20);
+}
+END_TEST
+
+START_TEST(tube_has_what_its_section_says_and_else_what_the_top_says)
+{
+    accepted("tube a { durability = memory }\ntube \"b\" { sync_interval = 1s }\ntube c { }\n"
+             "durability = interval\nsync_interval = 5ms\n"
+             "pool a { tubes = a }\n"); // a pool and a tube may have one name
+    ck_assert_uint_eq(config->tube_count, 3);
+    const struct config_tube *tube = config->tube;
+    ck_assert_str_eq(tube[0].name, "a");
+    ck_assert_int_eq(tube[0].line[CONFIG_TUBE_durability], 1);
+    ck_assert_int_eq(tube[0].durability, CONFIG_MEMORY);
+    ck_assert_int_eq(tube[0].sync_interval, 5 * CONFIG_MILLISECOND);
+    ck_assert_str_eq(tube[1].name, "b");
+    ck_assert_int_eq(tube[1].durability, CONFIG_INTERVAL);
+    ck_assert_int_eq(tube[1].sync_interval, 1000 * CONFIG_MILLISECOND);
+    ck_assert_int_eq(tube[2].durability, CONFIG_INTERVAL);
+    ck_assert_int_eq(tube[2].sync_interval, 5 * CONFIG_MILLISECOND);
+}
+END_TEST
+
 START_TEST(comments_may_stand_anywhere)
 {
     accepted("# one\n// two\n/* three */ grace /* four */ = 5s # five\n"
@@ -221,6 +260,15 @@ static const struct {
     {"workers = 4\n", "1: workers belongs into a pool: pool \"NAME\" { ... }\n"},
     {"pool a { tubes = t\n grace = 4\n}\n",
      "2: grace belongs to the top of the file, not into a pool\n"},
+    {"tube a { durability = often }\n",
+     "1: tube \"a\": durability = \"often\"; it must be commit, interval or memory\n"},
+    {"tube a {\n workers = 1\n}\n", "2: workers belongs into a pool: pool \"NAME\" { ... }\n"},
+    {"tube a { grace = 1s }\n", "1: grace belongs to the top of the file, not into a tube\n"},
+    {"tube a { }\ntube a { }\n",
+     "2: there is a \"a\" already; each pool, and each tube, needs a name of its own\n"},
+    {"data_dir = var\n", "1: data_dir = \"var\"; it must be an absolute path, auto or none\n"},
+    {"durability = default\n",
+     "1: durability = \"default\"; it must be commit, interval or memory\n"},
     {"io_threads = 65\n",
      "1: io_threads = \"65\"; it must be a whole number, or auto: auto, 1 to 64\n"},
     {"io_threads = many\n",
@@ -254,7 +302,7 @@ static const struct {
     {"pool \"a b\" { tubes = t }\n", "1: pool \"a b\": a pool's name has 1 to 32 letters, digits, "
                                      "dots, dashes, underscores\n"},
     {"pool a { tubes = t }\n\npool a { tubes = u }\n",
-     "3: pool \"a\" is there already; each pool needs a name of its own\n"},
+     "3: there is a \"a\" already; each pool, and each tube, needs a name of its own\n"},
     {"pool { tubes = t }\n", "1: the name is missing: pool \"NAME\" { ... }\n"},
     {"pool a tubes = t\n", "1: a { is missing: pool \"NAME\" { ... }\n"},
     {"grace 10s\n", "1: an equal sign is missing behind grace: it is written NAME = VALUE\n"},
@@ -479,6 +527,8 @@ int main(void)
     tcase_add_checked_fixture(good, file_make, file_remove);
     tcase_add_test(good, empty_file_is_all_defaults);
     tcase_add_test(good, every_parameter_lands_in_its_field);
+    tcase_add_test(good, what_is_kept_and_how);
+    tcase_add_test(good, tube_has_what_its_section_says_and_else_what_the_top_says);
     tcase_add_test(good, comments_may_stand_anywhere);
     tcase_add_test(good, lines_may_end_with_carriage_returns);
     tcase_add_test(good, texts_keep_what_is_quoted);
