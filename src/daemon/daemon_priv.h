@@ -15,6 +15,7 @@
 #include "front/front.h"
 #include "history/history.h"
 #include "house/house.h"
+#include "journal/journal.h"
 #include "net/net.h"
 #include "worker/worker.h"
 
@@ -24,10 +25,27 @@
 
 /* ---- options.c: the command line ---- */
 
-/* Parameters that options of the command line set: --listen, --threads, --log-level, -z. */
-#define OPTIONS_OVERRIDES_MAX 4
-/* beanstalkd's options that have nothing to set here: -f -F -s -n -c */
-#define OPTIONS_LEGACY_COUNT 5
+/* Options that are tasks; others are letters, or options.c's own. */
+enum { KEY_TASK_CHECK_CONFIG = 512, KEY_TASK_CHECK, KEY_TASK_SALVAGE, KEY_TASK_IMPORT };
+#define TASK_ARGUMENTS_MAX 2
+
+/* Parameters that options of the command line set: --listen, --threads, --log-level, -z, and at
+ * most five of options_keep.c. */
+#define OPTIONS_OVERRIDES_MAX 9
+/* beanstalkd's options that have nothing to set here: -n -c */
+#define OPTIONS_LEGACY_COUNT 2
+
+/* What -b, -f, -F and -s said; texts are owned. */
+struct options_keep {
+    char *directory;  /* absolute; NULL: not said */
+    const char *sync; /* -f, of argv; NULL: not said, or -F came later */
+    char *interval;   /* of -f as the configuration writes it; NULL: 0, or not said */
+    bool never;       /* -F */
+    char *segment;    /* NULL: not said */
+    uint64_t segment_asked, segment_given;
+};
+
+struct task;
 
 struct options {
     const char *config_file; /* NULL: where config_find_file says */
@@ -35,11 +53,14 @@ struct options {
     size_t listen_count;
     struct config_override override[OPTIONS_OVERRIDES_MAX];
     size_t override_count;
-    const char *user;   /* NULL: whoever started it */
-    unsigned verbosity; /* how often -V was given */
-    int ready_fd;       /* -1: none */
-    bool check_config;
-    bool memory; /* --memory */
+    const char *user;        /* NULL: whoever started it */
+    unsigned verbosity;      /* how often -V was given */
+    int ready_fd;            /* -1: none */
+    const struct task *task; /* what to do in place of serving; NULL: serve */
+    char *task_argument[TASK_ARGUMENTS_MAX];
+    size_t task_arguments; /* given so far */
+    bool memory;           /* --memory */
+    struct options_keep keep;
     bool port_alone;
     bool legacy[OPTIONS_LEGACY_COUNT];
     /* of argv, as given: */
@@ -48,8 +69,7 @@ struct options {
     size_t address_count;
 };
 
-/* Reads argv. Prints and exits for --help, --version and mistakes (status 64), and for -b, which
- * can't be done yet (status 1). ENOMEM. */
+/* Reads argv. Prints and exits for --help, --version and mistakes (status 64). ENOMEM. */
 int options_parse(struct options *options, int argc, char **argv);
 void options_fini(struct options *options);
 /* To the log: what options of beanstalkd mean here, one line each. */
@@ -59,6 +79,50 @@ void options_log(const struct options *options);
 
 /* Sets the allocator; before there are threads. */
 void memory_prepare(void);
+
+/* ---- options_keep.c ---- */
+
+/* For each option as it comes. ENOMEM. */
+int keep_directory(struct options_keep *keep, const char *given);
+int keep_sync(struct options_keep *keep, const char *given);
+void keep_never(struct options_keep *keep);
+int keep_segment(struct options_keep *keep, const char *given);
+/* At the end: what they mean in the configuration. */
+void keep_override(struct options *options);
+void keep_log(const struct options *options);
+void keep_fini(struct options_keep *keep);
+
+/* ---- task.c: what hilerad does in place of serving ---- */
+
+/* What a task has to do with. */
+struct task_order {
+    const struct config *config; /* NULL: of a task that does without */
+    const struct user *user;
+    char *const *argument;
+};
+
+/* One thing done once; its option is a row of options.c. */
+struct task {
+    int key;           /* of options.c */
+    const char *name;  /* "--check" */
+    const char *wants; /* its arguments, for messages */
+    size_t arguments;  /* TASK_ARGUMENTS_MAX at most; the first is the option's own */
+    bool configured;   /* needs the configuration, */
+    int unconfigured;  /* and ends with this status when that can't be loaded */
+    int (*run)(const struct task_order *order); /* its exit status */
+};
+
+/* The task of an option, or NULL. */
+const struct task *task_find(int key);
+/* A line of what a task has to say, to standard output; `arg` isn't used. */
+void task_line(void *arg, const char *text);
+/* Flushes what was said: `status`, or 2 when it could not be written. */
+int task_said(int status);
+
+/* check.c, salvage.c, import.c */
+int check_run(const struct task_order *order);
+int salvage_run(const struct task_order *order);
+int import_run(const struct task_order *order);
 
 /* ---- process.c: what a process inherits, put in order before anything else ---- */
 
@@ -96,12 +160,27 @@ void settings_check(const struct config *config, struct config_errors *errors);
 /* Of one pool; points into the configuration. `nofile`: for its children. */
 void settings_of_pool(const struct config_pool *pool, uint64_t nofile,
                       struct worker_pool_settings *settings);
+struct journal_settings settings_of_journal(const struct config *config, const char *directory);
 struct broker_options settings_of_broker(const struct config *config);
 struct history_settings settings_of_history(const struct config *config);
 /* As configured, or chosen from the processors this process may use: half of them, 1 to 8. */
 unsigned settings_io_threads(const struct config *config);
 /* Descriptors that may be open at once, with max_connections of them taken by connections. */
 uint64_t settings_descriptors(const struct config *config);
+
+/* ---- store_place.c: where jobs are kept ---- */
+
+#define STORE_PATH_MAX 4096
+
+/*
+ * The data directory that is configured; "": nothing is kept. ENOENT, ENAMETOOLONG: the error says
+ * what to do.
+ */
+int store_place(const struct config *config, char *path, size_t size, struct journal_error *error);
+/* Makes it if it isn't there, and then gives it to the user. Any errno: the error says what to do.
+ */
+struct user;
+int store_prepare(const char *path, const struct user *user, struct journal_error *error);
 
 /* ---- user.c: -u ---- */
 
@@ -115,6 +194,12 @@ struct user {
 
 /* Looks the user up; NULL: nobody. EPERM, ENOENT, others: it was said on standard error. */
 int user_find(struct user *user, const char *name);
+/*
+ * Files that are opened and made from here on are that user's, until user_resume. EPERM and others:
+ * the error tells more; nothing is changed.
+ */
+int user_assume(const struct user *user, struct journal_error *error);
+void user_resume(const struct user *user);
 /*
  * Gives the socket files to the user, and becomes that user with all of its groups, for good. While
  * there is one thread. Any errno: it was logged; what it is by then is undefined, so end.

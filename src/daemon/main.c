@@ -3,8 +3,8 @@
  * hilerad: from the command line to the end.
  *
  * main puts the process in order, loads the configuration, starts the daemon, waits for signals and
- * stops it. Exit status: 0 after a stop that was asked for (and for --check-config: the file is
- * good), 1 when it could not start (or the file is not good), 64 for a wrong command line.
+ * stops it; or does one task (task.c) and ends. Exit status: 0 after a stop that was asked for, 1
+ * when it could not start or had to stop, 64 for a wrong command line; of a task: its own.
  */
 #include "daemon/daemon_priv.h"
 
@@ -126,10 +126,18 @@ static int serve(const struct config *config, const struct options *options,
     return rc == 0 ? 0 : 1;
 }
 
-static int check_config(const struct config *config)
+/* A task, with the configuration if it wants that. Returns main's status. */
+static int task_do(const struct options *options, const struct user *user)
 {
-    printf("%s: ok\n", config->file != NULL ? config->file : "built-in configuration");
-    return fflush(stdout) == 0 ? 0 : 1;
+    const struct task *task = options->task;
+    struct config *config = NULL;
+    if (task->configured && configuration_load(&config, options) != 0)
+        return task->unconfigured;
+    const struct task_order order = {
+        .config = config, .user = user, .argument = options->task_argument};
+    int status = task->run(&order);
+    config_free(&config);
+    return status;
 }
 
 int main(int argc, char **argv)
@@ -144,8 +152,12 @@ int main(int argc, char **argv)
         return fail(rc, "start") != 0;
     int status = 1;
     struct user user;
-    if (user_find(&user, options.user) == 0 && configuration_load(&config, &options) == 0)
-        status = options.check_config ? check_config(config) : serve(config, &options, &user);
+    if (user_find(&user, options.user) != 0)
+        status = 1;
+    else if (options.task != NULL)
+        status = task_do(&options, &user);
+    else if (configuration_load(&config, &options) == 0)
+        status = serve(config, &options, &user);
     config_free(&config);
     options_fini(&options);
     return status;

@@ -3,13 +3,14 @@
  * hilerad's command line, with argp.
  *
  * beanstalkd's own command line is understood, letter by letter, so that a service file or a script
- * that starts beanstalkd can start hilerad. Where a letter has nothing to set here (any more) the
- * log says so at the start. -b is refused: it asks for a durability that this version doesn't have.
+ * that starts beanstalkd can start hilerad. Where a letter has nothing to set here the log says so
+ * at the start; what those for durability mean is in options_keep.c.
  *
  * Beyond that the options are few: what the daemon does stands in the configuration file, and what
  * is here of it is wanted in a hurry. Such an option is a row, a case in option_parse, and an
- * override: the value goes the way of the file's values and gets the same checks. --help lists the
- * file's parameters too, from the same table as everything else.
+ * override: the value goes the way of the file's values and gets the same checks. An option that is
+ * something to do in place of serving is a row here and one in task.c. --help lists the file's
+ * parameters too, from the same table as everything else.
  */
 #include "daemon/daemon_priv.h"
 
@@ -27,25 +28,34 @@
 
 #define PORT_DEFAULT "11300" /* beanstalkd's */
 
-enum { KEY_READY_FD = 256, KEY_CHECK, KEY_THREADS, KEY_MEMORY, KEY_USAGE };
-enum { GROUP_OWN = 1, GROUP_BEANSTALKD, GROUP_HELP };
+enum { KEY_READY_FD = 256, KEY_THREADS, KEY_MEMORY, KEY_USAGE };
+enum { GROUP_OWN = 1, GROUP_TASK, GROUP_BEANSTALKD, GROUP_HELP };
 
 static const struct argp_option rows[] = {
     {"config", 'C', "FILE", 0, "Read this configuration file", GROUP_OWN},
-    {"check-config", KEY_CHECK, NULL, 0, "Check the configuration, say what is wrong, and end",
-     GROUP_OWN},
     {"log-level", 'L', "LEVEL", 0,
      "Log error, warning, notice, info or debug messages and those before it in this list",
      GROUP_OWN},
     {"memory", KEY_MEMORY, NULL, 0,
-     "Keep nothing on the disk (this version can't otherwise, and this says that it is meant)",
-     GROUP_OWN},
+     "Keep nothing: jobs are in memory only, as with data_dir = none", GROUP_OWN},
     {"threads", KEY_THREADS, "N", 0,
      "Serve connections with so many threads (auto: half as many as processors)", GROUP_OWN},
     {"ready-fd", KEY_READY_FD, "FD", 0,
      "When connections are accepted, write the addresses to this inherited descriptor, a line "
      "each, and close it",
      GROUP_OWN},
+    {NULL, 0, NULL, 0, "In place of serving, once:", GROUP_TASK},
+    {"check-config", KEY_TASK_CHECK_CONFIG, NULL, 0,
+     "Check the configuration, say what is wrong, and end", GROUP_TASK},
+    {"check", KEY_TASK_CHECK, "DIR", 0,
+     "Read a data directory, change nothing, and say what is in it and what is damaged",
+     GROUP_TASK},
+    {"salvage", KEY_TASK_SALVAGE, "DIR", 0,
+     "Copy what is whole in a data directory to a new one, which is named behind: --salvage DIR "
+     "NEWDIR",
+     GROUP_TASK},
+    {"import-beanstalkd", KEY_TASK_IMPORT, "DIR", 0,
+     "Take over the jobs of a directory that beanstalkd -b has written, ids kept", GROUP_TASK},
     {NULL, 0, NULL, 0, "As beanstalkd:", GROUP_BEANSTALKD},
     {"listen", 'l', "ADDRESS", 0,
      "Listen here, in place of the file's addresses: unix, unix:PATH, tcp:ADDRESS:PORT, or an "
@@ -59,11 +69,11 @@ static const struct argp_option rows[] = {
     {"user", 'u', "USER", 0, "Become this user, with its groups, when all is opened",
      GROUP_BEANSTALKD},
     {"verbose", 'V', NULL, 0, "Log one level more; may be given several times", GROUP_BEANSTALKD},
-    {NULL, 'b', "DIR", 0, "Keep jobs in this directory: refused, this version can't",
+    {"data-dir", 'b', "DIR", 0, "Keep jobs in this directory, as data_dir", GROUP_BEANSTALKD},
+    {NULL, 'f', "MS", 0, "Sync so often: durability = interval; -f 0: durability = commit",
      GROUP_BEANSTALKD},
-    {NULL, 'f', "MS", 0, "Nothing, without -b", GROUP_BEANSTALKD},
-    {NULL, 'F', NULL, 0, "Nothing, without -b", GROUP_BEANSTALKD},
-    {NULL, 's', "BYTES", 0, "Nothing, without -b", GROUP_BEANSTALKD},
+    {NULL, 'F', NULL, 0, "Sync seldom: durability = interval, once a second", GROUP_BEANSTALKD},
+    {NULL, 's', "BYTES", 0, "The size of the journal's files, as segment_size", GROUP_BEANSTALKD},
     {NULL, 'n', NULL, 0, "Nothing", GROUP_BEANSTALKD},
     {NULL, 'c', NULL, 0, "Nothing", GROUP_BEANSTALKD},
     {"help", 'h', NULL, 0, "Give this help list", GROUP_HELP},
@@ -77,9 +87,6 @@ static const struct legacy {
     int key;
     const char *meaning;
 } legacies[] = {
-    {'f', "-f: says how often to sync the disk; no effect while nothing is kept there"},
-    {'F', "-F: says never to sync the disk; no effect while nothing is kept there"},
-    {'s', "-s: the size of beanstalkd's log files; no effect while nothing is kept on the disk"},
     {'n', "-n: no effect, as in beanstalkd"},
     {'c', "-c: no effect, as in beanstalkd; the configuration file is named with -C or --config"},
 };
@@ -160,6 +167,7 @@ static int options_finish(struct options *options)
     override_add(options, CONFIG_DAEMON_io_threads, "--threads", &options->threads, 1);
     override_add(options, CONFIG_DAEMON_log_level, "--log-level", &options->log_level, 1);
     override_add(options, CONFIG_DAEMON_max_job_size, "-z", &options->size, 1);
+    keep_override(options);
     return 0;
 }
 
@@ -188,6 +196,62 @@ static void number_check(struct argp_state *state, int key, const char *text, un
         argp_error(state, "-%c %s: not a number from 0 to %lu", key, text, most);
 }
 
+static error_t option_keep(int key, char *arg, struct argp_state *state)
+{
+    struct options *options = state->input;
+    switch (key) {
+    case KEY_MEMORY:
+        options->memory = true;
+        return 0;
+    case 'b':
+        if (arg[0] == '\0')
+            argp_error(state, "-b: the directory has no name");
+        return keep_directory(&options->keep, arg);
+    case 'f':
+        number_check(state, key, arg, UINT32_MAX);
+        return keep_sync(&options->keep, arg);
+    case 'F':
+        keep_never(&options->keep);
+        return 0;
+    case 's':
+        number_check(state, key, arg, UINT32_MAX);
+        return keep_segment(&options->keep, arg);
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+/* Arguments behind the options are a task's. */
+static void argument_take(struct options *options, char *arg, struct argp_state *state)
+{
+    const struct task *task = options->task;
+    if (task == NULL || options->task_arguments >= task->arguments)
+        argp_error(state, "\"%s\": there are no arguments besides the options", arg);
+    else
+        options->task_argument[options->task_arguments++] = arg;
+}
+
+static void task_take(struct options *options, const struct task *task, char *arg,
+                      struct argp_state *state)
+{
+    if (options->task != NULL)
+        argp_error(state, "%s and %s: one at a time", options->task->name, task->name);
+    options->task = task;
+    options->task_arguments = 0;
+    if (arg != NULL)
+        argument_take(options, arg, state);
+}
+
+/* Whether what was given makes sense together. */
+static void options_judge(const struct options *options, struct argp_state *state)
+{
+    const struct task *task = options->task;
+    if (task != NULL && options->task_arguments < task->arguments)
+        argp_error(state, "%s needs more: %s", task->name, task->wants);
+    if (options->memory && options->keep.directory != NULL)
+        argp_error(state, "-b and --memory: jobs can't be kept and not kept; leave one out");
+}
+
 static error_t option_beanstalkd(int key, char *arg, struct argp_state *state)
 {
     struct options *options = state->input;
@@ -207,17 +271,6 @@ static error_t option_beanstalkd(int key, char *arg, struct argp_state *state)
     case 'V':
         options->verbosity++;
         return 0;
-    case 'b':
-        argp_failure(state, EXIT_FAILURE, 0,
-                     "-b %s: this version has no journal yet: it would lose the jobs that you ask "
-                     "it to keep, and so doesn't start; leave -b out, or say --memory in its "
-                     "place, to have jobs in memory only",
-                     arg);
-        return 0;
-    case 'f':
-    case 's':
-        number_check(state, key, arg, UINT32_MAX);
-        break;
     default:
         break;
     }
@@ -227,24 +280,23 @@ static error_t option_beanstalkd(int key, char *arg, struct argp_state *state)
         options->legacy[i] = true;
         return 0;
     }
-    return ARGP_ERR_UNKNOWN;
+    return option_keep(key, arg, state);
 }
 
 static error_t option_parse(int key, char *arg, struct argp_state *state)
 {
     struct options *options = state->input;
+    const struct task *task = task_find(key);
+    if (task != NULL) {
+        task_take(options, task, arg, state);
+        return 0;
+    }
     switch (key) {
     case 'C':
         options->config_file = arg;
         return 0;
-    case KEY_CHECK:
-        options->check_config = true;
-        return 0;
     case 'L':
         options->log_level = arg;
-        return 0;
-    case KEY_MEMORY:
-        options->memory = true;
         return 0;
     case KEY_THREADS:
         options->threads = arg;
@@ -263,9 +315,10 @@ static error_t option_parse(int key, char *arg, struct argp_state *state)
         puts("hilerad " HL_VERSION);
         exit(fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILURE);
     case ARGP_KEY_ARG:
-        argp_error(state, "\"%s\": there are no arguments besides the options", arg);
+        argument_take(options, arg, state);
         return 0;
     case ARGP_KEY_SUCCESS:
+        options_judge(options, state);
         return options_finish(options);
     default:
         return option_beanstalkd(key, arg, state);
@@ -335,6 +388,7 @@ void options_fini(struct options *options)
         free(options->listen[i]);
     free(options->listen);
     free(options->address);
+    keep_fini(&options->keep);
     *options = (struct options){.ready_fd = -1};
 }
 
@@ -343,6 +397,7 @@ void options_log(const struct options *options)
     for (size_t i = 0; i < OPTIONS_LEGACY_COUNT; i++)
         if (options->legacy[i])
             log_notice("%s", legacies[i].meaning);
+    keep_log(options);
     if (options->port_alone)
         log_notice("-p %s without -l: listens on 127.0.0.1 only; where beanstalkd would listen on "
                    "every address, say -l 0.0.0.0",

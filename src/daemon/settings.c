@@ -78,8 +78,24 @@ static void handler_check(const struct config *config, const struct config_pool 
                      pool->name, why);
 }
 
+/* The names of tubes; and segments, for which two parameters have to agree. */
+static void kept_check(const struct config *config, struct config_errors *errors)
+{
+    for (size_t i = 0; i < config->tube_count; i++) {
+        const struct config_tube *tube = &config->tube[i];
+        if (job_tube_name_check(tube->name, strlen(tube->name)) != 0)
+            config_error(errors, config->file, tube->end_line, "tube \"%s\" can't be; %s",
+                         tube->name, job_tube_name_rule());
+    }
+    if (config->segment_size_max < config->segment_size)
+        config_error(errors, config->file != NULL ? config->file : "built-in configuration",
+                     config->line[CONFIG_DAEMON_segment_size_max],
+                     "segment_size_max is less than segment_size; it must be the same or more");
+}
+
 void settings_check(const struct config *config, struct config_errors *errors)
 {
+    kept_check(config, errors);
     for (size_t i = 0; i < config->pool_count; i++) {
         tubes_check(config, &config->pool[i], errors);
         handler_check(config, &config->pool[i], errors);
@@ -99,6 +115,13 @@ void settings_of_pool(const struct config_pool *pool, uint64_t nofile,
                              .output_max = (size_t)pool->output_limit,
                              .kill_after_ns = pool->kill_after,
                              .nofile = nofile}};
+}
+
+struct journal_settings settings_of_journal(const struct config *config, const char *directory)
+{
+    return (struct journal_settings){.directory = directory,
+                                     .segment_size = (uint32_t)config->segment_size,
+                                     .segment_size_max = (uint32_t)config->segment_size_max};
 }
 
 struct broker_options settings_of_broker(const struct config *config)

@@ -9,6 +9,7 @@
  */
 #include "daemon/daemon_priv.h"
 
+#include "base/assert.h"
 #include "base/log.h"
 
 #include <errno.h>
@@ -49,6 +50,30 @@ static int identity_set(const struct user *user)
         setresuid(user->uid, user->uid, user->uid) != 0)
         return errno;
     return setuid(0) == 0 && user->uid != 0 ? EPERM : 0;
+}
+
+int user_assume(const struct user *user, struct journal_error *error)
+{
+    if (!user->change)
+        return 0;
+    gid_t own = getegid();
+    int rc = setegid(user->gid) != 0 ? errno : 0;
+    if (rc == 0 && seteuid(user->uid) != 0) {
+        rc = errno;
+        MUST(setegid(own) != 0 ? errno : 0);
+    }
+    if (rc != 0)
+        snprintf(error->text, sizeof(error->text), "-u %s: can't open files as this user: %s",
+                 user->name, strerrordesc_np(rc));
+    return rc;
+}
+
+void user_resume(const struct user *user)
+{
+    if (!user->change)
+        return;
+    MUST(seteuid(getuid()) != 0 ? errno : 0);
+    MUST(setegid(getgid()) != 0 ? errno : 0);
 }
 
 int user_become(const struct user *user, struct net *net)

@@ -336,5 +336,6 @@ extern const struct journal_sys journal_sys_real;
 
 #include "journal/commit.h"
 #include "journal/compact.h"
+#include "journal/import.h"
 
 #endif

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: MIT
+/*
+ * hilerad --salvage DIR NEWDIR: every whole record of a damaged data directory, copied to a new
+ * one. The old one is only read, so nothing is lost by trying.
+ */
+#include "daemon/daemon_priv.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+int salvage_run(const struct task_order *order)
+{
+    const struct journal_settings from = {.directory = order->argument[0], .read_only = true};
+    const struct journal_settings to = {.directory = order->argument[1]};
+    struct journal_census census;
+    struct journal_error error = {""};
+    uint64_t copied;
+    /* Its lines come with the copy; here only whether there is anything to regret. */
+    enum journal_verdict verdict = journal_check(&from, &census, NULL, NULL);
+    int rc = journal_salvage(&from, &to, &copied, task_line, NULL, &error);
+    if (rc != 0) {
+        (void)task_said(2);
+        fprintf(stderr, "hilerad: --salvage: %s\n", error.text);
+        return 2;
+    }
+    printf("%s: has %" PRIu64 " records of %s; start with -b %s, or put it in its place\n",
+           to.directory, copied, from.directory, to.directory);
+    return task_said(verdict == JOURNAL_WHOLE ? 0 : 1);
+}
