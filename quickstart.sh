@@ -118,7 +118,7 @@ daemon_start() {
     cat >"$temp/hilerad.conf"
     mkfifo "$temp/ready"
     set -m
-    "$build/hilerad" --config "$temp/hilerad.conf" --listen "unix:$HILERA_SOCKET" --ready-fd 3 \
+    "$build/hilerad" --config "$temp/hilerad.conf" -b "$temp/kept" --listen "unix:$HILERA_SOCKET" --ready-fd 3 \
         3>"$temp/ready" </dev/null 2>&"$1" &
     daemon_pid=$!
     set +m

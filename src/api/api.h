@@ -36,6 +36,14 @@ struct api_connections {
     uint64_t open, accepted, accept_pauses, bytes_in, bytes_out;
 };
 
+/* Of the data directory, what the broker doesn't know. */
+struct api_store {
+    const char *directory;        /* valid as long as the api; NULL: nothing is kept */
+    uint64_t recovered_jobs;      /* that the start has found */
+    uint64_t damages, torn_bytes; /* that it has found, too */
+    int64_t recovery_ns;          /* how long that took */
+};
+
 /* What the methods speak about. All borrowed, all must outlive the api; NULL where it says so. */
 struct api_links {
     struct broker *broker;
@@ -48,6 +56,7 @@ struct api_links {
     void (*connections)(struct api_connections *out, void *arg);
     void (*commands)(void (*visit)(const char *name, uint64_t count, void *to), void *to,
                      void *arg);
+    void (*store)(struct api_store *out, void *arg);
     /* Sets whether puts are refused. 0, also if it is so already; ESHUTDOWN: the daemon is
      * stopping. From the doors' threads. NULL: the broker is told, and nobody else. */
     int (*drain)(bool draining, void *arg);

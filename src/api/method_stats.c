@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * The method `stats`: every counter there is, in groups that belong to who counts: the daemon,
- * jobs, tubes, pools, history, connections, commands, and the rates of the latest sample.
+ * jobs, tubes, pools, history, the journal, connections, commands, and the rates of the latest
+ * sample.
  *
  * The groups are copied one after the other, so sums over them may differ by what happened between.
  */
@@ -98,6 +99,79 @@ static void out_history(struct out result, struct history *history)
     out_u64(row, "dropped", stats.dropped);
 }
 
+/* The upper limit of the class of a histogram of powers of two in which the given part of all lies.
+ */
+static uint64_t log2_part(const uint64_t log2[JOURNAL_LOG2], unsigned percent)
+{
+    uint64_t all = 0, below = 0;
+    for (unsigned i = 0; i < JOURNAL_LOG2; i++)
+        all += log2[i];
+    for (unsigned i = 0; i < JOURNAL_LOG2; i++) {
+        below += log2[i];
+        if (below > 0 && below * 100 >= all * percent)
+            return UINT64_C(1) << i;
+    }
+    return 0;
+}
+
+static void out_files(struct out row, const struct broker_log_stats *stats)
+{
+    const struct journal_stat *files = &stats->journal;
+    out_u64(row, "segments", files->segments);
+    out_u64(row, "segments_ready", files->segments_ready);
+    out_u64(row, "bytes_total", files->bytes_total);
+    out_u64(row, "bytes_used", files->bytes_used);
+    out_u64(row, "bytes_live", stats->live_bytes);
+    out_u64(row, "bytes_written", files->bytes);
+    out_u64(row, "records_written", files->records);
+    out_u64(row, "segments_compacted", stats->compact.segments);
+    out_bool(row, "full", files->full);
+}
+
+static void out_commits(struct out row, const struct broker_log_stats *stats)
+{
+    const struct journal_stat *files = &stats->journal;
+    const struct commit_stat *commit = &stats->commit;
+    out_u64(row, "commits", commit->commits);
+    out_u64(row, "commits_inline", commit->led_inline);
+    out_u64(row, "changes", commit->changes);
+    out_u64(row, "changes_cancelled", commit->cancelled);
+    out_u64(row, "changes_pending", commit->pending);
+    out_u64(row, "batch_p50", log2_part(commit->batch_log2, 50));
+    out_u64(row, "batch_p99", log2_part(commit->batch_log2, 99));
+    out_u64(row, "batch_max", commit->batch_max);
+    out_u64(row, "syncs", files->syncs);
+    out_seconds(row, "sync_time", (int64_t)files->sync_ns);
+    out_u64(row, "sync_us_p50", log2_part(files->sync_log2_us, 50));
+    out_u64(row, "sync_us_p99", log2_part(files->sync_log2_us, 99));
+    out_u64(row, "sync_us_max", files->sync_max_ns / 1000);
+}
+
+static void out_journal(struct out result, const struct api_links *links)
+{
+    struct api_store store = {.directory = NULL};
+    struct broker_log_stats stats;
+    links->store(&store, links->arg);
+    broker_log_stats(links->broker, &stats);
+    struct out row = out_object(result, "journal");
+    out_bool(row, "on", stats.on);
+    if (!stats.on)
+        return;
+    out_str(row, "directory", store.directory);
+    out_bool(row, "healthy", stats.commit.failed == 0 && stats.journal.broken == 0);
+    out_files(row, &stats);
+    out_commits(row, &stats);
+    out_u64(row, "bodies_cached_bytes", stats.cached_bytes);
+    out_u64(row, "bodies_evicted", stats.evicted_jobs);
+    out_u64(row, "bodies_evicted_bytes", stats.evicted_bytes);
+    out_u64(row, "fetches", stats.fetches);
+    out_u64(row, "fetch_failures", stats.fetch_failures);
+    out_u64(row, "recovered_jobs", store.recovered_jobs);
+    out_seconds(row, "recovery_time", store.recovery_ns);
+    out_u64(row, "damages", store.damages);
+    out_u64(row, "torn_bytes", store.torn_bytes);
+}
+
 int run_stats(struct api_call *call, const cJSON *params, struct out result)
 {
     (void)params;
@@ -118,6 +192,8 @@ int run_stats(struct api_call *call, const cJSON *params, struct out result)
     for (size_t i = 0; i < links->pool_count; i++)
         out_pool(pools, links->pools[i]);
     out_history(result, links->history);
+    if (links->store != NULL)
+        out_journal(result, links);
     if (links->connections != NULL)
         out_connections(result, links);
     if (links->commands != NULL) {

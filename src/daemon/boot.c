@@ -2,13 +2,19 @@
 /*
  * The daemon as a whole: built from below, started, stopped in reverse.
  *
- * Order of the start: what keeps (history, broker), what works (pools, housekeeping), what talks
- * (api, front, net). Threads start only after everything is built and the addresses are ours, so
- * that a port in use stops the start before any job runs; connections are accepted last.
+ * Order of the start: what keeps (the data directory, history, the broker, which is filled from the
+ * directory), what works (pools, housekeeping), what talks (api, front, net). Threads start only
+ * after everything is built and the addresses are ours, so that a port in use stops the start
+ * before any job runs; connections are accepted last.
  *
  * Order of the stop: no new connections and jobs, running jobs finish, timers, the last answers go
- * out, and then everything is freed from above. To add a part: a field in struct daemon, a step in
- * daemon_build, and its counterpart in daemon_free, in the mirrored place.
+ * out as soon as they are true, the last commit, and then everything is freed from above, the
+ * journal at last.
+ *
+ * When the journal fails, nothing that is answered from then on would be kept. The daemon then
+ * stops by itself, with status 1, so that its supervisor starts it anew from what is on the disk.
+ * To add a part: a field in struct daemon, a step in daemon_build, and its counterpart in
+ * daemon_free, in the mirrored place.
  */
 #include "daemon/daemon_priv.h"
 
@@ -20,8 +26,11 @@
 #include <hilera/lock.h>
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 #define DAEMON_MAGIC 0xdae40001u
 
@@ -65,6 +74,21 @@ static void commands_tell(void (*visit)(const char *name, uint64_t count, void *
     front_each_command(daemon->front, visit, to);
 }
 
+static void store_show(struct api_store *out, void *arg)
+{
+    const struct daemon *daemon = arg;
+    store_tell(daemon->store, out);
+}
+
+/* On any thread. The main thread sees the descriptor and stops. */
+static void store_failed(int error, void *arg)
+{
+    struct daemon *daemon = arg;
+    uint64_t one = 1;
+    atomic_store(&daemon->failed, error);
+    MUST(write(daemon->failed_fd, &one, sizeof(one)) == sizeof(one) ? 0 : errno);
+}
+
 static int draining_set(bool draining, void *arg)
 {
     return daemon_set_draining(arg, draining);
@@ -85,6 +109,12 @@ static int broker_build(struct daemon *daemon)
     options.finished = job_finished;
     options.finished_arg = daemon;
     return broker_new(&daemon->broker, &options);
+}
+
+static int store_fill(struct daemon *daemon)
+{
+    const struct store_hooks hooks = {.failed = store_failed, .arg = daemon};
+    return store_recover(daemon->store, daemon->broker, &hooks);
 }
 
 static int pools_build(struct daemon *daemon)
@@ -123,6 +153,7 @@ static int api_build(struct daemon *daemon)
                                     .pool_count = daemon->pool_count,
                                     .connections = connections_tell,
                                     .commands = commands_tell,
+                                    .store = store_show,
                                     .drain = draining_set,
                                     .arg = daemon};
     return api_new(&daemon->api, &links);
@@ -171,15 +202,19 @@ static int listeners_open(struct daemon *daemon)
     return rc;
 }
 
-static int daemon_build(struct daemon *daemon)
+static int daemon_build(struct daemon *daemon, const struct user *user)
 {
     const struct history_settings keep = settings_of_history(daemon->config);
     int rc =
         failed(hl_lock_new(&daemon->drain_lock, "drain", lock_class(LOCK_CLASS_drain)), "lock");
     if (rc == 0)
+        rc = store_open(&daemon->store, daemon->config, user);
+    if (rc == 0)
         rc = failed(history_new(&daemon->history, &keep), "history");
     if (rc == 0)
         rc = failed(broker_build(daemon), "broker");
+    if (rc == 0)
+        rc = store_fill(daemon);
     if (rc == 0)
         rc = pools_build(daemon);
     if (rc == 0)
@@ -201,6 +236,8 @@ static int daemon_run(struct daemon *daemon)
     if (rc == 0)
         rc = failed(house_start(daemon->house), "housekeeping");
     if (rc == 0)
+        rc = failed(store_start(daemon->store), "compaction");
+    if (rc == 0)
         rc = failed(net_start(daemon->net), "network");
     return rc;
 }
@@ -214,8 +251,12 @@ int daemon_start(struct daemon **out, const struct config *config, const struct 
     MAGIC_INIT(daemon, DAEMON_MAGIC);
     daemon->config = config;
     daemon->nofile = nofile;
-    int rc = daemon_build(daemon);
-    /* Everything is opened that takes root's rights, and no thread runs yet. */
+    daemon->failed_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    int rc = daemon->failed_fd < 0 ? failed(errno, "eventfd") : 0;
+    if (rc == 0)
+        rc = daemon_build(daemon, user);
+    /* Everything is opened that takes root's rights. The journal's threads run, and become that
+     * user with this one. */
     if (rc == 0)
         rc = user_become(user, daemon->net);
     if (rc == 0)
@@ -225,7 +266,7 @@ int daemon_start(struct daemon **out, const struct config *config, const struct 
         return 0;
     }
     daemon_finish(daemon, 0);
-    daemon_free(&daemon);
+    (void)daemon_free(&daemon);
     return rc;
 }
 
@@ -261,14 +302,16 @@ void daemon_hurry(struct daemon *daemon)
         worker_pool_hurry(daemon->pool[i]);
 }
 
-void daemon_free(struct daemon **daemon_p)
+int daemon_free(struct daemon **daemon_p)
 {
     struct daemon *daemon;
     MAGIC_TAKE(daemon, daemon_p, DAEMON_MAGIC);
     if (daemon->house != NULL)
         house_stop(daemon->house);
+    store_quiesce(daemon->store);
     if (daemon->net != NULL)
         net_stop(daemon->net, FLUSH_NS);
+    int rc = store_stop(daemon->store);
     net_free(&daemon->net);
     front_free(&daemon->front);
     api_free(&daemon->api);
@@ -278,7 +321,11 @@ void daemon_free(struct daemon **daemon_p)
     free(daemon->pool);
     broker_free(&daemon->broker);
     history_free(&daemon->history);
+    store_close(&daemon->store);
     hl_lock_free(&daemon->drain_lock);
+    if (daemon->failed_fd >= 0)
+        close(daemon->failed_fd);
     MAGIC_WIPE(daemon);
     free(daemon);
+    return rc;
 }

@@ -19,6 +19,7 @@
 #include "net/net.h"
 #include "worker/worker.h"
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -161,12 +162,43 @@ void settings_check(const struct config *config, struct config_errors *errors);
 void settings_of_pool(const struct config_pool *pool, uint64_t nofile,
                       struct worker_pool_settings *settings);
 struct journal_settings settings_of_journal(const struct config *config, const char *directory);
+/* Of an enum config_durability. */
+enum broker_level settings_level(int64_t durability);
 struct broker_options settings_of_broker(const struct config *config);
 struct history_settings settings_of_history(const struct config *config);
 /* As configured, or chosen from the processors this process may use: half of them, 1 to 8. */
 unsigned settings_io_threads(const struct config *config);
 /* Descriptors that may be open at once, with max_connections of them taken by connections. */
 uint64_t settings_descriptors(const struct config *config);
+
+/* ---- store.c: the journal's life in the daemon ---- */
+
+struct store;
+
+/* What the store tells, from any thread, without locks. */
+struct store_hooks {
+    void (*published)(void *arg);         /* more is durable than before; NULL: nobody waits */
+    void (*failed)(int error, void *arg); /* nothing will be durable any more */
+    void *arg;
+};
+
+/*
+ * Locks and opens the configured data directory, as that user. *out is NULL if nothing is kept, and
+ * every function below takes that. Any errno: it was logged.
+ */
+int store_open(struct store **out, const struct config *config, const struct user *user);
+/* Replays it into the new broker, and has what changes recorded from then on. Any errno: logged. */
+int store_recover(struct store *store, struct broker *broker, const struct store_hooks *hooks);
+/* The thread "compact". EAGAIN. */
+int store_start(struct store *store);
+/* Ends that thread. Again: does nothing. */
+void store_quiesce(struct store *store);
+/* When nobody changes anything any more: the last commit. EIO: something isn't durable; logged. */
+int store_stop(struct store *store);
+/* After the broker is freed. */
+void store_close(struct store **store);
+/* For `stats`; what is told of no store is zero. */
+void store_tell(const struct store *store, struct api_store *out);
 
 /* ---- store_place.c: where jobs are kept ---- */
 
@@ -195,8 +227,8 @@ struct user {
 /* Looks the user up; NULL: nobody. EPERM, ENOENT, others: it was said on standard error. */
 int user_find(struct user *user, const char *name);
 /*
- * Files that are opened and made from here on are that user's, until user_resume. EPERM and others:
- * the error tells more; nothing is changed.
+ * Files that this thread, and threads that it makes, open from here on are opened and made as that
+ * user, until user_resume. EPERM: the error tells more.
  */
 int user_assume(const struct user *user, struct journal_error *error);
 void user_resume(const struct user *user);
@@ -218,6 +250,7 @@ struct daemon {
     const struct config *config; /* borrowed */
     uint64_t nofile;             /* for children */
     struct history *history;
+    struct store *store; /* NULL: nothing is kept */
     struct broker *broker;
     struct worker_pool **pool;
     size_t pool_count;
@@ -228,6 +261,8 @@ struct daemon {
     hl_lock *drain_lock; /* NULL: not built that far */
     bool draining;       /* covered by drain_lock, with the next */
     bool stopping;
+    int failed_fd; /* an eventfd: readable when the journal has failed; -1: not built that far */
+    _Atomic int failed; /* why; 0: it hasn't */
 };
 
 /* Builds and starts all of it. Any errno: what failed was logged, nothing is left running. */
@@ -236,12 +271,13 @@ int daemon_start(struct daemon **out, const struct config *config, const struct 
 /*
  * The stop, in three steps, in this order. drain: no new connections and jobs, at once. finish:
  * waits for running jobs, `grace_ns` at most, then ends them; daemon_hurry, from another thread,
- * ends that waiting. free: stops the rest, answers first, and frees everything.
+ * ends that waiting. free: stops the rest, answers first, and frees everything; EIO: not all that
+ * was changed is durable (logged).
  */
 void daemon_drain(struct daemon *daemon);
 void daemon_finish(struct daemon *daemon, int64_t grace_ns);
 void daemon_hurry(struct daemon *daemon);
-void daemon_free(struct daemon **daemon);
+int daemon_free(struct daemon **daemon);
 
 /* ---- drain.c ---- */
 
@@ -261,8 +297,9 @@ void daemon_drain_for_good(struct daemon *daemon);
 
 /*
  * Waits for signals until the daemon has finished its jobs: SIGQUIT prints the threads, SIGUSR1
- * drains; the first of the others begins the stop, a second one ends its patience. An errno: a
- * descriptor or the stopping thread could not be had; nothing was stopped then.
+ * drains; the first of the others begins the stop, a second one ends its patience. EIO: it has
+ * stopped because the journal failed. Another errno: a descriptor or the stopping thread could not
+ * be had; nothing was stopped then.
  */
 int signals_serve(struct daemon *daemon);
 

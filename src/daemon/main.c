@@ -100,8 +100,9 @@ static void started_log(const struct daemon *daemon, const struct options *optio
     const char *file = daemon->config->file;
     log_notice("hilerad %s is ready; pools: %zu, configuration: %s", hl_version(),
                daemon->pool_count, file != NULL ? file : "built in");
-    log_notice("nothing is kept over a restart: jobs and results are in memory only%s",
-               options->memory ? ", as --memory asks" : "");
+    if (daemon->store == NULL)
+        log_notice("nothing is kept over a restart: jobs and results are in memory only, as %s",
+                   options->memory ? "--memory asks" : "data_dir = none asks");
 }
 
 /* From loaded configuration to clean end. Returns main's status. */
@@ -120,10 +121,10 @@ static int serve(const struct config *config, const struct options *options,
     notify_send("READY=1");
     if (options->ready_fd >= 0)
         notify_ready_fd(options->ready_fd, daemon->net);
-    int rc = signals_serve(daemon);
-    daemon_free(&daemon);
+    int served = signals_serve(daemon);
+    int kept = daemon_free(&daemon);
     log_notice("hilerad has stopped");
-    return rc == 0 ? 0 : 1;
+    return served == 0 && kept == 0 ? 0 : 1;
 }
 
 /* A task, with the configuration if it wants that. Returns main's status. */

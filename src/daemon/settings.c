@@ -117,6 +117,13 @@ void settings_of_pool(const struct config_pool *pool, uint64_t nofile,
                              .nofile = nofile}};
 }
 
+enum broker_level settings_level(int64_t durability)
+{
+    return durability == CONFIG_INTERVAL ? BROKER_INTERVAL
+           : durability == CONFIG_MEMORY ? BROKER_MEMORY
+                                         : BROKER_COMMIT;
+}
+
 struct journal_settings settings_of_journal(const struct config *config, const char *directory)
 {
     return (struct journal_settings){.directory = directory,
@@ -132,6 +139,8 @@ struct broker_options settings_of_broker(const struct config *config)
                                    .tube_jobs_max = (uint64_t)config->max_tube_jobs,
                                    .tube_bytes_max = (uint64_t)config->max_tube_bytes,
                                    .put_waits = config->at_limit == CONFIG_WAIT,
+                                   .level = settings_level(config->durability),
+                                   .interval_ns = config->sync_interval,
                                    .held_max = (uint64_t)config->max_held};
 }
 

@@ -2,6 +2,9 @@
 /*
  * The main thread between start and stop: it waits for signals, and does nothing else.
  *
+ * A journal that has failed is like a signal, but for the status; running jobs are not waited for
+ * then, since what becomes of them can't be recorded, and they run again after the restart.
+ *
  * The signals are blocked in every thread and read from a signalfd here, so no code ever runs in a
  * signal handler. The stop waits for running jobs, on a thread of its own, because signals must
  * still be answered meanwhile: SIGQUIT shows what is being waited for, and a second SIGTERM or
@@ -16,6 +19,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/signalfd.h>
@@ -25,22 +29,22 @@ struct server {
     struct daemon *daemon;
     int signal_fd;
     int finished_fd; /* readable when the jobs have finished */
-    bool stopping, impatient;
+    bool stopping, impatient, failed;
+    int64_t grace_ns;    /* for running jobs */
     hl_thread *finisher; /* NULL: not begun, or not to be had */
 };
 
 static void finisher_run(void *arg)
 {
     struct server *server = arg;
-    daemon_finish(server->daemon, server->daemon->config->grace);
+    daemon_finish(server->daemon, server->grace_ns);
     uint64_t one = 1;
     MUST(write(server->finished_fd, &one, sizeof(one)) == sizeof(one) ? 0 : errno);
 }
 
-static void stop_begin(struct server *server, int signal)
+static void stop_begin(struct server *server)
 {
-    log_notice("SIG%s: stopping; running jobs may take %.3g s to finish, a second signal ends them",
-               sigabbrev_np(signal), (double)server->daemon->config->grace / HL_SECOND);
+    server->stopping = true;
     notify_send("STOPPING=1");
     daemon_drain(server->daemon);
     const struct hl_thread_options options = {
@@ -58,8 +62,11 @@ static void stop_begin(struct server *server, int signal)
 static void stop_asked(struct server *server, int signal)
 {
     if (!server->stopping) {
-        server->stopping = true;
-        stop_begin(server, signal);
+        server->grace_ns = server->daemon->config->grace;
+        log_notice("SIG%s: stopping; running jobs may take %.3g s to finish, a second signal ends "
+                   "them",
+                   sigabbrev_np(signal), (double)server->grace_ns / HL_SECOND);
+        stop_begin(server);
     } else if (!server->impatient) {
         server->impatient = true;
         log_notice("SIG%s again: running jobs are ended now", sigabbrev_np(signal));
@@ -67,17 +74,36 @@ static void stop_asked(struct server *server, int signal)
     }
 }
 
+static void failure_met(struct server *server)
+{
+    int error = atomic_load(&server->daemon->failed);
+    log_error(
+        "the journal has failed (%s): nothing is durable any more, so this daemon stops; what "
+        "was acknowledged is on the disk, and is there again after a restart",
+        strerrordesc_np(error));
+    notify_send("STATUS=the journal has failed: stopping");
+    server->failed = true;
+    if (server->stopping)
+        daemon_hurry(server->daemon);
+    else
+        stop_begin(server);
+}
+
 static int wait_once(struct server *server, bool *finished)
 {
-    struct pollfd fds[] = {{.fd = server->signal_fd, .events = POLLIN},
-                           {.fd = server->finished_fd, .events = POLLIN}};
+    struct pollfd fds[] = {
+        {.fd = server->signal_fd, .events = POLLIN},
+        {.fd = server->finished_fd, .events = POLLIN},
+        {.fd = server->failed ? -1 : server->daemon->failed_fd, .events = POLLIN}};
     hl_thread_wait_begin("signals", "");
-    int ready = poll(fds, 2, -1);
+    int ready = poll(fds, 3, -1);
     int rc = ready < 0 && errno != EINTR ? errno : 0;
     hl_thread_wait_end();
     if (rc != 0 || ready <= 0)
         return rc;
     *finished = fds[1].revents != 0;
+    if (fds[2].revents != 0)
+        failure_met(server);
     struct signalfd_siginfo info;
     if (fds[0].revents == 0 || read(server->signal_fd, &info, sizeof(info)) != sizeof(info))
         return 0;
@@ -122,5 +148,5 @@ int signals_serve(struct daemon *daemon)
         close(server.signal_fd);
     if (server.finished_fd >= 0)
         close(server.finished_fd);
-    return rc;
+    return rc == 0 && server.failed ? EIO : rc;
 }

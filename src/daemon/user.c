@@ -6,10 +6,13 @@
  * itself comes when addresses are bound and files are open, and before the first thread and the
  * first job. Groups are set before the user, for afterwards it isn't allowed any more; and that the
  * way back is closed is tried out, not assumed.
+ *
+ * The data directory is opened before, and must be that user's all the same. So the thread that
+ * opens it takes that user's place towards files alone (setfsuid(2), which is each thread's own and
+ * is inherited by the threads it makes), and listens as root right after.
  */
 #include "daemon/daemon_priv.h"
 
-#include "base/assert.h"
 #include "base/log.h"
 
 #include <errno.h>
@@ -17,6 +20,7 @@
 #include <pwd.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/fsuid.h>
 #include <unistd.h>
 
 int user_find(struct user *user, const char *name)
@@ -52,16 +56,20 @@ static int identity_set(const struct user *user)
     return setuid(0) == 0 && user->uid != 0 ? EPERM : 0;
 }
 
+/* Both calls tell what was before, and nothing of failure; asked with -1 they change nothing. */
+static int file_identity_set(uid_t uid, gid_t gid)
+{
+    /* The group first: it takes the rights that the other one may give up. */
+    (void)setfsgid(gid);
+    (void)setfsuid(uid);
+    return (uid_t)setfsuid((uid_t)-1) == uid && (gid_t)setfsgid((gid_t)-1) == gid ? 0 : EPERM;
+}
+
 int user_assume(const struct user *user, struct journal_error *error)
 {
     if (!user->change)
         return 0;
-    gid_t own = getegid();
-    int rc = setegid(user->gid) != 0 ? errno : 0;
-    if (rc == 0 && seteuid(user->uid) != 0) {
-        rc = errno;
-        MUST(setegid(own) != 0 ? errno : 0);
-    }
+    int rc = file_identity_set(user->uid, user->gid);
     if (rc != 0)
         snprintf(error->text, sizeof(error->text), "-u %s: can't open files as this user: %s",
                  user->name, strerrordesc_np(rc));
@@ -72,8 +80,8 @@ void user_resume(const struct user *user)
 {
     if (!user->change)
         return;
-    MUST(seteuid(getuid()) != 0 ? errno : 0);
-    MUST(setegid(getgid()) != 0 ? errno : 0);
+    (void)setfsuid(geteuid());
+    (void)setfsgid(getegid());
 }
 
 int user_become(const struct user *user, struct net *net)

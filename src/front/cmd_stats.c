@@ -5,7 +5,7 @@
  * all that some clients can read. (stats-job is in cmd_job.c.)
  *
  * Waiting counts connections that wait for a job, as there; local worker threads have a key of our
- * own. The binlog's keys are those of a beanstalkd without one. `id` names this run of the daemon.
+ * own. The binlog's keys tell of the journal. `id` names this run of the daemon.
  */
 #include "front/front_priv.h"
 
@@ -131,22 +131,48 @@ static int stats_totals(struct buf *yaml, const struct front *front,
                       stats_waiting(stats), opened);
 }
 
+/* The journal, in the words of beanstalkd's binlog. */
+struct binlog_keys {
+    uint64_t oldest, current, migrated, written, max_size;
+};
+
+#define BINLOG_MAX_SIZE 10485760 /* what a beanstalkd without a binlog says */
+
+/* Segments are numbered from 1 as the journal has used them, as beanstalkd numbers its files. */
+static struct binlog_keys binlog_read_keys(const struct front *front)
+{
+    struct broker_log_stats stats;
+    broker_log_stats(front->broker, &stats);
+    if (!stats.on)
+        return (struct binlog_keys){.max_size = BINLOG_MAX_SIZE};
+    uint64_t oldest = stats.compact.segments + 1;
+    uint64_t files = stats.journal.segments + stats.journal.segments_ready;
+    return (struct binlog_keys){
+        .oldest = oldest,
+        .current = oldest + stats.journal.segments - (stats.journal.segments > 0),
+        .migrated = stats.compact.looked_at,
+        .written = stats.commit.changes,
+        .max_size = files > 0 ? stats.journal.bytes_total / files : BINLOG_MAX_SIZE};
+}
+
 static int stats_process(struct buf *yaml, const struct front *front)
 {
     struct rusage usage = {.ru_maxrss = 0};
     struct utsname system = {.nodename = ""};
     (void)getrusage(RUSAGE_SELF, &usage);
     (void)uname(&system);
+    const struct binlog_keys binlog = binlog_read_keys(front);
     return buf_printf(
         yaml,
         "pid: %ld\nversion: \"%s\"\nrusage-utime: %ld.%06ld\nrusage-stime: %ld.%06ld"
-        "\nuptime: %" PRId64
-        "\nbinlog-oldest-index: 0\nbinlog-current-index: 0\nbinlog-records-migrated: 0"
-        "\nbinlog-records-written: 0\nbinlog-max-size: 10485760\ndraining: %s\nid: %s"
+        "\nuptime: %" PRId64 "\nbinlog-oldest-index: %" PRIu64 "\nbinlog-current-index: %" PRIu64
+        "\nbinlog-records-migrated: %" PRIu64 "\nbinlog-records-written: %" PRIu64
+        "\nbinlog-max-size: %" PRIu64 "\ndraining: %s\nid: %s"
         "\nhostname: \"%s\"\nos: \"%s\"\nplatform: \"%s\"\n",
         (long)getpid(), HL_VERSION, (long)usage.ru_utime.tv_sec, (long)usage.ru_utime.tv_usec,
         (long)usage.ru_stime.tv_sec, (long)usage.ru_stime.tv_usec,
-        (clock_now_ns() - front->started_ns) / HL_SECOND,
+        (clock_now_ns() - front->started_ns) / HL_SECOND, binlog.oldest, binlog.current,
+        binlog.migrated, binlog.written, binlog.max_size,
         broker_is_draining(front->broker) ? "true" : "false", front->id, system.nodename,
         system.version, system.machine);
 }

@@ -3,7 +3,8 @@
 # What the scenario tests share, to be sourced: a daemon of one's own, and a client made of the shell alone.
 #
 #     daemon_start <<<"configuration"    starts hilerad in a directory of its own, waits until it is ready; sets
-#                                        $daemon_pid, $daemon_port, $daemon_socket, $daemon_log, $daemon_dir
+#                                        $daemon_pid, $daemon_port, $daemon_socket, $daemon_log, $daemon_dir; its
+#                                        jobs are kept in $daemon_dir/state
 #     daemon_stop                        SIGTERM, waits for the end; sets $daemon_status
 #     daemon_await                       only waits for the end
 #     log_await PATTERN                  waits until the log has a line that matches
@@ -27,6 +28,7 @@ fi
 export LC_ALL=C # bytes, not characters
 hilerad=$top_builddir/hilerad
 scenario_dir=$(mktemp -d)
+export STATE_DIRECTORY=$scenario_dir/state # where a daemon keeps its jobs that a test starts by hand
 scenario_pids=()
 scenario_count=0
 
@@ -83,7 +85,7 @@ daemon_front=() # a command in front of the daemon's, such as env
 
 # Starts what was prepared, and waits until it is ready or gone; false: gone.
 daemon_launch() {
-    "${daemon_front[@]}" "$hilerad" --config "$daemon_dir/hilerad.conf" --listen "unix:$daemon_socket" \
+    STATE_DIRECTORY=$daemon_dir/state "${daemon_front[@]}" "$hilerad" --config "$daemon_dir/hilerad.conf" --listen "unix:$daemon_socket" \
         --listen tcp:127.0.0.1:0 --ready-fd 3 3>"$daemon_dir/ready" >"$daemon_dir/out" 2>"$daemon_log" </dev/null &
     daemon_pid=$!
     scenario_pids+=("$daemon_pid")

@@ -1,0 +1,289 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The store: the journal's life in the daemon, from the lock on its directory to the last sync.
+ *
+ * Order of the start: the directory is locked first, before anything else is built, so that a
+ * second daemon leaves at once and names the first. Then the new broker is filled from it, before
+ * pools and listeners are made: nobody ever sees a part of the jobs. Damage that is found doesn't
+ * stop the start (what is whole is served), but is logged, place by place, and stays in the
+ * statistics.
+ *
+ * In between there is one thread of ours, "compact": it gives the broker its slices of compaction,
+ * as long as there is something to do at once, looks again soon when a slice waits for a commit,
+ * and else once a second, which also is how often a full disk is looked at.
+ *
+ * Order of the stop: compaction; then whoever changes jobs, the network last; the last commit with
+ * the exact counters; the broker is freed; the journal is closed, which marks a clean end.
+ *
+ * With -u the directory and its files belong to that user, though it isn't yet that user who opens
+ * them; see user.c.
+ */
+#include "daemon/daemon_priv.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/magic.h"
+#include "thr/thr.h"
+
+#include <hilera/event.h>
+#include <hilera/thread.h>
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define STORE_MAGIC 0x5704ea11u
+
+#define COMPACT_SOON_NS (5 * HL_SECOND / 1000)
+#define COMPACT_IDLE_NS HL_SECOND
+
+/* A commit thread that has just worked looks for more this long before it sleeps: less than a sync
+ * takes, and enough for a client that answers at once. */
+#define COMMIT_SPIN_NS INT64_C(0)
+
+struct store {
+    unsigned magic;
+    char directory[STORE_PATH_MAX];
+    const struct config *config;
+    const struct user *user;
+    struct store_hooks hooks;
+    struct journal *journal;
+    struct broker *broker; /* NULL: not recovered */
+    struct broker_recovered recovered;
+    int64_t recovery_ns;
+    hl_event *quiet; /* set: compaction ends */
+    hl_thread *compactor;
+};
+
+static int refused(const struct store *store, int rc, const struct journal_error *error)
+{
+    if (rc != 0)
+        log_error("data directory: %s", error->text[0] != '\0' ? error->text : strerrordesc_np(rc));
+    if (rc == EOPNOTSUPP)
+        log_error("data directory %s: start a newer hilerad on it, or name another one with -b DIR",
+                  store->directory);
+    return rc;
+}
+
+/* ---- the start ---- */
+
+static int journal_get(struct store *store, struct journal_error *error)
+{
+    const struct journal_settings settings = settings_of_journal(store->config, store->directory);
+    int rc = store_prepare(store->directory, store->user, error);
+    if (rc == 0)
+        rc = user_assume(store->user, error);
+    if (rc != 0)
+        return rc;
+    rc = journal_open(&store->journal, &settings, error);
+    if (rc == 0)
+        rc = journal_acquire(store->journal, error);
+    user_resume(store->user);
+    return rc;
+}
+
+int store_open(struct store **out, const struct config *config, const struct user *user)
+{
+    struct journal_error error = {""};
+    struct store *store = calloc(1, sizeof(*store));
+    *out = NULL;
+    if (store == NULL) {
+        log_error("data directory: %s", strerrordesc_np(ENOMEM));
+        return ENOMEM;
+    }
+    MAGIC_INIT(store, STORE_MAGIC);
+    store->config = config;
+    store->user = user;
+    int rc = store_place(config, store->directory, sizeof(store->directory), &error);
+    if (rc == 0 && store->directory[0] == '\0') {
+        MAGIC_WIPE(store);
+        free(store);
+        return 0;
+    }
+    if (rc == 0)
+        rc = hl_event_new(&store->quiet, "compact");
+    if (rc == 0)
+        rc = journal_get(store, &error);
+    if (refused(store, rc, &error) != 0)
+        store_close(&store);
+    *out = store;
+    return rc;
+}
+
+static void published_tell(void *arg)
+{
+    const struct store *store = arg;
+    store->hooks.published(store->hooks.arg);
+}
+
+static void failure_tell(int error, void *arg)
+{
+    const struct store *store = arg;
+    store->hooks.failed(error, store->hooks.arg);
+}
+
+static void damage_log(const char *text, void *arg)
+{
+    const struct store *store = arg;
+    log_error("data directory %s: %s", store->directory, text);
+}
+
+static void recovered_log(const struct store *store)
+{
+    const struct broker_recovered *found = &store->recovered;
+    log_notice("data directory %s: %" PRIu64 " jobs (%" PRIu64 " ready, %" PRIu64
+               " delayed, %" PRIu64 " buried) from %" PRIu64 " bytes in %.3f s, after %s",
+               store->directory, found->jobs, found->ready, found->delayed, found->buried,
+               found->replayed.bytes, (double)store->recovery_ns / HL_SECOND,
+               found->replayed.frames == 0 ? "nothing: it is new"
+               : found->replayed.clean     ? "a clean stop"
+                                           : "a crash");
+    if (found->replayed.torn_bytes > 0)
+        log_notice("data directory %s: cut off %" PRIu64
+                   " bytes of a commit that was never answered",
+                   store->directory, found->replayed.torn_bytes);
+    if (found->replayed.damages + found->unreadable > 0)
+        log_error("data directory %s is damaged in %" PRIu64 " places; what is whole is served, "
+                  "and \"hilerad --check\" tells more when this daemon has stopped",
+                  store->directory, found->replayed.damages + found->unreadable);
+}
+
+static int levels_set(const struct store *store, struct broker *broker)
+{
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < store->config->tube_count; i++) {
+        const struct config_tube *tube = &store->config->tube[i];
+        rc = broker_tube_level(broker, tube->name, strlen(tube->name),
+                               settings_level(tube->durability), tube->sync_interval);
+    }
+    return rc;
+}
+
+int store_recover(struct store *store, struct broker *broker, const struct store_hooks *hooks)
+{
+    if (store == NULL)
+        return 0;
+    MAGIC_CHECK(store, STORE_MAGIC);
+    struct journal_error error = {""};
+    const struct broker_log_options options = {.journal = store->journal,
+                                               .thread = COMMIT_THREAD_LEADS,
+                                               .spin_ns = COMMIT_SPIN_NS,
+                                               .cache_size = (size_t)store->config->cache_size,
+                                               .published =
+                                                   hooks->published != NULL ? published_tell : NULL,
+                                               .failed = failure_tell,
+                                               .damaged = damage_log,
+                                               .arg = store};
+    int64_t began_ns = clock_now_ns();
+    store->hooks = *hooks;
+    int rc = levels_set(store, broker);
+    if (rc == 0)
+        rc = user_assume(store->user, &error);
+    if (rc == 0) {
+        rc = broker_recover(broker, &options, &store->recovered, &error);
+        user_resume(store->user);
+    }
+    store->recovery_ns = clock_now_ns() - began_ns;
+    if (rc != 0)
+        return refused(store, rc, &error);
+    store->broker = broker;
+    recovered_log(store);
+    return 0;
+}
+
+/* ---- compaction ---- */
+
+/* How long until it is worth to look again; 0: at once. */
+static int64_t compact_once(struct store *store, bool *told)
+{
+    int rc = broker_compact(store->broker);
+    if (rc == 0)
+        return 0;
+    if (rc == EAGAIN)
+        return COMPACT_SOON_NS;
+    bool trouble = rc != ENOENT;
+    if (trouble && !*told)
+        log_warning("data directory %s: can't be compacted now: %s", store->directory,
+                    strerrordesc_np(rc));
+    *told = trouble;
+    return COMPACT_IDLE_NS;
+}
+
+static void compact_run(void *arg)
+{
+    struct store *store = arg;
+    bool told = false;
+    int64_t wait_ns = 0;
+    while (hl_event_wait(store->quiet, wait_ns) != 0)
+        wait_ns = compact_once(store, &told);
+}
+
+int store_start(struct store *store)
+{
+    if (store == NULL)
+        return 0;
+    MAGIC_CHECK(store, STORE_MAGIC);
+    const struct hl_thread_options options = {
+        .target = compact_run, .arg = store, .name = "compact", .daemon = HL_DAEMON_NO};
+    int rc = hl_thread_new(&store->compactor, &options);
+    if (rc == 0)
+        rc = hl_thread_start(store->compactor);
+    if (rc != 0)
+        hl_thread_free(&store->compactor);
+    return rc;
+}
+
+void store_quiesce(struct store *store)
+{
+    if (store == NULL || store->compactor == NULL)
+        return;
+    MAGIC_CHECK(store, STORE_MAGIC);
+    hl_event_set(store->quiet);
+    MUST(hl_thread_join(store->compactor, HL_FOREVER));
+    hl_thread_free(&store->compactor);
+}
+
+/* ---- the stop ---- */
+
+int store_stop(struct store *store)
+{
+    if (store == NULL || store->broker == NULL)
+        return 0;
+    MAGIC_CHECK(store, STORE_MAGIC);
+    int rc = broker_stop(store->broker);
+    store->broker = NULL;
+    if (rc != 0)
+        log_error("data directory %s: the last changes are not durable: %s", store->directory,
+                  strerrordesc_np(rc));
+    return rc;
+}
+
+void store_close(struct store **store_p)
+{
+    if (*store_p == NULL)
+        return;
+    struct store *store;
+    MAGIC_TAKE(store, store_p, STORE_MAGIC);
+    if (store->journal != NULL) {
+        int rc = journal_close(&store->journal);
+        if (rc != 0)
+            log_error("data directory %s: %s", store->directory, strerrordesc_np(rc));
+    }
+    hl_event_free(&store->quiet);
+    MAGIC_WIPE(store);
+    free(store);
+}
+
+void store_tell(const struct store *store, struct api_store *out)
+{
+    *out = (struct api_store){.directory = NULL};
+    if (store == NULL)
+        return;
+    MAGIC_CHECK(store, STORE_MAGIC);
+    out->directory = store->directory;
+    out->recovered_jobs = store->recovered.jobs;
+    out->damages = store->recovered.replayed.damages + store->recovered.unreadable;
+    out->torn_bytes = store->recovered.replayed.torn_bytes;
+    out->recovery_ns = store->recovery_ns;
+}
