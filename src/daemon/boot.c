@@ -80,10 +80,20 @@ static void store_show(struct api_store *out, void *arg)
     store_tell(daemon->store, out);
 }
 
-/* On any thread. The main thread sees the descriptor and stops. */
+/* On any thread; loops with answers that wait for it look again. */
+static void store_published(void *arg)
+{
+    struct daemon *daemon = arg;
+    struct net *net = atomic_load(&daemon->gated);
+    if (net != NULL)
+        net_reached(net);
+}
+
+/* On any thread. The main thread sees the descriptor and stops; those who wait are hung up on. */
 static void store_failed(int error, void *arg)
 {
     struct daemon *daemon = arg;
+    store_published(daemon);
     uint64_t one = 1;
     atomic_store(&daemon->failed, error);
     MUST(write(daemon->failed_fd, &one, sizeof(one)) == sizeof(one) ? 0 : errno);
@@ -113,7 +123,8 @@ static int broker_build(struct daemon *daemon)
 
 static int store_fill(struct daemon *daemon)
 {
-    const struct store_hooks hooks = {.failed = store_failed, .arg = daemon};
+    const struct store_hooks hooks = {
+        .published = store_published, .failed = store_failed, .arg = daemon};
     return store_recover(daemon->store, daemon->broker, &hooks);
 }
 
@@ -166,9 +177,15 @@ static int doors_build(struct daemon *daemon)
                                          .line_max = (uint32_t)config->max_line};
     const struct net_settings net = {.loops = front.loops,
                                      .connections_max = (size_t)config->max_connections,
-                                     .output_max = (size_t)config->max_output};
+                                     .output_max = (size_t)config->max_output,
+                                     .gate = daemon->store != NULL ? &front_gate : NULL,
+                                     .gate_arg = daemon->broker};
     int rc = front_new(&daemon->front, &front, daemon->broker, daemon->api);
-    return rc != 0 ? rc : net_new(&daemon->net, &net, &front_protocol, daemon->front);
+    if (rc == 0)
+        rc = net_new(&daemon->net, &net, &front_protocol, daemon->front);
+    if (rc == 0)
+        atomic_store(&daemon->gated, daemon->net);
+    return rc;
 }
 
 static int listener_open(struct daemon *daemon, const char *text)
@@ -235,8 +252,6 @@ static int daemon_run(struct daemon *daemon)
         rc = failed(worker_pool_start(daemon->pool[i]), worker_pool_name(daemon->pool[i]));
     if (rc == 0)
         rc = failed(house_start(daemon->house), "housekeeping");
-    if (rc == 0)
-        rc = failed(store_start(daemon->store), "compaction");
     if (rc == 0)
         rc = failed(net_start(daemon->net), "network");
     return rc;
@@ -308,7 +323,6 @@ int daemon_free(struct daemon **daemon_p)
     MAGIC_TAKE(daemon, daemon_p, DAEMON_MAGIC);
     if (daemon->house != NULL)
         house_stop(daemon->house);
-    store_quiesce(daemon->store);
     if (daemon->net != NULL)
         net_stop(daemon->net, FLUSH_NS);
     int rc = store_stop(daemon->store);

@@ -189,10 +189,6 @@ struct store_hooks {
 int store_open(struct store **out, const struct config *config, const struct user *user);
 /* Replays it into the new broker, and has what changes recorded from then on. Any errno: logged. */
 int store_recover(struct store *store, struct broker *broker, const struct store_hooks *hooks);
-/* The thread "compact". EAGAIN. */
-int store_start(struct store *store);
-/* Ends that thread. Again: does nothing. */
-void store_quiesce(struct store *store);
 /* When nobody changes anything any more: the last commit. EIO: something isn't durable; logged. */
 int store_stop(struct store *store);
 /* After the broker is freed. */
@@ -261,6 +257,7 @@ struct daemon {
     hl_lock *drain_lock; /* NULL: not built that far */
     bool draining;       /* covered by drain_lock, with the next */
     bool stopping;
+    _Atomic(struct net *) gated; /* whose answers wait for the journal; NULL: none yet */
     int failed_fd; /* an eventfd: readable when the journal has failed; -1: not built that far */
     _Atomic int failed; /* why; 0: it hasn't */
 };

@@ -8,12 +8,9 @@
  * stop the start (what is whole is served), but is logged, place by place, and stays in the
  * statistics.
  *
- * In between there is one thread of ours, "compact": it gives the broker its slices of compaction,
- * as long as there is something to do at once, looks again soon when a slice waits for a commit,
- * and else once a second, which also is how often a full disk is looked at.
- *
- * Order of the stop: compaction; then whoever changes jobs, the network last; the last commit with
- * the exact counters; the broker is freed; the journal is closed, which marks a clean end.
+ * Order of the stop: whoever changes jobs, compaction (the house) too, the network last; the last
+ * commit with the exact counters; the broker is freed; the journal is closed, which marks a clean
+ * end.
  *
  * With -u the directory and its files belong to that user, though it isn't yet that user who opens
  * them; see user.c.
@@ -25,22 +22,12 @@
 #include "base/magic.h"
 #include "thr/thr.h"
 
-#include <hilera/event.h>
-#include <hilera/thread.h>
-
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define STORE_MAGIC 0x5704ea11u
-
-#define COMPACT_SOON_NS (5 * HL_SECOND / 1000)
-#define COMPACT_IDLE_NS HL_SECOND
-
-/* A commit thread that has just worked looks for more this long before it sleeps: less than a sync
- * takes, and enough for a client that answers at once. */
-#define COMMIT_SPIN_NS INT64_C(0)
 
 struct store {
     unsigned magic;
@@ -52,8 +39,6 @@ struct store {
     struct broker *broker; /* NULL: not recovered */
     struct broker_recovered recovered;
     int64_t recovery_ns;
-    hl_event *quiet; /* set: compaction ends */
-    hl_thread *compactor;
 };
 
 static int refused(const struct store *store, int rc, const struct journal_error *error)
@@ -101,8 +86,6 @@ int store_open(struct store **out, const struct config *config, const struct use
         free(store);
         return 0;
     }
-    if (rc == 0)
-        rc = hl_event_new(&store->quiet, "compact");
     if (rc == 0)
         rc = journal_get(store, &error);
     if (refused(store, rc, &error) != 0)
@@ -168,7 +151,6 @@ int store_recover(struct store *store, struct broker *broker, const struct store
     struct journal_error error = {""};
     const struct broker_log_options options = {.journal = store->journal,
                                                .thread = COMMIT_THREAD_LEADS,
-                                               .spin_ns = COMMIT_SPIN_NS,
                                                .cache_size = (size_t)store->config->cache_size,
                                                .published =
                                                    hooks->published != NULL ? published_tell : NULL,
@@ -190,58 +172,6 @@ int store_recover(struct store *store, struct broker *broker, const struct store
     store->broker = broker;
     recovered_log(store);
     return 0;
-}
-
-/* ---- compaction ---- */
-
-/* How long until it is worth to look again; 0: at once. */
-static int64_t compact_once(struct store *store, bool *told)
-{
-    int rc = broker_compact(store->broker);
-    if (rc == 0)
-        return 0;
-    if (rc == EAGAIN)
-        return COMPACT_SOON_NS;
-    bool trouble = rc != ENOENT;
-    if (trouble && !*told)
-        log_warning("data directory %s: can't be compacted now: %s", store->directory,
-                    strerrordesc_np(rc));
-    *told = trouble;
-    return COMPACT_IDLE_NS;
-}
-
-static void compact_run(void *arg)
-{
-    struct store *store = arg;
-    bool told = false;
-    int64_t wait_ns = 0;
-    while (hl_event_wait(store->quiet, wait_ns) != 0)
-        wait_ns = compact_once(store, &told);
-}
-
-int store_start(struct store *store)
-{
-    if (store == NULL)
-        return 0;
-    MAGIC_CHECK(store, STORE_MAGIC);
-    const struct hl_thread_options options = {
-        .target = compact_run, .arg = store, .name = "compact", .daemon = HL_DAEMON_NO};
-    int rc = hl_thread_new(&store->compactor, &options);
-    if (rc == 0)
-        rc = hl_thread_start(store->compactor);
-    if (rc != 0)
-        hl_thread_free(&store->compactor);
-    return rc;
-}
-
-void store_quiesce(struct store *store)
-{
-    if (store == NULL || store->compactor == NULL)
-        return;
-    MAGIC_CHECK(store, STORE_MAGIC);
-    hl_event_set(store->quiet);
-    MUST(hl_thread_join(store->compactor, HL_FOREVER));
-    hl_thread_free(&store->compactor);
 }
 
 /* ---- the stop ---- */
@@ -270,7 +200,6 @@ void store_close(struct store **store_p)
         if (rc != 0)
             log_error("data directory %s: %s", store->directory, strerrordesc_np(rc));
     }
-    hl_event_free(&store->quiet);
     MAGIC_WIPE(store);
     free(store);
 }
