@@ -400,7 +400,13 @@ static int visit_record(void *arg, uint64_t locator, const void *bytes, size_t l
 
 static void visit_damage(void *arg, const struct journal_damage *damage)
 {
-    tell_damage(arg, damage->text);
+    char text[640];
+    if (damage->file[0] == '\0')
+        snprintf(text, sizeof(text), "%s", damage->text);
+    else
+        snprintf(text, sizeof(text), "%s, byte %" PRIu64 ", %" PRIu64 " bytes: %s", damage->file,
+                 damage->offset, damage->size, damage->text);
+    tell_damage(arg, text);
 }
 
 /* [held] */
