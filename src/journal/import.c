@@ -82,7 +82,7 @@ static void job_change(struct import *import, struct import_job *job,
 static int job_add(struct import *import, const struct binlog_record *record,
                    struct import_job **out)
 {
-    struct import_job *job = calloc(1, sizeof(*job));
+    struct import_job *job = calloc(1, sizeof(*job)); /* no magic: never leaves the import */
     int rc = job == NULL ? ENOMEM : idmap_put(&import->jobs, record->id, job);
     if (rc != 0) {
         free(job);

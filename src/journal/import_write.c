@@ -54,7 +54,7 @@ static int present_note(struct target *target, const struct job_entry *entry, ui
         present->changed = true;
         return 0;
     }
-    present = calloc(1, sizeof(*present));
+    present = calloc(1, sizeof(*present)); /* no magic: never leaves this file */
     int rc = present == NULL ? ENOMEM : idmap_put(&target->present, entry->id, present);
     if (rc != 0) {
         free(present);
@@ -340,7 +340,7 @@ int import_write(struct import *import, const struct journal_settings *settings,
                  struct journal_error *error)
 {
     MAGIC_CHECK(import, IMPORT_MAGIC);
-    struct target *target = calloc(1, sizeof(*target));
+    struct target *target = calloc(1, sizeof(*target)); /* no magic: never leaves this file */
     if (target == NULL)
         return journal_error_set(error, ENOMEM, "%s", strerrordesc_np(ENOMEM));
     target->import = import;

@@ -67,7 +67,7 @@ static void add(const void *bytes, size_t len)
 static void add_number(uint64_t number, size_t size)
 {
     for (size_t i = 0; i < size; i++) {
-        char byte = (char)(number >> 8 * i);
+        char byte = i < 8 ? (char)(number >> 8 * i) : 0;
         add(&byte, 1);
     }
 }
