@@ -92,7 +92,10 @@ static char *exchange(const char *data, size_t len, size_t *got)
     struct buf answers = BUF_EMPTY;
     for (;;) {
         struct pollfd look = {.fd = fd, .events = (short)(POLLIN | (len > 0 ? POLLOUT : 0))};
-        ASSERT(poll(&look, 1, 20000) == 1);
+        int polled = poll(&look, 1, 20000);
+        if (polled < 0 && errno == EINTR)
+            continue; /* libFuzzer's own alarm */
+        ASSERT(polled == 1);
         if ((look.revents & POLLOUT) && len > 0) {
             ssize_t n = send(fd, data, len, MSG_NOSIGNAL);
             /* it may have been told to close, and have closed */
