@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The crash harness: random work on a hilerad that is killed at random moments, and after each
+ * restart the question whether all that it had acknowledged is there, and nothing else.
+ *
+ * A round has a data directory, a seed and several lives. A life: a start, which may be cut short a
+ * few times first; the judge (judge.c); random work (actors.c, commands.c); the end. Kinds of end:
+ *
+ *     kill     SIGKILL, or now and then an orderly stop
+ *     power    the power goes: what was not synced is kept, lost or torn (shim.c)
+ *     fault    the disk refuses one call (round_fault.c)
+ *
+ * The seed makes all choices; only the moment of a SIGKILL depends on the machine. A round that
+ * fails keeps its directory and says how to repeat it.
+ */
+#include "crash.h"
+
+#include <errno.h>
+#include <ftw.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <wire.h>
+
+static const struct crash_options *the_options;
+static uint64_t the_seed;
+static char the_directory[200];
+
+static void failure_say(void)
+{
+    fprintf(stderr,
+            "seed %" PRIu64 ", directory %s; to repeat: --kind %s --durability %s --lives %d "
+            "--rounds 1 --seed %" PRIu64 "\n",
+            the_seed, the_directory, the_options->kind, the_options->durability, the_options->lives,
+            the_seed);
+}
+
+void fail(const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    fputs("failed: ", stderr);
+    vfprintf(stderr, format, args);
+    fputc('\n', stderr);
+    va_end(args);
+    failure_say();
+    exit(1);
+}
+
+/* ---- directories ---- */
+
+static int remove_one(const char *path, const struct stat *about, int type, struct FTW *where)
+{
+    (void)about;
+    (void)type;
+    (void)where;
+    return remove(path);
+}
+
+void round_directory(const struct crash_options *options, uint64_t seed, const char *part)
+{
+    the_seed = seed;
+    snprintf(the_directory, sizeof(the_directory), "%.120s/%s-%" PRIu64 "%s", options->directory,
+             options->kind, seed, part);
+    (void)nftw(the_directory, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    if (mkdir(the_directory, 0700) != 0)
+        fail("%s: %s", the_directory, strerror(errno));
+}
+
+void round_directory_drop(void)
+{
+    (void)nftw(the_directory, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+/* ---- settings ---- */
+
+/* Small segments as a rule, so that they turn over and compaction has work. */
+struct victim_settings round_settings(const struct crash_options *options, struct oracle *oracle)
+{
+    static const uint64_t sizes[] = {65536, 65536, 131072, 1 << 20};
+    uint64_t size = sizes[oracle_below(oracle, 4)];
+    return (struct victim_settings){
+        .hilerad = options->hilerad,
+        .shim = strcmp(options->kind, "kill") == 0 ? NULL : options->shim,
+        .directory = the_directory,
+        .durability = options->durability,
+        .interval_ms = CRASH_INTERVAL_MS,
+        .segment_size = size,
+        .segment_size_max = size << oracle_below(oracle, 3),
+        .cache_size = oracle_one_in(oracle, 2) ? 65536 : 1 << 28,
+        .lies = options->lies,
+    };
+}
+
+/* ---- the command line ---- */
+
+static void usage(void)
+{
+    fputs("usage: crash --hilerad PROGRAM --directory DIR [--shim LIBRARY] [--kind "
+          "kill|power|fault]\n"
+          "             [--durability commit|interval|memory] [--rounds N] [--lives N] [--seed N]\n"
+          "             [--every N] [--lies] [--lies]\n",
+          stderr);
+    exit(2);
+}
+
+static uint64_t number(const char *text)
+{
+    char *end;
+    uint64_t value = strtoull(text, &end, 0);
+    if (end == text || *end != '\0')
+        usage();
+    return value;
+}
+
+static void options_read(struct crash_options *options, int argc, char **argv)
+{
+    static const struct option names[] = {{"hilerad", required_argument, NULL, 'h'},
+                                          {"shim", required_argument, NULL, 'S'},
+                                          {"directory", required_argument, NULL, 'd'},
+                                          {"kind", required_argument, NULL, 'k'},
+                                          {"durability", required_argument, NULL, 'D'},
+                                          {"rounds", required_argument, NULL, 'r'},
+                                          {"lives", required_argument, NULL, 'l'},
+                                          {"seed", required_argument, NULL, 's'},
+                                          {"every", required_argument, NULL, 'e'},
+                                          {"lies", no_argument, NULL, 'L'},
+                                          {NULL, 0, NULL, 0}};
+    int option;
+    while ((option = getopt_long(argc, argv, "", names, NULL)) != -1)
+        switch (option) {
+        case 'h':
+            options->hilerad = optarg;
+            break;
+        case 'S':
+            options->shim = optarg;
+            break;
+        case 'd':
+            options->directory = optarg;
+            break;
+        case 'k':
+            options->kind = optarg;
+            break;
+        case 'D':
+            options->durability = optarg;
+            break;
+        case 'r':
+            options->rounds = number(optarg);
+            break;
+        case 'l':
+            options->lives = (int)number(optarg);
+            break;
+        case 's':
+            options->seed = number(optarg);
+            break;
+        case 'L':
+            options->lies = true;
+            break;
+        case 'e':
+            options->every = number(optarg);
+            break;
+        default:
+            usage();
+        }
+    bool kill = strcmp(options->kind, "kill") == 0;
+    if (options->hilerad == NULL || options->directory == NULL || optind < argc ||
+        options->every == 0 || (!kill && options->shim == NULL) ||
+        (!kill && strcmp(options->kind, "power") != 0 && strcmp(options->kind, "fault") != 0))
+        usage();
+}
+
+int main(int argc, char **argv)
+{
+    struct crash_options options = {
+        .kind = "kill", .durability = "commit", .rounds = 1, .lives = 5, .seed = 1, .every = 1};
+    struct crash_tally tally = {0};
+    options_read(&options, argc, argv);
+    the_options = &options;
+    wire_on_failure(failure_say);
+    for (uint64_t round = 0; round < options.rounds; round++) {
+        if (strcmp(options.kind, "fault") == 0)
+            round_fault(&options, options.seed + round, &tally);
+        else
+            round_crash(&options, options.seed + round, &tally);
+    }
+    printf("%s at %s: %" PRIu64 " rounds, %" PRIu64 " lives, %" PRIu64 " killed, %" PRIu64
+           " stopped, %" PRIu64 " power losses, %" PRIu64 " faults; %" PRIu64 " puts, %" PRIu64
+           " answers, %" PRIu64 " refusals, %" PRIu64 " in doubt; nothing lost, nothing wrong\n",
+           options.kind, options.durability, options.rounds, tally.lives, tally.killed,
+           tally.stopped, tally.lost, tally.faults, tally.puts, tally.answers, tally.refused,
+           tally.doubtful);
+    return 0;
+}

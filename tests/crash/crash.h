@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: MIT
+/* What the parts of the crash harness share: options, figures, and the kinds of rounds. */
+#ifndef CRASH_H
+#define CRASH_H
+
+#include "oracle.h"
+#include "victim.h"
+
+#include <stdint.h>
+
+#define CRASH_INTERVAL_MS 20
+
+struct crash_options {
+    const char *hilerad, *shim, *directory, *kind, *durability;
+    uint64_t rounds, seed;
+    int lives;
+    uint64_t every; /* fault: each so manieth call */
+    bool lies;      /* power: the disk only says that it syncs; must be found */
+};
+
+struct crash_tally {
+    uint64_t lives, killed, stopped, lost, faults;
+    uint64_t puts, answers, refused, doubtful;
+};
+
+/* Makes an empty directory for what comes; `part` is the end of its name. */
+void round_directory(const struct crash_options *options, uint64_t seed, const char *part);
+void round_directory_drop(void);
+/* In that directory. */
+struct victim_settings round_settings(const struct crash_options *options, struct oracle *oracle);
+
+/*
+ * At the level interval: the longest that anything may be lost after its answer. More than the
+ * interval, for a machine that has other things to do. At the other levels 0.
+ */
+int64_t round_window_ns(const struct crash_options *options);
+
+void round_crash(const struct crash_options *options, uint64_t seed, struct crash_tally *tally);
+void round_fault(const struct crash_options *options, uint64_t seed, struct crash_tally *tally);
+
+/* Starts it, undisturbed; it must get ready. */
+void round_start(struct victim *victim);
+/* The last start, undisturbed: judges, stops it in order, and has `hilerad --check` look. */
+void round_end(struct victim *victim, struct oracle *oracle);
+
+#endif

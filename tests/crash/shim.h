@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: MIT
+/*
+ * What the driver and the preloaded shim share: a small file that both have mapped.
+ *
+ * The shim counts the calls that change the data directory: writes, syncs, files that are opened,
+ * renamed, unlinked, made longer or shorter. At the call loss_at the power goes; at the call
+ * fault_at the disk refuses. Both count from 1; 0: never.
+ */
+#ifndef SHIM_H
+#define SHIM_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#define SHIM_CONTROL_ENV "HILERA_CRASH_CONTROL" /* path of the file */
+#define SHIM_DATA_ENV "HILERA_CRASH_DATA"       /* the data directory, absolute */
+
+struct shim_control {
+    uint64_t seed;
+    _Atomic uint64_t calls;   /* so far */
+    _Atomic uint64_t loss_at; /* may be set while it runs */
+    uint64_t fault_at;
+    int fault_error;  /* EIO, ENOSPC */
+    bool fault_stays; /* every later call of that kind is refused, too */
+    bool lies;        /* the disk says that it has synced, and has not: to see that it is found */
+    _Atomic int lose_now;     /* a futex; 1: the power goes without waiting for a call */
+    _Atomic int losing;       /* the shim is at it: it must not be disturbed */
+    _Atomic int lost, failed; /* it happened */
+};
+
+#endif
