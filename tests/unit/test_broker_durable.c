@@ -468,6 +468,29 @@ END_TEST
 
 // ---- compaction ----
 
+START_TEST(a_start_on_a_disk_that_refuses_changes_nothing)
+{
+    uint64_t id = put("first");
+    (void)put("second");
+    durable_commit(&durable);
+    uint64_t calls = 0;
+    for (uint64_t n = 1; n <= calls + 1; n++) {
+        durable_kill(&durable, NULL);
+        disk_fail(n, EIO, false);
+        int rc = durable_open(&durable);
+        ck_assert(rc == 0 || rc == EIO);
+        ck_assert(rc == 0 || durable.error.text[0] != '\0');
+        calls = disk_calls() < 500 ? disk_calls() : 500;
+        disk_fail(0, 0, false);
+        if (rc != 0)
+            durable_again(&durable);
+        ck_assert_uint_eq(durable.recovered.jobs, 2);
+        ck_assert(body_is(id, "first"));
+    }
+    ck_assert_uint_gt(calls, 3);
+}
+END_TEST
+
 START_TEST(a_job_that_is_released_all_the_time_takes_bounded_space)
 {
     uint64_t id = put("x");
@@ -550,6 +573,7 @@ int main(void)
     tcase_add_checked_fixture(disk, setup, teardown);
     tcase_add_test(disk, a_full_disk_refuses_puts_and_drains);
     tcase_add_test(disk, nothing_is_durable_any_more_after_a_failed_sync);
+    tcase_add_test(disk, a_start_on_a_disk_that_refuses_changes_nothing);
     tcase_add_test(disk, a_job_that_is_released_all_the_time_takes_bounded_space);
     tcase_add_test(disk, what_lives_is_copied);
     suite_add_tcase(suite, disk);
