@@ -23,6 +23,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/pidfd.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -116,6 +117,9 @@ static void victim_become(const struct victim *victim, int ready_fd)
         _exit(126);
     if (ready_fd == 3)
         (void)fcntl(3, F_SETFD, 0);
+    /* A harness that gives up, or is ended itself, leaves no daemon behind. */
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0)
+        _exit(126);
     dprintf(2, "---- start %d ----\n", victim->starts);
     if (victim->control != NULL &&
         (setenv("LD_PRELOAD", victim->settings->shim, 1) != 0 ||
