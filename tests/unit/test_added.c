@@ -156,8 +156,9 @@ static const struct served_exchange limits[] = {
     {"put-in-tube a 0 0 9 1\r\n1\r\nput-in-tube a 0 0 9 1\r\n2\r\nput-in-tube a 0 0 9 1\r\n3\r\n",
      "INSERTED 1\r\nINSERTED 2\r\nINSERTED 3\r\n"},
     {"put-in-tube a 0 0 9 1\r\n4\r\n", "OUT_OF_MEMORY\r\n"},
-    {"put 0 0 9 1\r\n4\r\nmove 4 a\r\nmove 4 b\r\n", "INSERTED 4\r\nOUT_OF_MEMORY\r\nMOVED\r\n"},
-    {"put 0 0 9 1\r\n5\r\nput 0 0 9 1\r\n6\r\n", "INSERTED 5\r\nOUT_OF_MEMORY\r\n"},
+    /* The refused one has used up 4. */
+    {"put 0 0 9 1\r\n4\r\nmove 5 a\r\nmove 5 b\r\n", "INSERTED 5\r\nOUT_OF_MEMORY\r\nMOVED\r\n"},
+    {"put 0 0 9 1\r\n5\r\nput 0 0 9 1\r\n6\r\n", "INSERTED 6\r\nOUT_OF_MEMORY\r\n"},
     {"watch a\r\nreserve-batch 3 0\r\n",
      "WATCHING 2\r\nRESERVED_BATCH 2\r\nRESERVED 1 1\r\n1\r\nRESERVED 2 1\r\n2\r\n"},
     {"reserve\r\nreserve-job 3\r\nreserve-batch 1 0\r\nreserve-with-timeout 0\r\n",
