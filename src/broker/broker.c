@@ -47,6 +47,7 @@ int broker_new(struct broker **out, const struct broker_options *options)
     if (broker->options.body_max == 0)
         broker->options.body_max = BROKER_BODY_MAX_DEFAULT;
     idtable_init(&broker->jobs);
+    idtable_init(&broker->wheres);
     strmap_init(&broker->tubes);
     strmap_init(&broker->levels);
     list_init(&broker->tube_list);
@@ -119,6 +120,7 @@ void broker_free(struct broker **broker)
     strmap_fini(&mine->tubes);
     levels_free(mine);
     idtable_fini(&mine->jobs);
+    idtable_fini(&mine->wheres);
     hl_queue_domain_free(&mine->domain);
     MAGIC_WIPE(mine);
     free(mine);

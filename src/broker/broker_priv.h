@@ -93,6 +93,7 @@ struct broker {
     hl_queue_domain *domain;
     struct broker_options options;
     struct idtable jobs;          /* every job */
+    struct idtable wheres;        /* see where.c; empty without a journal */
     struct strmap tubes;          /* by name */
     struct list tube_list;        /* in order of creation */
     struct broker_tube *fallback; /* "default" */
@@ -177,6 +178,14 @@ struct broker_log {
     _Atomic bool fetch_stop;
 };
 
+/* where.c, all [held]: JOB_WHERE_... of each job, if the broker has a journal. */
+/* Before a job gets that id. ENOMEM. */
+int where_add(struct broker *broker, uint64_t id);
+void where_remove(struct broker *broker, uint64_t id);
+/* 0 as long as it isn't set. */
+uint64_t where_get(const struct job *job);
+void where_set(const struct job *job, uint64_t where);
+
 /* level.c, all [held] */
 /* Sets what a new tube has. */
 void level_apply(struct broker_tube *tube);
@@ -187,7 +196,7 @@ static inline bool tube_is_logged(const struct broker_tube *tube)
 }
 static inline bool job_is_logged(const struct job *job)
 {
-    return job->where != 0;
+    return where_get(job) != 0;
 }
 
 /* log.c */

@@ -138,7 +138,8 @@ static bool log_valid(const struct broker *broker)
         live_bytes += job_is_logged(job) ? log_cost(job) : 0;
         evicted_jobs += job->evicted;
         evicted_bytes += job->evicted ? job->body.len : 0;
-        bool readable = job->where != 0 && job->where < JOB_WHERE_KEPT;
+        uint64_t where = where_get(job);
+        bool readable = where != 0 && where < JOB_WHERE_KEPT;
         if (job->evicted && !readable && !job->settling)
             return false;
     }

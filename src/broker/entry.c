@@ -39,7 +39,8 @@ static uint64_t older_of(const struct job *job)
 {
     if (job->rare != NULL && job->rare->ticket != 0)
         return job->rare->ticket;
-    return (job->where & JOB_WHERE_PENDING) != 0 ? job->where & ~JOB_WHERE_PENDING : 0;
+    uint64_t where = where_get(job);
+    return (where & JOB_WHERE_PENDING) != 0 ? where & ~JOB_WHERE_PENDING : 0;
 }
 
 uint64_t log_cost(const struct job *job)
@@ -136,7 +137,7 @@ void log_put(struct job *job, enum job_state state, int64_t key_ns)
                                          .within_ns = tube->within_ns,
                                          .class = JOURNAL_PUT};
     uint64_t ticket = commit_add(log->commit, &change);
-    job->where = JOB_WHERE_PENDING | ticket;
+    where_set(job, JOB_WHERE_PENDING | ticket);
     if (job->rare != NULL)
         job->rare->ticket = ticket;
     log->live_bytes += log_cost(job);
@@ -201,7 +202,7 @@ void log_finish(struct job *job)
     const struct broker_tube *tube = job->tube;
     struct broker_log *log = tube->broker->log;
     uint64_t ticket = commit_finish(log->commit, job->id, older_of(job), tube->within_ns, NULL);
-    job->where = 0; /* a copy that is made from now on would outlive it */
+    where_set(job, 0); /* a copy that is made from now on would outlive it */
     log->live_bytes -= log_cost(job);
     log->died_bytes += log_cost(job);
     log_told(log, tube->level, ticket);

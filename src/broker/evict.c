@@ -39,7 +39,7 @@ static struct heap *idle_heap(const struct job *job)
 static void evict(struct broker *broker, struct job *job)
 {
     struct heap *heap = idle_heap(job);
-    if (heap == NULL || job->evicted || job->body.len == 0 || job->where == JOB_WHERE_KEPT ||
+    if (heap == NULL || job->evicted || job->body.len == 0 || where_get(job) == JOB_WHERE_KEPT ||
         atomic_load_explicit(&job->body.refs, memory_order_relaxed) != 1)
         return;
     uint64_t id = job->id;
@@ -59,9 +59,10 @@ static void place(struct broker *broker, const struct commit_placed *placed)
     if (job == NULL || !job_is_logged(job))
         return; /* it was finished meanwhile */
     /* A pending put is placed by its own ticket, a placed one by a copy. */
-    if ((job->where & JOB_WHERE_PENDING) != 0 && job->where != (JOB_WHERE_PENDING | placed->ticket))
+    uint64_t where = where_get(job);
+    if ((where & JOB_WHERE_PENDING) != 0 && where != (JOB_WHERE_PENDING | placed->ticket))
         return;
-    job->where = placed->locator != 0 ? placed->locator : JOB_WHERE_KEPT;
+    where_set(job, placed->locator != 0 ? placed->locator : JOB_WHERE_KEPT);
     if (cache_is_over(broker, 0))
         evict(broker, job);
 }

@@ -20,8 +20,9 @@ struct broker_place place_of(const struct job *job)
 {
     struct broker *broker = job->tube->broker;
     struct broker_place place = {.broker = broker, .id = job->id};
-    if (journal_pin(broker->log->journal, job->where) == 0)
-        place.locator = job->where;
+    uint64_t where = where_get(job);
+    if (journal_pin(broker->log->journal, where) == 0)
+        place.locator = where;
     return place;
 }
 

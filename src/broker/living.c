@@ -40,9 +40,10 @@ static int living_put(struct broker *broker, uint64_t locator, const struct job_
     struct job *job = idtable_get(&broker->jobs, entry->id);
     if (job == NULL || !job_is_logged(job))
         return 0;
-    if ((job->where & JOB_WHERE_PENDING) != 0 || (job->settling && job->where == locator))
+    uint64_t where = where_get(job);
+    if ((where & JOB_WHERE_PENDING) != 0 || (job->settling && where == locator))
         return EAGAIN;
-    if (job->where != locator)
+    if (where != locator)
         return 0;
     return job->evicted ? copy_evicted(job, entry) : log_copy(job, &job->body);
 }

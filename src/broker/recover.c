@@ -136,6 +136,7 @@ static void job_drop(struct replay *replay, struct job *job)
         replay->log->evicted_bytes -= job->body.len;
     }
     (void)idtable_remove(&broker->jobs, job->id);
+    where_remove(broker, job->id);
     job_free(&job);
     tube_unref(tube);
 }
@@ -208,13 +209,18 @@ static int replay_put(struct replay *replay, const struct job_entry *entry, uint
     if (rc == 0)
         rc = tube_room(replay->tube, state);
     if (rc == 0)
+        rc = where_add(broker, job->id);
+    if (rc == 0) {
         rc = idtable_put(&broker->jobs, job->id, job);
+        if (rc != 0)
+            where_remove(broker, job->id);
+    }
     if (rc != 0) {
         job_free(&job);
         return rc;
     }
     job->tube = replay->tube;
-    job->where = locator != 0 ? locator : JOB_WHERE_KEPT;
+    where_set(job, locator != 0 ? locator : JOB_WHERE_KEPT);
     tube_ref(job->tube);
     count_put(job, 1);
     if (job->evicted) {

@@ -17,7 +17,7 @@
 #define JOB_RARE_MAGIC 0x6a0b0a0eu
 #define NS_PER_S INT64_C(1000000000)
 
-_Static_assert(offsetof(struct job, body.bytes) == 64, "the header of a job has changed its size");
+_Static_assert(offsetof(struct job, body.bytes) == 56, "the header of a job has changed its size");
 
 struct job *job_from_body(struct job_body **body)
 {
@@ -35,7 +35,6 @@ struct job *job_from_body(struct job_body **body)
     job->state = JOB_NEW;
     job->settling = 0;
     job->evicted = 0;
-    job->where = 0;
     job->rare = NULL;
     return job;
 }
@@ -71,7 +70,6 @@ struct job *job_evict(struct job **old)
     less->state = (*old)->state;
     less->settling = (*old)->settling;
     less->evicted = 1;
-    less->where = (*old)->where;
     less->rare = (*old)->rare;
     atomic_init(&less->body.refs, 1);
     less->body.len = (*old)->body.len;

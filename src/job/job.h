@@ -7,7 +7,7 @@
  * records are immutable once shared and counted with atomic references, so they pass between
  * threads freely.
  *
- * Memory: a job and its body are one piece, 64 bytes and the body's. What few jobs need (a lease, a
+ * Memory: a job and its body are one piece, 56 bytes and the body's. What few jobs need (a lease, a
  * delay, counters, a reason, waiters) is in a side record, job_rare, made on demand.
  */
 #ifndef JOB_JOB_H
@@ -116,7 +116,6 @@ struct job {
     uint64_t state : 4;    /* enum job_state */
     uint64_t settling : 1; /* reserved, its attempt is over and being recorded */
     uint64_t evicted : 1;  /* its body is in the journal only: no bytes follow */
-    uint64_t where;        /* of its put in the journal; see JOB_WHERE_... */
     struct job_rare *rare; /* NULL: nothing of it is needed */
     struct job_body body;  /* the last: its bytes follow, unless evicted; `len` always holds */
 };
@@ -125,8 +124,9 @@ struct job {
 #define JOB_CREATED_US_MAX ((INT64_C(1) << 53) - 1)
 #define JOB_TTR_MAX_S UINT32_MAX
 
-/* job->where: 0: not in the journal. With this bit: pending, the rest is the ticket of its put.
- * Else a locator; KEPT: the journal keeps it, but not in a place that can be read. */
+/* Where the put of a job is (the broker keeps it, by id): 0: not in the journal. With this bit:
+ * pending, the rest is the ticket of its put. Else a locator; KEPT: the journal keeps it, but not
+ * in a place that can be read. */
 #define JOB_WHERE_PENDING (UINT64_C(1) << 63)
 #define JOB_WHERE_KEPT (JOB_WHERE_PENDING - 1)
 

@@ -100,7 +100,7 @@ START_TEST(illegal_move_stops)
 {
     struct job *job = make_job("x");
     job->id = 42;
-    job_move(job, JOB_BURIED);
+    job_move(job, JOB_FINISHED);
 }
 END_TEST
 
