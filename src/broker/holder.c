@@ -278,6 +278,7 @@ static void return_some(struct broker_holder *holder)
         jobs[count] = heap_any(&holder->rare->leases);
         lease_end(jobs[count++]);
     }
+    // cppcheck-suppress uninitvar ; as many as are counted have been set
     qsort(jobs, count, sizeof(jobs[0]), by_rank);
     for (size_t i = 0; i < count; i++)
         lease_give_back(jobs[i]);

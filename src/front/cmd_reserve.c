@@ -185,7 +185,7 @@ bool reserve_waits(const struct session *session)
 void reserve_restart(struct session *session)
 {
     const struct pending_reserve *reserve = session->reserve;
-    ASSERT(reserve != NULL && !reserve->waiting);
+    ASSERT(!reserve->waiting);
     int64_t left_ns = reserve->deadline_ns;
     if (left_ns != CLOCK_NEVER)
         left_ns -= clock_now_ns();

@@ -102,7 +102,7 @@ static int files_list(struct import *import)
 static int binlog_open(struct import *import, struct import_file *file, struct journal_error *error)
 {
     char name[32];
-    struct stat status;
+    struct stat status = {.st_mode = 0};
     snprintf(name, sizeof(name), "binlog.%" PRIu64, file->number);
     file->fd = openat(import->directory, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
     int rc = file->fd < 0 || fstat(file->fd, &status) != 0 ? errno : 0;
