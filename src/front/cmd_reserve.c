@@ -112,7 +112,9 @@ static void reserve_deliver(struct loop_message *message, void *memory)
     ASSERT(session->reserve == reserve && reserve->waiting);
     struct broker_lease lease;
     int rc = broker_reserve_finish(&session->holder, &lease);
-    if (rc != EINPROGRESS) /* else the lease was over before this, and it waits again */
+    if (rc == EINPROGRESS)         /* the lease was over before this: it waits again, */
+        conn_pause(session->conn); /* and is told again of a hang-up that came between */
+    else
         reserve_answer_now(session, rc, &lease);
 }
 
