@@ -178,11 +178,11 @@ struct broker_log {
     _Atomic bool fetch_stop;
 };
 
-/* where.c, all [held]: JOB_WHERE_... of each job, if the broker has a journal. */
-/* Before a job gets that id. ENOMEM. */
-int where_add(struct broker *broker, uint64_t id);
-void where_remove(struct broker *broker, uint64_t id);
-/* 0 as long as it isn't set. */
+/* where.c, all [held] */
+/* Under its id; before anything else changes. EEXIST, ENOMEM: it isn't in. */
+int job_table_add(struct broker *broker, struct job *job);
+void job_table_remove(struct broker *broker, const struct job *job);
+/* JOB_WHERE_...; 0 as long as it isn't set, or without a journal. */
 uint64_t where_get(const struct job *job);
 void where_set(const struct job *job, uint64_t where);
 

@@ -47,12 +47,7 @@ static int put_admit(struct broker *broker, struct job *job, bool delayed)
     if (rc == 0)
         rc = log_admit_put(job->tube, job);
     if (rc == 0)
-        rc = where_add(broker, job->id);
-    if (rc == 0) {
-        rc = idtable_put(&broker->jobs, job->id, job);
-        if (rc != 0)
-            where_remove(broker, job->id);
-    }
+        rc = job_table_add(broker, job);
     return rc;
 }
 

@@ -135,8 +135,7 @@ static void job_drop(struct replay *replay, struct job *job)
         replay->log->evicted_jobs--;
         replay->log->evicted_bytes -= job->body.len;
     }
-    (void)idtable_remove(&broker->jobs, job->id);
-    where_remove(broker, job->id);
+    job_table_remove(broker, job);
     job_free(&job);
     tube_unref(tube);
 }
@@ -209,12 +208,7 @@ static int replay_put(struct replay *replay, const struct job_entry *entry, uint
     if (rc == 0)
         rc = tube_room(replay->tube, state);
     if (rc == 0)
-        rc = where_add(broker, job->id);
-    if (rc == 0) {
-        rc = idtable_put(&broker->jobs, job->id, job);
-        if (rc != 0)
-            where_remove(broker, job->id);
-    }
+        rc = job_table_add(broker, job);
     if (rc != 0) {
         job_free(&job);
         return rc;

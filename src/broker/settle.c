@@ -36,9 +36,7 @@ static void leave(struct broker *broker, struct job *job)
 {
     struct broker_tube *tube = job->tube;
     tube_job_move(job, JOB_FINISHED);
-    const struct job *removed = idtable_remove(&broker->jobs, job->id);
-    ASSERT(removed == job);
-    where_remove(broker, job->id);
+    job_table_remove(broker, job);
     tube->stats.bytes -= job->body.len;
     broker->stats.bytes -= job->body.len;
     if (job->evicted) {

@@ -12,15 +12,23 @@
 /* Stands for 0, which a table can't hold: no locator and no ticket is so high. */
 #define NOT_LOGGED ((void *)UINTPTR_MAX)
 
-int where_add(struct broker *broker, uint64_t id)
+int job_table_add(struct broker *broker, struct job *job)
 {
-    return broker->log == NULL ? 0 : idtable_put(&broker->wheres, id, NOT_LOGGED);
+    int rc = broker->log == NULL ? 0 : idtable_put(&broker->wheres, job->id, NOT_LOGGED);
+    if (rc != 0)
+        return rc;
+    rc = idtable_put(&broker->jobs, job->id, job);
+    if (rc != 0 && broker->log != NULL)
+        (void)idtable_remove(&broker->wheres, job->id);
+    return rc;
 }
 
-void where_remove(struct broker *broker, uint64_t id)
+void job_table_remove(struct broker *broker, const struct job *job)
 {
+    const struct job *removed = idtable_remove(&broker->jobs, job->id);
+    ASSERT(removed == job);
     if (broker->log != NULL)
-        (void)idtable_remove(&broker->wheres, id);
+        (void)idtable_remove(&broker->wheres, job->id);
 }
 
 uint64_t where_get(const struct job *job)
