@@ -48,6 +48,43 @@ void out_record(struct out job, const struct job_record *record)
         out_bytes(job, "reason", record->reason, strlen(record->reason));
 }
 
+static void out_usage(struct out result, const struct job_usage *usage)
+{
+    if (usage->user_ns < 0)
+        return;
+    out_seconds(result, "cpu_user", usage->user_ns);
+    out_seconds(result, "cpu_system", usage->system_ns);
+    out_u64(result, "max_rss", usage->max_rss);
+}
+
+static void out_progress(struct out result, const struct job_record *record)
+{
+    if (record->progress >= 0)
+        out_i64(result, "progress", record->progress);
+    if (record->progress_text[0] != '\0')
+        out_bytes(result, "progress_text", record->progress_text, strlen(record->progress_text));
+}
+
+static void out_earlier(struct out result, const struct job_record *record)
+{
+    if (record->earlier_count == 0)
+        return;
+    struct out attempts = out_array(result, "earlier");
+    for (size_t i = 0; i < record->earlier_count; i++) {
+        const struct job_attempt *attempt = &record->earlier[i];
+        struct out row = out_array_object(attempts);
+        out_str(row, "outcome", job_outcome_word(attempt->kind));
+        if (attempt->exit_status >= 0)
+            out_i64(row, "exit_status", attempt->exit_status);
+        if (attempt->signal != 0)
+            out_i64(row, "signal", attempt->signal);
+        if (attempt->reason[0] != '\0')
+            out_bytes(row, "reason", attempt->reason, strlen(attempt->reason));
+        out_seconds(row, "started", attempt->started_wall_ns);
+        out_seconds(row, "ended", attempt->ended_wall_ns);
+    }
+}
+
 void out_result(struct out job, const struct job_record *record)
 {
     struct out result = out_object(job, "result");
@@ -65,7 +102,10 @@ void out_result(struct out job, const struct job_record *record)
         out_bool(result, "stderr_truncated", record->err_truncated);
         out_seconds(result, "started", record->started_wall_ns);
         out_seconds(result, "duration", record->duration_ns);
+        out_usage(result, &record->usage);
+        out_progress(result, record);
     }
     out_seconds(result, "ended", record->ended_wall_ns);
     out_seconds(result, "waited", record->waited_ns);
+    out_earlier(result, record);
 }

@@ -183,6 +183,15 @@ const char *job_outcome_word(enum job_outcome_kind kind);
 /* Whether a job is finished that ends so (job_outcomes.def). */
 bool job_outcome_finishes(enum job_outcome_kind kind);
 
+/* What the processes of an attempt used, as wait4(2) tells it: the child and those it waited for.
+ */
+struct job_usage {
+    int64_t user_ns, system_ns; /* of processor time; -1: there was no process */
+    uint64_t max_rss;           /* bytes, of the largest of them */
+};
+
+#define JOB_PROGRESS_MAX 128 /* bytes of its text with the NUL; longer ones are cut */
+
 struct job_outcome {
     enum job_outcome_kind kind;
     int exit_status;             /* of a process that exited; -1: none */
@@ -191,9 +200,12 @@ struct job_outcome {
     struct buf out, err;         /* captured, possibly cut */
     bool out_truncated, err_truncated;
     int64_t started_ns, ended_ns; /* clock_now_ns */
+    struct job_usage usage;
+    int progress;                         /* the last it told, in percent; -1: none */
+    char progress_text[JOB_PROGRESS_MAX]; /* told with it; "": none */
 };
 
-/* DONE, without exit status, reason or output. */
+/* DONE, without exit status, reason, output, usage or progress. */
 void job_outcome_init(struct job_outcome *outcome);
 /* Frees the captured output. */
 void job_outcome_fini(struct job_outcome *outcome);
@@ -218,6 +230,16 @@ struct job_view {
 
 /* ---- record: what is kept of a finished job ---- */
 
+/* An attempt before the last one. */
+struct job_attempt {
+    enum job_outcome_kind kind;
+    int exit_status, signal;                /* as in a record */
+    int64_t started_wall_ns, ended_wall_ns; /* since 1970 */
+    const char *reason;                     /* "": none */
+};
+
+#define JOB_EARLIER_MAX 32 /* attempts kept beside the last: the latest of them */
+
 /* Immutable, counted, one piece of memory. Strings are NUL-terminated. */
 struct job_record {
     unsigned magic;
@@ -241,8 +263,12 @@ struct job_record {
     const char *out, *err;
     size_t out_len, err_len;
     bool out_truncated, err_truncated;
-    size_t memory; /* bytes of the whole record */
-    char text[];
+    struct job_usage usage;
+    int progress; /* in percent; -1: none */
+    const char *progress_text;
+    const struct job_attempt *earlier; /* the oldest first */
+    size_t earlier_count;              /* JOB_EARLIER_MAX at most */
+    size_t memory;                     /* bytes of the whole record */
 };
 
 /*
@@ -251,6 +277,12 @@ struct job_record {
  */
 int job_record_new(struct job_record **out, const struct job_view *view,
                    const struct job_outcome *outcome);
+/*
+ * From one whose strings and attempts are anywhere, and may go afterwards; of more than
+ * JOB_EARLIER_MAX attempts the latest are kept. magic, refs and memory of `like` aren't looked at.
+ * ENOMEM.
+ */
+int job_record_copy(struct job_record **out, const struct job_record *like);
 struct job_record *job_record_ref(struct job_record *record);
 void job_record_unref(struct job_record **record);
 

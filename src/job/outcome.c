@@ -42,6 +42,9 @@ void job_outcome_init(struct job_outcome *outcome)
     buf_init(&outcome->err);
     outcome->out_truncated = outcome->err_truncated = false;
     outcome->started_ns = outcome->ended_ns = 0;
+    outcome->usage = (struct job_usage){.user_ns = -1, .system_ns = -1};
+    outcome->progress = -1;
+    outcome->progress_text[0] = '\0';
 }
 
 void job_outcome_fini(struct job_outcome *outcome)

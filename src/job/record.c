@@ -28,6 +28,48 @@ static const char *text_put(char **at, const void *bytes, size_t len)
     return start;
 }
 
+static size_t earlier_text(const struct job_attempt *earlier, size_t count)
+{
+    size_t text = 0;
+    for (size_t i = 0; i < count; i++)
+        text += strlen(earlier[i].reason) + 1;
+    return text;
+}
+
+int job_record_copy(struct job_record **out, const struct job_record *like)
+{
+    size_t count = like->earlier_count < JOB_EARLIER_MAX ? like->earlier_count : JOB_EARLIER_MAX;
+    const struct job_attempt *earlier =
+        count > 0 ? &like->earlier[like->earlier_count - count] : NULL;
+    size_t tube_len = strlen(like->tube), reason_len = strlen(like->reason);
+    size_t progress_len = strlen(like->progress_text);
+    size_t size = sizeof(*like) + count * sizeof(*earlier) + earlier_text(earlier, count) +
+                  tube_len + reason_len + progress_len + like->out_len + like->err_len + 5;
+    struct job_record *record = malloc(size);
+    if (record == NULL)
+        return ENOMEM;
+    *record = *like;
+    MAGIC_INIT(record, JOB_RECORD_MAGIC);
+    atomic_init(&record->refs, 1);
+    record->memory = size;
+    struct job_attempt *attempts = (struct job_attempt *)(void *)(record + 1);
+    char *at = (char *)(attempts + count);
+    for (size_t i = 0; i < count; i++) {
+        attempts[i] = earlier[i];
+        attempts[i].reason = text_put(&at, earlier[i].reason, strlen(earlier[i].reason));
+    }
+    record->earlier = attempts;
+    record->earlier_count = count;
+    record->tube = text_put(&at, like->tube, tube_len);
+    record->reason = text_put(&at, like->reason, reason_len);
+    record->progress_text = text_put(&at, like->progress_text, progress_len);
+    record->out = text_put(&at, like->out, like->out_len);
+    record->err = text_put(&at, like->err, like->err_len);
+    ASSERT(at == (char *)record + size);
+    *out = record;
+    return 0;
+}
+
 static void times_set(struct job_record *record, const struct job_view *view,
                       const struct job_outcome *outcome)
 {
@@ -47,42 +89,32 @@ static void times_set(struct job_record *record, const struct job_view *view,
 int job_record_new(struct job_record **out, const struct job_view *view,
                    const struct job_outcome *outcome)
 {
-    size_t tube_len = strlen(view->tube);
-    size_t reason_len = strlen(outcome->reason);
-    size_t text = tube_len + reason_len + outcome->out.len + outcome->err.len + 4;
-    struct job_record *record = malloc(sizeof(*record) + text);
-    if (record == NULL)
-        return ENOMEM;
-    memset(record, 0, sizeof(*record));
-    MAGIC_INIT(record, JOB_RECORD_MAGIC);
-    atomic_init(&record->refs, 1);
-    record->id = view->id;
-    record->kind = outcome->kind;
-    record->exit_status = outcome->exit_status;
-    record->signal = outcome->signal;
-    record->pri = view->pri;
-    record->reserves = view->reserves;
-    record->timeouts = view->timeouts;
-    record->releases = view->releases;
-    record->buries = view->buries;
-    record->kicks = view->kicks;
-    record->delay_ns = view->delay_ns;
-    record->ttr_ns = view->ttr_ns;
-    record->size = view->size;
-    times_set(record, view, outcome);
-    char *at = record->text;
-    record->tube = text_put(&at, view->tube, tube_len);
-    record->reason = text_put(&at, outcome->reason, reason_len);
-    record->out = text_put(&at, outcome->out.data, outcome->out.len);
-    record->err = text_put(&at, outcome->err.data, outcome->err.len);
-    ASSERT(at == record->text + text);
-    record->out_len = outcome->out.len;
-    record->err_len = outcome->err.len;
-    record->out_truncated = outcome->out_truncated;
-    record->err_truncated = outcome->err_truncated;
-    record->memory = sizeof(*record) + text;
-    *out = record;
-    return 0;
+    struct job_record like = {.id = view->id,
+                              .kind = outcome->kind,
+                              .exit_status = outcome->exit_status,
+                              .signal = outcome->signal,
+                              .pri = view->pri,
+                              .reserves = view->reserves,
+                              .timeouts = view->timeouts,
+                              .releases = view->releases,
+                              .buries = view->buries,
+                              .kicks = view->kicks,
+                              .delay_ns = view->delay_ns,
+                              .ttr_ns = view->ttr_ns,
+                              .size = view->size,
+                              .tube = view->tube,
+                              .reason = outcome->reason,
+                              .out = outcome->out.data,
+                              .err = outcome->err.data,
+                              .out_len = outcome->out.len,
+                              .err_len = outcome->err.len,
+                              .out_truncated = outcome->out_truncated,
+                              .err_truncated = outcome->err_truncated,
+                              .usage = outcome->usage,
+                              .progress = outcome->progress,
+                              .progress_text = outcome->progress_text};
+    times_set(&like, view, outcome);
+    return job_record_copy(out, &like);
 }
 
 struct job_record *job_record_ref(struct job_record *record)

@@ -147,7 +147,7 @@ int child_spawn(struct child *child, const struct child_spec *spec)
     }
     rc = adopt(child, spec);
     if (rc != 0)
-        (void)child_collect(child);
+        (void)child_collect(child, NULL);
     return rc;
 }
 
@@ -157,12 +157,22 @@ void child_signal(const struct child *child, int sig)
     (void)kill(-child->pid, sig);
 }
 
-int child_collect(struct child *child)
+static int64_t time_ns(const struct timeval *time)
+{
+    return (int64_t)time->tv_sec * HL_SECOND + (int64_t)time->tv_usec * 1000;
+}
+
+int child_collect(struct child *child, struct job_usage *usage)
 {
     child_signal(child, SIGKILL);
     int status = 0;
-    while (waitpid(child->pid, &status, 0) < 0)
+    struct rusage used;
+    while (wait4(child->pid, &status, 0, &used) < 0)
         ASSERT(errno == EINTR);
+    if (usage != NULL)
+        *usage = (struct job_usage){.user_ns = time_ns(&used.ru_utime),
+                                    .system_ns = time_ns(&used.ru_stime),
+                                    .max_rss = (uint64_t)used.ru_maxrss * 1024}; /* it is in KiB */
     child_close(&child->in);
     child_close(&child->out);
     child_close(&child->err);

@@ -286,7 +286,7 @@ static void exec_run(void *state, struct handler_call *call)
     while (!run_is_over(&run))
         run_step(&run);
     hl_thread_wait_end();
-    int status = child_collect(&run.child);
+    int status = child_collect(&run.child, &outcome->usage);
     if (run.stopped)
         outcome->kind = JOB_OUTCOME_RETURNED;
     else if (WIFSIGNALED(status))

@@ -43,8 +43,8 @@ int child_spawn(struct child *child, const struct child_spec *spec);
 /* To every process of its group. */
 void child_signal(const struct child *child, int sig);
 /* Kills what is left of the group, collects the process, which must have ended or been killed, and
- * closes everything. Returns its wait status. */
-int child_collect(struct child *child);
+ * closes everything. Returns its wait status; *usage, unless NULL, gets what it used. */
+int child_collect(struct child *child, struct job_usage *usage);
 void child_close(int *fd);
 
 /* ---- feed.c: what goes through the pipes of a child ---- */

@@ -123,6 +123,28 @@ START_TEST(body_in_output_out)
 }
 END_TEST
 
+// Processor time and memory of the program and of those that it waited for.
+START_TEST(what_it_used_is_told)
+{
+    const struct job_record *record =
+        run_shell("i=0; while [ $i -lt 20000 ]; do i=$((i + 1)); done", "");
+    check_done(record, "", "");
+    ck_assert_int_gt(record->usage.user_ns + record->usage.system_ns, 0);
+    ck_assert_int_lt(record->usage.user_ns, 60 * HL_SECOND);
+    ck_assert_uint_gt(record->usage.max_rss, 100 * 1024);
+    ck_assert_uint_lt(record->usage.max_rss, (uint64_t)1 << 30);
+}
+END_TEST
+
+START_TEST(what_never_ran_used_nothing)
+{
+    static const char *const argv[] = {"/nowhere/program", NULL};
+    const struct job_record *record = run(argv, "");
+    ck_assert_int_eq(record->kind, JOB_OUTCOME_FAILED);
+    ck_assert_int_eq(record->usage.user_ns, -1);
+}
+END_TEST
+
 START_TEST(empty_body_is_the_end_of_input)
 {
     check_done(run_shell("cat; echo end", ""), "end\n", "");
@@ -503,6 +525,8 @@ int main(void)
     TCase *good = tcase_create("good");
     tcase_add_checked_fixture(good, setup, teardown);
     tcase_add_test(good, body_in_output_out);
+    tcase_add_test(good, what_it_used_is_told);
+    tcase_add_test(good, what_never_ran_used_nothing);
     tcase_add_test(good, empty_body_is_the_end_of_input);
     tcase_add_test(good, program_is_found_in_path);
     tcase_add_test(good, environment_names_the_job);

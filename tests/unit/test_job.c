@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -222,6 +223,9 @@ START_TEST(record_keeps_everything)
     job_outcome_reason(&outcome, "exit status 2");
     ck_assert_int_eq(buf_append(&outcome.out, "a\0b", 3), 0);
     outcome.out_truncated = true;
+    outcome.usage = (struct job_usage){.user_ns = 5, .system_ns = 6, .max_rss = 4096};
+    outcome.progress = 40;
+    strcpy(outcome.progress_text, "nearly half");
     struct job_record *record;
     ck_assert_int_eq(job_record_new(&record, &view, &outcome), 0);
     job_outcome_fini(&outcome);
@@ -237,6 +241,12 @@ START_TEST(record_keeps_everything)
     ck_assert_mem_eq(mine->out, "a\0b", 4);
     ck_assert(mine->out_truncated && !mine->err_truncated);
     ck_assert_str_eq(mine->err, "");
+    ck_assert_int_eq(mine->usage.user_ns, 5);
+    ck_assert_int_eq(mine->usage.system_ns, 6);
+    ck_assert_uint_eq(mine->usage.max_rss, 4096);
+    ck_assert_int_eq(mine->progress, 40);
+    ck_assert_str_eq(mine->progress_text, "nearly half");
+    ck_assert_uint_eq(mine->earlier_count, 0);
     ck_assert_int_eq(mine->waited_ns, 10);
     ck_assert_int_eq(mine->duration_ns, 15);
     ck_assert_int_eq(mine->created_wall_ns, wall - 30);
@@ -245,6 +255,54 @@ START_TEST(record_keeps_everything)
     ck_assert_uint_ge(mine->memory, sizeof(*mine) + 3);
     job_record_unref(&mine);
     clock_virtual_stop();
+}
+END_TEST
+
+// A copy stands on its own, and has the latest of too many attempts.
+START_TEST(record_is_copied)
+{
+    enum { ATTEMPTS = JOB_EARLIER_MAX + 5 };
+    struct job_attempt earlier[ATTEMPTS];
+    char reason[ATTEMPTS][16];
+    for (int i = 0; i < ATTEMPTS; i++) {
+        snprintf(reason[i], sizeof(reason[i]), "reason %d", i);
+        earlier[i] = (struct job_attempt){.kind = JOB_OUTCOME_FAILED,
+                                          .exit_status = i,
+                                          .started_wall_ns = 10 * i,
+                                          .ended_wall_ns = 10 * i + 5,
+                                          .reason = reason[i]};
+    }
+    char tube[] = "tube", text[] = "text";
+    const struct job_record like = {.id = 9,
+                                    .exit_status = -1,
+                                    .tube = tube,
+                                    .reason = text,
+                                    .out = "o\0o",
+                                    .out_len = 3,
+                                    .err = NULL,
+                                    .progress_text = text,
+                                    .earlier = earlier,
+                                    .earlier_count = ATTEMPTS};
+    struct job_record *copy, *again;
+    ck_assert_int_eq(job_record_copy(&copy, &like), 0);
+    memset(tube, 'x', 4);
+    memset(text, 'x', 4);
+    memset(reason, 'x', sizeof(reason));
+    ck_assert_int_eq(job_record_copy(&again, copy), 0);
+    ck_assert_uint_eq(copy->memory, again->memory);
+    job_record_unref(&copy);
+    ck_assert_uint_eq(again->id, 9);
+    ck_assert_str_eq(again->tube, "tube");
+    ck_assert_str_eq(again->reason, "text");
+    ck_assert_str_eq(again->progress_text, "text");
+    ck_assert_mem_eq(again->out, "o\0o", 4);
+    ck_assert_uint_eq(again->err_len, 0);
+    ck_assert_uint_eq(again->earlier_count, JOB_EARLIER_MAX);
+    ck_assert_int_eq(again->earlier[0].exit_status, 5);
+    ck_assert_str_eq(again->earlier[0].reason, "reason 5");
+    ck_assert_str_eq(again->earlier[JOB_EARLIER_MAX - 1].reason, "reason 36");
+    ck_assert_int_eq(again->earlier[JOB_EARLIER_MAX - 1].ended_wall_ns, 365);
+    job_record_unref(&again);
 }
 END_TEST
 
@@ -259,6 +317,9 @@ START_TEST(record_without_attempt)
     struct job_record *record;
     ck_assert_int_eq(job_record_new(&record, &view, &outcome), 0);
     ck_assert_int_eq(record->started_wall_ns, 0);
+    ck_assert_int_eq(record->usage.user_ns, -1);
+    ck_assert_int_eq(record->progress, -1);
+    ck_assert_str_eq(record->progress_text, "");
     ck_assert_int_eq(record->waited_ns, 600);
     ck_assert_int_eq(record->duration_ns, 0);
     ck_assert_int_eq(record->finished_ns, 1000);
@@ -292,6 +353,7 @@ int main(void)
     tcase_add_test(shared, outcomes);
     tcase_add_test(shared, record_keeps_everything);
     tcase_add_test(shared, record_without_attempt);
+    tcase_add_test(shared, record_is_copied);
     suite_add_tcase(suite, shared);
     return unit_main(suite);
 }
