@@ -48,7 +48,7 @@ void out_array_str(struct out array, const char *text);
 
 /* ---- parameters ---- */
 
-enum api_type { API_ID, API_TUBE, API_SECONDS };
+enum api_type { API_ID, API_TUBE, API_SECONDS, API_STATE, API_COUNT, API_BOOL };
 
 struct api_param {
     const char *name; /* NULL ends the list */
@@ -66,6 +66,41 @@ int params_check(struct api_call *call, const struct api_param *params, const cJ
 uint64_t params_id(const cJSON *given, const char *name);
 const char *params_tube(const cJSON *given, const char *name);
 int64_t params_seconds(const cJSON *given, const char *name);
+/* An id or a count. */
+uint64_t params_u64(const cJSON *given, const char *name, uint64_t otherwise);
+/* false if it is not there. */
+bool params_bool(const cJSON *given, const char *name);
+/* BROKER_STATE bits, 0 if it is not there. */
+unsigned params_states(const cJSON *given, const char *name);
+bool params_given(const cJSON *given, const char *name);
+
+/* ---- filter.c: choosing jobs ---- */
+
+#define API_FILTER_PARAMS                                                                          \
+    {.name = "tube", .type = API_TUBE, .what = "jobs of this tube only"},                          \
+        {.name = "state",                                                                          \
+         .type = API_STATE,                                                                        \
+         .what = "jobs of this state only: ready, delayed, reserved or buried"},                   \
+        {.name = "older",                                                                          \
+         .type = API_SECONDS,                                                                      \
+         .what = "jobs that were put at least so many seconds ago"},                               \
+        {.name = "younger",                                                                        \
+         .type = API_SECONDS,                                                                      \
+         .what = "jobs that were put less than so many seconds ago"},                              \
+        {.name = "from", .type = API_ID, .what = "begin at this id: the \"next\" of a page"},      \
+        {.name = "until",                                                                          \
+         .type = API_ID,                                                                           \
+         .what = "end at this id: the \"until\" of the first page; without it, the last id"},      \
+    {                                                                                              \
+        .name = "limit", .type = API_COUNT, .what = "so many jobs at most"                         \
+    }
+
+/* After params_check. limit SIZE_MAX if it is not there. */
+void filter_read(const cJSON *params, struct broker_filter *filter, struct broker_page *page);
+/* Whether there is any condition. */
+bool filter_given(const cJSON *params);
+/* Adds "next", "until" and "examined". */
+void out_page(struct out out, const struct broker_page *page);
 
 /* ---- methods ---- */
 

@@ -36,6 +36,7 @@ static bool tube_visit(const char *name, const struct broker_stats *stats, void 
     out_totals(tube, stats);
     out_u64(tube, "using", stats->using);
     out_u64(tube, "watching", stats->watching);
+    out_seconds(tube, "pause_left", stats->pause_left_ns);
     return *tubes->rc == 0;
 }
 

@@ -24,6 +24,12 @@ const char *api_type_word(enum api_type type)
         return "tube";
     case API_SECONDS:
         return "seconds";
+    case API_STATE:
+        return "state";
+    case API_COUNT:
+        return "count";
+    case API_BOOL:
+        return "boolean";
     }
     CANT_HAPPEN("no such type of parameter");
 }
@@ -54,6 +60,16 @@ static int check_tube(struct api_call *call, const char *name, const cJSON *valu
     return bad_value(call, name, value, right);
 }
 
+/* JOB_STATE_COUNT: none of those in which a job is kept. */
+static enum job_state state_of(const char *word)
+{
+    static const enum job_state states[] = {JOB_READY, JOB_DELAYED, JOB_RESERVED, JOB_BURIED};
+    for (size_t i = 0; word != NULL && i < sizeof(states) / sizeof(states[0]); i++)
+        if (strcmp(job_state_word(states[i]), word) == 0)
+            return states[i];
+    return JOB_STATE_COUNT;
+}
+
 static int param_check(struct api_call *call, const struct api_param *param, const cJSON *given)
 {
     const cJSON *value = cJSON_GetObjectItemCaseSensitive(given, param->name);
@@ -76,6 +92,19 @@ static int param_check(struct api_call *call, const struct api_param *param, con
             value->valuedouble > SECONDS_MAX)
             return bad_value(call, param->name, value,
                              "a number of seconds from 0 to 1000000000, such as 2.5");
+        return 0;
+    case API_STATE:
+        if (state_of(cJSON_GetStringValue(value)) == JOB_STATE_COUNT)
+            return bad_value(call, param->name, value,
+                             "\"ready\", \"delayed\", \"reserved\" or \"buried\"");
+        return 0;
+    case API_COUNT:
+        if (jsonobj_get_u64(given, param->name, &id) != 0 || id == 0)
+            return bad_value(call, param->name, value, "a whole number from 1");
+        return 0;
+    case API_BOOL:
+        if (!cJSON_IsBool(value))
+            return bad_value(call, param->name, value, "true or false");
         return 0;
     }
     CANT_HAPPEN("no such type of parameter");
@@ -137,4 +166,28 @@ int64_t params_seconds(const cJSON *given, const char *name)
 {
     const cJSON *value = cJSON_GetObjectItemCaseSensitive(given, name);
     return cJSON_IsNumber(value) ? (int64_t)(value->valuedouble * (double)HL_SECOND) : HL_FOREVER;
+}
+
+uint64_t params_u64(const cJSON *given, const char *name, uint64_t otherwise)
+{
+    uint64_t number;
+    return params_given(given, name) && jsonobj_get_u64(given, name, &number) == 0 ? number
+                                                                                   : otherwise;
+}
+
+bool params_bool(const cJSON *given, const char *name)
+{
+    return cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(given, name));
+}
+
+unsigned params_states(const cJSON *given, const char *name)
+{
+    enum job_state state = state_of(params_tube(given, name));
+    return state == JOB_STATE_COUNT ? 0 : BROKER_STATE(state);
+}
+
+bool params_given(const cJSON *given, const char *name)
+{
+    const cJSON *value = cJSON_GetObjectItemCaseSensitive(given, name);
+    return value != NULL && !cJSON_IsNull(value);
 }

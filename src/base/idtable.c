@@ -8,6 +8,8 @@
  * A page goes when it is empty, but the one that became empty last stays: a queue that is put to
  * and emptied all the time works in one page without allocating.
  *
+ * The order of the pages is beside the map, for walks in order of id; nothing else needs it.
+ *
  * The size of a page is a compromise between the dense case (larger is leaner) and the one old id
  * that keeps a page for itself (smaller is leaner).
  */
@@ -32,6 +34,7 @@ void idtable_init(struct idtable *table)
 {
     *table = (struct idtable){.len = 0};
     idmap_init(&table->pages);
+    idorder_init(&table->order);
 }
 
 static void page_free(struct idtable_page *page)
@@ -48,6 +51,7 @@ void idtable_fini(struct idtable *table)
     while ((page = idmap_next(&table->pages, &cursor)) != NULL)
         page_free(page);
     idmap_fini(&table->pages);
+    idorder_fini(&table->order);
     idtable_init(table);
 }
 
@@ -68,7 +72,8 @@ static struct idtable_page *page_make(struct idtable *table, uint64_t id)
         return NULL;
     MAGIC_INIT(page, IDTABLE_PAGE_MAGIC);
     page->number = id / PAGE_IDS;
-    if (idmap_put(&table->pages, page->number, page) != 0) {
+    if (idorder_add(&table->order, page->number, &table->pages) != 0 ||
+        idmap_put(&table->pages, page->number, page) != 0) {
         page_free(page);
         return NULL;
     }
@@ -152,5 +157,23 @@ void *idtable_next(const struct idtable *table, struct idtable_cursor *cursor)
             if (value != NULL)
                 return value;
         }
+    }
+}
+
+void *idtable_from(struct idtable *table, uint64_t *id)
+{
+    uint64_t at = *id;
+    const struct idtable_page *page = page_get(table, at);
+    for (;;) {
+        for (uint64_t slot = at % PAGE_IDS; page != NULL && slot < PAGE_IDS; slot++)
+            if (page->slot[slot] != NULL) {
+                *id = page->number * PAGE_IDS + slot;
+                return page->slot[slot];
+            }
+        uint64_t number = at / PAGE_IDS + 1;
+        if (number > UINT64_MAX / PAGE_IDS || !idorder_next(&table->order, &number, &table->pages))
+            return NULL;
+        page = idmap_get(&table->pages, number);
+        at = number * PAGE_IDS;
     }
 }

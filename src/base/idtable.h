@@ -10,6 +10,7 @@
 #ifndef BASE_IDTABLE_H
 #define BASE_IDTABLE_H
 
+#include "base/idorder.h"
 #include "base/map.h"
 
 #include <stddef.h>
@@ -18,7 +19,8 @@
 struct idtable_page;
 
 struct idtable {
-    struct idmap pages; /* by id / IDTABLE_PAGE_IDS */
+    struct idmap pages;   /* by id / IDTABLE_PAGE_IDS */
+    struct idorder order; /* of their numbers */
     size_t len;
     struct idtable_page *empty; /* one that is kept although empty; NULL: none */
     /* where the last put and the last removal were, for the next one is mostly there too; NULL */
@@ -45,5 +47,12 @@ struct idtable_cursor {
     size_t slot;
 };
 void *idtable_next(const struct idtable *table, struct idtable_cursor *cursor);
+
+/*
+ * Walks in order of id: the value with the least id that is not below *id, and that id in *id.
+ * NULL: none. The table may change between two calls. O(1) where ids are dense, O(log n) from one
+ * that is alone to the next; now and then O(n), for what changed since the last time.
+ */
+void *idtable_from(struct idtable *table, uint64_t *id);
 
 #endif

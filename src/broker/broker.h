@@ -28,6 +28,7 @@
 struct broker;
 
 #include "broker/durable.h" /* the journal's side; part of this face */
+#include "broker/select.h"  /* choosing jobs; part of this face, too */
 
 struct broker_tube;
 struct broker_sink;

@@ -368,6 +368,17 @@ void settle_finish(struct broker *broker, struct job *job, const struct job_outc
 /* [held on entry, not on return] Deletes a job that is reserved by nobody. ENOSPC, EIO, ENOMEM: the
  * journal; nothing changed. */
 int settle_delete_idle(struct broker *broker, struct job *job);
+/* The same for burying a ready or delayed one. ENOMEM, ENOSPC, EIO. */
+int settle_bury_idle(struct broker *broker, struct job *job, const char *reason);
+
+/* kick.c */
+/* [held] A job of state BURIED or DELAYED. ENOMEM, ENOSPC, EIO: nothing changed. */
+int kick_job(struct job *job);
+
+/* move.c */
+/* [held] A job that nobody has reserved, to a tube of a good name. ENOBUFS, ENOMEM, ENOSPC, EIO,
+ * EAGAIN: nothing changed. */
+int move_job(struct job *job, const char *name, size_t len);
 
 /* put.c */
 /* [held] Whether one more job fits into the tube. */

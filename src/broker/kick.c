@@ -7,8 +7,7 @@
 
 #include <errno.h>
 
-/* [held] A job of state BURIED or DELAYED. ENOMEM, ENOSPC, EIO: nothing changed. */
-static int kick(struct job *job)
+int kick_job(struct job *job)
 {
     bool buried = job->state == JOB_BURIED;
     int rc = buried ? tube_room(job->tube, JOB_READY) : 0;
@@ -33,7 +32,7 @@ int broker_kick(struct broker *broker, struct broker_tube *tube, uint64_t count,
     broker_lock(broker);
     struct heap *heap = tube->buried.len > 0 ? &tube->buried : &tube->delayed;
     while (done < count && heap->len > 0 && rc == 0) {
-        rc = kick(heap_first(heap));
+        rc = kick_job(heap_first(heap));
         if (rc == 0 && ++done % BROKER_WALK_MAX == 0) {
             broker_unlock(broker);
             broker_lock(broker);
@@ -49,7 +48,7 @@ int broker_kick_job(struct broker *broker, uint64_t id)
     broker_lock(broker);
     struct job *job = idtable_get(&broker->jobs, id);
     bool can = job != NULL && (job->state == JOB_BURIED || job->state == JOB_DELAYED);
-    int rc = can ? kick(job) : ENOENT;
+    int rc = can ? kick_job(job) : ENOENT;
     broker_unlock(broker);
     return rc;
 }

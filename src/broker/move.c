@@ -10,7 +10,7 @@
 #include <errno.h>
 
 /* [held] There is room in the new tube. */
-static void move_job(struct job *job, struct broker_tube *to)
+static void move_into(struct job *job, struct broker_tube *to)
 {
     struct broker_tube *from = job->tube;
     enum job_state state = (enum job_state)job->state;
@@ -43,23 +43,26 @@ static int move_to(struct job *job, struct broker_tube *to)
     if (rc != 0)
         return rc;
     tube_ref(to); /* the job's */
-    move_job(job, to);
+    move_into(job, to);
     return 0;
+}
+
+int move_job(struct job *job, const char *name, size_t len)
+{
+    struct broker_tube *to;
+    int rc = tube_need(job->tube->broker, name, len, &to);
+    if (rc == 0) {
+        rc = move_to(job, to);
+        tube_unref(to);
+    }
+    return rc;
 }
 
 /* [held] */
 static int move(struct broker *broker, uint64_t id, const char *name, size_t len)
 {
     struct job *job = idtable_get(&broker->jobs, id);
-    if (job == NULL || job->state == JOB_RESERVED)
-        return ENOENT;
-    struct broker_tube *to;
-    int rc = tube_need(broker, name, len, &to);
-    if (rc == 0) {
-        rc = move_to(job, to);
-        tube_unref(to);
-    }
-    return rc;
+    return job == NULL || job->state == JOB_RESERVED ? ENOENT : move_job(job, name, len);
 }
 
 int broker_move(struct broker *broker, uint64_t id, const char *name, size_t len)

@@ -213,6 +213,28 @@ int settle_delete_idle(struct broker *broker, struct job *job)
     return 0;
 }
 
+int settle_bury_idle(struct broker *broker, struct job *job, const char *reason)
+{
+    char *copy = strdup(reason);
+    int rc = copy == NULL || (job->rare == NULL && (job->rare = spare_take(broker)) == NULL)
+                 ? ENOMEM
+                 : tube_room(job->tube, JOB_BURIED);
+    if (rc == 0)
+        rc = log_admit(job);
+    if (rc == 0) {
+        struct job_outcome outcome;
+        tube_job_leave(job);
+        tube_job_move(job, JOB_RESERVED);
+        job_outcome_init(&outcome);
+        outcome.kind = JOB_OUTCOME_FAILED;
+        job_outcome_reason(&outcome, "%s", reason);
+        settle_finish(broker, job, &outcome, &copy);
+    } else
+        broker_unlock(broker);
+    free(copy);
+    return rc;
+}
+
 int broker_delete(struct broker *broker, uint64_t id)
 {
     broker_lock(broker);

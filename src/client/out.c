@@ -100,6 +100,11 @@ enum exit_code out_flush(void)
     return interrupted() ? EXIT_CODE_INTERRUPTED : EXIT_CODE_OUTPUT;
 }
 
+bool out_is_broken(void)
+{
+    return out_failed || ferror(stdout);
+}
+
 bool out_is_terminal(void)
 {
     return isatty(STDOUT_FILENO);

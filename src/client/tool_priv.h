@@ -10,6 +10,7 @@
  *   field.c     the daemon's JSON for people: lists of fields, tables of objects
  *   table.c     columns that fit
  *   progress.c  a bar on a terminal
+ *   filter.c    choosing jobs by tube, state and age
  *   duration.c  "10s", "1h30m" in; "1 h 30 min" out
  *   base64.c    for output of jobs that is no text
  *   feed.c      put's pipeline of many jobs
@@ -120,6 +121,8 @@ void out_printf(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void out_text(enum style style, const char *text);
 /* Out now. EXIT_CODE_OUTPUT: can't be written; said if there was somebody to read it. */
 enum exit_code out_flush(void);
+/* Whether nobody reads it any more, or the disk is full. */
+bool out_is_broken(void);
 /* Whether standard output is a terminal. */
 bool out_is_terminal(void);
 /* Columns; 0: no limit, since it is no terminal. */
@@ -138,6 +141,41 @@ int duration_parse(const char *text, int64_t *ns);
 int duration_append(struct buf *out, int64_t ns);
 /* For parsers: the option's duration, or argp_error. */
 int64_t duration_option(const char *option, const char *text, struct argp_state *state);
+
+/* ---- filter.c ---- */
+
+struct filter {
+    const char *tube, *state;     /* NULL: any */
+    int64_t older_ns, younger_ns; /* HL_FOREVER: any */
+    uint64_t limit;               /* 0: not given */
+    uint64_t from, until;         /* the page; 0: from the first, to the last */
+};
+
+/* Rows of a command's options, for filter_parse. */
+#define FILTER_OPTIONS(limit_text)                                                                 \
+    {"tube", 't', "TUBE", 0, "Jobs of this tube only", 0},                                         \
+        {"state", 'S', "STATE", 0, "Only those that are ready, delayed, reserved or buried", 0},   \
+        {"older", 'o', "TIME", 0, "Only those put at least so long ago, such as 10m", 0},          \
+        {"younger", 'y', "TIME", 0, "Only those put less than so long ago", 0},                    \
+    {                                                                                              \
+        "limit", 'n', "NUMBER", 0, limit_text, 0                                                   \
+    }
+
+void filter_init(struct filter *filter);
+/* For parsers: ARGP_ERR_UNKNOWN: no option of a filter. */
+error_t filter_parse(struct filter *filter, int key, char *arg, struct argp_state *state);
+/* Whether there is any condition. */
+bool filter_given(const struct filter *filter);
+/* Adds the conditions and the page to a call's parameters. ENOMEM. */
+int filter_add(const struct filter *filter, cJSON *params);
+/* To the page behind that answer's. false: that was the last. */
+bool filter_next(struct filter *filter, const cJSON *answer);
+/* For parsers: a whole number from 1, a tube's name; or argp_error. */
+uint64_t number_option(const char *option, const char *arg, struct argp_state *state);
+const char *tube_option(const char *arg, struct argp_state *state);
+
+/* A pause of this many seconds is one until it is ended: about 31 years, the API's longest. */
+#define PAUSE_NO_END_S 1e9
 
 /* ---- table.c ---- */
 

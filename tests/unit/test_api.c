@@ -125,6 +125,11 @@ static const struct refusal refusals[] = {
     {"join", "{\"tube\":\"-x\"}", EINVAL, "it must be the name of a tube: "},
     {"join", "{\"tube\":\"\"}", EINVAL, "parameter \\\"tube\\\" is \\\"\\\";"},
     {"join", "{\"tube\":3}", EINVAL, "parameter \\\"tube\\\" is 3;"},
+    {"list", "{\"state\":\"done\"}", EINVAL,
+     "parameter \\\"state\\\" is \\\"done\\\"; it must be \\\"ready\\\", \\\"delayed\\\", "},
+    {"list", "{\"state\":1}", EINVAL, "parameter \\\"state\\\" is 1;"},
+    {"list", "{\"limit\":0}", EINVAL, "it must be a whole number from 1"},
+    {"list", "{\"limit\":1001}", EINVAL, "a page has 1 to 1000 jobs"},
     {"ping", "[]", EINVAL, "not an object"},
     {"ping", "1", EINVAL, "not an object"},
     {"ping", "{", EINVAL, "are not JSON: error at byte"},
@@ -159,8 +164,8 @@ END_TEST
 START_TEST(methods_lists_every_one)
 {
     char *text = ask("methods", "{}", 0);
-    static const char *const names[] = {"ping",  "methods", "show",    "wait",   "join",
-                                        "stats", "drain",   "undrain", "threads"};
+    static const char *const names[] = {"ping", "methods", "show",  "list",    "wait",
+                                        "join", "stats",   "drain", "undrain", "threads"};
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         char part[64];
         snprintf(part, sizeof(part), "{\"name\":\"%s\",\"summary\":\"", names[i]);
@@ -234,6 +239,37 @@ START_TEST(stats_have_every_group)
     has(text, "\"pools\":[]");
     has(text, "\"history\":{\"count\":1,");
     free(text);
+}
+END_TEST
+
+START_TEST(list_answers_pages)
+{
+    clock_virtual_start(1000 * HL_SECOND);
+    answers("list", "{}", 0, "{\"jobs\":[],\"next\":null,\"until\":0,\"examined\":0}");
+    (void)put("gzip", 0, "abc");
+    clock_virtual_advance(10 * HL_SECOND);
+    (void)put("mail", 0, "abc");
+    (void)put("gzip", HL_SECOND, "abc");
+    char *text = ask("list", "{\"limit\":2}", 0);
+    has(text, "{\"jobs\":[{\"id\":1,\"tube\":\"gzip\",\"state\":\"ready\",");
+    has(text, "{\"id\":2,\"tube\":\"mail\",");
+    has(text, "],\"next\":3,\"until\":3,\"examined\":2}");
+    free(text);
+    (void)put("mail", 0, "late");
+    text = ask("list", "{\"from\":3,\"until\":3,\"limit\":1000}", 0);
+    has(text, "{\"jobs\":[{\"id\":3,");
+    has(text, "\"state\":\"delayed\"");
+    has(text, "}],\"next\":null,\"until\":3,\"examined\":1}");
+    free(text);
+    answers("list", "{\"tube\":\"gzip\",\"state\":\"ready\"}", 0, "[{\"id\":1,");
+    answers("list", "{\"older\":10}", 0, "[{\"id\":1,");
+    answers("list", "{\"older\":10}", 0, "}],\"next\":null,\"until\":4,\"examined\":4}");
+    answers("list", "{\"younger\":10,\"limit\":1}", 0, "[{\"id\":2,");
+    answers("list", "{\"state\":\"buried\"}", 0,
+            "{\"jobs\":[],\"next\":null,\"until\":4,\"examined\":0}");
+    answers("list", "{\"tube\":\"none\"}", 0, "{\"jobs\":[],\"next\":null,");
+    answers("list", "{\"from\":9}", 0, "{\"jobs\":[],\"next\":null,");
+    clock_virtual_stop();
 }
 END_TEST
 
@@ -374,6 +410,7 @@ int main(void)
     tcase_add_test(methods, show_tells_of_a_job_on_its_way);
     tcase_add_test(methods, show_tells_of_a_finished_job);
     tcase_add_test(methods, stats_have_every_group);
+    tcase_add_test(methods, list_answers_pages);
     tcase_add_test(methods, draining_is_set_and_taken_back);
     tcase_add_test(methods, threads_are_listed);
     suite_add_tcase(suite, methods);

@@ -114,6 +114,92 @@ START_TEST(random_commands_against_an_array)
 }
 END_TEST
 
+// Walks from everywhere, and compares with the array.
+static void walk_and_compare(struct idtable *table, const bool *there, uint64_t ids)
+{
+    uint64_t expected = 0;
+    for (uint64_t id = 0; idtable_from(table, &id) != NULL; id++) {
+        while (expected < ids && !there[expected])
+            expected++;
+        ck_assert_uint_eq(id, expected++);
+    }
+    while (expected < ids && !there[expected])
+        expected++;
+    ck_assert_uint_eq(expected, ids);
+}
+
+START_TEST(a_walk_in_order_of_id)
+{
+    struct idtable table;
+    uint64_t id = 0;
+    idtable_init(&table);
+    ck_assert_ptr_null(idtable_from(&table, &id));
+    static const uint64_t ids[] = {UINT64_MAX, 64, 7, UINT64_C(1) << 40, 63, 65};
+    static const uint64_t order[] = {7, 63, 64, 65, UINT64_C(1) << 40, UINT64_MAX};
+    for (size_t i = 0; i < 6; i++)
+        ck_assert_int_eq(idtable_put(&table, ids[i], &values[i % 4]), 0);
+    for (size_t i = 0; i < 6; i++) {
+        ck_assert_ptr_eq(idtable_from(&table, &id), idtable_get(&table, order[i]));
+        ck_assert_uint_eq(id, order[i]);
+        ck_assert_ptr_nonnull(idtable_from(&table, &id)); // the same one again
+        ck_assert_uint_eq(id++, order[i]);
+    }
+    ck_assert_uint_eq(id, 0); // behind the last one possible
+    id = 66;
+    (void)idtable_remove(&table, UINT64_C(1) << 40);
+    (void)idtable_remove(&table, UINT64_MAX);
+    ck_assert_ptr_null(idtable_from(&table, &id));
+    ck_assert_uint_eq(id, 66);
+    idtable_fini(&table);
+}
+END_TEST
+
+// Pages come and go, near the end and far from it: more than the order moves, and more than it lets
+// be stale.
+START_TEST(walks_between_random_changes)
+{
+    enum { PAGES = 6000, IDS = PAGES * 64 };
+    static bool there[IDS];
+    struct unit_random random = unit_random_seed((uint64_t)time(NULL));
+    struct idtable table;
+    idtable_init(&table);
+    memset(there, 0, sizeof(there));
+    for (int round = 0; round < 6; round++) {
+        for (uint64_t page = 0; page < PAGES; page++) {
+            uint64_t late = unit_random_below(&random, 8) == 0 ? unit_random_below(&random, 40) : 0;
+            uint64_t at = round % 2 == 0 ? page : unit_random_below(&random, PAGES);
+            uint64_t id = (at > late ? at - late : 0) * 64 + unit_random_below(&random, 64);
+            ck_assert_int_eq(idtable_put(&table, id, &values[0]), there[id] ? EEXIST : 0);
+            there[id] = true;
+        }
+        walk_and_compare(&table, there, IDS);
+        for (uint64_t id = 0; id < IDS; id++)
+            if (there[id] && unit_random_below(&random, 10) != 0) {
+                ck_assert_ptr_nonnull(idtable_remove(&table, id));
+                there[id] = false;
+            }
+        walk_and_compare(&table, there, IDS);
+        ck_assert_uint_le(table.order.len, 2 * table.pages.len + 64);
+    }
+    idtable_fini(&table);
+}
+END_TEST
+
+// A queue through which ids flow keeps the order as short as itself.
+START_TEST(the_order_stays_small)
+{
+    struct idtable table;
+    idtable_init(&table);
+    for (uint64_t id = 1; id < 1000000; id++) {
+        ck_assert_int_eq(idtable_put(&table, id, &values[0]), 0);
+        if (id > 100)
+            ck_assert_ptr_nonnull(idtable_remove(&table, id - 100));
+    }
+    ck_assert_uint_le(table.order.cap, 64);
+    idtable_fini(&table);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("idtable");
@@ -123,6 +209,9 @@ int main(void)
     tcase_add_test(tcase, lonely_ids_anywhere);
     tcase_add_test(tcase, one_empty_page_is_kept_and_no_more);
     tcase_add_test(tcase, random_commands_against_an_array);
+    tcase_add_test(tcase, a_walk_in_order_of_id);
+    tcase_add_test(tcase, walks_between_random_changes);
+    tcase_add_test(tcase, the_order_stays_small);
     suite_add_tcase(suite, tcase);
     return unit_main(suite);
 }

@@ -1,0 +1,299 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The walk over jobs that match, and its two users: lists and changes.
+ *
+ * The table of ids is the index, because it is the one that has every job and in which none changes
+ * its place: a heap is in no order that a walk could come back to. A filter that nothing can match,
+ * by the counts that are kept anyway, ends the walk before it begins; so asking for buried jobs
+ * costs nothing as long as there are none.
+ *
+ * A change is made by the same functions as that of one job, each in a hold of the lock of its own
+ * in which the job is looked up and matched again: what somebody else did to it in between is never
+ * overruled.
+ *
+ * To add an action: a row in enum broker_action, its states in action_states, its case in
+ * job_change.
+ */
+#include "base/clock.h"
+#include "broker/broker_priv.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SELECT_VIEWS 64 /* copied in one hold of the lock */
+
+/* ---- what matches ---- */
+
+/* A filter under one hold of the lock. */
+struct matcher {
+    const struct broker_filter *filter;
+    const struct broker_tube *tube; /* NULL: of any */
+    unsigned states;
+    int64_t now_ns;
+};
+
+static const enum job_state kept_states[] = {JOB_READY, JOB_DELAYED, JOB_RESERVED, JOB_BURIED};
+
+static uint64_t count_of(const struct broker_stats *stats, enum job_state state)
+{
+    switch (state) {
+    case JOB_READY:
+        return stats->ready;
+    case JOB_DELAYED:
+        return stats->delayed;
+    case JOB_RESERVED:
+        return stats->reserved;
+    case JOB_BURIED:
+        return stats->buried;
+    default:
+        return 0;
+    }
+}
+
+/* [held] false: nothing can match. */
+static bool matcher_set(struct matcher *matcher, struct broker *broker,
+                        const struct broker_filter *filter, unsigned states)
+{
+    const struct broker_tube *tube = NULL;
+    if (filter->tube != NULL) {
+        tube = tube_find(broker, filter->tube, strlen(filter->tube));
+        if (tube == NULL)
+            return false;
+    }
+    unsigned wanted = filter->states != 0 ? filter->states & states : states;
+    *matcher = (struct matcher){filter, tube, wanted, clock_now_ns()};
+    const struct broker_stats *stats = tube != NULL ? &tube->stats : &broker->stats;
+    for (size_t i = 0; i < sizeof(kept_states) / sizeof(kept_states[0]); i++)
+        if ((wanted & BROKER_STATE(kept_states[i])) != 0 && count_of(stats, kept_states[i]) > 0)
+            return true;
+    return false;
+}
+
+/* [held] */
+static bool job_matches(const struct job *job, const struct matcher *matcher)
+{
+    const struct broker_filter *filter = matcher->filter;
+    if ((matcher->states & BROKER_STATE(job->state)) == 0 ||
+        (matcher->tube != NULL && matcher->tube != job->tube))
+        return false;
+    int64_t age_ns = matcher->now_ns - job_created_ns(job);
+    return age_ns >= filter->older_ns &&
+           (filter->younger_ns == HL_FOREVER || age_ns < filter->younger_ns);
+}
+
+/* ---- the walk ---- */
+
+static void page_begin(struct broker *broker, struct broker_page *page)
+{
+    if (page->until == 0) {
+        broker_lock(broker);
+        page->until = broker->last_id;
+        broker_unlock(broker);
+    }
+    page->examined = 0;
+    page->found = 0;
+    page->next = page->from > 0 ? page->from : 1;
+}
+
+/*
+ * One hold of the lock: up to `max` jobs that match, in `jobs` as long as the lock is held, from
+ * page->next on, which is moved; 0: that was the end.
+ */
+static size_t walk_some(struct broker *broker, const struct matcher *matcher,
+                        struct broker_page *page, struct job **jobs, size_t max)
+{
+    size_t count = 0;
+    uint64_t id = page->next;
+    page->next = 0;
+    for (size_t looked = 0; id != 0 && id <= page->until; id++) {
+        struct job *job = idtable_from(&broker->jobs, &id);
+        if (job == NULL || id > page->until)
+            break;
+        if (count == max || looked == BROKER_WALK_MAX || page->examined == BROKER_EXAMINED_MAX) {
+            page->next = id;
+            break;
+        }
+        looked++;
+        page->examined++;
+        if (job_matches(job, matcher))
+            jobs[count++] = job;
+    }
+    return count;
+}
+
+static size_t smaller(size_t a, uint64_t b)
+{
+    return a < b ? a : (size_t)b;
+}
+
+static bool page_goes_on(const struct broker_page *page)
+{
+    return page->next != 0 && page->found < page->limit && page->examined < BROKER_EXAMINED_MAX;
+}
+
+/* ---- lists ---- */
+
+int broker_list(struct broker *broker, const struct broker_filter *filter, struct broker_page *page,
+                void (*visit)(const struct job_view *view, void *arg), void *arg)
+{
+    struct job *jobs[SELECT_VIEWS];
+    struct matcher matcher;
+    /* no magic: never leaves this function */
+    struct job_view *views = malloc(SELECT_VIEWS * sizeof(*views));
+    if (views == NULL)
+        return ENOMEM;
+    page_begin(broker, page);
+    while (page_goes_on(page)) {
+        size_t count = 0;
+        broker_lock(broker);
+        if (!matcher_set(&matcher, broker, filter, ~0u))
+            page->next = 0;
+        else
+            count = walk_some(broker, &matcher, page, jobs,
+                              smaller(SELECT_VIEWS, page->limit - page->found));
+        for (size_t i = 0; i < count; i++)
+            view_copy(jobs[i], &views[i]);
+        broker_unlock(broker);
+        for (size_t i = 0; i < count; i++)
+            visit(&views[i], arg);
+        page->found += count;
+    }
+    free(views);
+    return 0;
+}
+
+/* ---- changes ---- */
+
+static unsigned action_states(enum broker_action action)
+{
+    switch (action) {
+    case BROKER_DO_KICK:
+        return BROKER_STATE(JOB_BURIED) | BROKER_STATE(JOB_DELAYED);
+    case BROKER_DO_BURY:
+        return BROKER_STATE(JOB_READY) | BROKER_STATE(JOB_DELAYED);
+    case BROKER_DO_DELETE:
+    case BROKER_DO_MOVE:
+        return BROKER_STATE(JOB_READY) | BROKER_STATE(JOB_DELAYED) | BROKER_STATE(JOB_BURIED);
+    case BROKER_DO_COUNT:
+        break;
+    }
+    CANT_HAPPEN("an action that changes nothing is for no state");
+}
+
+static unsigned change_states(const struct broker_change *change)
+{
+    return action_states(change->action == BROKER_DO_COUNT ? change->counts : change->action);
+}
+
+/* [held on entry, not on return] The job is in a state that the action is for. */
+static int job_change(struct broker *broker, struct job *job, const struct broker_change *change)
+{
+    int rc = 0;
+    switch (change->action) {
+    case BROKER_DO_BURY:
+        return settle_bury_idle(broker, job, change->reason);
+    case BROKER_DO_DELETE:
+        return settle_delete_idle(broker, job);
+    case BROKER_DO_KICK:
+        rc = kick_job(job);
+        break;
+    case BROKER_DO_MOVE:
+        rc = move_job(job, change->to, strlen(change->to));
+        break;
+    case BROKER_DO_COUNT:
+        break;
+    }
+    broker_unlock(broker);
+    return rc;
+}
+
+/* One job, if it still matches. ENOENT: it doesn't. */
+static int apply_one(struct broker *broker, const struct broker_filter *filter, uint64_t id,
+                     const struct broker_change *change)
+{
+    struct matcher matcher;
+    broker_lock(broker);
+    struct job *job = idtable_get(&broker->jobs, id);
+    if (job != NULL && matcher_set(&matcher, broker, filter, change_states(change)) &&
+        job_matches(job, &matcher))
+        return job_change(broker, job, change);
+    broker_unlock(broker);
+    return ENOENT;
+}
+
+/* The same, again after a journal that was busy. */
+static int apply_patiently(struct broker *broker, const struct broker_filter *filter, uint64_t id,
+                           const struct broker_change *change)
+{
+    unsigned busy = 0;
+    int rc;
+    do
+        rc = apply_one(broker, filter, id, change);
+    while (rc == EAGAIN && (rc = log_busy(broker, &busy)) == 0);
+    return rc;
+}
+
+/* Sets page->next to the place of the error, if there is one. */
+static int apply_some(struct broker *broker, const struct broker_filter *filter,
+                      struct broker_page *page, const struct broker_change *change)
+{
+    struct job *jobs[SELECT_VIEWS];
+    uint64_t ids[SELECT_VIEWS];
+    struct matcher matcher;
+    size_t count = 0;
+    int rc = 0;
+    broker_lock(broker);
+    if (!matcher_set(&matcher, broker, filter, change_states(change)))
+        page->next = 0;
+    else
+        count = walk_some(broker, &matcher, page, jobs,
+                          smaller(SELECT_VIEWS, page->limit - page->found));
+    for (size_t i = 0; i < count; i++)
+        ids[i] = jobs[i]->id;
+    broker_unlock(broker);
+    for (size_t i = 0; i < count && rc == 0; i++) {
+        rc =
+            change->action == BROKER_DO_COUNT ? 0 : apply_patiently(broker, filter, ids[i], change);
+        page->found += rc == 0;
+        if (rc == ENOENT)
+            rc = 0;
+        if (rc != 0)
+            page->next = ids[i];
+    }
+    return rc;
+}
+
+static int change_check(const struct broker_change *change)
+{
+    return change->to != NULL ? job_tube_name_check(change->to, strlen(change->to)) : 0;
+}
+
+int broker_apply(struct broker *broker, const struct broker_filter *filter,
+                 struct broker_page *page, const struct broker_change *change)
+{
+    int rc = change_check(change);
+    page_begin(broker, page);
+    while (rc == 0 && page_goes_on(page))
+        rc = apply_some(broker, filter, page, change);
+    return page->found > 0 ? 0 : rc;
+}
+
+int broker_apply_job(struct broker *broker, uint64_t id, const struct broker_change *change,
+                     enum job_state *state)
+{
+    static const struct broker_filter any = {.younger_ns = HL_FOREVER};
+    int rc = change_check(change);
+    if (rc == 0)
+        rc = apply_patiently(broker, &any, id, change);
+    if (rc != ENOENT)
+        return rc;
+    broker_lock(broker);
+    const struct job *job = idtable_get(&broker->jobs, id);
+    if (job != NULL) {
+        *state = (enum job_state)job->state;
+        rc = EBUSY;
+    }
+    broker_unlock(broker);
+    return rc;
+}

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Choosing jobs by what they are: lists a page at a time, and changes of all that match. Part of
+ * broker.h.
+ *
+ * A walk goes over all jobs in order of id, from `from` to `until`; an id is given out once, so a
+ * place in a walk stays what it is whatever happens to the jobs before and behind it. Who wants all
+ * asks again with the next id, and with the `until` of the first page, so that what is put
+ * meanwhile can't make it endless. A call ends after BROKER_EXAMINED_MAX jobs, found or not, and
+ * lets go of the lock every BROKER_WALK_MAX.
+ */
+#ifndef BROKER_SELECT_H
+#define BROKER_SELECT_H
+
+#include "job/job.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct broker;
+
+/* What a job must be; all of it. */
+struct broker_filter {
+    const char *tube;   /* NULL: of any */
+    unsigned states;    /* BROKER_STATE bits; 0: any */
+    int64_t older_ns;   /* put at least so long ago; 0: any */
+    int64_t younger_ns; /* put less than so long ago; HL_FOREVER: any */
+};
+
+#define BROKER_STATE(state) (1u << (state))
+
+struct broker_page {
+    uint64_t from;  /* the first id to look at */
+    uint64_t until; /* the last one; 0: that which was given out last, which is put here */
+    size_t limit;   /* find so many at most */
+    /* results */
+    size_t examined;
+    uint64_t found;
+    uint64_t next; /* where to go on; 0: that was the end */
+};
+
+#define BROKER_EXAMINED_MAX 16384 /* about two milliseconds' worth */
+
+/*
+ * Visits copies of the jobs that match, in order of id, without the lock. ENOMEM.
+ */
+int broker_list(struct broker *broker, const struct broker_filter *filter, struct broker_page *page,
+                void (*visit)(const struct job_view *view, void *arg), void *arg);
+
+enum broker_action {
+    BROKER_DO_COUNT,  /* nothing: a dry run */
+    BROKER_DO_KICK,   /* of a buried or delayed job */
+    BROKER_DO_BURY,   /* of a ready or delayed one; finishes it as failed */
+    BROKER_DO_DELETE, /* as MOVE, of any that isn't reserved */
+    BROKER_DO_MOVE,
+};
+
+struct broker_change {
+    enum broker_action action;
+    enum broker_action counts; /* COUNT: the action that would find them */
+    const char *to;            /* MOVE: the tube, made if there is none */
+    const char *reason;        /* BURY */
+};
+
+/*
+ * Changes the jobs that match and that the action is for; each is looked at again under the lock
+ * that changes it. page->found: how many. An error ends it and is returned only if it is the first
+ * thing that happens; else page->next is the id that it happened to. ENOBUFS (MOVE): that tube is
+ * full. EINVAL, ENAMETOOLONG: its name. ENOMEM, ENOSPC, EIO, EAGAIN.
+ */
+int broker_apply(struct broker *broker, const struct broker_filter *filter,
+                 struct broker_page *page, const struct broker_change *change);
+
+/*
+ * Changes that one job. ENOENT: no such job. EBUSY: it is in a state that the action isn't for,
+ * which is put into *state. Others as above.
+ */
+int broker_apply_job(struct broker *broker, uint64_t id, const struct broker_change *change,
+                     enum job_state *state);
+
+#endif

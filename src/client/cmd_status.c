@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: MIT
+/*
+ * hilera status: what there is to do and who does it, on one screen: a line about the daemon, a
+ * table of tubes, a table of pools. `hilera stats` has every counter; this has what one looks for.
+ */
+
+#include "client/tool_priv.h"
+
+#include "base/buf.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+/* The columns of counts, as the daemon calls them and as they are shown. */
+static const struct count {
+    const char *key, *head;
+} tube_counts[] = {{"ready", "ready"},   {"delayed", "delayed"}, {"reserved", "reserved"},
+                   {"buried", "buried"}, {"waiting", "waiting"}, {"done", "done"}},
+  pool_counts[] = {
+      {"workers", "workers"}, {"busy", "busy"}, {"done", "done"}, {"failed", "failed"}};
+
+#define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
+
+static int cell_text(struct table *table, const char *text)
+{
+    return table_add(table, text, strlen(text));
+}
+
+static int cell_counts(struct table *table, const struct count *counts, size_t count,
+                       const cJSON *row)
+{
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < count; i++) {
+        char number[32];
+        snprintf(number, sizeof(number), "%" PRIu64, row ? field_u64(row, counts[i].key) : 0);
+        rc = cell_text(table, row ? number : counts[i].head);
+    }
+    return rc;
+}
+
+/* "paused, 4 min 05 s left", or nothing. */
+static int cell_pause(struct table *table, const cJSON *row)
+{
+    const cJSON *left = cJSON_GetObjectItemCaseSensitive(row, "pause_left");
+    struct buf text = BUF_EMPTY;
+    int rc = 0;
+    if (cJSON_IsNumber(left) && left->valuedouble > PAUSE_NO_END_S / 2)
+        rc = buf_append_str(&text, "paused");
+    else if (cJSON_IsNumber(left) && left->valuedouble > 0) {
+        rc = buf_append_str(&text, "paused, ");
+        if (rc == 0)
+            rc = duration_append(&text, (int64_t)(left->valuedouble * (double)HL_SECOND));
+        if (rc == 0)
+            rc = buf_append_str(&text, " left");
+    }
+    if (rc == 0)
+        rc = cell_text(table, text.data ? text.data : "");
+    buf_fini(&text);
+    return rc;
+}
+
+static int tubes_print(const cJSON *tubes)
+{
+    struct table table;
+    const cJSON *row;
+    int rc = table_init(&table, COUNT_OF(tube_counts) + 2);
+    for (size_t i = 0; rc == 0 && i < COUNT_OF(tube_counts); i++)
+        table_align_right(&table, i + 1);
+    if (rc == 0)
+        rc = cell_text(&table, "tube");
+    if (rc == 0)
+        rc = cell_counts(&table, tube_counts, COUNT_OF(tube_counts), NULL);
+    if (rc == 0)
+        rc = cell_text(&table, "");
+    cJSON_ArrayForEach(row, tubes)
+    {
+        if (rc == 0)
+            rc = cell_text(&table, field_text(row, "name"));
+        if (rc == 0)
+            rc = cell_counts(&table, tube_counts, COUNT_OF(tube_counts), row);
+        if (rc == 0)
+            rc = cell_pause(&table, row);
+    }
+    if (rc == 0)
+        rc = table_print(&table, out_width(), 0);
+    table_fini(&table);
+    return rc;
+}
+
+static int cell_list(struct table *table, const cJSON *list)
+{
+    struct buf text = BUF_EMPTY;
+    int rc = field_append(&text, list);
+    if (rc == 0)
+        rc = table_add(table, text.data ? text.data : "", text.len);
+    buf_fini(&text);
+    return rc;
+}
+
+static int pools_print(const cJSON *pools)
+{
+    struct table table;
+    const cJSON *row;
+    int rc = table_init(&table, COUNT_OF(pool_counts) + 3);
+    for (size_t i = 0; rc == 0 && i < COUNT_OF(pool_counts); i++)
+        table_align_right(&table, i + 1);
+    if (rc == 0)
+        rc = cell_text(&table, "pool");
+    if (rc == 0)
+        rc = cell_counts(&table, pool_counts, COUNT_OF(pool_counts), NULL);
+    if (rc == 0)
+        rc = cell_text(&table, "handler");
+    if (rc == 0)
+        rc = cell_text(&table, "tubes");
+    cJSON_ArrayForEach(row, pools)
+    {
+        if (rc == 0)
+            rc = cell_text(&table, field_text(row, "name"));
+        if (rc == 0)
+            rc = cell_counts(&table, pool_counts, COUNT_OF(pool_counts), row);
+        if (rc == 0)
+            rc = cell_text(&table, field_text(row, "handler"));
+        if (rc == 0)
+            rc = cell_list(&table, cJSON_GetObjectItemCaseSensitive(row, "tubes"));
+    }
+    if (rc == 0)
+        rc = table_print(&table, out_width(), 0);
+    table_fini(&table);
+    return rc;
+}
+
+static int daemon_print(const cJSON *daemon, const cJSON *jobs)
+{
+    struct buf line = BUF_EMPTY;
+    const cJSON *uptime = cJSON_GetObjectItemCaseSensitive(daemon, "uptime");
+    double seconds = cJSON_IsNumber(uptime) ? uptime->valuedouble : 0;
+    uint64_t left = field_u64(jobs, "unfinished");
+    int rc = buf_printf(&line, "hilerad %s, pid %" PRIu64 ", up ", field_text(daemon, "version"),
+                        field_u64(daemon, "pid"));
+    if (rc == 0)
+        rc = duration_append(&line, (int64_t)(seconds * (double)HL_SECOND));
+    if (rc == 0)
+        rc = buf_printf(&line, "; %" PRIu64 " job%s", left,
+                        left == 1 ? " is unfinished" : "s are unfinished");
+    if (rc == 0)
+        out_text(STYLE_PLAIN, line.data);
+    if (rc == 0 && cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(daemon, "draining"))) {
+        out_printf("; ");
+        out_text(STYLE_BAD, "draining");
+    }
+    out_printf("\n");
+    buf_fini(&line);
+    return rc;
+}
+
+static enum exit_code status_show(const cJSON *answer)
+{
+    const cJSON *tubes = cJSON_GetObjectItemCaseSensitive(answer, "tubes");
+    const cJSON *pools = cJSON_GetObjectItemCaseSensitive(answer, "pools");
+    if (!cJSON_IsArray(tubes) || !cJSON_IsArray(pools)) {
+        say("the daemon's answer has no tubes or pools");
+        return EXIT_CODE_OUTPUT;
+    }
+    int rc = daemon_print(cJSON_GetObjectItemCaseSensitive(answer, "daemon"),
+                          cJSON_GetObjectItemCaseSensitive(answer, "jobs"));
+    out_printf("\n");
+    if (rc == 0)
+        rc = tubes_print(tubes);
+    if (rc == 0 && pools->child) {
+        out_printf("\n");
+        rc = pools_print(pools);
+    }
+    if (rc == 0)
+        return EXIT_CODE_OK;
+    say("not enough memory");
+    return EXIT_CODE_FAILED;
+}
+
+enum exit_code command_status(struct tool *tool, int argc, char **argv)
+{
+    command_parse(tool, "status", NULL, command_no_arguments, NULL,
+                  "\"waiting\" is how many workers and connections wait for a job of the tube, "
+                  "\"done\" counts since the tube exists. --json answers as \"hilera stats\" does.",
+                  argc, argv);
+    return link_show(tool, "stats", NULL, status_show);
+}
