@@ -37,23 +37,24 @@ enum job_entry_option {
 
 struct entry_row {
     unsigned type;
-    uint8_t version;
+    uint8_t version; /* 0: no such type */
     unsigned fields;
     const char *word;
 };
 
+/* By type. */
 static const struct entry_row entry_rows[] = {
-#define JOB_ENTRY(name, word, number, version, fields, what) {number, version, fields, word},
+#define JOB_ENTRY(name, word, number, version, fields, what)                                       \
+    [number] = {number, version, fields, word},
 #include "job/job_entries.def"
 #undef JOB_ENTRY
 };
 
 static const struct entry_row *entry_row(unsigned type)
 {
-    for (size_t i = 0; i < sizeof(entry_rows) / sizeof(entry_rows[0]); i++)
-        if (entry_rows[i].type == type)
-            return &entry_rows[i];
-    return NULL;
+    if (type >= sizeof(entry_rows) / sizeof(entry_rows[0]) || entry_rows[type].version == 0)
+        return NULL;
+    return &entry_rows[type];
 }
 
 const char *job_entry_word(unsigned type)
@@ -219,7 +220,7 @@ static unsigned read_byte(struct cursor *cursor)
     return *cursor->at++;
 }
 
-static uint64_t read_number(struct cursor *cursor)
+static uint64_t read_long_number(struct cursor *cursor)
 {
     uint64_t number = 0;
     for (unsigned shift = 0; shift < 64; shift += 7) {
@@ -232,6 +233,14 @@ static uint64_t read_number(struct cursor *cursor)
     }
     cursor->bad = true;
     return 0;
+}
+
+/* Most are less than 128. */
+static inline uint64_t read_number(struct cursor *cursor)
+{
+    if (cursor->at != cursor->end && *cursor->at < 0x80)
+        return *cursor->at++;
+    return read_long_number(cursor);
 }
 
 static uint64_t read_number_up_to(struct cursor *cursor, uint64_t max)

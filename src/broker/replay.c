@@ -1,0 +1,359 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Replay: one entry of the journal, carried out on the broker.
+ *
+ * An entry is carried out as it comes, on the structures themselves, so it costs about what the
+ * change had cost, and no memory but the job's. It goes through the same doors as the change did
+ * (tube_room, tube_job_move, tube_job_enter), which keep every count; what isn't done is what had
+ * an outside: nobody is told, nothing is recorded. Jobs come in order of id as a rule, which is
+ * what heaps and tables like best.
+ *
+ * Each entry is right on top of any state that the job may be in, because compaction writes whole
+ * jobs anew between the entries of others: a second put of a job replaces it, and an entry about a
+ * job that isn't there is of one whose put was compacted away after it was finished, and means
+ * nothing.
+ *
+ * A new type of entry: a row in job/job_entries.def, a function here, and its case in replay_entry
+ * or replay_change.
+ */
+#include "broker/replay_priv.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int64_t mono_of(const struct replay *replay, int64_t wall_ns)
+{
+    return wall_ns - replay->wall_ns + replay->mono_ns;
+}
+
+static int tube_at(struct replay *replay, const char *name, size_t len)
+{
+    struct broker_tube *tube = replay->tube;
+    if (tube != NULL && tube->name_len == len && memcmp(tube->name, name, len) == 0)
+        return 0;
+    int rc = tube_need(replay->broker, name, len, &replay->tube);
+    if (rc != 0)
+        replay->tube = tube;
+    else if (tube != NULL)
+        tube_unref(tube);
+    return rc;
+}
+
+/* ---- counts ---- */
+
+static void open_task(struct job *job)
+{
+    queue_core_open_task(&job->tube->ready);
+    queue_core_open_task(&job->tube->broker->all);
+}
+
+static void close_task(struct job *job)
+{
+    MUST(queue_core_close_task(&job->tube->ready));
+    MUST(queue_core_close_task(&job->tube->broker->all));
+}
+
+static void count_failed(const struct job *job, int by)
+{
+    const uint64_t more = by > 0 ? 1 : UINT64_MAX; /* unsigned arithmetic wraps by definition */
+    job->tube->stats.totals.failed += more;
+    job->tube->broker->stats.totals.failed += more;
+}
+
+static void count_put(const struct job *job, int by)
+{
+    const uint64_t more = by > 0 ? 1 : UINT64_MAX, bytes = more * job->body.len;
+    job->tube->stats.totals.put += more;
+    job->tube->broker->stats.totals.put += more;
+    job->tube->stats.bytes += bytes;
+    job->tube->broker->stats.bytes += bytes;
+}
+
+/* ---- states ---- */
+
+/* Out of its container and unfinished, as if somebody had it. */
+static int job_claim(struct job *job)
+{
+    int rc = tube_room(job->tube, JOB_READY);
+    if (rc != 0)
+        return rc;
+    tube_job_leave(job);
+    if (job->state == JOB_BURIED) {
+        count_failed(job, -1);
+        open_task(job);
+    }
+    tube_job_move(job, JOB_RESERVED);
+    return 0;
+}
+
+/* From NEW or claimed, after tube_room. */
+static void job_settle(struct job *job, enum job_state state, int64_t key_ns)
+{
+    tube_job_enter(job, state, key_ns);
+    if (state == JOB_BURIED) {
+        count_failed(job, 1);
+        close_task(job);
+    }
+}
+
+/* When it is due, the delay of an entry is over or not. */
+static enum job_state state_until(const struct replay *replay, int64_t until_wall_ns)
+{
+    return until_wall_ns > replay->wall_ns ? JOB_DELAYED : JOB_READY;
+}
+
+/* ---- put, delete ---- */
+
+static void job_drop(struct replay *replay, struct job *job)
+{
+    struct broker *broker = replay->broker;
+    struct broker_tube *tube = job->tube;
+    tube_job_leave(job);
+    if (job->state == JOB_BURIED)
+        count_failed(job, -1);
+    else {
+        close_task(job);
+        tube_job_move(job, JOB_RESERVED);
+    }
+    tube_job_move(job, JOB_FINISHED);
+    count_put(job, -1);
+    replay->log->live_bytes -= log_cost(job);
+    if (job->evicted) {
+        replay->log->evicted_jobs--;
+        replay->log->evicted_bytes -= job->body.len;
+    }
+    job_table_remove(broker, job);
+    job_free(&job);
+    tube_unref(tube);
+}
+
+/* With or without its bytes, as the cache allows. NULL: no memory. */
+static struct job *job_of_entry(struct replay *replay, const struct job_entry *entry)
+{
+    const struct broker_log *log = replay->log;
+    uint64_t cached = replay->broker->stats.bytes - log->evicted_bytes + entry->body_len;
+    bool stays = log->options.cache_size == 0 || cached <= log->options.cache_size;
+    struct job_body *body;
+    if (job_body_new(&body, stays ? entry->body_len : 0) != 0)
+        return NULL;
+    if (stays && entry->body_len > 0)
+        memcpy(body->bytes, entry->body, entry->body_len);
+    body->len = (uint32_t)entry->body_len;
+    struct job *job = job_from_body(&body);
+    job->evicted = !stays && entry->body_len > 0;
+    job->id = entry->id;
+    job->pri = entry->pri;
+    job->ttr_s = entry->ttr_s > 0 ? entry->ttr_s : 1;
+    int64_t created_us = mono_of(replay, entry->created_wall_ns) / 1000;
+    job->created_us = created_us > JOB_CREATED_US_MAX    ? JOB_CREATED_US_MAX
+                      : created_us < -JOB_CREATED_US_MAX ? -JOB_CREATED_US_MAX
+                                                         : created_us;
+    return job;
+}
+
+/* What few jobs have. */
+static int rare_of_entry(struct job *job, const struct job_entry *entry)
+{
+    bool counted =
+        (entry->reserves | entry->timeouts | entry->releases | entry->buries | entry->kicks) != 0;
+    if (!counted && entry->delay_ns == 0 && entry->state == JOB_READY)
+        return 0;
+    struct job_rare *rare = job_rare_need(job);
+    if (rare == NULL)
+        return ENOMEM;
+    rare->delay_ns = entry->delay_ns;
+    rare->reserves = entry->reserves;
+    rare->timeouts = entry->timeouts;
+    rare->releases = entry->releases;
+    rare->buries = entry->buries;
+    rare->kicks = entry->kicks;
+    if (entry->reason_len == 0)
+        return 0;
+    rare->reason = strndup(entry->reason, entry->reason_len);
+    return rare->reason != NULL ? 0 : ENOMEM;
+}
+
+static void burial_seen(struct replay *replay, uint64_t burial)
+{
+    if ((int64_t)burial > replay->broker->last_burial)
+        replay->broker->last_burial = (int64_t)burial;
+}
+
+static int replay_put(struct replay *replay, const struct job_entry *entry, uint64_t locator)
+{
+    struct broker *broker = replay->broker;
+    struct job *job = idtable_get(&broker->jobs, entry->id);
+    if (job != NULL)
+        job_drop(replay, job); /* a copy of it */
+    int rc = tube_at(replay, entry->tube, entry->tube_len);
+    if (rc != 0 || (job = job_of_entry(replay, entry)) == NULL)
+        return rc != 0 ? rc : ENOMEM;
+    enum job_state state = entry->state;
+    if (state == JOB_DELAYED)
+        state = state_until(replay, entry->until_wall_ns);
+    rc = rare_of_entry(job, entry);
+    if (rc == 0)
+        rc = tube_room(replay->tube, state);
+    if (rc == 0)
+        rc = job_table_add(broker, job);
+    if (rc != 0) {
+        job_free(&job);
+        return rc;
+    }
+    job->tube = replay->tube;
+    where_set(job, locator != 0 ? locator : JOB_WHERE_KEPT);
+    tube_ref(job->tube);
+    count_put(job, 1);
+    replay->log->live_bytes += log_cost(job);
+    if (job->evicted) {
+        replay->log->evicted_jobs++;
+        replay->log->evicted_bytes += job->body.len;
+    }
+    open_task(job);
+    burial_seen(replay, entry->burial);
+    job_settle(job, state,
+               state == JOB_BURIED ? (int64_t)entry->burial
+                                   : mono_of(replay, entry->until_wall_ns));
+    return 0;
+}
+
+/* ---- changes ---- */
+
+static int replay_release(struct replay *replay, struct job *job, const struct job_entry *entry)
+{
+    enum job_state state = state_until(replay, entry->until_wall_ns);
+    if (job_rare_need(job) == NULL || tube_room(job->tube, state) != 0)
+        return ENOMEM;
+    int rc = job_claim(job);
+    if (rc != 0)
+        return rc;
+    job->pri = entry->pri;
+    job->rare->delay_ns = entry->delay_ns;
+    job_count(&job->rare->releases);
+    job_settle(job, state, mono_of(replay, entry->until_wall_ns));
+    return 0;
+}
+
+static int replay_bury(struct replay *replay, struct job *job, const struct job_entry *entry)
+{
+    char *reason = entry->reason_len > 0 ? strndup(entry->reason, entry->reason_len) : NULL;
+    int rc = entry->reason_len > 0 && reason == NULL ? ENOMEM : 0;
+    if (rc == 0 && job_rare_need(job) == NULL)
+        rc = ENOMEM;
+    if (rc == 0)
+        rc = tube_room(job->tube, JOB_BURIED);
+    if (rc == 0)
+        rc = job_claim(job);
+    if (rc != 0) {
+        free(reason);
+        return rc;
+    }
+    job->pri = entry->pri;
+    free(job->rare->reason);
+    job->rare->reason = reason;
+    job_count(&job->rare->buries);
+    burial_seen(replay, entry->burial);
+    /* claimed from buried: the room made for it was its own slot */
+    job_settle(job, JOB_BURIED, (int64_t)entry->burial);
+    return 0;
+}
+
+/* Ready, and one more of something. */
+static int replay_count(struct job *job, enum job_entry_type type)
+{
+    if (job_rare_need(job) == NULL)
+        return ENOMEM;
+    struct job_rare *rare = job->rare;
+    job_count(type == JOB_ENTRY_LEASE     ? &rare->reserves
+              : type == JOB_ENTRY_TIMEOUT ? &rare->timeouts
+                                          : &rare->kicks);
+    if (job->state == JOB_READY)
+        return 0;
+    int rc = job_claim(job);
+    if (rc == 0)
+        job_settle(job, JOB_READY, 0);
+    return rc;
+}
+
+static int replay_move(struct replay *replay, struct job *job, const struct job_entry *entry)
+{
+    int rc = tube_at(replay, entry->tube, entry->tube_len);
+    struct broker_tube *to = replay->tube, *from = job->tube;
+    if (rc != 0 || to == from)
+        return rc;
+    rc = tube_room(to, (enum job_state)job->state);
+    if (rc != 0)
+        return rc;
+    bool unfinished = job->state != JOB_BURIED;
+    tube_job_leave(job);
+    tube_job_transfer(job, to); /* bytes, too */
+    from->stats.totals.put--;
+    to->stats.totals.put++;
+    if (unfinished) {
+        queue_core_open_task(&to->ready);
+        MUST(queue_core_close_task(&from->ready));
+    } else {
+        from->stats.totals.failed--;
+        to->stats.totals.failed++;
+    }
+    tube_ref(to);
+    tube_job_enter(job, (enum job_state)job->state, job->rare != NULL ? job->rare->key_ns : 0);
+    tube_unref(from);
+    return 0;
+}
+
+static int replay_pause(struct replay *replay, const struct job_entry *entry)
+{
+    int rc = tube_at(replay, entry->tube, entry->tube_len);
+    if (rc != 0)
+        return rc;
+    if (state_until(replay, entry->until_wall_ns) == JOB_DELAYED)
+        tube_pause(replay->tube, entry->delay_ns, mono_of(replay, entry->until_wall_ns), true);
+    else
+        tube_resume(replay->tube);
+    return 0;
+}
+
+static int replay_change(struct replay *replay, const struct job_entry *entry)
+{
+    struct job *job = idtable_get(&replay->broker->jobs, entry->id);
+    if (job == NULL)
+        return 0;
+    if (entry->type == JOB_ENTRY_DELETE) {
+        job_drop(replay, job);
+        return 0;
+    }
+    uint64_t cost = log_cost(job); /* a reason or another tube's name changes it */
+    int rc = entry->type == JOB_ENTRY_RELEASE ? replay_release(replay, job, entry)
+             : entry->type == JOB_ENTRY_BURY  ? replay_bury(replay, job, entry)
+             : entry->type == JOB_ENTRY_MOVE  ? replay_move(replay, job, entry)
+                                              : replay_count(job, entry->type);
+    replay->log->live_bytes += log_cost(job) - cost;
+    return rc;
+}
+
+int replay_entry(struct replay *replay, const struct job_entry *entry, uint64_t locator)
+{
+    if (entry->id > replay->last_id)
+        replay->last_id = entry->id;
+    switch (entry->type) {
+    case JOB_ENTRY_PUT:
+        return replay_put(replay, entry, locator);
+    case JOB_ENTRY_PAUSE:
+        return replay_pause(replay, entry);
+    case JOB_ENTRY_LIMITS:
+        replay->id_ceiling = entry->id_ceiling;
+        replay->token_ceiling = entry->token_ceiling;
+        return 0;
+    default:
+        return replay_change(replay, entry);
+    }
+}
+
+void replay_end(struct replay *replay)
+{
+    if (replay->tube != NULL)
+        tube_unref(replay->tube);
+    replay->tube = NULL;
+}

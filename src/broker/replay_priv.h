@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: MIT
+/*
+ * What recovery knows while it replays: recover.c makes it, replay.c fills the broker with it.
+ */
+#ifndef BROKER_REPLAY_PRIV_H
+#define BROKER_REPLAY_PRIV_H
+
+#include "broker/broker_priv.h"
+
+struct replay {
+    struct broker *broker;
+    struct broker_log *log;
+    struct broker_recovered *recovered;
+    struct journal_error *error;
+    int64_t wall_ns, mono_ns; /* the same moment */
+    struct broker_tube *tube; /* the last one, with a reference: the next is mostly the same */
+    uint64_t last_id;         /* the highest seen */
+    uint64_t id_ceiling, token_ceiling;
+};
+
+/*
+ * [held] Carries out one entry; locator: of its record. Keeps the counts of the broker, of its log,
+ * and replay->last_id and the ceilings. ENOMEM: it may be half done, the broker can only be freed.
+ */
+int replay_entry(struct replay *replay, const struct job_entry *entry, uint64_t locator);
+/* [held] After the last one. */
+void replay_end(struct replay *replay);
+
+#endif
