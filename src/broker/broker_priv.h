@@ -163,9 +163,16 @@ struct broker_log {
     bool putters_stuck; /* a put in line found the journal busy */
     bool stopped;
 
-    /* of the thread that compacts */
-    bool compacting;
-    uint64_t pass_left, pass_died; /* see living.c */
+    /* space.c; covered by the lock: */
+    uint64_t ceiling;   /* bytes of the journal beyond which puts wait; 0: not known yet */
+    bool compact_stuck; /* it gained nothing when it was tried last */
+    void (*crowded)(void *arg);
+    void *crowded_arg;
+    _Atomic bool puts_wait; /* written under the lock */
+    /* of the thread that compacts: */
+    _Atomic bool compacting;
+    uint64_t retired; /* segments */
+    uint64_t pass_left, pass_died;
 
     _Atomic uint32_t published; /* counts; threads park on it */
     _Atomic uint32_t parked;    /* how many */
@@ -207,8 +214,10 @@ int log_id_admit(struct broker *broker, uint64_t id);
 /* Without the lock, after EAGAIN: does what has to be done, and blocks for the disk, until it is
  * worth trying again. ENOSPC, EIO, ENOMEM: it isn't. */
 int log_make_room(struct broker *broker);
-/* The same, for who tries again and again; *busy: 0 at first. ENOBUFS: too often. */
-int log_busy(struct broker *broker, unsigned *busy);
+/* The same, for who tries again and again; *until_ns: 0 at first. ENOBUFS: for too long. */
+int log_busy(struct broker *broker, int64_t *until_ns);
+/* Sleeps until something was published after `seen`, for a short time. */
+void log_park(struct broker_log *log, uint32_t seen);
 /* [held] The caller, and this thread, must wait for that ticket. */
 void log_told(struct broker_log *log, enum broker_level level, uint64_t ticket);
 /* [held] The thread tells of something that others did, perhaps only now. */
@@ -216,6 +225,12 @@ void log_told_all(struct broker *broker);
 void log_note(struct broker_log *log, const struct broker_ticket *ticket);
 /* The hook of commit_options. */
 void log_published(void *arg);
+
+/* space.c, [held] */
+/* After each commit: who has to wait, and whether whoever compacts is to be called. */
+void space_look(struct broker_log *log, bool *due);
+/* EAGAIN: a put has to wait for compaction. */
+int space_admit_put(const struct broker_log *log);
 
 /* entry.c, all [held]: admit before anything changes, then the change, in one hold of the lock.
  * What isn't in the journal costs nothing and is always admitted. */

@@ -58,6 +58,9 @@ int log_admit_put(const struct broker_tube *tube, const struct job *job)
     int rc = job->state == JOB_NEW ? log_id_admit(tube->broker, job->id) : 0;
     if (rc != 0 || !tube_is_logged(tube))
         return rc;
+    rc = space_admit_put(tube->broker->log);
+    if (rc != 0)
+        return rc;
     /* And its final record. */
     size_t bytes = job->body.len + tube->name_len + (size_t)2 * ENTRY_BYTES;
     return commit_admit(tube->broker->log->commit, JOURNAL_PUT, 2, bytes);

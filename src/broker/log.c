@@ -13,7 +13,8 @@
  * before one sync is done. Tokens need no such care, since they begin at the wall-clock time; their
  * ceiling is for a clock that was set back.
  *
- * Busy: a put finds too much pending, or no prepared segment. Its thread then leads a commit, or
+ * Busy: a put finds too much pending, no prepared segment, or a journal that compaction has to make
+ * smaller first (space.c). Its thread then leads a commit, or
  * sleeps until one is done, and tries again. It holds no lock meanwhile, and what it waits for
  * needs nothing of it, so nothing can wait in a circle.
  */
@@ -26,8 +27,8 @@
 #define LIMITS_BLOCK (UINT64_C(1) << 17)
 /* Who parks looks again so often; a wake-up comes as a rule. */
 #define PARK_NS (HL_SECOND / 10)
-/* How often in a row a put finds the journal busy before it is refused: half a minute. */
-#define BUSY_MAX 300
+/* For how long a put may find the journal busy before it is refused. */
+#define BUSY_NS (30 * HL_SECOND)
 
 static _Thread_local struct {
     uint64_t serial; /* of the log that it is about */
@@ -156,16 +157,27 @@ int broker_ticket_wait(struct broker *broker, const struct broker_ticket *ticket
     return rc;
 }
 
+void log_park(struct broker_log *log, uint32_t seen)
+{
+    park(log, seen, CLOCK_NEVER);
+}
+
 void log_published(void *arg)
 {
     struct broker_log *log = arg;
     struct broker *broker = log->broker;
+    bool due;
     broker_lock(broker);
+    space_look(log, &due);
     if (log->putters_stuck) {
         log->putters_stuck = false;
         putters_serve_all(broker);
     }
+    void (*crowded)(void *arg) = due ? log->crowded : NULL;
+    void *crowded_arg = log->crowded_arg;
     broker_unlock(broker);
+    if (crowded != NULL)
+        crowded(crowded_arg);
     atomic_fetch_add(&log->published, 1);
     if (atomic_load(&log->parked) > 0)
         park_wake(&log->published, INT32_MAX);
@@ -179,8 +191,11 @@ int log_make_room(struct broker *broker)
 {
     struct broker_log *log = broker->log;
     uint32_t seen = atomic_load(&log->published);
-    commit_want(log->commit, COMMIT_DURABLE); /* ceilings must be durable, too */
-    int rc = lead(log);
+    int rc = EBUSY;
+    if (!atomic_load(&log->puts_wait)) {          /* else a commit is no help */
+        commit_want(log->commit, COMMIT_DURABLE); /* ceilings must be durable, too */
+        rc = lead(log);
+    }
     if (rc == EBUSY) {
         park(log, seen, CLOCK_NEVER);
         rc = commit_failed(log->commit) != 0 ? EIO : 0;
@@ -188,9 +203,11 @@ int log_make_room(struct broker *broker)
     return rc;
 }
 
-int log_busy(struct broker *broker, unsigned *busy)
+int log_busy(struct broker *broker, int64_t *until_ns)
 {
-    return ++*busy > BUSY_MAX ? ENOBUFS : log_make_room(broker);
+    if (*until_ns == 0)
+        *until_ns = clock_deadline(BUSY_NS);
+    return clock_now_ns() > *until_ns ? ENOBUFS : log_make_room(broker);
 }
 
 /* ---- ids ---- */

@@ -70,11 +70,11 @@ int broker_move(struct broker *broker, uint64_t id, const char *name, size_t len
     int rc = job_tube_name_check(name, len);
     if (rc != 0)
         return rc;
-    unsigned busy = 0;
+    int64_t busy_until_ns = 0;
     do {
         broker_lock(broker);
         rc = move(broker, id, name, len);
         broker_unlock(broker);
-    } while (rc == EAGAIN && (rc = log_busy(broker, &busy)) == 0);
+    } while (rc == EAGAIN && (rc = log_busy(broker, &busy_until_ns)) == 0);
     return rc;
 }

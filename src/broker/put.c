@@ -106,14 +106,14 @@ int broker_put(struct broker *broker, const struct broker_put_spec *spec, struct
     if (job == NULL)
         return ENOMEM;
     int rc;
-    unsigned busy = 0;
+    int64_t busy_until_ns = 0;
     do {
         broker_lock(broker);
         rc = put_try(broker, job, spec->delay_ns);
         if (rc == 0)
             *id = job->id;
         broker_unlock(broker);
-    } while (rc == EAGAIN && (rc = log_busy(broker, &busy)) == 0);
+    } while (rc == EAGAIN && (rc = log_busy(broker, &busy_until_ns)) == 0);
     if (rc != 0)
         *body = job_to_body(&job);
     return rc;

@@ -165,12 +165,12 @@ int broker_put_wait(struct broker *broker, const struct broker_put_spec *spec,
     if (job == NULL)
         return ENOMEM;
     int rc;
-    unsigned busy = 0;
+    int64_t busy_until_ns = 0;
     do {
         broker_lock(broker);
         rc = put_or_wait(broker, spec, job, putter);
         broker_unlock(broker);
-    } while (rc == EAGAIN && (rc = log_busy(broker, &busy)) == 0);
+    } while (rc == EAGAIN && (rc = log_busy(broker, &busy_until_ns)) == 0);
     if (rc != 0 && rc != EINPROGRESS)
         *body = job_to_body(&job);
     return rc;

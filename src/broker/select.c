@@ -226,11 +226,11 @@ static int apply_one(struct broker *broker, const struct broker_filter *filter, 
 static int apply_patiently(struct broker *broker, const struct broker_filter *filter, uint64_t id,
                            const struct broker_change *change)
 {
-    unsigned busy = 0;
+    int64_t busy_until_ns = 0;
     int rc;
     do
         rc = apply_one(broker, filter, id, change);
-    while (rc == EAGAIN && (rc = log_busy(broker, &busy)) == 0);
+    while (rc == EAGAIN && (rc = log_busy(broker, &busy_until_ns)) == 0);
     return rc;
 }
 

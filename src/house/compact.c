@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
 /*
- * Compaction of the broker's journal: a thread that asks whether it is due, and then works slice by
- * slice until it isn't.
+ * Compaction of the broker's journal: a thread that works slice by slice as long as it is due, and
+ * sleeps until the commit that makes it due again.
  *
- * It asks once a second; after it found work, ten times as often for a while, because who writes
- * much goes on writing. What is written in between is how far the journal grows beyond its bound.
+ * The event is cleared before the broker is asked, so a commit that finds work meanwhile leaves it
+ * set and the sleep ends at once. Once a second it asks all the same: that the disk is full, or
+ * isn't any more, comes with no commit.
  */
 #include "base/clock.h"
 #include "house/house_priv.h"
@@ -12,26 +13,21 @@
 #include <errno.h>
 
 #define IDLE_NS HL_SECOND
-#define BUSY_NS (HL_SECOND / 10)
-/* For a commit that somebody else leads. */
-#define COMMIT_NS (HL_SECOND / 500)
-/* Turns of BUSY_NS without work before it is idle. */
-#define BUSY_TURNS 10
+
+void compact_crowded(void *arg)
+{
+    struct house *house = arg;
+    hl_event_set(house->compact_wake);
+}
 
 void compact_main(void *arg)
 {
     struct house *house = arg;
     MAGIC_CHECK(house, HOUSE_MAGIC);
-    unsigned busy = 0;
     while (!atomic_load(&house->stopping)) {
+        hl_event_clear(house->compact_wake);
         int rc = broker_compact(house->settings.broker);
-        if (rc == 0) {
-            busy = BUSY_TURNS;
-            continue;
-        }
-        int64_t pause_ns = rc == EAGAIN ? COMMIT_NS : busy > 0 ? BUSY_NS : IDLE_NS;
-        if (rc != EAGAIN && busy > 0)
-            busy--;
-        (void)hl_event_wait(house->stop, pause_ns);
+        if (rc != 0 && !atomic_load(&house->stopping))
+            (void)hl_event_wait(house->compact_wake, IDLE_NS);
     }
 }

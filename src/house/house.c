@@ -75,6 +75,8 @@ static int house_fill(struct house *house)
     if (rc == 0)
         rc = hl_event_new(&house->due_wake, "due");
     if (rc == 0)
+        rc = hl_event_new(&house->compact_wake, "compaction");
+    if (rc == 0)
         rc = hl_event_new(&house->stop, "stats");
     if (rc == 0)
         rc = hl_thread_new(&house->due_thread, &(struct hl_thread_options){.target = due_main,
@@ -131,6 +133,7 @@ void house_free(struct house **house)
     hl_thread_free(&mine->compact_thread);
     hl_thread_free(&mine->due_thread);
     hl_event_free(&mine->stop);
+    hl_event_free(&mine->compact_wake);
     hl_event_free(&mine->due_wake);
     house_sample_unref(&mine->latest);
     hl_lock_free(&mine->lock);
@@ -147,6 +150,7 @@ int house_start(struct house *house)
     house->started_ns = clock_now_ns();
     house->purge_ns = house->started_ns + house->settings.purge_interval_ns;
     broker_on_sooner(house->settings.broker, due_sooner, house);
+    broker_on_crowded(house->settings.broker, compact_crowded, house);
     int rc = hl_thread_start(house->due_thread);
     if (rc == 0 && broker_is_durable(house->settings.broker))
         rc = hl_thread_start(house->compact_thread);
@@ -165,9 +169,11 @@ void house_stop(struct house *house)
     if (!house->started || house->stopped)
         return;
     broker_on_sooner(house->settings.broker, NULL, NULL);
+    broker_on_crowded(house->settings.broker, NULL, NULL);
     atomic_store(&house->stopping, true);
     hl_timer_cancel(house->second);
     hl_event_set(house->due_wake);
+    hl_event_set(house->compact_wake);
     hl_event_set(house->stop);
     /* EINVAL from those that never started, when start failed half-way. */
     (void)hl_timer_join(house->second, HL_FOREVER);

@@ -6,7 +6,7 @@
  *                earlier one
  *   housekeeping a repeating timer, once a second: the uptime counter, memory back to the system
  *                when a large queue drained, and every purge_interval the purge hook
- *   compact      a thread that keeps the journal small, if the broker has one
+ *   compact      a thread that keeps the journal small, if the broker has one; commits wake it
  *   stats        a daemon thread that takes a sample every sample_interval into an immutable
  *                snapshot
  */

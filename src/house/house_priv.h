@@ -21,6 +21,7 @@ struct house {
     hl_event *due_wake; /* an earlier deadline, or the stop */
 
     hl_thread *compact_thread;
+    hl_event *compact_wake; /* there is work, or the stop */
 
     hl_timer *second;
     int64_t started_ns;
@@ -29,13 +30,14 @@ struct house {
     _Atomic uint64_t trims;
 
     hl_thread *stats_thread;
-    hl_event *stop; /* what the stats and the compact thread wait for in between */
+    hl_event *stop; /* what the stats thread waits for in between */
     hl_lock *lock;  /* covers latest */
     struct house_sample *latest;
 };
 
-/* compact.c: the compact thread. */
+/* compact.c: the compact thread, and what wakes it. */
 void compact_main(void *arg);
+void compact_crowded(void *arg);
 
 /* sample.c: the stats thread. */
 void stats_main(void *arg);

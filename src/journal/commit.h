@@ -142,7 +142,8 @@ int commit_lead(struct commit *commit);
 /* When the next sync is due (clock_now_ns time), for who has no thread; CLOCK_NEVER. */
 int64_t commit_due_ns(const struct commit *commit);
 
-/* journal_trim, in the role. EBUSY: somebody commits; not done. */
+/* journal_trim, in the role. EBUSY: somebody has it and does it before the next commit; `published`
+ * tells, and then this is to be called again with the same place, and answers as if it had. */
 int commit_trim(struct commit *commit, uint64_t before);
 
 /* ---- figures ---- */

@@ -66,6 +66,7 @@ struct commit {
 
     _Atomic bool led; /* somebody has the role */
     _Atomic bool wanted[2];
+    _Atomic uint64_t trim_wanted; /* the place; 0: nobody waits for it */
     _Atomic uint64_t reached[2];
     _Atomic int64_t pending_due_ns; /* of what is pending; CLOCK_NEVER */
     _Atomic int64_t taken_due_ns;   /* of what is written and not synced */

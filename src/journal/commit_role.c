@@ -22,7 +22,7 @@
 
 bool commit_wanted(const struct commit *commit)
 {
-    return atomic_load(&commit->wanted[COMMIT_WRITTEN]) ||
+    return atomic_load(&commit->trim_wanted) != 0 || atomic_load(&commit->wanted[COMMIT_WRITTEN]) ||
            atomic_load(&commit->wanted[COMMIT_DURABLE]);
 }
 
@@ -236,9 +236,26 @@ static int round_append(struct commit *commit, bool sync)
     return rc;
 }
 
+static int trim(struct commit *commit, uint64_t before)
+{
+    if (atomic_load(&commit->failed) != 0)
+        return EIO;
+    int rc = journal_trim(commit->options.journal, before, &commit->sequence);
+    return rc == EIO || rc == ESTALE ? fail(commit, rc) : rc;
+}
+
+/* For who found the role taken. What else it says, he hears when he asks again. */
+static void trim_posted(struct commit *commit)
+{
+    uint64_t before = atomic_exchange(&commit->trim_wanted, 0);
+    if (before != 0 && trim(commit, before) == 0 && commit->options.published != NULL)
+        commit->options.published(commit->options.arg);
+}
+
 /* ENODATA: nothing was to be done. */
 static int lead_round(struct commit *commit)
 {
+    trim_posted(commit);
     bool sync = atomic_exchange(&commit->wanted[COMMIT_DURABLE], false) || commit_is_due(commit);
     bool write = atomic_exchange(&commit->wanted[COMMIT_WRITTEN], false);
     if (atomic_load(&commit->failed) != 0)
@@ -285,13 +302,11 @@ int commit_lead(struct commit *commit)
 int commit_trim(struct commit *commit, uint64_t before)
 {
     MAGIC_CHECK(commit, COMMIT_MAGIC);
-    if (atomic_exchange(&commit->led, true))
+    if (atomic_exchange(&commit->led, true)) {
+        atomic_store(&commit->trim_wanted, before);
         return EBUSY;
-    int rc = atomic_load(&commit->failed) != 0
-                 ? EIO
-                 : journal_trim(commit->options.journal, before, &commit->sequence);
-    if (rc == EIO || rc == ESTALE)
-        rc = atomic_load(&commit->failed) != 0 ? EIO : fail(commit, rc);
+    }
+    int rc = trim(commit, before); /* done already if it was posted */
     role_leave(commit);
     /* Who wanted something meanwhile found the role taken. */
     int led = rc == 0 && commit_wanted(commit) ? commit_lead(commit) : 0;

@@ -56,17 +56,22 @@ void compact_free(struct compact **compact)
     free(mine);
 }
 
+bool compact_is_due_with(const struct journal_stat *stat, uint64_t live_bytes)
+{
+    if (stat->segments < 2)
+        return false;
+    if (stat->full && stat->bytes_used > live_bytes)
+        return true;
+    uint64_t slack = COMPACT_SLACK_SEGMENTS * (stat->bytes_used / stat->segments);
+    return stat->bytes_used > 2 * live_bytes + slack;
+}
+
 bool compact_is_due(const struct compact *compact, uint64_t live_bytes)
 {
     MAGIC_CHECK(compact, COMPACT_MAGIC);
     struct journal_stat stat;
     journal_stat(compact->options.journal, &stat);
-    if (stat.segments < 2)
-        return false;
-    if (stat.full && stat.bytes_used > live_bytes)
-        return true;
-    uint64_t slack = COMPACT_SLACK_SEGMENTS * (stat.bytes_used / stat.segments);
-    return stat.bytes_used > 2 * live_bytes + slack;
+    return compact_is_due_with(&stat, live_bytes);
 }
 
 static int look_at(void *arg, uint64_t locator, const void *bytes, size_t len)

@@ -41,6 +41,8 @@ void compact_free(struct compact **compact);
  * is dead.
  */
 bool compact_is_due(const struct compact *compact, uint64_t live_bytes);
+/* The same of figures that one has. */
+bool compact_is_due_with(const struct journal_stat *stat, uint64_t live_bytes);
 
 /*
  * One slice. 0: there is more to do at once. EAGAIN: waits for copies to become durable (it has

@@ -74,6 +74,7 @@ static void file_stat(const struct journal *journal, struct journal_stat *stat)
     *stat = file->stat;
     stat->segments = file->line.len;
     stat->segments_ready = file->ready_count;
+    stat->segment_size = prepare_size(file);
     stat->bytes_total = file->bytes_total;
     stat->bytes_used = file->bytes_used;
     hl_lock_release(file->lock);

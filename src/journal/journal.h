@@ -221,6 +221,7 @@ int journal_trim(struct journal *journal, uint64_t before, uint64_t *sequence);
 
 struct journal_stat {
     uint64_t segments, segments_ready; /* in the line; prepared for it */
+    uint64_t segment_size;             /* of new ones */
     uint64_t bytes_total;              /* of all files */
     uint64_t bytes_used;               /* written to in segments of the line */
     uint64_t frames, records, bytes;   /* appended since open, headers included */

@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The space that the journal takes: when compaction is due, and who has to wait for it.
+ *
+ * Due is what compact_is_due says: more than twice the living is used, and some segments. It can
+ * become due with a commit only, so it is looked at after each one (space_look, an instant), and
+ * whoever compacts is called then; nobody asks by the clock, but for a disk that became full.
+ *
+ * Compaction has to keep pace with those who write. Beyond three times the living and a few
+ * segments, puts wait (EAGAIN of the admission) until it has made room: the ceiling. When a large
+ * backlog is dropped at once, the living are few from one moment to the next and the journal is
+ * still large; then the ceiling is where it was, and sinks by half of each segment that is retired.
+ * So the journal never grows beyond the ceiling, puts get half of what compaction gains, and
+ * neither stands still. Changes of jobs never wait, deletes least of all: each takes a few dozen
+ * bytes, compaction passes over dead records faster than they are written, and they are what makes
+ * room.
+ *
+ * On a full disk, and when nobody compacts, nobody waits: there the disk itself is the limit.
+ */
+#include "broker/broker_priv.h"
+
+#include <errno.h>
+
+/* What may lie about beyond three times the living before puts wait: so many new segments. */
+#define CEILING_SEGMENTS 8
+
+/* ---- the ceiling ---- */
+
+/* [held] Nobody makes room: then puts don't wait for it. */
+static bool is_helpless(const struct broker_log *log)
+{
+    return log->crowded == NULL || log->compact_stuck;
+}
+
+/* [held] The ceiling and what follows from it; the figures are of now. */
+static void ceiling_set(struct broker_log *log, const struct journal_stat *stat)
+{
+    uint64_t slack = CEILING_SEGMENTS * stat->segment_size;
+    uint64_t bound = 3 * log->live_bytes + slack;
+    /* It sinks by itself too, when compaction was faster than puts. */
+    uint64_t lowest = stat->bytes_used + slack;
+    if (log->ceiling > lowest || log->ceiling == 0)
+        log->ceiling = lowest;
+    if (log->ceiling < bound)
+        log->ceiling = bound;
+    atomic_store(&log->puts_wait, stat->bytes_used > log->ceiling && !is_helpless(log));
+}
+
+void space_look(struct broker_log *log, bool *due)
+{
+    struct journal_stat stat;
+    journal_stat(log->journal, &stat);
+    ceiling_set(log, &stat);
+    *due = !atomic_load(&log->compacting) && log->crowded != NULL &&
+           compact_is_due_with(&stat, log->live_bytes);
+}
+
+int space_admit_put(const struct broker_log *log)
+{
+    return atomic_load(&log->puts_wait) ? EAGAIN : 0;
+}
+
+void broker_on_crowded(struct broker *broker, void (*crowded)(void *arg), void *arg)
+{
+    MAGIC_CHECK(broker, BROKER_MAGIC);
+    struct broker_log *log = broker->log;
+    if (log == NULL)
+        return;
+    broker_lock(broker);
+    log->crowded = crowded;
+    log->crowded_arg = arg;
+    broker_unlock(broker);
+    log_published(log); /* who waited for one that doesn't come any more */
+}
+
+/* ---- compaction ---- */
+
+/*
+ * On a full disk every dead byte counts, but copying costs as much as it brings when little is
+ * dead. So it is one pass over all segments, and another when half a segment has died since.
+ */
+static bool is_due(struct broker_log *log)
+{
+    broker_lock(log->broker);
+    uint64_t live_bytes = log->live_bytes, died_bytes = log->died_bytes;
+    broker_unlock(log->broker);
+    struct journal_stat stat;
+    journal_stat(log->journal, &stat);
+    if (!compact_is_due_with(&stat, live_bytes))
+        return false;
+    uint64_t segment = stat.bytes_used / stat.segments;
+    if (!stat.full || stat.bytes_used > 2 * (live_bytes + segment))
+        return true;
+    if (log->pass_left == 0) {
+        if (died_bytes - log->pass_died < segment / 2)
+            return false;
+        log->pass_died = died_bytes;
+        log->pass_left = stat.segments;
+    }
+    log->pass_left--;
+    return true;
+}
+
+/* A segment is gone, or nothing can be gained. */
+static void tell(struct broker_log *log, bool stuck, bool retired)
+{
+    broker_lock(log->broker);
+    log->compact_stuck = stuck;
+    if (retired) {
+        struct journal_stat stat;
+        journal_stat(log->journal, &stat);
+        uint64_t half = stat.segments > 0 ? stat.bytes_used / stat.segments / 2 : 0;
+        log->ceiling -= half < log->ceiling ? half : log->ceiling;
+    }
+    broker_unlock(log->broker);
+    log_published(log);
+}
+
+/* The step waits for a commit. */
+static int step_wait(struct broker_log *log, uint32_t seen)
+{
+    if (log->options.thread != COMMIT_THREAD_LEADS) {
+        int rc = commit_lead(log->commit); /* it has said what it wants */
+        if (rc != EBUSY)
+            return rc;
+    }
+    log_park(log, seen);
+    return commit_failed(log->commit) != 0 ? EIO : 0;
+}
+
+int broker_compact(struct broker *broker)
+{
+    MAGIC_CHECK(broker, BROKER_MAGIC);
+    struct broker_log *log = broker->log;
+    if (log == NULL)
+        return ENOENT;
+    if (!atomic_load(&log->compacting) && !is_due(log))
+        return ENOENT;
+    atomic_store(&log->compacting, true);
+    uint32_t seen = atomic_load(&log->published);
+    uint64_t retired = log->retired;
+    int rc = compact_step(log->compact);
+    if (rc == EAGAIN)
+        return step_wait(log, seen);
+    if (rc != 0) {
+        struct compact_stat stat;
+        compact_stat(log->compact, &stat);
+        log->retired = stat.segments;
+        /* Before it is asked again whether it is due: a commit that finds it due from here on
+         * calls. */
+        if (rc == ENOENT)
+            atomic_store(&log->compacting, false);
+        tell(log, stat.segments == retired, stat.segments > retired);
+    }
+    return rc == ENOENT && log->retired > retired ? 0 : rc;
+}
