@@ -165,8 +165,9 @@ int broker_peek_first(struct broker *broker, struct broker_tube *tube, enum job_
 
 /*
  * Makes up to `count` buried jobs of the tube ready, those buried first first; or, if none is
- * buried when it begins, delayed ones, the soonest first. Priorities stay. Lets go of the lock
- * every few hundred. *kicked: how many. ENOMEM: not all of them.
+ * buried when it begins, delayed ones, the soonest first; and no more than there are when it
+ * begins. Priorities stay. Lets go of the lock every few hundred. *kicked: how many. ENOMEM,
+ * ENOSPC, EIO: not all of them.
  */
 int broker_kick(struct broker *broker, struct broker_tube *tube, uint64_t count, uint64_t *kicked);
 /* The same for one job of any tube. ENOENT: none, or neither buried nor delayed. ENOMEM. */
@@ -180,10 +181,31 @@ int broker_kick_job(struct broker *broker, uint64_t id);
 int broker_pause(struct broker *broker, const char *name, size_t len, int64_t pause_ns);
 
 /*
- * Deletes the ready, delayed and buried jobs that the tube has when it begins. Lets others in after
- * each. *cleared: how many. ENOENT: no such tube.
+ * Deletes ready, delayed and buried jobs of the tube, as many as it has when it begins. Lets others
+ * in after each. *cleared: how many, if it isn't ENOENT: no such tube. ENOSPC, EIO: not all of
+ * them.
  */
 int broker_clear(struct broker *broker, const char *name, size_t len, uint64_t *cleared);
+
+/*
+ * The same two for who has others to serve meanwhile: after broker_..._begin answered 0,
+ * broker_walk_on does a few hundred jobs each time. EINPROGRESS: there are more. Others: as above,
+ * and it is over, `done` is how many. broker_walk_end in any case, early too. The walk keeps the
+ * tube; each call may come from another thread.
+ */
+struct broker_walk {
+    uint64_t done; /* jobs */
+    /* the broker's */
+    struct broker_tube *tube;
+    uint64_t left;                         /* jobs at most */
+    int (*step)(struct broker_walk *walk); /* does one; see walk.c */
+};
+void broker_kick_begin(struct broker *broker, struct broker_tube *tube, uint64_t count,
+                       struct broker_walk *walk);
+int broker_clear_begin(struct broker *broker, const char *name, size_t len,
+                       struct broker_walk *walk);
+int broker_walk_on(struct broker_walk *walk);
+void broker_walk_end(struct broker_walk *walk);
 
 /*
  * Moves a ready, delayed or buried job to another tube, which is made if there is none; it keeps

@@ -395,6 +395,12 @@ int kick_job(struct job *job);
  * EAGAIN: nothing changed. */
 int move_job(struct job *job, const char *name, size_t len);
 
+/* walk.c, [held] */
+/* Does one job. 0: it did. ENOENT: there is none left. Others end the walk. */
+typedef int walk_step(struct broker_walk *walk);
+void walk_begin(struct broker_walk *walk, struct broker_tube *tube, walk_step *step,
+                uint64_t count);
+
 /* put.c */
 /* [held] Whether one more job fits into the tube. */
 bool tube_is_full(const struct broker_tube *tube, size_t len);

@@ -102,6 +102,14 @@ static inline bool broker_ticket_is_none(const struct broker_ticket *ticket)
 {
     return (ticket->written | ticket->durable) == 0;
 }
+/* Of both. */
+static inline void broker_ticket_add(struct broker_ticket *ticket, const struct broker_ticket *more)
+{
+    if (more->written > ticket->written)
+        ticket->written = more->written;
+    if (more->durable > ticket->durable)
+        ticket->durable = more->durable;
+}
 /* How far it is. Any thread, no lock. EIO: nothing that isn't reached now ever will be. */
 int broker_ticket_reached(struct broker *broker, struct broker_ticket *reached);
 /* Blocks until it is reached, leading commits itself. EIO: never will be. ETIMEDOUT. */

@@ -24,23 +24,31 @@ int kick_job(struct job *job)
     return 0;
 }
 
-int broker_kick(struct broker *broker, struct broker_tube *tube, uint64_t count, uint64_t *kicked)
+/* [held] */
+static int kick_first(const struct heap *heap)
+{
+    return heap->len > 0 ? kick_job(heap_first(heap)) : ENOENT;
+}
+
+static int kick_buried(struct broker_walk *walk)
+{
+    return kick_first(&walk->tube->buried);
+}
+
+static int kick_delayed(struct broker_walk *walk)
+{
+    return kick_first(&walk->tube->delayed);
+}
+
+void broker_kick_begin(struct broker *broker, struct broker_tube *tube, uint64_t count,
+                       struct broker_walk *walk)
 {
     MAGIC_CHECK(tube, BROKER_TUBE_MAGIC);
-    uint64_t done = 0;
-    int rc = 0;
     broker_lock(broker);
-    struct heap *heap = tube->buried.len > 0 ? &tube->buried : &tube->delayed;
-    while (done < count && heap->len > 0 && rc == 0) {
-        rc = kick_job(heap_first(heap));
-        if (rc == 0 && ++done % BROKER_WALK_MAX == 0) {
-            broker_unlock(broker);
-            broker_lock(broker);
-        }
-    }
+    bool buried = tube->buried.len > 0;
+    uint64_t there = buried ? tube->buried.len : tube->delayed.len;
+    walk_begin(walk, tube, buried ? kick_buried : kick_delayed, count < there ? count : there);
     broker_unlock(broker);
-    *kicked = done;
-    return rc;
 }
 
 int broker_kick_job(struct broker *broker, uint64_t id)

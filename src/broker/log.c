@@ -41,10 +41,7 @@ void log_note(struct broker_log *log, const struct broker_ticket *ticket)
         told.serial = log->serial;
         told.ticket = (struct broker_ticket){0};
     }
-    if (ticket->written > told.ticket.written)
-        told.ticket.written = ticket->written;
-    if (ticket->durable > told.ticket.durable)
-        told.ticket.durable = ticket->durable;
+    broker_ticket_add(&told.ticket, ticket);
 }
 
 void log_told(struct broker_log *log, enum broker_level level, uint64_t ticket)

@@ -13,8 +13,7 @@
  * A delete is the same: the deleter reserves the job, whatever container it was in, and finishes
  * it. It leaves no record, unless somebody waits for that job: who deletes it knows how it ended,
  * and a queue that is served by remote workers sees nothing else, so records of it would fill
- * history with nothing and cost as much as all the rest. Clear is one delete after another, each
- * with its own holds of the lock.
+ * history with nothing and cost as much as all the rest.
  */
 #include "broker/broker_priv.h"
 
@@ -244,39 +243,4 @@ int broker_delete(struct broker *broker, uint64_t id)
         return ENOENT;
     }
     return settle_delete_idle(broker, job);
-}
-
-/* [held] Any job of the tube that nobody has, from the cheapest end of its container; or NULL. */
-static struct job *any_idle(const struct broker_tube *tube)
-{
-    const struct heap *const heaps[] = {&tube->ready.heap, &tube->delayed, &tube->buried};
-    for (size_t i = 0; i < sizeof(heaps) / sizeof(heaps[0]); i++)
-        if (heaps[i]->len > 0)
-            return heap_any(heaps[i]);
-    return NULL;
-}
-
-int broker_clear(struct broker *broker, const char *name, size_t len, uint64_t *cleared)
-{
-    uint64_t done = 0;
-    broker_lock(broker);
-    struct broker_tube *tube = tube_find(broker, name, len);
-    if (tube == NULL) {
-        broker_unlock(broker);
-        return ENOENT;
-    }
-    tube_ref(tube);
-    /* As many as there are now: what is put meanwhile can't keep this going for ever. */
-    uint64_t count = tube_jobs(tube) - tube->stats.reserved;
-    struct job *job;
-    int rc = 0;
-    while (rc == 0 && done < count && (job = any_idle(tube)) != NULL) {
-        rc = settle_delete_idle(broker, job);
-        done += rc == 0;
-        broker_lock(broker);
-    }
-    tube_unref(tube);
-    broker_unlock(broker);
-    *cleared = done;
-    return rc;
 }

@@ -16,13 +16,9 @@ int parse_kick(struct scan *scan, struct command_args *args)
 
 void do_kick(struct session *session, const struct command_args *args)
 {
-    uint64_t kicked;
-    /* What was kicked when memory ran out is told; the rest stays where it was. */
-    int rc = broker_kick(session->front->broker, session->used, args->count, &kicked);
-    if (rc == 0 || kicked > 0)
-        reply_number(session, "KICKED", kicked);
-    else
-        reply_refusal(session, rc, "OUT_OF_MEMORY\r\n");
+    struct broker_walk walk;
+    broker_kick_begin(session->front->broker, session->used, args->count, &walk);
+    walk_start(session, &walk, "KICKED");
 }
 
 int parse_kick_job(struct scan *scan, struct command_args *args)

@@ -34,10 +34,9 @@ int parse_clear_tube(struct scan *scan, struct command_args *args)
 
 void do_clear_tube(struct session *session, const struct command_args *args)
 {
-    uint64_t cleared;
-    int rc = broker_clear(session->front->broker, args->name, args->name_len, &cleared);
-    if (rc == 0)
-        reply_number(session, "CLEARED", cleared);
+    struct broker_walk walk;
+    if (broker_clear_begin(session->front->broker, args->name, args->name_len, &walk) == 0)
+        walk_start(session, &walk, "CLEARED");
     else
-        reply_refusal(session, rc, rc == ENOENT ? "NOT_FOUND\r\n" : "OUT_OF_MEMORY\r\n");
+        reply_word(session, "NOT_FOUND\r\n");
 }

@@ -20,14 +20,18 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define FRONT_LINE_MAX 224                    /* with CR LF, as beanstalkd; the default */
+#define FRONT_LINE_MAX 224 /* with CR LF, as beanstalkd; the default */
+/* The least that a line of a command may have which beanstalkd doesn't: the longest is put-in-tube,
+ * with a name of 200 bytes and four numbers of ten digits, 258 bytes. */
+#define FRONT_ADDED_LINE_MAX 288
 #define FRONT_CALL_SIZE_MAX ((size_t)1 << 20) /* parameters of one `call` */
 
 struct front;
 
 struct front_settings {
     unsigned loops;    /* as net_settings.loops */
-    uint32_t line_max; /* bytes of a line with CR LF, at most NET_READ_SIZE; 0: FRONT_LINE_MAX */
+    uint32_t line_max; /* bytes of a line with CR LF, at most NET_READ_SIZE; 0: FRONT_LINE_MAX.
+                          Lines of added commands may have FRONT_ADDED_LINE_MAX in any case. */
 };
 
 /* `broker` and `api` must outlive it. A body may have as many bytes as the broker takes. ENOMEM. */

@@ -240,6 +240,9 @@ struct later_kind {
     /* true: it doesn't wait any more, later_fire will not be called. false: it was, or is about to
      * be. */
     bool (*cancel)(struct later *later);
+    /* May be NULL. First thing when later_fire was called. true: this wasn't the end; it is fired
+     * again at once, and comes back in another turn of the loop. */
+    bool (*goes_on)(struct session *session, struct later *later);
     /* Writes the answer. `why`: 0 later_fire was called; ETIMEDOUT the time is over; ECANCELED the
      * other side sends no more. */
     void (*answer)(struct session *session, struct later *later, int why);
@@ -264,6 +267,11 @@ void later_fire(struct later *later);
 void later_abandon(struct session *session);
 void later_hangup(struct session *session);
 void later_time_out(struct session *session);
+
+/* ---- walk.c: commands that take several turns ---- */
+
+/* "WORD done\r\n", now or later; takes over the walk, which has just begun. `word` is static. */
+void walk_start(struct session *session, struct broker_walk *walk, const char *word);
 
 /* ---- a session that ends: put, call, reserve ---- */
 

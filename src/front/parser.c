@@ -3,7 +3,8 @@
  * The beanstalk protocol's framing: events out of bytes. No memory, no connection, no broker: the
  * same bytes give the same events however they are cut into pieces.
  *
- * A line ends with CR LF and nothing else, and has at most line_max bytes with it. Two quirks
+ * A line ends with CR LF and nothing else, and has at most line_max bytes with it (those of added
+ * commands FRONT_ADDED_LINE_MAX at least, or a long name would find no room in them). Two quirks
  * of beanstalkd are not copied. There a CR without LF stalls the connection; here it is a byte like
  * another, which makes the line a bad one. And there a line that is too long by one byte swallows
  * the next; here every overlong line is skipped to its own end and gets one BAD_FORMAT.
@@ -68,15 +69,31 @@ static const char *find_line_end(const char *data, size_t len)
     return NULL;
 }
 
-static enum parser_event parse_line(struct parser *parser, const char *line, size_t len)
+/* The one whose word the line begins with, or NULL. */
+static const struct command *command_of(const char *line, size_t len)
 {
     for (int id = 0; id < COMMAND_COUNT; id++) {
         const struct command *command = &commands[id];
-        if (len < command->word_len || line[0] != command->word[0] ||
-            memcmp(line, command->word, command->word_len) != 0)
-            continue;
+        if (len >= command->word_len && line[0] == command->word[0] &&
+            memcmp(line, command->word, command->word_len) == 0)
+            return command;
+    }
+    return NULL;
+}
+
+/* Whether a line that is too long already may be longer: see FRONT_ADDED_LINE_MAX. */
+static bool added_line(const char *line, size_t len)
+{
+    const struct command *command = len < FRONT_ADDED_LINE_MAX ? command_of(line, len) : NULL;
+    return command != NULL && command->origin == ORIGIN_HILERA;
+}
+
+static enum parser_event parse_line(struct parser *parser, const char *line, size_t len)
+{
+    const struct command *command = command_of(line, len);
+    if (command != NULL) {
         struct scan scan = {.at = line + command->word_len, .end = line + len};
-        *parser->args = (struct command_args){.command = (enum command_id)id};
+        *parser->args = (struct command_args){.command = (enum command_id)(command - commands)};
         return command->parse(&scan, parser->args) == 0 ? PARSER_COMMAND : PARSER_BAD_FORMAT;
     }
     if (is_http_request(line, len))
@@ -92,6 +109,11 @@ static enum parser_event next_line(struct parser *parser, const char *data, size
     size_t line_max = parser->line_max != 0 ? parser->line_max : FRONT_LINE_MAX;
     size_t window = len < line_max ? len : line_max;
     const char *cr = find_line_end(data, window);
+    if (cr == NULL && len >= line_max && added_line(data, line_max)) {
+        line_max = FRONT_ADDED_LINE_MAX;
+        window = len < line_max ? len : line_max;
+        cr = find_line_end(data, window);
+    }
     if (cr != NULL) {
         *used = (size_t)(cr - data) + 2;
         return parse_line(parser, data, (size_t)(cr - data));

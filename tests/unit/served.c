@@ -6,6 +6,7 @@
 #include "served.h"
 
 #include "base/clock.h"
+#include "halt.h"
 #include "unit.h"
 
 #include <hilera/version.h>
@@ -67,7 +68,8 @@ static void net_up(unsigned loops)
         .loops = loops, .gate = &front_gate, .gate_arg = served.broker};
     struct net_error error = {""};
     ck_assert_int_eq(front_new(&served.front, &front_settings, served.broker, served.api), 0);
-    ck_assert_int_eq(net_new(&served.net, &net_settings, &front_protocol, served.front), 0);
+    ck_assert_int_eq(
+        net_new(&served.net, &net_settings, halt_protocol(&front_protocol), served.front), 0);
     peer_temp_make();
     peer_temp_path(served.path, "s");
     ck_assert_msg(net_listen_unix(served.net, served.path, 0600, &error) == 0, "%s", error.text);
@@ -120,6 +122,28 @@ void served_down(void)
     api_free(&served.api);
     broker_free(&served.broker);
     history_free(&served.history);
+}
+
+void served_setup_with(const struct served_options *options)
+{
+    clock_virtual_start(1000 * HL_SECOND);
+    served_up(options);
+}
+
+void served_setup(void)
+{
+    served_setup_with(&(struct served_options){.loops = 1});
+}
+
+void served_teardown(void)
+{
+    served_down();
+    clock_virtual_stop();
+}
+
+void served_setup_three(void)
+{
+    served_up(&(struct served_options){.loops = 3});
 }
 
 int served_connect(void)

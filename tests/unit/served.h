@@ -41,6 +41,13 @@ struct served_options {
 void served_up(const struct served_options *options);
 void served_down(void);
 
+/* The usual fixtures. Virtual time, from 1000 s on: */
+void served_setup_with(const struct served_options *options);
+void served_setup(void); /* and one loop */
+void served_teardown(void);
+/* Three loops, and real time; served_down. */
+void served_setup_three(void);
+
 /* ---- a client's side ---- */
 
 /* A new connection to the Unix socket. */

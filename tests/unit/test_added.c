@@ -16,23 +16,10 @@
 #include <string.h>
 #include <sys/socket.h>
 
-static void up(void)
-{
-    clock_virtual_start(1000 * HL_SECOND);
-    served_up(&(struct served_options){.loops = 1});
-}
-
 static void up_small(void)
 {
-    clock_virtual_start(1000 * HL_SECOND);
-    served_up(&(struct served_options){
+    served_setup_with(&(struct served_options){
         .loops = 1, .body_max = 10, .jobs_max = 5, .tube_jobs_max = 3, .held_max = 2});
-}
-
-static void down(void)
-{
-    served_down();
-    clock_virtual_stop();
 }
 
 /* ---- byte for byte ---- */
@@ -232,6 +219,25 @@ START_TEST(every_command_that_hello_tells_works)
 }
 END_TEST
 
+START_TEST(the_longest_name_fits)
+{
+    int fd = served_connect();
+    char name[JOB_TUBE_NAME_MAX + 1], say[2 * FRONT_ADDED_LINE_MAX];
+    memset(name, 'n', sizeof(name) - 1);
+    name[sizeof(name) - 1] = '\0';
+    snprintf(say, sizeof(say),
+             "put-in-tube %s 4294967295 4294967295 4294967295 0000000001\r\nx\r\n", name);
+    served_ask(fd, say, "INSERTED 1\r\n");
+    snprintf(say, sizeof(say), "move 00000000000000000001 %s\r\n", name);
+    served_ask(fd, say, "MOVED\r\n");
+    snprintf(say, sizeof(say), "clear-tube %s\r\n", name);
+    served_ask(fd, say, "CLEARED 1\r\n");
+    snprintf(say, sizeof(say), "put %*d 0 1 1\r\nx\r\n", 225 - 12, 0); /* of 225 bytes */
+    served_ask(fd, say, "BAD_FORMAT\r\nUNKNOWN_COMMAND\r\n");
+    peer_close(&fd);
+}
+END_TEST
+
 /* ---- tokens ---- */
 
 /* Says that, expects "RESERVED_TOKEN id token len" with that body; the token. */
@@ -365,21 +371,22 @@ int main(void)
 {
     Suite *suite = suite_create("added");
     TCase *bytes = tcase_create("bytes");
-    tcase_add_checked_fixture(bytes, up, down);
+    tcase_add_checked_fixture(bytes, served_setup, served_teardown);
     tcase_add_loop_test(bytes, putting_byte_for_byte, 0, 2);
     tcase_add_loop_test(bytes, moving_byte_for_byte, 0, 2);
     tcase_add_loop_test(bytes, forms_byte_for_byte, 0, 2);
     tcase_add_test(bytes, every_command_that_hello_tells_works);
+    tcase_add_test(bytes, the_longest_name_fits);
     suite_add_tcase(suite, bytes);
 
     TCase *small = tcase_create("small");
-    tcase_add_checked_fixture(small, up_small, down);
+    tcase_add_checked_fixture(small, up_small, served_teardown);
     tcase_add_loop_test(small, limits_are_told, 0, 2);
     tcase_add_test(small, hello_tells_limits_and_commands);
     suite_add_tcase(suite, small);
 
     TCase *tokens = tcase_create("tokens");
-    tcase_add_checked_fixture(tokens, up, down);
+    tcase_add_checked_fixture(tokens, served_setup, served_teardown);
     tcase_add_test(tokens, a_token_works_from_any_connection);
     tcase_add_test(tokens, a_late_worker_is_refused);
     tcase_add_test(tokens, a_plain_lease_has_no_token);

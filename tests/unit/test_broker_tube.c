@@ -186,6 +186,63 @@ START_TEST(a_kick_of_thousands)
 }
 END_TEST
 
+// ---- walks ----
+
+START_TEST(a_walk_keeps_to_what_it_began_with)
+{
+    struct broker_walk walk;
+    for (int i = 0; i < 300; i++)
+        put_buried("default");
+    for (int i = 0; i < 5; i++)
+        put("default", 0, HL_SECOND);
+    broker_kick_begin(broker, used, 1000, &walk);
+    ck_assert_int_eq(broker_walk_on(&walk), EINPROGRESS);
+    ck_assert_uint_gt(walk.done, 0);
+    ck_assert_uint_lt(walk.done, 300);
+    ck_assert_uint_eq(engine_stats(broker).ready, walk.done);
+    uint64_t late = put("default", 0, 0); // reserved and buried while it goes on
+    uint64_t held = engine_reserve(&a);
+    ck_assert_int_eq(broker_bury(&a.holder, held, 0, 0), 0);
+    ck_assert_int_eq(broker_walk_on(&walk), 0);
+    ck_assert_uint_eq(walk.done, 300);
+    broker_walk_end(&walk);
+    ck_assert_int_eq(state(late), JOB_READY);
+    struct broker_stats stats = engine_stats(broker);
+    ck_assert_uint_eq(stats.buried, 1);
+    ck_assert_uint_eq(stats.delayed, 5);
+}
+END_TEST
+
+START_TEST(a_walk_ends_when_others_were_faster)
+{
+    struct broker_walk walk;
+    for (int i = 0; i < 400; i++)
+        put("default", 0, HL_SECOND);
+    broker_kick_begin(broker, used, 400, &walk);
+    ck_assert_int_eq(broker_walk_on(&walk), EINPROGRESS);
+    uint64_t done = walk.done;
+    ck_assert_uint_eq(clear("default"), 400);
+    ck_assert_int_eq(broker_walk_on(&walk), 0);
+    ck_assert_uint_eq(walk.done, done);
+    broker_walk_end(&walk);
+}
+END_TEST
+
+START_TEST(a_walk_may_be_given_up_and_keeps_its_tube)
+{
+    struct broker_walk walk;
+    for (int i = 0; i < 300; i++)
+        put("x", 0, 0);
+    ck_assert_int_eq(broker_clear_begin(broker, "nobody", 6, &walk), ENOENT);
+    ck_assert_int_eq(broker_clear_begin(broker, "x", 1, &walk), 0);
+    ck_assert_int_eq(broker_walk_on(&walk), EINPROGRESS);
+    ck_assert_uint_eq(clear("x"), 300 - walk.done);
+    ck_assert_uint_eq(engine_stats(broker).tubes, 2); // nothing else keeps it
+    broker_walk_end(&walk);
+    ck_assert_uint_eq(engine_stats(broker).tubes, 1);
+}
+END_TEST
+
 // ---- pause ----
 
 START_TEST(a_paused_tube_keeps_its_jobs)
@@ -408,6 +465,9 @@ int main(void)
     tcase_add_test(tcase, a_kicked_job_is_unfinished_again);
     tcase_add_test(tcase, kick_one_delayed_or_ready);
     tcase_add_test(tcase, a_kick_of_thousands);
+    tcase_add_test(tcase, a_walk_keeps_to_what_it_began_with);
+    tcase_add_test(tcase, a_walk_ends_when_others_were_faster);
+    tcase_add_test(tcase, a_walk_may_be_given_up_and_keeps_its_tube);
     tcase_add_test(tcase, a_paused_tube_keeps_its_jobs);
     tcase_add_test(tcase, a_pause_of_nothing_ends_the_pause);
     tcase_add_test(tcase, a_pause_stops_only_taking);

@@ -125,6 +125,29 @@ START_TEST(what_was_told_is_kept)
 }
 END_TEST
 
+// Both take several turns of the loop; the answer is about all of them.
+START_TEST(what_took_several_turns_is_kept)
+{
+    enum { JOBS = 1000 };
+    int fd = served_connect();
+    char text[64];
+    for (int i = 1; i <= JOBS; i++) {
+        snprintf(text, sizeof(text), "INSERTED %d\r\n", i);
+        served_ask(fd, "put 0 1000 60 1\r\nx\r\n", text);
+    }
+    served_ask(fd, "kick 900\r\n", "KICKED 900\r\n");
+    peer_close(&fd);
+    again();
+    ck_assert_uint_eq(served_stats().ready, 900);
+    ck_assert_uint_eq(served_stats().delayed, 100);
+    fd = served_connect();
+    served_ask(fd, "clear-tube default\r\n", "CLEARED 1000\r\n");
+    peer_close(&fd);
+    again();
+    ck_assert_uint_eq(served_stats().unfinished, 0);
+}
+END_TEST
+
 START_TEST(waiting_clients_are_served)
 {
     int worker = served_connect(), client = served_connect(), joiner = served_connect();
@@ -303,6 +326,7 @@ int main(void)
         tcase_set_timeout(way, 60);
         tcase_add_checked_fixture(way, ways[i].setup, teardown);
         tcase_add_test(way, what_was_told_is_kept);
+        tcase_add_test(way, what_took_several_turns_is_kept);
         tcase_add_test(way, waiting_clients_are_served);
         tcase_add_test(way, nothing_is_told_after_a_failed_sync);
         suite_add_tcase(suite, way);

@@ -17,23 +17,6 @@
 #include <string.h>
 #include <sys/socket.h>
 
-static void up(void)
-{
-    clock_virtual_start(1000 * HL_SECOND);
-    served_up(&(struct served_options){.loops = 1});
-}
-
-static void down(void)
-{
-    served_down();
-    clock_virtual_stop();
-}
-
-static void up_three(void)
-{
-    served_up(&(struct served_options){.loops = 3});
-}
-
 /* Room for two jobs, and puts wait. */
 static void up_two(void)
 {
@@ -519,14 +502,14 @@ int main(void)
 {
     Suite *suite = suite_create("later");
     TCase *join = tcase_create("join");
-    tcase_add_checked_fixture(join, up, down);
+    tcase_add_checked_fixture(join, served_setup, served_teardown);
     tcase_add_test(join, join_answers_when_all_is_finished);
     tcase_add_test(join, join_ends_in_time);
     tcase_add_test(join, half_close_ends_a_join);
     suite_add_tcase(suite, join);
 
     TCase *batch = tcase_create("batch");
-    tcase_add_checked_fixture(batch, up, down);
+    tcase_add_checked_fixture(batch, served_setup, served_teardown);
     tcase_add_test(batch, a_batch_is_what_is_there);
     tcase_add_test(batch, a_batch_is_bounded);
     suite_add_tcase(suite, batch);
@@ -541,7 +524,7 @@ int main(void)
     suite_add_tcase(suite, puts);
 
     TCase *many = tcase_create("many");
-    tcase_add_checked_fixture(many, up_three, served_down);
+    tcase_add_checked_fixture(many, served_setup_three, served_down);
     tcase_add_test(many, joins_race_with_their_ends);
     tcase_add_test(many, stopping_ends_joins);
     tcase_add_test(many, threads_and_connections_stand_in_one_line);

@@ -202,6 +202,37 @@ START_TEST(lines_of_every_length)
 }
 END_TEST
 
+/* A name and all numbers may be as long as they get; the limit is exact, and only of a line. */
+START_TEST(added_commands_have_longer_lines)
+{
+    struct unit_random random = peer_random();
+    char name[JOB_TUBE_NAME_MAX + 1], line[FRONT_ADDED_LINE_MAX + 20];
+    memset(name, 'n', sizeof(name) - 1);
+    name[sizeof(name) - 1] = '\0';
+    for (size_t len = FRONT_LINE_MAX; len <= FRONT_ADDED_LINE_MAX; len++)
+        long_line(&random, len, "clear-tube ", "bad format\npeek 1\n");
+    long_line(&random, FRONT_ADDED_LINE_MAX + 1, "clear-tube ", "bad format\npeek 1\n");
+    long_line(&random, 213, "clear-tube ", NULL);
+    snprintf(line, sizeof(line), "move 18446744073709551615 %s\r\npeek 1\r\n", name);
+    parses(&random, line, strlen(line), NULL);
+    for (int blanks = 11; blanks <= 41; blanks++) {
+        int len =
+            snprintf(line, sizeof(line), "put-in-tube %s 4294967295 4294967295 4294967295%*s\r\n",
+                     name, blanks, "4294967295");
+        struct command_args args = {.bytes = 0};
+        struct parser parser = {.args = &args};
+        size_t used;
+        enum parser_event event = parser_next(&parser, line, (size_t)len, &used);
+        ck_assert_int_eq(event, len <= FRONT_ADDED_LINE_MAX ? PARSER_COMMAND : PARSER_BAD_FORMAT);
+        ck_assert_uint_eq(used, (size_t)len);
+        if (event == PARSER_COMMAND) {
+            ck_assert_uint_eq(args.name_len, JOB_TUBE_NAME_MAX);
+            ck_assert_uint_eq(args.bytes, UINT32_MAX);
+        }
+    }
+}
+END_TEST
+
 /* What becomes of a line of `len` bytes, and how many bytes that took. */
 static enum parser_event line_of(size_t len, uint32_t line_max, size_t *used)
 {
@@ -308,6 +339,7 @@ int main(void)
     TCase *events = tcase_create("events");
     tcase_add_test(events, samples_in_any_pieces);
     tcase_add_test(events, lines_of_every_length);
+    tcase_add_test(events, added_commands_have_longer_lines);
     tcase_add_test(events, longest_line_is_a_setting);
     tcase_add_test(events, overlong_line_ends_at_its_own_end_only);
     tcase_add_test(events, overlong_requests_are_http);

@@ -15,23 +15,6 @@
 #include <string.h>
 #include <sys/socket.h>
 
-static void up(void)
-{
-    clock_virtual_start(1000 * HL_SECOND);
-    served_up(&(struct served_options){.loops = 1});
-}
-
-static void down(void)
-{
-    served_down();
-    clock_virtual_stop();
-}
-
-static void up_three(void)
-{
-    served_up(&(struct served_options){.loops = 3});
-}
-
 /* ---- byte for byte ---- */
 
 static const struct served_exchange reserving[] = {
@@ -411,7 +394,7 @@ int main(void)
 {
     Suite *suite = suite_create("verbs");
     TCase *verbs = tcase_create("verbs");
-    tcase_add_checked_fixture(verbs, up, down);
+    tcase_add_checked_fixture(verbs, served_setup, served_teardown);
     tcase_add_loop_test(verbs, reserving_byte_for_byte, 0, 2);
     tcase_add_loop_test(verbs, tubes_byte_for_byte, 0, 2);
     tcase_add_test(verbs, stats_have_every_key_in_order);
@@ -423,7 +406,7 @@ int main(void)
     suite_add_tcase(suite, verbs);
 
     TCase *many = tcase_create("many");
-    tcase_add_checked_fixture(many, up_three, served_down);
+    tcase_add_checked_fixture(many, served_setup_three, served_down);
     tcase_add_test(many, leaving_races_with_a_match);
     tcase_add_test(many, stopping_ends_waits);
     suite_add_tcase(suite, many);

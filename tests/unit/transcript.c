@@ -106,7 +106,7 @@ void transcript(struct buf *out, const char *data, size_t len, size_t (*piece)(v
         } while (event != PARSER_MORE && !taker.ended);
         used += at;
         free(copy);
-        ASSERT(taker.ended || seen - used < FRONT_LINE_MAX);
+        ASSERT(taker.ended || seen - used < FRONT_ADDED_LINE_MAX);
     }
     MUST(buf_append_str(out, ""));
 }

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Clear: the jobs of a tube that nobody has reserved are deleted, one delete after another, each
+ * with its own holds of the lock, since memory is freed and records are made without it.
+ */
+#include "broker/broker_priv.h"
+
+#include <errno.h>
+
+/* [held] Any job of the tube that nobody has, from the cheapest end of its container; or NULL. */
+static struct job *any_idle(const struct broker_tube *tube)
+{
+    const struct heap *const heaps[] = {&tube->ready.heap, &tube->delayed, &tube->buried};
+    for (size_t i = 0; i < sizeof(heaps) / sizeof(heaps[0]); i++)
+        if (heaps[i]->len > 0)
+            return heap_any(heaps[i]);
+    return NULL;
+}
+
+/* [held] Lets go of the lock meanwhile. */
+static int clear_one(struct broker_walk *walk)
+{
+    struct broker *broker = walk->tube->broker;
+    struct job *job = any_idle(walk->tube);
+    if (job == NULL)
+        return ENOENT;
+    int rc = settle_delete_idle(broker, job);
+    broker_lock(broker);
+    return rc;
+}
+
+int broker_clear_begin(struct broker *broker, const char *name, size_t len,
+                       struct broker_walk *walk)
+{
+    broker_lock(broker);
+    struct broker_tube *tube = tube_find(broker, name, len);
+    if (tube != NULL)
+        walk_begin(walk, tube, clear_one, tube_jobs(tube) - tube->stats.reserved);
+    broker_unlock(broker);
+    return tube != NULL ? 0 : ENOENT;
+}

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Walks: kick and clear, which go through as many jobs as a tube has.
+ *
+ * A walk is done in slices of BROKER_WALK_MAX jobs. Between two of them nobody holds anything but a
+ * reference on the tube: the caller may serve others, come back later, or give up, and then what
+ * was done is done. What it goes through is fixed when it begins: how many at most, and of which
+ * state. So what comes into the tube meanwhile can't keep it going for ever, and a kick that began
+ * with buried jobs doesn't go on with delayed ones. Which jobs those are is seen at each step, for
+ * others may take them away between slices.
+ *
+ * To add one: a function that does one job, and a broker_..._begin that names it.
+ */
+#include "broker/broker_priv.h"
+
+#include <errno.h>
+
+void walk_begin(struct broker_walk *walk, struct broker_tube *tube, walk_step *step, uint64_t count)
+{
+    tube_ref(tube);
+    *walk = (struct broker_walk){.tube = tube, .step = step, .left = count};
+}
+
+int broker_walk_on(struct broker_walk *walk)
+{
+    MAGIC_CHECK(walk->tube, BROKER_TUBE_MAGIC);
+    struct broker *broker = walk->tube->broker;
+    int rc = 0;
+    broker_lock(broker);
+    for (int i = 0; i < BROKER_WALK_MAX && walk->left > 0 && rc == 0; i++) {
+        rc = walk->step(walk);
+        walk->done += rc == 0;
+        walk->left -= rc == 0;
+    }
+    broker_unlock(broker);
+    if (rc == ENOENT) /* others were faster */
+        return 0;
+    return rc == 0 && walk->left > 0 ? EINPROGRESS : rc;
+}
+
+void broker_walk_end(struct broker_walk *walk)
+{
+    MAGIC_CHECK(walk->tube, BROKER_TUBE_MAGIC);
+    struct broker *broker = walk->tube->broker;
+    broker_lock(broker);
+    tube_unref(walk->tube);
+    walk->tube = NULL;
+    broker_unlock(broker);
+}
+
+/* All that is left, in slices. */
+static int walk_all(struct broker_walk *walk, uint64_t *done)
+{
+    int rc;
+    do
+        rc = broker_walk_on(walk);
+    while (rc == EINPROGRESS);
+    *done = walk->done;
+    broker_walk_end(walk);
+    return rc;
+}
+
+int broker_kick(struct broker *broker, struct broker_tube *tube, uint64_t count, uint64_t *kicked)
+{
+    struct broker_walk walk;
+    broker_kick_begin(broker, tube, count, &walk);
+    return walk_all(&walk, kicked);
+}
+
+int broker_clear(struct broker *broker, const char *name, size_t len, uint64_t *cleared)
+{
+    struct broker_walk walk;
+    int rc = broker_clear_begin(broker, name, len, &walk);
+    return rc == 0 ? walk_all(&walk, cleared) : rc;
+}
