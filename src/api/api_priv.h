@@ -46,6 +46,9 @@ struct out out_array(struct out out, const char *name);
 struct out out_array_object(struct out array);
 void out_array_str(struct out array, const char *text);
 
+/* health.c: "health", and "health_reason" when it isn't green. */
+void out_health(struct out out, const struct api *api);
+
 /* ---- parameters ---- */
 
 enum api_type { API_ID, API_TUBE, API_SECONDS, API_STATE, API_COUNT, API_BOOL };

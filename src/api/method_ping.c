@@ -16,6 +16,7 @@ int run_ping(struct api_call *call, const cJSON *params, struct out result)
     out_str(result, "version", HL_VERSION);
     out_i64(result, "pid", getpid());
     out_seconds(result, "uptime", clock_now_ns() - call->api->started_ns);
+    out_health(result, call->api);
     return 0;
 }
 

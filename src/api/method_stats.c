@@ -138,6 +138,8 @@ static void out_commits(struct out row, const struct broker_log_stats *stats)
     out_u64(row, "changes", commit->changes);
     out_u64(row, "changes_cancelled", commit->cancelled);
     out_u64(row, "changes_pending", commit->pending);
+    out_u64(row, "changes_unsynced",
+            commit->last > commit->durable ? commit->last - commit->durable : 0);
     out_u64(row, "batch_p50", log2_part(commit->batch_log2, 50));
     out_u64(row, "batch_p99", log2_part(commit->batch_log2, 99));
     out_u64(row, "batch_max", commit->batch_max);
@@ -184,6 +186,7 @@ int run_stats(struct api_call *call, const cJSON *params, struct out result)
     out_i64(daemon, "pid", getpid());
     out_seconds(daemon, "uptime", clock_now_ns() - call->api->started_ns);
     out_bool(daemon, "draining", broker_is_draining(links->broker));
+    out_health(daemon, call->api);
     struct out jobs = out_object(result, "jobs");
     out_totals(jobs, &all);
     out_u64(jobs, "unrecorded", all.unrecorded);

@@ -171,8 +171,18 @@ START_TEST(waiting_clients_are_served)
 }
 END_TEST
 
+// What a monitor is told, by the method that it asks.
+static void ping_says(const char *part)
+{
+    struct api_call call = {.wake = NULL};
+    ck_assert_int_eq(api_call_start(&call, served.api, "ping", 4, "{}", 2), 0);
+    ck_assert_msg(strstr(call.answer.data, part) != NULL, "%s", call.answer.data);
+    api_call_fini(&call);
+}
+
 START_TEST(nothing_is_told_after_a_failed_sync)
 {
+    ping_says("\"health\":\"green\"}");
     int fd = served_connect(), other = served_connect();
     served_ask(fd, "put 0 0 60 1\r\na\r\n", "INSERTED 1\r\n");
     disk_fail(1, EIO, true);
@@ -181,6 +191,7 @@ START_TEST(nothing_is_told_after_a_failed_sync)
     served_ask(other, "put 0 0 60 1\r\nc\r\n", "INTERNAL_ERROR\r\n");
     served_ask(other, "delete 1\r\n", "INTERNAL_ERROR\r\n");
     served_ask(other, "peek 1\r\n", "FOUND 1 1\r\na\r\n");
+    ping_says("\"health\":\"red\",\"health_reason\":\"the journal has failed (Input/output error)");
     disk_fail(0, 0, false);
     peer_close(&fd);
     peer_close(&other);

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Health: one word for monitors, and a sentence when it isn't good.
+ *
+ *   green    all is well
+ *   yellow   it serves, but somebody should look: the disk is full, or the start has found damage
+ *   red      nothing is durable any more; the daemon is about to stop
+ *
+ * The worst counts. A new concern is a branch of health_get, the worst first.
+ */
+#include "api/api_priv.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+struct health {
+    const char *word;
+    char reason[160]; /* "": all is well */
+};
+
+static void health_get(const struct api *api, struct health *health)
+{
+    struct broker_log_stats stats;
+    struct api_store store = {.directory = NULL};
+    broker_log_stats(api->links.broker, &stats);
+    if (api->links.store != NULL)
+        api->links.store(&store, api->links.arg);
+    *health = (struct health){.word = "green"};
+    int error = stats.journal.broken != 0 ? stats.journal.broken : stats.commit.failed;
+    if (error != 0) {
+        health->word = "red";
+        snprintf(health->reason, sizeof(health->reason),
+                 "the journal has failed (%s): nothing is durable any more",
+                 strerrordesc_np(error));
+    } else if (stats.journal.full) {
+        health->word = "yellow";
+        snprintf(health->reason, sizeof(health->reason),
+                 "the disk is full: puts are refused, everything else goes on");
+    } else if (store.damages > 0) {
+        health->word = "yellow";
+        snprintf(health->reason, sizeof(health->reason),
+                 "the data directory was found damaged in %" PRIu64 " places: see the log",
+                 store.damages);
+    }
+}
+
+void out_health(struct out out, const struct api *api)
+{
+    struct health health;
+    health_get(api, &health);
+    out_str(out, "health", health.word);
+    if (health.reason[0] != '\0')
+        out_str(out, "health_reason", health.reason);
+}
