@@ -42,26 +42,71 @@ static struct job *job_by_body(struct oracle *oracle, const char *body, size_t l
     return found;
 }
 
+/* The lease that a RESERVED or RESERVED_TOKEN tells of, and where the body begins. */
+static struct ticket ticket_read(const struct buf *reply, const char **body, size_t *len)
+{
+    struct ticket ticket = {0};
+    bool read = sscanf(reply->data, "RESERVED %" SCNu64 " %zu", &ticket.id, len) == 2 ||
+                sscanf(reply->data, "RESERVED_TOKEN %" SCNu64 " %" SCNu64 " %zu", &ticket.id,
+                       &ticket.token, len) == 3;
+    if (!read)
+        fail("not an answer: %.60s", reply->data);
+    *body = reply->data + reply->len - 2 - *len;
+    return ticket;
+}
+
 static void reserved(struct actors *actors, struct actor *actor, const struct buf *reply)
 {
-    uint64_t id = 0;
-    size_t len = 0;
-    if (sscanf(reply->data, "RESERVED %" SCNu64 " %zu", &id, &len) != 2)
-        fail("not an answer: %.60s", reply->data);
-    const char *body = reply->data + reply->len - 2 - len;
-    struct job *job = oracle_job(actors->oracle, id);
-    if (job == NULL && (job = job_by_body(actors->oracle, body, len)) != NULL)
-        oracle_told(actors->oracle, job, id);
-    if (job == NULL)
+    const char *body;
+    size_t len;
+    struct oracle *oracle = actors->oracle;
+    struct ticket ticket = ticket_read(reply, &body, &len);
+    struct job *job = oracle_job(oracle, ticket.id);
+    if (strncmp(reply->data, "RESERVED_TOKEN", 14) == 0)
+        oracle_ticket(oracle, ticket.id, ticket.token);
+    if (job == NULL && (job = job_by_body(oracle, body, len)) != NULL)
+        oracle_told(oracle, job, ticket.id);
+    if (job == NULL) {
+        oracle->strays++;
         return;
+    }
     if (!body_is(body, len, job->serial, job->size))
-        fail("job %" PRIu64 " was reserved with another body than that of put %" PRIu64, id,
+        fail("job %" PRIu64 " was reserved with another body than that of put %" PRIu64, job->id,
              job->serial);
     /* With a short TTR a lease may be over before its answer is read. */
     if (job_is(job, FATE_GONE) && job->claims == 0 && job->ttr > 1)
-        fail("job %" PRIu64 " was reserved after it was deleted", id);
+        fail("job %" PRIu64 " was reserved after it was deleted", job->id);
+    job->reserves++;
+    job->leased = true;
     if (actor->held_count < HELD_MAX)
-        actor->held[actor->held_count++] = id;
+        actor->held[actor->held_count++] = ticket;
+}
+
+/* Behind RESERVED_BATCH come so many answers as to a reserve. */
+static void batch_begins(struct actor *actor, const struct buf *reply)
+{
+    struct op *op = &actor->ops[0];
+    uint32_t count = (uint32_t)strtoul(reply->data + strlen("RESERVED_BATCH "), NULL, 10);
+    if (count == 0 || count > op->bound)
+        fail("%" PRIu32 " jobs asked for: %.60s", op->bound, reply->data);
+    *op = (struct op){.deed = DEED_RESERVE, .bound = count};
+}
+
+static void token_spent(struct actor *actor, const struct op *op)
+{
+    actor->spent[actor->spent_count++ % SPENT_MAX] =
+        (struct ticket){.id = op->job->id, .token = op->token};
+}
+
+static void op_drop(struct actor *actor)
+{
+    struct op *op = &actor->ops[0];
+    if (op->deed == DEED_RESERVE && op->bound > 1) {
+        op->bound--;
+        return;
+    }
+    actor->op_count--;
+    memmove(op, op + 1, actor->op_count * sizeof(*op));
 }
 
 static void answered(struct actors *actors, struct actor *actor, const struct buf *reply)
@@ -69,11 +114,16 @@ static void answered(struct actors *actors, struct actor *actor, const struct bu
     if (actor->op_count == 0)
         fail("nobody asked for \"%.60s\"", reply->data);
     struct op op = actor->ops[0];
-    actor->op_count--;
-    memmove(actor->ops, actor->ops + 1, actor->op_count * sizeof(op));
     enum deed_result result = deed_answered(actors->oracle, &op, reply->data);
-    if (result == DEED_DONE && (op.deed == DEED_RESERVE || op.deed == DEED_RESERVE_JOB))
+    if (result == DEED_DONE && op.deed == DEED_RESERVE_BATCH) {
+        batch_begins(actor, reply);
+        return;
+    }
+    op_drop(actor);
+    if (result == DEED_DONE && deed_reserves(op.deed))
         reserved(actors, actor, reply);
+    else if (result == DEED_DONE && op.token != 0 && op.job != NULL)
+        token_spent(actor, &op);
     actors->answers += op.deed != DEED_NONE;
     actors->refused += result == DEED_REFUSED;
     actors->doubtful += result == DEED_DOUBTFUL;

@@ -12,6 +12,8 @@
 #define DEPTH_MAX 16
 #define OPS_MAX (DEPTH_MAX + 16) /* with those that come in company */
 #define HELD_MAX 16
+#define SPENT_MAX 8
+#define CLAIMS_MAX 4 /* unanswered commands about one job: what it may be doubles with each */
 /* Jobs that wait for so many seconds are left alone: they keep their tubes. */
 #define STONE_DELAY 100000
 
@@ -22,8 +24,10 @@ struct actor {
     struct op ops[OPS_MAX];
     unsigned op_count;
     unsigned depth;
-    uint64_t held[HELD_MAX]; /* ids it has reserved */
+    struct ticket held[HELD_MAX]; /* what it has reserved; token 0: without */
     unsigned held_count;
+    struct ticket spent[SPENT_MAX]; /* tokens whose lease it has ended, the last ones */
+    unsigned spent_count;
 };
 
 struct actors {

@@ -15,6 +15,8 @@
  */
 #include "crash.h"
 
+#include <hilera/thread.h>
+
 #include <errno.h>
 #include <ftw.h>
 #include <getopt.h>
@@ -79,6 +81,16 @@ void round_directory_drop(void)
 
 /* ---- settings ---- */
 
+void round_oracle(const struct crash_options *options, uint64_t seed, struct oracle *oracle)
+{
+    const char *durability = options->durability;
+    enum level level = strcmp(durability, "interval") == 0 ? LEVEL_INTERVAL : LEVEL_COMMIT;
+    bool mixed = strcmp(durability, "levels") == 0;
+    oracle_init(oracle, seed, level, mixed);
+    if (strcmp(options->kind, "kill") != 0 && (mixed || level == LEVEL_INTERVAL))
+        oracle->window_ns = CRASH_INTERVAL_MS * (HL_SECOND / 1000) + HL_SECOND;
+}
+
 /* Small segments as a rule, so that they turn over and compaction has work. */
 struct victim_settings round_settings(const struct crash_options *options, struct oracle *oracle)
 {
@@ -89,6 +101,7 @@ struct victim_settings round_settings(const struct crash_options *options, struc
         .shim = strcmp(options->kind, "kill") == 0 ? NULL : options->shim,
         .directory = the_directory,
         .durability = options->durability,
+        .tubes = oracle->tubes,
         .interval_ms = CRASH_INTERVAL_MS,
         .segment_size = size,
         .segment_size_max = size << oracle_below(oracle, 3),
@@ -103,7 +116,8 @@ static void usage(void)
 {
     fputs("usage: crash --hilerad PROGRAM --directory DIR [--shim LIBRARY] [--kind "
           "kill|power|fault]\n"
-          "             [--durability commit|interval|memory] [--rounds N] [--lives N] [--seed N]\n"
+          "             [--durability commit|interval|levels|memory] [--rounds N] [--lives N] "
+          "[--seed N]\n"
           "             [--every N] [--lies] [--lies]\n",
           stderr);
     exit(2);
@@ -190,9 +204,10 @@ int main(int argc, char **argv)
     }
     printf("%s at %s: %" PRIu64 " rounds, %" PRIu64 " lives, %" PRIu64 " killed, %" PRIu64
            " stopped, %" PRIu64 " power losses, %" PRIu64 " faults; %" PRIu64 " puts, %" PRIu64
-           " answers, %" PRIu64 " refusals, %" PRIu64 " in doubt; nothing lost, nothing wrong\n",
+           " answers, %" PRIu64 " refusals, %" PRIu64 " in doubt, %" PRIu64
+           " jobs compared; nothing lost, nothing wrong\n",
            options.kind, options.durability, options.rounds, tally.lives, tally.killed,
            tally.stopped, tally.lost, tally.faults, tally.puts, tally.answers, tally.refused,
-           tally.doubtful);
+           tally.doubtful, tally.compared);
     return 0;
 }

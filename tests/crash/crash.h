@@ -20,7 +20,7 @@ struct crash_options {
 
 struct crash_tally {
     uint64_t lives, killed, stopped, lost, faults;
-    uint64_t puts, answers, refused, doubtful;
+    uint64_t puts, answers, refused, doubtful, compared;
 };
 
 /* Makes an empty directory for what comes; `part` is the end of its name. */
@@ -30,10 +30,10 @@ void round_directory_drop(void);
 struct victim_settings round_settings(const struct crash_options *options, struct oracle *oracle);
 
 /*
- * At the level interval: the longest that anything may be lost after its answer. More than the
- * interval, for a machine that has other things to do. At the other levels 0.
+ * What was acknowledged, of which nothing is yet. At the level `interval` more may be lost than the
+ * interval says, for a machine that has other things to do than to sync.
  */
-int64_t round_window_ns(const struct crash_options *options);
+void round_oracle(const struct crash_options *options, uint64_t seed, struct oracle *oracle);
 
 void round_crash(const struct crash_options *options, uint64_t seed, struct crash_tally *tally);
 void round_fault(const struct crash_options *options, uint64_t seed, struct crash_tally *tally);

@@ -11,6 +11,7 @@
 #include "judge.h"
 
 #include "actors.h"
+#include "testimony.h"
 
 #include "base/clock.h"
 
@@ -26,7 +27,7 @@
 #define AROUND                                                                                     \
     (UINT64_C(1) * ACTORS * OPS_MAX) /* unanswered puts of a life have ids within so many */
 #define FAULTS_TOLD 20
-#define ROUNDING_NS (HL_SECOND + HL_SECOND / 2)
+#define TICKETS_TRIED 200 /* the last ones */
 
 struct judging {
     struct oracle *oracle;
@@ -36,14 +37,6 @@ struct judging {
     uint64_t unseen; /* puts without an answer whose ids can't be guessed */
     uint64_t batch[BATCH];
     unsigned batch_len;
-};
-
-/* What the daemon says of a job. */
-struct testimony {
-    char state[16], tube[64];
-    uint64_t pri, ttr, releases, buries;
-    int64_t left_s;
-    int64_t from_ns, to_ns; /* when it was said, wall clock */
 };
 
 static void __attribute__((format(printf, 2, 3)))
@@ -76,129 +69,64 @@ static void next_reply(struct judging *judging, struct buf *reply)
         fail("the daemon went while it was judged");
 }
 
-/* The text behind "KEY: " on its line; "" if there is none. */
-static void text_of(const struct buf *stats, const char *key, char *to, size_t size)
-{
-    char line[64];
-    snprintf(line, sizeof(line), "\n%s: ", key);
-    const char *found = strstr(stats->data, line);
-    to[0] = '\0';
-    if (found == NULL)
-        return;
-    found += strlen(line);
-    size_t len = strcspn(found, "\r\n");
-    snprintf(to, size, "%.*s", (int)(len < size ? len : size - 1), found);
-}
-
-static uint64_t number_of(const struct buf *stats, const char *key)
-{
-    char text[32];
-    text_of(stats, key, text, sizeof(text));
-    return strtoull(text, NULL, 10);
-}
-
-static void testimony_read(struct testimony *said, const struct buf *stats, int64_t from_ns)
-{
-    char name[80];
-    *said = (struct testimony){.from_ns = from_ns, .to_ns = clock_wall_ns()};
-    text_of(stats, "state", said->state, sizeof(said->state));
-    text_of(stats, "tube", name, sizeof(name));
-    size_t quoted = name[0] == '"';
-    snprintf(said->tube, sizeof(said->tube), "%s", name + quoted);
-    if (quoted)
-        said->tube[strcspn(said->tube, "\"")] = '\0';
-    said->pri = number_of(stats, "pri");
-    said->ttr = number_of(stats, "ttr");
-    said->releases = number_of(stats, "releases");
-    said->buries = number_of(stats, "buries");
-    said->left_s = (int64_t)number_of(stats, "time-left");
-}
-
 /* ---- one job ---- */
 
-static bool fate_fits(const struct fate *fate, const struct testimony *said)
+static void fate_fault(struct judging *judging, const struct job *job, const struct testimony *said)
 {
-    bool ready = strcmp(said->state, "ready") == 0;
-    if (fate->kind == FATE_GONE || fate->pri != said->pri)
-        return false;
-    if (fate->kind == FATE_READY)
-        return ready;
-    if (fate->kind == FATE_BURIED)
-        return strcmp(said->state, "buried") == 0;
-    if (ready)
-        return fate->due_from_ns <= said->to_ns;
-    int64_t left_ns = said->left_s * HL_SECOND;
-    return strcmp(said->state, "delayed") == 0 &&
-           left_ns >= fate->due_from_ns - said->to_ns - ROUNDING_NS &&
-           left_ns <= fate->due_to_ns - said->from_ns + ROUNDING_NS;
-}
-
-static void fate_say(const struct fate *fate, int64_t now_ns, struct buf *out)
-{
-    static const char *const names[] = {[FATE_GONE] = "gone",
-                                        [FATE_READY] = "ready",
-                                        [FATE_DELAYED] = "delayed",
-                                        [FATE_BURIED] = "buried"};
-    (void)buf_printf(out, "%s", names[fate->kind]);
-    if (fate->kind != FATE_GONE)
-        (void)buf_printf(out, " with priority %" PRIu32, fate->pri);
-    if (fate->kind == FATE_DELAYED)
-        (void)buf_printf(out, " for another %.3f to %.3f s",
-                         (double)(fate->due_from_ns - now_ns) / HL_SECOND,
-                         (double)(fate->due_to_ns - now_ns) / HL_SECOND);
-}
-
-static void fate_fault(struct judging *judging, const struct job *job, const char *found)
-{
-    struct buf must = BUF_EMPTY;
+    struct buf text = BUF_EMPTY;
+    if (said != NULL)
+        testimony_say(said, &text);
+    (void)buf_append_str(&text, said != NULL ? "; it must be " : "gone; it must be ");
     for (unsigned i = 0; i < job->fate_count; i++) {
-        (void)buf_append_str(&must, i > 0 ? ", or " : "");
-        fate_say(&job->fates[i], clock_wall_ns(), &must);
+        (void)buf_append_str(&text, i > 0 ? ", or " : "");
+        fate_say(judging->oracle, &job->fates[i], clock_wall_ns(), &text);
     }
-    fault(judging,
-          "job %" PRIu64 " (put %" PRIu64 ", %" PRIu32 " bytes, ttr %" PRIu32
-          ") is %s; it must be %s",
-          job->id, job->serial, job->size, job->ttr, found, must.data);
-    buf_fini(&must);
+    fault(judging, "job %" PRIu64 " (put %" PRIu64 ", %" PRIu32 " bytes, ttr %" PRIu32 ") is %s",
+          job->id, job->serial, job->size, job->ttr, text.data);
+    buf_fini(&text);
 }
 
-static void counts_check(struct judging *judging, struct job *job, const struct testimony *said)
+/* Leases that nobody was told of are those whose answers never came. */
+static void reserves_judge(struct judging *judging, const struct job *job,
+                           const struct testimony *said)
 {
-    bool exact = judging->oracle->window_ns == 0;
-    if (said->releases > job->releases[1] || (exact && said->releases < job->releases[0]))
-        fault(judging, "job %" PRIu64 ": %" PRIu64 " releases instead of %" PRIu32 " to %" PRIu32,
-              job->id, said->releases, job->releases[0], job->releases[1]);
-    if (said->buries > job->buries[1] || (exact && said->buries < job->buries[0]))
-        fault(judging, "job %" PRIu64 ": %" PRIu64 " burials instead of %" PRIu32 " to %" PRIu32,
-              job->id, said->buries, job->buries[0], job->buries[1]);
-    job->releases[0] = job->releases[1] = (uint32_t)said->releases;
-    job->buries[0] = job->buries[1] = (uint32_t)said->buries;
+    uint64_t most = job->reserves + judging->oracle->strays;
+    if (said->reserves > most || said->timeouts > said->reserves)
+        fault(judging,
+              "job %" PRIu64 " is said to have been reserved %" PRIu64 " times, of which %" PRIu64
+              " timed out; it was %" PRIu64 " times at most",
+              job->id, said->reserves, said->timeouts, most);
 }
 
 static void job_settle(struct judging *judging, struct job *job, const struct testimony *said)
 {
-    char found[160];
     unsigned left = 0;
     for (unsigned i = 0; i < job->fate_count; i++)
-        if (fate_fits(&job->fates[i], said))
+        if (testimony_fits(judging->oracle, said, &job->fates[i]))
             job->fates[left++] = job->fates[i];
-    snprintf(found, sizeof(found), "%s with priority %" PRIu64 ", time left %" PRId64 " s",
-             said->state, said->pri, said->left_s);
     if (left == 0)
-        fate_fault(judging, job, found);
+        fate_fault(judging, job, said);
     else
         job->fate_count = left;
-    if (job->fate_count > 1 && strcmp(said->state, "ready") == 0) {
-        job->fates[0] = (struct fate){.kind = FATE_READY, .pri = (uint32_t)said->pri};
-        job->fate_count = 1;
-    }
-    const char *tube = judging->oracle->tubes[job->tube].name;
-    if (strcmp(said->tube, tube) != 0)
-        fault(judging, "job %" PRIu64 " is in tube %s instead of %s", job->id, said->tube, tube);
+    reserves_judge(judging, job, said);
     if (said->ttr != job->ttr)
         fault(judging, "job %" PRIu64 " has TTR %" PRIu64 " instead of %" PRIu32, job->id,
               said->ttr, job->ttr);
-    counts_check(judging, job, said);
+    /* What is there now has been read from the disk, so it is the least for the next start. */
+    job->reserves = (uint32_t)said->reserves;
+    for (unsigned i = 0; i < job->fate_count; i++) {
+        job->fates[i].reserves = (uint32_t)said->reserves;
+        job->fates[i].timeouts = (uint32_t)said->timeouts;
+        if (strcmp(said->state, "ready") == 0 && job->fates[i].kind == FATE_DELAYED) {
+            job->fates[i].kind = FATE_READY;
+            job->fates[i].due_from_ns = job->fates[i].due_to_ns = 0;
+        }
+    }
+    for (left = 1; left < job->fate_count;)
+        if (fate_is_same(&job->fates[0], &job->fates[left]))
+            job->fates[left] = job->fates[--job->fate_count];
+        else
+            left++;
 }
 
 /* An id that nobody was told of: one of the puts that were not answered. */
@@ -210,10 +138,8 @@ static struct job *unanswered_put(struct judging *judging, const char *body, siz
         struct job *job = oracle->jobs[i - 1];
         bool fits = false;
         for (unsigned k = 0; k < job->fate_count && job->id == 0; k++)
-            fits = fits || fate_fits(&job->fates[k], said);
-        if (fits && job->ttr == said->ttr &&
-            strcmp(oracle->tubes[job->tube].name, said->tube) == 0 &&
-            body_is(body, len, job->serial, job->size))
+            fits = fits || testimony_fits(oracle, said, &job->fates[k]);
+        if (fits && job->ttr == said->ttr && body_is(body, len, job->serial, job->size))
             return job;
     }
     return NULL;
@@ -263,7 +189,7 @@ static void job_judge(struct judging *judging, uint64_t id, int64_t from_ns, str
         fault(judging, "peek %" PRIu64 ": %.60s, but stats-job finds nothing", id, reply->data);
     } else if (job != NULL) {
         if (!job_may_be(job, FATE_GONE))
-            fate_fault(judging, job, "gone");
+            fate_fault(judging, job, NULL);
         job->fates[0] = (struct fate){.kind = FATE_GONE};
         job->fate_count = 1;
     }
@@ -280,6 +206,7 @@ static void batch_judge(struct judging *judging)
                          judging->batch[i], judging->batch[i]);
     if (judging->batch_len > 0)
         wire_send(&judging->wire, commands.data, commands.len);
+    judging->oracle->compared += judging->batch_len;
     for (unsigned i = 0; i < judging->batch_len; i++)
         job_judge(judging, judging->batch[i], from_ns, &reply);
     judging->batch_len = 0;
@@ -326,12 +253,17 @@ static bool pause_fits(const struct pause *pause, int64_t left_s, int64_t from_n
            left_ns <= pause->until_to_ns - from_ns + ROUNDING_NS;
 }
 
-static bool tube_must_be(const struct oracle *oracle, int index)
+/* With jobs in it, or while it is surely paused. */
+static bool tube_must_be(const struct oracle *oracle, int index, int64_t now_ns)
 {
+    const struct tube *tube = &oracle->tubes[index];
+    bool paused = true;
+    for (size_t i = 0; i < tube->pause_count; i++)
+        paused = paused && tube->pauses[i].until_from_ns > now_ns;
     for (size_t i = 0; i < oracle->job_count; i++)
-        if (oracle->jobs[i]->tube == index && !job_may_be(oracle->jobs[i], FATE_GONE))
+        if (job_is_in(oracle->jobs[i], index))
             return true;
-    return false;
+    return paused;
 }
 
 static void tube_judge(struct judging *judging, int index, struct buf *reply)
@@ -342,12 +274,13 @@ static void tube_judge(struct judging *judging, int index, struct buf *reply)
     snprintf(command, sizeof(command), "stats-tube %s\r\n", tube->name);
     ask(judging, command, reply);
     if (strncmp(reply->data, "OK ", 3) != 0) {
-        if (tube_must_be(judging->oracle, index))
+        if (tube_must_be(judging->oracle, index, clock_wall_ns()))
             fault(judging, "tube %s: %.60s", tube->name, reply->data);
-        tube_paused(judging->oracle, index, 0, 0, true);
+        tube->pauses[0] = (struct pause){.until_from_ns = 0};
+        tube->pause_count = 1;
         return;
     }
-    int64_t left_s = (int64_t)number_of(reply, "pause-time-left"), now_ns = clock_wall_ns();
+    int64_t left_s = (int64_t)stats_number(reply, "pause-time-left"), now_ns = clock_wall_ns();
     size_t left = 0;
     for (size_t i = 0; i < tube->pause_count; i++)
         if (pause_fits(&tube->pauses[i], left_s, from_ns, now_ns))
@@ -364,15 +297,39 @@ static void tube_judge(struct judging *judging, int index, struct buf *reply)
 static void total_judge(struct judging *judging, struct buf *reply)
 {
     ask(judging, "stats\r\n", reply);
-    uint64_t reserved = number_of(reply, "current-jobs-reserved");
-    uint64_t all = reserved + number_of(reply, "current-jobs-ready") +
-                   number_of(reply, "current-jobs-delayed") +
-                   number_of(reply, "current-jobs-buried");
+    uint64_t reserved = stats_number(reply, "current-jobs-reserved");
+    uint64_t all = reserved + stats_number(reply, "current-jobs-ready") +
+                   stats_number(reply, "current-jobs-delayed") +
+                   stats_number(reply, "current-jobs-buried");
     if (reserved > 0)
         fault(judging, "%" PRIu64 " jobs are reserved, by nobody", reserved);
     if (all < judging->found || all > judging->found + judging->unseen)
         fault(judging, "the daemon counts %" PRIu64 " jobs, of which %" PRIu64 " are known", all,
               judging->found);
+}
+
+/* ---- tokens ---- */
+
+/* Leases have ended with their daemon: each verb, with each token of an earlier life. */
+static void tickets_judge(struct judging *judging, struct buf *reply)
+{
+    static const char *const tails[][2] = {
+        {"touch", ""}, {"delete", ""}, {"bury", " 7"}, {"release", " 7 0"}};
+    const struct oracle *oracle = judging->oracle;
+    size_t first = oracle->tickets_old > TICKETS_TRIED ? oracle->tickets_old - TICKETS_TRIED : 0;
+    struct buf commands = BUF_EMPTY;
+    for (size_t i = first; i < oracle->tickets_old; i++)
+        (void)buf_printf(&commands, "%s-token %" PRIu64 " %" PRIu64 "%s\r\n", tails[i % 4][0],
+                         oracle->tickets[i].id, oracle->tickets[i].token, tails[i % 4][1]);
+    if (commands.len > 0)
+        wire_send(&judging->wire, commands.data, commands.len);
+    for (size_t i = first; i < oracle->tickets_old; i++) {
+        next_reply(judging, reply);
+        if (strcmp(reply->data, "STALE_TOKEN\r\n") != 0)
+            fault(judging, "%s-token %" PRIu64 " %" PRIu64 ", of an earlier life: %.60s",
+                  tails[i % 4][0], oracle->tickets[i].id, oracle->tickets[i].token, reply->data);
+    }
+    buf_fini(&commands);
 }
 
 void judge(struct oracle *oracle, const char *socket)
@@ -382,13 +339,14 @@ void judge(struct oracle *oracle, const char *socket)
     struct judging judging = {.oracle = oracle};
     snprintf(address, sizeof(address), "unix:%s", socket);
     wire_connect(&judging.wire, address);
+    tickets_judge(&judging, &reply);
     jobs_judge(&judging);
     for (int i = 0; i < TUBES; i++)
         tube_judge(&judging, i, &reply);
     total_judge(&judging, &reply);
     wire_close(&judging.wire);
     buf_fini(&reply);
-    oracle->life_first = oracle->life_last = 0;
+    oracle->life_first = oracle->life_last = oracle->strays = 0;
     if (judging.faults > 0)
         fail("%u faults", judging.faults);
 }

@@ -6,6 +6,11 @@
  * there is one. What was sent and not answered when the daemon died may have happened or not, so it
  * adds fates; the judge (judge.h) finds one of them, and it is the only one again.
  *
+ * What was answered may be undone, too, where the level of its tube says so: an answer at
+ * `interval` by a power loss soon after, one at `memory` by any end. The log has an order, so a
+ * change that is surely there has all earlier ones of its job with it. The fates that answers have
+ * ended are kept as long as they may come back.
+ *
  * That works because at most one connection at a time has unanswered commands about a job or about
  * the pause of a tube (its claim), and a connection's commands are carried out in order.
  */
@@ -19,8 +24,10 @@
 #include <stdint.h>
 #include <unit_random.h>
 
-/* Tubes: some that every connection uses, two that are paused for long, and one for each connection
- * alone, where it kicks many at once. */
+/*
+ * Tubes: some that every connection uses, two that are paused for long, and one for each connection
+ * alone, where it kicks many at once, and clears. Their levels: one for all, or in turn.
+ */
 #define TUBES_SHARED 4
 #define TUBES_PAUSED 2
 #define ACTORS 6
@@ -29,10 +36,12 @@
 #define TUBE_OWN (TUBES_SHARED + TUBES_PAUSED)
 #define NOBODY (-1)
 
-#define FATES_MAX 64
+#define FATES_MAX 128
+
+enum level { LEVEL_COMMIT = 0, LEVEL_INTERVAL, LEVEL_MEMORY };
 
 enum fate_kind {
-    FATE_GONE = 0, /* never put, or deleted */
+    FATE_GONE = 0, /* never put, or deleted: the rest is zero */
     FATE_READY,    /* or reserved: then it is ready after a crash */
     FATE_DELAYED,
     FATE_BURIED
@@ -40,28 +49,33 @@ enum fate_kind {
 
 struct fate {
     enum fate_kind kind;
+    int tube;
     uint32_t pri;
+    uint32_t releases, buries, kicks;
+    uint32_t reserves, timeouts;    /* at least */
     int64_t due_from_ns, due_to_ns; /* DELAYED: when it gets ready, wall clock */
 };
 
-/* A fate that was known to be over at that moment (monotonic clock). */
+/* What an answer has ended, and a loss before that moment (monotonic clock) may bring back. */
 struct past {
     struct fate fate;
-    int64_t over_ns;
+    int64_t expires_ns; /* INT64_MAX: until a change at another level than `memory` */
 };
 
 struct job {
     uint64_t id; /* 0: not told */
     uint64_t serial;
     uint32_t size, ttr;
-    int tube;
+    int tube; /* it was put into */
     struct fate fates[FATES_MAX];
     unsigned fate_count;
-    bool stone;      /* is left alone, to keep its tube */
-    int claim;       /* NOBODY, or the connection with unanswered commands about it */
-    unsigned claims; /* how many those are */
-    uint64_t burial; /* order of those that are buried in a connection's own tube */
-    uint32_t releases[2], buries[2]; /* least, most */
+    bool stone;        /* is left alone, to keep its tube */
+    bool leased;       /* somebody was told that it has it, and it wasn't settled since */
+    bool recorded;     /* it was in a tube whose jobs are kept, perhaps */
+    int claim;         /* NOBODY, or the connection with unanswered commands about it */
+    unsigned claims;   /* how many those are */
+    uint64_t burial;   /* order of those that are buried in a connection's own tube */
+    uint32_t reserves; /* that somebody was told of */
     struct past *past;
     size_t past_count, past_cap;
 };
@@ -69,14 +83,21 @@ struct job {
 /* When a pause ends; 0: there is none. */
 struct pause {
     int64_t until_from_ns, until_to_ns; /* wall clock */
-    int64_t over_ns;                    /* as in struct past; INT64_MAX: not over */
+    bool over;
+    int64_t expires_ns; /* over: as in struct past */
 };
 
 struct tube {
     char name[24];
+    enum level level;
     struct pause *pauses;
     size_t pause_count, pause_cap;
     int claim;
+};
+
+/* A lease under a token. */
+struct ticket {
+    uint64_t id, token;
 };
 
 struct oracle {
@@ -87,12 +108,19 @@ struct oracle {
     size_t id_cap;
     uint64_t life_first, life_last; /* the ids told since the last start; 0: none */
     uint64_t last_burial;
+    uint64_t strays;        /* reserves of this life that are not counted with their job */
+    struct ticket *tickets; /* all that anybody was told of */
+    size_t ticket_count, ticket_cap;
+    size_t tickets_old; /* those of earlier lives */
     struct tube tubes[TUBES];
-    /* Answers of so long before a power loss may be taken back by it: the level `interval`. */
+    /* What a power loss may take back at the level `interval`: answers of so long before it. */
     int64_t window_ns;
+    bool refuses;      /* a disk that refuses: leases may go unrecorded */
+    uint64_t compared; /* jobs that the judge has looked at, those that must be gone included */
 };
 
-void oracle_init(struct oracle *oracle, uint64_t seed);
+/* All tubes at that level; or with `mixed` in turn at each of them. */
+void oracle_init(struct oracle *oracle, uint64_t seed, enum level level, bool mixed);
 void oracle_fini(struct oracle *oracle);
 
 uint64_t oracle_below(struct oracle *oracle, uint64_t limit);
@@ -111,22 +139,45 @@ struct job *oracle_job_new(struct oracle *oracle, int tube, uint32_t size, uint3
 struct job *oracle_job(const struct oracle *oracle, uint64_t id);
 /* Somebody was told of that id. Fails if another job has it. */
 void oracle_told(struct oracle *oracle, struct job *job, uint64_t id);
+/* Memory for `need` elements, new ones zero. */
+void *oracle_grown(void *array, size_t *cap, size_t need, size_t size);
+
+/* ---- fates (fates.c) ---- */
 
 /* Whether it is sure that the job has this fate, or that it may have. */
 bool job_is(const struct job *job, enum fate_kind kind);
 bool job_may_be(const struct job *job, enum fate_kind kind);
-/* From now on the job has this fate and no other. */
-void job_becomes(struct oracle *oracle, struct job *job, const struct fate *fate);
+/* The same of a tube it is in, unless it is gone. */
+bool job_is_in(const struct job *job, int tube);
+bool job_may_be_in(const struct job *job, int tube);
+bool fate_is_same(const struct fate *a, const struct fate *b);
+/* From now on the job has one of these fates and no other; that was acknowledged. */
+void job_becomes(struct oracle *oracle, struct job *job, const struct fate *fates, unsigned count);
 /* It may have this one, too. */
 void job_may_become(struct job *job, const struct fate *fate);
 void job_claim(struct job *job, int actor);
 void job_unclaim(struct job *job);
+/* As oracle_crashed. */
+void job_crashed(struct job *job, int64_t lost_ns);
 
+/* How long an answer about that tube may be undone by a power loss: 0; INT64_MAX: by any end. */
+int64_t tube_window_ns(const struct oracle *oracle, int tube);
+/* When what is over now, or was to expire then, can't come back any more. */
+int64_t window_end_ns(int64_t window_ns, int64_t now_ns, int64_t expires_ns);
+/* Whether a loss at that moment may bring it back; 0: the power stayed. */
+bool window_holds(int64_t expires_ns, int64_t lost_ns);
 void tube_paused(struct oracle *oracle, int tube, int64_t from_ns, int64_t to_ns, bool sure);
 
+/* ---- tokens (tickets.c) ---- */
+
+/* Somebody was told of that lease. */
+void oracle_ticket(struct oracle *oracle, uint64_t id, uint64_t token);
+/* After a life: fails if a token was given out twice, ever. */
+void tickets_check(struct oracle *oracle);
+
 /*
- * The power went at that moment: of what was answered within the window before, all may be undone.
- * Pasts are forgotten; call it for a crash of any kind, with lost_ns 0 if the power stayed.
+ * The daemon has ended. lost_ns: by a power loss at that moment (monotonic clock), which may undo
+ * what was answered within the window before; 0: otherwise. Pasts are forgotten.
  */
 void oracle_crashed(struct oracle *oracle, int64_t lost_ns);
 

@@ -143,12 +143,6 @@ static void life(struct round *round)
     round->tally->doubtful += actors.doubtful;
 }
 
-int64_t round_window_ns(const struct crash_options *options)
-{
-    bool interval = strcmp(options->durability, "interval") == 0;
-    return interval ? CRASH_INTERVAL_MS * MILLISECOND + HL_SECOND : 0;
-}
-
 void round_start(struct victim *victim)
 {
     victim_start(victim);
@@ -185,15 +179,14 @@ void round_crash(const struct crash_options *options, uint64_t seed, struct cras
     struct round round = {
         .options = options, .tally = tally, .power = strcmp(options->kind, "power") == 0};
     round_directory(options, seed, "");
-    oracle_init(&round.oracle, seed);
-    if (round.power)
-        round.oracle.window_ns = round_window_ns(options);
+    round_oracle(options, seed, &round.oracle);
     const struct victim_settings settings = round_settings(options, &round.oracle);
     victim_init(&round.victim, &settings);
     for (int i = 0; i < options->lives; i++)
         life(&round);
     round_end(&round.victim, &round.oracle);
     tally->puts += round.oracle.job_count;
+    tally->compared += round.oracle.compared;
     victim_fini(&round.victim);
     oracle_fini(&round.oracle);
     round_directory_drop();

@@ -81,8 +81,8 @@ static uint64_t fault_try(const struct crash_options *options, uint64_t seed, ui
     struct victim victim;
     snprintf(part, sizeof(part), "-at-%" PRIu64, fault_at);
     round_directory(options, seed, part);
-    oracle_init(&oracle, seed);
-    oracle.window_ns = round_window_ns(options);
+    round_oracle(options, seed, &oracle);
+    oracle.refuses = true;
     const struct victim_settings settings = round_settings(options, &oracle);
     victim_init(&victim, &settings);
     uint64_t variant = seed + fault_at;
@@ -103,6 +103,7 @@ static uint64_t fault_try(const struct crash_options *options, uint64_t seed, ui
     tally->lost += victim_lost(&victim);
     round_end(&victim, &oracle);
     tally->puts += oracle.job_count;
+    tally->compared += oracle.compared;
     victim_fini(&victim);
     oracle_fini(&oracle);
     round_directory_drop();

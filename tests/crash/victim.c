@@ -36,20 +36,33 @@ static void path_of(const struct victim *victim, const char *name, char *path, s
         fail("%s: the path is too long", victim->settings->directory);
 }
 
+/* The levels of the tubes, where they aren't all the same. */
+static void conf_write_tubes(FILE *conf, const struct victim_settings *settings)
+{
+    static const char *const names[] = {
+        [LEVEL_COMMIT] = "commit", [LEVEL_INTERVAL] = "interval", [LEVEL_MEMORY] = "memory"};
+    for (int i = 0; i < TUBES; i++)
+        fprintf(conf, "tube \"%s\" {\n    durability = %s\n}\n", settings->tubes[i].name,
+                names[settings->tubes[i].level]);
+}
+
 static void conf_write(const struct victim *victim)
 {
     const struct victim_settings *settings = victim->settings;
     char path[512], data[512];
+    bool levels = strcmp(settings->durability, "levels") == 0;
     path_of(victim, "hilerad.conf", path, sizeof(path));
     path_of(victim, "data", data, sizeof(data));
     FILE *conf = fopen(path, "we");
     if (conf == NULL || (mkdir(data, 0700) != 0 && errno != EEXIST))
         fail("%s: %s", settings->directory, strerror(errno));
     fprintf(conf, "data_dir = \"%s\"\ndurability = %s\nsync_interval = %dms\n", data,
-            settings->durability, settings->interval_ms);
+            levels ? "commit" : settings->durability, settings->interval_ms);
     fprintf(conf, "segment_size = %" PRIu64 "\nsegment_size_max = %" PRIu64 "\n",
             settings->segment_size, settings->segment_size_max);
     fprintf(conf, "cache_size = %" PRIu64 "\nlog_level = info\n", settings->cache_size);
+    if (levels)
+        conf_write_tubes(conf, settings);
     if (fclose(conf) != 0)
         fail("%s: %s", path, strerror(errno));
 }

@@ -5,6 +5,7 @@
 #ifndef VICTIM_H
 #define VICTIM_H
 
+#include "oracle.h"
 #include "shim.h"
 
 #include <stdbool.h>
@@ -12,10 +13,11 @@
 #include <sys/types.h>
 
 struct victim_settings {
-    const char *hilerad;   /* the program */
-    const char *shim;      /* the library to preload; NULL: none */
-    const char *directory; /* of the round: configuration, data directory, socket, log */
-    const char *durability;
+    const char *hilerad;    /* the program */
+    const char *shim;       /* the library to preload; NULL: none */
+    const char *directory;  /* of the round: configuration, data directory, socket, log */
+    const char *durability; /* "levels": as the tubes say */
+    const struct tube *tubes;
     int interval_ms;
     uint64_t segment_size, segment_size_max, cache_size;
     bool lies; /* its disk says that it has synced, and has not */
