@@ -9,6 +9,8 @@
  *     kill     SIGKILL, or now and then an orderly stop
  *     power    the power goes: what was not synced is kept, lost or torn (shim.c)
  *     fault    the disk refuses one call (round_fault.c)
+ *     alloc    the system refuses memory (the same)
+ *     proof    none: whether the judge finds what is wrong (round_proof.c)
  *
  * The seed makes all choices; only the moment of a SIGKILL depends on the machine. A round that
  * fails keeps its directory and says how to repeat it.
@@ -54,6 +56,30 @@ void fail(const char *format, ...)
     exit(1);
 }
 
+/* ---- kinds ---- */
+
+static const struct kind {
+    const char *name;
+    bool shim;
+    void (*run)(const struct crash_options *options, uint64_t seed, struct crash_tally *tally);
+} kinds[] = {
+    {"kill", false, round_crash}, {"power", true, round_crash},  {"fault", true, round_fault},
+    {"alloc", true, round_fault}, {"proof", false, round_proof},
+};
+
+static const struct kind *kind_of(const struct crash_options *options)
+{
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+        if (strcmp(options->kind, kinds[i].name) == 0)
+            return &kinds[i];
+    return NULL;
+}
+
+static bool kind_has_shim(const struct crash_options *options)
+{
+    return kind_of(options)->shim;
+}
+
 /* ---- directories ---- */
 
 static int remove_one(const char *path, const struct stat *about, int type, struct FTW *where)
@@ -83,11 +109,11 @@ void round_directory_drop(void)
 
 void round_oracle(const struct crash_options *options, uint64_t seed, struct oracle *oracle)
 {
-    const char *durability = options->durability;
+    const char *durability = options->believe != NULL ? options->believe : options->durability;
     enum level level = strcmp(durability, "interval") == 0 ? LEVEL_INTERVAL : LEVEL_COMMIT;
     bool mixed = strcmp(durability, "levels") == 0;
     oracle_init(oracle, seed, level, mixed);
-    if (strcmp(options->kind, "kill") != 0 && (mixed || level == LEVEL_INTERVAL))
+    if (kind_has_shim(options) && (mixed || level == LEVEL_INTERVAL))
         oracle->window_ns = CRASH_INTERVAL_MS * (HL_SECOND / 1000) + HL_SECOND;
 }
 
@@ -98,7 +124,7 @@ struct victim_settings round_settings(const struct crash_options *options, struc
     uint64_t size = sizes[oracle_below(oracle, 4)];
     return (struct victim_settings){
         .hilerad = options->hilerad,
-        .shim = strcmp(options->kind, "kill") == 0 ? NULL : options->shim,
+        .shim = kind_has_shim(options) ? options->shim : NULL,
         .directory = the_directory,
         .durability = options->durability,
         .tubes = oracle->tubes,
@@ -115,10 +141,10 @@ struct victim_settings round_settings(const struct crash_options *options, struc
 static void usage(void)
 {
     fputs("usage: crash --hilerad PROGRAM --directory DIR [--shim LIBRARY] [--kind "
-          "kill|power|fault]\n"
+          "kill|power|fault|alloc|proof]\n"
           "             [--durability commit|interval|levels|memory] [--rounds N] [--lives N] "
           "[--seed N]\n"
-          "             [--every N] [--lies] [--lies]\n",
+          "             [--every N] [--lies N] [--believe DURABILITY]\n",
           stderr);
     exit(2);
 }
@@ -134,17 +160,13 @@ static uint64_t number(const char *text)
 
 static void options_read(struct crash_options *options, int argc, char **argv)
 {
-    static const struct option names[] = {{"hilerad", required_argument, NULL, 'h'},
-                                          {"shim", required_argument, NULL, 'S'},
-                                          {"directory", required_argument, NULL, 'd'},
-                                          {"kind", required_argument, NULL, 'k'},
-                                          {"durability", required_argument, NULL, 'D'},
-                                          {"rounds", required_argument, NULL, 'r'},
-                                          {"lives", required_argument, NULL, 'l'},
-                                          {"seed", required_argument, NULL, 's'},
-                                          {"every", required_argument, NULL, 'e'},
-                                          {"lies", no_argument, NULL, 'L'},
-                                          {NULL, 0, NULL, 0}};
+    static const struct option names[] = {
+        {"hilerad", required_argument, NULL, 'h'},    {"shim", required_argument, NULL, 'S'},
+        {"directory", required_argument, NULL, 'd'},  {"kind", required_argument, NULL, 'k'},
+        {"durability", required_argument, NULL, 'D'}, {"rounds", required_argument, NULL, 'r'},
+        {"lives", required_argument, NULL, 'l'},      {"seed", required_argument, NULL, 's'},
+        {"every", required_argument, NULL, 'e'},      {"lies", required_argument, NULL, 'L'},
+        {"believe", required_argument, NULL, 'B'},    {NULL, 0, NULL, 0}};
     int option;
     while ((option = getopt_long(argc, argv, "", names, NULL)) != -1)
         switch (option) {
@@ -173,7 +195,10 @@ static void options_read(struct crash_options *options, int argc, char **argv)
             options->seed = number(optarg);
             break;
         case 'L':
-            options->lies = true;
+            options->lies = number(optarg);
+            break;
+        case 'B':
+            options->believe = optarg;
             break;
         case 'e':
             options->every = number(optarg);
@@ -181,10 +206,9 @@ static void options_read(struct crash_options *options, int argc, char **argv)
         default:
             usage();
         }
-    bool kill = strcmp(options->kind, "kill") == 0;
     if (options->hilerad == NULL || options->directory == NULL || optind < argc ||
-        options->every == 0 || (!kill && options->shim == NULL) ||
-        (!kill && strcmp(options->kind, "power") != 0 && strcmp(options->kind, "fault") != 0))
+        options->every == 0 || kind_of(options) == NULL ||
+        (kind_has_shim(options) && options->shim == NULL))
         usage();
 }
 
@@ -196,12 +220,8 @@ int main(int argc, char **argv)
     options_read(&options, argc, argv);
     the_options = &options;
     wire_on_failure(failure_say);
-    for (uint64_t round = 0; round < options.rounds; round++) {
-        if (strcmp(options.kind, "fault") == 0)
-            round_fault(&options, options.seed + round, &tally);
-        else
-            round_crash(&options, options.seed + round, &tally);
-    }
+    for (uint64_t round = 0; round < options.rounds; round++)
+        kind_of(&options)->run(&options, options.seed + round, &tally);
     printf("%s at %s: %" PRIu64 " rounds, %" PRIu64 " lives, %" PRIu64 " killed, %" PRIu64
            " stopped, %" PRIu64 " power losses, %" PRIu64 " faults; %" PRIu64 " puts, %" PRIu64
            " answers, %" PRIu64 " refusals, %" PRIu64 " in doubt, %" PRIu64

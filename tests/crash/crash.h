@@ -15,7 +15,10 @@ struct crash_options {
     uint64_t rounds, seed;
     int lives;
     uint64_t every; /* fault: each so manieth call */
-    bool lies;      /* power: the disk only says that it syncs; must be found */
+    /* To see that it is found: each so manieth sync is only said to be done; 0: none. And what the
+     * oracle takes the daemon's durability for; NULL: what it is. */
+    uint64_t lies;
+    const char *believe;
 };
 
 struct crash_tally {
@@ -36,6 +39,7 @@ struct victim_settings round_settings(const struct crash_options *options, struc
 void round_oracle(const struct crash_options *options, uint64_t seed, struct oracle *oracle);
 
 void round_crash(const struct crash_options *options, uint64_t seed, struct crash_tally *tally);
+void round_proof(const struct crash_options *options, uint64_t seed, struct crash_tally *tally);
 void round_fault(const struct crash_options *options, uint64_t seed, struct crash_tally *tally);
 
 /* Starts it, undisturbed; it must get ready. */

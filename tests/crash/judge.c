@@ -340,9 +340,9 @@ void judge(struct oracle *oracle, const char *socket)
     snprintf(address, sizeof(address), "unix:%s", socket);
     wire_connect(&judging.wire, address);
     tickets_judge(&judging, &reply);
-    jobs_judge(&judging);
     for (int i = 0; i < TUBES; i++)
         tube_judge(&judging, i, &reply);
+    jobs_judge(&judging);
     total_judge(&judging, &reply);
     wire_close(&judging.wire);
     buf_fini(&reply);

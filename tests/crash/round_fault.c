@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Rounds on a disk that refuses: the n-th call to it fails, for every n of a short session.
+ * Rounds on a disk that refuses: the n-th call to it fails, for every n of a short session. And the
+ * same for memory (the kind `alloc`): the n-th allocation, and perhaps those behind it.
  *
  * The daemon may refuse to start, refuse commands, or stop; it must not crash, hang or lie: after a
  * restart on a sound disk everything that it acknowledged must be there. How the session ends
@@ -72,7 +73,7 @@ static void session(struct victim *victim, struct oracle *oracle, enum ending en
     tally->doubtful += actors.doubtful;
 }
 
-/* One session with that fault; 0: without. The calls that it made. */
+/* One session with that fault; 0: without. The calls, or allocations, that it made. */
 static uint64_t fault_try(const struct crash_options *options, uint64_t seed, uint64_t fault_at,
                           struct crash_tally *tally)
 {
@@ -86,6 +87,7 @@ static uint64_t fault_try(const struct crash_options *options, uint64_t seed, ui
     const struct victim_settings settings = round_settings(options, &oracle);
     victim_init(&victim, &settings);
     uint64_t variant = seed + fault_at;
+    bool alloc = strcmp(options->kind, "alloc") == 0;
     if (seed % 2 == 0) { /* a directory that has jobs in it, left by a crash */
         victim_disk(&victim, 0, 0, 0, 0, false);
         session(&victim, &oracle, ENDING_KILL, tally);
@@ -94,11 +96,13 @@ static uint64_t fault_try(const struct crash_options *options, uint64_t seed, ui
         judge(&oracle, victim.socket);
         victim_kill(&victim);
     }
-    victim_disk(&victim, variant, 0, fault_at, variant % 2 == 0 ? EIO : ENOSPC,
+    victim_disk(&victim, variant, 0, alloc ? 0 : fault_at, variant % 2 == 0 ? EIO : ENOSPC,
                 variant / 2 % 2 == 0);
+    victim.control->alloc_at = alloc ? fault_at : 0;
+    victim.control->alloc_count = variant % 2 == 0 ? 1 : 1 + oracle_below(&oracle, 64);
     session(&victim, &oracle, fault_at == 0 ? ENDING_STOP : (enum ending)(variant / 4 % ENDINGS),
             tally);
-    uint64_t calls = atomic_load(&victim.control->calls);
+    uint64_t calls = atomic_load(alloc ? &victim.control->allocs : &victim.control->calls);
     tally->faults += victim_failed(&victim);
     tally->lost += victim_lost(&victim);
     round_end(&victim, &oracle);

@@ -4,7 +4,8 @@
  *
  * The shim counts the calls that change the data directory: writes, syncs, files that are opened,
  * renamed, unlinked, made longer or shorter. At the call loss_at the power goes; at the call
- * fault_at the disk refuses. Both count from 1; 0: never.
+ * fault_at the disk refuses. Allocations of memory are counted, too, and refused from alloc_at on.
+ * All count from 1; 0: never.
  */
 #ifndef SHIM_H
 #define SHIM_H
@@ -23,7 +24,10 @@ struct shim_control {
     uint64_t fault_at;
     int fault_error;  /* EIO, ENOSPC */
     bool fault_stays; /* every later call of that kind is refused, too */
-    bool lies;        /* the disk says that it has synced, and has not: to see that it is found */
+    uint64_t lies; /* each so manieth sync is only said to be done, to see that it is found; or 0 */
+    _Atomic uint64_t allocs; /* of memory, so far */
+    uint64_t alloc_at;       /* which is refused, and so many from it on; 0: none */
+    uint64_t alloc_count;
     _Atomic int lose_now;     /* a futex; 1: the power goes without waiting for a call */
     _Atomic int losing;       /* the shim is at it: it must not be disturbed */
     _Atomic int lost, failed; /* it happened */

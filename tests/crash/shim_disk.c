@@ -73,7 +73,7 @@ static void *enough(void *array, size_t *cap, size_t need, size_t size)
     if (need <= *cap)
         return array;
     *cap = need * 2 + 16;
-    array = realloc(array, *cap * size);
+    array = shim_realloc(array, *cap * size);
     if (array == NULL)
         give_up("no memory");
     return array;
@@ -149,7 +149,7 @@ static void file_add(int fd)
     char path[64];
     struct stat about;
     snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-    struct shim_file *file = calloc(1, sizeof(*file)); /* no magic: never handed out */
+    struct shim_file *file = shim_calloc(1, sizeof(*file)); /* no magic: never handed out */
     if (file == NULL || fstat(fd, &about) != 0)
         give_up(path);
     file->fd = shim_real.open(path, O_RDWR | O_CLOEXEC);
@@ -195,7 +195,7 @@ static void sectors_keep(struct shim_file *file, uint64_t at, size_t len)
     struct change *change = change_add(file);
     change->at = at / SECTOR * SECTOR;
     change->len = (size_t)((at + len + SECTOR - 1) / SECTOR * SECTOR - change->at);
-    change->old = calloc(1, change->len);
+    change->old = shim_calloc(1, change->len);
     if (change->old == NULL || pread(file->fd, change->old, change->len, (off_t)change->at) < 0)
         give_up("what was there before");
 }
@@ -329,7 +329,7 @@ static void file_lose(struct shim_file *file)
     for (size_t i = 0; i < file->count; i++)
         if (file->changes[i].resize && file->changes[i].at > most)
             most = file->changes[i].at;
-    unsigned char *settled = calloc(1, (size_t)(most / SECTOR + 1));
+    unsigned char *settled = shim_calloc(1, (size_t)(most / SECTOR + 1));
     if (settled == NULL)
         give_up("no memory");
     bool sized = false;
@@ -376,7 +376,7 @@ static void entry_undo(const struct entry *entry)
 
 static void directory_lose(void)
 {
-    bool *kept = calloc(entry_count + 1, sizeof(*kept));
+    bool *kept = shim_calloc(entry_count + 1, sizeof(*kept));
     bool ordered = toss(2) == 0, keep = false;
     if (kept == NULL)
         give_up("no memory");

@@ -3,7 +3,10 @@
 #ifndef SHIM_REAL_H
 #define SHIM_REAL_H
 
+#include <stddef.h>
 #include <sys/types.h>
+
+struct shim_control;
 
 struct shim_real {
     int (*open)(const char *path, int flags, ...);
@@ -18,5 +21,11 @@ struct shim_real {
     int (*unlinkat)(int directory, const char *name, int flags);
 };
 extern struct shim_real shim_real;
+
+/* Memory for the shim itself, which is never refused; free() frees it (shim_alloc.c). */
+void *shim_calloc(size_t count, size_t size);
+void *shim_realloc(void *old, size_t size);
+/* From now on the daemon's allocations are counted. */
+void shim_alloc_start(struct shim_control *mapped);
 
 #endif

@@ -108,7 +108,9 @@ void victim_disk(struct victim *victim, uint64_t seed, uint64_t loss_at, uint64_
     control->fault_error = fault_error;
     control->fault_stays = fault_stays;
     control->lies = victim->settings->lies;
+    control->alloc_at = control->alloc_count = 0;
     atomic_store(&control->calls, 0);
+    atomic_store(&control->allocs, 0);
     atomic_store(&control->loss_at, loss_at);
     atomic_store(&control->lose_now, 0);
     atomic_store(&control->losing, 0);

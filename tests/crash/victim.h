@@ -20,7 +20,8 @@ struct victim_settings {
     const struct tube *tubes;
     int interval_ms;
     uint64_t segment_size, segment_size_max, cache_size;
-    bool lies; /* its disk says that it has synced, and has not */
+    uint64_t
+        lies; /* each so manieth time its disk says that it has synced, and has not; 0: never */
 };
 
 struct victim {
