@@ -206,14 +206,19 @@ static int section_take(cfg_t *cfg, void *base, int *line)
         char **text = calloc((size_t)opt->nvalues + 1, sizeof(*text));
         if (text == NULL)
             return ENOMEM;
-        for (unsigned i = 0; i < opt->nvalues; i++)
+        bool whole = true; /* libconfuse says nothing when memory was short for one */
+        for (unsigned i = 0; i < opt->nvalues; i++) {
             text[i] = opt->values[i]->string;
+            whole = whole && text[i] != NULL;
+        }
         /* An empty list calls nobody: all that is known is the section it stands in. */
         if (line[id] == 0 && !top)
             line[id] = cfg->line;
         struct config_place place = {reader->config->file, line[id], word,
                                      top ? NULL : cfg_title(cfg)};
-        int rc = settings_set(base, (enum config_id)id, text, opt->nvalues, &place, reader->errors);
+        int rc = !whole ? ENOMEM
+                        : settings_set(base, (enum config_id)id, text, opt->nvalues, &place,
+                                       reader->errors);
         free(text);
         if (rc != 0)
             return rc;

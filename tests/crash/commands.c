@@ -129,8 +129,7 @@ void command_put(struct oracle *oracle, struct buf *out, struct op *op, int tube
 {
     op->job = oracle_job_new(oracle, tube, some_size(oracle), 1000);
     op->job->stone = delay == STONE_DELAY;
-    (void)buf_printf(out, "use %s\r\n", oracle->tubes[tube].name);
-    put_say(oracle, out, op, NULL, delay);
+    put_say(oracle, out, op, oracle->tubes[tube].name, delay);
     op->sent_wall_ns = clock_wall_ns();
 }
 
@@ -140,7 +139,7 @@ static void make_put(struct actors *actors, struct actor *actor)
     int tube = some_tube(oracle, actor);
     struct op op = {.job = oracle_job_new(oracle, tube, some_size(oracle),
                                           oracle_one_in(oracle, 10) ? 1 : 1000)};
-    if (oracle_one_in(oracle, 3)) {
+    if (oracle->starves || oracle_one_in(oracle, 3)) {
         put_say(oracle, &actor->out, &op, oracle->tubes[tube].name, some_delay(oracle));
     } else {
         (void)buf_printf(&actor->out, "use %s\r\n", oracle->tubes[tube].name);
@@ -276,6 +275,8 @@ static void make_kick(struct actors *actors, struct actor *actor)
     struct op op = {.deed = DEED_KICK,
                     .tube = TUBE_OWN + actor->index,
                     .bound = 1 + (uint32_t)oracle_below(actors->oracle, 5)};
+    if (actors->oracle->starves)
+        return;
     (void)buf_printf(&actor->out, "use %s\r\nkick %" PRIu32 "\r\n",
                      actors->oracle->tubes[op.tube].name, op.bound);
     (void)op_add(actors->oracle, actor, &(struct op){.deed = DEED_NONE});

@@ -10,6 +10,7 @@
  *     power    the power goes: what was not synced is kept, lost or torn (shim.c)
  *     fault    the disk refuses one call (round_fault.c)
  *     alloc    the system refuses memory (the same)
+ *     damage   what it left is damaged (round_damage.c)
  *     proof    none: whether the judge finds what is wrong (round_proof.c)
  *
  * The seed makes all choices; only the moment of a SIGKILL depends on the machine. A round that
@@ -63,8 +64,8 @@ static const struct kind {
     bool shim;
     void (*run)(const struct crash_options *options, uint64_t seed, struct crash_tally *tally);
 } kinds[] = {
-    {"kill", false, round_crash}, {"power", true, round_crash},  {"fault", true, round_fault},
-    {"alloc", true, round_fault}, {"proof", false, round_proof},
+    {"kill", false, round_crash}, {"power", true, round_crash},    {"fault", true, round_fault},
+    {"alloc", true, round_fault}, {"damage", false, round_damage}, {"proof", false, round_proof},
 };
 
 static const struct kind *kind_of(const struct crash_options *options)
@@ -90,19 +91,24 @@ static int remove_one(const char *path, const struct stat *about, int type, stru
     return remove(path);
 }
 
+void round_remove(const char *path)
+{
+    (void)nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+}
+
 void round_directory(const struct crash_options *options, uint64_t seed, const char *part)
 {
     the_seed = seed;
     snprintf(the_directory, sizeof(the_directory), "%.120s/%s-%" PRIu64 "%s", options->directory,
              options->kind, seed, part);
-    (void)nftw(the_directory, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    round_remove(the_directory);
     if (mkdir(the_directory, 0700) != 0)
         fail("%s: %s", the_directory, strerror(errno));
 }
 
 void round_directory_drop(void)
 {
-    (void)nftw(the_directory, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    round_remove(the_directory);
 }
 
 /* ---- settings ---- */
@@ -141,10 +147,10 @@ struct victim_settings round_settings(const struct crash_options *options, struc
 static void usage(void)
 {
     fputs("usage: crash --hilerad PROGRAM --directory DIR [--shim LIBRARY] [--kind "
-          "kill|power|fault|alloc|proof]\n"
+          "kill|power|fault|alloc|damage|proof]\n"
           "             [--durability commit|interval|levels|memory] [--rounds N] [--lives N] "
           "[--seed N]\n"
-          "             [--every N] [--lies N] [--believe DURABILITY]\n",
+          "             [--every N] [--at N] [--lies N] [--believe DURABILITY]\n",
           stderr);
     exit(2);
 }
@@ -160,13 +166,19 @@ static uint64_t number(const char *text)
 
 static void options_read(struct crash_options *options, int argc, char **argv)
 {
-    static const struct option names[] = {
-        {"hilerad", required_argument, NULL, 'h'},    {"shim", required_argument, NULL, 'S'},
-        {"directory", required_argument, NULL, 'd'},  {"kind", required_argument, NULL, 'k'},
-        {"durability", required_argument, NULL, 'D'}, {"rounds", required_argument, NULL, 'r'},
-        {"lives", required_argument, NULL, 'l'},      {"seed", required_argument, NULL, 's'},
-        {"every", required_argument, NULL, 'e'},      {"lies", required_argument, NULL, 'L'},
-        {"believe", required_argument, NULL, 'B'},    {NULL, 0, NULL, 0}};
+    static const struct option names[] = {{"hilerad", required_argument, NULL, 'h'},
+                                          {"shim", required_argument, NULL, 'S'},
+                                          {"directory", required_argument, NULL, 'd'},
+                                          {"kind", required_argument, NULL, 'k'},
+                                          {"durability", required_argument, NULL, 'D'},
+                                          {"rounds", required_argument, NULL, 'r'},
+                                          {"lives", required_argument, NULL, 'l'},
+                                          {"seed", required_argument, NULL, 's'},
+                                          {"every", required_argument, NULL, 'e'},
+                                          {"at", required_argument, NULL, 'a'},
+                                          {"lies", required_argument, NULL, 'L'},
+                                          {"believe", required_argument, NULL, 'B'},
+                                          {NULL, 0, NULL, 0}};
     int option;
     while ((option = getopt_long(argc, argv, "", names, NULL)) != -1)
         switch (option) {
@@ -196,6 +208,9 @@ static void options_read(struct crash_options *options, int argc, char **argv)
             break;
         case 'L':
             options->lies = number(optarg);
+            break;
+        case 'a':
+            options->at = number(optarg);
             break;
         case 'B':
             options->believe = optarg;

@@ -14,7 +14,8 @@ struct crash_options {
     const char *hilerad, *shim, *directory, *kind, *durability;
     uint64_t rounds, seed;
     int lives;
-    uint64_t every; /* fault: each so manieth call */
+    uint64_t every; /* fault, alloc: each so manieth call */
+    uint64_t at;    /* or only that one; 0: all */
     /* To see that it is found: each so manieth sync is only said to be done; 0: none. And what the
      * oracle takes the daemon's durability for; NULL: what it is. */
     uint64_t lies;
@@ -29,6 +30,8 @@ struct crash_tally {
 /* Makes an empty directory for what comes; `part` is the end of its name. */
 void round_directory(const struct crash_options *options, uint64_t seed, const char *part);
 void round_directory_drop(void);
+/* A directory with all that is in it; it may be missing. */
+void round_remove(const char *path);
 /* In that directory. */
 struct victim_settings round_settings(const struct crash_options *options, struct oracle *oracle);
 
@@ -40,6 +43,7 @@ void round_oracle(const struct crash_options *options, uint64_t seed, struct ora
 
 void round_crash(const struct crash_options *options, uint64_t seed, struct crash_tally *tally);
 void round_proof(const struct crash_options *options, uint64_t seed, struct crash_tally *tally);
+void round_damage(const struct crash_options *options, uint64_t seed, struct crash_tally *tally);
 void round_fault(const struct crash_options *options, uint64_t seed, struct crash_tally *tally);
 
 /* Starts it, undisturbed; it must get ready. */

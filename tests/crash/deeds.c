@@ -305,8 +305,12 @@ enum deed_result deed_answered(struct oracle *oracle, const struct op *op, const
     if (op->deed == DEED_NONE)
         return DEED_DONE;
     for (size_t i = 0; i < sizeof(refusals) / sizeof(refusals[0]); i++)
-        if (strcmp(reply, refusals[i]) == 0 && op->deed != DEED_STALE)
+        if (strcmp(reply, refusals[i]) == 0 && op->deed != DEED_STALE) {
+            /* The job was got, perhaps, and there was no memory to tell of it. */
+            bool stray = oracle->starves && deed_reserves(op->deed) && reply[0] == 'O';
+            oracle->strays += stray ? (op->bound > 0 ? op->bound : 1) : 0;
             return DEED_REFUSED;
+        }
     /* A lease may be over, by time. */
     if (op->token != 0 && op->deed != DEED_STALE && strcmp(reply, "STALE_TOKEN\r\n") == 0)
         return DEED_REFUSED;

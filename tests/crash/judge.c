@@ -371,9 +371,7 @@ static bool put_one(struct oracle *oracle, struct wire *wire, int tube, uint32_t
     job_claim(op.job, 0);
     bool sent = line_say(wire->fd, bytes.data, bytes.len), done = false;
     buf_clear(&bytes);
-    bool heard = sent && wire_reply(wire, &bytes); /* USING */
-    buf_clear(&bytes);
-    if (heard && wire_reply(wire, &bytes))
+    if (sent && wire_reply(wire, &bytes))
         done = deed_answered(oracle, &op, bytes.data) == DEED_DONE;
     else
         deed_doubt(oracle, &op);

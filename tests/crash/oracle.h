@@ -116,6 +116,7 @@ struct oracle {
     /* What a power loss may take back at the level `interval`: answers of so long before it. */
     int64_t window_ns;
     bool refuses;      /* a disk that refuses: leases may go unrecorded */
+    bool starves;      /* memory is refused: also to `use`, so nothing is said that relies on it */
     uint64_t compared; /* jobs that the judge has looked at, those that must be gone included */
 };
 

@@ -31,9 +31,24 @@
 
 enum ending { ENDING_KILL, ENDING_STOP, ENDING_POWER, ENDINGS };
 
-/* The daemon's end, by itself or by us: anything but a signal that we didn't send. */
+/* Whether the daemon's last words are that memory was refused: a stop, and it says why. */
+static bool gave_up(const struct victim *victim)
+{
+    char path[512], line[512] = "", last[512] = "";
+    snprintf(path, sizeof(path), "%s/log", victim->settings->directory);
+    FILE *log = fopen(path, "re");
+    while (log != NULL && fgets(line, sizeof(line), log) != NULL)
+        memcpy(last, line, sizeof(last));
+    if (log != NULL)
+        (void)fclose(log);
+    return strstr(last, "no memory") != NULL;
+}
+
+/* The daemon's end, by itself or by us: anything but a signal that we didn't send. Where there is
+ * no memory for what can't be refused it may abort, too, and while it starts the libraries that
+ * read its configuration do, each with words of its own. */
 static void session_end(struct victim *victim, struct actors *actors, enum ending ending,
-                        bool there)
+                        bool there, bool ready)
 {
     int status = 0;
     if (there && ending == ENDING_POWER)
@@ -43,7 +58,10 @@ static void session_end(struct victim *victim, struct actors *actors, enum endin
     else
         status = victim_stop(victim, there);
     actors_stop(actors);
-    if (WIFSIGNALED(status) && !victim_lost(victim))
+    bool allowed =
+        victim_lost(victim) || (victim->control->alloc_at > 0 && WTERMSIG(status) == SIGABRT &&
+                                (!ready || gave_up(victim)));
+    if (WIFSIGNALED(status) && !allowed)
         fail("the daemon was ended by signal %d: see the log", WTERMSIG(status));
 }
 
@@ -51,21 +69,23 @@ static void session(struct victim *victim, struct oracle *oracle, enum ending en
                     struct crash_tally *tally)
 {
     struct actors actors = {.oracle = oracle};
-    bool there = false;
+    bool there = false, ready;
     for (int i = 0; i < ACTORS; i++)
         actors.actor[i].wire.fd = -1;
     victim_start(victim);
-    if (victim_ready(victim, -1)) {
+    ready = victim_ready(victim, -1);
+    if (ready) {
         there = judge_begin(oracle, victim->socket) &&
                 actors_start(&actors, oracle, victim->socket) &&
                 actors_run(&actors, clock_now_ns() + SESSION_NS, SESSION_ANSWERS);
-        /* Refused, but there? It ends by itself only if all its connections have ended. */
-        int probe = line_open(victim->socket);
-        there = there || probe >= 0;
-        if (probe >= 0)
-            (void)close(probe);
     }
-    session_end(victim, &actors, ending, there);
+    /* Refused, but there, without a word that it is ready perhaps? It ends by itself only if all
+     * its connections have ended. */
+    int probe = there ? -1 : line_open(victim->socket);
+    there = there || probe >= 0;
+    if (probe >= 0)
+        (void)close(probe);
+    session_end(victim, &actors, ending, there, ready);
     oracle_crashed(oracle, victim_lost(victim) ? clock_now_ns() : 0);
     tally->lives++;
     tally->answers += actors.answers;
@@ -84,10 +104,11 @@ static uint64_t fault_try(const struct crash_options *options, uint64_t seed, ui
     round_directory(options, seed, part);
     round_oracle(options, seed, &oracle);
     oracle.refuses = true;
+    oracle.starves = strcmp(options->kind, "alloc") == 0;
     const struct victim_settings settings = round_settings(options, &oracle);
     victim_init(&victim, &settings);
     uint64_t variant = seed + fault_at;
-    bool alloc = strcmp(options->kind, "alloc") == 0;
+    bool alloc = oracle.starves;
     if (seed % 2 == 0) { /* a directory that has jobs in it, left by a crash */
         victim_disk(&victim, 0, 0, 0, 0, false);
         session(&victim, &oracle, ENDING_KILL, tally);
@@ -116,6 +137,10 @@ static uint64_t fault_try(const struct crash_options *options, uint64_t seed, ui
 
 void round_fault(const struct crash_options *options, uint64_t seed, struct crash_tally *tally)
 {
+    if (options->at > 0) {
+        (void)fault_try(options, seed, options->at, tally);
+        return;
+    }
     uint64_t calls = fault_try(options, seed, 0, tally);
     for (uint64_t at = 1 + seed % options->every; at <= calls; at += options->every)
         (void)fault_try(options, seed, at, tally);
