@@ -99,8 +99,8 @@ void round_remove(const char *path)
 void round_directory(const struct crash_options *options, uint64_t seed, const char *part)
 {
     the_seed = seed;
-    snprintf(the_directory, sizeof(the_directory), "%.120s/%s-%" PRIu64 "%s", options->directory,
-             options->kind, seed, part);
+    snprintf(the_directory, sizeof(the_directory), "%.120s/%s-%s-%" PRIu64 "%s", options->directory,
+             options->kind, options->durability, seed, part);
     round_remove(the_directory);
     if (mkdir(the_directory, 0700) != 0)
         fail("%s: %s", the_directory, strerror(errno));

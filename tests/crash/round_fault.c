@@ -45,8 +45,7 @@ static bool gave_up(const struct victim *victim)
 }
 
 /* The daemon's end, by itself or by us: anything but a signal that we didn't send. Where there is
- * no memory for what can't be refused it may abort, too, and while it starts the libraries that
- * read its configuration do, each with words of its own. */
+ * no memory for what can't be refused it may abort, too. */
 static void session_end(struct victim *victim, struct actors *actors, enum ending ending,
                         bool there, bool ready)
 {
@@ -58,9 +57,8 @@ static void session_end(struct victim *victim, struct actors *actors, enum endin
     else
         status = victim_stop(victim, there);
     actors_stop(actors);
-    bool allowed =
-        victim_lost(victim) || (victim->control->alloc_at > 0 && WTERMSIG(status) == SIGABRT &&
-                                (!ready || gave_up(victim)));
+    bool allowed = victim_lost(victim) || (victim->control->alloc_at > 0 &&
+                                           WTERMSIG(status) == SIGABRT && gave_up(victim));
     if (WIFSIGNALED(status) && !allowed)
         fail("the daemon was ended by signal %d: see the log", WTERMSIG(status));
 }
@@ -69,12 +67,11 @@ static void session(struct victim *victim, struct oracle *oracle, enum ending en
                     struct crash_tally *tally)
 {
     struct actors actors = {.oracle = oracle};
-    bool there = false, ready;
+    bool there = false;
     for (int i = 0; i < ACTORS; i++)
         actors.actor[i].wire.fd = -1;
     victim_start(victim);
-    ready = victim_ready(victim, -1);
-    if (ready) {
+    if (victim_ready(victim, -1)) {
         there = judge_begin(oracle, victim->socket) &&
                 actors_start(&actors, oracle, victim->socket) &&
                 actors_run(&actors, clock_now_ns() + SESSION_NS, SESSION_ANSWERS);
@@ -85,7 +82,7 @@ static void session(struct victim *victim, struct oracle *oracle, enum ending en
     there = there || probe >= 0;
     if (probe >= 0)
         (void)close(probe);
-    session_end(victim, &actors, ending, there, ready);
+    session_end(victim, &actors, ending, there);
     oracle_crashed(oracle, victim_lost(victim) ? clock_now_ns() : 0);
     tally->lives++;
     tally->answers += actors.answers;

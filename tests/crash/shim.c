@@ -113,6 +113,7 @@ static void power_watch_start(void)
 /* A call begins, under the lock. Not 0: the disk refuses it. */
 static int call_begins(enum call call)
 {
+    shim_alloc_start(control);
     uint64_t number = atomic_fetch_add(&control->calls, 1) + 1;
     bool again = control->fault_stays && atomic_load(&control->failed) && call == failed_call;
     if (number != control->fault_at && !again)
@@ -333,6 +334,5 @@ static void __attribute__((constructor)) shim_start(void)
         return;
     control_map(path);
     disk_init(data, control->seed);
-    shim_alloc_start(control);
     power_watch_start();
 }

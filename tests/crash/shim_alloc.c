@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
 /*
  * Memory that isn't there: the allocation alloc_at of the daemon, and so many behind it, are
- * refused (shim.h). The C library lets its allocator be replaced by functions of these names, and
- * then uses them itself, so what libraries allocate counts too; its own are known as __libc_malloc
- * and so on. The shim doesn't count what it needs for itself.
+ * refused (shim.h). They count from its first call to the data directory on: before that libraries
+ * read its configuration, and some of them die of it, but nobody has been told anything. The C
+ * library lets its allocator be replaced by functions of these names, and then uses them itself, so
+ * what libraries allocate counts too; its own are known as __libc_malloc and so on. The shim
+ * doesn't count what it needs for itself.
  */
 #include "shim_real.h"
 
@@ -18,11 +20,11 @@ void *__libc_calloc(size_t count, size_t size);
 void *__libc_realloc(void *old, size_t size);
 void *__libc_memalign(size_t alignment, size_t size);
 
-static struct shim_control *control;
+static struct shim_control *_Atomic control; /* NULL: not yet */
 
 void shim_alloc_start(struct shim_control *mapped)
 {
-    control = mapped;
+    atomic_store(&control, mapped);
 }
 
 void *shim_calloc(size_t count, size_t size)
@@ -38,12 +40,13 @@ void *shim_realloc(void *old, size_t size)
 /* Without a lock: it is called from everywhere. */
 static int is_refused(void)
 {
-    if (control == NULL)
+    struct shim_control *here = atomic_load_explicit(&control, memory_order_relaxed);
+    if (here == NULL)
         return 0;
-    uint64_t number = atomic_fetch_add(&control->allocs, 1) + 1, at = control->alloc_at;
-    if (at == 0 || number < at || number >= at + control->alloc_count)
+    uint64_t number = atomic_fetch_add(&here->allocs, 1) + 1, at = here->alloc_at;
+    if (at == 0 || number < at || number >= at + here->alloc_count)
         return 0;
-    atomic_store(&control->failed, 1);
+    atomic_store(&here->failed, 1);
     errno = ENOMEM;
     return 1;
 }

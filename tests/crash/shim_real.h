@@ -25,7 +25,7 @@ extern struct shim_real shim_real;
 /* Memory for the shim itself, which is never refused; free() frees it (shim_alloc.c). */
 void *shim_calloc(size_t count, size_t size);
 void *shim_realloc(void *old, size_t size);
-/* From now on the daemon's allocations are counted. */
+/* From the first call on the daemon's allocations are counted. */
 void shim_alloc_start(struct shim_control *mapped);
 
 #endif
