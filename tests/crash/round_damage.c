@@ -77,8 +77,17 @@ static int directory_open(const char *path)
     return fd;
 }
 
-/* Makes the directory anew; `names` gets those of its segments. */
-static unsigned data_copy(const struct try *try, char (*names)[64])
+/* Whether anything stands behind the header. */
+static bool is_used(const char *bytes, size_t len)
+{
+    for (size_t i = 512; i < len; i++)
+        if (bytes[i] != '\0')
+            return true;
+    return false;
+}
+
+/* Makes the directory anew; `names` gets those of its segments, *used how many have frames. */
+static unsigned data_copy(const struct try *try, char (*names)[64], unsigned *used)
 {
     unsigned count = 0;
     const struct dirent *entry;
@@ -94,6 +103,7 @@ static unsigned data_copy(const struct try *try, char (*names)[64])
             continue;
         char *bytes = file_read(from, entry->d_name, &len);
         file_write(to, entry->d_name, bytes, len);
+        *used += is_used(bytes, len);
         free(bytes);
         if (count < FILES_MAX)
             snprintf(names[count++], sizeof(names[0]), "%.63s", entry->d_name);
@@ -126,7 +136,7 @@ static void data_damage(struct try *try)
                                         "512 bytes zeroed",  "16 bytes of rubbish",
                                         "moved by a sector", "removed"};
     struct oracle *oracle = try->oracle;
-    unsigned count = data_copy(try, names);
+    unsigned used = 0, count = data_copy(try, names, &used);
     const char *name = names[oracle_below(oracle, count)];
     int directory = directory_open(try->data);
     size_t len, kept;
@@ -134,6 +144,8 @@ static void data_damage(struct try *try)
     size_t at = some_place(oracle, bytes, len), left = len - at;
     /* Bits as often as all the rest: the others are coarse. */
     uint64_t kind = oracle_one_in(oracle, 2) ? 0 : oracle_below(oracle, 6);
+    if (used < 2 && (kind == 1 || kind == 5))
+        kind = 0; /* without its only segment a directory is as good as new, ids and all */
     kept = kind == 1 ? at : len;
     if (kind == 0)
         bytes[at] ^= (char)(1 << oracle_below(oracle, 8));

@@ -47,7 +47,7 @@ static bool gave_up(const struct victim *victim)
 /* The daemon's end, by itself or by us: anything but a signal that we didn't send. Where there is
  * no memory for what can't be refused it may abort, too. */
 static void session_end(struct victim *victim, struct actors *actors, enum ending ending,
-                        bool there, bool ready)
+                        bool there)
 {
     int status = 0;
     if (there && ending == ENDING_POWER)
