@@ -11,6 +11,7 @@
  *   table.c     columns that fit
  *   progress.c  a bar on a terminal
  *   filter.c    choosing jobs by tube, state and age
+ *   bulk.c      what the commands share that change jobs
  *   duration.c  "10s", "1h30m" in; "1 h 30 min" out
  *   base64.c    for output of jobs that is no text
  *   feed.c      put's pipeline of many jobs
@@ -173,6 +174,28 @@ bool filter_next(struct filter *filter, const cJSON *answer);
 /* For parsers: a whole number from 1, a tube's name; or argp_error. */
 uint64_t number_option(const char *option, const char *arg, struct argp_state *state);
 const char *tube_option(const char *arg, struct argp_state *state);
+
+/* ---- bulk.c ---- */
+
+/* A command that changes jobs; the options fill it. */
+struct bulk {
+    const char *method, *did, *would; /* "kick", "kicked", "would kick" */
+    const char *to;                   /* move's; NULL */
+    bool dry_run;
+    struct filter filter;
+    uint64_t *ids; /* bulk_run frees them */
+    size_t count;
+    uint64_t done;
+};
+
+/* Rows of its options, for bulk_parse, whose input is a struct bulk. */
+#define BULK_OPTIONS(limit_text)                                                                   \
+    FILTER_OPTIONS(limit_text),                                                                    \
+    {                                                                                              \
+        "dry-run", 'D', NULL, 0, "Only tell how many jobs it would be", 0                          \
+    }
+error_t bulk_parse(int key, char *arg, struct argp_state *state);
+enum exit_code bulk_run(const struct tool *tool, struct bulk *bulk);
 
 /* A pause of this many seconds is one until it is ended: about 31 years, the API's longest. */
 #define PAUSE_NO_END_S 1e9

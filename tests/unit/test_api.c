@@ -165,8 +165,9 @@ END_TEST
 START_TEST(methods_lists_every_one)
 {
     char *text = ask("methods", "{}", 0);
-    static const char *const names[] = {"ping", "methods", "show",  "list",    "wait",
-                                        "join", "stats",   "drain", "undrain", "threads"};
+    static const char *const names[] = {"kick",   "bury",  "delete",  "move",    "clear",  "pause",
+                                        "resume", "ping",  "methods", "show",    "list",   "wait",
+                                        "join",   "stats", "drain",   "undrain", "threads"};
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         char part[64];
         snprintf(part, sizeof(part), "{\"name\":\"%s\",\"summary\":\"", names[i]);
@@ -270,6 +271,76 @@ START_TEST(list_answers_pages)
             "{\"jobs\":[],\"next\":null,\"until\":4,\"examined\":0}");
     answers("list", "{\"tube\":\"none\"}", 0, "{\"jobs\":[],\"next\":null,");
     answers("list", "{\"from\":9}", 0, "{\"jobs\":[],\"next\":null,");
+    clock_virtual_stop();
+}
+END_TEST
+
+static void setup_many(void)
+{
+    (void)put("a", 0, "1");
+    (void)put("a", HL_SECOND, "2");
+    (void)put("b", 0, "3");
+    (void)put("a", 0, "4");
+}
+
+START_TEST(jobs_are_changed_one_by_one_or_by_filter)
+{
+    setup_many();
+    answers("bury", "{\"id\":1}", 0, "{\"count\":1}");
+    answers("bury", "{\"id\":1}", EBUSY,
+            "{\"code\":\"busy\",\"message\":\"job 1 is buried; only ready and delayed jobs can be");
+    answers("kick", "{\"id\":3}", EBUSY, "job 3 is ready; only buried and delayed jobs");
+    answers("kick", "{\"tube\":\"a\",\"dry_run\":true}", 0,
+            "{\"count\":2,\"next\":null,\"until\":4,\"examined\":4}");
+    answers("kick", "{\"tube\":\"a\",\"dry_run\":false}", 0, "{\"count\":2,\"next\":null");
+    answers("kick", "{\"tube\":\"a\"}", 0, "{\"count\":0,\"next\":null");
+    answers("move", "{\"tube\":\"a\",\"to\":\"c\",\"limit\":2}", 0,
+            "{\"count\":2,\"next\":3,\"until\":4,");
+    answers("list", "{\"tube\":\"c\"}", 0, "[{\"id\":1,");
+    answers("delete", "{\"id\":3}", 0, "{\"count\":1}");
+    answers("delete", "{\"id\":3}", ENOENT, "job 3 is finished and gone");
+    answers("delete", "{\"id\":99}", ENOENT, "there is no job 99, and there never was");
+    answers("clear", "{\"tube\":\"c\",\"dry_run\":true}", 0, "{\"count\":2,");
+    answers("clear", "{\"tube\":\"c\"}", 0, "{\"count\":2,\"next\":null");
+    answers("list", "{}", 0, "{\"jobs\":[{\"id\":4,");
+}
+END_TEST
+
+static const struct refusal change_refusals[] = {
+    {"delete", "{}", EINVAL, "neither an \\\"id\\\" nor a condition"},
+    {"delete", "{\"limit\":3,\"dry_run\":true}", EINVAL, "neither an \\\"id\\\" nor a condition"},
+    {"delete", "{\"id\":1,\"tube\":\"a\"}", EINVAL, "give the id of one job, or"},
+    {"delete", "{\"id\":1,\"dry_run\":1}", EINVAL, "it must be true or false"},
+    {"move", "{\"id\":1}", EINVAL, "parameter \\\"to\\\" is missing"},
+    {"clear", "{}", EINVAL, "parameter \\\"tube\\\" is missing"},
+    {"clear", "{\"tube\":\"a\",\"id\":1}", EINVAL, "\\\"id\\\" is not a parameter of"},
+    {"pause", "{\"tube\":\"none\"}", ENOENT, "there is no tube \\\"none\\\"; a tube exists while"},
+    {"resume", "{\"tube\":\"none\"}", ENOENT, "there is no tube"},
+    {"pause", "{\"tube\":\"a\",\"time\":-1}", EINVAL, "it must be a number of seconds"},
+};
+
+START_TEST(changes_are_refused_with_reasons)
+{
+    setup_many();
+    for (size_t i = 0; i < sizeof(change_refusals) / sizeof(change_refusals[0]); i++)
+        answers(change_refusals[i].method, change_refusals[i].json, change_refusals[i].error,
+                change_refusals[i].part);
+    ck_assert_uint_eq(served_stats().unfinished, 4);
+}
+END_TEST
+
+START_TEST(tubes_are_paused_and_resumed)
+{
+    clock_virtual_start(1000 * HL_SECOND);
+    setup_many();
+    answers("pause", "{\"tube\":\"a\",\"time\":2.5}", 0, "{\"tube\":\"a\",\"pause_left\":2.5");
+    answers("stats", "{}", 0, "\"pause_left\":2.5");
+    served_later(3 * HL_SECOND);
+    answers("resume", "{\"tube\":\"a\"}", 0, "{\"tube\":\"a\",\"pause_left\":0");
+    answers("pause", "{\"tube\":\"a\"}", 0, "{\"tube\":\"a\",\"pause_left\":1000000000.0");
+    served_later(100000 * HL_SECOND);
+    answers("stats", "{}", 0, "\"pause_left\":999900000.0");
+    answers("resume", "{\"tube\":\"a\"}", 0, "\"pause_left\":0");
     clock_virtual_stop();
 }
 END_TEST
@@ -412,6 +483,9 @@ int main(void)
     tcase_add_test(methods, show_tells_of_a_finished_job);
     tcase_add_test(methods, stats_have_every_group);
     tcase_add_test(methods, list_answers_pages);
+    tcase_add_test(methods, jobs_are_changed_one_by_one_or_by_filter);
+    tcase_add_test(methods, changes_are_refused_with_reasons);
+    tcase_add_test(methods, tubes_are_paused_and_resumed);
     tcase_add_test(methods, draining_is_set_and_taken_back);
     tcase_add_test(methods, threads_are_listed);
     suite_add_tcase(suite, methods);

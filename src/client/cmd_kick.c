@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: MIT
+/* hilera kick: buried jobs become ready again, delayed ones before their time. */
+
+#include "client/tool_priv.h"
+
+static const struct argp_option kick_argp_options[] = {BULK_OPTIONS("Kick so many jobs at most"),
+                                                       {0}};
+
+enum exit_code command_kick(struct tool *tool, int argc, char **argv)
+{
+    struct bulk bulk = {.method = "kick", .did = "kicked", .would = "would kick"};
+    filter_init(&bulk.filter);
+    command_parse(
+        tool, "kick", kick_argp_options, bulk_parse, &bulk,
+        "Buried jobs become ready again, and delayed ones before their time; all others are left "
+        "alone. Priorities stay.\n\n  hilera kick 12 13\n  hilera kick --tube mail --state buried",
+        argc, argv);
+    return bulk_run(tool, &bulk);
+}
