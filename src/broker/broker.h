@@ -464,6 +464,17 @@ bool broker_memory_fell(struct broker *broker);
 int broker_tube_stats(struct broker *broker, const char *name, size_t len,
                       struct broker_stats *stats);
 
+/* What keeps a job from running. */
+struct broker_why {
+    struct job_view job;
+    struct broker_stats tube; /* its tube's */
+    uint64_t ahead;           /* READY: jobs of its tube that go first */
+    bool ahead_is_exact;      /* false: at least so many */
+};
+#define BROKER_WHY_EXAMINED_MAX 131072 /* jobs looked at for it: about ten milliseconds */
+/* ENOENT: no such job (any more). */
+int broker_why(struct broker *broker, uint64_t id, struct broker_why *why);
+
 /* Visits the tubes in order of creation with copies, without the lock; the walk lets go of it in
  * between, so tubes made or gone meanwhile may be seen or not. false from visit ends it. ENOMEM. */
 int broker_each_tube(struct broker *broker,

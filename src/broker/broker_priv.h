@@ -425,6 +425,7 @@ void wait_finish(struct job *job);
 
 /* view.c, [held] */
 void view_copy(const struct job *job, struct job_view *view);
+void tube_stats_copy(const struct broker_tube *tube, struct broker_stats *stats);
 
 /* check.c, [held] */
 /* Whether every count and every container agrees with the jobs; walks everything. */

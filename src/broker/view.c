@@ -76,8 +76,7 @@ int broker_peek_first(struct broker *broker, struct broker_tube *tube, enum job_
     return job != NULL ? 0 : ENOENT;
 }
 
-/* [held] */
-static void tube_stats_copy(const struct broker_tube *tube, struct broker_stats *stats)
+void tube_stats_copy(const struct broker_tube *tube, struct broker_stats *stats)
 {
     *stats = tube->stats;
     stats->unfinished = tube->ready.unfinished;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* hilera bury: jobs are set aside. */
+/* hilera bury: jobs are set aside, as failed ones, until somebody kicks or deletes them. */
 
 #include "client/tool_priv.h"
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* hilera delete: jobs go for good. */
+/* hilera delete: jobs that nobody has reserved go for good, by id or by filter. */
 
 #include "client/tool_priv.h"
 

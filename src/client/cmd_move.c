@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* hilera move: jobs change their tube. */
+/* hilera move: jobs change their tube, and nothing else. */
 
 #include "client/tool_priv.h"
 

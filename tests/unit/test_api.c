@@ -165,9 +165,9 @@ END_TEST
 START_TEST(methods_lists_every_one)
 {
     char *text = ask("methods", "{}", 0);
-    static const char *const names[] = {"kick",   "bury",  "delete",  "move",    "clear",  "pause",
-                                        "resume", "ping",  "methods", "show",    "list",   "wait",
-                                        "join",   "stats", "drain",   "undrain", "threads"};
+    static const char *const names[] = {
+        "kick",    "bury", "delete", "move", "clear", "pause", "resume", "why",     "ping",
+        "methods", "show", "list",   "wait", "join",  "stats", "drain",  "undrain", "threads"};
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         char part[64];
         snprintf(part, sizeof(part), "{\"name\":\"%s\",\"summary\":\"", names[i]);
@@ -345,6 +345,33 @@ START_TEST(tubes_are_paused_and_resumed)
 }
 END_TEST
 
+START_TEST(why_tells_what_keeps_a_job)
+{
+    clock_virtual_start(1000 * HL_SECOND);
+    setup_many();
+    (void)broker_delete(served.broker, 3);
+    answers("why", "{\"id\":9}", ENOENT, "there is no job 9,");
+    answers("why", "{\"id\":3}", 0, "\"reasons\":[{\"code\":\"finished\",");
+    answers(
+        "why", "{\"id\":2}", 0,
+        "[{\"code\":\"delayed\",\"message\":\"it is delayed for another 1.000 s; 'hilera kick 2'");
+    answers("why", "{\"id\":1}", 0,
+            "[{\"code\":\"no_worker\",\"message\":\"nobody takes jobs from the tube a:");
+    answers("why", "{\"id\":1}", 0,
+            "{\"code\":\"next\",\"message\":\"it is the next one of its tube\"}]");
+    answers("why", "{\"id\":4}", 0,
+            "{\"code\":\"behind\",\"message\":\"1 ready job of its tube goes first");
+    answers("why", "{\"id\":4}", 0, "\"ahead\":1,\"ahead_is_exact\":true,\"workers\":0,");
+    answers("pause", "{\"tube\":\"a\",\"time\":60}", 0, "60");
+    answers("why", "{\"id\":4}", 0,
+            "[{\"code\":\"paused\",\"message\":\"the tube a is paused for another 60 s");
+    answers("bury", "{\"id\":4}", 0, "1");
+    answers("why", "{\"id\":4}", 0,
+            "[{\"code\":\"buried\",\"message\":\"it is buried: buried by hand; 'hilera kick 4'");
+    clock_virtual_stop();
+}
+END_TEST
+
 START_TEST(draining_is_set_and_taken_back)
 {
     (void)put("t", 0, "x");
@@ -486,6 +513,7 @@ int main(void)
     tcase_add_test(methods, jobs_are_changed_one_by_one_or_by_filter);
     tcase_add_test(methods, changes_are_refused_with_reasons);
     tcase_add_test(methods, tubes_are_paused_and_resumed);
+    tcase_add_test(methods, why_tells_what_keeps_a_job);
     tcase_add_test(methods, draining_is_set_and_taken_back);
     tcase_add_test(methods, threads_are_listed);
     suite_add_tcase(suite, methods);
