@@ -14,7 +14,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#define BULK_PAGE_MAX 4096
+#define BULK_PAGE_MAX 1024 /* some milliseconds: a record is made of each job that is buried */
 
 #define PARAM_DRY_RUN                                                                              \
     {                                                                                              \

@@ -10,7 +10,7 @@
 #include <inttypes.h>
 
 #define LIST_LIMIT_DEFAULT 100
-#define LIST_LIMIT_MAX 1000 /* about half a megabyte of JSON */
+#define LIST_LIMIT_MAX 500 /* about 200 KiB of JSON, and 20 milliseconds to make it */
 
 const struct api_param params_list[] = {API_FILTER_PARAMS, {.name = NULL}};
 

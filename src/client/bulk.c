@@ -4,7 +4,7 @@
  *
  * Ids are sent one by one, and one that can't be changed doesn't keep the others from it: it is
  * named, and the exit status is that of the first such. A filter is sent again and again until the
- * daemon has been through all jobs (it changes some thousands at a time); an interrupt ends it
+ * daemon has been through all jobs (it changes about a thousand at a time); an interrupt ends it
  * between two, and what was done until then is told.
  */
 

@@ -16,7 +16,7 @@
 #include <inttypes.h>
 
 #define LIST_LIMIT_DEFAULT 100
-#define LIST_ROWS 1000 /* the daemon's limit of a page, too */
+#define LIST_ROWS 500 /* the daemon's limit of a page, too */
 
 struct list_options {
     struct filter filter;
