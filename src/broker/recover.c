@@ -21,9 +21,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* After damage: a record of ceilings may be lost, and with it any number of blocks of ids. */
-#define GAP_AFTER_DAMAGE (UINT64_C(1) << 32)
-
 /* ---- records ---- */
 
 static void tell_damage(struct replay *replay, const char *text)
@@ -91,8 +88,8 @@ static void counters_set(const struct replay *replay)
     if (replay->token_ceiling > broker->last_token)
         broker->last_token = replay->token_ceiling;
     if (recovered->replayed.damages + recovered->unreadable > 0) {
-        broker->last_id += GAP_AFTER_DAMAGE;
-        broker->last_token += GAP_AFTER_DAMAGE;
+        broker->last_id += JOURNAL_GAP_AFTER_DAMAGE;
+        broker->last_token += JOURNAL_GAP_AFTER_DAMAGE;
     }
 }
 

@@ -91,10 +91,13 @@ static int entry_take(struct taking *taking, const struct job_entry *entry)
     case JOB_ENTRY_LEASE:
     case JOB_ENTRY_RELEASE:
         return job_state_change(taking, entry->id, false);
+    case JOB_ENTRY_LIMITS:
+        census->id_ceiling = entry->id_ceiling;
+        census->token_ceiling = entry->token_ceiling;
+        return 0;
     case JOB_ENTRY_TIMEOUT:
     case JOB_ENTRY_MOVE:
     case JOB_ENTRY_PAUSE:
-    case JOB_ENTRY_LIMITS:
         return 0;
     }
     return 0;
@@ -259,6 +262,23 @@ static int salvage_record(void *arg, uint64_t locator, const void *bytes, size_t
     return rc;
 }
 
+/* The copy looks whole, so a start on it leaves no gap of its own: it has to be in there. */
+static int salvage_limits(struct salvage *salvage, const struct journal_census *census)
+{
+    uint64_t next =
+        census->last_id + 1 > census->id_ceiling ? census->last_id + 1 : census->id_ceiling;
+    const struct job_entry entry = {.type = JOB_ENTRY_LIMITS,
+                                    .id_ceiling = next + JOURNAL_GAP_AFTER_DAMAGE,
+                                    .token_ceiling =
+                                        census->token_ceiling + JOURNAL_GAP_AFTER_DAMAGE};
+    char head[JOB_ENTRY_HEAD_MAX];
+    int rc = salvage_record(salvage, 0, head, job_entry_encode(&entry, head));
+    if (rc == 0)
+        rc = salvage_flush(salvage);
+    salvage->copied -= rc == 0; /* that one is no copy */
+    return rc;
+}
+
 static int name_refuse(const char *name, void *arg)
 {
     (void)name;
@@ -293,8 +313,9 @@ static int open_empty(struct journal **out, const struct journal_settings *setti
     return rc;
 }
 
-static int copy(struct journal *source, struct journal *to, struct taking *taking, uint64_t *copied,
-                struct journal_error *error)
+/* With limits if something is damaged. */
+static int copy(struct journal *source, struct journal *to, struct taking *taking, bool damaged,
+                uint64_t *copied, struct journal_error *error)
 {
     struct salvage salvage = {.to = to};
     struct journal_replayed replayed;
@@ -303,6 +324,8 @@ static int copy(struct journal *source, struct journal *to, struct taking *takin
     int rc = journal_replay(source, &visitor, &replayed, error);
     if (rc == 0)
         rc = salvage_flush(&salvage);
+    if (rc == 0 && damaged)
+        rc = salvage_limits(&salvage, taking->census);
     if (rc == 0)
         rc = journal_sync(to);
     if (rc != 0)
@@ -320,16 +343,16 @@ int journal_salvage(const struct journal_settings *from, const struct journal_se
                     struct journal_error *error)
 {
     struct journal_census census;
-    struct taking taking = {.line = line, .arg = arg};
+    struct taking taking = {.census = &census, .line = line, .arg = arg};
     struct journal *source, *target;
     *copied = 0;
-    (void)journal_check(from, &census, line, arg);
+    bool damaged = journal_check(from, &census, line, arg) != JOURNAL_WHOLE;
     int rc = open_to_read(&source, from, error);
     if (rc != 0)
         return rc;
     rc = open_empty(&target, to, error);
     if (rc == 0) {
-        rc = copy(source, target, &taking, copied, error);
+        rc = copy(source, target, &taking, damaged, copied, error);
         int closed = journal_close(&target);
         if (rc == 0 && closed != 0)
             rc = journal_error_set(error, closed, "%s can't be synced: %s", to->directory,
