@@ -83,7 +83,8 @@ static void accept_pause(struct net *net, const char *why)
     net->accept_paused = true;
     counter_add(&net->accept_pauses, 1);
     for (size_t i = 0; i < net->listener_count; i++)
-        (void)event_del(net->listeners[i]->event);
+        if (net->listeners[i]->event != NULL)
+            (void)event_del(net->listeners[i]->event);
     (void)timer_set(net->loops[0], &net->accept_timer, clock_deadline(ACCEPT_RETRY_NS));
     atomic_store(&net->retry_wanted, true);
 }
@@ -190,14 +191,16 @@ void listeners_accept(struct net *net)
     if (net->accept_timer.fire == NULL)
         timer_init(&net->accept_timer, accept_timer_fired);
     net->accepting = true;
+    bool all = true;
     for (size_t i = 0; i < net->listener_count; i++) {
         struct listener *listener = net->listeners[i];
         if (listener->event == NULL)
             listener->event = event_new(net->loops[0]->base, listener->fd, EV_READ | EV_PERSIST,
                                         listener_event, listener);
-        if (listener->event == NULL || event_add(listener->event, NULL) != 0)
-            log_error("%s: out of memory, no connections are accepted there", listener->name);
+        all = all && listener->event != NULL && event_add(listener->event, NULL) == 0;
     }
+    if (!all) /* all of them try again, with the same timer */
+        accept_pause(net, "no memory is left to listen");
 }
 
 void listeners_stop(struct net *net)
