@@ -159,6 +159,7 @@ struct broker_log {
     struct broker_ticket wanted; /* the last that anybody has to wait for */
     uint64_t live_bytes;
     uint64_t died_bytes; /* of records, about, since the beginning */
+    uint64_t copied;     /* records that compaction added again */
     uint64_t evicted_jobs, evicted_bytes;
     bool putters_stuck; /* a put in line found the journal busy */
     bool stopped;
@@ -239,6 +240,8 @@ int space_admit_put(const struct broker_log *log);
 int log_admit_put(const struct broker_tube *tube, const struct job *job);
 /* For one more change of a job that is there. ENOSPC, EIO, ENOMEM. */
 int log_admit(const struct job *job);
+/* For its last one, log_finish: there is room for it when there is none for other changes. */
+int log_admit_final(const struct job *job);
 void log_put(struct job *job, enum job_state state, int64_t key_ns);
 void log_release(struct job *job, enum job_state state, int64_t key_ns);
 void log_bury(struct job *job, const char *reason, int64_t burial);

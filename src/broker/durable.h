@@ -187,6 +187,7 @@ struct broker_log_stats {
     struct commit_stat commit;
     struct compact_stat compact;
     uint64_t live_bytes;                  /* about what the jobs take in the journal */
+    uint64_t copied;                      /* records that compaction wrote again */
     uint64_t evicted_jobs, evicted_bytes; /* of bodies that are in the journal only */
     uint64_t cached_bytes;                /* of bodies in memory */
     uint64_t fetches, fetch_failures;

@@ -66,11 +66,32 @@ int log_admit_put(const struct broker_tube *tube, const struct job *job)
     return commit_admit(tube->broker->log->commit, JOURNAL_PUT, 2, bytes);
 }
 
+/*
+ * What a change leaves to the final records of jobs: half a segment. On a full disk it is theirs
+ * alone, and once it is used up so much has died that compaction gains it back. Two segments are
+ * what compaction has beyond changes.
+ */
+static size_t room_of_finals(const struct broker_log *log)
+{
+    int64_t two =
+        journal_room(log->journal, JOURNAL_COMPACT) - journal_room(log->journal, JOURNAL_STATE);
+    return two > 0 ? (size_t)two / 4 : 0;
+}
+
+static int admit_change(const struct broker_log *log)
+{
+    return commit_admit(log->commit, JOURNAL_STATE, 1, JOB_ENTRY_HEAD_MAX + room_of_finals(log));
+}
+
 int log_admit(const struct job *job)
 {
-    if (!job_is_logged(job))
-        return 0;
-    return commit_admit(log_of(job)->commit, JOURNAL_STATE, 1, JOB_ENTRY_HEAD_MAX);
+    return job_is_logged(job) ? admit_change(log_of(job)) : 0;
+}
+
+int log_admit_final(const struct job *job)
+{
+    return job_is_logged(job) ? commit_admit(log_of(job)->commit, JOURNAL_STATE, 1, ENTRY_BYTES)
+                              : 0;
 }
 
 /* ---- jobs ---- */
@@ -249,7 +270,7 @@ int log_admit_pause(const struct broker_tube *tube)
 {
     if (!tube_is_logged(tube))
         return 0;
-    return commit_admit(tube->broker->log->commit, JOURNAL_STATE, 1, JOB_ENTRY_HEAD_MAX);
+    return admit_change(tube->broker->log);
 }
 
 void log_pause(struct broker_tube *tube)
@@ -296,27 +317,29 @@ int log_copy(struct job *job, struct job_body *body)
     const struct commit_change change = {
         .entry = &entry, .body = job->body.len > 0 ? body : NULL, .class = JOURNAL_COMPACT};
     (void)commit_add(commit, &change);
+    log_of(job)->copied++;
     return 0;
 }
 
-static int copy(struct commit *commit, const struct job_entry *entry)
+static int copy(struct broker_log *log, const struct job_entry *entry)
 {
-    int rc = commit_admit(commit, JOURNAL_COMPACT, 1, JOB_ENTRY_HEAD_MAX);
+    int rc = commit_admit(log->commit, JOURNAL_COMPACT, 1, JOB_ENTRY_HEAD_MAX);
     if (rc != 0)
         return rc;
     const struct commit_change change = {.entry = entry, .class = JOURNAL_COMPACT};
-    (void)commit_add(commit, &change);
+    (void)commit_add(log->commit, &change);
+    log->copied++;
     return 0;
 }
 
 int log_copy_pause(struct broker_tube *tube)
 {
     const struct job_entry entry = entry_of_pause(tube);
-    return copy(tube->broker->log->commit, &entry);
+    return copy(tube->broker->log, &entry);
 }
 
 int log_copy_limits(struct broker_log *log)
 {
     const struct job_entry entry = entry_of_limits(log);
-    return copy(log->commit, &entry);
+    return copy(log, &entry);
 }

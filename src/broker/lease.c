@@ -186,7 +186,7 @@ int broker_holder_delete(struct broker_holder *holder, uint64_t id, uint64_t tok
     }
     int rc = lease_find(holder, id, token, &job);
     if (rc == 0)
-        rc = log_admit(job);
+        rc = log_admit_final(job);
     if (rc != 0) {
         broker_unlock(broker);
         return rc;

@@ -288,6 +288,7 @@ void broker_log_stats(struct broker *broker, struct broker_log_stats *stats)
     compact_stat(log->compact, &stats->compact);
     broker_lock(broker);
     stats->live_bytes = log->live_bytes;
+    stats->copied = log->copied;
     stats->evicted_jobs = log->evicted_jobs;
     stats->evicted_bytes = log->evicted_bytes;
     stats->cached_bytes = broker->stats.bytes - log->evicted_bytes;

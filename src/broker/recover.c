@@ -43,13 +43,15 @@ static int visit_record(void *arg, uint64_t locator, const void *bytes, size_t l
     }
     if (rc == 0)
         rc = replay_entry(replay, &entry, locator);
-    if (rc == EOPNOTSUPP)
-        snprintf(
-            replay->error->text, sizeof(replay->error->text),
-            "the journal has an entry of type %u (job %" PRIu64
-            ") that this version doesn't know; start the hilerad that wrote it, or a newer one",
-            (unsigned)entry.type, entry.id);
-    else if (rc != 0)
+    if (rc == EOPNOTSUPP) {
+        char of[40] = ""; /* of a type that isn't known the id isn't either */
+        if (entry.id != 0)
+            snprintf(of, sizeof(of), " (job %" PRIu64 ")", entry.id);
+        snprintf(replay->error->text, sizeof(replay->error->text),
+                 "the journal has an entry of type %u%s that this version doesn't know; start the "
+                 "hilerad that wrote it, or a newer one",
+                 (unsigned)entry.type, of);
+    } else if (rc != 0)
         snprintf(replay->error->text, sizeof(replay->error->text),
                  "job %" PRIu64 " can't be recovered: %s", entry.id, strerror(rc));
     return rc;

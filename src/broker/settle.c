@@ -172,7 +172,7 @@ int broker_settle(struct broker *broker, uint64_t id, uint64_t token,
     if (rc == 0 && outcome->kind == JOB_OUTCOME_FAILED)
         rc = tube_room(job->tube, JOB_BURIED);
     if (rc == 0 && job_outcome_finishes(outcome->kind))
-        rc = log_admit(job);
+        rc = outcome->kind == JOB_OUTCOME_FAILED ? log_admit(job) : log_admit_final(job);
     if (rc == 0 && job_outcome_finishes(outcome->kind))
         settle_finish(broker, job, outcome, &reason);
     else {
@@ -188,7 +188,7 @@ int broker_settle(struct broker *broker, uint64_t id, uint64_t token,
 
 int settle_delete_idle(struct broker *broker, struct job *job)
 {
-    int rc = log_admit(job);
+    int rc = log_admit_final(job);
     if (rc != 0) {
         broker_unlock(broker);
         return rc;

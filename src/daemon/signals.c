@@ -78,8 +78,9 @@ static void failure_met(struct server *server)
 {
     int error = atomic_load(&server->daemon->failed);
     log_error(
-        "the journal has failed (%s): nothing is durable any more, so this daemon stops; what "
-        "was acknowledged is on the disk, and is there again after a restart",
+        "the journal has failed (%s): nothing is durable any more, so this daemon stops; after a "
+        "restart everything is there again that was acknowledged at level commit; of level "
+        "interval the last moments may be lost, and level memory keeps nothing",
         strerrordesc_np(error));
     notify_send("STATUS=the journal has failed: stopping");
     server->failed = true;

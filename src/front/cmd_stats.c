@@ -150,7 +150,7 @@ static struct binlog_keys binlog_read_keys(const struct front *front)
     return (struct binlog_keys){
         .oldest = oldest,
         .current = oldest + stats.journal.segments - (stats.journal.segments > 0),
-        .migrated = stats.compact.looked_at,
+        .migrated = stats.copied,
         .written = stats.commit.changes,
         .max_size = files > 0 ? stats.journal.bytes_total / files : BINLOG_MAX_SIZE};
 }

@@ -277,5 +277,10 @@ int file_finish(struct file_journal *file)
 {
     if (atomic_load(&file->broken) != 0)
         return EIO;
-    return file->active == NULL ? 0 : frame_empty(file, file->oldest, FORMAT_COUNT_CLOSED);
+    if (file->active == NULL)
+        return 0;
+    /* First what isn't synced yet: the last frame can then say that all before it was, and what is
+     * damaged later is not taken for a torn commit. */
+    int rc = active_sync(file);
+    return rc != 0 ? rc : frame_empty(file, file->oldest, FORMAT_COUNT_CLOSED);
 }

@@ -83,6 +83,9 @@ int commit_admit(struct commit *commit, enum journal_class class, size_t changes
         return EAGAIN;
     int64_t room = journal_room(commit->options.journal, class);
     if (room < (int64_t)(unwritten + more)) {
+        /* What is pending is guessed upwards: copies of many small jobs take half of that. */
+        if (class == JOURNAL_COMPACT && unwritten > 0)
+            return EAGAIN;
         if (journal_full(commit->options.journal))
             return ENOSPC;
         /* Being prepared. Alone, this change could only wait for itself: the append will wait. */

@@ -94,6 +94,8 @@ static int placed_reserve(struct commit *commit, size_t more)
 static int frame_gather(struct commit *commit, size_t *next, size_t *count)
 {
     struct batch *taken = &commit->taken;
+    const size_t size = journal_frame_size(commit->options.journal);
+    const size_t most = size < commit->options.frame_max ? size : commit->options.frame_max;
     size_t bytes = 0;
     *count = 0;
     for (*next = commit->taken_next; *next < taken->count; (*next)++) {
@@ -101,12 +103,13 @@ static int frame_gather(struct commit *commit, size_t *next, size_t *count)
         if (slot->gone)
             continue;
         size_t body = slot->body != NULL ? slot->body->len : 0;
-        if (*count > 0 && bytes + slot->head_len + body > commit->options.frame_max)
+        size_t more = JOURNAL_RECORD_HEAD + slot->head_len + body;
+        if (*count > 0 && bytes + more > most)
             break;
         int rc = records_reserve(commit, *count + 1);
         if (rc != 0)
             return rc;
-        bytes += slot->head_len + body;
+        bytes += more;
         commit->record_slots[*count] = slot;
         commit->records[(*count)++] =
             (struct journal_record){.head = taken->heads.data + slot->head_at,

@@ -60,7 +60,7 @@ bool compact_is_due_with(const struct journal_stat *stat, uint64_t live_bytes)
 {
     if (stat->segments < 2)
         return false;
-    if (stat->full && stat->bytes_used > live_bytes)
+    if (stat->full) /* the living are a guess upwards: nothing to go by when every byte counts */
         return true;
     uint64_t slack = COMPACT_SLACK_SEGMENTS * (stat->bytes_used / stat->segments);
     return stat->bytes_used > 2 * live_bytes + slack;

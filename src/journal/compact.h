@@ -37,8 +37,8 @@ void compact_free(struct compact **compact);
 
 /*
  * Whether there is enough that is dead: used bytes of the journal are more than twice `live_bytes`
- * (of records that count, as the owner knows them) and some segments, or the disk is full and any
- * is dead.
+ * (of records that count, as the owner knows them) and some segments, or the disk is full: then the
+ * owner decides how much must have died.
  */
 bool compact_is_due(const struct compact *compact, uint64_t live_bytes);
 /* The same of figures that one has. */

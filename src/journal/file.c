@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define FRAME_LEAST ((size_t)1024) /* bytes of records that are worth a frame of their own */
+
 static void segments_free(struct file_journal *file, struct list *list)
 {
     struct list_node *node;
@@ -57,9 +59,14 @@ static int64_t file_room(const struct journal *journal, enum journal_class class
     return atomic_load(&file->room_active) + atomic_load(&file->room_ready[class]);
 }
 
+/* What is left of a segment is used up, as long as it is worth a frame: on a full disk compaction
+ * gains no more than a part of a segment with each one that it copies. */
 static size_t file_frame_size(const struct journal *journal)
 {
-    return file_journal_of(journal)->settings.segment_size / 4;
+    const struct file_journal *file = file_journal_of(journal);
+    size_t part = file->settings.segment_size / 4;
+    size_t left = (size_t)atomic_load(&file->room_active);
+    return left >= FRAME_LEAST && left < part ? left : part;
 }
 
 static bool file_full(const struct journal *journal)

@@ -28,7 +28,7 @@
 #define SEGMENT_MAGIC 0x705e6e00u
 
 #define SEGMENT_NAME_MAX 32
-#define SEGMENTS_KEPT_BACK 2 /* one for state changes, one for compaction */
+#define SEGMENTS_KEPT_BACK 3 /* one for state changes, two for compaction; see prepare.c */
 #define SEGMENTS_AHEAD 2     /* ready beyond those */
 #define SEGMENTS_GROWTH                                                                            \
     64 /* a segment is at most this part of the journal, from the second size on */

@@ -49,8 +49,8 @@ struct journal_settings {
     bool read_only;        /* for check and salvage: nothing is written, not even the directory */
     /*
      * Bytes of a segment of an empty journal, and of a large one: segments grow with what is in the
-     * journal, a 64th of it each. 0: the defaults. Five segments are there at least, so an empty
-     * directory takes 10 MiB by default. EINVAL outside of JOURNAL_SEGMENT_MIN and _MAX, or if the
+     * journal, a 64th of it each. 0: the defaults. Six segments are there at least, so an empty
+     * directory takes 12 MiB by default. EINVAL outside of JOURNAL_SEGMENT_MIN and _MAX, or if the
      * second is less than the first. A record that is too large for a segment gets one of its own.
      */
     uint32_t segment_size, segment_size_max;
@@ -115,7 +115,8 @@ struct journal_replayed {
  * Once, after acquire and before everything below. Frames are accepted in unbroken order only. A
  * bad one that the journal knows to have been synced (a later frame says so) is damage: it is
  * reported, and those of its records that are whole are visited all the same. Otherwise it is the
- * torn tail, which ends the journal. What `record` said, or EIO, ENOMEM.
+ * torn tail, which ends the journal. What `record` said, with the text that it put into *error, or
+ * EIO, ENOMEM.
  *
  * After damage a record of ceilings may have been lost: whoever issues ids should leave a wide gap.
  */
@@ -126,8 +127,8 @@ int journal_replay(struct journal *journal, const struct journal_visitor *visito
 
 /* How deep into the space that is kept back. Each may use what the one before may. */
 enum journal_class {
-    JOURNAL_PUT = 0, /* leaves two segments */
-    JOURNAL_STATE,   /* leaves one: deletes go on when the disk is full */
+    JOURNAL_PUT = 0, /* leaves three segments */
+    JOURNAL_STATE,   /* leaves two: deletes go on when the disk is full */
     JOURNAL_COMPACT  /* takes the last */
 };
 
@@ -138,6 +139,7 @@ struct journal_record {
     uint64_t locator;            /* set by append: where it is now */
 };
 
+#define JOURNAL_RECORD_HEAD 8 /* bytes that a record takes in a frame beside its own */
 #define JOURNAL_RECORD_MAX ((UINT32_C(1) << 30) + 65536) /* a body of 1 GiB and its head */
 
 /* Memory is the caller's until `done`, which may come before append returns, on any thread. */
@@ -169,7 +171,10 @@ int journal_sync(struct journal *journal);
  * more. An instant's figure, one atomic read. INT64_MAX: no limit is known.
  */
 int64_t journal_room(const struct journal *journal, enum journal_class class);
-/* The largest frame that wastes little space: a part of a segment. Larger ones are possible. */
+/*
+ * The largest frame that wastes little space now: a part of a segment, or what is left of the one
+ * that is written to. Larger ones are possible. With JOURNAL_RECORD_HEAD for each record.
+ */
 size_t journal_frame_size(const struct journal *journal);
 /* Whether the disk had no space when it was last asked for more. */
 bool journal_full(const struct journal *journal);

@@ -3,9 +3,13 @@
  * Segments ahead of need: the thread "prepare" keeps some ready, so that a commit never waits for a
  * file to be made, and takes away those that are too many.
  *
- * Ready segments are used first in, first out. Two of them are kept back: puts leave both, state
- * changes leave one, compaction may take the last (enum journal_class). When the disk is full the
- * thread tries again once a second, and at once when something was trimmed or removed.
+ * Ready segments are used first in, first out. Three of them are kept back: puts leave all, state
+ * changes leave two, compaction may take the last (enum journal_class). Two for compaction, because
+ * the oldest segment is gone only when all that lives in it was copied, and the copies may take
+ * more than it does: what happened to a job since its put is in them. With one, a full disk of
+ * living jobs could fill it with half of a segment, and nothing would ever be gained again. When
+ * the disk is full the thread tries again once a second, and at once when something was trimmed or
+ * removed.
  *
  * Sizes follow the journal: a segment is about a 64th of it, so that a large backlog is hundreds of
  * files and not thousands, and an empty journal is small. A ready segment that is no longer of a
@@ -24,6 +28,10 @@
 #define READY_MIN (SEGMENTS_KEPT_BACK + SEGMENTS_AHEAD)
 /* More than these are removed: room for a burst, in place of making new ones for it. */
 #define READY_MAX (READY_MIN + 2)
+
+/* Ready segments that a class leaves. */
+static const size_t left_by[JOURNAL_COMPACT + 1] = {
+    [JOURNAL_PUT] = SEGMENTS_KEPT_BACK, [JOURNAL_STATE] = SEGMENTS_KEPT_BACK - 1};
 
 uint64_t prepare_size(const struct file_journal *file)
 {
@@ -44,7 +52,7 @@ void prepare_count(struct file_journal *file)
         behind--; /* how many stay behind this one */
         room += (int64_t)(segment->size - FORMAT_FRAMES_AT - FORMAT_FRAME_HEAD);
         for (int class = JOURNAL_PUT; class <= JOURNAL_COMPACT; class ++)
-            if (behind + (size_t) class >= SEGMENTS_KEPT_BACK)
+            if (behind >= left_by[class])
                 by_class[class] = room;
     }
     for (int class = JOURNAL_PUT; class <= JOURNAL_COMPACT; class ++)
@@ -229,7 +237,7 @@ void prepare_stop(struct file_journal *file)
 static struct segment *ready_take(struct file_journal *file, enum journal_class class,
                                   uint64_t size)
 {
-    if (file->ready_count + (size_t) class <= SEGMENTS_KEPT_BACK)
+    if (file->ready_count <= left_by[class])
         return NULL;
     struct list_node *node = list_first(&file->ready);
     for (; node != NULL; node = list_next(&file->ready, node)) {

@@ -212,6 +212,7 @@ int file_replay(struct journal *journal, const struct journal_visitor *visitor,
     struct file_journal *file = file_journal_of(journal);
     ASSERT(file->acquired && !file->replayed);
     *replayed = (struct journal_replayed){.clean = true};
+    error->text[0] = '\0';
     struct replay replay = {.file = file, .visitor = visitor, .replayed = replayed};
     strays_report(&replay);
     int rc = 0;
@@ -231,8 +232,8 @@ int file_replay(struct journal *journal, const struct journal_visitor *visitor,
     if (rc == 0 && !file->settings.read_only)
         rc = prepare_start(file);
     file->replayed = rc == 0;
-    if (rc != 0)
+    if (rc != 0 && error->text[0] == '\0') /* who visits may have said more */
         return journal_error_set(error, rc, "%s can't be replayed: %s", file->path,
                                  strerrordesc_np(rc));
-    return 0;
+    return rc;
 }

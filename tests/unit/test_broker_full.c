@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: MIT
+// A disk without space: whatever jobs are on it when puts are refused, each of them can still be
+// finished, in any order, with compaction as the house does it, and nothing of that is lost by a
+// kill. Small segments and many orders; HILERA_MODEL_SEED changes the seed.
+
+#include "durable.h"
+#include "unit_random.h"
+
+#include "base/clock.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define JOBS_MAX 20000
+#define BODY_MAX 3000
+
+static struct durable durable;
+static struct unit_random numbers;
+static uint64_t ids[JOBS_MAX];
+static size_t count;
+static unsigned cases_run;
+static char text[BODY_MAX + 1];
+
+static void setup(void)
+{
+    disk_start();
+    clock_virtual_start(1000 * HL_SECOND);
+    numbers = unit_random_seed(UINT64_C(0xf0110001) + (uint64_t)cases_run++);
+    durable_init(&durable);
+    durable_again(&durable);
+    memset(text, 'x', BODY_MAX);
+    count = 0;
+}
+
+static void teardown(void)
+{
+    if (durable.broker != NULL)
+        ck_assert_int_eq(durable_close(&durable), 0);
+    clock_virtual_stop();
+    disk_stop();
+}
+
+static int put(size_t len, uint64_t *id)
+{
+    struct broker_tube *tube;
+    struct job_body *body;
+    ck_assert_int_eq(broker_use(durable.broker, "t", 1, &tube), 0);
+    ck_assert_int_eq(job_body_new(&body, len), 0);
+    memcpy(body->bytes, text, len);
+    const struct broker_put_spec spec = {.tube = tube, .ttr_ns = 60 * HL_SECOND};
+    int rc = broker_put(durable.broker, &spec, &body, id);
+    job_body_unref(&body);
+    broker_unuse(durable.broker, &tube);
+    return rc;
+}
+
+// Until one is refused. `together`: puts of one commit.
+static void fill(size_t least, size_t most, unsigned together)
+{
+    uint64_t id;
+    int rc;
+    while ((rc = put(least + unit_random_below(&numbers, most - least + 1), &id)) == 0) {
+        ids[count++] = id;
+        ck_assert_uint_lt(count, JOBS_MAX);
+        if (count % together == 0)
+            durable_commit(&durable);
+    }
+    ck_assert_int_eq(rc, ENOSPC);
+    durable_commit(&durable);
+    ck_assert_uint_gt(count, 50);
+}
+
+enum order { OLDEST_FIRST, NEWEST_FIRST, ANY };
+
+static void order_make(enum order order)
+{
+    for (size_t i = 0; order != OLDEST_FIRST && i + 1 < count; i++) {
+        size_t other = order == ANY ? i + unit_random_below(&numbers, count - i) : count - 1 - i;
+        if (order == NEWEST_FIRST && other <= i)
+            break;
+        uint64_t id = ids[i];
+        ids[i] = ids[other];
+        ids[other] = id;
+    }
+}
+
+// As the house does when it is called: all that is due, as far as it goes.
+static void compact(void)
+{
+    unsigned steps = 0;
+    int rc;
+    while ((rc = broker_compact(durable.broker)) == 0 || rc == EAGAIN)
+        ck_assert_uint_lt(++steps, 1000000);
+    ck_assert(rc == ENOENT || rc == ENOSPC);
+}
+
+static void drain(enum order order)
+{
+    order_make(order);
+    for (size_t i = 0; i < count; i++) {
+        int rc = broker_delete(durable.broker, ids[i]);
+        if (rc != 0)
+            ck_abort_msg("delete %zu of %zu: %s", i + 1, count, strerrordesc_np(rc));
+        durable_commit(&durable);
+        compact();
+    }
+    ck_assert_int_eq(put(0, &ids[0]), 0);
+    durable_commit(&durable);
+    durable_kill(&durable, NULL);
+    durable_again(&durable);
+    ck_assert_uint_eq(durable.recovered.jobs, 1);
+    disk_space(0);
+}
+
+static const struct {
+    size_t least, most; // bytes of a body
+    unsigned together;  // puts of a commit
+    unsigned segments;  // of the disk
+    enum order order;
+} cases[] = {
+    {0, 0, 1, 10, OLDEST_FIRST},
+    {0, 0, 1, 10, NEWEST_FIRST},
+    {0, 0, 1, 10, ANY},
+    {0, 0, 200, 10, ANY},
+    {0, 0, 200, 10, NEWEST_FIRST},
+    {64, 64, 1, 10, ANY},
+    {64, 64, 200, 30, ANY},
+    {0, BODY_MAX, 7, 10, ANY},
+    {0, BODY_MAX, 7, 30, NEWEST_FIRST},
+    {BODY_MAX, BODY_MAX, 5, 10, ANY},
+};
+
+START_TEST(every_job_can_be_deleted)
+{
+    disk_space((uint64_t)cases[_i].segments * JOURNAL_SEGMENT_MIN);
+    fill(cases[_i].least, cases[_i].most, cases[_i].together);
+    drain(cases[_i].order);
+}
+END_TEST
+
+// Each job is buried with a long reason as long as that goes, so that a copy of it takes many times
+// what its put took.
+START_TEST(every_buried_job_can_be_deleted)
+{
+    disk_space((uint64_t)10 * JOURNAL_SEGMENT_MIN);
+    fill(0, 0, 50);
+    struct broker_sink *sink = engine_sink(durable.broker, "t");
+    struct job_outcome outcome;
+    job_outcome_init(&outcome);
+    outcome.kind = JOB_OUTCOME_FAILED;
+    memset(outcome.reason, 'r', sizeof(outcome.reason) - 1);
+    struct broker_lease lease;
+    size_t buried = 0;
+    int rc = 0;
+    while (rc == 0 && engine_take(sink, &lease) != 0) {
+        rc = broker_settle(durable.broker, lease.id, lease.token, &outcome);
+        buried += rc == 0;
+        durable_commit(&durable);
+        if (_i == 1)
+            compact();
+        if (rc != 0) {
+            outcome.kind = JOB_OUTCOME_RETURNED;
+            (void)broker_settle(durable.broker, lease.id, lease.token, &outcome);
+        }
+        broker_lease_fini(&lease);
+    }
+    ck_assert(rc == 0 || rc == ENOSPC);
+    ck_assert_uint_gt(buried, 10);
+    broker_sink_free(&sink);
+    compact();
+    drain(ANY);
+}
+END_TEST
+
+int main(void)
+{
+    engine_init();
+    Suite *suite = suite_create("broker_full");
+    TCase *tcase = tcase_create("full");
+    tcase_set_timeout(tcase, 120);
+    tcase_add_checked_fixture(tcase, setup, teardown);
+    tcase_add_loop_test(tcase, every_job_can_be_deleted, 0, sizeof(cases) / sizeof(cases[0]));
+    tcase_add_loop_test(tcase, every_buried_job_can_be_deleted, 0, 2);
+    suite_add_tcase(suite, tcase);
+    return unit_main(suite);
+}
