@@ -119,9 +119,11 @@ int broker_ticket_wait(struct broker *broker, const struct broker_ticket *ticket
 /*
  * For a loop at the end of its turn: somebody waits for that ticket. Makes sure that it will be
  * reached: leads a commit itself, and blocks for the disk, unless a thread does
- * (COMMIT_THREAD_LEADS, or who leads just now); then `published` tells.
+ * (it was left to the thread, or somebody leads just now); then `published` tells. false: nothing
+ * was done, for the ticket needs a sync, and one that more answers wait for would be worth more;
+ * `more`: whether it may say so. Then the loop looks for more to do and calls again.
  */
-void broker_lead(struct broker *broker, const struct broker_ticket *ticket);
+bool broker_lead(struct broker *broker, const struct broker_ticket *ticket, bool more);
 
 /* ---- bodies that are not in memory ---- */
 

@@ -105,20 +105,26 @@ static void want(struct broker_log *log, const struct broker_ticket *ticket)
         commit_want(log->commit, COMMIT_WRITTEN);
 }
 
-/* What commit_lead says; EBUSY also where a thread does that. */
-static int lead(struct broker_log *log)
+int log_lead(struct broker_log *log)
 {
-    return log->options.thread == COMMIT_THREAD_LEADS ? EBUSY : commit_lead(log->commit);
+    if (log->options.thread == COMMIT_THREAD_LEADS)
+        return EBUSY;
+    return log->options.thread == COMMIT_THREAD_SHARES ? commit_lead_briefly(log->commit)
+                                                       : commit_lead(log->commit);
 }
 
-void broker_lead(struct broker *broker, const struct broker_ticket *ticket)
+bool broker_lead(struct broker *broker, const struct broker_ticket *ticket, bool more)
 {
     MAGIC_CHECK(broker, BROKER_MAGIC);
     struct broker_log *log = broker->log;
     if (log == NULL)
-        return;
+        return true;
+    if (more && ticket->durable > commit_reached(log->commit, COMMIT_DURABLE) &&
+        commit_failed(log->commit) == 0 && commit_may_gather(log->commit))
+        return false;
     want(log, ticket);
-    (void)lead(log); /* broker_ticket_reached tells */
+    (void)log_lead(log); /* broker_ticket_reached tells */
+    return true;
 }
 
 /* Until something was published after `seen`, for a short time. */
@@ -143,7 +149,7 @@ int broker_ticket_wait(struct broker *broker, const struct broker_ticket *ticket
         struct broker_log *log = broker->log;
         uint32_t seen = atomic_load(&log->published);
         want(log, ticket);
-        int led = lead(log);
+        int led = log_lead(log);
         if (ticket_state(broker, ticket) != EINPROGRESS)
             continue;
         if (clock_now_ns() >= deadline_ns)
@@ -191,7 +197,7 @@ int log_make_room(struct broker *broker)
     int rc = EBUSY;
     if (!atomic_load(&log->puts_wait)) {          /* else a commit is no help */
         commit_want(log->commit, COMMIT_DURABLE); /* ceilings must be durable, too */
-        rc = lead(log);
+        rc = log_lead(log);
     }
     if (rc == EBUSY) {
         park(log, seen, CLOCK_NEVER);

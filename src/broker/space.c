@@ -119,11 +119,9 @@ static void tell(struct broker_log *log, bool stuck, bool retired)
 /* The step waits for a commit. */
 static int step_wait(struct broker_log *log, uint32_t seen)
 {
-    if (log->options.thread != COMMIT_THREAD_LEADS) {
-        int rc = commit_lead(log->commit); /* it has said what it wants */
-        if (rc != EBUSY)
-            return rc;
-    }
+    int rc = log_lead(log); /* it has said what it wants */
+    if (rc != EBUSY)
+        return rc;
     log_park(log, seen);
     return commit_failed(log->commit) != 0 ? EIO : 0;
 }

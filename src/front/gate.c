@@ -36,11 +36,11 @@ static int gate_reached(struct net_mark *mark, void *arg)
     return rc;
 }
 
-static void gate_turn_end(const struct net_mark *mark, void *arg)
+static bool gate_turn_end(const struct net_mark *mark, bool more, void *arg)
 {
     const struct broker_ticket ticket = {.written = mark->line[LINE_WRITTEN],
                                          .durable = mark->line[LINE_DURABLE]};
-    broker_lead(arg, &ticket);
+    return broker_lead(arg, &ticket, more);
 }
 
 const struct net_gate front_gate = {.reached = gate_reached, .turn_end = gate_turn_end};

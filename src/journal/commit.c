@@ -110,6 +110,7 @@ static uint64_t ticket_give(struct commit *commit, int64_t within_ns)
             commit_thread_arm(commit, due);
         }
     }
+    atomic_store_explicit(&commit->pending_bytes, pending->bytes, memory_order_relaxed);
     return ++commit->last;
 }
 

@@ -9,9 +9,9 @@
  * `durable` (survives power loss). An answer goes out when the number it asked for has reached its
  * ticket. Tickets live in memory only; on disk frames are numbered.
  *
- * Committing is a role. One thread has it at a time and works until nobody wants more; who finds it
- * taken need not wait, the one who has it will see to it. So a commit thread (option `thread`) and
- * io threads that lead inline (commit_lead) can be mixed at will. Demand drives it: adding a change
+ * Committing is a role. One thread has it at a time; who finds it taken need not wait, the one who
+ * has it will see to it. So a commit thread (option `thread`) and io threads that lead inline
+ * (commit_lead, commit_lead_briefly) can be mixed at will. Demand drives it: adding a change
  * doesn't wake anybody; whoever waits for an answer says so with commit_want.
  *
  * Cancel-out: pending changes lie in an array that a ticket indexes, and each knows the change of
@@ -44,8 +44,9 @@ struct commit_placed {
 /* The thread "commit". Without, somebody else must lead when something is wanted or due (tests). */
 enum commit_thread {
     COMMIT_THREAD_NONE = 0,
-    COMMIT_THREAD_DUE,  /* it leads what is due: idle tails, retries; who wants, leads inline */
-    COMMIT_THREAD_LEADS /* it leads whatever is wanted, too */
+    COMMIT_THREAD_DUE,   /* it leads what is due: idle tails, retries; who wants, leads inline */
+    COMMIT_THREAD_LEADS, /* it leads whatever is wanted, too */
+    COMMIT_THREAD_SHARES /* it leads what is due, and what commit_lead_briefly leaves to it */
 };
 
 struct commit_options {
@@ -120,7 +121,7 @@ enum commit_want { COMMIT_WRITTEN = 0, COMMIT_DURABLE };
 /*
  * Somebody waits for all that was added until now. Cheap, any thread, with the owner's lock or
  * without. COMMIT_THREAD_LEADS: that thread wakes if it sleeps. Otherwise
- * somebody must call commit_lead.
+ * somebody must call commit_lead or commit_lead_briefly.
  *
  * A loop that goes to sleep: commit_want, then read the number again, then sleep until `published`.
  */
@@ -138,6 +139,19 @@ int commit_failed(const struct commit *commit);
  * thread does once a second. EIO: broken. Blocks for the disk; not under any lock.
  */
 int commit_lead(struct commit *commit);
+
+/*
+ * For threads that others wait for, such as io loops, with COMMIT_THREAD_SHARES: leads one commit
+ * where that is quick, and leaves it to the thread where it isn't; brief.c has the rule. What
+ * commit_lead says; EBUSY also if it was left.
+ */
+int commit_lead_briefly(struct commit *commit);
+
+/*
+ * For who is about to want DURABLE: whether it is worth the while to look for more changes first.
+ * Then the disk is idle, and the commit would be a brief one; a larger one had better begin.
+ */
+bool commit_may_gather(const struct commit *commit);
 
 /* When the next sync is due (clock_now_ns time), for who has no thread; CLOCK_NEVER. */
 int64_t commit_due_ns(const struct commit *commit);

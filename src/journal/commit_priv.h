@@ -70,9 +70,14 @@ struct commit {
     _Atomic uint64_t reached[2];
     _Atomic int64_t pending_due_ns; /* of what is pending; CLOCK_NEVER */
     _Atomic int64_t taken_due_ns;   /* of what is written and not synced */
+    _Atomic size_t pending_bytes;   /* of the pending batch */
     _Atomic size_t taken_bytes;     /* taken and not written */
     _Atomic int failed;
     _Atomic bool stuck; /* no space at the last try */
+
+    /* brief.c */
+    _Atomic int64_t brief_ns; /* what a small commit takes; owned by the role, read by anybody */
+    _Atomic bool left;        /* to the thread, by commit_lead_briefly */
 
     /* The thread. */
     hl_thread *thread; /* NULL: none, or stopped */
@@ -102,6 +107,14 @@ void batch_cancel(struct batch *batch, struct slot *slot);
 /* commit_role.c */
 bool commit_wanted(const struct commit *commit);
 bool commit_is_due(const struct commit *commit);
+
+/* Takes the role for one round of what is wanted; `due`: and of what is due. ENODATA: nothing is.
+ * EBUSY, and what commit_lead says. */
+int commit_round(struct commit *commit, bool due);
+
+/* brief.c */
+/* A round with a sync took so long for so many bytes. Who has the role. */
+void brief_measure(struct commit *commit, size_t bytes, int64_t took_ns);
 
 /* commit_thread.c */
 int commit_thread_start(struct commit *commit);

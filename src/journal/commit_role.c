@@ -190,6 +190,7 @@ static void batch_take(struct commit *commit)
         atomic_store(&commit->taken_due_ns, due);
     atomic_store(&commit->pending_due_ns, CLOCK_NEVER);
     atomic_store(&commit->taken_bytes, commit->taken.bytes);
+    atomic_store(&commit->pending_bytes, 0);
     options->unlock(options->arg);
     commit->taken_next = 0;
 }
@@ -229,6 +230,7 @@ static int fail(struct commit *commit, int rc)
 static int round_append(struct commit *commit, bool sync)
 {
     int rc = 0;
+    int64_t begun = sync ? clock_now_ns() : 0;
     while (rc == 0 && commit->taken_next < commit->taken.count)
         rc = frame_append(commit, sync);
     /* The last change may have been a cancelled one, and its frame gone out without sync. */
@@ -236,6 +238,8 @@ static int round_append(struct commit *commit, bool sync)
         rc = journal_sync(commit->options.journal);
         commit->unsynced_frame = rc != 0;
     }
+    if (rc == 0 && sync)
+        brief_measure(commit, commit->taken.bytes, clock_now_ns() - begun);
     return rc;
 }
 
@@ -256,27 +260,29 @@ static void trim_posted(struct commit *commit)
 }
 
 /* ENODATA: nothing was to be done. */
-static int lead_round(struct commit *commit)
+static int lead_round(struct commit *commit, bool due)
 {
     trim_posted(commit);
-    bool sync = atomic_exchange(&commit->wanted[COMMIT_DURABLE], false) || commit_is_due(commit);
+    bool sync =
+        atomic_exchange(&commit->wanted[COMMIT_DURABLE], false) || (due && commit_is_due(commit));
     bool write = atomic_exchange(&commit->wanted[COMMIT_WRITTEN], false);
     if (atomic_load(&commit->failed) != 0)
         return EIO;
     if (!sync && !write)
         return ENODATA;
-    if (commit->taken.count == 0)
+    bool left = commit->taken.count > 0; /* by a try without space */
+    if (!left)
         batch_take(commit);
     int rc = round_append(commit, sync);
     atomic_store(&commit->stuck, rc == ENOSPC || rc == ENOMEM);
-    if (rc == 0) {
-        publish(commit, sync || !commit->unsynced_frame);
-        return 0;
-    }
-    if (rc != ENOSPC && rc != ENOMEM)
+    if (rc != 0 && rc != ENOSPC && rc != ENOMEM)
         return fail(commit, rc);
-    atomic_store(&commit->wanted[sync ? COMMIT_DURABLE : COMMIT_WRITTEN], true);
-    return ENOSPC;
+    if (rc != 0 || left) /* what was wanted may be pending yet */
+        atomic_store(&commit->wanted[sync ? COMMIT_DURABLE : COMMIT_WRITTEN], true);
+    if (rc != 0)
+        return ENOSPC;
+    publish(commit, sync || !commit->unsynced_frame);
+    return 0;
 }
 
 /* The thread sleeps longer than it should if it found the role taken. */
@@ -287,17 +293,24 @@ static void role_leave(struct commit *commit)
         commit_thread_arm(commit, commit_due_ns(commit));
 }
 
+int commit_round(struct commit *commit, bool due)
+{
+    if (atomic_exchange(&commit->led, true))
+        return EBUSY;
+    int rc = lead_round(commit, due);
+    if (rc == 0 && (commit->thread == NULL || hl_thread_current() != commit->thread))
+        counter_add(&commit->led_inline, 1);
+    role_leave(commit);
+    return rc;
+}
+
 int commit_lead(struct commit *commit)
 {
     MAGIC_CHECK(commit, COMMIT_MAGIC);
     int rc;
     do {
-        if (atomic_exchange(&commit->led, true))
-            return EBUSY;
-        while ((rc = lead_round(commit)) == 0)
-            if (commit->thread == NULL || hl_thread_current() != commit->thread)
-                counter_add(&commit->led_inline, 1);
-        role_leave(commit);
+        while ((rc = commit_round(commit, true)) == 0) {
+        }
     } while (rc == ENODATA && (commit_wanted(commit) || commit_is_due(commit)));
     return rc == ENODATA ? 0 : rc;
 }

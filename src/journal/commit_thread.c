@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * The thread "commit": leads what is wanted (COMMIT_THREAD_LEADS) and what is due, and sleeps until
- * the earliest of both.
+ * The thread "commit": leads what is wanted (COMMIT_THREAD_LEADS) or was left to it
+ * (COMMIT_THREAD_SHARES) and what is due, and sleeps until the earliest of both.
  *
  * It says that it sleeps, and until when, before it looks for the last time; who wants something,
  * or has something due earlier, leaves word first and then looks whether it sleeps. So a wake-up
@@ -34,8 +34,22 @@ static bool has_work(const struct commit *commit)
 {
     if (atomic_load(&commit->failed) != 0)
         return false;
-    return (commit->options.thread == COMMIT_THREAD_LEADS && commit_wanted(commit)) ||
+    bool mine = commit->options.thread == COMMIT_THREAD_LEADS ||
+                (commit->options.thread == COMMIT_THREAD_SHARES && atomic_load(&commit->left));
+    return (mine && (commit_wanted(commit) || atomic_load(&commit->trim_wanted) != 0)) ||
            commit_is_due(commit);
+}
+
+/* What commit_lead says. */
+static int work(struct commit *commit)
+{
+    if (!has_work(commit))
+        return 0;
+    bool left = atomic_exchange(&commit->left, false);
+    int rc = commit_lead(commit);
+    if (left && (rc == ENOSPC || rc == EBUSY))
+        atomic_store(&commit->left, true);
+    return rc;
 }
 
 static void spin(const struct commit *commit)
@@ -81,7 +95,7 @@ static void thread_run(void *arg)
 {
     struct commit *commit = arg;
     while (!atomic_load(&commit->stop)) {
-        int rc = has_work(commit) ? commit_lead(commit) : 0;
+        int rc = work(commit);
         if (rc == ENOSPC)
             thread_hold(commit, clock_deadline(RETRY_NS), false);
         else if (rc == EBUSY)

@@ -59,6 +59,11 @@ static int64_t file_room(const struct journal *journal, enum journal_class class
     return atomic_load(&file->room_active) + atomic_load(&file->room_ready[class]);
 }
 
+static bool file_begins(const struct journal *journal, size_t bytes)
+{
+    return atomic_load(&file_journal_of(journal)->room_active) < (int64_t)bytes;
+}
+
 /* What is left of a segment is used up, as long as it is worth a frame: on a full disk compaction
  * gains no more than a part of a segment with each one that it copies. */
 static size_t file_frame_size(const struct journal *journal)
@@ -96,6 +101,7 @@ static const struct journal_backend file_backend = {
     .append = file_append,
     .sync = file_sync,
     .room = file_room,
+    .begins = file_begins,
     .frame_size = file_frame_size,
     .full = file_full,
     .read = file_read,

@@ -43,6 +43,11 @@ int64_t journal_room(const struct journal *journal, enum journal_class class)
     return journal->backend->room(journal, class);
 }
 
+bool journal_begins(const struct journal *journal, size_t bytes)
+{
+    return journal->backend->begins(journal, bytes);
+}
+
 size_t journal_frame_size(const struct journal *journal)
 {
     return journal->backend->frame_size(journal);

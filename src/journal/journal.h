@@ -171,6 +171,9 @@ int journal_sync(struct journal *journal);
  * more. An instant's figure, one atomic read. INT64_MAX: no limit is known.
  */
 int64_t journal_room(const struct journal *journal, enum journal_class class);
+/* Whether a frame with so many bytes of records would begin a segment if it were appended now: that
+ * takes more syncs than one, and perhaps a wait. An instant's answer, one atomic read. */
+bool journal_begins(const struct journal *journal, size_t bytes);
 /*
  * The largest frame that wastes little space now: a part of a segment, or what is left of the one
  * that is written to. Larger ones are possible. With JOURNAL_RECORD_HEAD for each record.
@@ -297,6 +300,7 @@ struct journal_backend {
     void (*append)(struct journal *journal, struct journal_append *append);
     int (*sync)(struct journal *journal);
     int64_t (*room)(const struct journal *journal, enum journal_class class);
+    bool (*begins)(const struct journal *journal, size_t bytes);
     size_t (*frame_size)(const struct journal *journal);
     bool (*full)(const struct journal *journal);
     int (*read)(struct journal *journal, uint64_t locator, struct buf *record);

@@ -69,6 +69,13 @@ static int64_t memory_room(const struct journal *journal, enum journal_class cla
     return INT64_MAX;
 }
 
+static bool memory_begins(const struct journal *journal, size_t bytes)
+{
+    (void)memory_of(journal);
+    (void)bytes;
+    return false;
+}
+
 static size_t memory_frame_size(const struct journal *journal)
 {
     (void)memory_of(journal);
@@ -156,6 +163,7 @@ static const struct journal_backend memory_backend = {
     .append = memory_append,
     .sync = memory_sync,
     .room = memory_room,
+    .begins = memory_begins,
     .frame_size = memory_frame_size,
     .full = memory_full,
     .read = memory_read,

@@ -8,11 +8,21 @@
  * is how one commit serves all connections of a turn; then it lets go of those that it was reached
  * for, in the order in which they came.
  *
+ * Gathering: clients that were answered together ask again one after the other, while the loop is
+ * already through with those that were quick; the rest would miss the commit by a few microseconds
+ * and wait for two. So the gate may look at the sockets again before it asks, as long as each look
+ * finds more to hold, but LOOKS_MAX times at most. A look is one system call; it saves a sync to
+ * those who would have come late.
+ *
  * Sleeping: the loop says that it sleeps, then looks at the gate once more; who has reached
  * something publishes it, then looks who sleeps. Both are sequentially consistent, so one of them
  * sees the other. (The same as with the inbox.)
  */
 #include "net/net_priv.h"
+
+/* After the third nearly everybody is there (measured with 8 to 256 connections), and who was first
+ * waits no longer than it takes to execute what came meanwhile. */
+#define LOOKS_MAX 3
 
 static bool mark_reached(const struct net_mark *mark, const struct net_mark *reached)
 {
@@ -102,15 +112,29 @@ static void gate_open(struct loop *loop, const struct net_mark *reached, bool fa
         atomic_store(&loop->gated, false);
 }
 
+/* Whether this turn held connections that the one before hadn't, and another look is allowed. */
+static bool gate_found_more(struct loop *loop)
+{
+    uint64_t held = counter_get(&loop->held_count);
+    bool more = held != loop->looked_at && loop->looks < LOOKS_MAX;
+    loop->looked_at = held;
+    loop->looks++;
+    return more;
+}
+
 void gate_turn(struct loop *loop)
 {
+    loop->gathering = false;
     if (list_empty(&loop->held))
         return;
     const struct net_settings *settings = &loop->net->settings;
     struct net_mark reached;
     bool failed = gate_reached(loop, &reached) != 0;
     if (!failed && !mark_reached(&loop->want, &reached)) {
-        settings->gate->turn_end(&loop->want, settings->gate_arg);
+        bool more = gate_found_more(loop);
+        loop->gathering = !settings->gate->turn_end(&loop->want, more, settings->gate_arg) && more;
+        if (!loop->gathering)
+            loop->looks = 0;
         failed = gate_reached(loop, &reached) != 0;
     }
     gate_open(loop, &reached, failed);

@@ -4,9 +4,9 @@
  *
  * A turn: messages, connections that have input left over from the last turn, timers that are due,
  * answers that had to wait (gate.c), then libevent: with events at hand they are handled, without
- * any, and with nothing left over, it sleeps. Left-over work is taken as it stands at the start of
- * the turn, so what a connection adds to it waits until the sockets of the others were looked at.
- * Messages are looked for after each event, too.
+ * any, and with nothing left over, it sleeps (unless the gate gathers). Left-over work is taken as
+ * it stands at the start of the turn, so what a connection adds to it waits until the sockets of
+ * the others were looked at. Messages are looked for after each event, too.
  *
  * Ending: told to stop, it lets each connection write what was answered, closes it, and goes on
  * until the last one is gone and the last message that was promised (loop_hold) has come.
@@ -46,7 +46,7 @@ static void loop_run(void *arg)
         if (loop_done(loop))
             return;
         counter_add(&loop->turns, 1);
-        if (list_empty(&loop->ready) && inbox_may_sleep(loop)) {
+        if (list_empty(&loop->ready) && !loop->gathering && inbox_may_sleep(loop)) {
             timers_arm(loop);
             hl_thread_wait_begin("network", loop->name);
             (void)event_base_loop(loop->base, EVLOOP_ONCE);

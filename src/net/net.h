@@ -85,10 +85,12 @@ struct net_gate {
     int (*reached)(struct net_mark *mark, void *arg);
     /*
      * At the end of a loop's turn in which connections are held for more than is reached; `mark`:
-     * the furthest that any waits for. Sees to it that it will be reached, here and now (it may
-     * block) or by another thread, who then calls net_reached.
+     * the furthest that any waits for. true: it sees to it that it will be reached, here and now
+     * (it may block) or by another thread, who then calls net_reached. false: it would rather do
+     * that for more connections at once; the loop handles what is ready now, without sleeping, and
+     * asks again. `more`: whether it may say so, since the last such look was worth it.
      */
-    void (*turn_end)(const struct net_mark *mark, void *arg);
+    bool (*turn_end)(const struct net_mark *mark, bool more, void *arg);
 };
 
 /* ---- the whole ---- */

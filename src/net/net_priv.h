@@ -117,6 +117,9 @@ struct loop {
     size_t holds;
     struct list held;     /* of conn.held_node: wait for the gate */
     struct net_mark want; /* the furthest of them; at least what they wait for */
+    bool gathering;       /* the gate wants one more look at the sockets before it does anything */
+    unsigned looks;       /* it has had in a row */
+    uint64_t looked_at;   /* held_count at the last look */
     size_t output_high;   /* net_settings.output_max */
     size_t output_low;    /* a reader that was too slow gets more when no more than this waits */
     bool asleep;          /* as `sleeping`, but nobody else clears it */

@@ -285,7 +285,7 @@ static void do_commit(void)
 static void do_write(void)
 {
     const struct broker_ticket ticket = {.written = changes * 10};
-    broker_lead(durable.broker, &ticket);
+    (void)broker_lead(durable.broker, &ticket, false);
 }
 
 static void do_compact(void)

@@ -21,6 +21,8 @@ static struct {
     atomic_int failed;
     atomic_bool leads; // turn_end reaches what is wanted
     atomic_int turn_ends;
+    atomic_bool gathers; // it asks for one look more whenever it may
+    atomic_int looks;
 } gate;
 
 static struct net *net;
@@ -46,12 +48,17 @@ static void raise_to(const struct net_mark *mark)
     }
 }
 
-static void gate_turn_end(const struct net_mark *mark, void *arg)
+static bool gate_turn_end(const struct net_mark *mark, bool more, void *arg)
 {
     ck_assert_ptr_eq(arg, &gate);
+    if (more && atomic_load(&gate.gathers)) {
+        atomic_fetch_add(&gate.looks, 1);
+        return false;
+    }
     if (atomic_load(&gate.leads))
         raise_to(mark);
     atomic_fetch_add(&gate.turn_ends, 1);
+    return true;
 }
 
 static const struct net_gate gate_methods = {.reached = gate_reached, .turn_end = gate_turn_end};
@@ -168,6 +175,30 @@ START_TEST(the_loop_may_lead_itself)
     }
     ck_assert_int_eq(atomic_load(&gate.turn_ends), 100);
     peer_close(&fd);
+}
+END_TEST
+
+// The gate would rather wait for more: it is asked again without an event, and gets no more looks
+// than are worth it.
+START_TEST(gathering_ends)
+{
+    atomic_store(&gate.leads, true);
+    atomic_store(&gate.gathers, true);
+    int one = peer_unix(path), two = peer_unix(path);
+    for (uint64_t i = 1; i <= 50; i++) {
+        char line[64], expect[64];
+        snprintf(line, sizeof(line), "hold %d 0\n", (int)i);
+        snprintf(expect, sizeof(expect), "held %d 0\n", (int)i);
+        peer_say(one, line);
+        peer_say(two, line);
+        peer_expect(one, expect);
+        peer_expect(two, expect);
+    }
+    ck_assert_int_ge(atomic_load(&gate.looks), 50);
+    ck_assert_int_le(atomic_load(&gate.looks), 100); // one for each that was held
+    ck_assert_int_le(atomic_load(&gate.turn_ends), 100);
+    peer_close(&one);
+    peer_close(&two);
 }
 END_TEST
 
@@ -328,6 +359,7 @@ int main(void)
     tcase_add_test(one, answers_wait_and_later_ones_with_them);
     tcase_add_test(one, both_lines_count);
     tcase_add_test(one, the_loop_may_lead_itself);
+    tcase_add_test(one, gathering_ends);
     tcase_add_test(one, what_arrives_meanwhile_is_kept);
     tcase_add_test(one, ends_flush_first);
     tcase_add_test(one, a_held_connection_may_go);

@@ -74,9 +74,14 @@ static void setup_thread(void)
     setup_with(COMMIT_THREAD_LEADS, BROKER_COMMIT, 0);
 }
 
+static void setup_shared(void)
+{
+    setup_with(COMMIT_THREAD_SHARES, BROKER_COMMIT, 0);
+}
+
 static void setup_interval(void)
 {
-    setup_with(COMMIT_THREAD_DUE, BROKER_INTERVAL, 0);
+    setup_with(COMMIT_THREAD_SHARES, BROKER_INTERVAL, 0);
 }
 
 static void setup_small_cache(void)
@@ -331,7 +336,10 @@ int main(void)
     static const struct {
         const char *name;
         void (*setup)(void);
-    } ways[] = {{"inline", setup_inline}, {"thread", setup_thread}, {"interval", setup_interval}};
+    } ways[] = {{"inline", setup_inline},
+                {"thread", setup_thread},
+                {"shared", setup_shared},
+                {"interval", setup_interval}};
     for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
         TCase *way = tcase_create(ways[i].name);
         tcase_set_timeout(way, 60);

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Leading briefly: who waits for a commit leads it where that takes about as long as it would take
+ * to wake the thread "commit" and be woken by it, and leaves it to the thread otherwise.
+ *
+ * Both shapes were measured (doc/architecture.md has the figures). An io loop that leads itself
+ * saves two wake-ups a commit, and its batches are whole turns; but while it does, it does nothing
+ * else. So it leaves a commit to the thread if
+ *
+ *   - more than BRIEF_BYTES wait for the sync: copying, checksums and writing then take longer than
+ *     the wake-ups, and the loop had better receive the next bodies meanwhile;
+ *   - small commits take longer than BRIEF_NS here, as on a disk that turns: then the wake-ups are
+ *     a twentieth of it at most, and the loop serves who doesn't wait for the disk;
+ *   - the frame would begin a new segment, which takes three syncs, and a wait if there is none;
+ *   - a trim comes first, which is a sync more;
+ *   - the last try found no space: the thread tries again each second.
+ *
+ * What needs no sync (level INTERVAL) is one write into the page cache and led at once, unless it
+ * would begin a segment: a loop doesn't wait for a disk on behalf of who asked not to wait.
+ *
+ * What was measured is a moving median: it goes up or down by an eighth with each small commit, so
+ * one slow sync changes nothing. It doesn't depend on who led, so the choice has no effect on its
+ * own reason and can't swing; where the figure lies near the limit, either choice is as good.
+ */
+#include "base/clock.h"
+#include "journal/commit_priv.h"
+
+#include <errno.h>
+
+#define BRIEF_BYTES ((size_t)256 * 1024)
+#define BRIEF_NS INT64_C(1000000)
+
+void brief_measure(struct commit *commit, size_t bytes, int64_t took_ns)
+{
+    if (bytes == 0 || bytes > BRIEF_BYTES)
+        return;
+    int64_t median = atomic_load_explicit(&commit->brief_ns, memory_order_relaxed);
+    int64_t step = median / 8 + 1000;
+    median += took_ns > median ? step : -step;
+    if (median < 0)
+        median = 0;
+    atomic_store_explicit(&commit->brief_ns, median, memory_order_relaxed);
+}
+
+static bool is_brief(const struct commit *commit, bool sync)
+{
+    size_t bytes = atomic_load_explicit(&commit->pending_bytes, memory_order_relaxed);
+    if (atomic_load(&commit->stuck) || atomic_load(&commit->trim_wanted) != 0 ||
+        journal_begins(commit->options.journal, bytes))
+        return false;
+    return !sync || (bytes <= BRIEF_BYTES &&
+                     atomic_load_explicit(&commit->brief_ns, memory_order_relaxed) <= BRIEF_NS);
+}
+
+bool commit_may_gather(const struct commit *commit)
+{
+    return commit->options.thread == COMMIT_THREAD_SHARES && !atomic_load(&commit->led) &&
+           is_brief(commit, true);
+}
+
+static void leave(struct commit *commit)
+{
+    atomic_store(&commit->left, true);
+    commit_thread_wake(commit);
+}
+
+int commit_lead_briefly(struct commit *commit)
+{
+    MAGIC_CHECK(commit, COMMIT_MAGIC);
+    if (atomic_load(&commit->failed) != 0)
+        return EIO;
+    if (!is_brief(commit, atomic_load(&commit->wanted[COMMIT_DURABLE]))) {
+        leave(commit);
+        return EBUSY;
+    }
+    int rc = commit_round(commit, false);
+    /* Others found the role taken, or there is no space. If it was EBUSY, who has the role looks
+     * at the wants when he has given it up. */
+    if (rc != EBUSY && rc != EIO && commit_wanted(commit))
+        leave(commit);
+    return rc == ENODATA ? 0 : rc;
+}

@@ -1,0 +1,259 @@
+// SPDX-License-Identifier: MIT
+// Leading briefly: which commits a thread that others wait for leads itself, which it leaves to the
+// thread "commit", and that nobody is forgotten between the two.
+
+#include "journal_disk.h"
+#include "journal_owner.h"
+
+#include "base/clock.h"
+#include "journal/commit_priv.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <string.h>
+
+static struct owner owner;
+static int rc;
+
+static void setup(void)
+{
+    kit_setup();
+    memset(&owner, 0, sizeof(owner));
+    kit_init(&owner.kit);
+    owner.kit.settings.segment_size = owner.kit.settings.segment_size_max = JOURNAL_SEGMENT_DEFAULT;
+}
+
+static void teardown(void)
+{
+    if (owner.commit != NULL)
+        owner_stop(&owner);
+    kit_fini(&owner.kit);
+    kit_teardown();
+}
+
+static const struct commit_options shares = {.thread = COMMIT_THREAD_SHARES};
+static const struct commit_options by_hand = {.thread = COMMIT_THREAD_NONE};
+
+// The thread has done it, and given up the role.
+static void thread_done(uint64_t ticket, enum commit_want want)
+{
+    ck_assert(owner_await(&owner, want, ticket));
+    while (atomic_load(&owner.commit->led))
+        sched_yield();
+}
+
+// With a segment that is begun, so that the next commit needn't.
+static void start(void)
+{
+    owner_start(&owner, &shares);
+    uint64_t ticket = owner_put(&owner, 1, 1, &rc);
+    commit_want(owner.commit, COMMIT_DURABLE);
+    (void)commit_lead_briefly(owner.commit);
+    thread_done(ticket, COMMIT_DURABLE);
+}
+
+START_TEST(small_ones_are_led_here)
+{
+    start();
+    uint64_t inline_before = owner_stat(&owner).led_inline;
+    for (uint64_t id = 2; id < 100; id++) {
+        uint64_t ticket = owner_put(&owner, id, 1, &rc);
+        enum commit_want want = id % 2 == 0 ? COMMIT_DURABLE : COMMIT_WRITTEN;
+        commit_want(owner.commit, want);
+        ck_assert_int_eq(commit_lead_briefly(owner.commit), 0);
+        ck_assert_uint_ge(commit_reached(owner.commit, want), ticket); // no thread was needed
+    }
+    ck_assert_uint_eq(owner_stat(&owner).led_inline, inline_before + 98);
+    ck_assert_int_eq(commit_lead_briefly(owner.commit), 0); // nobody wants anything
+    ck_assert_uint_eq(owner_stat(&owner).led_inline, inline_before + 98);
+}
+END_TEST
+
+START_TEST(a_new_segment_is_left_to_the_thread)
+{
+    owner_start(&owner, &shares);
+    uint64_t ticket = owner_put(&owner, 1, 1, &rc);
+    commit_want(owner.commit, COMMIT_WRITTEN);
+    ck_assert_int_eq(commit_lead_briefly(owner.commit), EBUSY);
+    thread_done(ticket, COMMIT_WRITTEN);
+    ck_assert_uint_eq(owner_stat(&owner).led_inline, 0);
+}
+END_TEST
+
+START_TEST(many_bytes_are_left_to_the_thread)
+{
+    start();
+    uint64_t inline_before = owner_stat(&owner).led_inline, ticket = 0;
+    owner.body_len = 100000;
+    for (uint64_t id = 2; id < 5; id++)
+        ticket = owner_put(&owner, id, 1, &rc);
+    ck_assert(!commit_may_gather(owner.commit));
+    commit_want(owner.commit, COMMIT_DURABLE);
+    ck_assert_int_eq(commit_lead_briefly(owner.commit), EBUSY);
+    thread_done(ticket, COMMIT_DURABLE);
+    ck_assert_uint_eq(owner_stat(&owner).led_inline, inline_before);
+    // But a write alone is no reason.
+    for (uint64_t id = 5; id < 8; id++)
+        ticket = owner_put(&owner, id, 1, &rc);
+    commit_want(owner.commit, COMMIT_WRITTEN);
+    ck_assert_int_eq(commit_lead_briefly(owner.commit), 0);
+    ck_assert_uint_eq(commit_reached(owner.commit, COMMIT_WRITTEN), ticket);
+    ck_assert_uint_eq(owner_stat(&owner).led_inline, inline_before + 1);
+}
+END_TEST
+
+START_TEST(a_slow_disk_is_left_to_the_thread)
+{
+    start();
+    uint64_t next = 2;
+    ck_assert(commit_may_gather(owner.commit));
+    for (int i = 0; i < 10; i++) // a few slow ones don't matter
+        brief_measure(owner.commit, 100, i % 3 == 0 ? HL_SECOND : HL_SECOND / 10000);
+    ck_assert(commit_may_gather(owner.commit));
+    for (int i = 0; i < 100; i++)
+        brief_measure(owner.commit, 100, 2 * HL_SECOND / 1000);
+    ck_assert(!commit_may_gather(owner.commit));
+    uint64_t ticket = owner_put(&owner, next++, 1, &rc);
+    commit_want(owner.commit, COMMIT_DURABLE);
+    ck_assert_int_eq(commit_lead_briefly(owner.commit), EBUSY);
+    thread_done(ticket, COMMIT_DURABLE);
+    // What needs no sync is led here all the same.
+    ticket = owner_put(&owner, next++, 1, &rc);
+    commit_want(owner.commit, COMMIT_WRITTEN);
+    ck_assert_int_eq(commit_lead_briefly(owner.commit), 0);
+    ck_assert_uint_eq(commit_reached(owner.commit, COMMIT_WRITTEN), ticket);
+    // Large commits say nothing about it; it is fast again when small ones are.
+    int64_t before = atomic_load(&owner.commit->brief_ns);
+    brief_measure(owner.commit, 1000000, 1);
+    ck_assert_int_eq(atomic_load(&owner.commit->brief_ns), before);
+    for (int i = 0; i < 100; i++)
+        brief_measure(owner.commit, 100, HL_SECOND / 10000);
+    ck_assert(commit_may_gather(owner.commit));
+    ck_assert_int_ge(atomic_load(&owner.commit->brief_ns), 0);
+}
+END_TEST
+
+START_TEST(a_failure_is_told_once)
+{
+    start();
+    uint64_t ticket = owner_put(&owner, 2, 1, &rc);
+    disk_fail(2, EIO, false); // the sync
+    commit_want(owner.commit, COMMIT_DURABLE);
+    ck_assert_int_eq(commit_lead_briefly(owner.commit), EIO);
+    disk_fail(0, 0, false);
+    ck_assert_uint_lt(commit_reached(owner.commit, COMMIT_DURABLE), ticket);
+    ck_assert_uint_lt(commit_reached(owner.commit, COMMIT_WRITTEN), ticket);
+    commit_want(owner.commit, COMMIT_DURABLE);
+    ck_assert_int_eq(commit_lead_briefly(owner.commit), EIO);
+    ck_assert_int_eq(commit_stop(owner.commit), EIO);
+    ck_assert_uint_eq(atomic_load(&owner.failed), 1);
+    owner_kill(&owner);
+    owner_recover(&owner);
+    owner_start(&owner, &by_hand);
+}
+END_TEST
+
+// No space for the next segment: the thread has it then, tries again, and who waits is answered
+// when there is.
+START_TEST(a_full_disk_is_left_to_the_thread)
+{
+    owner.kit.settings.segment_size = owner.kit.settings.segment_size_max = JOURNAL_SEGMENT_MIN;
+    clock_virtual_start(1000);
+    start();
+    owner.body_len = 1000;
+    disk_space(disk_used());
+    uint64_t last = 0;
+    for (uint64_t id = 2; id < 500; id++) // half as much again as all segments hold
+        ck_assert_uint_ne(last = owner_put(&owner, id, 1, &rc), 0);
+    commit_want(owner.commit, COMMIT_DURABLE);
+    ck_assert_int_eq(commit_lead_briefly(owner.commit), EBUSY);
+    while (!atomic_load(&owner.commit->stuck))
+        sched_yield();
+    ck_assert_uint_lt(commit_reached(owner.commit, COMMIT_DURABLE), last);
+    ck_assert(!commit_may_gather(owner.commit));
+    ck_assert_int_eq(commit_lead_briefly(owner.commit), EBUSY);
+    disk_space(0);
+    while (commit_reached(owner.commit, COMMIT_DURABLE) < last) {
+        ck_assert_int_eq(commit_failed(owner.commit), 0);
+        clock_virtual_advance(HL_SECOND);
+        sched_yield();
+    }
+    owner_stop(&owner);
+    clock_virtual_stop();
+    owner_recover(&owner);
+    ck_assert_uint_eq(owner.kit.seen.count, last); // each once
+    owner_start(&owner, &by_hand);
+}
+END_TEST
+
+// ---- all at once ----
+
+#define WORKERS 4
+#define ROUNDS 500
+
+static void work(void *arg)
+{
+    uint64_t first = *(uint64_t *)arg;
+    for (uint64_t i = 0; i < ROUNDS; i++) {
+        int result;
+        uint64_t ticket;
+        while ((ticket = owner_put(&owner, first + i, 1, &result)) == 0) {
+            ck_assert_int_eq(result, EAGAIN);
+            commit_want(owner.commit, COMMIT_WRITTEN);
+            (void)commit_lead_briefly(owner.commit);
+            sched_yield();
+        }
+        enum commit_want want = i % 3 == 0 ? COMMIT_WRITTEN : COMMIT_DURABLE;
+        commit_want(owner.commit, want);
+        // Once: who finds the role taken is seen to by who has it, or by the thread.
+        (void)commit_lead_briefly(owner.commit);
+        ck_assert(owner_await(&owner, want, ticket));
+    }
+}
+
+START_TEST(nobody_is_forgotten)
+{
+    owner.kit.settings.segment_size = owner.kit.settings.segment_size_max = JOURNAL_SEGMENT_MIN;
+    owner.kit.settings.prepare_inline = false;
+    owner.body_len = 300;
+    owner_start(&owner, &shares);
+    hl_thread *threads[WORKERS];
+    uint64_t first[WORKERS];
+    for (int i = 0; i < WORKERS; i++) {
+        first[i] = 1 + (uint64_t)i * ROUNDS;
+        struct hl_thread_options options = {.target = work, .arg = &first[i]};
+        ck_assert_int_eq(hl_thread_new(&threads[i], &options), 0);
+        ck_assert_int_eq(hl_thread_start(threads[i]), 0);
+    }
+    for (int i = 0; i < WORKERS; i++) {
+        ck_assert_int_eq(hl_thread_join(threads[i], HL_FOREVER), 0);
+        hl_thread_free(&threads[i]);
+    }
+    struct commit_stat stat = owner_stat(&owner);
+    ck_assert_uint_eq(stat.written, stat.last);
+    ck_assert_uint_gt(stat.led_inline, 0);
+    ck_assert_uint_gt(stat.commits, stat.led_inline); // the thread began the segments
+    owner_stop(&owner);
+    owner_recover(&owner);
+    for (uint64_t id = 1; id <= WORKERS * ROUNDS; id++)
+        ck_assert(owner.job[id].alive);
+    owner_start(&owner, &by_hand);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("brief");
+    TCase *all = tcase_create("brief");
+    tcase_set_timeout(all, 60);
+    tcase_add_checked_fixture(all, setup, teardown);
+    tcase_add_test(all, small_ones_are_led_here);
+    tcase_add_test(all, a_new_segment_is_left_to_the_thread);
+    tcase_add_test(all, many_bytes_are_left_to_the_thread);
+    tcase_add_test(all, a_slow_disk_is_left_to_the_thread);
+    tcase_add_test(all, a_failure_is_told_once);
+    tcase_add_test(all, a_full_disk_is_left_to_the_thread);
+    tcase_add_test(all, nobody_is_forgotten);
+    suite_add_tcase(suite, all);
+    return unit_main(suite);
+}
