@@ -68,6 +68,8 @@ static void image_copy(struct image *to, const struct image *from)
 
 static void image_resize(struct image *image, size_t size)
 {
+    if (image->bytes != NULL && size == image->size)
+        return; // as a rule, in each sync; a sanitizer's realloc would copy the megabytes
     image->bytes = realloc(image->bytes, size + 1);
     ASSERT(image->bytes != NULL);
     if (size > image->size)
@@ -170,6 +172,10 @@ static void file_sync_failed(struct file *file)
 static void file_sync(struct file *file)
 {
     image_resize(&file->synced, file->now.size);
+    if (file->stale.size == 0 && file->now.size > 0) {
+        memcpy(file->synced.bytes, file->now.bytes, file->now.size);
+        return;
+    }
     for (size_t at = 0; at < file->now.size; at += SECTOR) {
         size_t len = file->now.size - at < SECTOR ? file->now.size - at : SECTOR;
         if (!file_stale(file, at))

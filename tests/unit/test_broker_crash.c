@@ -21,11 +21,7 @@
 #include <string.h>
 #include <time.h>
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define ROUNDS 3
-#else
 #define ROUNDS 20
-#endif
 #define STEPS 1000 // of a round
 #define JOBS 60    // that live at once
 #define VERSIONS 400
@@ -488,7 +484,7 @@ static void session(size_t cache_size)
     durable_init(&durable);
     durable.log.cache_size = cache_size;
     durable_again(&durable);
-    uint64_t rounds = engine_env("HILERA_CRASH_ROUNDS", ROUNDS);
+    uint64_t rounds = engine_env("HILERA_CRASH_ROUNDS", (uint64_t)unit_rounds(ROUNDS));
     for (uint64_t i = 0; i < rounds; i++)
         round_run();
     printf("# %" PRIu64 " puts, %" PRIu64 " came back, %" PRIu64

@@ -144,7 +144,7 @@ START_TEST(consuming_too_much_is_refused)
 END_TEST
 
 #define MODEL_BYTES 20000
-#define STEPS 100000
+#define STEPS unit_rounds(100000)
 
 START_TEST(it_behaves_like_an_array)
 {
@@ -152,7 +152,7 @@ START_TEST(it_behaves_like_an_array)
     static char model[MODEL_BYTES];
     size_t model_len = 0;
     struct buf buf = BUF_EMPTY;
-    for (int step = 0; step < STEPS; step++) {
+    for (int step = 0, steps = STEPS; step < steps; step++) {
         size_t count = unit_random_below(&random, 200);
         bool adds = unit_random_below(&random, 2) == 0;
         if (adds && model_len + count <= MODEL_BYTES) {

@@ -121,7 +121,7 @@ START_TEST(comes_back_as_it_was)
 {
     char bytes[JOB_ENTRY_HEAD_MAX + sizeof(bytes_of_body)];
     struct unit_random random = {(uint64_t)_i + 1};
-    for (int round = 0; round < 2000; round++) {
+    for (int round = 0; round < unit_rounds(2000); round++) {
         struct job_entry entry = any_entry(&random, types[_i]), again;
         size_t len = encode(&entry, bytes);
         ck_assert_int_eq(job_entry_decode(&again, bytes, len), 0);
@@ -193,7 +193,7 @@ START_TEST(cut_anywhere)
 {
     char bytes[JOB_ENTRY_HEAD_MAX + sizeof(bytes_of_body)];
     struct unit_random random = {(uint64_t)_i + 100};
-    for (int round = 0; round < 20; round++) {
+    for (int round = 0; round < unit_rounds(20); round++) {
         struct job_entry entry = any_entry(&random, types[_i]), again;
         size_t len = encode(&entry, bytes), head = len - entry.body_len;
         for (size_t cut = 0; cut < len; cut++) {

@@ -274,7 +274,7 @@ END_TEST
 /* ---- against a plain array ---- */
 
 #define ITEMS 300
-#define STEPS 100000
+#define STEPS unit_rounds(100000)
 
 struct run {
     struct unit_random random;
@@ -330,7 +330,7 @@ START_TEST(it_behaves_like_a_sorted_array)
     heap_init(&run.heap, item_less, NULL, item_moved);
     for (int i = 0; i < ITEMS; i++)
         run.items[i].pos = HEAP_NOWHERE;
-    for (int step = 0; step < STEPS; step++) {
+    for (int step = 0, steps = STEPS; step < steps; step++) {
         struct item *item = &run.items[unit_random_below(&run.random, ITEMS)];
         /* Runs of filling and of emptying, so that it is sometimes nearly full, sometimes nearly
          * empty. */

@@ -90,7 +90,7 @@ START_TEST(random_commands_against_an_array)
     idtable_init(&table);
     memset(there, 0, sizeof(there));
     size_t len = 0;
-    for (uint64_t step = 0, next = 0; step < 60000; step++) {
+    for (uint64_t step = 0, next = 0; step < (uint64_t)unit_rounds(60000); step++) {
         uint64_t id = unit_random_below(&random, 3) == 0 && next < IDS
                           ? next++
                           : unit_random_below(&random, next + 1);

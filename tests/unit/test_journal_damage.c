@@ -153,7 +153,7 @@ START_TEST(rubbish)
 {
     struct unit_random random = {7};
     make_small();
-    for (int round = 0; round < 500; round++) {
+    for (int round = 0; round < unit_rounds(500); round++) {
         size_t size, at = 1024 + unit_random_below(&random, end_of_frames() - 1024);
         size_t len = 1 + unit_random_below(&random, 100);
         disk_restore();

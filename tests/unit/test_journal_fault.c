@@ -180,7 +180,7 @@ START_TEST(power_fails)
 {
     struct unit_random random = {(uint64_t)_i * 1000 + 1};
     struct run run = {0};
-    for (int round = 0; round < 40; round++) {
+    for (int round = 0; round < unit_rounds(40); round++) {
         disk_fail(1 + unit_random_below(&random, 60), EIO, true);
         (void)session(&run, 1000); // ends when the calls begin to fail
         bool power = unit_random_below(&random, 2) == 0;

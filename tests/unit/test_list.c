@@ -106,7 +106,7 @@ START_TEST(a_node_in_two_places_is_refused)
 END_TEST
 
 #define ITEMS 50
-#define STEPS 100000
+#define STEPS unit_rounds(100000)
 
 /* Takes the number out of the model, if it is there. */
 static int model_remove(int *model, int len, int number)
@@ -136,7 +136,7 @@ START_TEST(it_behaves_like_an_array)
     int len = 0;
     list_init(&list);
     items_init(items, ITEMS);
-    for (int step = 0; step < STEPS; step++) {
+    for (int step = 0, steps = STEPS; step < steps; step++) {
         int number = (int)unit_random_below(&random, ITEMS);
         struct list_node *node = &items[number].node;
         if (list_node_linked(node)) {

@@ -151,7 +151,7 @@ START_TEST(a_null_value_is_refused)
 END_TEST
 
 #define KEYS 700
-#define STEPS 100000
+#define STEPS unit_rounds(100000)
 
 /* What a step does: phases that mostly put and phases that mostly remove, so that the size swings.
  */
@@ -197,7 +197,7 @@ START_TEST(an_idmap_behaves_like_an_array)
         }
         model[i] = (struct id_entry){id, false};
     }
-    for (int step = 0; step < STEPS; step++) {
+    for (int step = 0, steps = STEPS; step < steps; step++) {
         struct id_entry *entry = &model[unit_random_below(&random, KEYS)];
         void *expected = entry->inside ? entry : NULL;
         ck_assert_ptr_eq(idmap_get(&map, entry->id), expected);
@@ -293,7 +293,7 @@ START_TEST(a_strmap_behaves_like_an_array)
         model[i].len = (size_t)snprintf(model[i].key, sizeof(model[i].key), "tube-%d", i);
         model[i].inside = false;
     }
-    for (int step = 0; step < STEPS; step++) {
+    for (int step = 0, steps = STEPS; step < steps; step++) {
         struct str_entry *entry = &model[unit_random_below(&random, KEYS)];
         void *expected = entry->inside ? entry : NULL;
         ck_assert_ptr_eq(strmap_get(&map, entry->key, entry->len), expected);

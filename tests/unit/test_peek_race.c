@@ -21,7 +21,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ROUNDS 4000
+#define ROUNDS ((unsigned)unit_rounds(4000))
 #define PEEKERS 3
 #define BODY_MAX 4096
 

@@ -51,6 +51,16 @@ int unit_forks(void)
 #endif
 }
 
+int unit_rounds(int full)
+{
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+    const char *wanted = getenv("HILERA_ROUNDS");
+    return wanted && strcmp(wanted, "full") == 0 ? full : (full + 9) / 10;
+#else
+    return full;
+#endif
+}
+
 void unit_add_death(TCase *tcase, const TTest *test, int sig)
 {
     if (unit_forks())

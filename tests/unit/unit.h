@@ -18,6 +18,12 @@ int unit_main(Suite *suite);
 // True when each test has its own process.
 int unit_forks(void);
 
+// How often a test repeats what each repetition makes only a little surer (steps of a random run,
+// rounds of a race): `full` times; a tenth of that where a sanitizer makes each many times slower
+// and sees as much in fewer, unless HILERA_ROUNDS=full is in the environment. The suite's plain
+// build does all.
+int unit_rounds(int full);
+
 // Adds a test that must end by signal `sig` (SIGABRT for a failed assertion). Left out when tests
 // share a process.
 void unit_add_death(TCase *tcase, const TTest *test, int sig);
