@@ -8,6 +8,7 @@
  * is left out, so samples keep their beat without drifting.
  */
 #include "base/clock.h"
+#include "base/refs.h"
 #include "house/house_priv.h"
 
 #include <stdlib.h>
@@ -72,10 +73,8 @@ struct house_sample *house_sample_ref(struct house *house)
     MAGIC_CHECK(house, HOUSE_MAGIC);
     HL_LOCK_SCOPE(house->lock);
     struct house_sample *sample = house->latest;
-    if (sample != NULL) {
-        uint32_t before = atomic_fetch_add_explicit(&sample->refs, 1, memory_order_relaxed);
-        ASSERT(before > 0 && before < UINT32_MAX);
-    }
+    if (sample != NULL)
+        refs_add(&sample->refs);
     return sample;
 }
 
@@ -85,9 +84,7 @@ void house_sample_unref(struct house_sample **sample)
         return;
     struct house_sample *mine;
     MAGIC_TAKE(mine, sample, HOUSE_SAMPLE_MAGIC);
-    uint32_t before = atomic_fetch_sub_explicit(&mine->refs, 1, memory_order_acq_rel);
-    ASSERT(before > 0);
-    if (before > 1)
+    if (!refs_drop(&mine->refs))
         return;
     MAGIC_WIPE(mine);
     free(mine);

@@ -8,6 +8,7 @@
  * wiped before the end, because who still reads the body checks it.
  */
 #include "base/magic.h"
+#include "base/refs.h"
 #include "job/job_priv.h"
 
 #include <errno.h>
@@ -38,8 +39,7 @@ int job_body_new(struct job_body **out, size_t len)
 struct job_body *job_body_ref(struct job_body *body)
 {
     (void)body_job(body);
-    uint32_t before = atomic_fetch_add_explicit(&body->refs, 1, memory_order_relaxed);
-    ASSERT(before > 0 && before < UINT32_MAX);
+    refs_add(&body->refs);
     return body;
 }
 
@@ -49,11 +49,7 @@ void job_body_unref(struct job_body **body)
         return;
     struct job *mine = body_job(*body);
     *body = NULL;
-    /* Release: what this holder read happened before the free; acquire: the free comes after that
-     * of all others. */
-    uint32_t before = atomic_fetch_sub_explicit(&mine->body.refs, 1, memory_order_acq_rel);
-    ASSERT(before > 0);
-    if (before > 1)
+    if (!refs_drop(&mine->body.refs))
         return;
     MAGIC_WIPE(mine);
     free(mine);

@@ -9,6 +9,7 @@
  */
 #include "base/clock.h"
 #include "base/magic.h"
+#include "base/refs.h"
 #include "job/job.h"
 
 #include <errno.h>
@@ -120,8 +121,7 @@ int job_record_new(struct job_record **out, const struct job_view *view,
 struct job_record *job_record_ref(struct job_record *record)
 {
     MAGIC_CHECK(record, JOB_RECORD_MAGIC);
-    uint32_t before = atomic_fetch_add_explicit(&record->refs, 1, memory_order_relaxed);
-    ASSERT(before > 0 && before < UINT32_MAX);
+    refs_add(&record->refs);
     return record;
 }
 
@@ -131,9 +131,7 @@ void job_record_unref(struct job_record **record)
         return;
     struct job_record *mine;
     MAGIC_TAKE(mine, record, JOB_RECORD_MAGIC);
-    uint32_t before = atomic_fetch_sub_explicit(&mine->refs, 1, memory_order_acq_rel);
-    ASSERT(before > 0);
-    if (before > 1)
+    if (!refs_drop(&mine->refs))
         return;
     MAGIC_WIPE(mine);
     free(mine);

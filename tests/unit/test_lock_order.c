@@ -167,6 +167,8 @@ START_TEST(trying_teaches_nothing_and_is_no_danger)
     MUST(hl_lock_acquire(a));
     MUST(hl_lock_try_acquire(b));
     MUST(hl_lock_release(b));
+    MUST(hl_lock_acquire_timed(b, 0));
+    MUST(hl_lock_release(b));
     MUST(hl_lock_release(a));
     MUST(hl_lock_acquire(b));
     MUST(hl_lock_acquire(a)); // teaches b -> a
@@ -174,6 +176,8 @@ START_TEST(trying_teaches_nothing_and_is_no_danger)
     MUST(hl_lock_release(b));
     MUST(hl_lock_acquire(a));
     MUST(hl_lock_try_acquire(b));
+    MUST(hl_lock_release(b));
+    MUST(hl_lock_acquire_timed(b, 0)); // looks once, which is the same
     ck_assert_uint_eq(reports_count(), 0);
     MUST(hl_lock_release(b));
     MUST(hl_lock_release(a));
