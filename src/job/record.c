@@ -32,7 +32,7 @@ static const char *text_put(char **at, const void *bytes, size_t len)
 static size_t earlier_text(const struct job_attempt *earlier, size_t count)
 {
     size_t text = 0;
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; earlier != NULL && i < count; i++)
         text += strlen(earlier[i].reason) + 1;
     return text;
 }
@@ -55,7 +55,7 @@ int job_record_copy(struct job_record **out, const struct job_record *like)
     record->memory = size;
     struct job_attempt *attempts = (struct job_attempt *)(void *)(record + 1);
     char *at = (char *)(attempts + count);
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; earlier != NULL && i < count; i++) {
         attempts[i] = earlier[i];
         attempts[i].reason = text_put(&at, earlier[i].reason, strlen(earlier[i].reason));
     }
