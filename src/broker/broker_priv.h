@@ -170,10 +170,10 @@ struct broker_log {
     void (*crowded)(void *arg);
     void *crowded_arg;
     _Atomic bool puts_wait; /* written under the lock */
+    uint64_t pass_left, pass_died;
     /* of the thread that compacts: */
     _Atomic bool compacting;
     uint64_t retired; /* segments */
-    uint64_t pass_left, pass_died;
 
     _Atomic uint32_t published; /* counts; threads park on it */
     _Atomic uint32_t parked;    /* how many */
@@ -219,6 +219,9 @@ int log_make_room(struct broker *broker);
 int log_lead(struct broker_log *log);
 /* The same, for who tries again and again; *until_ns: 0 at first. ENOBUFS: for too long. */
 int log_busy(struct broker *broker, int64_t *until_ns);
+/* The same for a change of a job that is there, and that said *rc: whether to make it again. If
+ * not, *rc is the answer; ENOSPC: for too long. */
+bool log_again(struct broker *broker, int *rc, int64_t *until_ns);
 /* Sleeps until something was published after `seen`, for a short time. */
 void log_park(struct broker_log *log, uint32_t seen);
 /* [held] The caller, and this thread, must wait for that ticket. */
@@ -234,13 +237,16 @@ void log_published(void *arg);
 void space_look(struct broker_log *log, bool *due);
 /* EAGAIN: a put has to wait for compaction. */
 int space_admit_put(const struct broker_log *log);
+/* There is no space for a change; whether compaction is making some, or is about to. */
+bool space_may_come(struct broker_log *log);
 
 /* entry.c, all [held]: admit before anything changes, then the change, in one hold of the lock.
  * What isn't in the journal costs nothing and is always admitted. */
 /* For a job that comes into that tube: a put, or (with an id already) a move out of one that isn't
  * in the journal. ENOSPC, EAGAIN, EIO, EMSGSIZE, ENOMEM. */
 int log_admit_put(const struct broker_tube *tube, const struct job *job);
-/* For one more change of a job that is there. ENOSPC, EIO, ENOMEM. */
+/* For one more change of a job that is there. ENOSPC, EIO, ENOMEM; EAGAIN: log_again, without the
+ * lock. */
 int log_admit(const struct job *job);
 /* For its last one, log_finish: there is room for it when there is none for other changes. */
 int log_admit_final(const struct job *job);

@@ -78,9 +78,17 @@ static size_t room_of_finals(const struct broker_log *log)
     return two > 0 ? (size_t)two / 4 : 0;
 }
 
-static int admit_change(const struct broker_log *log)
+/* A full disk is waited for as long as compaction gains: what it copies takes, for a moment, what
+ * is kept back for changes. */
+static int admit_state(struct broker_log *log, size_t bytes)
 {
-    return commit_admit(log->commit, JOURNAL_STATE, 1, JOB_ENTRY_HEAD_MAX + room_of_finals(log));
+    int rc = commit_admit(log->commit, JOURNAL_STATE, 1, bytes);
+    return rc == ENOSPC && space_may_come(log) ? EAGAIN : rc;
+}
+
+static int admit_change(struct broker_log *log)
+{
+    return admit_state(log, JOB_ENTRY_HEAD_MAX + room_of_finals(log));
 }
 
 int log_admit(const struct job *job)
@@ -90,8 +98,7 @@ int log_admit(const struct job *job)
 
 int log_admit_final(const struct job *job)
 {
-    return job_is_logged(job) ? commit_admit(log_of(job)->commit, JOURNAL_STATE, 1, ENTRY_BYTES)
-                              : 0;
+    return job_is_logged(job) ? admit_state(log_of(job), ENTRY_BYTES) : 0;
 }
 
 /* ---- jobs ---- */

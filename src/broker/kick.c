@@ -53,10 +53,14 @@ void broker_kick_begin(struct broker *broker, struct broker_tube *tube, uint64_t
 
 int broker_kick_job(struct broker *broker, uint64_t id)
 {
-    broker_lock(broker);
-    struct job *job = idtable_get(&broker->jobs, id);
-    bool can = job != NULL && (job->state == JOB_BURIED || job->state == JOB_DELAYED);
-    int rc = can ? kick_job(job) : ENOENT;
-    broker_unlock(broker);
+    int64_t busy_until_ns = 0;
+    int rc;
+    do {
+        broker_lock(broker);
+        struct job *job = idtable_get(&broker->jobs, id);
+        bool can = job != NULL && (job->state == JOB_BURIED || job->state == JOB_DELAYED);
+        rc = can ? kick_job(job) : ENOENT;
+        broker_unlock(broker);
+    } while (log_again(broker, &rc, &busy_until_ns));
     return rc;
 }

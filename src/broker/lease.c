@@ -139,21 +139,24 @@ int broker_release(struct broker_holder *holder, uint64_t id, uint64_t token, ui
     MAGIC_CHECK(holder, BROKER_HOLDER_MAGIC);
     struct broker *broker = holder->broker;
     struct job *job;
-    broker_lock(broker);
-    int rc = lease_find(holder, id, token, &job);
-    if (rc == 0 && delay_ns > 0)
-        rc = tube_room(job->tube, JOB_DELAYED);
-    if (rc == 0)
-        rc = log_admit(job);
-    if (rc == 0)
-        release(job, pri, delay_ns);
-    broker_unlock(broker);
+    int64_t busy_until_ns = 0;
+    int rc;
+    do {
+        broker_lock(broker);
+        rc = lease_find(holder, id, token, &job);
+        if (rc == 0 && delay_ns > 0)
+            rc = tube_room(job->tube, JOB_DELAYED);
+        if (rc == 0)
+            rc = log_admit(job);
+        if (rc == 0)
+            release(job, pri, delay_ns);
+        broker_unlock(broker);
+    } while (log_again(broker, &rc, &busy_until_ns));
     return rc;
 }
 
-int broker_bury(struct broker_holder *holder, uint64_t id, uint64_t token, uint32_t pri)
+static int bury(struct broker_holder *holder, uint64_t id, uint64_t token, uint32_t pri)
 {
-    MAGIC_CHECK(holder, BROKER_HOLDER_MAGIC);
     struct broker *broker = holder->broker;
     struct job *job;
     broker_lock(broker);
@@ -175,9 +178,19 @@ int broker_bury(struct broker_holder *holder, uint64_t id, uint64_t token, uint3
     return 0;
 }
 
-int broker_holder_delete(struct broker_holder *holder, uint64_t id, uint64_t token)
+int broker_bury(struct broker_holder *holder, uint64_t id, uint64_t token, uint32_t pri)
 {
     MAGIC_CHECK(holder, BROKER_HOLDER_MAGIC);
+    int64_t busy_until_ns = 0;
+    int rc;
+    do
+        rc = bury(holder, id, token, pri);
+    while (log_again(holder->broker, &rc, &busy_until_ns));
+    return rc;
+}
+
+static int delete (struct broker_holder *holder, uint64_t id, uint64_t token)
+{
     struct broker *broker = holder->broker;
     broker_lock(broker);
     struct job *job = idtable_get(&broker->jobs, id);
@@ -197,4 +210,15 @@ int broker_holder_delete(struct broker_holder *holder, uint64_t id, uint64_t tok
     char *no_reason = NULL;
     settle_finish(broker, job, &outcome, &no_reason);
     return 0;
+}
+
+int broker_holder_delete(struct broker_holder *holder, uint64_t id, uint64_t token)
+{
+    MAGIC_CHECK(holder, BROKER_HOLDER_MAGIC);
+    int64_t busy_until_ns = 0;
+    int rc;
+    do
+        rc = delete (holder, id, token);
+    while (log_again(holder->broker, &rc, &busy_until_ns));
+    return rc;
 }

@@ -213,6 +213,16 @@ int log_busy(struct broker *broker, int64_t *until_ns)
     return clock_now_ns() > *until_ns ? ENOBUFS : log_make_room(broker);
 }
 
+bool log_again(struct broker *broker, int *rc, int64_t *until_ns)
+{
+    if (*rc != EAGAIN)
+        return false;
+    *rc = log_busy(broker, until_ns);
+    if (*rc == ENOBUFS)
+        *rc = ENOSPC; /* a change of a job has to do with no limit but the disk's */
+    return *rc == 0;
+}
+
 /* ---- ids ---- */
 
 static void limits_raise(struct broker_log *log)

@@ -55,9 +55,13 @@ static int pause(struct broker_tube *tube, int64_t pause_ns)
 
 int broker_pause(struct broker *broker, const char *name, size_t len, int64_t pause_ns)
 {
-    broker_lock(broker);
-    struct broker_tube *tube = tube_find(broker, name, len);
-    int rc = tube != NULL ? pause(tube, pause_ns) : ENOENT;
-    broker_unlock(broker);
+    int64_t busy_until_ns = 0;
+    int rc;
+    do {
+        broker_lock(broker);
+        struct broker_tube *tube = tube_find(broker, name, len);
+        rc = tube != NULL ? pause(tube, pause_ns) : ENOENT;
+        broker_unlock(broker);
+    } while (log_again(broker, &rc, &busy_until_ns));
     return rc;
 }

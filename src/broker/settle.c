@@ -157,6 +157,29 @@ static struct job *job_under_token(const struct broker *broker, uint64_t id, uin
     return leased && token != 0 && job->rare->token == token ? job : NULL;
 }
 
+/* *reason: as for settle_finish, which takes it. */
+static int settle(struct broker *broker, uint64_t id, uint64_t token,
+                  const struct job_outcome *outcome, char **reason)
+{
+    broker_lock(broker);
+    struct job *job = job_under_token(broker, id, token);
+    int rc = job == NULL ? ESTALE : 0;
+    if (rc == 0 && outcome->kind == JOB_OUTCOME_FAILED)
+        rc = tube_room(job->tube, JOB_BURIED);
+    if (rc == 0 && job_outcome_finishes(outcome->kind))
+        rc = outcome->kind == JOB_OUTCOME_FAILED ? log_admit(job) : log_admit_final(job);
+    if (rc == 0 && job_outcome_finishes(outcome->kind))
+        settle_finish(broker, job, outcome, reason);
+    else {
+        if (rc == 0) {
+            lease_end(job);
+            lease_give_back(job);
+        }
+        broker_unlock(broker);
+    }
+    return rc;
+}
+
 int broker_settle(struct broker *broker, uint64_t id, uint64_t token,
                   const struct job_outcome *outcome)
 {
@@ -166,22 +189,11 @@ int broker_settle(struct broker *broker, uint64_t id, uint64_t token,
         if (reason == NULL)
             return ENOMEM;
     }
-    broker_lock(broker);
-    struct job *job = job_under_token(broker, id, token);
-    int rc = job == NULL ? ESTALE : 0;
-    if (rc == 0 && outcome->kind == JOB_OUTCOME_FAILED)
-        rc = tube_room(job->tube, JOB_BURIED);
-    if (rc == 0 && job_outcome_finishes(outcome->kind))
-        rc = outcome->kind == JOB_OUTCOME_FAILED ? log_admit(job) : log_admit_final(job);
-    if (rc == 0 && job_outcome_finishes(outcome->kind))
-        settle_finish(broker, job, outcome, &reason);
-    else {
-        if (rc == 0) {
-            lease_end(job);
-            lease_give_back(job);
-        }
-        broker_unlock(broker);
-    }
+    int64_t busy_until_ns = 0;
+    int rc;
+    do
+        rc = settle(broker, id, token, outcome, &reason);
+    while (log_again(broker, &rc, &busy_until_ns));
     free(reason);
     return rc;
 }
@@ -234,7 +246,7 @@ int settle_bury_idle(struct broker *broker, struct job *job, const char *reason)
     return rc;
 }
 
-int broker_delete(struct broker *broker, uint64_t id)
+static int delete (struct broker *broker, uint64_t id)
 {
     broker_lock(broker);
     struct job *job = idtable_get(&broker->jobs, id);
@@ -243,4 +255,14 @@ int broker_delete(struct broker *broker, uint64_t id)
         return ENOENT;
     }
     return settle_delete_idle(broker, job);
+}
+
+int broker_delete(struct broker *broker, uint64_t id)
+{
+    int64_t busy_until_ns = 0;
+    int rc;
+    do
+        rc = delete (broker, id);
+    while (log_again(broker, &rc, &busy_until_ns));
+    return rc;
 }

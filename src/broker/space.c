@@ -79,26 +79,46 @@ void broker_on_crowded(struct broker *broker, void (*crowded)(void *arg), void *
  * On a full disk every dead byte counts, but copying costs as much as it brings when little is
  * dead. So it is one pass over all segments, and another when half a segment has died since.
  */
+enum due { NOT_DUE, DUE, DUE_IN_PASS, DUE_NEW_PASS };
+
+/* [held] */
+static enum due due(const struct broker_log *log, const struct journal_stat *stat)
+{
+    if (!compact_is_due_with(stat, log->live_bytes))
+        return NOT_DUE;
+    uint64_t segment = stat->bytes_used / stat->segments;
+    if (!stat->full || stat->bytes_used > 2 * (log->live_bytes + segment))
+        return DUE;
+    if (log->pass_left > 0)
+        return DUE_IN_PASS;
+    return log->died_bytes - log->pass_died < segment / 2 ? NOT_DUE : DUE_NEW_PASS;
+}
+
 static bool is_due(struct broker_log *log)
 {
-    broker_lock(log->broker);
-    uint64_t live_bytes = log->live_bytes, died_bytes = log->died_bytes;
-    broker_unlock(log->broker);
     struct journal_stat stat;
     journal_stat(log->journal, &stat);
-    if (!compact_is_due_with(&stat, live_bytes))
-        return false;
-    uint64_t segment = stat.bytes_used / stat.segments;
-    if (!stat.full || stat.bytes_used > 2 * (live_bytes + segment))
-        return true;
-    if (log->pass_left == 0) {
-        if (died_bytes - log->pass_died < segment / 2)
-            return false;
-        log->pass_died = died_bytes;
+    broker_lock(log->broker);
+    enum due is = due(log, &stat);
+    if (is == DUE_NEW_PASS) {
+        log->pass_died = log->died_bytes;
         log->pass_left = stat.segments;
     }
-    log->pass_left--;
-    return true;
+    if (is == DUE_NEW_PASS || is == DUE_IN_PASS)
+        log->pass_left--;
+    broker_unlock(log->broker);
+    return is != NOT_DUE;
+}
+
+bool space_may_come(struct broker_log *log)
+{
+    struct journal_stat stat;
+    if (log->crowded == NULL)
+        return false; /* nobody compacts */
+    if (atomic_load(&log->compacting))
+        return true;
+    journal_stat(log->journal, &stat);
+    return due(log, &stat) != NOT_DUE;
 }
 
 /* A segment is gone, or nothing can be gained. */

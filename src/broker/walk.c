@@ -25,14 +25,17 @@ int broker_walk_on(struct broker_walk *walk)
 {
     MAGIC_CHECK(walk->tube, BROKER_TUBE_MAGIC);
     struct broker *broker = walk->tube->broker;
+    int64_t busy_until_ns = 0;
     int rc = 0;
-    broker_lock(broker);
-    for (int i = 0; i < BROKER_WALK_MAX && walk->left > 0 && rc == 0; i++) {
-        rc = walk->step(walk);
-        walk->done += rc == 0;
-        walk->left -= rc == 0;
-    }
-    broker_unlock(broker);
+    do {
+        broker_lock(broker);
+        for (int i = 0; i < BROKER_WALK_MAX && walk->left > 0 && rc == 0; i++) {
+            rc = walk->step(walk);
+            walk->done += rc == 0;
+            walk->left -= rc == 0;
+        }
+        broker_unlock(broker);
+    } while (log_again(broker, &rc, &busy_until_ns));
     if (rc == ENOENT) /* others were faster */
         return 0;
     return rc == 0 && walk->left > 0 ? EINPROGRESS : rc;
