@@ -57,8 +57,8 @@ HL_API void hl_lock_free(hl_lock **lock);
 
 /*
  * Waits `timeout_ns` at most. ETIMEDOUT. -1 and HL_FOREVER wait without end, 0 looks once, in
- * any order; EINVAL: another negative number. (Python: acquire(timeout=...).) EDEADLK: it is ours already, or its
- * owner's thread has ended.
+ * any order; EINVAL: another negative number. (Python: acquire(timeout=...).) EDEADLK: it is ours
+ * already, or its owner's thread has ended.
  */
 #define hl_lock_acquire_timed(lock, timeout_ns) hl_lock_acquire_at((lock), (timeout_ns), HL_HERE)
 
