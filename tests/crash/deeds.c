@@ -306,9 +306,9 @@ enum deed_result deed_answered(struct oracle *oracle, const struct op *op, const
         return DEED_DONE;
     for (size_t i = 0; i < sizeof(refusals) / sizeof(refusals[0]); i++)
         if (strcmp(reply, refusals[i]) == 0 && op->deed != DEED_STALE) {
-            /* The job was got, perhaps, and there was no memory to tell of it. */
-            bool stray = oracle->starves && deed_reserves(op->deed) && reply[0] == 'O';
-            oracle->strays += stray ? (op->bound > 0 ? op->bound : 1) : 0;
+            /* The job was got, perhaps, and there was no memory to tell of it: it went back. */
+            if (oracle->starves && deed_reserves(op->deed) && reply[0] == 'O')
+                deed_doubt(oracle, op);
             return DEED_REFUSED;
         }
     /* A lease may be over, by time. */
