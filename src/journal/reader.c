@@ -49,7 +49,9 @@ static void read_blocks(struct reader *reader, unsigned char *to, size_t len, ui
 
 static int reader_grow(struct reader *reader, size_t len)
 {
-    size_t cap = len > READER_WINDOW ? len : READER_WINDOW;
+    size_t cap = reader->size < READER_WINDOW ? (size_t)reader->size : READER_WINDOW;
+    if (cap < len)
+        cap = len;
     if (cap <= reader->cap)
         return 0;
     unsigned char *window = malloc(cap);
