@@ -14,7 +14,6 @@
  * journal is broken, answers EIO, and what is true is found out at the next start.
  */
 #include "base/clock.h"
-#include "base/log.h"
 #include "journal/file_priv.h"
 
 #include <errno.h>
@@ -24,37 +23,6 @@
 #define FRAME_FIRST ((size_t)64 * 1024)
 /* A buffer that became larger than this for one frame is given back after it. */
 #define FRAME_KEPT ((size_t)4 * 1024 * 1024)
-
-static int break_down(struct file_journal *file, int rc, const char *what)
-{
-    atomic_store(&file->broken, rc);
-    log_error("journal: %s in %s failed (%s): nothing is durable any more", what, file->path,
-              strerrordesc_np(rc));
-    return EIO;
-}
-
-static int active_write_out(struct file_journal *file)
-{
-    int64_t begun = clock_now_ns();
-    int rc = file->sys->sync_data(file->active->fd);
-    if (rc != 0)
-        return break_down(file, rc, "a sync");
-    file->unsynced = 0;
-    uint64_t took = (uint64_t)(clock_now_ns() - begun);
-    hl_lock_acquire(file->lock);
-    file->stat.syncs++;
-    file->stat.sync_ns += took;
-    if (took > file->stat.sync_max_ns)
-        file->stat.sync_max_ns = took;
-    file->stat.sync_log2_us[journal_log2(took / 1000)]++;
-    hl_lock_release(file->lock);
-    return 0;
-}
-
-static int active_sync(struct file_journal *file)
-{
-    return file->unsynced == 0 ? 0 : active_write_out(file);
-}
 
 /* ---- one frame ---- */
 
@@ -108,7 +76,7 @@ static int segment_begin(struct file_journal *file, enum journal_class class, ui
                                    .begun_wall_ns = clock_wall_ns()};
     format_header_write(&header, file->frame);
     rc = file->sys->write(segment->fd, file->frame, FORMAT_FRAMES_AT, 0);
-    return rc != 0 ? break_down(file, rc, "a write") : active_write_out(file);
+    return rc != 0 ? file_break(file, rc, "a write") : active_write_out(file);
 }
 
 /* Puts the records behind each other, from that place of the file on, and tells where they are. */
@@ -175,17 +143,16 @@ static int frame_append(struct file_journal *file, const struct frame_plan *plan
     struct format_frame frame = {.bytes = plan->bytes,
                                  .sequence = file->sequence + 1,
                                  .back = (uint16_t)(active->generation - plan->oldest),
-                                 .unsynced = (uint16_t)file->unsynced,
+                                 .unsynced = (uint16_t)active_unsynced(file),
                                  .count = plan->mark};
     format_frame_write(&active->key, &frame, file->frame);
     rc = file->sys->write(active->fd, file->frame, (size_t)size, at);
     if (rc != 0)
-        return break_down(file, rc, "a write");
+        return file_break(file, rc, "a write");
     active->end = at + size;
     file->sequence++;
-    file->unsynced++;
     frame_count(file, plan, size);
-    rc = plan->sync || file->unsynced >= FORMAT_UNSYNCED_MAX ? active_sync(file) : 0;
+    rc = plan->sync || active_unsynced(file) >= FORMAT_UNSYNCED_MAX ? active_sync(file) : 0;
     if (file->frame_cap > FRAME_KEPT) {
         free(file->frame);
         file->frame = NULL;
@@ -219,12 +186,6 @@ void file_append(struct journal *journal, struct journal_append *append)
         append->result = frame_append(file, &plan);
     append->sequence = file->sequence;
     append->done(append);
-}
-
-int file_sync(struct journal *journal)
-{
-    struct file_journal *file = file_journal_of(journal);
-    return atomic_load(&file->broken) != 0 ? EIO : active_sync(file);
 }
 
 /* An empty frame: what it says is in its head. */

@@ -107,6 +107,9 @@ void batch_cancel(struct batch *batch, struct slot *slot);
 /* commit_role.c */
 bool commit_wanted(const struct commit *commit);
 bool commit_is_due(const struct commit *commit);
+/* By the thread "commit", which must be the only one: writes what is pending and syncs it without
+ * the role, so that who wants a write meanwhile gets it. Serves others between. As commit_lead. */
+int commit_flush(struct commit *commit);
 
 /* Takes the role for one round of what is wanted; `due`: and of what is due. ENODATA: nothing is.
  * EBUSY, and what commit_lead says. */

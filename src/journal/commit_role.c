@@ -195,6 +195,21 @@ static void batch_take(struct commit *commit)
     commit->taken_next = 0;
 }
 
+/* A round and a flush may both have something to say. */
+static void durable_raise(struct commit *commit, uint64_t ticket)
+{
+    uint64_t now = atomic_load(&commit->reached[COMMIT_DURABLE]);
+    while (now < ticket &&
+           !atomic_compare_exchange_weak(&commit->reached[COMMIT_DURABLE], &now, ticket)) {
+    }
+}
+
+static void published_tell(const struct commit *commit)
+{
+    if (commit->options.published != NULL)
+        commit->options.published(commit->options.arg);
+}
+
 static void publish(struct commit *commit, bool durable)
 {
     struct batch *taken = &commit->taken;
@@ -206,13 +221,12 @@ static void publish(struct commit *commit, bool durable)
     atomic_store(&commit->reached[COMMIT_WRITTEN], last);
     if (durable) {
         atomic_store(&commit->taken_due_ns, CLOCK_NEVER);
-        atomic_store(&commit->reached[COMMIT_DURABLE], last);
+        durable_raise(commit, last);
     }
     batch_clear(taken);
     atomic_store(&commit->taken_bytes, 0);
     commit->taken_next = 0;
-    if (commit->options.published != NULL)
-        commit->options.published(commit->options.arg);
+    published_tell(commit);
 }
 
 static int fail(struct commit *commit, int rc)
@@ -255,21 +269,13 @@ static int trim(struct commit *commit, uint64_t before)
 static void trim_posted(struct commit *commit)
 {
     uint64_t before = atomic_exchange(&commit->trim_wanted, 0);
-    if (before != 0 && trim(commit, before) == 0 && commit->options.published != NULL)
-        commit->options.published(commit->options.arg);
+    if (before != 0 && trim(commit, before) == 0)
+        published_tell(commit);
 }
 
-/* ENODATA: nothing was to be done. */
-static int lead_round(struct commit *commit, bool due)
+/* What is pending is written, and synced or not. */
+static int batch_commit(struct commit *commit, bool sync)
 {
-    trim_posted(commit);
-    bool sync =
-        atomic_exchange(&commit->wanted[COMMIT_DURABLE], false) || (due && commit_is_due(commit));
-    bool write = atomic_exchange(&commit->wanted[COMMIT_WRITTEN], false);
-    if (atomic_load(&commit->failed) != 0)
-        return EIO;
-    if (!sync && !write)
-        return ENODATA;
     bool left = commit->taken.count > 0; /* by a try without space */
     if (!left)
         batch_take(commit);
@@ -283,6 +289,18 @@ static int lead_round(struct commit *commit, bool due)
         return ENOSPC;
     publish(commit, sync || !commit->unsynced_frame);
     return 0;
+}
+
+/* ENODATA: nothing was to be done. */
+static int lead_round(struct commit *commit, bool due)
+{
+    trim_posted(commit);
+    bool sync =
+        atomic_exchange(&commit->wanted[COMMIT_DURABLE], false) || (due && commit_is_due(commit));
+    bool write = atomic_exchange(&commit->wanted[COMMIT_WRITTEN], false);
+    if (atomic_load(&commit->failed) != 0)
+        return EIO;
+    return sync || write ? batch_commit(commit, sync) : ENODATA;
 }
 
 /* The thread sleeps longer than it should if it found the role taken. */
@@ -313,6 +331,48 @@ int commit_lead(struct commit *commit)
         }
     } while (rc == ENODATA && (commit_wanted(commit) || commit_is_due(commit)));
     return rc == ENODATA ? 0 : rc;
+}
+
+/* ---- a sync beside the role ---- */
+
+/* Writes what is pending. ENODATA: then there is nothing to sync. *upto: what the sync is for. */
+static int flush_begin(struct commit *commit, struct journal_flush *flush, uint64_t *upto)
+{
+    trim_posted(commit);
+    atomic_store(&commit->wanted[COMMIT_WRITTEN], false);
+    int rc = atomic_load(&commit->failed) != 0 ? EIO : batch_commit(commit, false);
+    if (rc == 0)
+        rc = journal_flush_begin(commit->options.journal, flush);
+    *upto = atomic_load(&commit->reached[COMMIT_WRITTEN]);
+    if (rc == 0 || rc == ENODATA)
+        atomic_store(&commit->taken_due_ns, CLOCK_NEVER);
+    if (rc == ENODATA)
+        commit->unsynced_frame = false;
+    return rc;
+}
+
+int commit_flush(struct commit *commit)
+{
+    struct journal_flush flush;
+    uint64_t upto;
+    if (atomic_exchange(&commit->led, true))
+        return EBUSY;
+    int begun = flush_begin(commit, &flush, &upto);
+    role_leave(commit);
+    /* Who found the role taken is served before the sync. */
+    int rc = 0;
+    while (rc == 0 && commit_wanted(commit))
+        rc = commit_round(commit, false);
+    int synced = begun == 0 ? journal_flush_run(commit->options.journal, &flush) : 0;
+    if (synced != 0) {
+        atomic_store(&commit->wanted[COMMIT_DURABLE], true); /* the next round finds it broken */
+        return commit_lead(commit);
+    }
+    if (begun == 0 || begun == ENODATA) {
+        durable_raise(commit, upto);
+        published_tell(commit);
+    }
+    return begun != 0 && begun != ENODATA ? begun : rc == ENODATA || rc == EBUSY ? 0 : rc;
 }
 
 int commit_trim(struct commit *commit, uint64_t before)

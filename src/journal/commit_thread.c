@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * The thread "commit": leads what is wanted (COMMIT_THREAD_LEADS) or was left to it
- * (COMMIT_THREAD_SHARES) and what is due, and sleeps until the earliest of both.
+ * (COMMIT_THREAD_SHARES) and what is due, and sleeps until the earliest of both. What is due and
+ * nobody waits for is synced beside the role (commit_flush).
  *
  * It says that it sleeps, and until when, before it looks for the last time; who wants something,
  * or has something due earlier, leaves word first and then looks whether it sleeps. So a wake-up
@@ -46,7 +47,9 @@ static int work(struct commit *commit)
     if (!has_work(commit))
         return 0;
     bool left = atomic_exchange(&commit->left, false);
-    int rc = commit_lead(commit);
+    bool beside = commit->options.thread == COMMIT_THREAD_SHARES && commit_is_due(commit) &&
+                  !atomic_load(&commit->wanted[COMMIT_DURABLE]);
+    int rc = beside ? commit_flush(commit) : commit_lead(commit);
     if (left && (rc == ENOSPC || rc == EBUSY))
         atomic_store(&commit->left, true);
     return rc;

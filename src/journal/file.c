@@ -36,6 +36,8 @@ static void file_free(struct file_journal *file)
         (void)file->sys->close(file->directory);
     if (file->lock != NULL)
         hl_lock_free(&file->lock);
+    if (file->sync_lock != NULL)
+        hl_lock_free(&file->sync_lock);
     free(file->frame);
     free(file->path);
     MAGIC_WIPE(&file->base);
@@ -100,6 +102,8 @@ static const struct journal_backend file_backend = {
     .replay = file_replay,
     .append = file_append,
     .sync = file_sync,
+    .flush_begin = file_flush_begin,
+    .flush_run = file_flush_run,
     .room = file_room,
     .begins = file_begins,
     .frame_size = file_frame_size,
@@ -161,6 +165,8 @@ int file_open(struct journal **out, const struct journal_settings *settings,
     rc = file->path == NULL ? ENOMEM : 0;
     if (rc == 0)
         rc = hl_lock_new(&file->lock, "segments", lock_class(LOCK_CLASS_segments));
+    if (rc == 0)
+        rc = hl_lock_new(&file->sync_lock, "syncs", lock_class(LOCK_CLASS_syncs));
     if (rc == 0)
         rc = file->sys->open_directory(settings->directory, !complete.read_only, &file->directory);
     if (rc != 0) {

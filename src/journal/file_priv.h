@@ -84,10 +84,12 @@ struct file_journal {
     /* Owned by whoever may append. */
     struct segment *active; /* NULL: the next append begins one */
     uint64_t sequence;      /* of the last frame */
-    uint32_t unsynced;      /* frames since the last sync, with the last */
     unsigned char *frame;   /* where frames are put together */
     size_t frame_cap;
-    _Atomic int broken;
+
+    hl_lock *sync_lock;         /* whoever syncs */
+    _Atomic uint64_t synced_to; /* the last frame that is durable; rises under sync_lock */
+    _Atomic int broken;         /* 0, or the first error; set once */
 };
 
 static inline struct file_journal *file_journal_of(const struct journal *journal)
@@ -100,6 +102,15 @@ static inline struct file_journal *file_journal_of(const struct journal *journal
 /* error.c: a sentence; returns rc. */
 int journal_error_set(struct journal_error *error, int rc, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+
+/* sync.c */
+/* It isn't known what is on the disk: nothing goes on. `what` failed; logged once. Returns EIO. */
+int file_break(struct file_journal *file, int rc, const char *what);
+/* By whoever may append: the active segment, in any case or if anything of it isn't synced. */
+int active_write_out(struct file_journal *file);
+int active_sync(struct file_journal *file);
+/* How many of its frames aren't known to be durable. */
+uint64_t active_unsynced(const struct file_journal *file);
 
 /* segment.c */
 /* "segment-000007" */
@@ -205,6 +216,8 @@ void file_scan_end(struct journal *journal, struct journal_scan *scan);
 /* append.c */
 void file_append(struct journal *journal, struct journal_append *append);
 int file_sync(struct journal *journal);
+int file_flush_begin(struct journal *journal, struct journal_flush *flush);
+int file_flush_run(struct journal *journal, struct journal_flush *flush);
 int file_trim(struct journal *journal, uint64_t before, uint64_t *sequence);
 int file_finish(struct file_journal *file);
 

@@ -38,6 +38,16 @@ int journal_sync(struct journal *journal)
     return journal->backend->sync(journal);
 }
 
+int journal_flush_begin(struct journal *journal, struct journal_flush *flush)
+{
+    return journal->backend->flush_begin(journal, flush);
+}
+
+int journal_flush_run(struct journal *journal, struct journal_flush *flush)
+{
+    return journal->backend->flush_run(journal, flush);
+}
+
 int64_t journal_room(const struct journal *journal, enum journal_class class)
 {
     return journal->backend->room(journal, class);

@@ -15,8 +15,8 @@
  * living forward. Both are part of this face.
  *
  * Threads: open, acquire, replay and close by one thread with nobody else inside. append, sync,
- * trim and scan by one thread at a time (the commit role sees to that). read, pin, unpin, room and
- * stat by any thread at any time after replay.
+ * flush_begin, trim and scan by one thread at a time (the commit role sees to that). flush_run,
+ * read, pin, unpin, room and stat by any thread at any time after replay.
  */
 #ifndef JOURNAL_JOURNAL_H
 #define JOURNAL_JOURNAL_H
@@ -167,6 +167,18 @@ void journal_append(struct journal *journal, struct journal_append *append);
 int journal_sync(struct journal *journal);
 
 /*
+ * The same beside appends: what was appended until `begin` is durable after `run`. begin: by
+ * whoever may append; ENODATA: nothing is to be done. run: once after each begin that said 0, by
+ * any one thread, while others append on; blocks for the disk. EIO: as for append.
+ */
+struct journal_flush {
+    uint64_t sequence; /* of the last frame that it is for */
+    void *inside;      /* the backend's */
+};
+int journal_flush_begin(struct journal *journal, struct journal_flush *flush);
+int journal_flush_run(struct journal *journal, struct journal_flush *flush);
+
+/*
  * Bytes that a put (or another class) can count on right now, without waiting for the disk to give
  * more. An instant's figure, one atomic read. INT64_MAX: no limit is known.
  */
@@ -299,6 +311,8 @@ struct journal_backend {
                   struct journal_replayed *replayed, struct journal_error *error);
     void (*append)(struct journal *journal, struct journal_append *append);
     int (*sync)(struct journal *journal);
+    int (*flush_begin)(struct journal *journal, struct journal_flush *flush);
+    int (*flush_run)(struct journal *journal, struct journal_flush *flush);
     int64_t (*room)(const struct journal *journal, enum journal_class class);
     bool (*begins)(const struct journal *journal, size_t bytes);
     size_t (*frame_size)(const struct journal *journal);

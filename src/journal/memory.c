@@ -62,6 +62,20 @@ static int memory_sync(struct journal *journal)
     return 0;
 }
 
+static int memory_flush_begin(struct journal *journal, struct journal_flush *flush)
+{
+    (void)memory_of(journal);
+    (void)flush;
+    return ENODATA;
+}
+
+static int memory_flush_run(struct journal *journal, struct journal_flush *flush)
+{
+    (void)memory_of(journal);
+    (void)flush;
+    CANT_HAPPEN("in memory there is nothing to flush");
+}
+
 static int64_t memory_room(const struct journal *journal, enum journal_class class)
 {
     (void)memory_of(journal);
@@ -162,6 +176,8 @@ static const struct journal_backend memory_backend = {
     .replay = memory_replay,
     .append = memory_append,
     .sync = memory_sync,
+    .flush_begin = memory_flush_begin,
+    .flush_run = memory_flush_run,
     .room = memory_room,
     .begins = memory_begins,
     .frame_size = memory_frame_size,

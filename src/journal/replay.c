@@ -227,6 +227,7 @@ int file_replay(struct journal *journal, const struct journal_visitor *visitor,
     if (file->sequence < file->synced)
         file->sequence = file->synced;
     replayed->last_sequence = file->sequence;
+    atomic_store(&file->synced_to, file->sequence); /* by tail_settle */
     if (rc == 0 && !file->settings.read_only)
         rc = tail_settle(&replay);
     if (rc == 0 && !file->settings.read_only)

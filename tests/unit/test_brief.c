@@ -186,6 +186,87 @@ START_TEST(a_full_disk_is_left_to_the_thread)
 }
 END_TEST
 
+// ---- a sync that is due ----
+
+static struct journal_sys slow_sys;
+static _Atomic bool slow, waits, fails;
+
+// A sync that lasts as long as `slow` holds.
+static int sync_slowly(int fd)
+{
+    while (atomic_load(&slow)) {
+        atomic_store(&waits, true);
+        sched_yield();
+    }
+    atomic_store(&waits, false);
+    return atomic_load(&fails) ? EIO : disk_sys.sync_data(fd);
+}
+
+// The thread syncs what was put under this ticket, because it is due, and doesn't come to an end.
+static uint64_t start_due(void)
+{
+    slow_sys = disk_sys;
+    slow_sys.sync_data = sync_slowly;
+    owner.kit.settings.sys = &slow_sys;
+    clock_virtual_start(1000);
+    start();
+    uint64_t ticket = owner_put(&owner, 2, 1, &rc);
+    atomic_store(&slow, true);
+    clock_virtual_advance(2 * COMMIT_WITHIN_LAZY);
+    while (!atomic_load(&waits))
+        sched_yield();
+    ck_assert_uint_eq(commit_reached(owner.commit, COMMIT_WRITTEN), ticket);
+    ck_assert_uint_lt(commit_reached(owner.commit, COMMIT_DURABLE), ticket);
+    return ticket;
+}
+
+START_TEST(a_due_sync_keeps_nobody_who_writes)
+{
+    uint64_t due = start_due(), last = 0;
+    for (uint64_t id = 3; id < 50; id++) {
+        last = owner_put(&owner, id, 1, &rc);
+        commit_want(owner.commit, COMMIT_WRITTEN);
+        ck_assert_int_eq(commit_lead_briefly(owner.commit), 0);
+        ck_assert_uint_eq(commit_reached(owner.commit, COMMIT_WRITTEN), last);
+    }
+    ck_assert(atomic_load(&waits)); // still the same sync
+    atomic_store(&slow, false);
+    ck_assert(owner_await(&owner, COMMIT_DURABLE, due));
+    // It is true of what was there when it began, and of nothing else, whose own time comes.
+    ck_assert_uint_eq(commit_reached(owner.commit, COMMIT_DURABLE), due);
+    clock_virtual_advance(2 * COMMIT_WITHIN_LAZY);
+    ck_assert(owner_await(&owner, COMMIT_DURABLE, last));
+    owner_stop(&owner);
+    clock_virtual_stop();
+    owner_recover(&owner);
+    ck_assert_uint_eq(owner.kit.seen.count, last);
+    owner_start(&owner, &by_hand);
+}
+END_TEST
+
+START_TEST(a_due_sync_that_fails_is_told_once)
+{
+    uint64_t due = start_due();
+    uint64_t later = owner_put(&owner, 3, 1, &rc);
+    commit_want(owner.commit, COMMIT_WRITTEN);
+    ck_assert_int_eq(commit_lead_briefly(owner.commit), 0);
+    atomic_store(&fails, true);
+    atomic_store(&slow, false);
+    ck_assert(!owner_await(&owner, COMMIT_DURABLE, due));
+    ck_assert_uint_lt(commit_reached(owner.commit, COMMIT_DURABLE), due);
+    commit_want(owner.commit, COMMIT_DURABLE);
+    ck_assert_int_eq(commit_lead_briefly(owner.commit), EIO);
+    ck_assert_int_eq(commit_stop(owner.commit), EIO);
+    ck_assert_uint_lt(commit_reached(owner.commit, COMMIT_DURABLE), later);
+    ck_assert_uint_eq(atomic_load(&owner.failed), 1);
+    atomic_store(&fails, false);
+    owner_kill(&owner);
+    clock_virtual_stop();
+    owner_recover(&owner);
+    owner_start(&owner, &by_hand);
+}
+END_TEST
+
 // ---- all at once ----
 
 #define WORKERS 4
@@ -253,6 +334,8 @@ int main(void)
     tcase_add_test(all, a_slow_disk_is_left_to_the_thread);
     tcase_add_test(all, a_failure_is_told_once);
     tcase_add_test(all, a_full_disk_is_left_to_the_thread);
+    tcase_add_test(all, a_due_sync_keeps_nobody_who_writes);
+    tcase_add_test(all, a_due_sync_that_fails_is_told_once);
     tcase_add_test(all, nobody_is_forgotten);
     suite_add_tcase(suite, all);
     return unit_main(suite);

@@ -263,7 +263,7 @@ START_TEST(record_is_copied)
 {
     enum { ATTEMPTS = JOB_EARLIER_MAX + 5 };
     struct job_attempt earlier[ATTEMPTS];
-    char reason[ATTEMPTS][16];
+    char reason[ATTEMPTS][32];
     for (int i = 0; i < ATTEMPTS; i++) {
         snprintf(reason[i], sizeof(reason[i]), "reason %d", i);
         earlier[i] = (struct job_attempt){.kind = JOB_OUTCOME_FAILED,
