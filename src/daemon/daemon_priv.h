@@ -80,13 +80,6 @@ void options_log(const struct options *options);
 
 /* Sets the allocator; before there are threads. */
 void memory_prepare(void);
-/*
- * About so many bytes will be allocated at once, in small blocks: they come faster then. A guess
- * upwards costs nothing. Until memory_settle, which must follow. By one thread; blocks may be
- * allocated by any.
- */
-void memory_expect(uint64_t bytes);
-void memory_settle(void);
 
 /* ---- options_keep.c ---- */
 

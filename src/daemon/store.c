@@ -132,15 +132,6 @@ static void recovered_log(const struct store *store)
                   store->directory, found->replayed.damages + found->unreadable);
 }
 
-/* What the jobs that are in the journal will take in memory, about: their bodies, as far as they
- * stay, and as much again for heads and tables. */
-static uint64_t memory_of_jobs(const struct store *store)
-{
-    struct journal_stat stat;
-    journal_stat(store->journal, &stat);
-    return stat.bytes_total + stat.bytes_total / 2;
-}
-
 static int levels_set(const struct store *store, struct broker *broker)
 {
     int rc = 0;
@@ -172,9 +163,7 @@ int store_recover(struct store *store, struct broker *broker, const struct store
     if (rc == 0)
         rc = user_assume(store->user, &error);
     if (rc == 0) {
-        memory_expect(memory_of_jobs(store));
         rc = broker_recover(broker, &options, &store->recovered, &error);
-        memory_settle();
         user_resume(store->user);
     }
     store->recovery_ns = clock_now_ns() - began_ns;
