@@ -29,6 +29,8 @@
 #define PARK_NS (HL_SECOND / 10)
 /* For how long a put may find the journal busy before it is refused. */
 #define BUSY_NS (30 * HL_SECOND)
+/* How long a change of a job waits for space: compaction gains a segment in less, if it can. */
+#define CHANGE_NS (3 * HL_SECOND)
 
 static _Thread_local struct {
     uint64_t serial; /* of the log that it is about */
@@ -217,6 +219,8 @@ bool log_again(struct broker *broker, int *rc, int64_t *until_ns)
 {
     if (*rc != EAGAIN)
         return false;
+    if (*until_ns == 0)
+        *until_ns = clock_deadline(CHANGE_NS);
     *rc = log_busy(broker, until_ns);
     if (*rc == ENOBUFS)
         *rc = ENOSPC; /* a change of a job has to do with no limit but the disk's */
