@@ -250,6 +250,7 @@ static int apply_some(struct broker *broker, const struct broker_filter *filter,
         count = walk_some(broker, &matcher, page, jobs,
                           smaller(SELECT_VIEWS, page->limit - page->found));
     for (size_t i = 0; i < count; i++)
+        // cppcheck-suppress uninitvar ; as many as are counted have been set
         ids[i] = jobs[i]->id;
     broker_unlock(broker);
     for (size_t i = 0; i < count && rc == 0; i++) {
