@@ -36,7 +36,7 @@
 #define TUBE_OWN (TUBES_SHARED + TUBES_PAUSED)
 #define NOBODY (-1)
 
-#define FATES_MAX 128
+#define FATES_MAX 512
 
 enum level { LEVEL_COMMIT = 0, LEVEL_INTERVAL, LEVEL_MEMORY };
 

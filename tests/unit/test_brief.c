@@ -18,6 +18,7 @@ static int rc;
 static void setup(void)
 {
     kit_setup();
+    clock_virtual_start(1000); // whether a commit was slow is up to the test
     memset(&owner, 0, sizeof(owner));
     kit_init(&owner.kit);
     owner.kit.settings.segment_size = owner.kit.settings.segment_size_max = JOURNAL_SEGMENT_DEFAULT;
@@ -27,6 +28,7 @@ static void teardown(void)
 {
     if (owner.commit != NULL)
         owner_stop(&owner);
+    clock_virtual_stop();
     kit_fini(&owner.kit);
     kit_teardown();
 }
@@ -158,7 +160,6 @@ END_TEST
 START_TEST(a_full_disk_is_left_to_the_thread)
 {
     owner.kit.settings.segment_size = owner.kit.settings.segment_size_max = JOURNAL_SEGMENT_MIN;
-    clock_virtual_start(1000);
     start();
     owner.body_len = 1000;
     disk_space(disk_used());
@@ -179,7 +180,6 @@ START_TEST(a_full_disk_is_left_to_the_thread)
         sched_yield();
     }
     owner_stop(&owner);
-    clock_virtual_stop();
     owner_recover(&owner);
     ck_assert_uint_eq(owner.kit.seen.count, last); // each once
     owner_start(&owner, &by_hand);
@@ -208,7 +208,6 @@ static uint64_t start_due(void)
     slow_sys = disk_sys;
     slow_sys.sync_data = sync_slowly;
     owner.kit.settings.sys = &slow_sys;
-    clock_virtual_start(1000);
     start();
     uint64_t ticket = owner_put(&owner, 2, 1, &rc);
     atomic_store(&slow, true);
@@ -237,7 +236,6 @@ START_TEST(a_due_sync_keeps_nobody_who_writes)
     clock_virtual_advance(2 * COMMIT_WITHIN_LAZY);
     ck_assert(owner_await(&owner, COMMIT_DURABLE, last));
     owner_stop(&owner);
-    clock_virtual_stop();
     owner_recover(&owner);
     ck_assert_uint_eq(owner.kit.seen.count, last);
     owner_start(&owner, &by_hand);
@@ -261,7 +259,6 @@ START_TEST(a_due_sync_that_fails_is_told_once)
     ck_assert_uint_eq(atomic_load(&owner.failed), 1);
     atomic_store(&fails, false);
     owner_kill(&owner);
-    clock_virtual_stop();
     owner_recover(&owner);
     owner_start(&owner, &by_hand);
 }
