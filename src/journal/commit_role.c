@@ -359,9 +359,10 @@ int commit_flush(struct commit *commit)
         return EBUSY;
     int begun = flush_begin(commit, &flush, &upto);
     role_leave(commit);
-    /* Who found the role taken is served before the sync. */
+    /* Who found the role taken is served before the sync; also who found it taken by a round that
+     * had nothing to do, because another leader was faster. */
     int rc = 0;
-    while (rc == 0 && commit_wanted(commit))
+    while ((rc == 0 || rc == ENODATA) && commit_wanted(commit))
         rc = commit_round(commit, false);
     int synced = begun == 0 ? journal_flush_run(commit->options.journal, &flush) : 0;
     if (synced != 0) {
