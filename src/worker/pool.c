@@ -1,129 +1,23 @@
 // SPDX-License-Identifier: MIT
 /*
- * Pools: N threads that take, run and settle.
- *
- * A worker has a sink of its own, so that waiting workers stand in the broker's line one by one,
- * with everybody else. Its counters have one writer; whoever looks adds them up.
+ * Pools: N workers with one handler, and their life together. What a worker does is in runner.c.
  *
  * Stopping has two levels. A stopped sink takes nothing more, but what runs goes on; that is
  * quiescing. When the grace period is over the pool's stop descriptor becomes readable, which every
- * handler that blocks watches, and never becomes unreadable again. A worker blocks all signals:
- * those of the process are the main thread's, and a SIGPIPE of a child that doesn't read is
- * answered by the error of the write.
+ * handler that blocks watches, and never becomes unreadable again.
  *
  * Making, starting, stopping and freeing a pool is one thread's business at a time; quiesce, hurry
  * and stats may come from any.
  */
 #include "base/clock.h"
-#include "base/counter.h"
-#include "base/log.h"
-#include "base/magic.h"
-#include "worker/worker_priv.h"
+#include "worker/pool_priv.h"
 
 #include <errno.h>
-#include <inttypes.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
-
-#define POOL_MAGIC 0x3e3e9001u
-
-/* A settle that found no memory is tried again so often, so much later each time: a minute. */
-#define SETTLE_TRIES 600
-#define SETTLE_PAUSE_NS (HL_SECOND / 10)
-
-struct worker {
-    struct worker_pool *pool;
-    struct broker_sink *sink;
-    hl_thread *thread;
-    _Atomic bool busy;
-    struct counter ended[JOB_OUTCOME_COUNT];
-};
-
-struct worker_pool {
-    unsigned magic;
-    char name[WORKER_POOL_NAME_MAX + 1];
-    char **tubes;
-    size_t tube_count;
-    struct broker *broker;
-    const struct handler *handler;
-    void *state; /* the handler's */
-    int stop_fd;
-    hl_event *stopping; /* set when stop_fd is readable */
-    bool started, stopped;
-    unsigned worker_count;
-    struct worker *workers;
-};
-
-/* ---- a worker ---- */
-
-/* All but those that a thread's own fault raises. */
-static void worker_block_signals(void)
-{
-    static const int faults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS, SIGABRT};
-    sigset_t set;
-    sigfillset(&set);
-    for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++)
-        sigdelset(&set, faults[i]);
-    MUST(pthread_sigmask(SIG_BLOCK, &set, NULL));
-}
-
-static void worker_settle(struct worker *worker, const struct broker_lease *lease,
-                          const struct job_outcome *outcome)
-{
-    struct worker_pool *pool = worker->pool;
-    int rc = ENOMEM;
-    for (int i = 0; rc == ENOMEM && i < SETTLE_TRIES; i++) {
-        if (i > 0 && hl_event_wait(pool->stopping, SETTLE_PAUSE_NS) == 0)
-            break;
-        rc = broker_settle(pool->broker, lease->id, lease->token, outcome);
-    }
-    if (rc == 0)
-        counter_add(&worker->ended[outcome->kind], 1);
-    else
-        log_error("pool %s: job %" PRIu64 " ended (%s) but can't be settled: %s", pool->name,
-                  lease->id, job_outcome_word(outcome->kind), strerrordesc_np(rc));
-}
-
-static void worker_log(const struct worker *worker, const struct broker_lease *lease,
-                       const struct job_outcome *outcome)
-{
-    static struct log_limit limit;
-    if (outcome->kind == JOB_OUTCOME_FAILED)
-        log_limited(&limit, LOG_LEVEL_NOTICE, "pool %s: job %" PRIu64 " of tube %s failed: %s",
-                    worker->pool->name, lease->id, lease->tube, outcome->reason);
-}
-
-static void worker_do(struct worker *worker, const struct broker_lease *lease)
-{
-    struct worker_pool *pool = worker->pool;
-    struct job_outcome outcome;
-    job_outcome_init(&outcome);
-    outcome.started_ns = clock_now_ns();
-    struct handler_call call = {.lease = lease, .stop_fd = pool->stop_fd, .outcome = &outcome};
-    atomic_store_explicit(&worker->busy, true, memory_order_relaxed);
-    pool->handler->run(pool->state, &call);
-    outcome.ended_ns = clock_now_ns();
-    worker_log(worker, lease, &outcome);
-    worker_settle(worker, lease, &outcome);
-    atomic_store_explicit(&worker->busy, false, memory_order_relaxed);
-    job_outcome_fini(&outcome);
-}
-
-static void worker_main(void *arg)
-{
-    struct worker *worker = arg;
-    MAGIC_CHECK(worker->pool, POOL_MAGIC);
-    worker_block_signals();
-    struct broker_lease lease;
-    while (broker_take(worker->sink, &lease, HL_FOREVER) == 0) {
-        worker_do(worker, &lease);
-        broker_lease_fini(&lease);
-    }
-}
 
 /* ---- new, free ---- */
 
@@ -180,10 +74,8 @@ int worker_pool_check(const struct worker_pool_settings *settings, char *why, si
 
 static void pool_fini(struct worker_pool *pool)
 {
-    for (unsigned i = 0; pool->workers != NULL && i < pool->worker_count; i++) {
-        hl_thread_free(&pool->workers[i].thread);
-        broker_sink_free(&pool->workers[i].sink);
-    }
+    for (unsigned i = 0; pool->workers != NULL && i < pool->worker_count; i++)
+        worker_free(&pool->workers[i]);
     free(pool->workers);
     free(pool->tubes);
     if (pool->handler != NULL)
@@ -193,21 +85,6 @@ static void pool_fini(struct worker_pool *pool)
         close(pool->stop_fd);
     MAGIC_WIPE(pool);
     free(pool);
-}
-
-static int worker_init(struct worker *worker, struct worker_pool *pool, unsigned number)
-{
-    char name[WORKER_POOL_NAME_MAX + 16];
-    snprintf(name, sizeof(name), "%s-%u", pool->name, number);
-    worker->pool = pool;
-    int rc = broker_sink_new(&worker->sink, pool->broker, name, (const char *const *)pool->tubes,
-                             pool->tube_count);
-    if (rc != 0)
-        return rc;
-    return hl_thread_new(&worker->thread, &(struct hl_thread_options){.target = worker_main,
-                                                                      .arg = worker,
-                                                                      .name = name,
-                                                                      .daemon = HL_DAEMON_NO});
 }
 
 static int pool_fill(struct worker_pool *pool, const struct worker_pool_settings *settings)
@@ -229,7 +106,7 @@ static int pool_fill(struct worker_pool *pool, const struct worker_pool_settings
         return rc;
     pool->handler = handler;
     for (unsigned i = 0; rc == 0 && i < pool->worker_count; i++)
-        rc = worker_init(&pool->workers[i], pool, i + 1);
+        rc = worker_new(&pool->workers[i], pool, i + 1);
     return rc;
 }
 
@@ -277,7 +154,7 @@ int worker_pool_start(struct worker_pool *pool)
         return EALREADY;
     pool->started = true;
     for (unsigned i = 0; i < pool->worker_count; i++) {
-        int rc = hl_thread_start(pool->workers[i].thread);
+        int rc = hl_thread_start(pool->workers[i]->thread);
         if (rc != 0) {
             worker_pool_stop(pool, 0);
             return rc;
@@ -290,7 +167,7 @@ void worker_pool_quiesce(struct worker_pool *pool)
 {
     MAGIC_CHECK(pool, POOL_MAGIC);
     for (unsigned i = 0; i < pool->worker_count; i++)
-        broker_sink_stop(pool->workers[i].sink);
+        broker_sink_stop(pool->workers[i]->sink);
 }
 
 /* Whether all threads have ended by then. Those that never started (EINVAL) have. */
@@ -298,7 +175,7 @@ static bool pool_join(struct worker_pool *pool, int64_t deadline_ns)
 {
     for (unsigned i = 0; i < pool->worker_count; i++) {
         int64_t left = deadline_ns == CLOCK_NEVER ? HL_FOREVER : deadline_ns - clock_now_ns();
-        if (hl_thread_join(pool->workers[i].thread, left) == ETIMEDOUT)
+        if (hl_thread_join(pool->workers[i]->thread, left) == ETIMEDOUT)
             return false;
     }
     return true;
@@ -352,7 +229,7 @@ void worker_pool_stats(const struct worker_pool *pool, struct worker_pool_stats 
                                         .tube_count = pool->tube_count,
                                         .workers = pool->worker_count};
     for (unsigned i = 0; i < pool->worker_count; i++) {
-        struct worker *worker = &pool->workers[i];
+        const struct worker *worker = pool->workers[i];
         stats->busy += atomic_load_explicit(&worker->busy, memory_order_relaxed) ? 1 : 0;
         stats->done += counter_get(&worker->ended[JOB_OUTCOME_DONE]);
         stats->failed += counter_get(&worker->ended[JOB_OUTCOME_FAILED]);

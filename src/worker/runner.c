@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: MIT
+/*
+ * A worker: a thread that takes a job, runs it, settles it, counts it, and again.
+ *
+ * A worker has a sink of its own, so that waiting workers stand in the broker's line one by one,
+ * with everybody else. Its counters have one writer; whoever looks adds them up. It ends when its
+ * sink is stopped and the job it has is settled.
+ *
+ * It blocks all signals: those of the process are the main thread's, and a SIGPIPE of a child that
+ * doesn't read is answered by the error of the write.
+ */
+#include "base/clock.h"
+#include "base/log.h"
+#include "worker/pool_priv.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A settle that found no memory is tried again so often, so much later each time: a minute. */
+#define SETTLE_TRIES 600
+#define SETTLE_PAUSE_NS (HL_SECOND / 10)
+
+/* ---- what its thread does ---- */
+
+/* All but those that a thread's own fault raises. */
+static void block_signals(void)
+{
+    static const int faults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS, SIGABRT};
+    sigset_t set;
+    sigfillset(&set);
+    for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++)
+        sigdelset(&set, faults[i]);
+    MUST(pthread_sigmask(SIG_BLOCK, &set, NULL));
+}
+
+static void settle(struct worker *worker, const struct broker_lease *lease,
+                   const struct job_outcome *outcome)
+{
+    struct worker_pool *pool = worker->pool;
+    int rc = ENOMEM;
+    for (int i = 0; rc == ENOMEM && i < SETTLE_TRIES; i++) {
+        if (i > 0 && hl_event_wait(pool->stopping, SETTLE_PAUSE_NS) == 0)
+            break;
+        rc = broker_settle(pool->broker, lease->id, lease->token, outcome);
+    }
+    if (rc == 0)
+        counter_add(&worker->ended[outcome->kind], 1);
+    else
+        log_error("pool %s: job %" PRIu64 " ended (%s) but can't be settled: %s", pool->name,
+                  lease->id, job_outcome_word(outcome->kind), strerrordesc_np(rc));
+}
+
+static void log_outcome(const struct worker *worker, const struct broker_lease *lease,
+                        const struct job_outcome *outcome)
+{
+    static struct log_limit limit;
+    if (outcome->kind == JOB_OUTCOME_FAILED)
+        log_limited(&limit, LOG_LEVEL_NOTICE, "pool %s: job %" PRIu64 " of tube %s failed: %s",
+                    worker->pool->name, lease->id, lease->tube, outcome->reason);
+}
+
+static void run(struct worker *worker, const struct broker_lease *lease)
+{
+    struct worker_pool *pool = worker->pool;
+    struct job_outcome outcome;
+    job_outcome_init(&outcome);
+    outcome.started_ns = clock_now_ns();
+    struct handler_call call = {.lease = lease, .stop_fd = pool->stop_fd, .outcome = &outcome};
+    atomic_store_explicit(&worker->busy, true, memory_order_relaxed);
+    pool->handler->run(pool->state, &call);
+    outcome.ended_ns = clock_now_ns();
+    log_outcome(worker, lease, &outcome);
+    settle(worker, lease, &outcome);
+    atomic_store_explicit(&worker->busy, false, memory_order_relaxed);
+    job_outcome_fini(&outcome);
+}
+
+static void worker_main(void *arg)
+{
+    struct worker *worker = arg;
+    MAGIC_CHECK(worker, WORKER_MAGIC);
+    block_signals();
+    struct broker_lease lease;
+    while (broker_take(worker->sink, &lease, HL_FOREVER) == 0) {
+        run(worker, &lease);
+        broker_lease_fini(&lease);
+    }
+}
+
+/* ---- new, free ---- */
+
+int worker_new(struct worker **out, struct worker_pool *pool, unsigned number)
+{
+    char name[WORKER_POOL_NAME_MAX + 16];
+    snprintf(name, sizeof(name), "%s-%u", pool->name, number);
+    struct worker *worker = calloc(1, sizeof(*worker));
+    if (worker == NULL)
+        return ENOMEM;
+    MAGIC_INIT(worker, WORKER_MAGIC);
+    worker->pool = pool;
+    int rc = broker_sink_new(&worker->sink, pool->broker, name, (const char *const *)pool->tubes,
+                             pool->tube_count);
+    if (rc == 0)
+        rc = hl_thread_new(&worker->thread, &(struct hl_thread_options){.target = worker_main,
+                                                                        .arg = worker,
+                                                                        .name = name,
+                                                                        .daemon = HL_DAEMON_NO});
+    if (rc != 0)
+        worker_free(&worker);
+    else
+        *out = worker;
+    return rc;
+}
+
+void worker_free(struct worker **worker)
+{
+    if (*worker == NULL)
+        return;
+    struct worker *mine;
+    MAGIC_TAKE(mine, worker, WORKER_MAGIC);
+    hl_thread_free(&mine->thread);
+    broker_sink_free(&mine->sink);
+    MAGIC_WIPE(mine);
+    free(mine);
+}
