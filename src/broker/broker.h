@@ -98,6 +98,7 @@ struct broker_put_spec {
     int64_t delay_ns;             /* 0 or less: ready at once */
     struct broker_holder *holder; /* of the connection that puts, for broker_put_wait; or NULL */
     int64_t ttr_ns;               /* less than a second counts as one second, as in the protocol */
+    const struct job_options *options; /* job_options_check likes them; copied; NULL: none */
 };
 
 /*

@@ -43,10 +43,22 @@ static uint64_t older_of(const struct job *job)
     return (where & JOB_WHERE_PENDING) != 0 ? where & ~JOB_WHERE_PENDING : 0;
 }
 
+static const struct job_options *options_of(const struct job *job)
+{
+    return job->rare != NULL ? job->rare->options : NULL;
+}
+
+/* Bytes of its options in the journal. */
+static size_t options_size(const struct job *job)
+{
+    const struct job_options *options = options_of(job);
+    return options != NULL ? options->encoded : 0;
+}
+
 uint64_t log_cost(const struct job *job)
 {
     size_t reason = job->rare != NULL && job->rare->reason != NULL ? strlen(job->rare->reason) : 0;
-    return COST_BYTES + job->tube->name_len + job->body.len + reason;
+    return COST_BYTES + job->tube->name_len + job->body.len + reason + options_size(job);
 }
 
 /* ---- admitting ---- */
@@ -62,7 +74,7 @@ int log_admit_put(const struct broker_tube *tube, const struct job *job)
     if (rc != 0)
         return rc;
     /* And its final record. */
-    size_t bytes = job->body.len + tube->name_len + (size_t)2 * ENTRY_BYTES;
+    size_t bytes = job->body.len + tube->name_len + options_size(job) + (size_t)2 * ENTRY_BYTES;
     return commit_admit(tube->broker->log->commit, JOURNAL_PUT, 2, bytes);
 }
 
@@ -88,7 +100,7 @@ static int admit_state(struct broker_log *log, size_t bytes)
 
 static int admit_change(struct broker_log *log)
 {
-    return admit_state(log, JOB_ENTRY_HEAD_MAX + room_of_finals(log));
+    return admit_state(log, JOB_ENTRY_CHANGE_MAX + room_of_finals(log));
 }
 
 int log_admit(const struct job *job)
@@ -143,7 +155,8 @@ static struct job_entry entry_of(const struct job *job, enum job_state state, in
                               .created_wall_ns = wall_of(job_created_ns(job)),
                               .tube = job->tube->name,
                               .tube_len = job->tube->name_len,
-                              .body_len = job->body.len};
+                              .body_len = job->body.len,
+                              .options = options_of(job)};
     if (rare != NULL)
         entry_counters(&entry, rare);
     if (state == JOB_DELAYED)
@@ -299,7 +312,7 @@ static struct job_entry entry_of_limits(const struct broker_log *log)
 
 int log_admit_limits(struct broker_log *log)
 {
-    return commit_admit(log->commit, JOURNAL_STATE, 1, JOB_ENTRY_HEAD_MAX);
+    return commit_admit(log->commit, JOURNAL_STATE, 1, JOB_ENTRY_CHANGE_MAX);
 }
 
 uint64_t log_limits(struct broker_log *log)
@@ -314,7 +327,8 @@ uint64_t log_limits(struct broker_log *log)
 int log_copy(struct job *job, struct job_body *body)
 {
     struct commit *commit = log_of(job)->commit;
-    int rc = commit_admit(commit, JOURNAL_COMPACT, 1, (size_t)job->body.len + JOB_ENTRY_HEAD_MAX);
+    size_t bytes = (size_t)job->body.len + options_size(job) + JOB_ENTRY_CHANGE_MAX;
+    int rc = commit_admit(commit, JOURNAL_COMPACT, 1, bytes);
     if (rc != 0)
         return rc;
     enum job_state state = (enum job_state)job->state;
@@ -330,7 +344,7 @@ int log_copy(struct job *job, struct job_body *body)
 
 static int copy(struct broker_log *log, const struct job_entry *entry)
 {
-    int rc = commit_admit(log->commit, JOURNAL_COMPACT, 1, JOB_ENTRY_HEAD_MAX);
+    int rc = commit_admit(log->commit, JOURNAL_COMPACT, 1, JOB_ENTRY_CHANGE_MAX);
     if (rc != 0)
         return rc;
     const struct commit_change change = {.entry = entry, .class = JOURNAL_COMPACT};

@@ -76,6 +76,19 @@ int put_try(struct broker *broker, struct job *job, int64_t delay_ns)
     return 0;
 }
 
+/* The side record with what few puts ask for. ENOMEM. */
+static int put_rare(struct job *job, const struct broker_put_spec *spec)
+{
+    bool plain = spec->options == NULL || job_options_are_empty(spec->options);
+    if (plain && spec->delay_ns <= 0)
+        return 0;
+    struct job_rare *rare = job_rare_need(job);
+    if (rare == NULL)
+        return ENOMEM;
+    rare->delay_ns = spec->delay_ns > 0 ? spec->delay_ns : 0;
+    return plain ? 0 : job_options_copy(&rare->options, spec->options);
+}
+
 struct job *put_job(const struct broker_put_spec *spec, struct job_body **body)
 {
     struct job *job = job_from_body(body);
@@ -84,14 +97,8 @@ struct job *put_job(const struct broker_put_spec *spec, struct job_body **body)
     job_ttr_set(job, spec->ttr_ns);
     job->tube = spec->tube;
     job->created_us = clock_now_ns() / 1000 & JOB_CREATED_US_MAX;
-    if (spec->delay_ns > 0) {
-        struct job_rare *rare = job_rare_need(job);
-        if (rare == NULL) {
-            *body = job_to_body(&job);
-            return NULL;
-        }
-        rare->delay_ns = spec->delay_ns;
-    }
+    if (put_rare(job, spec) != 0)
+        *body = job_to_body(&job);
     return job;
 }
 

@@ -157,7 +157,7 @@ static int rare_of_entry(struct job *job, const struct job_entry *entry)
 {
     bool counted =
         (entry->reserves | entry->timeouts | entry->releases | entry->buries | entry->kicks) != 0;
-    if (!counted && entry->delay_ns == 0 && entry->state == JOB_READY)
+    if (!counted && entry->delay_ns == 0 && entry->state == JOB_READY && entry->option_len == 0)
         return 0;
     struct job_rare *rare = job_rare_need(job);
     if (rare == NULL)
@@ -168,8 +168,9 @@ static int rare_of_entry(struct job *job, const struct job_entry *entry)
     rare->releases = entry->releases;
     rare->buries = entry->buries;
     rare->kicks = entry->kicks;
-    if (entry->reason_len == 0)
-        return 0;
+    int rc = job_options_of_entry(&rare->options, entry);
+    if (rc != 0 || entry->reason_len == 0)
+        return rc;
     rare->reason = strndup(entry->reason, entry->reason_len);
     return rare->reason != NULL ? 0 : ENOMEM;
 }

@@ -11,6 +11,31 @@
 #include <stdlib.h>
 #include <string.h>
 
+static void text_copy(char to[JOB_TEXT_MAX + 1], const char *text)
+{
+    size_t len = strlen(text); /* options are right */
+    ASSERT(len <= JOB_TEXT_MAX);
+    memcpy(to, text, len + 1);
+}
+
+static void options_copy(const struct job_options *options, struct job_view *view)
+{
+    view->set = view->rules.set = 0;
+    view->name[0] = view->group[0] = view->key[0] = '\0';
+    view->tags_size = 0;
+    if (options == NULL)
+        return;
+    view->set = options->set;
+    view->rules = options->rules;
+    view->retention_ns = options->retention_ns;
+    view->at_wall_ns = options->at_wall_ns;
+    text_copy(view->name, options->name);
+    text_copy(view->group, options->group);
+    text_copy(view->key, options->key);
+    view->tags_size = options->tags_size;
+    memcpy(view->tags, options->tags, options->tags_size);
+}
+
 void view_copy(const struct job *job, struct job_view *view)
 {
     int64_t now = clock_now_ns();
@@ -33,6 +58,7 @@ void view_copy(const struct job *job, struct job_view *view)
     view->kicks = rare != NULL ? rare->kicks : 0;
     const char *reason = rare != NULL && rare->reason != NULL ? rare->reason : "";
     snprintf(view->reason, sizeof(view->reason), "%s", reason);
+    options_copy(rare != NULL ? rare->options : NULL, view);
 }
 
 int broker_peek(struct broker *broker, uint64_t id, struct job_view *view,

@@ -7,7 +7,7 @@
  * over the end, and every value is checked against what the rest of the program may assume of it.
  */
 #include "base/assert.h"
-#include "job/job.h"
+#include "job/options_priv.h"
 
 #include <errno.h>
 #include <string.h>
@@ -24,7 +24,8 @@ enum job_entry_field {
     FIELD_BODY = 1 << 7
 };
 
-/* Odd: must be understood. They stand on disk; never used again for something else. */
+/* Odd: must be understood. They stand on disk; never used again for something else. Those of
+ * options.def are others. */
 enum job_entry_option {
     OPTION_DELAY = 1,
     OPTION_COUNTERS = 3,
@@ -33,7 +34,6 @@ enum job_entry_option {
 };
 
 #define NS_PER_MS 1000000
-#define VARINT_MAX 10 /* bytes of 64 bits, seven a byte */
 
 struct entry_row {
     unsigned type;
@@ -83,28 +83,6 @@ static enum job_state state_of_letter(unsigned letter)
 
 /* ---- encoding ---- */
 
-static char *write_number(char *to, uint64_t number)
-{
-    while (number >= 0x80) {
-        *to++ = (char)(number | 0x80);
-        number >>= 7;
-    }
-    *to++ = (char)number;
-    return to;
-}
-
-static char *write_time(char *to, int64_t time_ns)
-{
-    return write_number(to, time_ns > 0 ? (uint64_t)time_ns : 0);
-}
-
-static char *write_bytes(char *to, const void *bytes, size_t len)
-{
-    if (len > 0)
-        memcpy(to, bytes, len);
-    return to + len;
-}
-
 /* `end` is behind the value, which was written at to + 2: no value is longer than 127 bytes. */
 static char *option_close(char *to, enum job_entry_option tag, const char *end)
 {
@@ -153,7 +131,9 @@ static char *write_options(char *to, const struct job_entry *entry)
         to = option_close(to, OPTION_BURIAL, write_number(to + 2, entry->burial));
     if (entry->reason_len > 0)
         to = write_reason(to, entry->reason, entry->reason_len);
-    return to;
+    if (entry->options != NULL)
+        return options_encode(entry->options, to);
+    return options_pass_on(entry->option_bytes, entry->option_len, to);
 }
 
 static char *write_fields(char *to, const struct job_entry *entry, unsigned fields)
@@ -180,17 +160,20 @@ static char *write_fields(char *to, const struct job_entry *entry, unsigned fiel
     return to;
 }
 
-/* The longest that the options can be, and so the bytes of their length. */
-#define OPTIONS_MAX (2 + 2 * VARINT_MAX + 2 + 6 * 5 + 2 + VARINT_MAX + 3 + JOB_REASON_MAX)
-_Static_assert(2 + VARINT_MAX + 5 + 5 + VARINT_MAX + 1 + 1 + JOB_TUBE_NAME_MAX + 2 * VARINT_MAX +
-                       2 + OPTIONS_MAX <=
-                   JOB_ENTRY_HEAD_MAX,
-               "the longest entry has room");
+/* The longest that fields and options can be, and so the bytes of their length. */
+#define FIELDS_MAX                                                                                 \
+    (2 + VARINT_MAX + 5 + 5 + VARINT_MAX + 1 + 1 + JOB_TUBE_NAME_MAX + 2 * VARINT_MAX)
+#define CHANGE_OPTIONS_MAX (2 + 2 * VARINT_MAX + 2 + 6 * 5 + 2 + VARINT_MAX + 3 + JOB_REASON_MAX)
+#define OPTIONS_MAX (CHANGE_OPTIONS_MAX + OPTIONS_ENCODED_MAX)
+_Static_assert(FIELDS_MAX + 2 + OPTIONS_MAX <= JOB_ENTRY_HEAD_MAX, "the longest put has room");
+_Static_assert(FIELDS_MAX + 2 + CHANGE_OPTIONS_MAX <= JOB_ENTRY_CHANGE_MAX,
+               "the longest change has room");
 
 size_t job_entry_encode(const struct job_entry *entry, char head[JOB_ENTRY_HEAD_MAX])
 {
     const struct entry_row *row = entry_row(entry->type);
     ASSERT(row != NULL);
+    ASSERT(entry->type == JOB_ENTRY_PUT || (entry->options == NULL && entry->option_len == 0));
     char options[OPTIONS_MAX];
     size_t options_len = (size_t)(write_options(options, entry) - options);
     ASSERT(options_len <= sizeof(options));
@@ -206,51 +189,6 @@ size_t job_entry_encode(const struct job_entry *entry, char head[JOB_ENTRY_HEAD_
 
 /* ---- decoding ---- */
 
-struct cursor {
-    const unsigned char *at, *end;
-    bool bad; /* ran over the end, or read what can't be */
-};
-
-static unsigned read_byte(struct cursor *cursor)
-{
-    if (cursor->at == cursor->end) {
-        cursor->bad = true;
-        return 0;
-    }
-    return *cursor->at++;
-}
-
-static uint64_t read_long_number(struct cursor *cursor)
-{
-    uint64_t number = 0;
-    for (unsigned shift = 0; shift < 64; shift += 7) {
-        unsigned byte = read_byte(cursor);
-        if (shift == 63 && byte > 1)
-            break;
-        number |= (uint64_t)(byte & 0x7f) << shift;
-        if (byte < 0x80)
-            return number;
-    }
-    cursor->bad = true;
-    return 0;
-}
-
-/* Most are less than 128. */
-static inline uint64_t read_number(struct cursor *cursor)
-{
-    if (cursor->at != cursor->end && *cursor->at < 0x80)
-        return *cursor->at++;
-    return read_long_number(cursor);
-}
-
-static uint64_t read_number_up_to(struct cursor *cursor, uint64_t max)
-{
-    uint64_t number = read_number(cursor);
-    if (number > max)
-        cursor->bad = true;
-    return cursor->bad ? 0 : number;
-}
-
 static uint32_t read_u32(struct cursor *cursor)
 {
     return (uint32_t)read_number_up_to(cursor, UINT32_MAX);
@@ -259,17 +197,6 @@ static uint32_t read_u32(struct cursor *cursor)
 static int64_t read_time(struct cursor *cursor)
 {
     return (int64_t)read_number_up_to(cursor, INT64_MAX);
-}
-
-static const char *read_bytes(struct cursor *cursor, uint64_t len)
-{
-    if (len > (size_t)(cursor->end - cursor->at)) {
-        cursor->bad = true;
-        return "";
-    }
-    const char *bytes = (const char *)cursor->at;
-    cursor->at += len;
-    return bytes;
 }
 
 static void read_fields(struct cursor *cursor, struct job_entry *entry, unsigned fields)
@@ -309,9 +236,23 @@ static void read_counters(struct cursor *value, struct job_entry *entry)
     entry->attempts = read_u32(value);
 }
 
-/* EOPNOTSUPP: one that must be understood isn't. */
-static int read_option(struct job_entry *entry, uint64_t tag, struct cursor *value)
+/* One that isn't of the codec itself: of the job, or unknown. */
+static int read_job_option(const struct job_entry *entry, uint64_t tag, struct cursor *value,
+                           uint32_t *seen)
 {
+    if (entry->type == JOB_ENTRY_PUT) {
+        int rc = options_look(tag, value, seen);
+        if (rc != ENOENT)
+            return rc;
+    }
+    value->at = value->end;
+    return tag % 2 != 0 ? EOPNOTSUPP : 0;
+}
+
+/* EOPNOTSUPP: one that must be understood isn't. */
+static int read_option(struct job_entry *entry, uint64_t tag, struct cursor *value, uint32_t *seen)
+{
+    int rc = 0;
     switch (tag) {
     case OPTION_DELAY:
         entry->delay_ns = read_time(value);
@@ -330,9 +271,9 @@ static int read_option(struct job_entry *entry, uint64_t tag, struct cursor *val
         entry->reason = read_bytes(value, entry->reason_len);
         break;
     default:
-        if (tag % 2 != 0)
-            return EOPNOTSUPP;
-        value->at = value->end;
+        rc = read_job_option(entry, tag, value, seen);
+        if (rc != 0)
+            return rc;
     }
     return value->bad || value->at != value->end ? EBADMSG : 0;
 }
@@ -344,6 +285,7 @@ static int read_options(struct cursor *cursor, struct job_entry *entry)
     if (cursor->bad)
         return EBADMSG;
     struct cursor options = {start, start + len, false};
+    uint32_t seen = 0;
     int rc = 0;
     while (rc == 0 && options.at != options.end) {
         uint64_t tag = read_number(&options);
@@ -352,7 +294,11 @@ static int read_options(struct cursor *cursor, struct job_entry *entry)
         if (options.bad)
             return EBADMSG;
         struct cursor inside = {value, value + value_len, false};
-        rc = read_option(entry, tag, &inside);
+        rc = read_option(entry, tag, &inside, &seen);
+    }
+    if (seen != 0) {
+        entry->option_bytes = (const char *)start;
+        entry->option_len = len;
     }
     return rc;
 }

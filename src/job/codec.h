@@ -57,10 +57,17 @@ struct job_entry {
     size_t reason_len;  /* less than JOB_REASON_MAX; what is longer is cut */
     const char *body;
     size_t body_len;
+    /* PUT: what was asked for. To encode: the options, NULL: none. Decoded: where they stand, see
+     * job_options_of_entry; an entry that was decoded may be encoded again with that. */
+    const struct job_options *options;
+    const char *option_bytes;
+    size_t option_len;
 };
 
 /* What encoding writes at most, without the body. */
-#define JOB_ENTRY_HEAD_MAX 768
+#define JOB_ENTRY_HEAD_MAX 4096
+/* The same for entries that are not a PUT. */
+#define JOB_ENTRY_CHANGE_MAX 768
 
 /*
  * Writes all but the body and returns how many bytes. The body follows them, unchanged. The entry
@@ -76,6 +83,9 @@ size_t job_entry_encode(const struct job_entry *entry, char head[JOB_ENTRY_HEAD_
  * known).
  */
 int job_entry_decode(struct job_entry *entry, const void *bytes, size_t len);
+
+/* The options of a PUT that was decoded, in memory of their own; *out NULL: it has none. ENOMEM. */
+int job_options_of_entry(struct job_options **out, const struct job_entry *entry);
 
 /* "put", ...; "unknown" for what is no type; static. */
 const char *job_entry_word(unsigned type);

@@ -121,6 +121,7 @@ void job_rare_clear(struct job_rare *rare)
     MAGIC_CHECK(rare, JOB_RARE_MAGIC);
     ASSERT(list_empty(&rare->waiters));
     free(rare->reason);
+    job_options_free(&rare->options);
     memset(rare, 0, sizeof(*rare));
     MAGIC_INIT(rare, JOB_RARE_MAGIC);
     list_init(&rare->waiters);
@@ -134,6 +135,7 @@ void job_rare_free(struct job_rare **rare)
     MAGIC_TAKE(mine, rare, JOB_RARE_MAGIC);
     ASSERT(list_empty(&mine->waiters));
     free(mine->reason);
+    job_options_free(&mine->options);
     MAGIC_WIPE(mine);
     free(mine);
 }

@@ -22,6 +22,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "job/options.h" /* what may be asked for with a job; part of this face */
+
 /* ---- tube names ---- */
 
 #define JOB_TUBE_NAME_MAX 200 /* bytes; the beanstalk protocol's limit */
@@ -100,6 +102,7 @@ struct job_rare {
     struct broker_holder *holder; /* whose lease it is; NULL: none, or a local worker's */
     struct list waiters;          /* the broker's: who waits for the end of this job */
     char *reason;                 /* why it was buried; NULL: none */
+    struct job_options *options;  /* what was asked for with the put; its own; NULL: nothing */
 };
 
 /* Covered by the broker's domain, all but the body and `magic`, which don't change. */
@@ -226,6 +229,14 @@ struct job_view {
     size_t size;          /* of the body */
     uint32_t reserves, timeouts, releases, buries, kicks;
     char reason[JOB_REASON_MAX]; /* why it is buried; "": none */
+    /* of its options; "": none. The others mean nothing unless their bits in `set` and rules.set
+     * are there. */
+    char name[JOB_TEXT_MAX + 1], group[JOB_TEXT_MAX + 1], key[JOB_TEXT_MAX + 1];
+    char tags[JOB_TAGS_SIZE]; /* see job_tags_next */
+    size_t tags_size;
+    uint32_t set; /* as job_options.set */
+    struct job_rules rules;
+    int64_t retention_ns, at_wall_ns;
 };
 
 /* ---- record: what is kept of a finished job ---- */
@@ -259,7 +270,11 @@ struct job_record {
     int64_t waited_ns;   /* from put to the start of the last attempt (or to the deletion) */
     int64_t duration_ns; /* of the last attempt */
     const char *tube;
-    const char *reason; /* "": none */
+    const char *reason;             /* "": none */
+    const char *name, *group, *key; /* "": none; in what is copied from, NULL too */
+    const char *tags;               /* see job_tags_next */
+    size_t tags_size;
+    int64_t retention_ns; /* asked for with the job; -1: it wasn't */
     const char *out, *err;
     size_t out_len, err_len;
     bool out_truncated, err_truncated;

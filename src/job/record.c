@@ -37,6 +37,23 @@ static size_t earlier_text(const struct job_attempt *earlier, size_t count)
     return text;
 }
 
+/* What a text of options takes, which may be NULL, with its NUL. */
+static size_t text_size(const char *text)
+{
+    return text != NULL ? strlen(text) + 1 : 1;
+}
+
+static const char *text_copy(char **at, const char *text)
+{
+    return text_put(at, text, text_size(text) - 1);
+}
+
+static size_t options_text(const struct job_record *like)
+{
+    return text_size(like->name) + text_size(like->group) + text_size(like->key) + like->tags_size +
+           1;
+}
+
 int job_record_copy(struct job_record **out, const struct job_record *like)
 {
     size_t count = like->earlier_count < JOB_EARLIER_MAX ? like->earlier_count : JOB_EARLIER_MAX;
@@ -45,7 +62,8 @@ int job_record_copy(struct job_record **out, const struct job_record *like)
     size_t tube_len = strlen(like->tube), reason_len = strlen(like->reason);
     size_t progress_len = strlen(like->progress_text);
     size_t size = sizeof(*like) + count * sizeof(*earlier) + earlier_text(earlier, count) +
-                  tube_len + reason_len + progress_len + like->out_len + like->err_len + 5;
+                  tube_len + reason_len + progress_len + like->out_len + like->err_len + 5 +
+                  options_text(like);
     struct job_record *record = malloc(size);
     if (record == NULL)
         return ENOMEM;
@@ -64,6 +82,10 @@ int job_record_copy(struct job_record **out, const struct job_record *like)
     record->tube = text_put(&at, like->tube, tube_len);
     record->reason = text_put(&at, like->reason, reason_len);
     record->progress_text = text_put(&at, like->progress_text, progress_len);
+    record->name = text_copy(&at, like->name);
+    record->group = text_copy(&at, like->group);
+    record->key = text_copy(&at, like->key);
+    record->tags = text_put(&at, like->tags, like->tags_size);
     record->out = text_put(&at, like->out, like->out_len);
     record->err = text_put(&at, like->err, like->err_len);
     ASSERT(at == (char *)record + size);
@@ -105,6 +127,13 @@ int job_record_new(struct job_record **out, const struct job_view *view,
                               .size = view->size,
                               .tube = view->tube,
                               .reason = outcome->reason,
+                              .name = view->name,
+                              .group = view->group,
+                              .key = view->key,
+                              .tags = view->tags,
+                              .tags_size = view->tags_size,
+                              .retention_ns =
+                                  (view->set & JOB_OPTION_RETENTION) != 0 ? view->retention_ns : -1,
                               .out = outcome->out.data,
                               .err = outcome->err.data,
                               .out_len = outcome->out.len,

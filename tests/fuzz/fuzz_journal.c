@@ -41,6 +41,21 @@ static struct journal_settings settings(bool read_only)
 
 /* ---- entries ---- */
 
+static void same_options(const struct job_entry *a, const struct job_entry *b)
+{
+    struct job_options *of_a, *of_b;
+    MUST(job_options_of_entry(&of_a, a));
+    MUST(job_options_of_entry(&of_b, b));
+    ASSERT((of_a == NULL) == (of_b == NULL));
+    if (of_a != NULL && of_b != NULL) {
+        ASSERT(of_a->encoded == of_b->encoded && of_a->set == of_b->set);
+        ASSERT(of_a->rules.set == of_b->rules.set && strcmp(of_a->name, of_b->name) == 0);
+        ASSERT(of_a->tags_size == of_b->tags_size && strcmp(of_a->key, of_b->key) == 0);
+    }
+    job_options_free(&of_a);
+    job_options_free(&of_b);
+}
+
 static void one_entry(const uint8_t *data, size_t size)
 {
     struct job_entry entry, again;
@@ -57,6 +72,7 @@ static void one_entry(const uint8_t *data, size_t size)
     ASSERT(again.burial == entry.burial && again.kicks == entry.kicks);
     ASSERT(again.tube_len == entry.tube_len && again.body_len == entry.body_len);
     ASSERT(again.reason_len == entry.reason_len);
+    same_options(&again, &entry);
     ASSERT(again.body_len == 0 || memcmp(again.body, entry.body, again.body_len) == 0);
     free(bytes);
 }

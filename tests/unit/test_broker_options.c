@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: MIT
+// Jobs with options in the broker: they are seen in views and records, and outlive a kill, a
+// compaction, and every change of the job.
+
+#include "durable.h"
+
+#include "base/clock.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+static struct durable durable;
+static struct engine_records records;
+
+static void setup(void)
+{
+    disk_start();
+    clock_virtual_start(1000 * HL_SECOND);
+    engine_records_init(&records);
+    durable_init(&durable);
+    durable.options.finished = engine_records_add;
+    durable.options.finished_arg = &records;
+    durable_again(&durable);
+}
+
+static void teardown(void)
+{
+    if (durable.broker != NULL)
+        ck_assert_int_eq(durable_close(&durable), 0);
+    engine_records_fini(&records);
+    clock_virtual_stop();
+    disk_stop();
+}
+
+static const struct job_options asked = {.set = JOB_OPTION_RETENTION,
+                                         .rules = {.set = JOB_RULE_ATTEMPTS | JOB_RULE_TIMEOUT,
+                                                   .attempts = 4,
+                                                   .timeout_ns = 30 * HL_SECOND},
+                                         .retention_ns = 3600 * HL_SECOND,
+                                         .name = "nightly",
+                                         .group = "batch",
+                                         .tags = "red\0blue",
+                                         .tags_size = 9};
+
+static uint64_t put(const char *name, const struct job_options *options, int64_t delay_ns)
+{
+    struct broker_tube *tube;
+    uint64_t id;
+    ck_assert_int_eq(broker_use(durable.broker, name, strlen(name), &tube), 0);
+    struct job_body *body = engine_body("body");
+    const struct broker_put_spec spec = {
+        .tube = tube, .delay_ns = delay_ns, .ttr_ns = 60 * HL_SECOND, .options = options};
+    ck_assert_int_eq(broker_put(durable.broker, &spec, &body, &id), 0);
+    broker_unuse(durable.broker, &tube);
+    return id;
+}
+
+static void check_asked(uint64_t id)
+{
+    struct job_view view = engine_view(durable.broker, id);
+    ck_assert_uint_eq(view.set, asked.set);
+    ck_assert_uint_eq(view.rules.set, asked.rules.set);
+    ck_assert_uint_eq(view.rules.attempts, 4);
+    ck_assert_int_eq(view.rules.timeout_ns, 30 * HL_SECOND);
+    ck_assert_int_eq(view.retention_ns, 3600 * HL_SECOND);
+    ck_assert_str_eq(view.name, "nightly");
+    ck_assert_str_eq(view.group, "batch");
+    ck_assert_str_eq(view.key, "");
+    ck_assert_uint_eq(view.tags_size, asked.tags_size);
+    ck_assert(job_tags_have(view.tags, view.tags_size, "blue"));
+}
+
+static void kill_and_start(void)
+{
+    durable_commit(&durable);
+    durable_kill(&durable, NULL);
+    durable_again(&durable);
+}
+
+START_TEST(they_outlive_a_kill)
+{
+    uint64_t ready = put("t", &asked, 0), delayed = put("t", &asked, 100 * HL_SECOND);
+    uint64_t plain = put("t", NULL, 0);
+    check_asked(ready);
+    kill_and_start();
+    check_asked(ready);
+    check_asked(delayed);
+    ck_assert_int_eq(engine_view(durable.broker, delayed).state, JOB_DELAYED);
+    ck_assert_str_eq(engine_view(durable.broker, plain).name, "");
+    ck_assert_uint_eq(engine_view(durable.broker, plain).rules.set, 0);
+}
+END_TEST
+
+START_TEST(they_outlive_changes_and_compaction)
+{
+    uint64_t id = put("t", &asked, 0);
+    struct engine_conn conn;
+    engine_conn_init(&conn, durable.broker);
+    engine_watch_only(&conn, "t");
+    ck_assert_uint_eq(engine_reserve(&conn), id);
+    ck_assert_int_eq(broker_release(&conn.holder, id, 0, 3, 0), 0);
+    ck_assert_uint_eq(engine_reserve(&conn), id);
+    ck_assert_int_eq(broker_bury(&conn.holder, id, 0, 3), 0);
+    engine_conn_fini(&conn);
+    ck_assert_int_eq(broker_move(durable.broker, id, "u", 1), 0);
+    check_asked(id);
+    // Its put is in the oldest segment; so much comes and goes that this one retires.
+    struct broker_log_stats stats;
+    static char text[2001];
+    memset(text, 'x', sizeof(text) - 1);
+    do {
+        uint64_t other = engine_put(durable.broker, "other", 1, 0, text);
+        durable_commit(&durable);
+        ck_assert_int_eq(broker_delete(durable.broker, other), 0);
+        durable_commit(&durable);
+        (void)durable_compact(&durable);
+        broker_log_stats(durable.broker, &stats);
+        ck_assert_uint_lt(other, 100000);
+    } while (stats.compact.segments == 0 || stats.copied == 0);
+    check_asked(id);
+    kill_and_start();
+    check_asked(id);
+    ck_assert_int_eq(engine_view(durable.broker, id).state, JOB_BURIED);
+    ck_assert_int_eq(broker_kick_job(durable.broker, id), 0);
+    kill_and_start();
+    check_asked(id);
+}
+END_TEST
+
+START_TEST(the_record_has_them)
+{
+    uint64_t id = put("t", &asked, 0);
+    struct broker_sink *sink = engine_sink(durable.broker, "t");
+    struct broker_lease lease;
+    ck_assert_uint_eq(engine_take(sink, &lease), id);
+    ck_assert_int_eq(engine_settle(durable.broker, &lease, JOB_OUTCOME_DONE), 0);
+    broker_sink_free(&sink);
+    engine_records_await(&records, 1);
+    const struct job_record *record = records.record[0];
+    ck_assert_str_eq(record->name, "nightly");
+    ck_assert_str_eq(record->group, "batch");
+    ck_assert_str_eq(record->key, "");
+    ck_assert(job_tags_have(record->tags, record->tags_size, "red"));
+    ck_assert_int_eq(record->retention_ns, 3600 * HL_SECOND);
+    // The next job gets the side record that this one left, and none of its options.
+    id = put("t", NULL, 5 * HL_SECOND);
+    ck_assert_str_eq(engine_view(durable.broker, id).name, "");
+}
+END_TEST
+
+int main(void)
+{
+    engine_init();
+    Suite *suite = suite_create("broker_options");
+    TCase *all = tcase_create("broker_options");
+    tcase_add_checked_fixture(all, setup, teardown);
+    tcase_add_test(all, they_outlive_a_kill);
+    tcase_add_test(all, they_outlive_changes_and_compaction);
+    tcase_add_test(all, the_record_has_them);
+    suite_add_tcase(suite, all);
+    return unit_main(suite);
+}
