@@ -257,7 +257,8 @@ void broker_lease_fini(struct broker_lease *lease);
  *   DONE      the job is finished and leaves
  *   FAILED    buried with the outcome's reason; counts as finished
  *   DELETED   finished and leaves, counted as deleted by its holder
- *   RETURNED  ready again in its old place; not finished
+ *   RETURNED  ready again in its old place, not finished; with retry_ns: delayed so long before
+ *             (which is recorded and counted as a release)
  * The outcome stays the caller's. ESTALE: the token isn't the one of a present lease; nothing
  * changed. ENOMEM (FAILED, RETURNED): nothing changed, the lease is still good; try again (once in
  * a long while the `finished` hook has seen a record already, and gets it anew).

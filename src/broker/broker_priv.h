@@ -356,6 +356,9 @@ void lease_begin(struct job *job, struct broker_holder *holder);
 void lease_end(struct job *job);
 /* RESERVED, not under a lease: ready again, in its old place. */
 void lease_give_back(struct job *job);
+/* Ends a lease: ready again in its old place, or released with a delay, or without it where that
+ * can't be recorded. ENOMEM, or EAGAIN (log_again, without the lock): nothing changed. */
+int lease_return(struct job *job, int64_t delay_ns);
 /* The job that holder or token have. token 0: ENOENT, else ESTALE. */
 int lease_find(struct broker_holder *holder, uint64_t id, uint64_t token, struct job **job);
 void lease_fill(struct job *job, struct broker_lease *lease);

@@ -155,6 +155,22 @@ int broker_release(struct broker_holder *holder, uint64_t id, uint64_t token, ui
     return rc;
 }
 
+int lease_return(struct job *job, int64_t delay_ns)
+{
+    if (delay_ns > 0) {
+        int rc = tube_room(job->tube, JOB_DELAYED);
+        if (rc == 0)
+            rc = log_admit(job);
+        if (rc == 0)
+            release(job, job->pri, delay_ns);
+        if (rc == 0 || rc == ENOMEM || rc == EAGAIN)
+            return rc;
+    }
+    lease_end(job);
+    lease_give_back(job);
+    return 0;
+}
+
 static int bury(struct broker_holder *holder, uint64_t id, uint64_t token, uint32_t pri)
 {
     struct broker *broker = holder->broker;

@@ -171,10 +171,8 @@ static int settle(struct broker *broker, uint64_t id, uint64_t token,
     if (rc == 0 && job_outcome_finishes(outcome->kind))
         settle_finish(broker, job, outcome, reason);
     else {
-        if (rc == 0) {
-            lease_end(job);
-            lease_give_back(job);
-        }
+        if (rc == 0)
+            rc = lease_return(job, outcome->retry_ns);
         broker_unlock(broker);
     }
     return rc;

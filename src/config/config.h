@@ -95,6 +95,8 @@ struct config_pool {
     int64_t workers;
     char *handler;
     struct config_list argv;
+    char *plugin; /* "": not said */
+    struct config_list arguments;
     int64_t output_limit;
     int64_t kill_after;
 };

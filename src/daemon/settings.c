@@ -58,6 +58,12 @@ static void handler_unknown(const struct config *config, const struct config_poo
                  near != NULL ? "?" : "", names);
 }
 
+/* The parameter that a handler's complaint is about. */
+static enum config_id handler_needs(const struct config_pool *pool)
+{
+    return pool->line[CONFIG_POOL_plugin] != 0 ? CONFIG_POOL_plugin : CONFIG_POOL_argv;
+}
+
 static void handler_check(const struct config *config, const struct config_pool *pool,
                           struct config_errors *errors)
 {
@@ -74,7 +80,7 @@ static void handler_check(const struct config *config, const struct config_pool 
     if (rc == 0 && pool->argv.count > 0)
         rc = program_check(pool->argv.item[0], why, sizeof(why));
     if (rc != 0)
-        config_error(errors, config->file, line_of(pool, CONFIG_POOL_argv), "pool \"%s\": %s",
+        config_error(errors, config->file, line_of(pool, handler_needs(pool)), "pool \"%s\": %s",
                      pool->name, why);
 }
 
@@ -112,6 +118,8 @@ void settings_of_pool(const struct config_pool *pool, uint64_t nofile,
         .workers = (unsigned)pool->workers,
         .handler = pool->handler,
         .handler_settings = {.argv = (const char *const *)pool->argv.item,
+                             .plugin = pool->plugin,
+                             .arguments = (const char *const *)pool->arguments.item,
                              .output_max = (size_t)pool->output_limit,
                              .kill_after_ns = pool->kill_after,
                              .nofile = nofile}};

@@ -202,6 +202,7 @@ struct job_outcome {
     char reason[JOB_REASON_MAX]; /* "": none */
     struct buf out, err;         /* captured, possibly cut */
     bool out_truncated, err_truncated;
+    int64_t retry_ns;             /* RETURNED: ready again only so much later; 0: at once */
     int64_t started_ns, ended_ns; /* clock_now_ns */
     struct job_usage usage;
     int progress;                         /* the last it told, in percent; -1: none */

@@ -41,6 +41,7 @@ void job_outcome_init(struct job_outcome *outcome)
     buf_init(&outcome->out);
     buf_init(&outcome->err);
     outcome->out_truncated = outcome->err_truncated = false;
+    outcome->retry_ns = 0;
     outcome->started_ns = outcome->ended_ns = 0;
     outcome->usage = (struct job_usage){.user_ns = -1, .system_ns = -1};
     outcome->progress = -1;

@@ -94,8 +94,11 @@ static int env_copy(struct exec *exec)
     return 0;
 }
 
-static int exec_open(const struct handler_settings *settings, void **state)
+static int exec_open(const struct handler_settings *settings, void **state, char *why,
+                     size_t why_size)
 {
+    (void)why;
+    (void)why_size;
     struct exec *exec = calloc(1, sizeof(*exec));
     if (exec == NULL)
         return ENOMEM;

@@ -1,41 +1,31 @@
 // SPDX-License-Identifier: MIT
 /*
  * The handler that does nothing: every job is done at once. For tests and benchmarks of everything
- * around the handler.
+ * around the handler. A compiled-in plug-in, the smallest there can be.
  */
-#include "worker/worker_priv.h"
+#include "worker/plugin_priv.h"
 
-static int null_check(const struct handler_settings *settings, char *why, size_t why_size)
-{
-    (void)settings;
-    (void)why;
-    (void)why_size;
-    return 0;
-}
-
-static int null_open(const struct handler_settings *settings, void **state)
-{
-    (void)settings;
-    *state = NULL;
-    return 0;
-}
-
-static void null_close(void **state)
-{
-    *state = NULL;
-}
-
-static void null_run(void *state, struct handler_call *call)
+static enum hl_plugin_verdict null_run(void *state, const struct hl_plugin_host *host,
+                                       struct hl_plugin_run *run, const struct hl_plugin_job *job)
 {
     (void)state;
-    call->outcome->kind = JOB_OUTCOME_DONE;
+    (void)host;
+    (void)run;
+    (void)job;
+    return HL_PLUGIN_DONE;
 }
+
+static const struct hl_plugin null_table = {
+    .abi = HL_PLUGIN_ABI, .size = sizeof(struct hl_plugin), .name = "null", .run = null_run};
+
+PLUGIN_BUILTIN(null_table)
 
 const struct handler handler_null = {
     .name = "null",
     .summary = "does nothing with the job; it is done at once",
-    .check = null_check,
-    .open = null_open,
-    .close = null_close,
-    .run = null_run,
+    .check = builtin_check,
+    .open = builtin_open,
+    .close = plugin_close,
+    .run = plugin_run,
+    .stop = plugin_stop,
 };

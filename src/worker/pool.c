@@ -87,7 +87,8 @@ static void pool_fini(struct worker_pool *pool)
     free(pool);
 }
 
-static int pool_fill(struct worker_pool *pool, const struct worker_pool_settings *settings)
+static int pool_fill(struct worker_pool *pool, const struct worker_pool_settings *settings,
+                     char *why, size_t why_size)
 {
     pool->tubes = strings_copy(settings->tubes, settings->tube_count);
     pool->workers = calloc(settings->workers, sizeof(*pool->workers));
@@ -101,7 +102,7 @@ static int pool_fill(struct worker_pool *pool, const struct worker_pool_settings
     int rc = hl_event_new(&pool->stopping, pool->name);
     const struct handler *handler = handler_find(settings->handler);
     if (rc == 0)
-        rc = handler->open(&settings->handler_settings, &pool->state);
+        rc = handler->open(&settings->handler_settings, &pool->state, why, why_size);
     if (rc != 0)
         return rc;
     pool->handler = handler;
@@ -122,11 +123,13 @@ int worker_pool_new(struct worker_pool **out, const struct worker_pool_settings 
         snprintf(pool->name, sizeof(pool->name), "%s", settings->name);
         pool->stop_fd = -1;
         pool->broker = broker;
-        rc = pool_fill(pool, settings);
+        why[0] = '\0';
+        rc = pool_fill(pool, settings, why, why_size);
     } else
         rc = ENOMEM;
     if (rc != 0) {
-        snprintf(why, why_size, "the pool can't be made: %s", strerrordesc_np(rc));
+        if (pool == NULL || why[0] == '\0')
+            snprintf(why, why_size, "the pool can't be made: %s", strerrordesc_np(rc));
         if (pool != NULL)
             pool_fini(pool);
         return rc;
@@ -196,6 +199,8 @@ void worker_pool_hurry(struct worker_pool *pool)
     int rc = eventfd_write(pool->stop_fd, 1);
     ASSERT(rc == 0);
     hl_event_set(pool->stopping);
+    if (pool->handler->stop != NULL)
+        pool->handler->stop(pool->state);
 }
 
 void worker_pool_stop(struct worker_pool *pool, int64_t grace_ns)

@@ -58,9 +58,12 @@ static void settle(struct worker *worker, const struct broker_lease *lease,
 static void log_outcome(const struct worker *worker, const struct broker_lease *lease,
                         const struct job_outcome *outcome)
 {
-    static struct log_limit limit;
+    static struct log_limit failed, again;
     if (outcome->kind == JOB_OUTCOME_FAILED)
-        log_limited(&limit, LOG_LEVEL_NOTICE, "pool %s: job %" PRIu64 " of tube %s failed: %s",
+        log_limited(&failed, LOG_LEVEL_NOTICE, "pool %s: job %" PRIu64 " of tube %s failed: %s",
+                    worker->pool->name, lease->id, lease->tube, outcome->reason);
+    else if (outcome->kind == JOB_OUTCOME_RETURNED && outcome->reason[0] != '\0')
+        log_limited(&again, LOG_LEVEL_NOTICE, "pool %s: job %" PRIu64 " of tube %s runs again: %s",
                     worker->pool->name, lease->id, lease->tube, outcome->reason);
 }
 

@@ -14,12 +14,14 @@
 
 /* What a pool's configuration says about its handler; each handler's check names what it needs. */
 struct handler_settings {
-    const char *const *argv; /* exec: program and arguments, ended by NULL; copied by open */
-    size_t output_max;       /* bytes kept of stdout and of stderr each; 0: HANDLER_OUTPUT_MAX */
-    int64_t kill_after_ns;   /* from TERM to KILL when a job is stopped; 0: HANDLER_KILL_AFTER_NS */
-    int64_t drain_ns;        /* how long output of a process that ended may still come from others
-                                that hold its pipes; 0: HANDLER_DRAIN_NS */
-    uint64_t nofile;         /* soft RLIMIT_NOFILE for children; 0: as the daemon's */
+    const char *const *argv;      /* exec: program and arguments, ended by NULL; copied by open */
+    const char *plugin;           /* plugin: path of the shared object; NULL: not said */
+    const char *const *arguments; /* plugin: for its init, ended by NULL; NULL: none */
+    size_t output_max;     /* bytes kept of stdout and of stderr each; 0: HANDLER_OUTPUT_MAX */
+    int64_t kill_after_ns; /* from TERM to KILL when a job is stopped; 0: HANDLER_KILL_AFTER_NS */
+    int64_t drain_ns;      /* how long output of a process that ended may still come from others
+                              that hold its pipes; 0: HANDLER_DRAIN_NS */
+    uint64_t nofile;       /* soft RLIMIT_NOFILE for children; 0: as the daemon's */
 };
 
 #define HANDLER_OUTPUT_MAX ((size_t)64 * 1024)
@@ -39,12 +41,16 @@ struct handler {
     const char *summary; /* one line for people */
     /* Whether the settings are enough. EINVAL: `why` says what is wrong and what would be right. */
     int (*check)(const struct handler_settings *settings, char *why, size_t why_size);
-    /* Once for each pool. *state is passed to run by all its workers at once. ENOMEM, ... */
-    int (*open)(const struct handler_settings *settings, void **state);
+    /* Once for each pool. *state is passed to run by all its workers at once. ENOMEM, ...; a
+     * sentence in `why` if there is more to say than the errno value does. */
+    int (*open)(const struct handler_settings *settings, void **state, char *why, size_t why_size);
     void (*close)(void **state);
     /* Runs the job to its end and says how it ended; when stopped: RETURNED, with nothing of it
      * left running. */
     void (*run)(void *state, struct handler_call *call);
+    /* All runs of the pool must stop; stop_fd is readable already. From any thread, while run runs,
+     * also more than once; must not wait. NULL: stop_fd is enough. */
+    void (*stop)(void *state);
 };
 
 /* By name; NULL: none. */
