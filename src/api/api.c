@@ -137,6 +137,12 @@ static const struct api_method *method_find(const char *name, size_t len)
 
 /* ---- a call's life ---- */
 
+/* What most methods wait with. */
+static bool waiter_cancel(struct api_call *call)
+{
+    return broker_cancel(&call->waiter);
+}
+
 static int call_parse(struct api_call *call, const char *json, size_t len, cJSON **given)
 {
     if (len == 0) {
@@ -189,6 +195,7 @@ int api_call_start(struct api_call *call, struct api *api, const char *method, s
     call->deadline_ns = CLOCK_NEVER;
     call->timeout_ns = HL_FOREVER;
     call->waiter = (struct broker_waiter){.fire = api_fire, .arg = call};
+    call->cancel = waiter_cancel;
     call->method = method_find(method, method_len);
     if (call->method == NULL) {
         (void)unknown_method(call, method, method_len);
@@ -217,7 +224,7 @@ void api_call_finish(struct api_call *call)
 bool api_call_cancel(struct api_call *call)
 {
     MAGIC_CHECK(call, API_CALL_MAGIC);
-    return broker_cancel(&call->waiter);
+    return call->cancel(call);
 }
 
 bool api_call_time_out(struct api_call *call)

@@ -85,8 +85,10 @@ struct api_call {
     struct api *api;
     const struct api_method *method;
     struct broker_waiter waiter;
-    uint64_t id;                      /* wait */
-    char tube[JOB_TUBE_NAME_MAX + 1]; /* join; "": all */
+    struct worker_pool_waiter quiet;       /* pool_drain */
+    bool (*cancel)(struct api_call *call); /* of what it waits for; as api_call_cancel */
+    uint64_t id;                           /* wait */
+    char tube[JOB_TUBE_NAME_MAX + 1];      /* join; "": all */
     int64_t timeout_ns;
 };
 

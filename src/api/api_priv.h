@@ -51,7 +51,16 @@ void out_health(struct out out, const struct api *api);
 
 /* ---- parameters ---- */
 
-enum api_type { API_ID, API_TUBE, API_SECONDS, API_STATE, API_COUNT, API_BOOL };
+enum api_type {
+    API_ID,
+    API_TUBE,
+    API_SECONDS,
+    API_STATE,
+    API_COUNT,
+    API_BOOL,
+    API_POOL,
+    API_WORKERS
+};
 
 struct api_param {
     const char *name; /* NULL ends the list */
@@ -132,12 +141,17 @@ int finish_wait(struct api_call *call, struct out result);
 void late_wait(const struct api_call *call, char *text, size_t size);
 int finish_join(struct api_call *call, struct out result);
 void late_join(const struct api_call *call, char *text, size_t size);
+int finish_pool_drain(struct api_call *call, struct out result);
+void late_pool_drain(const struct api_call *call, char *text, size_t size);
 
 /* Answers with an error; returns it. */
 int api_fail(struct api_call *call, int error, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 /* For waiters of the broker: call->waiter.fire, with call->waiter.arg the call. */
 void api_fire(struct broker_waiter *waiter);
+
+/* method_stats.c: a pool's counters. */
+void out_pool(struct out row, const struct worker_pool *pool);
 
 /* ---- result.c: jobs as JSON ---- */
 

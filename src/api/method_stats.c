@@ -40,18 +40,24 @@ static bool tube_visit(const char *name, const struct broker_stats *stats, void 
     return *tubes->rc == 0;
 }
 
-static void out_pool(struct out pools, const struct worker_pool *pool)
+void out_pool(struct out row, const struct worker_pool *pool)
 {
     struct worker_pool_stats stats;
     worker_pool_stats(pool, &stats);
-    struct out row = out_array_object(pools);
     out_str(row, "name", stats.name);
     out_str(row, "handler", stats.handler);
     struct out tubes = out_array(row, "tubes");
     for (size_t i = 0; i < stats.tube_count; i++)
         out_array_str(tubes, stats.tubes[i]);
+    if (stats.weights != NULL) {
+        struct out weights = out_object(row, "weights");
+        for (size_t i = 0; i < stats.tube_count; i++)
+            out_u64(weights, stats.tubes[i], stats.weights[i]);
+    }
     out_u64(row, "workers", stats.workers);
     out_u64(row, "busy", stats.busy);
+    out_u64(row, "leaving", stats.leaving);
+    out_bool(row, "paused", stats.paused);
     out_u64(row, "done", stats.done);
     out_u64(row, "failed", stats.failed);
     out_u64(row, "returned", stats.returned);
@@ -194,7 +200,7 @@ int run_stats(struct api_call *call, const cJSON *params, struct out result)
     int rc = broker_each_tube(links->broker, tube_visit, &tubes);
     struct out pools = out_array(result, "pools");
     for (size_t i = 0; i < links->pool_count; i++)
-        out_pool(pools, links->pools[i]);
+        out_pool(out_array_object(pools), links->pools[i]);
     out_history(result, links->history);
     if (links->store != NULL)
         out_journal(result, links);

@@ -47,8 +47,12 @@ static bool pool_takes_from(const struct worker_pool_stats *pool, const char *tu
     return false;
 }
 
+/* Of pools that take from the tube. */
 struct takers {
-    uint64_t workers, busy; /* of pools that take from the tube */
+    uint64_t workers, busy; /* of those that aren't paused */
+    uint64_t pools;
+    const char *paused; /* the first that is paused */
+    const char *empty;  /* the first that has no workers */
 };
 
 static struct takers takers_of(const struct api_links *links, const char *tube)
@@ -58,6 +62,13 @@ static struct takers takers_of(const struct api_links *links, const char *tube)
         struct worker_pool_stats pool;
         worker_pool_stats(links->pools[i], &pool);
         if (!pool_takes_from(&pool, tube))
+            continue;
+        takers.pools++;
+        if (pool.paused && takers.paused == NULL)
+            takers.paused = pool.name;
+        if (pool.workers == 0 && takers.empty == NULL)
+            takers.empty = pool.name;
+        if (pool.paused)
             continue;
         takers.workers += pool.workers;
         takers.busy += pool.busy;
@@ -73,12 +84,23 @@ static void why_ready(const struct broker_why *why, const struct takers *takers,
         out_reason(reasons, "paused",
                    "the tube %s is paused for another %.0f s; 'hilera resume %s' ends that", tube,
                    seconds(why->tube.pause_left_ns), tube);
-    if (why->tube.watching == 0 && takers->workers == 0)
+    if (takers->workers == 0 && takers->paused != NULL)
+        out_reason(
+            reasons, "pool_paused",
+            "the pool %s, which takes from the tube, is paused; 'hilera pool resume %s' ends "
+            "that",
+            takers->paused, takers->paused);
+    else if (takers->workers == 0 && takers->empty != NULL)
+        out_reason(reasons, "pool_empty",
+                   "the pool %s, which takes from the tube, has no workers; 'hilera pool resize %s "
+                   "NUMBER' gives it some",
+                   takers->empty, takers->empty);
+    else if (why->tube.watching == 0 && takers->workers == 0)
         out_reason(reasons, "no_worker",
                    "nobody takes jobs from the tube %s: no pool has it, and no connection watches "
                    "it",
                    tube);
-    else if (takers->workers > 0 && takers->busy == takers->workers && why->tube.waiting == 0)
+    else if (takers->workers > 0 && takers->busy >= takers->workers && why->tube.waiting == 0)
         out_reason(reasons, "busy", "all %" PRIu64 " workers of the tube's pools are busy",
                    takers->workers);
     else if (!paused && why->tube.waiting == 0)

@@ -30,6 +30,10 @@ const char *api_type_word(enum api_type type)
         return "count";
     case API_BOOL:
         return "boolean";
+    case API_POOL:
+        return "pool";
+    case API_WORKERS:
+        return "workers";
     }
     CANT_HAPPEN("no such type of parameter");
 }
@@ -105,6 +109,14 @@ static int param_check(struct api_call *call, const struct api_param *param, con
     case API_BOOL:
         if (!cJSON_IsBool(value))
             return bad_value(call, param->name, value, "true or false");
+        return 0;
+    case API_POOL:
+        if (!cJSON_IsString(value))
+            return bad_value(call, param->name, value, "the name of a pool, a text");
+        return 0;
+    case API_WORKERS:
+        if (jsonobj_get_u64(given, param->name, &id) != 0 || id > WORKER_POOL_MAX)
+            return bad_value(call, param->name, value, "a whole number from 0 to 1024");
         return 0;
     }
     CANT_HAPPEN("no such type of parameter");

@@ -227,6 +227,21 @@ int broker_sink_new(struct broker_sink **out, struct broker *broker, const char 
 void broker_sink_free(struct broker_sink **sink);
 /* From any thread, for good: its broker_take answers ESHUTDOWN, a blocked one wakes. */
 void broker_sink_stop(struct broker_sink *sink);
+/* From any thread: as long as it is paused it takes nothing, broker_take answers EAGAIN, and a
+ * blocked one wakes. Others take on. */
+void broker_sink_pause(struct broker_sink *sink, bool paused);
+
+/*
+ * Weights of a sink's tubes, from 1 to QUEUE_SHARE_WEIGHT_MAX each, one for all sinks that share
+ * them (a pool's): among ready jobs of the same priority a tube gets its share of the choices.
+ * Without them the least id decides. `weights` is copied. ENOMEM.
+ */
+struct broker_shares;
+int broker_shares_new(struct broker_shares **out, const uint32_t *weights, size_t count);
+/* After its sinks. */
+void broker_shares_free(struct broker_shares **shares);
+/* Before the sink's first broker_take; as many weights as it has tubes, in their order. */
+void broker_sink_share(struct broker_sink *sink, struct broker_shares *shares);
 
 struct broker_lease {
     uint64_t id;
@@ -243,13 +258,21 @@ struct broker_lease {
 
 /*
  * Waits until a job of the sink's tubes is ready and reserves it. `timeout_ns` HL_FOREVER; 0 or
- * less: looks once. ETIMEDOUT. ENOMEM (only when it may not wait). ESHUTDOWN: the sink was stopped
- * (no job is lost by that). *lease is the caller's; broker_lease_fini drops the body.
+ * less: looks once. ETIMEDOUT. ENOMEM (only when it may not wait). ESHUTDOWN: the sink was stopped.
+ * EAGAIN: it is paused, or was a moment ago. (No job is lost by either.) *lease is the caller's;
+ * broker_lease_fini drops the body.
  *
  * A lease of a local worker doesn't end by itself when its TTR is over: the worker has the process
  * in hand and settles when that is gone.
  */
 int broker_take(struct broker_sink *sink, struct broker_lease *lease, int64_t timeout_ns);
+/*
+ * The same, and with the first job up to `max` that are ready then, under one hold of the lock,
+ * each under a lease of its own. For who is done with all of them in no time: what one has, nobody
+ * else runs. *count: how many, at least one if the answer is 0.
+ */
+int broker_take_many(struct broker_sink *sink, struct broker_lease *leases, size_t max,
+                     size_t *count, int64_t timeout_ns);
 void broker_lease_fini(struct broker_lease *lease);
 
 /*

@@ -35,6 +35,7 @@
 #define BROKER_MAGIC 0xb40ce400u
 #define BROKER_TUBE_MAGIC 0xb40ce47bu
 #define BROKER_SINK_MAGIC 0xb40ce451u
+#define BROKER_SHARES_MAGIC 0xb40ce45au
 #define BROKER_HOLDER_MAGIC 0xb40ce401u
 #define HOLDER_RARE_MAGIC 0xb40ce4a4u
 
@@ -117,13 +118,21 @@ struct broker {
     void *sooner_arg;
 };
 
+struct broker_shares {
+    unsigned magic;
+    uint64_t now; /* see queue_core_take_shared */
+    size_t count;
+    struct queue_share share[];
+};
+
 struct broker_sink {
     unsigned magic;
     struct broker *broker;
     char name[HL_THREAD_NAME_MAX];
-    bool stopped, waiting;
-    struct queue_core control; /* gets one item to wake a waiting broker_take at stop */
-    struct job_rare *spare;    /* for the lease of the next match */
+    bool stopped, paused, waiting;
+    struct queue_core control;    /* gets one item to wake a waiting broker_take */
+    struct broker_shares *shares; /* NULL: tubes have no weights */
+    struct job_rare *spare;       /* for the lease of the next match */
     size_t tube_count;
     struct broker_tube **tubes;
     struct queue_core **cores; /* of the tubes, and last the control core */
@@ -346,7 +355,7 @@ void tube_resume(struct broker_tube *tube);
 /* Paused until then. kept: it is in the journal. */
 void tube_pause(struct broker_tube *tube, int64_t pause_ns, int64_t end_ns, bool kept);
 
-/* take.c: sinks. lease.c: all [held] */
+/* lease.c: all [held] */
 /* `given` of the tubes' cores: the job is reserved for whoever waited. */
 void lease_given(void *job, struct queue_wait *wait);
 /* The job is in no container and has its side record (and a slot promised in its tube); holder

@@ -1,128 +1,23 @@
 // SPDX-License-Identifier: MIT
 /*
- * Take: sinks, and how a ready job becomes a lease.
+ * Take: how ready jobs become the leases of a sink.
  *
  * A sink stands in the lines of all its tubes at once. A job that is put while it waits goes to it
  * directly and is reserved at that moment, by the putting thread (lease_given); the sink's thread
- * then only writes down its lease. Stopping a sink uses the same door: each has a control core of
- * its own, last in the array, and one item put there wakes it.
+ * then only writes down its lease. Stopping and pausing a sink use the same door: each has a
+ * control core of its own, last in the array, and one item put there wakes it.
+ *
+ * Who takes several at once waits for the first only; what else is ready at that moment comes with
+ * it under the same hold of the lock.
  */
 #include "base/clock.h"
 #include "broker/broker_priv.h"
 
 #include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* How often a waiting sink without memory for a lease looks for some. */
 #define MEMORY_RETRY_NS HL_SECOND
-
-static void sink_memory_free(struct broker_sink *sink)
-{
-    job_rare_free(&sink->spare);
-    free(sink->tubes);
-    free(sink->cores);
-    free(sink->links);
-    MAGIC_WIPE(sink);
-    free(sink);
-}
-
-/* [held] */
-static void sink_leave_tubes(struct broker_sink *sink)
-{
-    for (size_t i = 0; i < sink->tube_count; i++) {
-        sink->tubes[i]->stats.watching--;
-        sink->broker->stats.watching--;
-        tube_unref(sink->tubes[i]);
-    }
-    sink->tube_count = 0;
-}
-
-/* [held] */
-static int sink_enter_tube(struct broker_sink *sink, const char *name)
-{
-    struct broker_tube *tube;
-    int rc = tube_need(sink->broker, name, strlen(name), &tube);
-    if (rc != 0)
-        return rc;
-    for (size_t i = 0; i < sink->tube_count; i++)
-        if (sink->tubes[i] == tube) {
-            tube_unref(tube);
-            return EINVAL;
-        }
-    tube->stats.watching++;
-    sink->broker->stats.watching++;
-    sink->tubes[sink->tube_count] = tube;
-    sink->cores[sink->tube_count] = &tube->ready;
-    sink->tube_count++;
-    return 0;
-}
-
-int broker_sink_new(struct broker_sink **out, struct broker *broker, const char *name,
-                    const char *const *tubes, size_t tube_count)
-{
-    int rc = tube_count == 0 ? EINVAL : 0;
-    for (size_t i = 0; rc == 0 && i < tube_count; i++)
-        rc = job_tube_name_check(tubes[i], strlen(tubes[i]));
-    if (rc != 0)
-        return rc;
-    struct broker_sink *sink = calloc(1, sizeof(*sink));
-    if (sink == NULL)
-        return ENOMEM;
-    MAGIC_INIT(sink, BROKER_SINK_MAGIC);
-    sink->broker = broker;
-    snprintf(sink->name, sizeof(sink->name), "%s", name);
-    sink->tubes = calloc(tube_count, sizeof(struct broker_tube *));
-    sink->cores = calloc(tube_count + 1, sizeof(struct queue_core *));
-    sink->links = calloc(tube_count + 1, sizeof(*sink->links));
-    if (sink->tubes == NULL || sink->cores == NULL || sink->links == NULL) {
-        sink_memory_free(sink);
-        return ENOMEM;
-    }
-    broker_lock(broker);
-    queue_core_init(&sink->control, broker->domain,
-                    &(struct queue_core_options){.name = sink->name});
-    for (size_t i = 0; rc == 0 && i < tube_count; i++)
-        rc = sink_enter_tube(sink, tubes[i]);
-    if (rc != 0) {
-        sink_leave_tubes(sink);
-        queue_core_fini(&sink->control);
-    } else
-        sink->cores[sink->tube_count] = &sink->control;
-    broker_unlock(broker);
-    if (rc != 0)
-        sink_memory_free(sink);
-    else
-        *out = sink;
-    return rc;
-}
-
-void broker_sink_free(struct broker_sink **sink)
-{
-    if (*sink == NULL)
-        return;
-    struct broker_sink *mine;
-    MAGIC_TAKE(mine, sink, BROKER_SINK_MAGIC);
-    struct broker *broker = mine->broker;
-    broker_lock(broker);
-    ASSERT(!mine->waiting);
-    sink_leave_tubes(mine);
-    queue_core_fini(&mine->control);
-    broker_unlock(broker);
-    sink_memory_free(mine);
-}
-
-void broker_sink_stop(struct broker_sink *sink)
-{
-    MAGIC_CHECK(sink, BROKER_SINK_MAGIC);
-    broker_lock(sink->broker);
-    /* With a getter in line an insert needs no memory. */
-    if (!sink->stopped && !list_empty(&sink->control.getters))
-        MUST(queue_core_insert(&sink->control, sink));
-    sink->stopped = true;
-    broker_unlock(sink->broker);
-}
 
 /* [held] by: 1 or -1 */
 static void waiting_add(struct broker_sink *sink, int by)
@@ -157,7 +52,7 @@ static int sink_wait(struct broker_sink *sink, int64_t deadline_ns, struct job *
         return rc;
     ASSERT(wait.wait.result == 0); /* tubes are never shut down */
     if (wait.wait.from == &sink->control)
-        return ESHUTDOWN;
+        return sink->stopped ? ESHUTDOWN : EAGAIN;
     *job = wait.wait.item;
     return 0;
 }
@@ -179,26 +74,62 @@ static int spare_need(struct broker_sink *sink, int64_t deadline_ns)
     return 0;
 }
 
-/* [held] */
-static int sink_get(struct broker_sink *sink, int64_t deadline_ns, bool may_wait, struct job **job)
+/* [held] The best of what is ready, into *job; the weights decide if there are any. EAGAIN: none.
+ */
+static int sink_choose(struct broker_sink *sink, void **job)
 {
-    if (sink->stopped)
-        return ESHUTDOWN;
-    int rc = spare_need(sink, deadline_ns);
+    size_t which;
+    if (sink->shares != NULL)
+        return queue_core_take_shared(sink->cores, sink->shares->share, sink->tube_count,
+                                      &sink->shares->now, job, &which);
+    return queue_core_take_any(sink->cores, sink->tube_count, job, &which);
+}
+
+/* [held] The sink has spare memory for the lease. */
+static int sink_lease(struct broker_sink *sink, struct job **job)
+{
+    void *item;
+    int rc = sink_choose(sink, &item);
     if (rc != 0)
         return rc;
-    void *item;
-    size_t which;
-    rc = queue_core_take_any(sink->cores, sink->tube_count, &item, &which);
-    if (rc == EAGAIN)
-        return may_wait ? sink_wait(sink, deadline_ns, job) : ETIMEDOUT;
-    ASSERT(rc == 0);
     *job = item;
     if ((*job)->rare == NULL) {
         (*job)->rare = sink->spare;
         sink->spare = NULL;
     }
     lease_begin(*job, NULL);
+    return 0;
+}
+
+/* [held] */
+static int sink_get(struct broker_sink *sink, int64_t deadline_ns, bool may_wait, struct job **job)
+{
+    if (sink->stopped)
+        return ESHUTDOWN;
+    if (sink->paused)
+        return EAGAIN;
+    int rc = spare_need(sink, deadline_ns);
+    if (rc != 0)
+        return rc;
+    rc = sink_lease(sink, job);
+    if (rc == EAGAIN)
+        return may_wait ? sink_wait(sink, deadline_ns, job) : ETIMEDOUT;
+    ASSERT(rc == 0);
+    return 0;
+}
+
+/* [held] The first one, and what else is ready. */
+static int sink_get_many(struct broker_sink *sink, struct broker_lease *leases, size_t max,
+                         size_t *count, int64_t deadline_ns, bool may_wait)
+{
+    struct job *job;
+    int rc = sink_get(sink, deadline_ns, may_wait, &job);
+    if (rc != 0)
+        return rc;
+    lease_fill(job, &leases[0]);
+    *count = 1;
+    while (*count < max && spare_need(sink, 0) == 0 && sink_lease(sink, &job) == 0)
+        lease_fill(job, &leases[(*count)++]);
     return 0;
 }
 
@@ -236,22 +167,47 @@ static int memory_wait(struct broker_sink *sink, int64_t deadline_ns)
     return 0;
 }
 
-int broker_take(struct broker_sink *sink, struct broker_lease *lease, int64_t timeout_ns)
+/* Without the lock. Leaves out those whose body can't be read. ENODATA: none is left. ENOMEM: some
+ * went back for want of memory, and none is left. */
+static int bodies_need(struct broker *broker, struct broker_lease *leases, size_t *count)
+{
+    size_t kept = 0;
+    int rc = ENODATA;
+    for (size_t i = 0; i < *count; i++) {
+        int mine = body_need(broker, &leases[i]);
+        if (mine == 0)
+            leases[kept++] = leases[i];
+        else {
+            broker_lease_fini(&leases[i]);
+            if (mine == ENOMEM)
+                rc = ENOMEM;
+        }
+    }
+    *count = kept;
+    return kept > 0 ? 0 : rc;
+}
+
+int broker_take_many(struct broker_sink *sink, struct broker_lease *leases, size_t max,
+                     size_t *count, int64_t timeout_ns)
 {
     MAGIC_CHECK(sink, BROKER_SINK_MAGIC);
+    ASSERT(max > 0);
     int64_t deadline_ns = clock_deadline(timeout_ns);
     int rc;
     do {
-        struct job *job;
         broker_lock(sink->broker);
-        rc = sink_get(sink, deadline_ns, timeout_ns > 0, &job);
-        if (rc == 0)
-            lease_fill(job, lease);
+        rc = sink_get_many(sink, leases, max, count, deadline_ns, timeout_ns > 0);
         broker_unlock(sink->broker);
         if (rc == 0)
-            rc = body_need(sink->broker, lease);
+            rc = bodies_need(sink->broker, leases, count);
         if (rc == ENOMEM && sink->broker->log != NULL && memory_wait(sink, deadline_ns) == 0)
             rc = ENODATA;
     } while (rc == ENODATA);
     return rc;
+}
+
+int broker_take(struct broker_sink *sink, struct broker_lease *lease, int64_t timeout_ns)
+{
+    size_t count;
+    return broker_take_many(sink, lease, 1, &count, timeout_ns);
 }

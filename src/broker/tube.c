@@ -44,6 +44,7 @@ static int tube_make(struct broker *broker, const char *name, size_t len, struct
                     &(struct queue_core_options){.name = tube->name,
                                                  .order = HL_QUEUE_PRIORITY,
                                                  .less = job_ready_less,
+                                                 .rank = job_ready_rank,
                                                  .moved = job_moved,
                                                  .given = lease_given});
     heap_init(&tube->delayed, job_key_less, NULL, job_moved);

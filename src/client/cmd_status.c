@@ -12,32 +12,11 @@
 #include <inttypes.h>
 #include <string.h>
 
-/* The columns of counts, as the daemon calls them and as they are shown. */
-static const struct count {
-    const char *key, *head;
-} tube_counts[] = {{"ready", "ready"},   {"delayed", "delayed"}, {"reserved", "reserved"},
-                   {"buried", "buried"}, {"waiting", "waiting"}, {"done", "done"}},
-  pool_counts[] = {
-      {"workers", "workers"}, {"busy", "busy"}, {"done", "done"}, {"failed", "failed"}};
+static const struct count tube_counts[] = {{"ready", "ready"},       {"delayed", "delayed"},
+                                           {"reserved", "reserved"}, {"buried", "buried"},
+                                           {"waiting", "waiting"},   {"done", "done"}};
 
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
-
-static int cell_text(struct table *table, const char *text)
-{
-    return table_add(table, text, strlen(text));
-}
-
-static int cell_counts(struct table *table, const struct count *counts, size_t count,
-                       const cJSON *row)
-{
-    int rc = 0;
-    for (size_t i = 0; rc == 0 && i < count; i++) {
-        char number[32];
-        snprintf(number, sizeof(number), "%" PRIu64, row ? field_u64(row, counts[i].key) : 0);
-        rc = cell_text(table, row ? number : counts[i].head);
-    }
-    return rc;
-}
 
 /* "paused, 4 min 05 s left", or nothing. */
 static int cell_pause(struct table *table, const cJSON *row)
@@ -55,7 +34,7 @@ static int cell_pause(struct table *table, const cJSON *row)
             rc = buf_append_str(&text, " left");
     }
     if (rc == 0)
-        rc = cell_text(table, text.data ? text.data : "");
+        rc = table_text(table, text.data ? text.data : "");
     buf_fini(&text);
     return rc;
 }
@@ -68,61 +47,19 @@ static int tubes_print(const cJSON *tubes)
     for (size_t i = 0; rc == 0 && i < COUNT_OF(tube_counts); i++)
         table_align_right(&table, i + 1);
     if (rc == 0)
-        rc = cell_text(&table, "tube");
+        rc = table_text(&table, "tube");
     if (rc == 0)
-        rc = cell_counts(&table, tube_counts, COUNT_OF(tube_counts), NULL);
+        rc = table_counts(&table, tube_counts, COUNT_OF(tube_counts), NULL);
     if (rc == 0)
-        rc = cell_text(&table, "");
+        rc = table_text(&table, "");
     cJSON_ArrayForEach(row, tubes)
     {
         if (rc == 0)
-            rc = cell_text(&table, field_text(row, "name"));
+            rc = table_text(&table, field_text(row, "name"));
         if (rc == 0)
-            rc = cell_counts(&table, tube_counts, COUNT_OF(tube_counts), row);
+            rc = table_counts(&table, tube_counts, COUNT_OF(tube_counts), row);
         if (rc == 0)
             rc = cell_pause(&table, row);
-    }
-    if (rc == 0)
-        rc = table_print(&table, out_width(), 0);
-    table_fini(&table);
-    return rc;
-}
-
-static int cell_list(struct table *table, const cJSON *list)
-{
-    struct buf text = BUF_EMPTY;
-    int rc = field_append(&text, list);
-    if (rc == 0)
-        rc = table_add(table, text.data ? text.data : "", text.len);
-    buf_fini(&text);
-    return rc;
-}
-
-static int pools_print(const cJSON *pools)
-{
-    struct table table;
-    const cJSON *row;
-    int rc = table_init(&table, COUNT_OF(pool_counts) + 3);
-    for (size_t i = 0; rc == 0 && i < COUNT_OF(pool_counts); i++)
-        table_align_right(&table, i + 1);
-    if (rc == 0)
-        rc = cell_text(&table, "pool");
-    if (rc == 0)
-        rc = cell_counts(&table, pool_counts, COUNT_OF(pool_counts), NULL);
-    if (rc == 0)
-        rc = cell_text(&table, "handler");
-    if (rc == 0)
-        rc = cell_text(&table, "tubes");
-    cJSON_ArrayForEach(row, pools)
-    {
-        if (rc == 0)
-            rc = cell_text(&table, field_text(row, "name"));
-        if (rc == 0)
-            rc = cell_counts(&table, pool_counts, COUNT_OF(pool_counts), row);
-        if (rc == 0)
-            rc = cell_text(&table, field_text(row, "handler"));
-        if (rc == 0)
-            rc = cell_list(&table, cJSON_GetObjectItemCaseSensitive(row, "tubes"));
     }
     if (rc == 0)
         rc = table_print(&table, out_width(), 0);

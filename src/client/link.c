@@ -135,19 +135,25 @@ static enum exit_code link_show_answer(const struct tool *tool, const char *text
     return code;
 }
 
-enum exit_code link_show(const struct tool *tool, const char *method, cJSON *params,
-                         enum exit_code (*show)(const cJSON *answer))
+enum exit_code link_show_within(const struct tool *tool, const char *method, cJSON *params,
+                                int64_t timeout_ns, enum exit_code (*show)(const cJSON *answer))
 {
     hl_client *client = NULL;
     const char *text;
     size_t len;
     enum exit_code code = link_open(tool, &client);
     if (code == EXIT_CODE_OK)
-        code = link_call(client, method, params, LINK_ANSWER_NS, &text, &len);
+        code = link_call(client, method, params, timeout_ns, &text, &len);
     else
         cJSON_Delete(params);
     if (code == EXIT_CODE_OK)
         code = link_show_answer(tool, text, len, show);
     hl_client_free(&client);
     return code;
+}
+
+enum exit_code link_show(const struct tool *tool, const char *method, cJSON *params,
+                         enum exit_code (*show)(const cJSON *answer))
+{
+    return link_show_within(tool, method, params, LINK_ANSWER_NS, show);
 }

@@ -98,6 +98,10 @@ enum exit_code link_parse(const char *text, size_t len, cJSON **object);
 enum exit_code link_show(const struct tool *tool, const char *method, cJSON *params,
                          enum exit_code (*show)(const cJSON *answer));
 
+/* The same for a method that may wait: so long for its answer. */
+enum exit_code link_show_within(const struct tool *tool, const char *method, cJSON *params,
+                                int64_t timeout_ns, enum exit_code (*show)(const cJSON *answer));
+
 /* ---- interrupt.c ---- */
 
 /* From now on Ctrl-C makes the descriptor readable; a second one ends the program at once. */
@@ -218,6 +222,18 @@ void table_align_right(struct table *table, size_t column);
 size_t table_width(const struct table *table);
 /* In `width` columns (0: without limit): the widest are cut first. */
 int table_print(const struct table *table, size_t width, size_t indent);
+
+/* ---- pools.c ---- */
+
+/* A column of counts: as the daemon calls it and as it is shown. */
+struct count {
+    const char *key, *head;
+};
+/* ENOMEM everywhere. table_counts: the heads if `row` is NULL, else its counts. */
+int table_text(struct table *table, const char *text);
+int table_counts(struct table *table, const struct count *counts, size_t count, const cJSON *row);
+/* The array of pools, as the daemon's "stats" and "pool_list" have it. */
+int pools_print(const cJSON *pools);
 
 /* ---- field.c ---- */
 

@@ -25,18 +25,11 @@ static int line_of(const struct config_pool *pool, enum config_id id)
 static void tubes_check(const struct config *config, const struct config_pool *pool,
                         struct config_errors *errors)
 {
-    int line = line_of(pool, CONFIG_POOL_tubes);
-    for (size_t i = 0; i < pool->tubes.count; i++) {
-        const char *name = pool->tubes.item[i];
-        if (job_tube_name_check(name, strlen(name)) != 0)
-            config_error(errors, config->file, line, "pool \"%s\": tube \"%s\" can't be; %s",
-                         pool->name, name, job_tube_name_rule());
-        for (size_t j = 0; j < i; j++)
-            if (strcmp(name, pool->tubes.item[j]) == 0)
-                config_error(errors, config->file, line,
-                             "pool \"%s\": tube \"%s\" is there twice; once is enough", pool->name,
-                             name);
-    }
+    char why[512];
+    if (pool->tubes.count > 0 && worker_tubes_check((const char *const *)pool->tubes.item,
+                                                    pool->tubes.count, why, sizeof(why)) != 0)
+        config_error(errors, config->file, line_of(pool, CONFIG_POOL_tubes), "pool \"%s\": %s",
+                     pool->name, why);
 }
 
 static void handler_unknown(const struct config *config, const struct config_pool *pool,

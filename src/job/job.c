@@ -170,6 +170,12 @@ bool job_ready_less(const void *a, const void *b, const void *arg)
     return one->id < two->id;
 }
 
+uint64_t job_ready_rank(const void *item)
+{
+    const struct job *job = item;
+    return job->pri;
+}
+
 bool job_key_less(const void *a, const void *b, const void *arg)
 {
     (void)arg;

@@ -169,6 +169,8 @@ void job_move(struct job *job, enum job_state to);
 /* Orders for heaps: priority then id; key then id (both have a side record). `arg` isn't used. */
 bool job_ready_less(const void *a, const void *b, const void *arg);
 bool job_key_less(const void *a, const void *b, const void *arg);
+/* The priority alone. */
+uint64_t job_ready_rank(const void *job);
 /* `moved` for heaps: writes job->pos. */
 void job_moved(void *job, size_t pos);
 

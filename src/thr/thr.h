@@ -124,6 +124,8 @@ struct queue_core_options {
     /* HL_QUEUE_PRIORITY: a total order; the core does not add order of arrival to it */
     bool (*less)(const void *a, const void *b, const void *arg);
     const void *arg;
+    /* The part of that order in which weights have no say, less is better; NULL: no weights */
+    uint64_t (*rank)(const void *item);
     void (*moved)(void *item,
                   size_t pos); /* tells an item its position, or HEAP_NOWHERE; may be NULL */
     /* Under the domain, when an item goes to somebody who waited for it; may be NULL. */
@@ -202,6 +204,19 @@ void queue_items_fini(struct queue_items *items);
  * none. ESHUTDOWN: all empty and shut down.
  */
 int queue_core_take_any(struct queue_core *const *cores, size_t count, void **item, size_t *which);
+
+/*
+ * The same by weight (queue_share.c), for cores of HL_QUEUE_PRIORITY that have `rank`: among the
+ * first items of the best rank, each core gets its share of the choices. `shares` has `count`
+ * entries, `now` belongs to them; all zero but the weights at first. EAGAIN: none.
+ */
+#define QUEUE_SHARE_WEIGHT_MAX 1000
+struct queue_share {
+    uint32_t weight; /* 1 to QUEUE_SHARE_WEIGHT_MAX */
+    uint64_t pass;   /* when its next choice is due, in the virtual time of `now` */
+};
+int queue_core_take_shared(struct queue_core *const *cores, struct queue_share *shares,
+                           size_t count, uint64_t *now, void **item, size_t *which);
 
 /* Gets into line in each of the cores at once; `links` has `count` entries. Fires when one has an
  * item for it, or all are shut down. */

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: MIT
 /*
- * Pools: N workers with one handler, and their life together. What a worker does is in runner.c.
+ * Pools: workers with one handler, and their life together. What a worker does is in runner.c; how
+ * many there are, in pool_size.c; a pause, in pool_pause.c.
  *
  * Stopping has two levels. A stopped sink takes nothing more, but what runs goes on; that is
  * quiescing. When the grace period is over the pool's stop descriptor becomes readable, which every
  * handler that blocks watches, and never becomes unreadable again.
  *
- * Making, starting, stopping and freeing a pool is one thread's business at a time; quiesce, hurry
- * and stats may come from any.
+ * Making, starting, stopping and freeing a pool is one thread's business at a time; the rest may
+ * come from any.
  */
 #include "base/clock.h"
 #include "worker/pool_priv.h"
@@ -30,27 +31,6 @@ static int handler_unknown(const char *name, char *why, size_t why_size)
     return EINVAL;
 }
 
-static int tubes_check(const struct worker_pool_settings *settings, char *why, size_t why_size)
-{
-    if (settings->tube_count == 0) {
-        snprintf(why, why_size, "a pool needs at least one tube, like tubes = {\"default\"}");
-        return EINVAL;
-    }
-    for (size_t i = 0; i < settings->tube_count; i++) {
-        const char *tube = settings->tubes[i];
-        if (job_tube_name_check(tube, strlen(tube)) != 0) {
-            snprintf(why, why_size, "\"%s\" can't be a tube: %s", tube, job_tube_name_rule());
-            return EINVAL;
-        }
-        for (size_t j = 0; j < i; j++)
-            if (strcmp(settings->tubes[j], tube) == 0) {
-                snprintf(why, why_size, "the tube \"%s\" is named twice", tube);
-                return EINVAL;
-            }
-    }
-    return 0;
-}
-
 int worker_pool_check(const struct worker_pool_settings *settings, char *why, size_t why_size)
 {
     size_t name_len = strlen(settings->name);
@@ -63,7 +43,7 @@ int worker_pool_check(const struct worker_pool_settings *settings, char *why, si
                  settings->workers);
         return EINVAL;
     }
-    int rc = tubes_check(settings, why, why_size);
+    int rc = worker_tubes_check(settings->tubes, settings->tube_count, why, why_size);
     if (rc != 0)
         return rc;
     const struct handler *handler = handler_find(settings->handler);
@@ -74,13 +54,16 @@ int worker_pool_check(const struct worker_pool_settings *settings, char *why, si
 
 static void pool_fini(struct worker_pool *pool)
 {
-    for (unsigned i = 0; pool->workers != NULL && i < pool->worker_count; i++)
+    for (unsigned i = 0; pool->workers != NULL && i < WORKER_POOL_MAX; i++)
         worker_free(&pool->workers[i]);
     free(pool->workers);
+    broker_shares_free(&pool->shares);
+    free(pool->weights);
     free(pool->tubes);
     if (pool->handler != NULL)
         pool->handler->close(&pool->state);
     hl_event_free(&pool->stopping);
+    hl_lock_free(&pool->lock);
     if (pool->stop_fd >= 0)
         close(pool->stop_fd);
     MAGIC_WIPE(pool);
@@ -90,25 +73,26 @@ static void pool_fini(struct worker_pool *pool)
 static int pool_fill(struct worker_pool *pool, const struct worker_pool_settings *settings,
                      char *why, size_t why_size)
 {
-    pool->tubes = strings_copy(settings->tubes, settings->tube_count);
-    pool->workers = calloc(settings->workers, sizeof(*pool->workers));
-    if (pool->tubes == NULL || pool->workers == NULL)
+    int rc = pool_tubes_fill(pool, settings->tubes, settings->tube_count);
+    if (rc != 0)
+        return rc;
+    pool->workers = calloc(WORKER_POOL_MAX, sizeof(*pool->workers));
+    if (pool->workers == NULL)
         return ENOMEM;
-    pool->tube_count = settings->tube_count;
-    pool->worker_count = settings->workers;
     pool->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (pool->stop_fd < 0)
         return errno;
-    int rc = hl_event_new(&pool->stopping, pool->name);
+    rc = hl_lock_new(&pool->lock, pool->name, lock_class(LOCK_CLASS_pool));
+    if (rc == 0)
+        rc = hl_event_new(&pool->stopping, pool->name);
     const struct handler *handler = handler_find(settings->handler);
     if (rc == 0)
         rc = handler->open(&settings->handler_settings, &pool->state, why, why_size);
     if (rc != 0)
         return rc;
     pool->handler = handler;
-    for (unsigned i = 0; rc == 0 && i < pool->worker_count; i++)
-        rc = worker_new(&pool->workers[i], pool, i + 1);
-    return rc;
+    HL_LOCK_SCOPE(pool->lock);
+    return pool_grow(pool, settings->workers);
 }
 
 int worker_pool_new(struct worker_pool **out, const struct worker_pool_settings *settings,
@@ -123,6 +107,7 @@ int worker_pool_new(struct worker_pool **out, const struct worker_pool_settings 
         snprintf(pool->name, sizeof(pool->name), "%s", settings->name);
         pool->stop_fd = -1;
         pool->broker = broker;
+        list_init(&pool->quiet);
         why[0] = '\0';
         rc = pool_fill(pool, settings, why, why_size);
     } else
@@ -150,38 +135,60 @@ void worker_pool_free(struct worker_pool **pool)
 
 /* ---- start, stop ---- */
 
+static int pool_start(struct worker_pool *pool)
+{
+    HL_LOCK_SCOPE(pool->lock);
+    pool->started = true;
+    for (unsigned i = 0; i < WORKER_POOL_MAX; i++) {
+        int rc = pool->workers[i] != NULL ? hl_thread_start(pool->workers[i]->thread) : 0;
+        if (rc != 0)
+            return rc;
+    }
+    return 0;
+}
+
 int worker_pool_start(struct worker_pool *pool)
 {
     MAGIC_CHECK(pool, POOL_MAGIC);
     if (pool->started)
         return EALREADY;
-    pool->started = true;
-    for (unsigned i = 0; i < pool->worker_count; i++) {
-        int rc = hl_thread_start(pool->workers[i]->thread);
-        if (rc != 0) {
-            worker_pool_stop(pool, 0);
-            return rc;
-        }
-    }
-    return 0;
+    int rc = pool_start(pool);
+    if (rc != 0)
+        worker_pool_stop(pool, 0);
+    return rc;
 }
 
 void worker_pool_quiesce(struct worker_pool *pool)
 {
     MAGIC_CHECK(pool, POOL_MAGIC);
-    for (unsigned i = 0; i < pool->worker_count; i++)
-        broker_sink_stop(pool->workers[i]->sink);
+    HL_LOCK_SCOPE(pool->lock);
+    pool->closing = true;
+    for (unsigned i = 0; i < WORKER_POOL_MAX; i++)
+        if (pool->workers[i] != NULL)
+            pool_dismiss(pool->workers[i]);
 }
 
-/* Whether all threads have ended by then. Those that never started (EINVAL) have. */
+/* The thread at that place, for the caller to free. NULL: none. */
+static hl_thread *thread_at(const struct worker_pool *pool, unsigned place)
+{
+    HL_LOCK_SCOPE(pool->lock);
+    return pool->workers[place] != NULL ? hl_thread_ref(pool->workers[place]->thread) : NULL;
+}
+
+/* Whether all threads have ended by then. Those that never started (EINVAL) have. The pool is
+ * closing, so that no worker comes. */
 static bool pool_join(struct worker_pool *pool, int64_t deadline_ns)
 {
-    for (unsigned i = 0; i < pool->worker_count; i++) {
+    int rc = 0;
+    for (unsigned i = 0; rc != ETIMEDOUT && i < WORKER_POOL_MAX; i++) {
+        hl_thread *thread = thread_at(pool, i);
+        if (thread == NULL)
+            continue;
         int64_t left = deadline_ns == CLOCK_NEVER ? HL_FOREVER : deadline_ns - clock_now_ns();
-        if (hl_thread_join(pool->workers[i]->thread, left) == ETIMEDOUT)
-            return false;
+        rc = hl_thread_join(thread, left);
+        hl_thread_free(&thread);
     }
-    return true;
+    return rc != ETIMEDOUT;
 }
 
 int worker_pool_await(struct worker_pool *pool, int64_t timeout_ns)
@@ -225,19 +232,30 @@ const char *worker_pool_name(const struct worker_pool *pool)
     return pool->name;
 }
 
+static void worker_count(const struct worker *worker, struct worker_pool_stats *stats)
+{
+    stats->busy += atomic_load_explicit(&worker->busy, memory_order_relaxed) ? 1 : 0;
+    stats->leaving += worker->leaving && worker->sink != NULL ? 1 : 0;
+    stats->done += counter_get(&worker->ended[JOB_OUTCOME_DONE]);
+    stats->failed += counter_get(&worker->ended[JOB_OUTCOME_FAILED]);
+    stats->returned += counter_get(&worker->ended[JOB_OUTCOME_RETURNED]);
+}
+
 void worker_pool_stats(const struct worker_pool *pool, struct worker_pool_stats *stats)
 {
     MAGIC_CHECK(pool, POOL_MAGIC);
+    HL_LOCK_SCOPE(pool->lock);
     *stats = (struct worker_pool_stats){.name = pool->name,
                                         .handler = pool->handler->name,
                                         .tubes = (const char *const *)pool->tubes,
+                                        .weights = pool->weights,
                                         .tube_count = pool->tube_count,
-                                        .workers = pool->worker_count};
-    for (unsigned i = 0; i < pool->worker_count; i++) {
-        const struct worker *worker = pool->workers[i];
-        stats->busy += atomic_load_explicit(&worker->busy, memory_order_relaxed) ? 1 : 0;
-        stats->done += counter_get(&worker->ended[JOB_OUTCOME_DONE]);
-        stats->failed += counter_get(&worker->ended[JOB_OUTCOME_FAILED]);
-        stats->returned += counter_get(&worker->ended[JOB_OUTCOME_RETURNED]);
-    }
+                                        .workers = pool->wanted,
+                                        .paused = pool->paused,
+                                        .done = pool->past[JOB_OUTCOME_DONE],
+                                        .failed = pool->past[JOB_OUTCOME_FAILED],
+                                        .returned = pool->past[JOB_OUTCOME_RETURNED]};
+    for (unsigned i = 0; i < WORKER_POOL_MAX; i++)
+        if (pool->workers[i] != NULL)
+            worker_count(pool->workers[i], stats);
 }

@@ -13,12 +13,16 @@
 #define POOL_MAGIC 0x3e3e9001u
 #define WORKER_MAGIC 0x3e3e0a0eu
 
-/* Its thread writes what is atomic or a counter; the rest is set once, by worker_new. */
+/* Its thread writes what is atomic or a counter; what is covered by pool->lock says so; the rest is
+ * set once, by worker_new. */
 struct worker {
     unsigned magic;
     struct worker_pool *pool;
-    struct broker_sink *sink;
+    struct broker_sink *sink; /* pool->lock; NULL: its thread has ended, or is about to */
     hl_thread *thread;
+    hl_event *go;      /* set: a resting worker looks what to do */
+    bool leaving;      /* pool->lock: it ends when it has no job; not one of pool->wanted */
+    bool resting;      /* pool->lock: the pool is paused, and it has no job */
     _Atomic bool busy; /* in the handler, or settling */
     struct counter ended[JOB_OUTCOME_COUNT];
 };
@@ -27,16 +31,29 @@ struct worker_pool {
     unsigned magic;
     char name[WORKER_POOL_NAME_MAX + 1];
     char **tubes;
+    uint32_t *weights; /* NULL: its tubes have none */
     size_t tube_count;
     struct broker *broker;
+    struct broker_shares *shares; /* of the weights */
     const struct handler *handler;
     void *state; /* the handler's */
     int stop_fd;
     hl_event *stopping; /* set when stop_fd is readable */
     bool started, stopped;
-    unsigned worker_count;
-    struct worker **workers;
+
+    hl_lock *lock; /* covers all below; taken before the broker's */
+    bool closing;  /* for good: no worker takes any more */
+    bool paused;
+    unsigned wanted;                  /* workers that aren't leaving */
+    struct worker **workers;          /* WORKER_POOL_MAX places; those without a worker are NULL */
+    struct list quiet;                /* of struct worker_pool_waiter */
+    uint64_t past[JOB_OUTCOME_COUNT]; /* of workers that are gone */
 };
+
+/* ---- tubes.c ---- */
+
+/* Takes names and weights apart; they were checked. ENOMEM. */
+int pool_tubes_fill(struct worker_pool *pool, const char *const *tubes, size_t count);
 
 /* ---- runner.c ---- */
 
@@ -44,5 +61,21 @@ struct worker_pool {
 int worker_new(struct worker **out, struct worker_pool *pool, unsigned number);
 /* Its thread has ended, or never started. NULL: nothing to do. */
 void worker_free(struct worker **worker);
+
+/* ---- pool_size.c, all with pool->lock ---- */
+
+/* More workers, started if the pool is, until there are so many. What there is stays. EBUSY: all
+ * places are taken by workers that still end. ENOMEM, EAGAIN. */
+int pool_grow(struct worker_pool *pool, unsigned wanted);
+/* The worker takes no more and ends. */
+void pool_dismiss(struct worker *worker);
+
+/* ---- pool_pause.c ---- */
+
+/* By a worker whose sink is paused, without a job: returns when there is something to do again, or
+ * the pool isn't paused after all. */
+void worker_rest(struct worker *worker);
+/* By a worker that ends: the last thing it does with its pool. */
+void worker_leave(struct worker *worker);
 
 #endif

@@ -3,8 +3,8 @@
  * A worker: a thread that takes a job, runs it, settles it, counts it, and again.
  *
  * A worker has a sink of its own, so that waiting workers stand in the broker's line one by one,
- * with everybody else. Its counters have one writer; whoever looks adds them up. It ends when its
- * sink is stopped and the job it has is settled.
+ * with everybody else. Its counters have one writer; whoever looks adds them up. While its sink is
+ * paused it rests; it ends when its sink is stopped and the job it has is settled.
  *
  * It blocks all signals: those of the process are the main thread's, and a SIGPIPE of a child that
  * doesn't read is answered by the error of the write.
@@ -89,10 +89,17 @@ static void worker_main(void *arg)
     MAGIC_CHECK(worker, WORKER_MAGIC);
     block_signals();
     struct broker_lease lease;
-    while (broker_take(worker->sink, &lease, HL_FOREVER) == 0) {
+    int rc;
+    while ((rc = broker_take(worker->sink, &lease, HL_FOREVER)) != ESHUTDOWN) {
+        if (rc == EAGAIN) {
+            worker_rest(worker);
+            continue;
+        }
+        ASSERT(rc == 0);
         run(worker, &lease);
         broker_lease_fini(&lease);
     }
+    worker_leave(worker);
 }
 
 /* ---- new, free ---- */
@@ -108,6 +115,10 @@ int worker_new(struct worker **out, struct worker_pool *pool, unsigned number)
     worker->pool = pool;
     int rc = broker_sink_new(&worker->sink, pool->broker, name, (const char *const *)pool->tubes,
                              pool->tube_count);
+    if (rc == 0 && pool->shares != NULL)
+        broker_sink_share(worker->sink, pool->shares);
+    if (rc == 0)
+        rc = hl_event_new(&worker->go, name);
     if (rc == 0)
         rc = hl_thread_new(&worker->thread, &(struct hl_thread_options){.target = worker_main,
                                                                         .arg = worker,
@@ -127,6 +138,7 @@ void worker_free(struct worker **worker)
     struct worker *mine;
     MAGIC_TAKE(mine, worker, WORKER_MAGIC);
     hl_thread_free(&mine->thread);
+    hl_event_free(&mine->go);
     broker_sink_free(&mine->sink);
     MAGIC_WIPE(mine);
     free(mine);

@@ -64,7 +64,7 @@ struct worker_pool;
 
 struct worker_pool_settings {
     const char *name;         /* at most 32 bytes; threads are called "<name>-<n>" from 1 */
-    const char *const *tubes; /* copied, as everything here */
+    const char *const *tubes; /* "NAME" or "NAME:WEIGHT"; copied, as everything here */
     size_t tube_count;
     unsigned workers; /* 1 to WORKER_POOL_MAX */
     const char *handler;
@@ -73,6 +73,17 @@ struct worker_pool_settings {
 
 #define WORKER_POOL_MAX 1024
 #define WORKER_POOL_NAME_MAX 32
+#define WORKER_WEIGHT_MAX QUEUE_SHARE_WEIGHT_MAX
+
+/*
+ * A tube of a pool: *name_len bytes of the text are its name; *weight 0: it has none. EINVAL, and a
+ * sentence in `why`. Weights decide among ready jobs of the same priority (broker_shares_new); a
+ * tube without one, beside others with, has 1.
+ */
+int worker_tube_parse(const char *text, size_t *name_len, uint32_t *weight, char *why,
+                      size_t why_size);
+/* All of them. EINVAL: one is wrong, is there twice, or there is none. */
+int worker_tubes_check(const char *const *tubes, size_t count, char *why, size_t why_size);
 
 /* What worker_pool_new would refuse. 0, or EINVAL and a sentence in `why`. */
 int worker_pool_check(const struct worker_pool_settings *settings, char *why, size_t why_size);
@@ -103,14 +114,46 @@ void worker_pool_stop(struct worker_pool *pool, int64_t grace_ns);
 int worker_pool_await(struct worker_pool *pool, int64_t timeout_ns);
 void worker_pool_hurry(struct worker_pool *pool);
 
+/* ---- changed while it runs; from any thread ---- */
+
+/*
+ * So many workers from now on, 0 to WORKER_POOL_MAX. More are there when it returns. Fewer: who has
+ * no job ends at once, the others when their job has. EINVAL. ESHUTDOWN: the pool is stopping.
+ * EAGAIN, ENOMEM: not all of the new ones could be made; EBUSY: not yet, since too many still end.
+ * Those that could are there (stats tell how many).
+ */
+int worker_pool_resize(struct worker_pool *pool, unsigned workers);
+
+/* While paused its workers take nothing; what runs goes on. Ends by worker_pool_pause(false). */
+void worker_pool_pause(struct worker_pool *pool, bool paused);
+
+/* Waits until no worker of a paused pool has a job. Memory is the caller's, left alone until fire
+ * ran or cancel said true. fire runs once, without locks, on any thread. */
+struct worker_pool_waiter {
+    void (*fire)(struct worker_pool_waiter *waiter);
+    void *arg;  /* the caller's */
+    int result; /* set before fire: 0; ECANCELED: the pause was ended */
+    /* the pool's */
+    struct worker_pool *pool;
+    struct list_node node;
+    bool lined;
+};
+/* 0: none has one; fire will not run. EINPROGRESS. ECANCELED: the pool isn't paused. */
+int worker_pool_quiet_async(struct worker_pool *pool, struct worker_pool_waiter *waiter);
+/* true: fire will not run. false: it has run, runs, or is about to. */
+bool worker_pool_quiet_cancel(struct worker_pool_waiter *waiter);
+
 const char *worker_pool_name(const struct worker_pool *pool);
 
 struct worker_pool_stats {
     const char *name, *handler; /* valid as long as the pool */
-    const char *const *tubes;   /* likewise */
+    const char *const *tubes;   /* likewise, names only */
+    const uint32_t *weights;    /* likewise; NULL: they have none */
     size_t tube_count;
-    unsigned workers; /* threads */
-    unsigned busy;    /* of them in a handler now */
+    unsigned workers; /* as wanted */
+    unsigned busy;    /* in a handler now */
+    unsigned leaving; /* beside the wanted ones: have a job still, and end with it */
+    bool paused;
     uint64_t done, failed, returned;
 };
 void worker_pool_stats(const struct worker_pool *pool, struct worker_pool_stats *stats);
