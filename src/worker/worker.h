@@ -14,8 +14,9 @@
 
 /* What a pool's configuration says about its handler; each handler's check names what it needs. */
 struct handler_settings {
-    const char *const *argv;      /* exec: program and arguments, ended by NULL; copied by open */
-    const char *plugin;           /* plugin: path of the shared object; NULL: not said */
+    const char *const
+        *argv;          /* exec, coproc: program and arguments, ended by NULL; copied by open */
+    const char *plugin; /* plugin: path of the shared object; NULL: not said */
     const char *const *arguments; /* plugin: for its init, ended by NULL; NULL: none */
     size_t output_max;     /* bytes kept of stdout and of stderr each; 0: HANDLER_OUTPUT_MAX */
     int64_t kill_after_ns; /* from TERM to KILL when a job is stopped; 0: HANDLER_KILL_AFTER_NS */

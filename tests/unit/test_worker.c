@@ -87,7 +87,8 @@ START_TEST(bad_settings_are_named)
     refused(&settings, "\"t\" is named twice");
     settings = null_settings(1);
     settings.handler = "nil";
-    refused(&settings, "there is no handler \"nil\"; there are: exec plugin echo null sleep");
+    refused(&settings,
+            "there is no handler \"nil\"; there are: exec coproc plugin echo null sleep");
     settings.handler = "exec";
     refused(&settings, "needs argv");
     settings.handler_settings.argv = empty_argv;

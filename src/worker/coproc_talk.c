@@ -1,0 +1,349 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The talk with a helper about one job: wait until it is ready, write the job, read its answer.
+ *
+ * Everything is one poll: the helper's three pipes, its end, and the pool's stop. Each descriptor
+ * is served by one system call a turn, so a helper that writes without end is still stopped, and
+ * one that doesn't read is still listened to.
+ *
+ * What a helper writes is never trusted. A line that is wrong ends the talk and the helper, with a
+ * sentence about it; the job is then no worse off than if the helper had crashed. Once the answer
+ * is complete it stands, whatever the helper does afterwards.
+ *
+ * When the job must stop: TERM to the helper's group, after a time KILL, as the handler exec does.
+ */
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/magic.h"
+#include "worker/coproc_priv.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/uio.h>
+#include <time.h>
+#include <unistd.h>
+
+#define READ_MAX ((size_t)64 * 1024)
+#define RETRY_MAX_S 86400
+
+struct talk {
+    struct coproc_helper *helper;
+    const struct coproc_terms *terms;
+    struct handler_call *call;
+    char head[JOB_TUBE_NAME_MAX + 128]; /* of the job */
+    size_t head_len, sent;              /* bytes of head, body and line feed that are written */
+    bool answered, broken, ended, stopped;
+    int64_t due_ns; /* of being ready, or of the KILL; CLOCK_NEVER */
+    char *why;
+    size_t why_size;
+    struct capture err;
+};
+
+/* ---- the lines of a helper ---- */
+
+static int wrong(struct talk *talk, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+static int wrong(struct talk *talk, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    vsnprintf(talk->why, talk->why_size, format, args);
+    va_end(args);
+    talk->broken = true;
+    return EPROTO;
+}
+
+static int on_ready(struct talk *talk, char *rest)
+{
+    uint64_t version = 0, window = 1;
+    const char *first = coproc_word(&rest), *second = coproc_word(&rest);
+    if (!coproc_number(first, &version) || version != COPROC_VERSION)
+        return wrong(talk, "it said \"ready %.40s\"; this hilerad speaks version %d: \"ready %d\"",
+                     first != NULL ? first : "", COPROC_VERSION, COPROC_VERSION);
+    if (second != NULL && (!coproc_number(second, &window) || window == 0))
+        return wrong(talk, "it said \"ready 1 %.40s\"; a window is a number from 1", second);
+    talk->helper->ready = true;
+    talk->due_ns = CLOCK_NEVER;
+    return 0;
+}
+
+static int on_result(struct talk *talk, char *rest, size_t *body_len)
+{
+    uint64_t len;
+    const char *word = coproc_word(&rest);
+    if (!coproc_number(word, &len) || len >= SIZE_MAX)
+        return wrong(talk, "it said \"result\" without a length in bytes behind the id");
+    *body_len = (size_t)len;
+    return 0;
+}
+
+static int on_retry(struct talk *talk, char *rest)
+{
+    struct job_outcome *outcome = talk->call->outcome;
+    uint64_t seconds = 0;
+    const char *word = coproc_word(&rest);
+    if (!coproc_number(word, &seconds) || seconds > RETRY_MAX_S)
+        return wrong(talk, "it said \"retry\" without whole seconds, 0 to %d, behind the id",
+                     RETRY_MAX_S);
+    outcome->kind = JOB_OUTCOME_RETURNED;
+    outcome->retry_ns = (int64_t)seconds * HL_SECOND;
+    job_outcome_reason(outcome, "%s", *rest != '\0' ? rest : "the helper says so");
+    talk->answered = true;
+    return 0;
+}
+
+static int on_fail(struct talk *talk, const char *rest)
+{
+    talk->call->outcome->kind = JOB_OUTCOME_FAILED;
+    job_outcome_reason(talk->call->outcome, "%s", *rest != '\0' ? rest : "the helper says so");
+    talk->answered = true;
+    return 0;
+}
+
+static int on_progress(struct talk *talk, char *rest)
+{
+    struct job_outcome *outcome = talk->call->outcome;
+    uint64_t percent;
+    if (!coproc_number(coproc_word(&rest), &percent))
+        return wrong(talk, "it said \"progress\" without a number behind the id");
+    outcome->progress = percent > 100 ? 100 : (int)percent;
+    snprintf(outcome->progress_text, sizeof(outcome->progress_text), "%s", rest);
+    return 0;
+}
+
+/* What it says of the job stands with the job's stderr. */
+static void keep_line(struct talk *talk, const char *text)
+{
+    struct buf *into = talk->err.into;
+    size_t len = strlen(text);
+    if (into->len + len + 1 > talk->err.max || buf_append(into, text, len) != 0 ||
+        buf_append_char(into, '\n') != 0)
+        *talk->err.truncated = true;
+}
+
+static int on_job_line(struct talk *talk, const char *verb, char *rest, size_t *body_len)
+{
+    uint64_t id;
+    const char *word = coproc_word(&rest);
+    if (!coproc_number(word, &id))
+        return wrong(talk, "it said \"%.20s\" without the id of a job", verb);
+    if (strcmp(verb, "log") == 0 && id == 0) {
+        log_info("helper %s: %s", talk->terms->program, rest);
+        return 0;
+    }
+    if (id != talk->call->lease->id || talk->sent == 0 || talk->answered)
+        return wrong(talk, "it said \"%.20s\" for job %" PRIu64 ", which %s", verb, id,
+                     id == talk->helper->last_id || talk->answered ? "it has answered already"
+                                                                   : "it doesn't have");
+    if (strcmp(verb, "result") == 0)
+        return on_result(talk, rest, body_len);
+    if (strcmp(verb, "retry") == 0)
+        return on_retry(talk, rest);
+    if (strcmp(verb, "fail") == 0)
+        return on_fail(talk, rest);
+    if (strcmp(verb, "progress") == 0)
+        return on_progress(talk, rest);
+    keep_line(talk, rest);
+    return 0;
+}
+
+static int hear_line(void *arg, char *text, size_t *body_len)
+{
+    static const char *const verbs[] = {"result", "retry", "fail", "progress", "log"};
+    struct talk *talk = arg;
+    char said[41];
+    snprintf(said, sizeof(said), "%s", text);
+    char *rest = text;
+    const char *verb = coproc_word(&rest);
+    if (verb != NULL && !talk->helper->ready) {
+        if (strcmp(verb, "ready") == 0)
+            return on_ready(talk, rest);
+        return wrong(talk, "it said \"%s\" first; it must say \"ready %d\"", said, COPROC_VERSION);
+    }
+    for (size_t i = 0; verb != NULL && i < sizeof(verbs) / sizeof(verbs[0]); i++)
+        if (strcmp(verb, verbs[i]) == 0)
+            return on_job_line(talk, verb, rest, body_len);
+    return wrong(talk, "it said \"%s\"; a line begins with result, retry, fail, progress or log",
+                 said);
+}
+
+static void hear_body(void *arg, const char *bytes, size_t len)
+{
+    struct talk *talk = arg;
+    struct job_outcome *outcome = talk->call->outcome;
+    size_t room = talk->terms->output_max - outcome->out.len;
+    size_t keep = len < room ? len : room;
+    if (keep < len || (keep > 0 && buf_append(&outcome->out, bytes, keep) != 0))
+        outcome->out_truncated = true;
+}
+
+static void hear_body_end(void *arg)
+{
+    struct talk *talk = arg;
+    talk->call->outcome->kind = JOB_OUTCOME_DONE;
+    talk->answered = true;
+}
+
+static const struct coproc_ear ear = {
+    .line = hear_line, .body = hear_body, .body_end = hear_body_end};
+
+/* Reads once. false: there is nothing now, or never will be. */
+static bool hear(struct talk *talk)
+{
+    char bytes[READ_MAX];
+    struct child *child = &talk->helper->child;
+    ssize_t got = child->out < 0 ? 0 : read(child->out, bytes, sizeof(bytes));
+    if (got < 0 && (errno == EAGAIN || errno == EINTR))
+        return false;
+    if (got <= 0) {
+        /* As a rule it is about to end, and how it ends says more than this. */
+        child_close(&child->out);
+        talk->due_ns = clock_deadline(HANDLER_DRAIN_NS);
+        return false;
+    }
+    const char *why = NULL;
+    int rc = coproc_read(&talk->helper->reader, bytes, (size_t)got, &ear, talk, &why);
+    if (rc != 0 && why != NULL)
+        (void)wrong(talk, "%s", why);
+    return rc == 0;
+}
+
+/* ---- the job ---- */
+
+static void head_make(struct talk *talk)
+{
+    const struct broker_lease *lease = talk->call->lease;
+    talk->head_len = (size_t)snprintf(
+        talk->head, sizeof(talk->head), "job %" PRIu64 " %" PRIu32 " %" PRIu32 " %" PRIu32 " %s\n",
+        lease->id, lease->body->len, lease->attempt, lease->pri, lease->tube);
+}
+
+static size_t whole(const struct talk *talk)
+{
+    return talk->head_len + talk->call->lease->body->len + 1;
+}
+
+static void tell(struct talk *talk)
+{
+    char feed[] = "\n";
+    struct job_body *body = talk->call->lease->body;
+    struct iovec part[3] = {{talk->head, talk->head_len}, {body->bytes, body->len}, {feed, 1}};
+    size_t skip = talk->sent;
+    for (int i = 0; i < 3; i++) {
+        size_t cut = skip < part[i].iov_len ? skip : part[i].iov_len;
+        part[i].iov_base = (char *)part[i].iov_base + cut;
+        part[i].iov_len -= cut;
+        skip -= cut;
+    }
+    ssize_t put = writev(talk->helper->child.in, part, 3);
+    if (put >= 0)
+        talk->sent += (size_t)put;
+    else if (errno != EAGAIN && errno != EINTR)
+        child_close(&talk->helper->child.in); /* it reads no more; its end will be seen */
+}
+
+/* ---- the turns ---- */
+
+enum { ON_END, ON_STOP, ON_IN, ON_OUT, ON_ERR, ON_COUNT };
+
+static void talk_poll(const struct talk *talk, struct pollfd fds[ON_COUNT])
+{
+    const struct child *child = &talk->helper->child;
+    bool tells = talk->helper->ready && talk->sent < whole(talk);
+    fds[ON_END] = (struct pollfd){.fd = child->pid_fd, .events = POLLIN};
+    fds[ON_STOP] =
+        (struct pollfd){.fd = talk->stopped ? -1 : talk->call->stop_fd, .events = POLLIN};
+    fds[ON_IN] = (struct pollfd){.fd = tells ? child->in : -1, .events = POLLOUT};
+    fds[ON_OUT] = (struct pollfd){.fd = talk->stopped ? -1 : child->out, .events = POLLIN};
+    fds[ON_ERR] = (struct pollfd){.fd = child->err, .events = POLLIN};
+    struct timespec timeout = {0};
+    int64_t left = talk->due_ns - clock_now_ns();
+    if (talk->due_ns != CLOCK_NEVER && left > 0)
+        timeout = (struct timespec){.tv_sec = left / HL_SECOND, .tv_nsec = left % HL_SECOND};
+    if (ppoll(fds, ON_COUNT, talk->due_ns == CLOCK_NEVER ? NULL : &timeout, NULL) < 0) {
+        ASSERT(errno == EINTR || errno == ENOMEM);
+        for (int i = 0; i < ON_COUNT; i++)
+            fds[i].revents = 0;
+    }
+}
+
+/* Ready too late, or still there after the TERM. */
+static void talk_is_due(struct talk *talk)
+{
+    talk->due_ns = CLOCK_NEVER;
+    if (talk->stopped)
+        child_signal(&talk->helper->child, SIGKILL);
+    else if (talk->helper->child.out < 0)
+        (void)wrong(talk, "it closed its standard output without an answer");
+    else
+        (void)wrong(talk, "it did not say \"ready %d\" within %d s", COPROC_VERSION,
+                    (int)(talk->terms->ready_ns / HL_SECOND));
+}
+
+static void talk_turn(struct talk *talk)
+{
+    struct pollfd fds[ON_COUNT];
+    talk_poll(talk, fds);
+    if (fds[ON_IN].revents != 0)
+        tell(talk);
+    if (fds[ON_ERR].revents != 0)
+        capture_read(&talk->err);
+    if (fds[ON_OUT].revents != 0)
+        (void)hear(talk);
+    if (fds[ON_END].revents != 0) {
+        /* What it wrote before: at most what a pipe holds. */
+        for (int i = 0; i < 16 && !talk->stopped && !talk->answered && hear(talk); i++)
+            continue;
+        talk->ended = true;
+    } else if (fds[ON_STOP].revents != 0 && !talk->answered) {
+        talk->stopped = true;
+        talk->due_ns = clock_deadline(talk->terms->kill_after_ns);
+        child_signal(&talk->helper->child, SIGTERM);
+    } else if (clock_now_ns() >= talk->due_ns)
+        talk_is_due(talk);
+}
+
+static bool talk_is_over(const struct talk *talk)
+{
+    if (talk->stopped || talk->ended)
+        return talk->ended;
+    /* An answer that came before the helper took the whole job: it won't take the rest. */
+    return talk->answered || talk->broken;
+}
+
+enum coproc_end coproc_talk(struct coproc_helper *helper, const struct coproc_terms *terms,
+                            struct handler_call *call, char *why, size_t why_size)
+{
+    struct job_outcome *outcome = call->outcome;
+    struct talk talk = {.helper = helper,
+                        .terms = terms,
+                        .call = call,
+                        .due_ns = helper->ready ? CLOCK_NEVER : clock_deadline(terms->ready_ns),
+                        .why = why,
+                        .why_size = why_size,
+                        .err = {.fd = &helper->child.err,
+                                .into = &outcome->err,
+                                .max = terms->output_max,
+                                .truncated = &outcome->err_truncated}};
+    why[0] = '\0';
+    head_make(&talk);
+    hl_thread_wait_begin("helper", terms->program);
+    while (!talk_is_over(&talk))
+        talk_turn(&talk);
+    hl_thread_wait_end();
+    if (talk.answered) {
+        helper->last_id = call->lease->id;
+        if (!talk.broken && talk.sent < whole(&talk))
+            (void)wrong(&talk, "it answered before it had read the whole job");
+        if (!talk.broken && coproc_reader_is_inside(&helper->reader))
+            (void)wrong(&talk, "it wrote more behind its answer");
+        return talk.broken || talk.ended ? COPROC_SPOILED : COPROC_ANSWERED;
+    }
+    if (talk.stopped)
+        return COPROC_STOPPED;
+    return COPROC_BROKEN;
+}

@@ -1,0 +1,354 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The handler that hands jobs to long-lived helper processes, over their standard input and output
+ * (hilera-coproc(7)): what is slow to start is started once.
+ *
+ * A run takes an idle helper, the one used last, or starts one; so there are never more than the
+ * pool has workers, and none before there is a job. A helper that did well goes back to the idle
+ * ones; any other one is ended, its group killed, and its process collected.
+ *
+ * No job is lost by that. When a helper ends or answers wrongly in the middle of a job, the job is
+ * returned, with a delay that doubles with its attempts, so that a job which kills every helper
+ * doesn't keep the others from theirs. Helpers are started again with a delay that doubles, too,
+ * with the failures in a row, so that a helper which can't work at all costs little.
+ *
+ * When the pool is freed, idle helpers see the end of their input and have `kill_after` to end.
+ */
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/magic.h"
+#include "worker/coproc_priv.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define COPROC_MAGIC 0x3e3ec0c1u
+#define HELPER_MAGIC 0x3e3ec0c2u
+
+#define READY_NS (30 * HL_SECOND)
+/* Of a helper's restart, and of a job whose helper ended. */
+#define BACKOFF_NS (100 * HL_MILLISECOND)
+#define BACKOFF_MAX_NS (30 * HL_SECOND)
+
+struct coproc {
+    unsigned magic;
+    char **argv;
+    char **env; /* the daemon's and HILERA_COPROC; strings not owned */
+    uint64_t nofile;
+    struct coproc_terms terms;
+    hl_lock *lock;
+    struct list idle;  /* covered by lock, as is what follows; the one used last is first */
+    unsigned failures; /* of helpers, in a row */
+    int64_t start_ns;  /* no helper is started before */
+};
+
+static int64_t backoff(uint32_t times)
+{
+    int64_t wait_ns = BACKOFF_NS;
+    for (uint32_t i = 1; i < times && wait_ns < BACKOFF_MAX_NS; i++)
+        wait_ns *= 2;
+    return wait_ns < BACKOFF_MAX_NS ? wait_ns : BACKOFF_MAX_NS;
+}
+
+/* ---- helpers ---- */
+
+static int helper_start(const struct coproc *coproc, struct coproc_helper **out)
+{
+    struct coproc_helper *helper = calloc(1, sizeof(*helper));
+    if (helper == NULL)
+        return ENOMEM;
+    MAGIC_INIT(helper, HELPER_MAGIC);
+    list_node_init(&helper->idle);
+    int rc = child_spawn(
+        &helper->child,
+        &(struct child_spec){.argv = coproc->argv, .env = coproc->env, .nofile = coproc->nofile});
+    if (rc != 0) {
+        MAGIC_WIPE(helper);
+        free(helper);
+        return rc;
+    }
+    log_info("helper %s started, pid %d", coproc->terms.program, (int)helper->child.pid);
+    *out = helper;
+    return 0;
+}
+
+/* Waits until the process has ended, that long at most. */
+static bool helper_await(const struct coproc_helper *helper, int64_t timeout_ns)
+{
+    struct pollfd end = {.fd = helper->child.pid_fd, .events = POLLIN};
+    int64_t until = clock_deadline(timeout_ns);
+    for (;;) {
+        int64_t left = until - clock_now_ns();
+        if (left < 0)
+            left = 0;
+        struct timespec wait = {.tv_sec = left / HL_SECOND, .tv_nsec = left % HL_SECOND};
+        int got = ppoll(&end, 1, &wait, NULL);
+        if (got > 0 || (got == 0 && left == 0))
+            return got > 0;
+    }
+}
+
+/* How it ended, in words. */
+static void status_print(int status, char *text, size_t size)
+{
+    const char *name = WIFSIGNALED(status) ? sigabbrev_np(WTERMSIG(status)) : NULL;
+    if (WIFEXITED(status))
+        snprintf(text, size, "it ended with status %d", WEXITSTATUS(status));
+    else
+        snprintf(text, size, "it was killed by signal %d%s%s%s", WTERMSIG(status),
+                 name != NULL ? " (SIG" : "", name != NULL ? name : "", name != NULL ? ")" : "");
+}
+
+/* Kills it, unless it has ended, and collects it. `how` gets how it ended, NULL: nobody asks. */
+static void helper_end(struct coproc_helper **helper, char *how, size_t how_size)
+{
+    struct coproc_helper *mine;
+    MAGIC_TAKE(mine, helper, HELPER_MAGIC);
+    int status = child_collect(&mine->child, NULL);
+    if (how != NULL)
+        status_print(status, how, how_size);
+    MAGIC_WIPE(mine);
+    free(mine);
+}
+
+/* An idle helper that has ended, or says something although it has no job, is of no use. */
+static bool helper_is_good(const struct coproc_helper *helper)
+{
+    struct pollfd fds[] = {{.fd = helper->child.pid_fd, .events = POLLIN},
+                           {.fd = helper->child.out, .events = POLLIN}};
+    return poll(fds, 2, 0) == 0;
+}
+
+/* The idle helper that was used last, or NULL. */
+static struct coproc_helper *helper_take(struct coproc *coproc)
+{
+    for (;;) {
+        struct list_node *node;
+        {
+            HL_LOCK_SCOPE(coproc->lock);
+            node = list_pop(&coproc->idle);
+        }
+        if (node == NULL)
+            return NULL;
+        struct coproc_helper *helper = CONTAINER_OF(node, struct coproc_helper, idle);
+        if (helper_is_good(helper))
+            return helper;
+        log_notice("helper %s, pid %d, %s while it had no job; it is ended", coproc->terms.program,
+                   (int)helper->child.pid,
+                   helper_await(helper, 0) ? "went away" : "wrote something");
+        helper_end(&helper, NULL, 0);
+    }
+}
+
+static void note_success(struct coproc *coproc)
+{
+    HL_LOCK_SCOPE(coproc->lock);
+    coproc->failures = 0;
+    coproc->start_ns = 0;
+}
+
+static void helper_give(struct coproc *coproc, struct coproc_helper *helper)
+{
+    note_success(coproc);
+    HL_LOCK_SCOPE(coproc->lock);
+    list_prepend(&coproc->idle, &helper->idle);
+}
+
+static void note_failure(struct coproc *coproc)
+{
+    HL_LOCK_SCOPE(coproc->lock);
+    if (coproc->failures < UINT32_MAX)
+        coproc->failures++;
+    coproc->start_ns = clock_deadline(backoff(coproc->failures));
+}
+
+/* ---- open, close ---- */
+
+static int coproc_check(const struct handler_settings *settings, char *why, size_t why_size)
+{
+    if (settings->argv != NULL && settings->argv[0] != NULL && settings->argv[0][0] != '\0')
+        return 0;
+    snprintf(why, why_size,
+             "the handler coproc needs argv with a helper, like argv = {\"python3\", "
+             "\"/path/helper.py\"}");
+    return EINVAL;
+}
+
+static void coproc_close(void **state)
+{
+    if (*state == NULL)
+        return;
+    struct coproc *coproc = *state;
+    MAGIC_CHECK(coproc, COPROC_MAGIC);
+    *state = NULL;
+    for (struct list_node *node = list_first(&coproc->idle); node != NULL;
+         node = list_next(&coproc->idle, node))
+        child_close(&CONTAINER_OF(node, struct coproc_helper, idle)->child.in);
+    int64_t until = clock_deadline(coproc->terms.kill_after_ns);
+    struct list_node *node;
+    while ((node = list_pop(&coproc->idle)) != NULL) {
+        struct coproc_helper *helper = CONTAINER_OF(node, struct coproc_helper, idle);
+        if (!helper_await(helper, until - clock_now_ns()))
+            log_notice("helper %s, pid %d, does not end with its input; it is killed",
+                       coproc->terms.program, (int)helper->child.pid);
+        helper_end(&helper, NULL, 0);
+    }
+    hl_lock_free(&coproc->lock);
+    free(coproc->argv);
+    free(coproc->env);
+    MAGIC_WIPE(coproc);
+    free(coproc);
+}
+
+/* The daemon's environment doesn't change after its boot, so its strings can be used as they are.
+ */
+static int env_make(struct coproc *coproc)
+{
+    static char version[] = "HILERA_COPROC=" HL_STRINGIFY(COPROC_VERSION);
+    size_t count = 0, kept = 0;
+    while (environ != NULL && environ[count] != NULL)
+        count++;
+    coproc->env = calloc(count + 2, sizeof(*coproc->env));
+    if (coproc->env == NULL)
+        return ENOMEM;
+    for (size_t i = 0; i < count; i++)
+        if (strncmp(environ[i], "HILERA_COPROC=", 14) != 0)
+            coproc->env[kept++] = environ[i];
+    coproc->env[kept] = version;
+    return 0;
+}
+
+static int coproc_open(const struct handler_settings *settings, void **state, char *why,
+                       size_t why_size)
+{
+    (void)why;
+    (void)why_size;
+    struct coproc *coproc = calloc(1, sizeof(*coproc));
+    if (coproc == NULL)
+        return ENOMEM;
+    MAGIC_INIT(coproc, COPROC_MAGIC);
+    list_init(&coproc->idle);
+    coproc->nofile = settings->nofile;
+    size_t count = 0;
+    while (settings->argv[count] != NULL)
+        count++;
+    coproc->argv = strings_copy(settings->argv, count);
+    int rc = coproc->argv == NULL ? ENOMEM : env_make(coproc);
+    if (rc == 0)
+        rc = hl_lock_new(&coproc->lock, "helpers", lock_class(LOCK_CLASS_coproc));
+    if (rc == 0)
+        coproc->terms = (struct coproc_terms){
+            .program = coproc->argv[0],
+            .output_max = settings->output_max != 0 ? settings->output_max : HANDLER_OUTPUT_MAX,
+            .ready_ns = READY_NS,
+            .kill_after_ns =
+                settings->kill_after_ns > 0 ? settings->kill_after_ns : HANDLER_KILL_AFTER_NS};
+    *state = coproc;
+    if (rc != 0)
+        coproc_close(state);
+    return rc;
+}
+
+/* ---- a run ---- */
+
+/* Until a helper may be started. false: told to stop. */
+static bool start_await(struct coproc *coproc, int stop_fd)
+{
+    struct pollfd stop = {.fd = stop_fd, .events = POLLIN};
+    for (;;) {
+        int64_t left;
+        {
+            HL_LOCK_SCOPE(coproc->lock);
+            left = coproc->start_ns - clock_now_ns();
+        }
+        struct timespec wait = {0};
+        if (left > 0)
+            wait = (struct timespec){.tv_sec = left / HL_SECOND, .tv_nsec = left % HL_SECOND};
+        if (ppoll(&stop, 1, &wait, NULL) > 0)
+            return false;
+        if (left <= 0)
+            return true;
+    }
+}
+
+/* The job as it was before, but for a delay. What the helper had said of it counts no more. */
+static void give_back(struct handler_call *call, const char *program, const char *why)
+{
+    struct job_outcome *outcome = call->outcome;
+    outcome->kind = JOB_OUTCOME_RETURNED;
+    outcome->retry_ns = backoff(call->lease->attempt);
+    job_outcome_reason(outcome, "the helper %s failed: %s", program, why);
+    /* Not limited as the pool's own line about it: the delays see to that. */
+    log_notice("helper %s failed with job %" PRIu64 " of tube %s: %s", program, call->lease->id,
+               call->lease->tube, why);
+}
+
+/* NULL: none, and the outcome says why. */
+static struct coproc_helper *helper_need(struct coproc *coproc, struct handler_call *call)
+{
+    struct coproc_helper *helper = helper_take(coproc);
+    if (helper != NULL)
+        return helper;
+    if (!start_await(coproc, call->stop_fd)) {
+        call->outcome->kind = JOB_OUTCOME_RETURNED;
+        return NULL;
+    }
+    int rc = helper_start(coproc, &helper);
+    if (rc == 0)
+        return helper;
+    const char *text = strerrordesc_np(rc);
+    char why[128];
+    snprintf(why, sizeof(why), "it can't be started (%s)", text != NULL ? text : "unknown error");
+    note_failure(coproc);
+    give_back(call, coproc->terms.program, why);
+    return NULL;
+}
+
+static void coproc_run(void *state, struct handler_call *call)
+{
+    struct coproc *coproc = state;
+    MAGIC_CHECK(coproc, COPROC_MAGIC);
+    struct coproc_helper *helper = helper_need(coproc, call);
+    if (helper == NULL)
+        return;
+    char why[JOB_REASON_MAX / 2], how[JOB_REASON_MAX / 4] = "";
+    enum coproc_end end = coproc_talk(helper, &coproc->terms, call, why, sizeof(why));
+    if (end == COPROC_ANSWERED) {
+        helper_give(coproc, helper);
+        return;
+    }
+    helper_end(&helper, how, sizeof(how));
+    const char *said = why[0] != '\0' ? why : how;
+    if (end == COPROC_STOPPED) {
+        call->outcome->kind = JOB_OUTCOME_RETURNED;
+        return;
+    }
+    if (end == COPROC_SPOILED && why[0] == '\0') {
+        note_success(coproc);
+        log_info("helper %s: %s, after job %" PRIu64, coproc->terms.program, how, call->lease->id);
+        return; /* which is its right */
+    }
+    note_failure(coproc);
+    if (end == COPROC_SPOILED)
+        log_notice("helper %s was ended after job %" PRIu64 ": %s", coproc->terms.program,
+                   call->lease->id, said);
+    else
+        give_back(call, coproc->terms.program, said);
+}
+
+const struct handler handler_coproc = {
+    .name = "coproc",
+    .summary = "hands jobs to long-lived helper processes",
+    .check = coproc_check,
+    .open = coproc_open,
+    .close = coproc_close,
+    .run = coproc_run,
+};
