@@ -78,29 +78,3 @@ bool coproc_reader_is_inside(const struct coproc_reader *reader)
 {
     return reader->state != COPROC_LINE || reader->line_len > 0;
 }
-
-char *coproc_word(char **at)
-{
-    char *word = *at + strspn(*at, " ");
-    if (*word == '\0')
-        return NULL;
-    char *end = word + strcspn(word, " ");
-    *at = *end == '\0' ? end : end + 1;
-    *end = '\0';
-    return word;
-}
-
-bool coproc_number(const char *word, uint64_t *number)
-{
-    if (word == NULL || *word == '\0')
-        return false;
-    uint64_t sum = 0;
-    for (; *word != '\0'; word++) {
-        unsigned digit = (unsigned)(*word - '0');
-        if (digit > 9 || __builtin_mul_overflow(sum, 10, &sum) ||
-            __builtin_add_overflow(sum, digit, &sum))
-            return false;
-    }
-    *number = sum;
-    return true;
-}

@@ -36,10 +36,35 @@ int coproc_read(struct coproc_reader *reader, const char *bytes, size_t len,
 /* In the middle of a line or a body. */
 bool coproc_reader_is_inside(const struct coproc_reader *reader);
 
-/* The next word of a line, cut off from it; NULL: none. What remains is *at. */
-char *coproc_word(char **at);
-/* A word of digits only. false: it is none, or does not fit. */
-bool coproc_number(const char *word, uint64_t *number);
+/* ---- coproc_message.c: what a line says ---- */
+
+enum coproc_verb {
+    COPROC_READY,
+    COPROC_RESULT,
+    COPROC_RETRY,
+    COPROC_FAIL,
+    COPROC_PROGRESS,
+    COPROC_LOG
+};
+
+#define COPROC_RETRY_MAX_S 86400
+
+struct coproc_message {
+    enum coproc_verb verb;
+    const char *word; /* the verb; static */
+    uint64_t id;      /* of the job; log: 0 for the daemon's log. READY: 0 */
+    uint64_t number;  /* RESULT: bytes of the body. RETRY: seconds. PROGRESS: percent, 0 to 100.
+                         READY: the window, from 1. Else 0 */
+    const char *text; /* RETRY, FAIL, PROGRESS, LOG: what is said, within the line; may be "" */
+};
+
+/*
+ * Takes one line apart, which is written to. `greeted`: the helper has said that it is ready; it
+ * must say so first and not again. EPROTO: `why` (why_size bytes) has what it said and what would
+ * be right.
+ */
+int coproc_message_read(struct coproc_message *message, char *line, bool greeted, char *why,
+                        size_t why_size);
 
 /* ---- coproc_talk.c: one helper, one job ---- */
 

@@ -28,7 +28,6 @@
 #include <unistd.h>
 
 #define READ_MAX ((size_t)64 * 1024)
-#define RETRY_MAX_S 86400
 
 struct talk {
     struct coproc_helper *helper;
@@ -57,62 +56,18 @@ static int wrong(struct talk *talk, const char *format, ...)
     return EPROTO;
 }
 
-static int on_ready(struct talk *talk, char *rest)
+static void answer(struct talk *talk, enum job_outcome_kind kind, const char *reason)
 {
-    uint64_t version = 0, window = 1;
-    const char *first = coproc_word(&rest), *second = coproc_word(&rest);
-    if (!coproc_number(first, &version) || version != COPROC_VERSION)
-        return wrong(talk, "it said \"ready %.40s\"; this hilerad speaks version %d: \"ready %d\"",
-                     first != NULL ? first : "", COPROC_VERSION, COPROC_VERSION);
-    if (second != NULL && (!coproc_number(second, &window) || window == 0))
-        return wrong(talk, "it said \"ready 1 %.40s\"; a window is a number from 1", second);
-    talk->helper->ready = true;
-    talk->due_ns = CLOCK_NEVER;
-    return 0;
+    talk->call->outcome->kind = kind;
+    job_outcome_reason(talk->call->outcome, "%s", *reason != '\0' ? reason : "the helper says so");
+    talk->answered = true;
 }
 
-static int on_result(struct talk *talk, char *rest, size_t *body_len)
-{
-    uint64_t len;
-    const char *word = coproc_word(&rest);
-    if (!coproc_number(word, &len) || len >= SIZE_MAX)
-        return wrong(talk, "it said \"result\" without a length in bytes behind the id");
-    *body_len = (size_t)len;
-    return 0;
-}
-
-static int on_retry(struct talk *talk, char *rest)
+static void keep_progress(struct talk *talk, const struct coproc_message *message)
 {
     struct job_outcome *outcome = talk->call->outcome;
-    uint64_t seconds = 0;
-    const char *word = coproc_word(&rest);
-    if (!coproc_number(word, &seconds) || seconds > RETRY_MAX_S)
-        return wrong(talk, "it said \"retry\" without whole seconds, 0 to %d, behind the id",
-                     RETRY_MAX_S);
-    outcome->kind = JOB_OUTCOME_RETURNED;
-    outcome->retry_ns = (int64_t)seconds * HL_SECOND;
-    job_outcome_reason(outcome, "%s", *rest != '\0' ? rest : "the helper says so");
-    talk->answered = true;
-    return 0;
-}
-
-static int on_fail(struct talk *talk, const char *rest)
-{
-    talk->call->outcome->kind = JOB_OUTCOME_FAILED;
-    job_outcome_reason(talk->call->outcome, "%s", *rest != '\0' ? rest : "the helper says so");
-    talk->answered = true;
-    return 0;
-}
-
-static int on_progress(struct talk *talk, char *rest)
-{
-    struct job_outcome *outcome = talk->call->outcome;
-    uint64_t percent;
-    if (!coproc_number(coproc_word(&rest), &percent))
-        return wrong(talk, "it said \"progress\" without a number behind the id");
-    outcome->progress = percent > 100 ? 100 : (int)percent;
-    snprintf(outcome->progress_text, sizeof(outcome->progress_text), "%s", rest);
-    return 0;
+    outcome->progress = (int)message->number;
+    snprintf(outcome->progress_text, sizeof(outcome->progress_text), "%s", message->text);
 }
 
 /* What it says of the job stands with the job's stderr. */
@@ -125,50 +80,46 @@ static void keep_line(struct talk *talk, const char *text)
         *talk->err.truncated = true;
 }
 
-static int on_job_line(struct talk *talk, const char *verb, char *rest, size_t *body_len)
+static int on_job_message(struct talk *talk, const struct coproc_message *message, size_t *body_len)
 {
-    uint64_t id;
-    const char *word = coproc_word(&rest);
-    if (!coproc_number(word, &id))
-        return wrong(talk, "it said \"%.20s\" without the id of a job", verb);
-    if (strcmp(verb, "log") == 0 && id == 0) {
-        log_info("helper %s: %s", talk->terms->program, rest);
-        return 0;
-    }
+    uint64_t id = message->id;
     if (id != talk->call->lease->id || talk->sent == 0 || talk->answered)
-        return wrong(talk, "it said \"%.20s\" for job %" PRIu64 ", which %s", verb, id,
+        return wrong(talk, "it said \"%s\" for job %" PRIu64 ", which %s", message->word, id,
                      id == talk->helper->last_id || talk->answered ? "it has answered already"
                                                                    : "it doesn't have");
-    if (strcmp(verb, "result") == 0)
-        return on_result(talk, rest, body_len);
-    if (strcmp(verb, "retry") == 0)
-        return on_retry(talk, rest);
-    if (strcmp(verb, "fail") == 0)
-        return on_fail(talk, rest);
-    if (strcmp(verb, "progress") == 0)
-        return on_progress(talk, rest);
-    keep_line(talk, rest);
+    if (message->verb == COPROC_RESULT)
+        *body_len = (size_t)message->number;
+    else if (message->verb == COPROC_RETRY) {
+        talk->call->outcome->retry_ns = (int64_t)message->number * HL_SECOND;
+        answer(talk, JOB_OUTCOME_RETURNED, message->text);
+    } else if (message->verb == COPROC_FAIL)
+        answer(talk, JOB_OUTCOME_FAILED, message->text);
+    else if (message->verb == COPROC_PROGRESS)
+        keep_progress(talk, message);
+    else
+        keep_line(talk, message->text);
     return 0;
 }
 
 static int hear_line(void *arg, char *text, size_t *body_len)
 {
-    static const char *const verbs[] = {"result", "retry", "fail", "progress", "log"};
     struct talk *talk = arg;
-    char said[41];
-    snprintf(said, sizeof(said), "%s", text);
-    char *rest = text;
-    const char *verb = coproc_word(&rest);
-    if (verb != NULL && !talk->helper->ready) {
-        if (strcmp(verb, "ready") == 0)
-            return on_ready(talk, rest);
-        return wrong(talk, "it said \"%s\" first; it must say \"ready %d\"", said, COPROC_VERSION);
+    struct coproc_message message;
+    int rc = coproc_message_read(&message, text, talk->helper->ready, talk->why, talk->why_size);
+    if (rc != 0) {
+        talk->broken = true;
+        return rc;
     }
-    for (size_t i = 0; verb != NULL && i < sizeof(verbs) / sizeof(verbs[0]); i++)
-        if (strcmp(verb, verbs[i]) == 0)
-            return on_job_line(talk, verb, rest, body_len);
-    return wrong(talk, "it said \"%s\"; a line begins with result, retry, fail, progress or log",
-                 said);
+    if (message.verb == COPROC_READY) {
+        talk->helper->ready = true;
+        talk->due_ns = CLOCK_NEVER;
+        return 0;
+    }
+    if (message.verb == COPROC_LOG && message.id == 0) {
+        log_info("helper %s: %s", talk->terms->program, message.text);
+        return 0;
+    }
+    return on_job_message(talk, &message, body_len);
 }
 
 static void hear_body(void *arg, const char *bytes, size_t len)
