@@ -104,6 +104,15 @@ static void out_history(struct out result, struct history *history)
     out_u64(row, "bytes", stats.bytes);
     out_u64(row, "added", stats.added);
     out_u64(row, "dropped", stats.dropped);
+    out_u64(row, "lost", stats.lost);
+    if (!stats.file)
+        return;
+    out_bool(row, "healthy", stats.healthy);
+    out_u64(row, "pending", stats.pending);
+    out_u64(row, "batches", stats.batches);
+    out_u64(row, "batch_max", stats.batch_max);
+    out_seconds(row, "write_time", stats.write_ns);
+    out_u64(row, "file_bytes", stats.file_bytes);
 }
 
 /* The upper limit of the class of a histogram of powers of two in which the given part of all lies.

@@ -27,6 +27,7 @@
 
 #include <errno.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -38,21 +39,22 @@
  * read for so long is not worth a later stop. */
 #define FLUSH_NS (2 * HL_SECOND)
 
+/* In the data directory. */
+#define HISTORY_FILE "history.db"
+
 /* ---- wires between modules ---- */
 
 static void job_finished(struct job_record **record, void *arg)
 {
     struct daemon *daemon = arg;
-    /* Out of memory the record is lost, and history counts that. */
-    (void)history_add(daemon->history, record);
+    /* What it can't take is lost, and history counts that. */
+    (void)history_add(daemon->history, record, NULL);
 }
 
 static void results_purge(void *arg)
 {
     struct daemon *daemon = arg;
-    size_t dropped = history_purge(daemon->history);
-    if (dropped > 0)
-        log_debug("%zu results are past their time and dropped", dropped);
+    history_purge(daemon->history);
 }
 
 static void connections_tell(struct api_connections *out, void *arg)
@@ -113,10 +115,36 @@ static int failed(int rc, const char *what)
     return rc;
 }
 
+/* Beside the journal, so as its user; in memory where there is none. */
+static int history_build(struct daemon *daemon, const struct user *user)
+{
+    char path[STORE_PATH_MAX + sizeof("/" HISTORY_FILE)];
+    struct history_settings settings = settings_of_history(daemon->config);
+    struct journal_error refused = {""};
+    struct history_error error = {""};
+    struct api_store store;
+    store_tell(daemon->store, &store);
+    if (store.directory != NULL) {
+        snprintf(path, sizeof(path), "%s/" HISTORY_FILE, store.directory);
+        settings.path = path;
+    }
+    int rc = user_assume(user, &refused);
+    if (rc != 0) {
+        log_error("history: %s", refused.text);
+        return rc;
+    }
+    rc = history_new(&daemon->history, &settings, &error);
+    user_resume(user);
+    if (rc != 0)
+        log_error("history: %s", error.text);
+    return rc;
+}
+
 static int broker_build(struct daemon *daemon)
 {
     struct broker_options options = settings_of_broker(daemon->config);
-    options.finished = job_finished;
+    /* Where no result is kept, none is made. */
+    options.finished = history_is_on(daemon->history) ? job_finished : NULL;
     options.finished_arg = daemon;
     return broker_new(&daemon->broker, &options);
 }
@@ -221,13 +249,12 @@ static int listeners_open(struct daemon *daemon)
 
 static int daemon_build(struct daemon *daemon, const struct user *user)
 {
-    const struct history_settings keep = settings_of_history(daemon->config);
     int rc =
         failed(hl_lock_new(&daemon->drain_lock, "drain", lock_class(LOCK_CLASS_drain)), "lock");
     if (rc == 0)
         rc = store_open(&daemon->store, daemon->config, user);
     if (rc == 0)
-        rc = failed(history_new(&daemon->history, &keep), "history");
+        rc = history_build(daemon, user);
     if (rc == 0)
         rc = failed(broker_build(daemon), "broker");
     if (rc == 0)

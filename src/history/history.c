@@ -1,87 +1,96 @@
 // SPDX-License-Identifier: MIT
 /*
- * History in memory: a map from ids to records and a list in order of arrival.
+ * History: the face of the folder, over records in memory and, where there is one, their file.
  *
- * Records arrive in about the order in which jobs finish, so the front of the list is the oldest,
- * and each bound (age, number, bytes) is kept by taking from the front. Memory is freed without the
- * lock.
+ * In memory alone, each bound is kept when a record comes, by taking from the oldest. With a file,
+ * what comes waits in memory for the thread (writer.c), which also keeps the bounds. Memory always
+ * has the latest records, without gaps, and the file all that came before; so a reader looks here
+ * first and there second, and a page that begins in memory goes on in the file.
+ *
+ * Memory is freed without the lock.
  */
 #include "history/history.h"
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/magic.h"
-#include "base/map.h"
-#include "thr/thr.h"
+#include "history/history_priv.h"
 
 #include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define HISTORY_MAGIC 0x4157047fu
-#define HISTORY_ENTRY_MAGIC 0x415704e1u
 
 /* Entries a purge takes in one hold of the lock. */
 #define PURGE_MAX 256
 
-struct entry {
-    unsigned magic;
-    struct list_node node;
-    struct entry *next; /* once it is out of the history, to be freed */
-    struct job_record *record;
-};
+/* ---- life ---- */
 
-struct history {
-    unsigned magic;
-    hl_lock *lock; /* covers all below */
-    struct history_settings settings;
-    struct idmap entries;
-    struct list oldest_first;
-    struct history_stats stats;
-};
-
-int history_new(struct history **out, const struct history_settings *settings)
+/* A damaged one is put aside, once. */
+static int file_open(struct history *history, const char *path, struct history_error *error)
 {
-    struct history *history = calloc(1, sizeof(*history));
-    if (history == NULL)
-        return ENOMEM;
-    int rc = hl_lock_new(&history->lock, "history", lock_class(LOCK_CLASS_history));
-    if (rc != 0) {
-        free(history);
+    char aside[4096];
+    int rc = database_open(&history->database, path, error);
+    if (rc != EBADMSG)
+        return rc;
+    int renamed = database_set_aside(path, aside, sizeof(aside));
+    if (renamed != 0) {
+        size_t len = strlen(error->text);
+        snprintf(error->text + len, sizeof(error->text) - len, "; and it can't be renamed: %s",
+                 strerrordesc_np(renamed));
         return rc;
     }
-    MAGIC_INIT(history, HISTORY_MAGIC);
-    history->settings = *settings;
-    idmap_init(&history->entries);
-    list_init(&history->oldest_first);
-    *out = history;
-    return 0;
+    log_error("history: %s; it is now %s, and a new one is begun", error->text, aside);
+    return database_open(&history->database, path, error);
 }
 
-static void entry_free(struct entry *entry)
+static int file_begin(struct history *history, const char *path, struct history_error *error)
 {
-    MAGIC_CHECK(entry, HISTORY_ENTRY_MAGIC);
-    job_record_unref(&entry->record);
-    MAGIC_WIPE(entry);
-    free(entry);
+    int rc = file_open(history, path, error);
+    if (rc != 0)
+        return rc;
+    const struct database *database = history->database;
+    history->recent.first = history->recent.next = database->last + 1;
+    history->written = database->last;
+    history->stats.file = history->stats.healthy = true;
+    history->stats.count = database->count;
+    history->stats.bytes = database->bytes;
+    history->stats.file_bytes = database_file_bytes(history->database);
+    rc = writer_start(history);
+    if (rc != 0)
+        snprintf(error->text, sizeof(error->text), "the thread of the history: %s",
+                 strerrordesc_np(rc));
+    return rc;
 }
 
-static void entries_free(struct entry *entries)
+int history_new(struct history **out, const struct history_settings *settings,
+                struct history_error *error)
 {
-    while (entries != NULL) {
-        struct entry *entry = entries;
-        entries = entry->next;
-        entry_free(entry);
+    struct history *history = calloc(1, sizeof(*history));
+    int rc = ENOMEM;
+    if (history != NULL) {
+        MAGIC_INIT(history, HISTORY_MAGIC);
+        recent_init(&history->recent);
+        history->settings = *settings;
+        history->settings.path = NULL;
+        if (settings->queue_bytes == 0)
+            history->settings.queue_bytes = HISTORY_QUEUE_BYTES;
+        if (settings->linger_ns == 0)
+            history->settings.linger_ns = HISTORY_LINGER_NS;
+        history->on = settings->keep_ns > 0 && settings->keep_count > 0 && settings->keep_bytes > 0;
+        rc = hl_lock_new(&history->lock, "history", lock_class(LOCK_CLASS_history));
     }
-}
-
-/* [held] Out of the history, to the front of *gone. */
-static void entry_take(struct history *history, struct entry *entry, struct entry **gone)
-{
-    idmap_remove(&history->entries, entry->record->id);
-    list_remove(&entry->node);
-    entry->next = *gone;
-    *gone = entry;
-    history->stats.count--;
-    history->stats.bytes -= entry->record->memory + sizeof(*entry);
+    if (rc != 0)
+        snprintf(error->text, sizeof(error->text), "%s", strerrordesc_np(rc));
+    else if (history->on && settings->path != NULL)
+        rc = file_begin(history, settings->path, error);
+    if (rc != 0)
+        history_free(&history);
+    *out = history;
+    return rc;
 }
 
 void history_free(struct history **history)
@@ -90,107 +99,264 @@ void history_free(struct history **history)
         return;
     struct history *mine;
     MAGIC_TAKE(mine, history, HISTORY_MAGIC);
-    struct list_node *node;
-    while ((node = list_pop(&mine->oldest_first)) != NULL)
-        entry_free(CONTAINER_OF(node, struct entry, node));
-    idmap_fini(&mine->entries);
+    writer_stop(mine);
+    database_close(&mine->database);
+    recent_fini(&mine->recent);
     hl_lock_free(&mine->lock);
     MAGIC_WIPE(mine);
     free(mine);
 }
 
-/* [held] */
-static bool over_bounds(const struct history *history)
+bool history_is_on(const struct history *history)
 {
-    return history->stats.count > history->settings.keep_count ||
-           history->stats.bytes > history->settings.keep_bytes;
+    MAGIC_CHECK(history, HISTORY_MAGIC);
+    return history->on;
 }
 
-/* [held] ENOMEM: not added. */
-static int entry_add(struct history *history, struct entry *entry, struct entry **gone)
+/* ---- adding ---- */
+
+/* [held] One that is larger than the whole queue may wait in it alone. */
+static bool is_full(const struct history *history, size_t memory)
 {
-    uint64_t id = entry->record->id;
-    struct entry *before = idmap_get(&history->entries, id);
-    if (before != NULL)
-        entry_take(history, before, gone);
-    int rc = idmap_put(&history->entries, id, entry);
-    if (rc != 0)
-        return rc;
-    list_append(&history->oldest_first, &entry->node);
-    history->stats.count++;
-    history->stats.bytes += entry->record->memory + sizeof(*entry);
-    history->stats.added++;
-    while (over_bounds(history)) {
-        struct list_node *oldest = list_first(&history->oldest_first);
-        entry_take(history, CONTAINER_OF(oldest, struct entry, node), gone);
-        history->stats.dropped++;
+    return history->stats.pending > 0 &&
+           history->pending_bytes + memory > history->settings.queue_bytes;
+}
+
+/*
+ * [held; lets go of the lock while it waits] ENOBUFS: there is no room, and there won't be soon.
+ * Who waited in vain says so to all that come after, until the next batch: a disk that hangs holds
+ * each thread up once.
+ */
+static int room_await(struct history *history, size_t memory)
+{
+    int64_t deadline = 0;
+    int rc = 0;
+    while (is_full(history, memory)) {
+        history->stalled |= rc == ETIMEDOUT;
+        if (history->stalled || !history->stats.healthy)
+            return ENOBUFS;
+        if (deadline == 0)
+            deadline = clock_deadline(HISTORY_PATIENCE_NS);
+        uint32_t seen = atomic_load(&history->room);
+        hl_lock_release(history->lock);
+        hl_thread_wait_begin("history", "room");
+        rc = park_wait(&history->room, seen, deadline);
+        hl_thread_wait_end();
+        hl_lock_acquire(history->lock);
     }
     return 0;
 }
 
-int history_add(struct history *history, struct job_record **record)
+/* [held] */
+static int queue_add(struct history *history, struct job_record **record, struct entry **gone)
+{
+    const struct entry *before = recent_by_id(&history->recent, (*record)->id);
+    bool waited = before != NULL && before->number > history->written;
+    size_t had = waited ? entry_bytes(before) : 0;
+    int rc = recent_add(&history->recent, record, gone);
+    if (rc != 0)
+        return rc;
+    history->stats.pending += waited ? 0 : 1;
+    history->pending_bytes -= had;
+    history->pending_bytes += entry_bytes(recent_at(&history->recent, history->recent.next - 1));
+    if (history->stats.pending == 1)
+        history->pending_since_ns = clock_now_ns();
+    return 0;
+}
+
+/* [held] */
+static void bounds_keep(struct history *history, struct entry **gone)
+{
+    const struct history_settings *settings = &history->settings;
+    struct recent *recent = &history->recent;
+    while (recent->count > settings->keep_count || recent->bytes > settings->keep_bytes) {
+        recent_take(recent, recent_first(recent), gone);
+        history->stats.dropped++;
+    }
+}
+
+/* [held] */
+static int memory_add(struct history *history, struct job_record **record, struct entry **gone)
+{
+    int rc = recent_add(&history->recent, record, gone);
+    if (rc == 0)
+        bounds_keep(history, gone);
+    return rc;
+}
+
+int history_add(struct history *history, struct job_record **record, uint64_t *number)
 {
     MAGIC_CHECK(history, HISTORY_MAGIC);
-    if (history->settings.keep_ns <= 0) {
-        job_record_unref(record);
-        return 0;
-    }
     struct entry *gone = NULL;
-    int rc = ENOMEM;
-    struct entry *entry = calloc(1, sizeof(*entry));
-    if (entry != NULL) {
-        MAGIC_INIT(entry, HISTORY_ENTRY_MAGIC);
-        list_node_init(&entry->node);
-        entry->record = *record;
-        *record = NULL;
+    bool wake = false;
+    uint64_t got = 0;
+    int rc = 0;
+    if (history->on) {
+        hl_lock_acquire(history->lock);
+        if (history->database == NULL)
+            rc = memory_add(history, record, &gone);
+        else {
+            rc = room_await(history, (*record)->memory);
+            if (rc == 0)
+                rc = queue_add(history, record, &gone);
+            wake = rc == 0 && writer_wanted(history);
+        }
+        history->stats.added += rc == 0;
+        history->stats.lost += rc != 0;
+        got = rc == 0 ? history->recent.next - 1 : 0;
+        hl_lock_release(history->lock);
     }
-    hl_lock_acquire(history->lock);
-    if (entry != NULL)
-        rc = entry_add(history, entry, &gone);
-    if (rc != 0)
-        history->stats.dropped++;
-    hl_lock_release(history->lock);
-    if (entry != NULL && rc != 0)
-        entry_free(entry);
+    if (wake)
+        writer_wake(history);
+    if (number != NULL)
+        *number = got;
     job_record_unref(record);
-    entries_free(gone);
+    entries_free(&gone);
     return rc;
+}
+
+/* ---- reading ---- */
+
+static void reading_failed(const struct history *history, int rc)
+{
+    static struct log_limit limit;
+    if (rc == EIO)
+        log_limited(&limit, LOG_LEVEL_ERROR, "history: %s can't be read", history->database->path);
 }
 
 int history_get(struct history *history, uint64_t id, struct job_record **record)
 {
     MAGIC_CHECK(history, HISTORY_MAGIC);
-    HL_LOCK_SCOPE(history->lock);
-    const struct entry *entry = idmap_get(&history->entries, id);
-    if (entry == NULL)
+    struct job_record *found = NULL;
+    bool in_file = false;
+    hl_lock_acquire(history->lock);
+    const struct entry *entry = recent_by_id(&history->recent, id);
+    if (entry != NULL) {
+        found = job_record_ref(entry->record);
+        /* Only the file knows all attempts of one that was there before. */
+        in_file = history->database != NULL && entry->number <= history->written &&
+                  (found->reserves > 1 || found->kicks > 0);
+    }
+    hl_lock_release(history->lock);
+    if (found != NULL && !in_file) {
+        *record = found;
+        return 0;
+    }
+    if (history->database == NULL)
         return ENOENT;
-    *record = job_record_ref(entry->record);
-    return 0;
+    int rc = rows_get(history->database, id, record);
+    reading_failed(history, rc);
+    if (rc != 0 && found != NULL) {
+        *record = found;
+        return 0;
+    }
+    job_record_unref(&found);
+    return rc;
 }
 
-size_t history_purge(struct history *history)
+/* The part of a page that is in memory. Returns the number below which it goes on; *first: what was
+ * below isn't here. */
+static uint64_t list_memory(struct history *history, const struct history_query *query, size_t max,
+                            struct job_record **records, size_t *count, size_t *examined,
+                            bool *through)
+{
+    HL_LOCK_SCOPE(history->lock);
+    struct recent *recent = &history->recent;
+    (void)recent_first(recent);
+    uint64_t at = query->before != 0 && query->before < recent->next ? query->before : recent->next;
+    while (at > recent->first && *count < max && *examined < HISTORY_EXAMINED_MAX) {
+        const struct entry *entry = recent_at(recent, --at);
+        (*examined)++;
+        if (entry != NULL && query_matches(query, entry->record))
+            records[(*count)++] = job_record_ref(entry->record);
+    }
+    *through = at <= recent->first;
+    return at;
+}
+
+/* Records read from the file, from `first` on, that are in memory anew: they were replaced. */
+static void replaced_leave_out(struct history *history, struct job_record **records, size_t first,
+                               size_t *count)
+{
+    size_t kept = first;
+    HL_LOCK_SCOPE(history->lock);
+    for (size_t i = first; i < *count; i++) {
+        if (recent_by_id(&history->recent, records[i]->id) != NULL)
+            job_record_unref(&records[i]);
+        else
+            records[kept++] = records[i];
+    }
+    *count = kept;
+}
+
+int history_list(struct history *history, const struct history_query *query, size_t max,
+                 struct job_record **records, size_t *count, uint64_t *next)
 {
     MAGIC_CHECK(history, HISTORY_MAGIC);
-    int64_t now = clock_now_ns();
-    size_t purged = 0, some;
-    do {
-        struct entry *gone = NULL;
-        hl_lock_acquire(history->lock);
-        for (some = 0; some < PURGE_MAX; some++) {
-            struct list_node *oldest = list_first(&history->oldest_first);
-            if (oldest == NULL)
-                break;
-            struct entry *entry = CONTAINER_OF(oldest, struct entry, node);
-            if (now - entry->record->finished_ns <= history->settings.keep_ns)
-                break;
-            entry_take(history, entry, &gone);
+    ASSERT(max > 0 && max <= HISTORY_PAGE_MAX);
+    size_t examined = 0;
+    bool through;
+    *count = 0;
+    *next = list_memory(history, query, max, records, count, &examined, &through);
+    if (!through)
+        return 0;
+    if (history->database == NULL) {
+        *next = 0;
+        return 0;
+    }
+    if (*count == max || examined == HISTORY_EXAMINED_MAX)
+        return 0;
+    size_t in_memory = *count;
+    int rc = rows_list(history->database, query, *next, max, records, count, &examined, next);
+    reading_failed(history, rc);
+    if (rc == 0)
+        replaced_leave_out(history, records, in_memory, count);
+    while (rc != 0 && *count > 0)
+        job_record_unref(&records[--*count]);
+    return rc;
+}
+
+/* ---- time, figures ---- */
+
+static size_t memory_purge(struct history *history, int64_t now)
+{
+    struct entry *gone = NULL;
+    struct entry *oldest;
+    size_t some = 0;
+    hl_lock_acquire(history->lock);
+    while (some < PURGE_MAX && (oldest = recent_first(&history->recent)) != NULL &&
+           now - oldest->record->finished_ns > history->settings.keep_ns) {
+        recent_take(&history->recent, oldest, &gone);
+        some++;
+    }
+    history->stats.dropped += some;
+    hl_lock_release(history->lock);
+    entries_free(&gone);
+    return some;
+}
+
+void history_purge(struct history *history)
+{
+    MAGIC_CHECK(history, HISTORY_MAGIC);
+    if (history->database == NULL) {
+        int64_t now = clock_now_ns();
+        while (memory_purge(history, now) == PURGE_MAX) {
         }
-        history->stats.dropped += some;
-        hl_lock_release(history->lock);
-        entries_free(gone);
-        purged += some;
-    } while (some == PURGE_MAX);
-    return purged;
+        return;
+    }
+    hl_lock_acquire(history->lock);
+    history->purge = true;
+    bool wake = writer_wanted(history);
+    hl_lock_release(history->lock);
+    if (wake)
+        writer_wake(history);
+}
+
+uint64_t history_durable(struct history *history)
+{
+    MAGIC_CHECK(history, HISTORY_MAGIC);
+    HL_LOCK_SCOPE(history->lock);
+    return history->database != NULL ? history->written : history->recent.next - 1;
 }
 
 void history_stats(struct history *history, struct history_stats *stats)
@@ -198,4 +364,7 @@ void history_stats(struct history *history, struct history_stats *stats)
     MAGIC_CHECK(history, HISTORY_MAGIC);
     HL_LOCK_SCOPE(history->lock);
     *stats = history->stats;
+    bool file = history->database != NULL;
+    stats->count = file ? stats->count + stats->pending : history->recent.count;
+    stats->bytes = file ? stats->bytes + history->pending_bytes : history->recent.bytes;
 }

@@ -2,8 +2,22 @@
 /*
  * History: the records of finished jobs, by id, for a time.
  *
- * Records are bounded by age, number and bytes; past a bound the oldest go. They live in memory, so
- * they end with the daemon. Thread-safe; one lock of class history, held briefly.
+ * Records are bounded by age, number and bytes; past a bound the oldest go, in small slices. With
+ * the path of a file they are kept in an SQLite database and outlive the daemon; without, they are
+ * kept in memory and end with it. If a bound is 0 history is off: no record is wanted, no file is
+ * opened, no thread runs.
+ *
+ * With a file, records wait in a bounded queue until the thread "history" writes them, many in one
+ * transaction, each transaction synced. Reads see the queue and the file as one. When the queue is
+ * full, adding waits for room, HISTORY_PATIENCE_NS at most and only as long as writing gets on;
+ * else the new record is lost, and counted. A disk that is full or fails costs records (counted,
+ * and logged when it begins and ends), never a job.
+ *
+ * Every record gets a number; numbers rise in the order in which records came. That of a record is
+ * *durable* when its transaction is synced: what must not be forgotten before (a journal's entries
+ * of a finished job) can be let go then.
+ *
+ * Thread-safe. One lock of class history, held briefly, and never while the file is used.
  */
 #ifndef HISTORY_HISTORY_H
 #define HISTORY_HISTORY_H
@@ -13,30 +27,97 @@
 struct history;
 
 struct history_settings {
-    int64_t keep_ns;     /* age past which purge drops a record; 0 or less: nothing is kept */
-    uint64_t keep_count; /* records; 0: nothing is kept */
-    uint64_t keep_bytes; /* memory of all records together; 0: nothing is kept */
+    int64_t keep_ns;     /* age past which a record goes (of the time of day it ended at, with a
+                            file); 0 or less: off */
+    uint64_t keep_count; /* records; 0: off */
+    uint64_t keep_bytes; /* of all records together, as they are in memory; 0: off */
+    const char *path;    /* of the database; copied; NULL: in memory */
+    size_t queue_bytes;  /* of records not yet written; 0: HISTORY_QUEUE_BYTES */
+    int64_t linger_ns;   /* how long a record may wait for others; 0: HISTORY_LINGER_NS */
+    /* The thread tells, without locks, that all records up to this number are durable or lost for
+     * good. Rising; NULL: nobody wants to know. */
+    void (*durable)(uint64_t number, void *arg);
+    void *arg;
 };
 
-int history_new(struct history **out, const struct history_settings *settings);
+#define HISTORY_QUEUE_BYTES ((size_t)16 << 20)
+/* Long enough that a busy daemon pays for a few syncs a second, whatever it finishes. */
+#define HISTORY_LINGER_NS (HL_SECOND / 5)
+#define HISTORY_PATIENCE_NS (HL_SECOND / 20)
+
+struct history_error {
+    char text[512]; /* a whole sentence, without a full stop */
+};
+
+/*
+ * Opens (or makes) the file and starts the thread. A damaged file is renamed and a new one begun,
+ * which is logged. EINVAL: the file is somebody else's. EOPNOTSUPP: a newer hilera's. ENOMEM, and
+ * what the system says (EACCES, ENOSPC ...). The error tells more.
+ */
+int history_new(struct history **out, const struct history_settings *settings,
+                struct history_error *error);
+/* Writes what is still to be written, if that can be done. Nobody adds or reads any more. */
 void history_free(struct history **history);
+
+/* false: it is off, and adding to it is in vain. */
+bool history_is_on(const struct history *history);
 
 /*
  * Takes the record over, in every case, and nulls *record. A record of the same id is replaced (a
- * job that was kicked finishes again). ENOMEM: it was dropped.
+ * job that was kicked finishes again) and its attempt becomes an earlier one of the new record.
+ * *number (NULL: not wanted): of this record; 0: it was not kept. ENOMEM, ENOBUFS (the queue is
+ * full): it is lost, and counted.
  */
-int history_add(struct history *history, struct job_record **record);
+int history_add(struct history *history, struct job_record **record, uint64_t *number);
 
-/* A reference on the record; drop it with job_record_unref. ENOENT: none, or no longer. */
+/* A reference on the record; drop it with job_record_unref. ENOENT: none, or no longer. EIO: the
+ * file can't be read. ENOMEM. */
 int history_get(struct history *history, uint64_t id, struct job_record **record);
 
-/* Drops what is older than keep_ns at clock_now_ns; returns how many. */
-size_t history_purge(struct history *history);
+/* All records up to this number are durable, or lost for good. In memory: all that came. */
+uint64_t history_durable(struct history *history);
+
+/* What is older than keep_ns goes: at once from memory, soon from a file. */
+void history_purge(struct history *history);
+
+/* ---- looking through them ---- */
+
+struct history_query {
+    const char *tube;           /* NULL: any */
+    bool any_kind;              /* else only `kind` */
+    enum job_outcome_kind kind; /* how they ended */
+    int64_t since_ns, until_ns; /* the time of day they ended at: since <= it < until; 0: any */
+    uint64_t before;            /* go on there: *next of the page before; 0: from the newest */
+};
+
+#define HISTORY_PAGE_MAX 1000
+/* Records looked at for one page, so that a rare one among many doesn't hold anybody up. */
+#define HISTORY_EXAMINED_MAX 10000
+
+/*
+ * The newest records first, in the order in which they came: `max` (1 to HISTORY_PAGE_MAX) of them
+ * at most, perhaps fewer, even none, though there are more: *next tells (0: that was the end).
+ * Their out and err may be empty: ask for a record by its id for these. The references are the
+ * caller's. Records that come, go or are replaced meanwhile may be in it or not, but none twice in
+ * a page. EIO, ENOMEM: nothing was given.
+ */
+int history_list(struct history *history, const struct history_query *query, size_t max,
+                 struct job_record **records, size_t *count, uint64_t *next);
+
+/* ---- figures ---- */
 
 struct history_stats {
-    uint64_t count, bytes; /* now */
+    uint64_t count, bytes; /* records kept now, those that wait to be written included */
     uint64_t added;        /* since the start */
-    uint64_t dropped;      /* by age, number, bytes, or for want of memory */
+    uint64_t dropped;      /* by age, number or bytes */
+    uint64_t lost;         /* for want of memory, of room in the queue, or of a disk */
+    bool file;             /* the rest only then: */
+    bool healthy;          /* the last transaction was synced */
+    uint64_t pending;      /* records that wait to be written */
+    uint64_t batches;      /* transactions that wrote records */
+    uint64_t batch_max;    /* records in the largest */
+    int64_t write_ns;      /* spent in them */
+    uint64_t file_bytes;   /* of the database, without what waits in its log */
 };
 void history_stats(struct history *history, struct history_stats *stats);
 

@@ -39,7 +39,7 @@ static struct {
 static void finished(struct job_record **record, void *arg)
 {
     (void)arg;
-    (void)history_add(server.history, record);
+    (void)history_add(server.history, record, NULL);
 }
 
 static bool ends_at_exit;
@@ -68,7 +68,8 @@ static void server_start(void)
     log_set_level(LOG_LEVEL_ERROR);
     snprintf(server.dir, sizeof(server.dir), "/tmp/hilera-fuzz.XXXXXX");
     ASSERT(mkdtemp(server.dir) != NULL);
-    MUST(history_new(&server.history, &history));
+    struct history_error refused;
+    MUST(history_new(&server.history, &history, &refused));
     MUST(broker_new(&server.broker, &broker));
     const struct api_links links = {.broker = server.broker, .history = server.history};
     MUST(api_new(&server.api, &links));

@@ -21,7 +21,7 @@ static struct net *_Atomic served_net;
 static void finished(struct job_record **record, void *arg)
 {
     (void)arg;
-    (void)history_add(served.history, record);
+    (void)history_add(served.history, record, NULL);
 }
 
 static void connections(struct api_connections *out, void *arg)
@@ -92,7 +92,8 @@ void served_up(const struct served_options *options)
                                                           options->forgets ? 0 : 3600 * HL_SECOND,
                                                       .keep_count = 100000,
                                                       .keep_bytes = 100 << 20};
-    ck_assert_int_eq(history_new(&served.history, &history_settings), 0);
+    struct history_error history_error;
+    ck_assert_int_eq(history_new(&served.history, &history_settings, &history_error), 0);
     ck_assert_int_eq(broker_new(&served.broker, &broker_options), 0);
     if (options->log != NULL)
         journal_up(options->log);

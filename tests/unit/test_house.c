@@ -22,7 +22,7 @@ static struct house *house;
 static void keep(struct job_record **record, void *arg)
 {
     (void)arg;
-    (void)history_add(history, record);
+    (void)history_add(history, record, NULL);
 }
 
 static void purge(void *arg)
@@ -35,7 +35,8 @@ static void setup(void)
     clock_virtual_start(1000 * HL_SECOND);
     struct history_settings kept = {
         .keep_ns = 10 * HL_SECOND, .keep_count = 100, .keep_bytes = 100000};
-    ck_assert_int_eq(history_new(&history, &kept), 0);
+    struct history_error error;
+    ck_assert_int_eq(history_new(&history, &kept, &error), 0);
     struct broker_options options = {.finished = keep};
     ck_assert_int_eq(broker_new(&broker, &options), 0);
     struct house_settings settings = {

@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The inside of the history folder: records in memory (recent.c), the database (database.c,
+ * rows.c), and the thread between the two (writer.c).
+ */
+#ifndef HISTORY_HISTORY_PRIV_H
+#define HISTORY_HISTORY_PRIV_H
+
+#include "base/idtable.h"
+#include "history/history.h"
+#include "thr/thr.h"
+
+#include <sqlite3.h>
+
+/* ---- recent.c: records in memory, by id and by number; not thread-safe ---- */
+
+struct entry {
+    unsigned magic;
+    uint64_t number;
+    struct entry *next; /* once it is out, to be freed */
+    struct job_record *record;
+};
+
+struct recent {
+    struct idmap by_id;
+    struct idtable by_number;
+    uint64_t first; /* none has a lower number */
+    uint64_t next;  /* the number that the next one gets, 1 at first */
+    uint64_t count, bytes;
+};
+
+void recent_init(struct recent *recent);
+void recent_fini(struct recent *recent);
+/*
+ * Adds it under the next number. A record of the same id goes to *gone, and the new one has its
+ * attempt among the earlier ones. Takes the reference over and nulls *record. ENOMEM: it is still
+ * the caller's, and nothing else has changed.
+ */
+int recent_add(struct recent *recent, struct job_record **record, struct entry **gone);
+/* Out of it, to the front of *gone. */
+void recent_take(struct recent *recent, struct entry *entry, struct entry **gone);
+/* The one with the lowest number; NULL: it is empty. */
+struct entry *recent_first(struct recent *recent);
+/* NULL: none. */
+struct entry *recent_at(const struct recent *recent, uint64_t number);
+struct entry *recent_by_id(const struct recent *recent, uint64_t id);
+/* Outside of any lock. */
+void entries_free(struct entry **gone);
+size_t entry_bytes(const struct entry *entry);
+
+/* ---- database.c ---- */
+
+enum statement {
+#define STATEMENT(name, whose, text) STATEMENT_##name,
+#include "history/statements.def"
+#undef STATEMENT
+    STATEMENT_COUNT
+};
+
+struct database {
+    unsigned magic;
+    char *path;
+    sqlite3 *writer;    /* the thread's alone, once it runs */
+    hl_lock *read_lock; /* covers the next, and the statements of the reader */
+    sqlite3 *reader;    /* NULL for a moment, or for good, after damage was found */
+    sqlite3_stmt *statement[STATEMENT_COUNT];
+    uint64_t count, bytes; /* of all rows; as the table `total` says; the thread's */
+    uint64_t last;         /* the highest number in it, when it was opened */
+};
+
+/*
+ * EBADMSG: damaged. EINVAL, EOPNOTSUPP and others as history_new; the error tells more.
+ */
+int database_open(struct database **out, const char *path, struct history_error *error);
+void database_close(struct database **database);
+/* For the thread, after EBADMSG: the damaged file is put aside, and a new one begun in its place.
+ * Any errno: there is no connection now; call it again later. */
+int database_renew(struct database *database, struct history_error *error);
+/* Renames the file and what belongs to it; *aside (of `size` bytes) gets the new name. */
+int database_set_aside(const char *path, char *aside, size_t size);
+/* What SQLite said, as an errno value: ENOSPC, EIO, EBADMSG, ENOMEM, E2BIG, EEXIST ... */
+int database_errno(int rc);
+/* The size of its pages all together, those without use included. */
+uint64_t database_file_bytes(struct database *database);
+/* Gives a slice of the pages without use back to the file system, if they are many. */
+int database_shrink(struct database *database);
+
+/* ---- rows.c: all but the last two for the thread ---- */
+
+/* `count` of them in one transaction, synced. *refused gets how many SQLite would never take (too
+ * large a text). Any errno: none was written. */
+struct numbered {
+    uint64_t number;
+    struct job_record *record;
+};
+int rows_write(struct database *database, const struct numbered *rows, size_t count,
+               size_t *refused);
+
+struct retention {
+    int64_t oldest_wall_ns; /* what ended before goes; INT64_MIN: nothing by age */
+    uint64_t count, bytes;
+};
+#define ROWS_SLICE 1024
+/* Removes the oldest that are past a bound, ROWS_SLICE at most. *upto: the highest number removed;
+ * 0: none. */
+int rows_forget(struct database *database, const struct retention *retention, size_t *forgotten,
+                uint64_t *upto);
+
+/* Under the lock of the reader, which they take. ENOENT. */
+int rows_get(struct database *database, uint64_t id, struct job_record **record);
+/* Of rows below `before`. *examined goes up by those looked at, to HISTORY_EXAMINED_MAX at most;
+ * *next as history_list. */
+int rows_list(struct database *database, const struct history_query *query, uint64_t before,
+              size_t max, struct job_record **records, size_t *count, size_t *examined,
+              uint64_t *next);
+bool query_matches(const struct history_query *query, const struct job_record *record);
+
+/* ---- the whole ---- */
+
+struct history {
+    unsigned magic;
+    struct history_settings settings; /* without the path */
+    bool on;
+    struct database *database; /* NULL: in memory only, or off */
+    hl_lock *lock;             /* covers all from here to `room` */
+    struct recent recent;
+    struct history_stats stats; /* count and bytes: of the file, if there is one */
+    uint64_t written;           /* entries up to this number are in the file */
+    uint64_t pending_bytes;
+    int64_t pending_since_ns;
+    int64_t retry_ns; /* not to be written to before; 0 */
+    bool purge;       /* is wanted */
+    bool rung;        /* the thread was woken and hasn't looked yet */
+    bool stalled;     /* somebody has waited for room in vain since the last batch */
+    bool stopping;
+    _Atomic uint32_t room; /* rings when there is room in the queue */
+    _Atomic uint32_t bell; /* rings for the thread */
+    hl_thread *thread;
+    struct numbered *batch; /* the thread's, of WRITER_BATCH */
+};
+
+/* ---- writer.c ---- */
+
+#define WRITER_BATCH 4096
+#define WRITER_BATCH_BYTES ((size_t)4 << 20)
+/* Written records that stay in memory, since who waits for a job asks for its record at once. */
+#define WRITER_RECENT_BYTES ((size_t)2 << 20)
+
+int writer_start(struct history *history);
+/* After the last add: writes what it can, and ends. */
+void writer_stop(struct history *history);
+/* [held] Whether it has to be woken for what there is to do; if so, call writer_wake after. */
+bool writer_wanted(struct history *history);
+void writer_wake(struct history *history);
+
+#endif

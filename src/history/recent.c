@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Records in memory: all there are, where there is no file, else those that wait to be written and
+ * the latest that were.
+ *
+ * Each gets the next number, so that "older" is a matter of numbers, here and in the file. A table
+ * finds them by number, a map by id. Numbers that were taken out leave holes, which are passed over
+ * once: `first` only rises.
+ */
+#include "base/magic.h"
+#include "history/history_priv.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ENTRY_MAGIC 0x415704e1u
+
+void recent_init(struct recent *recent)
+{
+    *recent = (struct recent){.first = 1, .next = 1};
+    idmap_init(&recent->by_id);
+    idtable_init(&recent->by_number);
+}
+
+void recent_fini(struct recent *recent)
+{
+    struct entry *gone = NULL, *entry;
+    while ((entry = recent_first(recent)) != NULL)
+        recent_take(recent, entry, &gone);
+    entries_free(&gone);
+    idmap_fini(&recent->by_id);
+    idtable_fini(&recent->by_number);
+}
+
+void entries_free(struct entry **gone)
+{
+    while (*gone != NULL) {
+        struct entry *entry = *gone;
+        MAGIC_CHECK(entry, ENTRY_MAGIC);
+        *gone = entry->next;
+        job_record_unref(&entry->record);
+        MAGIC_WIPE(entry);
+        free(entry);
+    }
+}
+
+size_t entry_bytes(const struct entry *entry)
+{
+    return entry->record->memory + sizeof(*entry);
+}
+
+/* *record gets the attempt of `before`, and those before it, unless it knows them itself, or is the
+ * same record once more. A job that was deleted unreserved had none. */
+static int attempts_join(struct job_record **record, const struct job_record *before)
+{
+    struct job_attempt all[JOB_EARLIER_MAX + 1];
+    size_t count = before->earlier_count;
+    if ((*record)->earlier_count > 0 || before->started_wall_ns == 0 ||
+        before->started_wall_ns == (*record)->started_wall_ns)
+        return 0;
+    if (count > 0)
+        memcpy(all, before->earlier, count * sizeof(*all));
+    all[count++] = (struct job_attempt){.kind = before->kind,
+                                        .exit_status = before->exit_status,
+                                        .signal = before->signal,
+                                        .started_wall_ns = before->started_wall_ns,
+                                        .ended_wall_ns = before->ended_wall_ns,
+                                        .reason = before->reason};
+    struct job_record like = **record;
+    like.earlier = all;
+    like.earlier_count = count;
+    struct job_record *joined;
+    int rc = job_record_copy(&joined, &like);
+    if (rc != 0)
+        return rc;
+    job_record_unref(record);
+    *record = joined;
+    return 0;
+}
+
+/* The entry of that id gets the new number and record; `carrier` takes the old record away. */
+static int entry_renew(struct recent *recent, struct entry *entry, struct entry *carrier)
+{
+    int rc = idtable_put(&recent->by_number, carrier->number, entry);
+    if (rc != 0)
+        return rc;
+    (void)idtable_remove(&recent->by_number, entry->number);
+    recent->bytes -= entry_bytes(entry);
+    struct job_record *old = entry->record;
+    entry->record = carrier->record;
+    entry->number = carrier->number;
+    carrier->record = old;
+    return 0;
+}
+
+static int entry_place(struct recent *recent, struct entry *entry)
+{
+    int rc = idtable_put(&recent->by_number, entry->number, entry);
+    if (rc != 0)
+        return rc;
+    rc = idmap_put(&recent->by_id, entry->record->id, entry);
+    if (rc != 0)
+        (void)idtable_remove(&recent->by_number, entry->number);
+    else
+        recent->count++;
+    return rc;
+}
+
+static void entry_discard(struct entry *entry)
+{
+    MAGIC_WIPE(entry);
+    free(entry);
+}
+
+int recent_add(struct recent *recent, struct job_record **record, struct entry **gone)
+{
+    struct entry *before = recent_by_id(recent, (*record)->id);
+    int rc = before != NULL ? attempts_join(record, before->record) : 0;
+    if (rc != 0)
+        return rc;
+    struct entry *entry = calloc(1, sizeof(*entry));
+    if (entry == NULL)
+        return ENOMEM;
+    MAGIC_INIT(entry, ENTRY_MAGIC);
+    entry->number = recent->next;
+    entry->record = *record;
+    rc = before != NULL ? entry_renew(recent, before, entry) : entry_place(recent, entry);
+    if (rc != 0) {
+        entry_discard(entry);
+        return rc;
+    }
+    *record = NULL;
+    recent->next++;
+    recent->bytes += entry_bytes(before != NULL ? before : entry);
+    if (before != NULL) {
+        entry->next = *gone;
+        *gone = entry;
+    }
+    return 0;
+}
+
+void recent_take(struct recent *recent, struct entry *entry, struct entry **gone)
+{
+    MAGIC_CHECK(entry, ENTRY_MAGIC);
+    (void)idmap_remove(&recent->by_id, entry->record->id);
+    (void)idtable_remove(&recent->by_number, entry->number);
+    recent->count--;
+    recent->bytes -= entry_bytes(entry);
+    entry->next = *gone;
+    *gone = entry;
+}
+
+struct entry *recent_first(struct recent *recent)
+{
+    struct entry *entry = NULL;
+    if (recent->count == 0)
+        recent->first = recent->next;
+    while (recent->first < recent->next &&
+           (entry = idtable_get(&recent->by_number, recent->first)) == NULL)
+        recent->first++;
+    return entry;
+}
+
+struct entry *recent_at(const struct recent *recent, uint64_t number)
+{
+    return idtable_get(&recent->by_number, number);
+}
+
+struct entry *recent_by_id(const struct recent *recent, uint64_t id)
+{
+    return idmap_get(&recent->by_id, id);
+}

@@ -1,0 +1,394 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Records as rows: written many in a transaction, read one by one or as pages, removed oldest
+ * first.
+ *
+ * A record is one row of `job`. Nearly always its id is new, so it is just inserted; only if SQLite
+ * says that there is one already, that one's attempt goes to the table `attempt`, its row goes, and
+ * the insert is done again. The counts of all rows and bytes change in the same transaction as the
+ * rows, so nobody ever has to count them.
+ *
+ * What is read here may have been written by anybody's hand: a word that means nothing is damage,
+ * and no more than an error.
+ */
+#include "base/magic.h"
+#include "history/history_priv.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+/* ---- a record and its columns ---- */
+
+#define PUT_INT(statement, at, record, field)                                                      \
+    sqlite3_bind_int64(statement, at, (sqlite3_int64)(record)->field)
+#define PUT_TEXT(statement, at, record, field)                                                     \
+    sqlite3_bind_text(statement, at, (record)->field, -1, SQLITE_STATIC)
+#define PUT_BLOB(statement, at, record, field)                                                     \
+    sqlite3_bind_blob64(statement, at, (record)->field, (record)->field##_len, SQLITE_STATIC)
+#define PUT_KIND(statement, at, record, field)                                                     \
+    sqlite3_bind_text(statement, at, job_outcome_word((record)->field), -1, SQLITE_STATIC)
+
+static int row_bind(sqlite3_stmt *statement, const struct numbered *row)
+{
+    int at = 1;
+    int rc = sqlite3_bind_int64(statement, at++, (sqlite3_int64)row->number);
+#define COLUMN(name, declaration, kind, field)                                                     \
+    if (rc == SQLITE_OK)                                                                           \
+        rc = PUT_##kind(statement, at++, row->record, field);
+#include "history/columns.def"
+#undef COLUMN
+    return database_errno(rc);
+}
+
+static int kind_read(sqlite3_stmt *statement, int at, enum job_outcome_kind *kind)
+{
+    const char *word = (const char *)sqlite3_column_text(statement, at);
+    for (int i = 0; word != NULL && i < JOB_OUTCOME_COUNT; i++)
+        if (strcmp(word, job_outcome_word((enum job_outcome_kind)i)) == 0) {
+            *kind = (enum job_outcome_kind)i;
+            return 0;
+        }
+    return EBADMSG;
+}
+
+/* A NULL from SQLite is want of memory, or not text at all. */
+static int text_read(sqlite3_stmt *statement, int at, const char **text)
+{
+    *text = (const char *)sqlite3_column_text(statement, at);
+    return *text != NULL ? 0 : EBADMSG;
+}
+
+/* Not looked at unless wanted: SQLite would have to read all of it. */
+static int blob_read(sqlite3_stmt *statement, int at, bool wanted, const char **bytes, size_t *len)
+{
+    if (!wanted)
+        return 0;
+    *bytes = sqlite3_column_blob(statement, at);
+    *len = (size_t)sqlite3_column_bytes(statement, at);
+    return *bytes != NULL || *len == 0 ? 0 : ENOMEM;
+}
+
+#define GET_INT(statement, at, record, field)                                                      \
+    ((record)->field = (__typeof__((record)->field))sqlite3_column_int64(statement, at), 0)
+#define GET_TEXT(statement, at, record, field) text_read(statement, at, &(record)->field)
+#define GET_BLOB(statement, at, record, field)                                                     \
+    blob_read(statement, at, output, &(record)->field, &(record)->field##_len)
+#define GET_KIND(statement, at, record, field) kind_read(statement, at, &(record)->field)
+
+/* Texts are SQLite's until the statement is stepped or reset. Without `output` that stays unread.
+ */
+static int row_read(sqlite3_stmt *statement, bool output, struct job_record *record)
+{
+    int rc = 0, at = 1;
+    *record = (struct job_record){.out = NULL};
+#define COLUMN(name, declaration, kind, field)                                                     \
+    if (rc == 0)                                                                                   \
+        rc = GET_##kind(statement, at++, record, field);
+#include "history/columns.def"
+#undef COLUMN
+    return rc;
+}
+
+/* ---- writing ---- */
+
+static int statement_end(sqlite3_stmt *statement, int rc)
+{
+    (void)sqlite3_reset(statement);
+    (void)sqlite3_clear_bindings(statement);
+    return rc;
+}
+
+/* Runs a statement of which no row is wanted. */
+static int statement_run(sqlite3_stmt *statement)
+{
+    int rc = sqlite3_step(statement);
+    while (rc == SQLITE_ROW)
+        rc = sqlite3_step(statement);
+    return statement_end(statement, database_errno(rc));
+}
+
+static int row_insert(struct database *database, const struct numbered *row)
+{
+    sqlite3_stmt *statement = database->statement[STATEMENT_INSERT];
+    int rc = row_bind(statement, row);
+    return rc == 0 ? statement_run(statement) : statement_end(statement, rc);
+}
+
+/* The row that has the id: its attempt is kept, and it goes. */
+static int row_replace(struct database *database, const struct numbered *row)
+{
+    sqlite3_stmt *carry = database->statement[STATEMENT_CARRY];
+    sqlite3_stmt *remove = database->statement[STATEMENT_REMOVE];
+    sqlite3_int64 id = (sqlite3_int64)row->record->id;
+    MUST(sqlite3_bind_int64(carry, 1, id));
+    MUST(sqlite3_bind_int64(carry, 2, row->record->started_wall_ns));
+    int rc = statement_run(carry);
+    if (rc != 0)
+        return rc;
+    MUST(sqlite3_bind_int64(remove, 1, id));
+    int step = sqlite3_step(remove);
+    if (step == SQLITE_ROW) {
+        database->count--;
+        database->bytes -= (uint64_t)sqlite3_column_int64(remove, 0);
+        step = sqlite3_step(remove);
+    }
+    return statement_end(remove, database_errno(step));
+}
+
+static int attempts_write(struct database *database, const struct job_record *record)
+{
+    sqlite3_stmt *statement = database->statement[STATEMENT_ATTEMPT];
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < record->earlier_count; i++) {
+        const struct job_attempt *attempt = &record->earlier[i];
+        MUST(sqlite3_bind_int64(statement, 1, (sqlite3_int64)record->id));
+        MUST(sqlite3_bind_int64(statement, 2, attempt->started_wall_ns));
+        MUST(sqlite3_bind_int64(statement, 3, attempt->ended_wall_ns));
+        MUST(sqlite3_bind_text(statement, 4, job_outcome_word(attempt->kind), -1, SQLITE_STATIC));
+        MUST(sqlite3_bind_int(statement, 5, attempt->exit_status));
+        MUST(sqlite3_bind_int(statement, 6, attempt->signal));
+        MUST(sqlite3_bind_text(statement, 7, attempt->reason, -1, SQLITE_STATIC));
+        rc = statement_run(statement);
+    }
+    return rc;
+}
+
+static int row_write(struct database *database, const struct numbered *row)
+{
+    int rc = row_insert(database, row);
+    if (rc == EEXIST) {
+        rc = row_replace(database, row);
+        if (rc == 0)
+            rc = row_insert(database, row);
+    }
+    if (rc == 0)
+        rc = attempts_write(database, row->record);
+    if (rc != 0)
+        return rc;
+    database->count++;
+    database->bytes += row->record->memory;
+    return 0;
+}
+
+static int totals_write(struct database *database)
+{
+    sqlite3_stmt *statement = database->statement[STATEMENT_TOTAL];
+    MUST(sqlite3_bind_int64(statement, 1, (sqlite3_int64)database->count));
+    MUST(sqlite3_bind_int64(statement, 2, (sqlite3_int64)database->bytes));
+    return statement_run(statement);
+}
+
+/* What the transaction did is kept, synced; or nothing of it, if `rc` says that it failed. */
+static int transaction_end(struct database *database, int rc, uint64_t count, uint64_t bytes)
+{
+    if (rc == 0)
+        rc = totals_write(database);
+    if (rc == 0)
+        rc = statement_run(database->statement[STATEMENT_COMMIT]);
+    if (rc == 0)
+        return 0;
+    /* Some failures have ended it already. */
+    if (sqlite3_get_autocommit(database->writer) == 0)
+        (void)statement_run(database->statement[STATEMENT_ROLLBACK]);
+    database->count = count;
+    database->bytes = bytes;
+    return rc;
+}
+
+int rows_write(struct database *database, const struct numbered *rows, size_t count,
+               size_t *refused)
+{
+    uint64_t count_before = database->count, bytes_before = database->bytes;
+    *refused = 0;
+    int rc = statement_run(database->statement[STATEMENT_BEGIN]);
+    if (rc != 0)
+        return rc;
+    for (size_t i = 0; rc == 0 && i < count; i++) {
+        rc = row_write(database, &rows[i]);
+        if (rc == E2BIG || rc == EEXIST) {
+            (*refused)++;
+            rc = 0;
+        }
+    }
+    return transaction_end(database, rc, count_before, bytes_before);
+}
+
+/* ---- removing ---- */
+
+/* How many of the oldest, up to which number, and what they take. */
+struct cut {
+    uint64_t upto, count, bytes;
+};
+
+static int cut_find(struct database *database, const struct retention *retention, struct cut *cut)
+{
+    sqlite3_stmt *statement = database->statement[STATEMENT_OLDEST];
+    *cut = (struct cut){.upto = 0};
+    MUST(sqlite3_bind_int(statement, 1, ROWS_SLICE));
+    int rc;
+    while ((rc = sqlite3_step(statement)) == SQLITE_ROW) {
+        bool past = database->count - cut->count > retention->count ||
+                    database->bytes - cut->bytes > retention->bytes ||
+                    sqlite3_column_int64(statement, 2) < retention->oldest_wall_ns;
+        if (!past)
+            break;
+        cut->upto = (uint64_t)sqlite3_column_int64(statement, 0);
+        cut->bytes += (uint64_t)sqlite3_column_int64(statement, 1);
+        cut->count++;
+    }
+    return statement_end(statement, database_errno(rc));
+}
+
+int rows_forget(struct database *database, const struct retention *retention, size_t *forgotten,
+                uint64_t *upto)
+{
+    uint64_t count_before = database->count, bytes_before = database->bytes;
+    struct cut cut;
+    *forgotten = 0;
+    *upto = 0;
+    int rc = cut_find(database, retention, &cut);
+    if (rc != 0 || cut.count == 0)
+        return rc;
+    static const enum statement steps[] = {STATEMENT_FORGET_ATTEMPTS, STATEMENT_FORGET};
+    rc = statement_run(database->statement[STATEMENT_BEGIN]);
+    if (rc != 0)
+        return rc;
+    for (size_t i = 0; rc == 0 && i < sizeof(steps) / sizeof(steps[0]); i++) {
+        sqlite3_stmt *statement = database->statement[steps[i]];
+        MUST(sqlite3_bind_int64(statement, 1, (sqlite3_int64)cut.upto));
+        rc = statement_run(statement);
+    }
+    database->count -= cut.count;
+    database->bytes -= cut.bytes;
+    rc = transaction_end(database, rc, count_before, bytes_before);
+    if (rc == 0) {
+        *forgotten = cut.count;
+        *upto = cut.upto;
+    }
+    return rc;
+}
+
+/* ---- reading ---- */
+
+struct attempts {
+    struct job_attempt attempt[JOB_EARLIER_MAX];
+    char reason[JOB_EARLIER_MAX][JOB_REASON_MAX];
+};
+
+static int attempt_read(sqlite3_stmt *statement, struct job_attempt *attempt, char *reason)
+{
+    const char *text;
+    int rc = kind_read(statement, 0, &attempt->kind);
+    if (rc == 0)
+        rc = text_read(statement, 5, &text);
+    if (rc != 0)
+        return rc;
+    attempt->exit_status = sqlite3_column_int(statement, 1);
+    attempt->signal = sqlite3_column_int(statement, 2);
+    attempt->started_wall_ns = sqlite3_column_int64(statement, 3);
+    attempt->ended_wall_ns = sqlite3_column_int64(statement, 4);
+    snprintf(reason, JOB_REASON_MAX, "%s", text);
+    attempt->reason = reason;
+    return 0;
+}
+
+/* They come with the latest first, and stand in a record with the oldest first. */
+static int attempts_read(struct database *database, struct job_record *record,
+                         struct attempts *attempts)
+{
+    sqlite3_stmt *statement = database->statement[STATEMENT_EARLIER];
+    size_t at = JOB_EARLIER_MAX;
+    MUST(sqlite3_bind_int64(statement, 1, (sqlite3_int64)record->id));
+    int rc = 0, step = SQLITE_DONE;
+    while (rc == 0 && at > 0 && (step = sqlite3_step(statement)) == SQLITE_ROW) {
+        at--;
+        rc = attempt_read(statement, &attempts->attempt[at], attempts->reason[at]);
+    }
+    record->earlier = &attempts->attempt[at];
+    record->earlier_count = JOB_EARLIER_MAX - at;
+    return statement_end(statement, rc != 0 ? rc : database_errno(step));
+}
+
+/* What doesn't come from a good file is an error of reading, to whoever asked. */
+static int reading(int rc)
+{
+    return rc == 0 || rc == ENOENT || rc == ENOMEM ? rc : EIO;
+}
+
+int rows_get(struct database *database, uint64_t id, struct job_record **record)
+{
+    HL_LOCK_SCOPE(database->read_lock);
+    if (database->reader == NULL)
+        return EIO;
+    sqlite3_stmt *statement = database->statement[STATEMENT_BY_ID];
+    struct job_record like;
+    struct attempts attempts;
+    MUST(sqlite3_bind_int64(statement, 1, (sqlite3_int64)id));
+    int step = sqlite3_step(statement);
+    int rc = step == SQLITE_DONE ? ENOENT : database_errno(step);
+    if (rc == 0)
+        rc = row_read(statement, true, &like);
+    if (rc == 0)
+        rc = attempts_read(database, &like, &attempts);
+    if (rc == 0)
+        rc = job_record_copy(record, &like);
+    return reading(statement_end(statement, rc));
+}
+
+bool query_matches(const struct history_query *query, const struct job_record *record)
+{
+    int64_t ended = record->ended_wall_ns;
+    return (query->tube == NULL || strcmp(query->tube, record->tube) == 0) &&
+           (query->any_kind || query->kind == record->kind) &&
+           (query->since_ns == 0 || ended >= query->since_ns) &&
+           (query->until_ns == 0 || ended < query->until_ns);
+}
+
+/* The statement that looks at the fewest rows, bound. */
+static sqlite3_stmt *page_statement(struct database *database, const struct history_query *query,
+                                    uint64_t before)
+{
+    enum statement id = query->tube != NULL ? STATEMENT_PAGE_TUBE
+                        : query->any_kind   ? STATEMENT_PAGE
+                                            : STATEMENT_PAGE_OUTCOME;
+    sqlite3_stmt *statement = database->statement[id];
+    MUST(sqlite3_bind_int64(statement, 1, before < INT64_MAX ? (sqlite3_int64)before : INT64_MAX));
+    if (id != STATEMENT_PAGE)
+        MUST(sqlite3_bind_text(statement, 2,
+                               query->tube != NULL ? query->tube : job_outcome_word(query->kind),
+                               -1, SQLITE_STATIC));
+    return statement;
+}
+
+static int record_give(const struct job_record *like, struct job_record **records, size_t *count)
+{
+    int rc = job_record_copy(&records[*count], like);
+    if (rc == 0)
+        (*count)++;
+    return rc;
+}
+
+int rows_list(struct database *database, const struct history_query *query, uint64_t before,
+              size_t max, struct job_record **records, size_t *count, size_t *examined,
+              uint64_t *next)
+{
+    HL_LOCK_SCOPE(database->read_lock);
+    if (database->reader == NULL)
+        return EIO;
+    sqlite3_stmt *statement = page_statement(database, query, before);
+    int rc = 0, step = SQLITE_ROW;
+    *next = before;
+    while (rc == 0 && *count < max && *examined < HISTORY_EXAMINED_MAX &&
+           (step = sqlite3_step(statement)) == SQLITE_ROW) {
+        struct job_record like;
+        rc = row_read(statement, false, &like);
+        if (rc == 0 && query_matches(query, &like))
+            rc = record_give(&like, records, count);
+        *next = (uint64_t)sqlite3_column_int64(statement, 0);
+        (*examined)++;
+    }
+    if (step == SQLITE_DONE)
+        *next = 0;
+    return reading(statement_end(statement, rc != 0 ? rc : database_errno(step)));
+}

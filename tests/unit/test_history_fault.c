@@ -1,0 +1,394 @@
+// SPDX-License-Identifier: MIT
+// History in a file when things go wrong: killed while it writes, no space, a file that is locked,
+// damaged, somebody else's or newer.
+
+#include "history_kit.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "engine.h"
+#include "history/history_priv.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <sched.h>
+#include <signal.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+// ---- the process is killed ----
+
+#define KILL_ROUNDS 4
+
+static int told_fd = -1;
+
+static void told_durable(uint64_t number, void *arg)
+{
+    (void)arg;
+    if (write(told_fd, &number, sizeof(number)) != sizeof(number))
+        _exit(1);
+}
+
+// Adds for ever; ids are numbers, in a file that was empty at first.
+static _Noreturn void victim(uint64_t first)
+{
+    kit.settings.durable = told_durable;
+    kit_open();
+    for (uint64_t id = first;;) {
+        struct job_record *record = kit_record(id);
+        id += history_add(kit.history, &record, NULL) == 0; // or once more: the queue was full
+    }
+}
+
+// Kills it after so many batches; the last number that it told.
+static uint64_t killed_after(int batches, uint64_t first)
+{
+    int fds[2];
+    ck_assert_int_eq(pipe2(fds, O_CLOEXEC), 0);
+    pid_t pid = fork();
+    ck_assert_int_ge(pid, 0);
+    if (pid == 0) {
+        told_fd = fds[1];
+        victim(first);
+    }
+    close(fds[1]);
+    uint64_t number = 0;
+    for (int i = 0; i < batches; i++)
+        ck_assert_int_eq(read(fds[0], &number, sizeof(number)), sizeof(number));
+    ck_assert_int_eq(kill(pid, SIGKILL), 0);
+    int status;
+    ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+    ck_assert(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+    uint64_t more;
+    while (read(fds[0], &more, sizeof(more)) == sizeof(more))
+        number = more;
+    close(fds[0]);
+    return number;
+}
+
+START_TEST(what_is_durable_survives_a_kill)
+{
+    uint64_t first = 1;
+    for (int round = 0; round < KILL_ROUNDS; round++) {
+        uint64_t durable = killed_after(1 + 3 * round, first);
+        ck_assert_uint_ge(durable, first);
+        kit_open();
+        ck_assert_uint_eq(kit_files("history.db.damaged"), 0);
+        for (uint64_t id = 1; id <= durable; id++)
+            if (!kit_has(id))
+                ck_abort_msg("round %d: %" PRIu64 " of %" PRIu64 " is missing", round, id, durable);
+        uint64_t count = kit_stats().count;
+        ck_assert_uint_ge(count, durable);
+        ck_assert_int_eq(kit_sql("SELECT count(*) FROM job"), (int64_t)count);
+        ck_assert_int_eq(kit_sql("SELECT sum(bytes) - (SELECT bytes FROM total) FROM job"), 0);
+        ck_assert_int_eq(kit_sql("SELECT integrity_check = 'ok' FROM pragma_integrity_check"), 1);
+        first = count + 1; // whole batches were written, so ids are without gaps
+        kit_close();
+    }
+}
+END_TEST
+
+// ---- a disk that is full ----
+
+// As a disk that has no more space than that for any file. Check's own messages go through a file,
+// so nothing is asserted until the limit is lifted.
+static void files_limit(rlim_t bytes)
+{
+    struct rlimit limit;
+    signal(SIGXFSZ, SIG_IGN);
+    MUST(getrlimit(RLIMIT_FSIZE, &limit));
+    limit.rlim_cur = bytes;
+    MUST(setrlimit(RLIMIT_FSIZE, &limit));
+}
+
+// Adds until so many were refused; returns how many weren't. The clock stands still, so the first
+// that is refused waits until it is moved.
+static uint64_t add_until_refused(uint64_t first, uint64_t refused)
+{
+    uint64_t added = 0, failed = 0;
+    while (failed < refused) {
+        struct job_record *record = kit_record(first + added);
+        if (history_add(kit.history, &record, NULL) == 0)
+            added++;
+        else
+            failed++;
+        if (failed == 0)
+            clock_virtual_advance(HL_SECOND / 100);
+    }
+    return added;
+}
+
+static void clock_pusher(void *arg)
+{
+    _Atomic bool *over = arg;
+    while (!atomic_load(over)) {
+        clock_virtual_advance(HISTORY_PATIENCE_NS);
+        sched_yield();
+    }
+}
+
+START_TEST(a_full_disk_costs_records_only)
+{
+    _Atomic bool over = false;
+    clock_virtual_start(1000 * HL_SECOND);
+    kit.settings.queue_bytes = 64 << 10;
+    kit_open();
+    kit_add(1);
+    clock_virtual_advance(HL_SECOND);
+    kit_await(1);
+    files_limit(32 << 10);
+    hl_thread *pusher = engine_thread(clock_pusher, &over);
+    uint64_t added = 1 + add_until_refused(2, 100);
+    atomic_store(&over, true);
+    engine_thread_join(&pusher);
+    struct history_stats stats = kit_stats();
+    bool readable = kit_has(1);
+    files_limit(RLIM_INFINITY);
+    ck_assert(readable);
+    ck_assert_uint_eq(stats.lost, 100);
+    ck_assert_uint_gt(stats.pending, 0);
+    ck_assert(!stats.healthy);
+    clock_virtual_advance(2 * HL_SECOND);
+    kit_await_stat(offsetof(struct history_stats, pending), 0);
+    ck_assert(kit_stats().healthy);
+    ck_assert_uint_eq(kit_stats().count, added);
+    kit_close();
+    clock_virtual_stop();
+    ck_assert_int_eq(kit_sql("SELECT count(*) FROM job"), (int64_t)added);
+    ck_assert_int_eq(kit_sql("SELECT integrity_check = 'ok' FROM pragma_integrity_check"), 1);
+}
+END_TEST
+
+START_TEST(a_stop_on_a_full_disk_ends)
+{
+    kit.settings.linger_ns = 3600 * HL_SECOND;
+    kit_open();
+    kit_add(1);
+    files_limit(4096);
+    history_free(&kit.history);
+    files_limit(RLIM_INFINITY);
+    kit_open();
+    ck_assert_uint_eq(kit_stats().count, 0);
+}
+END_TEST
+
+START_TEST(no_room_for_a_new_file)
+{
+    struct history_error error = {""};
+    files_limit(1024);
+    int rc = history_new(&kit.history, &kit.settings, &error);
+    files_limit(RLIM_INFINITY);
+    ck_assert_msg(rc == ENOSPC || rc == EIO, "%d: %s", rc, error.text);
+    ck_assert_ptr_nonnull(strstr(error.text, kit.path));
+    ck_assert_ptr_null(kit.history);
+    kit_open(); // half a file doesn't stop the next start
+    kit_fill(1, 3);
+}
+END_TEST
+
+// ---- a file that can't be written for a while ----
+
+// Somebody has the file locked: one waits for room, in vain; those after don't wait. Then all goes
+// on.
+START_TEST(a_full_queue_holds_nobody_for_long)
+{
+    kit.settings.queue_bytes = 20000;
+    kit_open();
+    kit_fill(1, 1);
+    sqlite3 *other = NULL;
+    ck_assert_int_eq(sqlite3_open(kit.path, &other), SQLITE_OK);
+    ck_assert_int_eq(sqlite3_exec(other, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
+    uint64_t id = 2;
+    int64_t began_ns = 0;
+    int rc = 0;
+    while (rc == 0) {
+        struct job_record *record = kit_record(id);
+        began_ns = clock_now_ns();
+        rc = history_add(kit.history, &record, NULL);
+        id += rc == 0;
+    }
+    ck_assert_int_eq(rc, ENOBUFS);
+    int64_t first_ns = clock_now_ns() - began_ns;
+    ck_assert_int_ge(first_ns, HISTORY_PATIENCE_NS);
+    began_ns = clock_now_ns();
+    for (int i = 0; i < 10; i++) {
+        struct job_record *record = kit_record(1000);
+        ck_assert_int_eq(history_add(kit.history, &record, NULL), ENOBUFS);
+    }
+    ck_assert_int_lt(clock_now_ns() - began_ns, 10 * HISTORY_PATIENCE_NS);
+    ck_assert_uint_eq(kit_stats().lost, 11);
+    ck_assert_int_eq(sqlite3_exec(other, "ROLLBACK", NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(other);
+    kit_await(id - 1);
+    for (uint64_t i = 1; i < id; i++)
+        ck_assert(kit_has(i));
+    kit_fill(id, id + 100);
+}
+END_TEST
+
+// ---- a file that isn't what it should be ----
+
+static void scribble(off_t at, size_t size)
+{
+    char *bytes = malloc(size);
+    ck_assert_ptr_nonnull(bytes);
+    memset(bytes, 0xa5, size);
+    int fd = open(kit.path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    ck_assert_int_ge(fd, 0);
+    ck_assert_int_eq(pwrite(fd, bytes, size, at), (ssize_t)size);
+    close(fd);
+    free(bytes);
+}
+
+START_TEST(a_damaged_file_is_put_aside)
+{
+    for (int i = 0; i < 3; i++) {
+        kit_open();
+        kit_fill(1, 10);
+        kit_close();
+        scribble(i == 0 ? 0 : i == 1 ? 100 : 16, i == 2 ? 1 : 3000);
+        kit_open();
+        ck_assert_uint_eq(kit_stats().count, 0);
+        ck_assert_uint_eq(kit_files("history.db.damaged"), (unsigned)i + 1);
+        ck_assert(!kit_has(1));
+        kit_fill(20, 30);
+        kit_close();
+    }
+    scribble(0, 10);
+    kit_open(); // no database at all
+    ck_assert_uint_eq(kit_files("history.db.damaged"), 4);
+}
+END_TEST
+
+// Found while it runs, by whoever removes the oldest: the same happens then.
+START_TEST(damage_that_is_found_later)
+{
+    kit.settings.keep_count = 2000;
+    kit_open();
+    uint64_t number = 0;
+    for (uint64_t id = 1; id <= 2000; id++)
+        number = kit_add_record(kit_record_sized(id, 3000));
+    kit_await(number);
+    kit_close();
+    kit.settings.keep_count = 1000;
+    uint64_t size = kit_file_size();
+    ck_assert_uint_gt(size, 6000000);
+    scribble(40960, size / 2); // not where the newest are
+    kit_open();
+    struct job_record *record;
+    ck_assert_int_eq(history_get(kit.history, 100, &record), EIO);
+    history_purge(kit.history);
+    kit_await_stat(offsetof(struct history_stats, count), 0);
+    ck_assert_uint_eq(kit_files("history.db.damaged"), 1);
+    kit_fill(3000, 3100);
+    ck_assert(kit_has(3000) && !kit_has(1000));
+    ck_assert(kit_stats().healthy);
+}
+END_TEST
+
+START_TEST(a_row_that_means_nothing)
+{
+    kit_open();
+    kit_fill(1, 3);
+    kit_close();
+    (void)kit_sql("UPDATE job SET outcome = 'eaten' WHERE id = 2");
+    kit_open();
+    struct job_record *record;
+    ck_assert_int_eq(history_get(kit.history, 2, &record), EIO);
+    ck_assert(kit_has(1) && kit_has(3));
+    struct job_record *records[10];
+    size_t count;
+    uint64_t next;
+    const struct history_query all = {.any_kind = true};
+    ck_assert_int_eq(history_list(kit.history, &all, 10, records, &count, &next), EIO);
+    ck_assert_uint_eq(count, 0);
+}
+END_TEST
+
+START_TEST(somebody_elses_file_is_left_alone)
+{
+    char text[512];
+    (void)kit_sql("CREATE TABLE recipes (name, method)");
+    ck_assert_int_eq(kit_open_refused(text), EINVAL);
+    ck_assert_ptr_nonnull(strstr(text, "another program's database"));
+    ck_assert_int_eq(kit_sql("SELECT count(*) FROM recipes"), 0);
+    ck_assert_uint_eq(kit_files("history.db.damaged"), 0);
+}
+END_TEST
+
+START_TEST(a_newer_form_is_refused)
+{
+    char text[512];
+    kit_open();
+    kit_fill(1, 3);
+    kit_close();
+    (void)kit_sql("PRAGMA user_version = 2");
+    ck_assert_int_eq(kit_open_refused(text), EOPNOTSUPP);
+    ck_assert_ptr_nonnull(strstr(text, "newer hilera"));
+    (void)kit_sql("PRAGMA user_version = 1");
+    kit_open();
+    ck_assert(kit_has(1) && kit_has(3));
+}
+END_TEST
+
+START_TEST(a_directory_that_is_not_there)
+{
+    char text[512], path[96];
+    snprintf(path, sizeof(path), "%s/none/history.db", kit.directory);
+    kit.settings.path = path;
+    ck_assert_int_eq(kit_open_refused(text), ENOENT);
+    ck_assert_ptr_nonnull(strstr(text, path));
+}
+END_TEST
+
+// Larger than SQLite takes in one row: that record is lost, not those beside it.
+START_TEST(a_record_that_is_too_large)
+{
+    kit.settings.linger_ns = 3600 * HL_SECOND;
+    kit_open();
+    (void)sqlite3_limit(kit.history->database->writer, SQLITE_LIMIT_LENGTH, 100000);
+    kit_add(1);
+    kit_add_record(kit_record_sized(2, 100001));
+    kit_add(3);
+    kit_close();
+    ck_assert_int_eq(kit_sql("SELECT count(*) FROM job"), 2);
+    ck_assert_int_eq(kit_sql("SELECT count FROM total"), 2);
+    kit_open();
+    ck_assert(kit_has(1) && !kit_has(2) && kit_has(3));
+}
+END_TEST
+
+static void quiet(enum log_level level, const char *line, void *arg)
+{
+    (void)level, (void)line, (void)arg;
+}
+
+int main(void)
+{
+    engine_init();
+    log_set_sink(quiet, NULL);
+    Suite *suite = suite_create("history_fault");
+    TCase *all = tcase_create("fault");
+    tcase_add_checked_fixture(all, kit_up, kit_down);
+    if (unit_forks())
+        tcase_add_test(all, what_is_durable_survives_a_kill);
+    tcase_add_test(all, a_full_disk_costs_records_only);
+    tcase_add_test(all, a_stop_on_a_full_disk_ends);
+    tcase_add_test(all, no_room_for_a_new_file);
+    tcase_add_test(all, a_full_queue_holds_nobody_for_long);
+    tcase_add_test(all, a_damaged_file_is_put_aside);
+    tcase_add_test(all, damage_that_is_found_later);
+    tcase_add_test(all, a_row_that_means_nothing);
+    tcase_add_test(all, somebody_elses_file_is_left_alone);
+    tcase_add_test(all, a_newer_form_is_refused);
+    tcase_add_test(all, a_directory_that_is_not_there);
+    tcase_add_test(all, a_record_that_is_too_large);
+    suite_add_tcase(suite, all);
+    return unit_main(suite);
+}

@@ -1,0 +1,473 @@
+// SPDX-License-Identifier: MIT
+// History in a file: what comes back, what is seen while it waits to be written, what goes, and the
+// pages of the list.
+
+#include "history_kit.h"
+
+#include "base/clock.h"
+#include "engine.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+static void teardown(void)
+{
+    kit_down();
+    if (clock_is_virtual())
+        clock_virtual_stop();
+}
+
+static void check_all(uint64_t first, uint64_t last)
+{
+    for (uint64_t id = first; id <= last; id++)
+        if (!kit_has(id))
+            ck_abort_msg("job %llu is missing", (unsigned long long)id);
+}
+
+// ---- what is kept ----
+
+START_TEST(records_outlive_the_daemon)
+{
+    kit_open();
+    ck_assert(history_is_on(kit.history));
+    kit_fill(1, 300);
+    check_all(1, 300);
+    kit_close();
+    kit_open();
+    check_all(1, 300);
+    ck_assert(!kit_has(301));
+    struct history_stats stats = kit_stats();
+    ck_assert_uint_eq(stats.count, 300);
+    ck_assert_uint_eq(stats.added, 0);
+    ck_assert(stats.file && stats.healthy);
+    ck_assert_uint_gt(kit_add(301), 300); // numbers go on
+}
+END_TEST
+
+START_TEST(the_stop_writes_what_waits)
+{
+    kit.settings.linger_ns = 3600 * HL_SECOND;
+    kit_open();
+    for (uint64_t id = 1; id <= 10; id++)
+        kit_add(id);
+    ck_assert_uint_eq(kit_stats().pending, 10);
+    ck_assert_uint_eq(history_durable(kit.history), 0);
+    for (uint64_t id = 1; id <= 10; id++)
+        ck_assert(kit_has(id)); // not in the file yet
+    ck_assert_int_eq(kit_sql("SELECT count(*) FROM job"), 0);
+    kit_close();
+    ck_assert_int_eq(kit_sql("SELECT count(*) FROM job"), 10);
+    ck_assert_int_eq(kit_sql("SELECT count FROM total"), 10);
+}
+END_TEST
+
+START_TEST(the_file_is_for_us_alone)
+{
+    kit_open();
+    kit_fill(1, 1);
+    static const char *const parts[] = {"", "-wal", "-shm"};
+    for (size_t i = 0; i < 3; i++) {
+        char path[96];
+        struct stat status;
+        snprintf(path, sizeof(path), "%s%s", kit.path, parts[i]);
+        ck_assert_int_eq(stat(path, &status), 0);
+        ck_assert_int_eq(status.st_mode & 0777, 0600);
+    }
+}
+END_TEST
+
+START_TEST(nothing_is_kept_nothing_is_opened)
+{
+    for (int i = 0; i < 3; i++) {
+        kit.settings.keep_ns = i == 0 ? 0 : HL_SECOND;
+        kit.settings.keep_count = i == 1 ? 0 : 10;
+        kit.settings.keep_bytes = i == 2 ? 0 : 10000;
+        size_t threads = hl_thread_active_count();
+        kit_open();
+        ck_assert(!history_is_on(kit.history));
+        struct job_record *record = kit_record(1);
+        uint64_t number = 7;
+        ck_assert_int_eq(history_add(kit.history, &record, &number), 0);
+        ck_assert_ptr_null(record);
+        ck_assert_uint_eq(number, 0);
+        ck_assert(!kit_has(1));
+        history_purge(kit.history);
+        ck_assert_uint_eq(hl_thread_active_count(), threads);
+        ck_assert_uint_eq(kit_files("history"), 0);
+        kit_close();
+    }
+}
+END_TEST
+
+// ---- attempts ----
+
+// A later life of the job: kicked, and ended so.
+static struct job_record *record_again(uint64_t id, int64_t started, const char *reason)
+{
+    struct job_record like = {.id = id,
+                              .kind = JOB_OUTCOME_FAILED,
+                              .exit_status = 3,
+                              .reserves = 2,
+                              .kicks = 1,
+                              .started_wall_ns = started,
+                              .ended_wall_ns = clock_wall_ns(),
+                              .tube = "one",
+                              .reason = reason,
+                              .progress_text = ""};
+    struct job_record *record;
+    ck_assert_int_eq(job_record_copy(&record, &like), 0);
+    return record;
+}
+
+static void check_attempts(uint64_t id, size_t count, const char *first, const char *last,
+                           const char *now)
+{
+    struct job_record *record;
+    ck_assert_int_eq(history_get(kit.history, id, &record), 0);
+    ck_assert_uint_eq(record->earlier_count, count);
+    ck_assert_str_eq(record->earlier[0].reason, first);
+    ck_assert_str_eq(record->earlier[count - 1].reason, last);
+    ck_assert_str_eq(record->reason, now);
+    for (size_t i = 1; i < count; i++)
+        ck_assert_int_lt(record->earlier[i - 1].started_wall_ns,
+                         record->earlier[i].started_wall_ns);
+    job_record_unref(&record);
+}
+
+START_TEST(attempts_add_up)
+{
+    kit_open();
+    kit_await(kit_add_record(record_again(5, 100, "first")));
+    kit_await(kit_add_record(record_again(5, 200, "second"))); // the first is in the file
+    check_attempts(5, 1, "first", "first", "second");
+    ck_assert_uint_eq(kit_stats().count, 1);
+    kit_await(kit_add_record(record_again(5, 200, "second"))); // the same once more
+    check_attempts(5, 1, "first", "first", "second");
+    kit_close();
+    kit.settings.linger_ns = 3600 * HL_SECOND;
+    kit_open();
+    kit_add_record(record_again(5, 300, "third"));
+    kit_add_record(record_again(5, 400, "fourth")); // both wait
+    ck_assert_uint_eq(kit_stats().pending, 1);
+    check_attempts(5, 1, "third", "third", "fourth"); // the file isn't asked yet
+    kit_close();
+    kit_open();
+    check_attempts(5, 3, "first", "third", "fourth");
+    ck_assert_uint_eq(kit_stats().count, 1);
+    ck_assert_int_eq(kit_sql("SELECT count(*) FROM attempt"), 3);
+}
+END_TEST
+
+START_TEST(the_latest_attempts_are_kept)
+{
+    kit_open();
+    uint64_t number = 0;
+    for (int i = 1; i <= JOB_EARLIER_MAX + 8; i++) {
+        char reason[32];
+        snprintf(reason, sizeof(reason), "attempt %d", i);
+        number = kit_add_record(record_again(5, i * 100, reason));
+        if (i % 4 == 0)
+            kit_await(number);
+    }
+    kit_await(number);
+    check_attempts(5, JOB_EARLIER_MAX, "attempt 8", "attempt 39", "attempt 40");
+}
+END_TEST
+
+// ---- what goes ----
+
+START_TEST(oldest_go_by_number)
+{
+    kit.settings.keep_count = 100;
+    kit_open();
+    kit_fill(1, 5000);
+    kit_await_stat(offsetof(struct history_stats, count), 100);
+    ck_assert(!kit_has(4900) && kit_has(4901) && kit_has(5000));
+    ck_assert_uint_eq(kit_stats().dropped, 4900);
+    ck_assert_int_eq(kit_sql("SELECT count(*) FROM job"), 100);
+    ck_assert_int_eq(kit_sql("SELECT sum(bytes) - (SELECT bytes FROM total) FROM job"), 0);
+}
+END_TEST
+
+// However much comes, the file stays near what is kept.
+START_TEST(oldest_go_by_bytes)
+{
+    kit.settings.keep_bytes = 1 << 20;
+    kit_open();
+    uint64_t largest = 0;
+    for (uint64_t id = 1; id <= 2000; id++) {
+        uint64_t number = kit_add_record(kit_record_sized(id, 10000));
+        if (id % 100 == 0) {
+            kit_await(number);
+            largest = kit_file_size() > largest ? kit_file_size() : largest;
+        }
+    }
+    history_purge(kit.history);
+    while (kit_stats().bytes > 1 << 20)
+        sched_yield();
+    ck_assert_uint_gt(kit_stats().count, 80);
+    ck_assert(kit_has(2000) && !kit_has(1890));
+    ck_assert_msg(largest < 16 << 20, "%llu bytes", (unsigned long long)largest);
+    ck_assert_int_eq(kit_sql("SELECT sum(bytes) - (SELECT bytes FROM total) FROM job"), 0);
+}
+END_TEST
+
+START_TEST(oldest_go_by_age_and_the_file_shrinks)
+{
+    clock_virtual_start(1000 * HL_SECOND);
+    kit.settings.keep_ns = 10 * HL_SECOND;
+    kit_open();
+    uint64_t number = 0;
+    for (uint64_t id = 1; id <= 3000; id++)
+        number = kit_add_record(kit_record_sized(id, 2000));
+    kit_add_record(record_again(1, 5000, "again"));
+    number = kit_add_record(record_again(1, 6000, "and again"));
+    clock_virtual_advance(HL_SECOND);
+    kit_await(number);
+    clock_virtual_advance(4 * HL_SECOND);
+    number = kit_add(4000);
+    clock_virtual_advance(HL_SECOND);
+    kit_await(number);
+    history_purge(kit.history);
+    kit_add(4001);
+    clock_virtual_advance(4 * HL_SECOND);
+    kit_await_stat(offsetof(struct history_stats, pending), 0);
+    ck_assert_uint_eq(kit_stats().count, 3002); // as old as is kept
+    uint64_t before = kit_stats().file_bytes;
+    clock_virtual_advance(1);
+    history_purge(kit.history);
+    kit_await_stat(offsetof(struct history_stats, count), 2);
+    ck_assert_int_gt(kit_sql("PRAGMA freelist_count") + kit_sql("PRAGMA page_count"), 1024);
+    while (kit_sql("PRAGMA page_count") > 1024) // a slice of the file each time
+        history_purge(kit.history);
+    ck_assert(!kit_has(1) && !kit_has(3000) && kit_has(4000) && kit_has(4001));
+    ck_assert_uint_eq(kit_stats().dropped, 3000);
+    ck_assert_int_eq(kit_sql("SELECT count(*) FROM attempt"), 0);
+    kit_close();
+    ck_assert_msg(kit_file_size() < before / 2, "%llu of %llu bytes",
+                  (unsigned long long)kit_file_size(), (unsigned long long)before);
+}
+END_TEST
+
+// ---- lists ----
+
+static size_t list_all(struct history_query query, size_t max, uint64_t *ids, size_t room,
+                       size_t *pages)
+{
+    struct job_record *records[HISTORY_PAGE_MAX];
+    size_t count, total = 0;
+    *pages = 0;
+    do {
+        ck_assert_int_eq(history_list(kit.history, &query, max, records, &count, &query.before), 0);
+        ck_assert_uint_le(count, max);
+        (*pages)++;
+        for (size_t i = 0; i < count; i++) {
+            if (total == room)
+                ck_abort_msg("too many");
+            ids[total++] = records[i]->id;
+            job_record_unref(&records[i]);
+        }
+    } while (query.before != 0);
+    return total;
+}
+
+// Ids 1 to 1000 in order, of which `from` on wait in memory. What a query gives is what a loop over
+// all ids gives, with pages of any size.
+static void check_lists(void)
+{
+    static const struct history_query queries[] = {
+        {.any_kind = true},
+        {.any_kind = true, .tube = "two"},
+        {.kind = JOB_OUTCOME_FAILED},
+        {.kind = JOB_OUTCOME_DONE, .tube = "one"},
+        {.kind = JOB_OUTCOME_DELETED},
+        {.any_kind = true, .tube = "none"},
+    };
+    uint64_t ids[1000];
+    size_t pages;
+    for (size_t q = 0; q < sizeof(queries) / sizeof(queries[0]); q++)
+        for (size_t max = 7; max <= 1000; max *= 11) {
+            size_t total = list_all(queries[q], max, ids, 1000, &pages);
+            size_t at = 0;
+            for (uint64_t id = 1000; id >= 1; id--) {
+                struct job_record *record = kit_record(id);
+                if ((queries[q].any_kind || record->kind == queries[q].kind) &&
+                    (queries[q].tube == NULL || strcmp(record->tube, queries[q].tube) == 0)) {
+                    if (at >= total || ids[at] != id)
+                        ck_abort_msg("query %zu, page of %zu: not job %llu", q, max,
+                                     (unsigned long long)id);
+                    at++;
+                }
+                job_record_unref(&record);
+            }
+            ck_assert_uint_eq(at, total);
+            ck_assert_uint_le(pages, total / max + 2);
+        }
+}
+
+START_TEST(lists_of_file_and_memory)
+{
+    kit_open();
+    kit_fill(1, 600);
+    kit_close();
+    kit.settings.linger_ns = 3600 * HL_SECOND;
+    kit_open();
+    for (uint64_t id = 601; id <= 1000; id++)
+        kit_add(id);
+    ck_assert_uint_eq(kit_stats().pending, 400);
+    check_lists();
+    kit_close();
+    kit_open();
+    check_lists(); // all from the file
+    kit_close();
+    kit.settings.path = NULL;
+    kit_open();
+    for (uint64_t id = 1; id <= 1000; id++)
+        kit_add(id);
+    check_lists(); // all from memory
+}
+END_TEST
+
+START_TEST(a_replaced_record_is_listed_once)
+{
+    kit_open();
+    kit_fill(1, 20);
+    kit_close();
+    kit.settings.linger_ns = 3600 * HL_SECOND;
+    kit_open();
+    kit_add_record(record_again(7, 100000, "again"));
+    uint64_t ids[40];
+    size_t pages;
+    const struct history_query all = {.any_kind = true};
+    size_t total = list_all(all, 100, ids, 40, &pages);
+    ck_assert_uint_eq(total, 20);
+    ck_assert_uint_eq(ids[0], 7);
+    for (size_t i = 1; i < total; i++)
+        ck_assert_uint_ne(ids[i], 7);
+}
+END_TEST
+
+START_TEST(lists_by_time)
+{
+    clock_virtual_start(1000 * HL_SECOND);
+    kit_open();
+    int64_t began = clock_wall_ns();
+    uint64_t number = 0;
+    for (uint64_t id = 0; id < 30; id++) {
+        number = kit_add(id + 1); // ends at began + id seconds
+        clock_virtual_advance(HL_SECOND);
+        if (id == 15)
+            kit_await(number);
+    }
+    uint64_t ids[40];
+    size_t pages;
+    struct history_query query = {
+        .any_kind = true, .since_ns = began + 10 * HL_SECOND, .until_ns = began + 20 * HL_SECOND};
+    size_t total = list_all(query, 3, ids, 40, &pages);
+    ck_assert_uint_eq(total, 10);
+    ck_assert_uint_eq(ids[0], 20);
+    ck_assert_uint_eq(ids[9], 11);
+    query.until_ns = 0;
+    ck_assert_uint_eq(list_all(query, 100, ids, 40, &pages), 20);
+}
+END_TEST
+
+// A page ends after so many were looked at, and the next one goes on there.
+START_TEST(a_rare_one_is_found_in_several_pages)
+{
+    kit_open();
+    kit_add_record(record_again(1, 1000, "rare"));
+    for (uint64_t id = 2; id <= 25000; id++)
+        (void)kit_add(id * 10 + 1);
+    kit_await(25000);
+    uint64_t ids[4];
+    size_t pages;
+    const struct history_query query = {.kind = JOB_OUTCOME_FAILED, .tube = "one"};
+    ck_assert_uint_eq(list_all(query, 100, ids, 4, &pages), 1);
+    ck_assert_uint_eq(ids[0], 1);
+    kit_close();
+    kit_open();
+    const struct history_query late = {.any_kind = true, .until_ns = 1};
+    ck_assert_uint_eq(list_all(late, 100, ids, 4, &pages), 0);
+    ck_assert_uint_eq(pages, 3);
+}
+END_TEST
+
+// ---- threads ----
+
+static void adder(void *arg)
+{
+    uint64_t first = *(const uint64_t *)arg;
+    for (uint64_t id = first; id < first + 5000; id++) {
+        struct job_record *record;
+        do
+            record = kit_record(id);
+        while (history_add(kit.history, &record, NULL) != 0); // no room for too long
+        if (id % 7 == 0 && !kit_has(id - first > 100 ? id - 100 : id))
+            ck_abort_msg("job %llu is missing", (unsigned long long)id);
+        if (id % 500 == 0)
+            history_purge(kit.history);
+    }
+}
+
+static void looker(void *arg)
+{
+    (void)arg;
+    for (int i = 0; i < 50; i++) {
+        struct job_record *records[50];
+        size_t count;
+        uint64_t next;
+        const struct history_query query = {.any_kind = true, .tube = "two"};
+        ck_assert_int_eq(history_list(kit.history, &query, 50, records, &count, &next), 0);
+        for (size_t j = 0; j < count; j++) {
+            ck_assert_str_eq(records[j]->tube, "two");
+            job_record_unref(&records[j]);
+        }
+    }
+}
+
+START_TEST(threads_share_it)
+{
+    static const uint64_t first[] = {1, 100000};
+    kit.settings.queue_bytes = 256 << 10; // so that they wait for room, too
+    kit_open();
+    hl_thread *thread[3];
+    for (int i = 0; i < 2; i++)
+        thread[i] = engine_thread(adder, (void *)&first[i]);
+    thread[2] = engine_thread(looker, NULL);
+    for (int i = 0; i < 3; i++)
+        engine_thread_join(&thread[i]);
+    kit_close();
+    kit_open();
+    ck_assert_uint_eq(kit_stats().count, 10000);
+    check_all(1, 5000);
+    check_all(100000, 104999);
+}
+END_TEST
+
+int main(void)
+{
+    engine_init();
+    Suite *suite = suite_create("history_file");
+    TCase *all = tcase_create("file");
+    tcase_add_checked_fixture(all, kit_up, teardown);
+    tcase_add_test(all, records_outlive_the_daemon);
+    tcase_add_test(all, the_stop_writes_what_waits);
+    tcase_add_test(all, the_file_is_for_us_alone);
+    tcase_add_test(all, nothing_is_kept_nothing_is_opened);
+    tcase_add_test(all, attempts_add_up);
+    tcase_add_test(all, the_latest_attempts_are_kept);
+    tcase_add_test(all, oldest_go_by_number);
+    tcase_add_test(all, oldest_go_by_bytes);
+    tcase_add_test(all, oldest_go_by_age_and_the_file_shrinks);
+    tcase_add_test(all, lists_of_file_and_memory);
+    tcase_add_test(all, a_replaced_record_is_listed_once);
+    tcase_add_test(all, lists_by_time);
+    tcase_add_test(all, a_rare_one_is_found_in_several_pages);
+    tcase_add_test(all, threads_share_it);
+    suite_add_tcase(suite, all);
+    return unit_main(suite);
+}
