@@ -145,6 +145,8 @@ START_TEST(a_full_disk_costs_records_only)
     files_limit(32 << 10);
     hl_thread *pusher = engine_thread(clock_pusher, &over);
     uint64_t added = 1 + add_until_refused(2, 100);
+    while (kit_stats().healthy) // the refusals may come before the first batch that fails
+        sched_yield();
     atomic_store(&over, true);
     engine_thread_join(&pusher);
     struct history_stats stats = kit_stats();
