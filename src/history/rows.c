@@ -26,6 +26,8 @@
     sqlite3_bind_text(statement, at, (record)->field, -1, SQLITE_STATIC)
 #define PUT_BLOB(statement, at, record, field)                                                     \
     sqlite3_bind_blob64(statement, at, (record)->field, (record)->field##_len, SQLITE_STATIC)
+#define PUT_TAGS(statement, at, record, field)                                                     \
+    sqlite3_bind_blob64(statement, at, (record)->field, (record)->field##_size, SQLITE_STATIC)
 #define PUT_KIND(statement, at, record, field)                                                     \
     sqlite3_bind_text(statement, at, job_outcome_word((record)->field), -1, SQLITE_STATIC)
 
@@ -69,11 +71,22 @@ static int blob_read(sqlite3_stmt *statement, int at, bool wanted, const char **
     return *bytes != NULL || *len == 0 ? 0 : ENOMEM;
 }
 
+/* Texts one behind the other, each with its NUL. */
+static int tags_read(sqlite3_stmt *statement, int at, const char **tags, size_t *size)
+{
+    *tags = sqlite3_column_blob(statement, at);
+    *size = (size_t)sqlite3_column_bytes(statement, at);
+    bool right = *size == 0 || (*size <= JOB_TAGS_SIZE && *tags != NULL && (*tags)[*size - 1] == 0);
+    return right ? 0 : EBADMSG;
+}
+
 #define GET_INT(statement, at, record, field)                                                      \
     ((record)->field = (__typeof__((record)->field))sqlite3_column_int64(statement, at), 0)
 #define GET_TEXT(statement, at, record, field) text_read(statement, at, &(record)->field)
 #define GET_BLOB(statement, at, record, field)                                                     \
     blob_read(statement, at, output, &(record)->field, &(record)->field##_len)
+#define GET_TAGS(statement, at, record, field)                                                     \
+    tags_read(statement, at, &(record)->field, &(record)->field##_size)
 #define GET_KIND(statement, at, record, field) kind_read(statement, at, &(record)->field)
 
 /* Texts are SQLite's until the statement is stepped or reset. Without `output` that stays unread.

@@ -106,6 +106,14 @@ struct job_record *kit_record_sized(uint64_t id, size_t size)
                               .duration_ns = (int64_t)id * 11,
                               .tube = tubes[id % 3],
                               .reason = reason,
+                              .name = id % 2 == 0 ? "even" : "",
+                              .group = id % 7 == 0 ? "week" : "",
+                              .key = reason + 8,
+                              .tags = "red\0blue",
+                              .tags_size = id % 3 == 0   ? 9
+                                           : id % 3 == 1 ? 4
+                                                         : 0,
+                              .retention_ns = -1,
                               .out = out,
                               .out_len = size,
                               .err = "e\0rr",
@@ -167,6 +175,13 @@ static const char *difference(const struct job_record *got, const struct job_rec
     SAME(progress)
     SAME_TEXT(tube)
     SAME_TEXT(reason)
+    SAME_TEXT(name)
+    SAME_TEXT(group)
+    SAME_TEXT(key)
+    SAME(retention_ns)
+    SAME(tags_size)
+    if (memcmp(got->tags, want->tags, want->tags_size + 1) != 0)
+        return "tags";
     SAME_TEXT(progress_text)
     SAME_BYTES(out)
     SAME_BYTES(err)
