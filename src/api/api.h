@@ -103,6 +103,24 @@ bool api_call_cancel(struct api_call *call);
 bool api_call_time_out(struct api_call *call);
 void api_call_fini(struct api_call *call);
 
+/*
+ * The head of a `submit`: the JSON object of what is asked for with a job. EINVAL: `why` says what
+ * is wrong and what would be right. ENOMEM. After 0 the texts are valid until api_submit_fini, and
+ * while the struct stays where it is.
+ */
+struct api_submit {
+    const char *tube; /* NULL: not given */
+    uint32_t pri;
+    int64_t delay_ns, ttr_ns;
+    struct job_options options; /* right */
+    /* the api's */
+    char tags[JOB_TAGS_SIZE];
+    struct cJSON *json;
+};
+int api_submit_read(struct api_submit *submit, const char *json, size_t len, char *why,
+                    size_t why_size);
+void api_submit_fini(struct api_submit *submit);
+
 /* Answers an error of the door's own (body too big) in the same form. */
 void api_call_refuse(struct api_call *call, int error, const char *message);
 

@@ -59,7 +59,8 @@ enum api_type {
     API_COUNT,
     API_BOOL,
     API_POOL,
-    API_WORKERS
+    API_WORKERS,
+    API_TEXT
 };
 
 struct api_param {
@@ -77,6 +78,7 @@ int params_check(struct api_call *call, const struct api_param *params, const cJ
 /* After params_check. Text: NULL if it is not there. Seconds: HL_FOREVER if it is not there. */
 uint64_t params_id(const cJSON *given, const char *name);
 const char *params_tube(const cJSON *given, const char *name);
+const char *params_text(const cJSON *given, const char *name);
 int64_t params_seconds(const cJSON *given, const char *name);
 /* An id or a count. */
 uint64_t params_u64(const cJSON *given, const char *name, uint64_t otherwise);
@@ -99,6 +101,9 @@ bool params_given(const cJSON *given, const char *name);
         {.name = "younger",                                                                        \
          .type = API_SECONDS,                                                                      \
          .what = "jobs that were put less than so many seconds ago"},                              \
+        {.name = "name", .type = API_TEXT, .what = "jobs of this name only"},                      \
+        {.name = "group", .type = API_TEXT, .what = "jobs of this group only"},                    \
+        {.name = "tag", .type = API_TEXT, .what = "jobs that have this tag only"},                 \
         {.name = "from", .type = API_ID, .what = "begin at this id: the \"next\" of a page"},      \
         {.name = "until",                                                                          \
          .type = API_ID,                                                                           \
@@ -157,6 +162,10 @@ void out_pool(struct out row, const struct worker_pool *pool);
 
 void out_view(struct out job, const struct job_view *view);
 void out_record(struct out job, const struct job_record *record);
+/* options.c: what was asked for with a job, as far as it was. */
+void out_labels(struct out job, const char *name, const char *group, const char *key,
+                const char *tags, size_t tags_size);
+void out_options(struct out job, const struct job_view *view);
 /* Adds "result" of a job that had an attempt. */
 void out_result(struct out job, const struct job_record *record);
 

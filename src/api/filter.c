@@ -11,6 +11,9 @@ void filter_read(const cJSON *params, struct broker_filter *filter, struct broke
     int64_t older_ns = params_seconds(params, "older");
     *filter = (struct broker_filter){.tube = params_tube(params, "tube"),
                                      .states = params_states(params, "state"),
+                                     .name = params_text(params, "name"),
+                                     .group = params_text(params, "group"),
+                                     .tag = params_text(params, "tag"),
                                      .older_ns = older_ns == HL_FOREVER ? 0 : older_ns,
                                      .younger_ns = params_seconds(params, "younger")};
     *page = (struct broker_page){.from = params_u64(params, "from", 0),
@@ -20,7 +23,8 @@ void filter_read(const cJSON *params, struct broker_filter *filter, struct broke
 
 bool filter_given(const cJSON *params)
 {
-    static const char *const names[] = {"tube", "state", "older", "younger"};
+    static const char *const names[] = {"tube", "state", "older", "younger",
+                                        "name", "group", "tag"};
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
         if (params_given(params, names[i]))
             return true;

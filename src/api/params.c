@@ -34,6 +34,8 @@ const char *api_type_word(enum api_type type)
         return "pool";
     case API_WORKERS:
         return "workers";
+    case API_TEXT:
+        return "text";
     }
     CANT_HAPPEN("no such type of parameter");
 }
@@ -62,6 +64,14 @@ static int check_tube(struct api_call *call, const char *name, const cJSON *valu
     char right[512];
     snprintf(right, sizeof(right), "the name of a tube: %s", job_tube_name_rule());
     return bad_value(call, name, value, right);
+}
+
+static int check_text(struct api_call *call, const char *name, const cJSON *value)
+{
+    const char *text = cJSON_GetStringValue(value);
+    if (text != NULL && text[0] != '\0' && strlen(text) <= JOB_TEXT_MAX)
+        return 0;
+    return bad_value(call, name, value, "a text of 1 to 200 bytes");
 }
 
 /* JOB_STATE_COUNT: none of those in which a job is kept. */
@@ -118,6 +128,8 @@ static int param_check(struct api_call *call, const struct api_param *param, con
         if (jsonobj_get_u64(given, param->name, &id) != 0 || id > WORKER_POOL_MAX)
             return bad_value(call, param->name, value, "a whole number from 0 to 1024");
         return 0;
+    case API_TEXT:
+        return check_text(call, param->name, value);
     }
     CANT_HAPPEN("no such type of parameter");
 }
@@ -172,6 +184,11 @@ uint64_t params_id(const cJSON *given, const char *name)
 const char *params_tube(const cJSON *given, const char *name)
 {
     return cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(given, name));
+}
+
+const char *params_text(const cJSON *given, const char *name)
+{
+    return params_tube(given, name);
 }
 
 int64_t params_seconds(const cJSON *given, const char *name)

@@ -26,6 +26,8 @@ void out_view(struct out job, const struct job_view *view)
     out_u64(job, "kicks", view->kicks);
     if (view->reason[0] != '\0')
         out_bytes(job, "reason", view->reason, strlen(view->reason));
+    out_labels(job, view->name, view->group, view->key, view->tags, view->tags_size);
+    out_options(job, view);
 }
 
 void out_record(struct out job, const struct job_record *record)
@@ -46,6 +48,7 @@ void out_record(struct out job, const struct job_record *record)
     out_u64(job, "kicks", record->kicks);
     if (record->reason[0] != '\0')
         out_bytes(job, "reason", record->reason, strlen(record->reason));
+    out_labels(job, record->name, record->group, record->key, record->tags, record->tags_size);
 }
 
 static void out_usage(struct out result, const struct job_usage *usage)

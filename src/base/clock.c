@@ -32,6 +32,7 @@
 #define VIRTUAL_WALL_START_NS (INT64_C(1767225600) * NS_PER_SECOND)
 
 static _Atomic int64_t virtual_now = CLOCK_IS_REAL;
+static _Atomic int64_t virtual_step; /* of the wall clock */
 
 static pthread_mutex_t listener_lock = PTHREAD_MUTEX_INITIALIZER; /* for adding; not for reading */
 static void (*listener[CLOCK_LISTENERS_MAX])(void);
@@ -61,8 +62,9 @@ int64_t clock_now_ns(void)
 int64_t clock_wall_ns(void)
 {
     int64_t now = atomic_load_explicit(&virtual_now, memory_order_relaxed);
-    return now == CLOCK_IS_REAL ? read_clock(CLOCK_REALTIME)
-                                : add_or_never(VIRTUAL_WALL_START_NS, now);
+    return now == CLOCK_IS_REAL
+               ? read_clock(CLOCK_REALTIME)
+               : add_or_never(VIRTUAL_WALL_START_NS, now) + atomic_load(&virtual_step);
 }
 
 int64_t clock_deadline(int64_t timeout_ns)
@@ -83,6 +85,7 @@ static void tell_listeners(void)
 void clock_virtual_start(int64_t now_ns)
 {
     ASSERT(now_ns >= 0);
+    atomic_store(&virtual_step, 0);
     int64_t before = atomic_exchange(&virtual_now, now_ns);
     ASSERT(before == CLOCK_IS_REAL);
     tell_listeners();
@@ -95,6 +98,13 @@ void clock_virtual_advance(int64_t by_ns)
     do
         ASSERT(now != CLOCK_IS_REAL);
     while (!atomic_compare_exchange_weak(&virtual_now, &now, add_or_never(now, by_ns)));
+    tell_listeners();
+}
+
+void clock_virtual_step(int64_t by_ns)
+{
+    ASSERT(clock_is_virtual());
+    atomic_fetch_add(&virtual_step, by_ns);
     tell_listeners();
 }
 

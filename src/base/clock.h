@@ -28,6 +28,8 @@ int64_t clock_deadline(int64_t timeout_ns);
  * order of listening. */
 void clock_virtual_start(int64_t now_ns);
 void clock_virtual_advance(int64_t by_ns);
+/* Sets the wall clock alone, by so much; until the virtual clock starts anew. */
+void clock_virtual_step(int64_t by_ns);
 void clock_virtual_stop(void);
 bool clock_is_virtual(void);
 

@@ -50,6 +50,8 @@ int broker_new(struct broker **out, const struct broker_options *options)
     idtable_init(&broker->wheres);
     strmap_init(&broker->tubes);
     strmap_init(&broker->levels);
+    strmap_init(&broker->keys);
+    at_start(broker);
     list_init(&broker->tube_list);
     list_init(&broker->putters);
     heap_init(&broker->due, alarm_less, NULL, alarm_moved);
@@ -119,6 +121,7 @@ void broker_free(struct broker **broker)
     heap_fini(&mine->due);
     strmap_fini(&mine->tubes);
     levels_free(mine);
+    keys_free(mine);
     idtable_fini(&mine->jobs);
     idtable_fini(&mine->wheres);
     hl_queue_domain_free(&mine->domain);

@@ -55,6 +55,7 @@ struct broker_options {
      */
     void (*finished)(struct job_record **record, void *arg);
     void *finished_arg;
+    bool keys_outlive; /* the key of a job that left a record stays until broker_key_drop */
 };
 
 #define BROKER_BODY_MAX_DEFAULT 65535 /* as beanstalkd's -z */
@@ -102,8 +103,10 @@ struct broker_put_spec {
 };
 
 /*
- * Takes the body over on success and nulls *body; its id is visible to sinks at once. EMSGSIZE:
- * body over body_max. EHOSTDOWN: draining. ENOBUFS: jobs_max or bytes_max reached. ENOMEM.
+ * Takes the body over on success and nulls *body; its id is visible to sinks at once. With
+ * options->at_wall_ns ahead it is delayed until then, else for delay_ns. EEXIST: options->key is
+ * that of a job of this tube, whose id is in *id. EMSGSIZE: body over body_max. EHOSTDOWN:
+ * draining. ENOBUFS: jobs_max or bytes_max reached. ENOMEM.
  */
 int broker_put(struct broker *broker, const struct broker_put_spec *spec, struct job_body **body,
                uint64_t *id);
@@ -115,9 +118,9 @@ int broker_put(struct broker *broker, const struct broker_put_spec *spec, struct
 struct broker_putter {
     void (*fire)(struct broker_putter *putter);
     void *arg;   /* the caller's */
-    int result;  /* 0; EHOSTDOWN: draining; ENOMEM; ENOSPC, EIO: the journal. The body is gone in
-                    each case */
-    uint64_t id; /* of the job */
+    int result;  /* 0; EEXIST; EHOSTDOWN: draining; ENOMEM; ENOSPC, EIO: the journal. The body is
+                    gone in each case */
+    uint64_t id; /* of the job, or (EEXIST) of the one that has its key */
     struct broker_ticket ticket; /* 0: that must be reached before anybody is told */
     /* the broker's */
     struct broker *broker;
@@ -131,14 +134,22 @@ struct broker_putter {
  * As broker_put, but where that says ENOBUFS, and options.put_waits is set, the put gets into line
  * as queue.Queue.put does: EINPROGRESS, the body is taken over, and putter->fire tells how it
  * ended. Who comes later waits behind, also with a smaller body. ENOBUFS all the same if
- * spec->holder holds jobs, because it might wait for itself. 0: putter->id is the job, fire will
- * not run.
+ * spec->holder holds jobs, because it might wait for itself. 0, EEXIST: putter->id is the job, fire
+ * will not run.
  */
 int broker_put_wait(struct broker *broker, const struct broker_put_spec *spec,
                     struct job_body **body, struct broker_putter *putter);
 /* true: out of the line, the body is dropped, fire will not run. false: it has run, runs, or is
  * about to. */
 bool broker_put_cancel(struct broker_putter *putter);
+
+/*
+ * Keys of jobs that are gone and left a record, for who keeps these (broker_options.keys_outlive):
+ * such a key is there again after a start; its record is gone. EEXIST: another job has the key.
+ * EINVAL: no tube or key. ENOMEM.
+ */
+int broker_key_keep(struct broker *broker, const char *tube, const char *key, uint64_t id);
+void broker_key_drop(struct broker *broker, const char *tube, const char *key, uint64_t id);
 
 /*
  * Copies the job out; with body_or_null also gives a reference on its body. ENOENT: there is none
@@ -406,6 +417,11 @@ int broker_holder_delete(struct broker_holder *holder, uint64_t id, uint64_t tok
  * Returns when to come again, CLOCK_NEVER: nothing is pending.
  */
 int64_t broker_due(struct broker *broker);
+/*
+ * Whether the wall clock was set since the last time: then jobs that wait for a time of it get
+ * their places anew. To be called every second or so.
+ */
+void broker_clock_look(struct broker *broker);
 /*
  * Called, without the lock, whenever the earliest deadline became earlier than it was. NULL: not
  * any more; a call may still be running when this returns, so first stop those who put.

@@ -108,6 +108,9 @@ struct broker {
     uint64_t last_id, last_token;
     int64_t last_burial;
     struct broker_stats stats;
+    struct strmap keys;     /* of struct broker_key, see key.c */
+    uint64_t timed;         /* jobs that are delayed by the wall clock */
+    int64_t clocks_apart;   /* wall minus monotonic time, as timed jobs are placed by */
     struct broker_log *log; /* NULL: everything is in memory */
     struct strmap levels;   /* of struct tube_level, by name of tube */
     size_t spare_count;
@@ -417,6 +420,27 @@ int kick_job(struct job *job);
 /* [held] A job that nobody has reserved, to a tube of a good name. ENOBUFS, ENOMEM, ENOSPC, EIO,
  * EAGAIN: nothing changed. */
 int move_job(struct job *job, const char *name, size_t len);
+
+/* key.c, all [held] */
+/* The job that has the key of this one, in its tube; 0: none has, or this one asks for none. */
+uint64_t key_holder(const struct job *job);
+/* The key is that job's, in that tube, unless somebody has it there. ENOMEM. */
+int key_add(struct job *job, const struct broker_tube *tube);
+/* If it is that job's. */
+void key_remove(struct job *job, const struct broker_tube *tube);
+/* Not held. */
+void keys_free(struct broker *broker);
+
+/* at.c, all [held] */
+void at_start(struct broker *broker);
+/* Whether it asks for a time that hasn't come. */
+bool at_is_ahead(const struct job *job);
+/* It is about to be delayed until then: its key. */
+int64_t at_begin(struct job *job);
+/* It isn't delayed any more. */
+void at_end(struct job *job);
+/* A delayed job is due by its key. true: it isn't by the wall clock, and has another place. */
+bool at_put_off(struct job *job);
 
 /* walk.c, [held] */
 /* Does one job. 0: it did. ENOENT: there is none left. Others end the walk. */

@@ -149,6 +149,16 @@ static bool log_valid(const struct broker *broker)
            log->evicted_bytes == evicted_bytes;
 }
 
+static bool timed_valid(const struct broker *broker)
+{
+    uint64_t timed = 0;
+    struct idtable_cursor cursor = {0};
+    const struct job *job;
+    while ((job = idtable_next(&broker->jobs, &cursor)) != NULL)
+        timed += job->rare != NULL && job->rare->by_wall;
+    return timed == broker->timed;
+}
+
 bool broker_valid(const struct broker *broker)
 {
     if (broker->jobs.len > CHECK_JOBS_MAX)
@@ -168,5 +178,5 @@ bool broker_valid(const struct broker *broker)
     }
     return counts_equal(&broker->stats, &counted) &&
            broker->all.unfinished == counted.ready + counted.reserved + counted.delayed &&
-           alarms_valid(broker) && log_valid(broker);
+           alarms_valid(broker) && log_valid(broker) && timed_valid(broker);
 }

@@ -26,6 +26,8 @@ void tube_due(struct broker_tube *tube, int64_t now_ns)
         return;
     }
     ASSERT(job != NULL && job->rare->key_ns <= now_ns);
+    if (at_put_off(job))
+        return;
     tube_job_leave(job);
     tube_job_enter(job, JOB_READY, 0);
 }

@@ -160,7 +160,8 @@ static struct job_entry entry_of(const struct job *job, enum job_state state, in
     if (rare != NULL)
         entry_counters(&entry, rare);
     if (state == JOB_DELAYED)
-        entry.until_wall_ns = wall_of(key_ns);
+        entry.until_wall_ns =
+            rare != NULL && rare->by_wall ? rare->options->at_wall_ns : wall_of(key_ns);
     if (state == JOB_BURIED) {
         entry.burial = (uint64_t)key_ns;
         entry.reason = rare != NULL ? rare->reason : NULL;

@@ -40,8 +40,11 @@ static int move_to(struct job *job, struct broker_tube *to)
     int rc = tube_room(to, (enum job_state)job->state);
     if (rc == 0)
         rc = job_is_logged(job) ? log_admit(job) : log_admit_put(to, job);
+    if (rc == 0)
+        rc = key_add(job, to);
     if (rc != 0)
         return rc;
+    key_remove(job, job->tube);
     tube_ref(to); /* the job's */
     move_into(job, to);
     return 0;

@@ -47,13 +47,21 @@ static int put_admit(struct broker *broker, struct job *job, bool delayed)
     if (rc == 0)
         rc = log_admit_put(job->tube, job);
     if (rc == 0)
-        rc = job_table_add(broker, job);
+        rc = key_add(job, job->tube);
+    if (rc == 0 && (rc = job_table_add(broker, job)) != 0)
+        key_remove(job, job->tube);
     return rc;
 }
 
 int put_try(struct broker *broker, struct job *job, int64_t delay_ns)
 {
-    bool delayed = delay_ns > 0;
+    uint64_t first = key_holder(job);
+    if (first != 0) {
+        job->id = first;
+        log_told_all(broker); /* the answer tells of its put */
+        return EEXIST;
+    }
+    bool timed = at_is_ahead(job), delayed = timed || delay_ns > 0;
     if (job->id == 0)
         job->id = ++broker->last_id; /* used up also when the put is refused, as in beanstalkd */
     int rc = put_admit(broker, job, delayed);
@@ -70,7 +78,7 @@ int put_try(struct broker *broker, struct job *job, int64_t delay_ns)
     queue_core_open_task(&tube->ready);
     queue_core_open_task(&broker->all);
     enum job_state state = delayed ? JOB_DELAYED : JOB_READY;
-    int64_t key_ns = delayed ? clock_deadline(delay_ns) : 0;
+    int64_t key_ns = timed ? at_begin(job) : delayed ? clock_deadline(delay_ns) : 0;
     log_put(job, state, key_ns); /* before somebody has it */
     tube_job_enter(job, state, key_ns);
     return 0;
@@ -117,7 +125,7 @@ int broker_put(struct broker *broker, const struct broker_put_spec *spec, struct
     do {
         broker_lock(broker);
         rc = put_try(broker, job, spec->delay_ns);
-        if (rc == 0)
+        if (rc == 0 || rc == EEXIST)
             *id = job->id;
         broker_unlock(broker);
     } while (rc == EAGAIN && (rc = log_busy(broker, &busy_until_ns)) == 0);

@@ -135,7 +135,7 @@ static int put_or_wait(struct broker *broker, const struct broker_put_spec *spec
 {
     bool may_wait = broker->options.put_waits && !broker->draining &&
                     (spec->holder == NULL || !holder_holds(spec->holder));
-    struct list *line = may_wait ? line_behind(broker, job) : NULL;
+    struct list *line = may_wait && key_holder(job) == 0 ? line_behind(broker, job) : NULL;
     if (line == NULL) {
         int rc = put_try(broker, job, spec->delay_ns);
         putter->id = job->id;

@@ -123,6 +123,7 @@ static void job_drop(struct replay *replay, struct job *job)
         replay->log->evicted_jobs--;
         replay->log->evicted_bytes -= job->body.len;
     }
+    key_remove(job, tube);
     job_table_remove(broker, job);
     job_free(&job);
     tube_unref(tube);
@@ -197,6 +198,8 @@ static int replay_put(struct replay *replay, const struct job_entry *entry, uint
     if (rc == 0)
         rc = tube_room(replay->tube, state);
     if (rc == 0)
+        rc = key_add(job, replay->tube);
+    if (rc == 0)
         rc = job_table_add(broker, job);
     if (rc != 0) {
         job_free(&job);
@@ -213,6 +216,9 @@ static int replay_put(struct replay *replay, const struct job_entry *entry, uint
     }
     open_task(job);
     burial_seen(replay, entry->burial);
+    if (state == JOB_DELAYED && at_is_ahead(job) &&
+        entry->until_wall_ns == job->rare->options->at_wall_ns)
+        (void)at_begin(job);
     job_settle(job, state,
                state == JOB_BURIED ? (int64_t)entry->burial
                                    : mono_of(replay, entry->until_wall_ns));
@@ -284,8 +290,11 @@ static int replay_move(struct replay *replay, struct job *job, const struct job_
     if (rc != 0 || to == from)
         return rc;
     rc = tube_room(to, (enum job_state)job->state);
+    if (rc == 0)
+        rc = key_add(job, to);
     if (rc != 0)
         return rc;
+    key_remove(job, from);
     bool unfinished = job->state != JOB_BURIED;
     tube_job_leave(job);
     tube_job_transfer(job, to); /* bytes, too */

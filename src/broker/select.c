@@ -70,12 +70,25 @@ static bool matcher_set(struct matcher *matcher, struct broker *broker,
     return false;
 }
 
+/* What its options say. */
+static bool labels_match(const struct job *job, const struct broker_filter *filter)
+{
+    if (filter->name == NULL && filter->group == NULL && filter->tag == NULL)
+        return true;
+    const struct job_options *options = job->rare != NULL ? job->rare->options : NULL;
+    return options != NULL && (filter->name == NULL || strcmp(filter->name, options->name) == 0) &&
+           (filter->group == NULL || strcmp(filter->group, options->group) == 0) &&
+           (filter->tag == NULL || job_tags_have(options->tags, options->tags_size, filter->tag));
+}
+
 /* [held] */
 static bool job_matches(const struct job *job, const struct matcher *matcher)
 {
     const struct broker_filter *filter = matcher->filter;
     if ((matcher->states & BROKER_STATE(job->state)) == 0 ||
         (matcher->tube != NULL && matcher->tube != job->tube))
+        return false;
+    if (!labels_match(job, filter))
         return false;
     int64_t age_ns = matcher->now_ns - job_created_ns(job);
     return age_ns >= filter->older_ns &&

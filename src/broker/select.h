@@ -22,10 +22,11 @@ struct broker;
 
 /* What a job must be; all of it. */
 struct broker_filter {
-    const char *tube;   /* NULL: of any */
-    unsigned states;    /* BROKER_STATE bits; 0: any */
-    int64_t older_ns;   /* put at least so long ago; 0: any */
-    int64_t younger_ns; /* put less than so long ago; HL_FOREVER: any */
+    const char *tube;               /* NULL: of any */
+    unsigned states;                /* BROKER_STATE bits; 0: any */
+    int64_t older_ns;               /* put at least so long ago; 0: any */
+    const char *name, *group, *tag; /* as its options say; NULL: any */
+    int64_t younger_ns;             /* put less than so long ago; HL_FOREVER: any */
 };
 
 #define BROKER_STATE(state) (1u << (state))

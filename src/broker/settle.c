@@ -31,9 +31,11 @@ static void claim(struct job *job)
 }
 
 /* [held] A job that leaves: gone from every structure, to be freed without the lock. */
-static void leave(struct broker *broker, struct job *job)
+static void leave(struct broker *broker, struct job *job, bool recorded)
 {
     struct broker_tube *tube = job->tube;
+    if (!recorded || !broker->options.keys_outlive)
+        key_remove(job, tube);
     tube_job_move(job, JOB_FINISHED);
     job_table_remove(broker, job);
     tube->stats.bytes -= job->body.len;
@@ -90,10 +92,20 @@ static void count_delete(struct broker_tube *tube)
     tube->broker->stats.deletes++;
 }
 
+/* Unless it asked for none. */
+static bool wants_record(const struct job *job)
+{
+    const struct job_options *options = job->rare != NULL ? job->rare->options : NULL;
+    return options == NULL || (options->set & JOB_OPTION_RETENTION) == 0 ||
+           options->retention_ns > 0;
+}
+
 /* [held] Whether history hears of it. */
 static bool leaves_record(const struct broker *broker, const struct job *job,
                           enum job_outcome_kind kind)
 {
+    if (!wants_record(job))
+        return false;
     bool awaited = job->rare != NULL && !list_empty(&job->rare->waiters);
     return broker->options.finished != NULL && (kind != JOB_OUTCOME_DELETED || awaited);
 }
@@ -130,7 +142,8 @@ void settle_finish(struct broker *broker, struct job *job, const struct job_outc
         log_finish(job);
     if (outcome->kind == JOB_OUTCOME_DELETED)
         count_delete(job->tube);
-    if (leaves_record(broker, job, outcome->kind)) {
+    bool recorded = leaves_record(broker, job, outcome->kind);
+    if (recorded) {
         struct job_view view;
         view_copy(job, &view);
         broker_unlock(broker);
@@ -144,7 +157,7 @@ void settle_finish(struct broker *broker, struct job *job, const struct job_outc
         return;
     }
     count_finished(broker, job, outcome->kind);
-    leave(broker, job);
+    leave(broker, job, recorded);
     broker_unlock(broker);
     job_free(&job);
 }
@@ -208,7 +221,7 @@ int settle_delete_idle(struct broker *broker, struct job *job)
         /* It was finished, recorded and counted when it failed. */
         log_finish(job);
         count_delete(job->tube);
-        leave(broker, job);
+        leave(broker, job, broker->options.finished != NULL && wants_record(job));
         broker_unlock(broker);
         job_free(&job);
         return 0;

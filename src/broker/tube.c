@@ -139,6 +139,8 @@ void tube_job_move(struct job *job, enum job_state to)
     struct broker_tube *tube = job->tube;
     MAGIC_CHECK(tube, BROKER_TUBE_MAGIC);
     ASSERT(job->pos == JOB_NOWHERE); /* containers are left before, entered after */
+    if (job->state == JOB_DELAYED)
+        at_end(job);
     bool had = state_comes_back((enum job_state)job->state), needs = state_comes_back(to);
     if (had && !needs)
         heap_unpromise(&tube->ready.heap);

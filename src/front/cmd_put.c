@@ -35,6 +35,7 @@ static void put_reply(struct session *session, int rc, uint64_t id)
 {
     switch (rc) {
     case 0:
+    case EEXIST: /* of a submit whose key is known */
         reply_number(session, "INSERTED", id);
         return;
     case EHOSTDOWN:
@@ -66,6 +67,7 @@ void put_abandon(struct session *session)
     if (session->put_elsewhere)
         broker_unuse(session->front->broker, &session->put.tube);
     session->put_elsewhere = false;
+    submit_abandon(session);
 }
 
 /* ---- waiting for room ---- */
@@ -166,6 +168,16 @@ static bool put_admit(struct session *session, const struct command_args *args)
     return true;
 }
 
+void put_body(struct session *session, size_t len)
+{
+    if (job_body_new(&session->body, len) != 0) {
+        put_abandon(session);
+        session_refuse_body(session, len, "OUT_OF_MEMORY\r\n");
+        return;
+    }
+    session_body(session, session->body->bytes, len, put_body_arrived);
+}
+
 /* The body comes next. */
 static void put_begin(struct session *session, const struct command_args *args,
                       struct broker_tube *tube)
@@ -175,12 +187,7 @@ static void put_begin(struct session *session, const struct command_args *args,
                                             .delay_ns = (int64_t)args->delay * HL_SECOND,
                                             .holder = &session->holder,
                                             .ttr_ns = (int64_t)args->ttr * HL_SECOND};
-    if (job_body_new(&session->body, args->bytes) != 0) {
-        put_abandon(session);
-        session_refuse_body(session, args->bytes, "OUT_OF_MEMORY\r\n");
-        return;
-    }
-    session_body(session, session->body->bytes, args->bytes, put_body_arrived);
+    put_body(session, args->bytes);
 }
 
 int parse_put(struct scan *scan, struct command_args *args)

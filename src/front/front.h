@@ -24,6 +24,7 @@
 /* The least that a line of a command may have which beanstalkd doesn't: the longest is put-in-tube,
  * with a name of 200 bytes and four numbers of ten digits, 258 bytes. */
 #define FRONT_ADDED_LINE_MAX 288
+#define FRONT_HEAD_MAX 4096                   /* bytes of the head of a `submit` */
 #define FRONT_CALL_SIZE_MAX ((size_t)1 << 20) /* parameters of one `call` */
 
 struct front;

@@ -106,7 +106,7 @@ enum parser_event {
     PARSER_BAD_FORMAT, /* a line that can't be a command, or has bad arguments */
     PARSER_UNKNOWN,    /* no such command */
     PARSER_HTTP,       /* a request for another protocol */
-    PARSER_BODY,       /* the body of parser_body is there, and its line end */
+    PARSER_BODY,       /* the body of parser_body is there, and its line end; or a part is */
     PARSER_BODY_BAD    /* it is there, but no line end behind it */
 };
 
@@ -115,6 +115,7 @@ struct parser {
     uint32_t line_max; /* bytes of a line with CR LF; 0: FRONT_LINE_MAX */
     bool skip_cr;      /* PARSE_SKIP_LINE: the last byte was a CR */
     bool skip_http;    /* PARSE_SKIP_LINE: it began like an HTTP request */
+    bool part;         /* PARSE_BODY: more comes right behind it, no line end */
     bool discard;      /* PARSE_BODY: nobody wants it; the line end is part of it, unchecked */
     char *body;        /* where its next byte goes */
     uint64_t left;     /* bytes of it that are missing */
@@ -131,6 +132,9 @@ struct parser {
 enum parser_event parser_next(struct parser *parser, const char *data, size_t len, size_t *used);
 /* After PARSER_COMMAND: `len` bytes of body follow, for `body`; NULL: they are skipped. */
 void parser_body(struct parser *parser, char *body, size_t len);
+/* After PARSER_COMMAND: the same, but PARSER_BODY comes at once when these bytes are there, and the
+ * body proper is behind them. */
+void parser_part(struct parser *parser, char *bytes, size_t len);
 /* The rest of the body was received behind the parser's back (conn_receive). */
 void parser_body_received(struct parser *parser);
 static inline bool parser_at_line(const struct parser *parser)
@@ -143,6 +147,7 @@ static inline bool parser_at_line(const struct parser *parser)
 #define SESSION_MAGIC 0x5e551003u
 
 struct pending_call;
+struct pending_submit;
 struct pending_reserve;
 struct later;
 
@@ -159,13 +164,17 @@ struct session {
     void (*body_done)(struct session *session);
     struct job_body *body; /* of a put */
     struct broker_put_spec put;
-    bool put_elsewhere;        /* put.tube is this put's own hold */
-    struct pending_call *call; /* of a call, also while its answer is waited for */
-    const char *refusal;       /* the reply to a command whose body is skipped */
+    bool put_elsewhere;            /* put.tube is this put's own hold */
+    struct pending_submit *submit; /* of a submit, while head and body come */
+    struct pending_call *call;     /* of a call, also while its answer is waited for */
+    const char *refusal;           /* the reply to a command whose body is skipped */
 };
 
 /* The body that follows goes to `memory`, then `done` is called. */
 void session_body(struct session *session, void *memory, size_t len,
+                  void (*done)(struct session *session));
+/* The same for bytes with no line end behind them, but the body. */
+void session_part(struct session *session, void *memory, size_t len,
                   void (*done)(struct session *session));
 /* The body that follows is skipped with its line end, then `done` is called. */
 void session_skip_body(struct session *session, size_t len, void (*done)(struct session *session));
@@ -277,6 +286,9 @@ void walk_start(struct session *session, struct broker_walk *walk, const char *w
 
 /* A put whose body hasn't come whole takes its id now, as it does in beanstalkd. */
 void put_take_id(struct session *session);
+/* The body of session->put comes next. */
+void put_body(struct session *session, size_t len);
+void submit_abandon(struct session *session);
 void put_abandon(struct session *session);
 void call_abandon(struct session *session);
 /* The other side hung up, or time is over: the call that is waited for is answered so. */

@@ -152,9 +152,16 @@ void parser_body(struct parser *parser, char *body, size_t len)
 {
     ASSERT(parser->state == PARSE_LINE);
     parser->state = PARSE_BODY;
+    parser->part = false;
     parser->discard = body == NULL;
     parser->body = body;
     parser->left = parser->discard ? (uint64_t)len + 2 : len;
+}
+
+void parser_part(struct parser *parser, char *bytes, size_t len)
+{
+    parser_body(parser, bytes, len);
+    parser->part = true;
 }
 
 void parser_body_received(struct parser *parser)
@@ -176,8 +183,9 @@ static enum parser_event next_body(struct parser *parser, const char *data, size
     *used = take;
     if (parser->left > 0)
         return PARSER_MORE;
-    parser->state = parser->discard ? PARSE_LINE : PARSE_TRAILER;
-    return parser->discard ? PARSER_BODY : PARSER_MORE;
+    bool over = parser->discard || parser->part;
+    parser->state = over ? PARSE_LINE : PARSE_TRAILER;
+    return over ? PARSER_BODY : PARSER_MORE;
 }
 
 static enum parser_event next_trailer(struct parser *parser, const char *data, size_t len,

@@ -48,6 +48,13 @@ void session_body(struct session *session, void *memory, size_t len,
     parser_body(&session->parser, memory, len);
 }
 
+void session_part(struct session *session, void *memory, size_t len,
+                  void (*done)(struct session *session))
+{
+    session->body_done = done;
+    parser_part(&session->parser, memory, len);
+}
+
 void session_skip_body(struct session *session, size_t len, void (*done)(struct session *session))
 {
     session->body_done = done;

@@ -103,6 +103,7 @@ struct job_rare {
     struct list waiters;          /* the broker's: who waits for the end of this job */
     char *reason;                 /* why it was buried; NULL: none */
     struct job_options *options;  /* what was asked for with the put; its own; NULL: nothing */
+    bool by_wall; /* delayed until options->at_wall_ns of the wall clock, see broker/at.c */
 };
 
 /* Covered by the broker's domain, all but the body and `magic`, which don't change. */

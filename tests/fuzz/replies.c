@@ -202,6 +202,7 @@ static const char *const *const words_of[COMMAND_COUNT] = {
     [COMMAND_call] = WORDS("OK #", "ERROR #"),
     [COMMAND_hello] = WORDS("OK #"),
     [COMMAND_put_in_tube] = WORDS("INSERTED #", "OUT_OF_MEMORY"),
+    [COMMAND_submit] = WORDS("INSERTED #", "OUT_OF_MEMORY"),
     [COMMAND_reserve_batch] = WORDS("RESERVED_BATCH #", "TIMED_OUT", "DEADLINE_SOON"),
     [COMMAND_reserve_token] = WORDS("RESERVED_TOKEN # # #", "TIMED_OUT", "DEADLINE_SOON"),
     [COMMAND_reserve_job_token] = WORDS("RESERVED_TOKEN # # #", "NOT_FOUND"),
@@ -235,10 +236,45 @@ static const char *const *body_words(struct parser *parser, char *body)
     return NULL;
 }
 
+/* Of a submit: whether its head is coming, and what answers it when its body was there. */
+static bool head_comes;
+static const char *const *submit_words;
+static const char *const refused_words[] = {"ERROR #", NULL};
+
+static void submit_begins(struct parser *parser, char *body)
+{
+    size_t head = parser->args->count, both = head + parser->args->bytes;
+    bool too_big = parser->args->bytes > 1000;
+    submit_words = too_big ? big_words : refused_words;
+    head_comes = !too_big && head <= FRONT_HEAD_MAX;
+    if (head_comes)
+        parser_part(parser, body, head);
+    else
+        parser_body(parser, NULL, both);
+}
+
+/* The head is there: the body follows, and is taken, or skipped. */
+static void submit_goes_on(struct parser *parser, char *body)
+{
+    struct api_submit submit;
+    char why[512] = "";
+    int rc = api_submit_read(&submit, body, parser->args->count, why, sizeof(why));
+    ASSERT(rc == 0 || (rc == EINVAL && why[0] != '\0'));
+    head_comes = false;
+    submit_words = rc == 0 ? words_of[COMMAND_submit] : refused_words;
+    parser_body(parser, rc == 0 ? body : NULL, parser->args->bytes);
+    if (rc == 0)
+        api_submit_fini(&submit);
+}
+
 static const char *const *command_words(struct parser *parser, char *body)
 {
     if (is_put(parser) || parser->args->command == COMMAND_call)
         return body_words(parser, body);
+    if (parser->args->command == COMMAND_submit) {
+        submit_begins(parser, body);
+        return NULL;
+    }
     return words_of[parser->args->command];
 }
 
@@ -254,6 +290,12 @@ static const char *const *event_words(struct parser *parser, enum parser_event e
     case PARSER_BODY:
         if (is_put(parser) && parser->args->bytes > 1000)
             return big_words;
+        if (parser->args->command == COMMAND_submit && !head_comes)
+            return submit_words;
+        if (parser->args->command == COMMAND_submit) {
+            submit_goes_on(parser, body);
+            return NULL;
+        }
         return words_of[parser->args->command];
     case PARSER_BODY_BAD:
         return end_words;

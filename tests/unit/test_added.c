@@ -183,13 +183,14 @@ START_TEST(hello_tells_limits_and_commands)
     read_text(fd, stats, sizeof(stats));
     const char *id = strstr(stats, "\nid: ");
     ck_assert_ptr_nonnull(id);
-    snprintf(expected, sizeof(expected),
-             "---\nserver: \"hilera\"\nversion: \"%s\"\nprotocol: 1\nid: %.16s\ncommands: "
-             "reserve-batch reserve-token reserve-job-token call hello put-in-tube delete-token "
-             "release-token bury-token touch-token move clear-tube join\nmax-job-size: 10\n"
-             "max-line: 224\nmax-call-size: 1048576\nmax-batch: 1000\nmax-held: 2\nmax-jobs: 5\n"
-             "max-bytes: 0\nmax-tube-jobs: 3\nmax-tube-bytes: 0\nput-waits: false\n",
-             HL_VERSION, id + 5);
+    snprintf(
+        expected, sizeof(expected),
+        "---\nserver: \"hilera\"\nversion: \"%s\"\nprotocol: 1\nid: %.16s\ncommands: "
+        "reserve-batch reserve-token reserve-job-token call hello put-in-tube submit delete-token "
+        "release-token bury-token touch-token move clear-tube join\nmax-job-size: 10\n"
+        "max-line: 224\nmax-call-size: 1048576\nmax-batch: 1000\nmax-held: 2\nmax-jobs: 5\n"
+        "max-bytes: 0\nmax-tube-jobs: 3\nmax-tube-bytes: 0\nput-waits: false\n",
+        HL_VERSION, id + 5);
     ck_assert_str_eq(text, expected);
     peer_close(&fd);
 }

@@ -128,6 +128,93 @@ START_TEST(they_outlive_changes_and_compaction)
 }
 END_TEST
 
+START_TEST(keys_are_known_after_a_start)
+{
+    const struct job_options keyed = {.key = "k"};
+    uint64_t id = put("t", &keyed, 0), other = put("t", NULL, 0);
+    struct broker_tube *tube;
+    for (int round = 0; round < 2; round++) {
+        ck_assert_int_eq(broker_use(durable.broker, "t", 1, &tube), 0);
+        struct job_body *body = engine_body("again");
+        const struct broker_put_spec spec = {.tube = tube, .options = &keyed};
+        uint64_t first = 0;
+        ck_assert_int_eq(broker_put(durable.broker, &spec, &body, &first), EEXIST);
+        ck_assert_uint_eq(first, id);
+        job_body_unref(&body);
+        broker_unuse(durable.broker, &tube);
+        kill_and_start();
+    }
+    ck_assert_int_eq(broker_delete(durable.broker, id), 0);
+    kill_and_start();
+    ck_assert_uint_gt(put("t", &keyed, 0), other);
+}
+END_TEST
+
+START_TEST(a_key_outlives_its_job_where_records_do)
+{
+    const struct job_options keyed = {.key = "k"},
+                             bare = {.set = JOB_OPTION_RETENTION, .key = "bare"};
+    ck_assert_int_eq(durable_close(&durable), 0);
+    durable.options.keys_outlive = true;
+    durable_again(&durable);
+    uint64_t ids[2] = {put("t", &keyed, 0), put("t", &bare, 0)};
+    struct broker_sink *sink = engine_sink(durable.broker, "t");
+    struct broker_lease lease;
+    for (int i = 0; i < 2; i++) {
+        ck_assert_uint_eq(engine_take(sink, &lease), ids[i]);
+        ck_assert_int_eq(engine_settle(durable.broker, &lease, JOB_OUTCOME_DONE), 0);
+    }
+    broker_sink_free(&sink);
+    engine_records_await(&records, 1); // the other one wanted none
+    ck_assert_uint_eq(records.record[0]->id, ids[0]);
+    struct broker_tube *tube;
+    ck_assert_int_eq(broker_use(durable.broker, "t", 1, &tube), 0);
+    struct job_body *body = engine_body("again");
+    struct broker_put_spec spec = {.tube = tube, .options = &keyed};
+    uint64_t first = 0;
+    ck_assert_int_eq(broker_put(durable.broker, &spec, &body, &first), EEXIST);
+    ck_assert_uint_eq(first, ids[0]);
+    broker_key_drop(durable.broker, "t", "k", ids[0] + 9); // somebody else's
+    ck_assert_int_eq(broker_put(durable.broker, &spec, &body, &first), EEXIST);
+    broker_key_drop(durable.broker, "t", "k", ids[0]);
+    ck_assert_int_eq(broker_key_keep(durable.broker, "t", "k", 1), 0); // as at a start
+    ck_assert_int_eq(broker_key_keep(durable.broker, "t", "k", 2), EEXIST);
+    ck_assert_int_eq(broker_put(durable.broker, &spec, &body, &first), EEXIST);
+    ck_assert_uint_eq(first, 1);
+    spec.options = &bare;
+    ck_assert_int_eq(broker_put(durable.broker, &spec, &body, &first), 0);
+    broker_unuse(durable.broker, &tube);
+}
+END_TEST
+
+START_TEST(at_is_kept_as_a_moment)
+{
+    const struct job_options timed = {.set = JOB_OPTION_AT,
+                                      .at_wall_ns = clock_wall_ns() + 100 * HL_SECOND};
+    uint64_t id = put("t", &timed, 0), again = put("t", &timed, 0);
+    ck_assert_int_eq(broker_kick_job(durable.broker, again), 0);
+    struct engine_conn conn;
+    engine_conn_init(&conn, durable.broker);
+    engine_watch_only(&conn, "t");
+    ck_assert_uint_eq(engine_reserve(&conn), again);
+    ck_assert_int_eq(broker_release(&conn.holder, again, 0, 1, 100 * HL_SECOND), 0);
+    engine_conn_fini(&conn);
+    durable_commit(&durable);
+    durable_kill(&durable, NULL);
+    clock_virtual_step(30 * HL_SECOND); // while it was down
+    durable_again(&durable);
+    ck_assert_int_eq(engine_view(durable.broker, id).time_left_ns, 70 * HL_SECOND);
+    clock_virtual_step(20 * HL_SECOND);
+    broker_clock_look(durable.broker);
+    ck_assert_int_eq(engine_view(durable.broker, id).time_left_ns, 50 * HL_SECOND);
+    ck_assert_int_eq(engine_view(durable.broker, again).time_left_ns, 70 * HL_SECOND);
+    clock_virtual_advance(50 * HL_SECOND);
+    (void)broker_due(durable.broker);
+    ck_assert_int_eq(engine_view(durable.broker, id).state, JOB_READY);
+    ck_assert_int_eq(engine_view(durable.broker, again).state, JOB_DELAYED);
+}
+END_TEST
+
 START_TEST(the_record_has_them)
 {
     uint64_t id = put("t", &asked, 0);
@@ -157,6 +244,9 @@ int main(void)
     tcase_add_checked_fixture(all, setup, teardown);
     tcase_add_test(all, they_outlive_a_kill);
     tcase_add_test(all, they_outlive_changes_and_compaction);
+    tcase_add_test(all, keys_are_known_after_a_start);
+    tcase_add_test(all, a_key_outlives_its_job_where_records_do);
+    tcase_add_test(all, at_is_kept_as_a_moment);
     tcase_add_test(all, the_record_has_them);
     suite_add_tcase(suite, all);
     return unit_main(suite);

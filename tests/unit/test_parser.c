@@ -144,6 +144,12 @@ static const struct sample samples[] = {
     /* words of our own */
     SAMPLE("put-in-tube a 1 2 3 4\r\nabcd\r\n",
            "put-in-tube a pri 1 delay 2 ttr 3 bytes 4\nbody abcd\n"),
+    SAMPLE("submit 2 4\r\n{}abcd\r\npeek 1\r\n",
+           "submit head 2 bytes 4\nhead {}\nbody abcd\npeek 1\n"),
+    SAMPLE("submit 0 0\r\n\r\n", "submit head 0 bytes 0\nhead \nbody \n"),
+    SAMPLE("submit 3 1\r\n\r\n\rxyzpeek 1\r\n",
+           "submit head 3 bytes 1\nhead \r\n\r\nbad body\npeek 1\n"),
+    SAMPLE("submit 2\r\n", "bad format\n"),
     SAMPLE("put-in-tube a 1 2 3 4 x\r\n", "put-in-tube a pri 1 delay 2 ttr 3 bytes 4 junk\n"),
     SAMPLE("put-in-tube a,b 1 2 3 4\r\n", "bad format\n"),
     SAMPLE("put-in-tubea 1 2 3 4\r\n", "unknown\n"),

@@ -148,9 +148,9 @@ static const char *const stats_keys[] = {
     "binlog-records-written", "binlog-max-size", "draining", "id", "hostname", "os", "platform",
     /* from here on our own */
     "cmd-reserve-job", "cmd-reserve-batch", "cmd-reserve-token", "cmd-reserve-job-token",
-    "cmd-kick-job", "cmd-quit", "cmd-call", "cmd-hello", "cmd-put-in-tube", "cmd-delete-token",
-    "cmd-release-token", "cmd-bury-token", "cmd-touch-token", "cmd-move", "cmd-clear-tube",
-    "cmd-join", "current-workers-waiting", "current-puts-waiting"};
+    "cmd-kick-job", "cmd-quit", "cmd-call", "cmd-hello", "cmd-put-in-tube", "cmd-submit",
+    "cmd-delete-token", "cmd-release-token", "cmd-bury-token", "cmd-touch-token", "cmd-move",
+    "cmd-clear-tube", "cmd-join", "current-workers-waiting", "current-puts-waiting"};
 
 /* The value of a key in the text, which a test may know. */
 static void has(const char *text, const char *line)

@@ -17,8 +17,23 @@ struct taker {
     struct buf *out;
     char body[TRANSCRIPT_BODY_MAX];
     size_t body_len;
+    size_t then; /* a head is coming, and so many bytes of body behind it */
+    bool head;
     bool ended; /* refused as HTTP, or quit */
 };
+
+/* As the session does: too much of anything is skipped in one piece. */
+static void take_submit(struct taker *taker)
+{
+    size_t head = taker->args.count, body = taker->args.bytes;
+    taker->head = head <= TRANSCRIPT_BODY_MAX && body <= TRANSCRIPT_BODY_MAX;
+    taker->then = body;
+    taker->body_len = taker->head ? head : 0;
+    if (taker->head)
+        parser_part(&taker->parser, taker->body, head);
+    else
+        parser_body(&taker->parser, NULL, head + body);
+}
 
 static void take_command(struct taker *taker)
 {
@@ -31,6 +46,8 @@ static void take_command(struct taker *taker)
     if (put)
         MUST(buf_printf(taker->out, " pri %u delay %u ttr %u bytes %u%s", args->pri, args->delay,
                         args->ttr, args->bytes, args->junk ? " junk" : ""));
+    else if (id == COMMAND_submit)
+        MUST(buf_printf(taker->out, " head %u bytes %u", args->count, args->bytes));
     else if (id == COMMAND_call)
         MUST(
             buf_printf(taker->out, " %.*s bytes %u", (int)args->name_len, args->name, args->bytes));
@@ -44,6 +61,8 @@ static void take_command(struct taker *taker)
         MUST(buf_printf(taker->out, " %" PRIu64, args->id));
     MUST(buf_append_str(taker->out, "\n"));
     taker->ended = id == COMMAND_quit;
+    if (id == COMMAND_submit)
+        take_submit(taker);
     if (!put && id != COMMAND_call)
         return;
     bool fits = args->bytes <= TRANSCRIPT_BODY_MAX;
@@ -72,9 +91,14 @@ static void take_event(struct taker *taker, enum parser_event event)
         taker->ended = true;
         return;
     case PARSER_BODY:
-        MUST(buf_append_str(taker->out, "body "));
+        MUST(buf_append_str(taker->out, taker->head ? "head " : "body "));
         MUST(buf_append(taker->out, taker->body, taker->body_len));
         MUST(buf_append_str(taker->out, "\n"));
+        if (taker->head) {
+            taker->head = false;
+            taker->body_len = taker->then;
+            parser_body(&taker->parser, taker->body, taker->then);
+        }
         return;
     case PARSER_BODY_BAD:
         MUST(buf_append_str(taker->out, "bad body\n"));
