@@ -73,8 +73,10 @@ struct coproc_helper {
     struct list_node idle; /* in the handler's list; covered by its lock */
     struct child child;
     struct coproc_reader reader;
-    bool ready;       /* it said so */
-    uint64_t last_id; /* the job it answered last; 0: none */
+    bool ready;          /* it said so */
+    bool quick;          /* its last answer came while we looked for it, without sleeping */
+    uint64_t last_id;    /* the job it answered last; 0: none */
+    int64_t answered_ns; /* when */
 };
 
 struct coproc_terms {
@@ -89,6 +91,7 @@ enum coproc_end {
     COPROC_ANSWERED, /* the outcome is the helper's; it can have another job */
     COPROC_SPOILED,  /* likewise, but the helper must go: `why` */
     COPROC_BROKEN,   /* no answer, the helper must go: `why` */
+    COPROC_UNREAD,   /* an old helper ended before it read anything of the job */
     COPROC_STOPPED   /* no answer: the job had to stop, and the helper has ended */
 };
 

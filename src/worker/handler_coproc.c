@@ -34,6 +34,7 @@
 #define HELPER_MAGIC 0x3e3ec0c2u
 
 #define READY_NS (30 * HL_SECOND)
+#define FRESH_NS HL_MILLISECOND
 /* Of a helper's restart, and of a job whose helper ended. */
 #define BACKOFF_NS (100 * HL_MILLISECOND)
 #define BACKOFF_MAX_NS (30 * HL_SECOND)
@@ -119,9 +120,12 @@ static void helper_end(struct coproc_helper **helper, char *how, size_t how_size
     free(mine);
 }
 
-/* An idle helper that has ended, or says something although it has no job, is of no use. */
+/* An idle helper that has ended, or says something although it has no job, is of no use. One that
+ * has just answered isn't asked: the talk sees that, too, and the question costs a tenth of it. */
 static bool helper_is_good(const struct coproc_helper *helper)
 {
+    if (clock_now_ns() - helper->answered_ns < FRESH_NS)
+        return true;
     struct pollfd fds[] = {{.fd = helper->child.pid_fd, .events = POLLIN},
                            {.fd = helper->child.out, .events = POLLIN}};
     return poll(fds, 2, 0) == 0;
@@ -312,36 +316,45 @@ static struct coproc_helper *helper_need(struct coproc *coproc, struct handler_c
     return NULL;
 }
 
-static void coproc_run(void *state, struct handler_call *call)
+/* What a helper had to say of a job that it didn't answer, or what came behind its answer. */
+static void helper_failed(struct coproc *coproc, struct handler_call *call, enum coproc_end end,
+                          const char *said)
 {
-    struct coproc *coproc = state;
-    MAGIC_CHECK(coproc, COPROC_MAGIC);
-    struct coproc_helper *helper = helper_need(coproc, call);
-    if (helper == NULL)
-        return;
-    char why[JOB_REASON_MAX / 2], how[JOB_REASON_MAX / 4] = "";
-    enum coproc_end end = coproc_talk(helper, &coproc->terms, call, why, sizeof(why));
-    if (end == COPROC_ANSWERED) {
-        helper_give(coproc, helper);
-        return;
-    }
-    helper_end(&helper, how, sizeof(how));
-    const char *said = why[0] != '\0' ? why : how;
-    if (end == COPROC_STOPPED) {
-        call->outcome->kind = JOB_OUTCOME_RETURNED;
-        return;
-    }
-    if (end == COPROC_SPOILED && why[0] == '\0') {
-        note_success(coproc);
-        log_info("helper %s: %s, after job %" PRIu64, coproc->terms.program, how, call->lease->id);
-        return; /* which is its right */
-    }
     note_failure(coproc);
     if (end == COPROC_SPOILED)
         log_notice("helper %s was ended after job %" PRIu64 ": %s", coproc->terms.program,
                    call->lease->id, said);
     else
         give_back(call, coproc->terms.program, said);
+}
+
+static void coproc_run(void *state, struct handler_call *call)
+{
+    struct coproc *coproc = state;
+    MAGIC_CHECK(coproc, COPROC_MAGIC);
+    char why[JOB_REASON_MAX / 2], how[JOB_REASON_MAX / 4];
+    struct coproc_helper *helper;
+    enum coproc_end end;
+    do {
+        helper = helper_need(coproc, call);
+        if (helper == NULL)
+            return;
+        end = coproc_talk(helper, &coproc->terms, call, why, sizeof(why));
+        if (end == COPROC_ANSWERED) {
+            helper_give(coproc, helper);
+            return;
+        }
+        helper_end(&helper, how, sizeof(how));
+        if (end == COPROC_UNREAD) /* a new one is never, so this ends */
+            log_info("helper %s: %s while it had no job", coproc->terms.program, how);
+    } while (end == COPROC_UNREAD);
+    if (end == COPROC_STOPPED)
+        call->outcome->kind = JOB_OUTCOME_RETURNED;
+    else if (end == COPROC_SPOILED && why[0] == '\0') {
+        note_success(coproc); /* to end is its right */
+        log_info("helper %s: %s, after job %" PRIu64, coproc->terms.program, how, call->lease->id);
+    } else
+        helper_failed(coproc, call, end, why[0] != '\0' ? why : how);
 }
 
 const struct handler handler_coproc = {

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: MIT
+/*
+ * A helper for bench/workers that does nothing with its jobs (hilera-coproc(7)): one read and one
+ * write for each, or for as many as there are.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static char in[1 << 16], out[1 << 16];
+
+/* The jobs that are whole in `len` bytes are answered; returns how many bytes they were. */
+static size_t answer(size_t len)
+{
+    size_t at = 0, said = 0;
+    for (;;) {
+        const char *feed = memchr(in + at, '\n', len - at);
+        uint64_t id;
+        size_t body;
+        if (feed == NULL || sscanf(in + at, "job %" SCNu64 " %zu", &id, &body) != 2)
+            break;
+        size_t end = (size_t)(feed - in) + 1 + body + 1;
+        if (end > len || said + 64 > sizeof(out))
+            break;
+        said += (size_t)snprintf(out + said, sizeof(out) - said, "result %" PRIu64 " 0\n\n", id);
+        at = end;
+    }
+    if (said > 0 && write(STDOUT_FILENO, out, said) != (ssize_t)said)
+        _exit(1);
+    return at;
+}
+
+int main(void)
+{
+    size_t len = 0;
+    if (write(STDOUT_FILENO, "ready 1\n", 8) != 8)
+        return 1;
+    for (;;) {
+        ssize_t got = read(STDIN_FILENO, in + len, sizeof(in) - 1 - len);
+        if (got <= 0)
+            return got < 0;
+        len += (size_t)got;
+        in[len] = '\0';
+        size_t used = answer(len);
+        memmove(in, in + used, len - used);
+        len -= used;
+    }
+}

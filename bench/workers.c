@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: MIT
+/*
+ * bench/workers: what a job costs in a pool, by handler. No sockets, no history, nothing on disk:
+ * a broker in memory is filled, a pool is started, and the time is taken until the last job is
+ * finished. What a daemon adds is hilera-bench's to measure.
+ *
+ * Each case runs ROUNDS times, one after the other in turn, so that all have the same machine; the
+ * median is printed, as jobs a second. For coproc the helper answers with an empty result; "socket
+ * pair" is the floor of one job in flight: the same bytes between two processes, with nothing in
+ * between.
+ *
+ *     make bench/workers bench/coproc_helper && bench/workers
+ */
+#include "base/clock.h"
+#include "worker/worker.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define ROUNDS 5
+#define WARM 200 /* jobs before the time is taken: helpers have started */
+
+struct bench_case {
+    const char *name;
+    const char *handler; /* NULL: the floor */
+    unsigned workers;
+    unsigned jobs;
+    const char *const *argv;
+};
+
+static const char *const c_helper[] = {BENCH_BUILD "/coproc_helper", NULL};
+static const char *const python_helper[] = {"python3", BENCH_DIR "/coproc_helper.py", NULL};
+
+static const struct bench_case cases[] = {
+    {"null, 1 worker", "null", 1, 500000, NULL},
+    {"null, 2 workers", "null", 2, 500000, NULL},
+    {"echo, 1 worker", "echo", 1, 500000, NULL},
+    {"pipes alone, 1 in flight", NULL, 1, 100000, NULL},
+    {"coproc C, 1 helper", "coproc", 1, 100000, c_helper},
+    {"coproc C, 2 helpers", "coproc", 2, 100000, c_helper},
+    {"coproc Python, 1 helper", "coproc", 1, 20000, python_helper},
+};
+
+#define CASES (sizeof(cases) / sizeof(cases[0]))
+
+static void check(const char *what, int rc)
+{
+    if (rc == 0)
+        return;
+    (void)fprintf(stderr, "bench/workers: %s: %s\n", what, strerrordesc_np(rc));
+    exit(1);
+}
+
+static void put_jobs(struct broker *broker, unsigned count)
+{
+    static const char text[] = "0123456789abcdef";
+    struct broker_tube *tube;
+    check("tube", broker_use(broker, "t", 1, &tube));
+    for (unsigned i = 0; i < count; i++) {
+        struct job_body *body;
+        uint64_t id;
+        check("body", job_body_new(&body, sizeof(text) - 1));
+        memcpy(body->bytes, text, sizeof(text) - 1);
+        check("put",
+              broker_put(broker, &(struct broker_put_spec){.tube = tube, .ttr_ns = HL_SECOND},
+                         &body, &id));
+    }
+    broker_unuse(broker, &tube);
+}
+
+static uint64_t unfinished(struct broker *broker)
+{
+    struct broker_stats stats;
+    broker_stats(broker, &stats);
+    return stats.unfinished;
+}
+
+/* Until all jobs are finished: seldom looked at, for looking takes the broker's lock. */
+static void drained(struct broker *broker)
+{
+    while (unfinished(broker) > 0)
+        check("pause", usleep(500) == 0 ? 0 : errno);
+}
+
+static double run_pool(const struct bench_case *it)
+{
+    static const char *const tubes[] = {"t"};
+    char why[512];
+    struct broker *broker;
+    struct worker_pool *pool;
+    struct worker_pool_settings settings = {.name = "bench",
+                                            .tubes = tubes,
+                                            .tube_count = 1,
+                                            .workers = it->workers,
+                                            .handler = it->handler,
+                                            .handler_settings = {.argv = it->argv}};
+    check("broker", broker_new(&broker, NULL));
+    if (worker_pool_new(&pool, &settings, broker, why, sizeof(why)) != 0) {
+        (void)fprintf(stderr, "bench/workers: %s\n", why);
+        exit(1);
+    }
+    check("start", worker_pool_start(pool));
+    put_jobs(broker, WARM);
+    drained(broker);
+    worker_pool_pause(pool, true);
+    put_jobs(broker, it->jobs);
+    int64_t start = clock_now_ns();
+    worker_pool_pause(pool, false);
+    drained(broker);
+    double took = (double)(clock_now_ns() - start) / (double)HL_SECOND;
+    struct worker_pool_stats stats;
+    worker_pool_stats(pool, &stats);
+    worker_pool_stop(pool, HL_FOREVER);
+    if (stats.done != it->jobs + WARM) {
+        (void)fprintf(stderr, "bench/workers: %s: %llu of %u jobs were done\n", it->name,
+                      (unsigned long long)stats.done, it->jobs + WARM);
+        exit(1);
+    }
+    worker_pool_free(&pool);
+    broker_free(&broker);
+    return it->jobs / took;
+}
+
+/* One process asks, the other answers, over two pipes: two system calls and a wake-up each. */
+static double run_pipes(const struct bench_case *it)
+{
+    int to[2], from[2];
+    char bytes[64];
+    check("pipe", pipe(to) == 0 && pipe(from) == 0 ? 0 : errno);
+    pid_t pid = fork();
+    if (pid == 0) {
+        (void)close(to[1]);
+        while (read(to[0], bytes, sizeof(bytes)) > 0)
+            if (write(from[1], bytes, 16) != 16)
+                _exit(1);
+        _exit(0);
+    }
+    (void)close(to[0]);
+    int64_t start = clock_now_ns();
+    for (unsigned i = 0; i < it->jobs; i++)
+        if (write(to[1], bytes, 48) != 48 || read(from[0], bytes, sizeof(bytes)) <= 0)
+            check("pipe", EPIPE);
+    double took = (double)(clock_now_ns() - start) / (double)HL_SECOND;
+    (void)close(to[1]);
+    (void)close(from[0]);
+    (void)close(from[1]);
+    (void)waitpid(pid, NULL, 0);
+    return it->jobs / took;
+}
+
+static int by_size(const void *a, const void *b)
+{
+    double one = *(const double *)a, two = *(const double *)b;
+    return one < two ? -1 : one > two;
+}
+
+int main(void)
+{
+    static double rate[CASES][ROUNDS];
+    for (int round = 0; round < ROUNDS; round++)
+        for (size_t i = 0; i < CASES; i++)
+            rate[i][round] = cases[i].handler != NULL ? run_pool(&cases[i]) : run_pipes(&cases[i]);
+    printf("%-28s %12s %12s %12s   (jobs/s, %d rounds)\n", "", "median", "least", "most", ROUNDS);
+    for (size_t i = 0; i < CASES; i++) {
+        qsort(rate[i], ROUNDS, sizeof(rate[i][0]), by_size);
+        printf("%-28s %12.0f %12.0f %12.0f\n", cases[i].name, rate[i][ROUNDS / 2], rate[i][0],
+               rate[i][ROUNDS - 1]);
+    }
+    return 0;
+}
