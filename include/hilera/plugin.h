@@ -51,8 +51,9 @@ HL_BEGIN_DECLS
 /* What became of a run. */
 enum hl_plugin_verdict {
     HL_PLUGIN_DONE = 0,   /* the job is finished */
-    HL_PLUGIN_FAILED = 1, /* it is buried, with the reason that was given */
-    HL_PLUGIN_RETRY = 2   /* it is to run again, after the delay that was given, or a second */
+    HL_PLUGIN_FAILED = 1, /* by the rules: buried with the reason that was given, or tried again */
+    HL_PLUGIN_RETRY = 2   /* it is to run again, as often as the rules allow, after the delay that
+                             was given, or as they say */
 };
 
 enum hl_plugin_level {

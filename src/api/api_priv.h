@@ -161,6 +161,8 @@ void out_pool(struct out row, const struct worker_pool *pool);
 /* ---- result.c: jobs as JSON ---- */
 
 void out_view(struct out job, const struct job_view *view);
+/* "earlier": how the attempts of a job that isn't finished ended; nothing if there were none. */
+void out_past(struct out job, const struct job_view *view);
 void out_record(struct out job, const struct job_record *record);
 /* options.c: what was asked for with a job, as far as it was. */
 void out_labels(struct out job, const char *name, const char *group, const char *key,

@@ -61,6 +61,8 @@ static int job_show(struct api_call *call, uint64_t id, struct out result)
     /* A record of a job that is on its way again is about its last life. */
     if (past == 0 && (here != 0 || view.state == JOB_BURIED))
         out_result(job, record);
+    else if (here == 0)
+        out_past(job, &view);
     job_record_unref(&record);
     return 0;
 }

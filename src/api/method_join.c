@@ -39,6 +39,7 @@ int finish_join(struct api_call *call, struct out result)
     out_u64(result, "done", totals->done);
     out_u64(result, "failed", totals->failed);
     out_u64(result, "deleted", totals->deleted);
+    out_u64(result, "cancelled", totals->cancelled);
     return 0;
 }
 

@@ -26,6 +26,8 @@ static void out_totals(struct out out, const struct broker_stats *stats)
     out_u64(out, "done", stats->totals.done);
     out_u64(out, "failed", stats->totals.failed);
     out_u64(out, "deleted", stats->totals.deleted);
+    out_u64(out, "cancelled", stats->totals.cancelled);
+    out_u64(out, "retries", stats->retries);
 }
 
 static bool tube_visit(const char *name, const struct broker_stats *stats, void *arg)
@@ -60,6 +62,10 @@ void out_pool(struct out row, const struct worker_pool *pool)
     out_bool(row, "paused", stats.paused);
     out_u64(row, "done", stats.done);
     out_u64(row, "failed", stats.failed);
+    out_u64(row, "retried", stats.retried);
+    out_u64(row, "timeouts", stats.timeouts);
+    out_u64(row, "crashed", stats.crashed);
+    out_u64(row, "cancelled", stats.cancelled);
     out_u64(row, "returned", stats.returned);
 }
 

@@ -8,6 +8,20 @@
 
 #include <string.h>
 
+static void out_attempt(struct out attempts, const struct job_attempt *attempt)
+{
+    struct out row = out_array_object(attempts);
+    out_str(row, "outcome", job_outcome_word(attempt->kind));
+    if (attempt->exit_status >= 0)
+        out_i64(row, "exit_status", attempt->exit_status);
+    if (attempt->signal != 0)
+        out_i64(row, "signal", attempt->signal);
+    if (attempt->reason[0] != '\0')
+        out_bytes(row, "reason", attempt->reason, strlen(attempt->reason));
+    out_seconds(row, "started", attempt->started_wall_ns);
+    out_seconds(row, "ended", attempt->ended_wall_ns);
+}
+
 void out_view(struct out job, const struct job_view *view)
 {
     out_u64(job, "id", view->id);
@@ -24,10 +38,32 @@ void out_view(struct out job, const struct job_view *view)
     out_u64(job, "releases", view->releases);
     out_u64(job, "buries", view->buries);
     out_u64(job, "kicks", view->kicks);
+    if ((view->failures | view->crashes | view->losses) != 0) {
+        out_u64(job, "failures", view->failures);
+        out_u64(job, "crashes", view->crashes);
+        out_u64(job, "losses", view->losses);
+    }
     if (view->reason[0] != '\0')
         out_bytes(job, "reason", view->reason, strlen(view->reason));
     out_labels(job, view->name, view->group, view->key, view->tags, view->tags_size);
     out_options(job, view);
+}
+
+void out_past(struct out job, const struct job_view *view)
+{
+    if (view->past_count == 0)
+        return;
+    struct out earlier = out_array(job, "earlier");
+    for (size_t i = 0; i < view->past_count; i++) {
+        const struct job_past_copy *past = &view->past[i];
+        const struct job_attempt attempt = {.kind = past->kind,
+                                            .exit_status = past->exit_status,
+                                            .signal = past->signal,
+                                            .started_wall_ns = past->started_wall_ns,
+                                            .ended_wall_ns = past->ended_wall_ns,
+                                            .reason = past->reason};
+        out_attempt(earlier, &attempt);
+    }
 }
 
 void out_record(struct out job, const struct job_record *record)
@@ -73,19 +109,8 @@ static void out_earlier(struct out result, const struct job_record *record)
     if (record->earlier_count == 0)
         return;
     struct out attempts = out_array(result, "earlier");
-    for (size_t i = 0; i < record->earlier_count; i++) {
-        const struct job_attempt *attempt = &record->earlier[i];
-        struct out row = out_array_object(attempts);
-        out_str(row, "outcome", job_outcome_word(attempt->kind));
-        if (attempt->exit_status >= 0)
-            out_i64(row, "exit_status", attempt->exit_status);
-        if (attempt->signal != 0)
-            out_i64(row, "signal", attempt->signal);
-        if (attempt->reason[0] != '\0')
-            out_bytes(row, "reason", attempt->reason, strlen(attempt->reason));
-        out_seconds(row, "started", attempt->started_wall_ns);
-        out_seconds(row, "ended", attempt->ended_wall_ns);
-    }
+    for (size_t i = 0; i < record->earlier_count; i++)
+        out_attempt(attempts, &record->earlier[i]);
 }
 
 void out_result(struct out job, const struct job_record *record)

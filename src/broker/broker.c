@@ -9,6 +9,7 @@
  * that tells the due thread of an earlier deadline.
  */
 #include "base/clock.h"
+#include "base/hash.h"
 #include "broker/broker_priv.h"
 
 #include <errno.h>
@@ -52,6 +53,7 @@ int broker_new(struct broker **out, const struct broker_options *options)
     strmap_init(&broker->levels);
     strmap_init(&broker->keys);
     at_start(broker);
+    broker->chance = hash_random_seed() | 1;
     list_init(&broker->tube_list);
     list_init(&broker->putters);
     heap_init(&broker->due, alarm_less, NULL, alarm_moved);

@@ -48,10 +48,10 @@ struct broker_options {
     int64_t interval_ns;     /* of BROKER_INTERVAL */
     uint64_t held_max; /* jobs that one holder may have reserved (without token); 0: no limit */
     /*
-     * Takes over the record of a job that has just finished: done, failed, or deleted while
-     * somebody waits for it (other deletes leave no record). Runs without the lock on the thread
-     * that finished it; must not settle or delete the same job. NULL: no records are made. When
-     * there is no memory for a record it is left out and counted.
+     * Takes over the record of a job that has just finished: done, failed, cancelled, or deleted
+     * while somebody waits for it (other deletes leave no record). Runs without the lock on the
+     * thread that finished it; must not settle or delete the same job. NULL: no records are made.
+     * When there is no memory for a record it is left out and counted.
      */
     void (*finished)(struct job_record **record, void *arg);
     void *finished_arg;
@@ -67,6 +67,15 @@ void broker_free(struct broker **broker);
 size_t broker_body_max(const struct broker *broker);
 /* What it was made with, body_max filled in; valid as long as the broker. */
 const struct broker_options *broker_get_options(const struct broker *broker);
+
+/*
+ * The rules of a tube (job/rules.h), now and whenever it is made again; those of a job go before
+ * them. EINVAL, ENAMETOOLONG: the name. ENOMEM.
+ */
+int broker_tube_rules(struct broker *broker, const char *name, size_t len,
+                      const struct job_rules *rules);
+/* Where chance in pauses begins: for tests, which want the same pauses each time. */
+void broker_chance(struct broker *broker, uint64_t seed);
 
 /* While draining, puts are refused with EHOSTDOWN. Everything else goes on. */
 void broker_drain(struct broker *broker, bool draining);
@@ -236,6 +245,15 @@ int broker_sink_new(struct broker_sink **out, struct broker *broker, const char 
                     const char *const *tubes, size_t tube_count);
 /* Not while a thread is in broker_take with it. Leases taken through it stay good. */
 void broker_sink_free(struct broker_sink **sink);
+/*
+ * Before its first take: `cancel` is told when a job is cancelled that was taken through this sink,
+ * whose attempt should stop. It runs under the broker's lock: it may not block, nor call the
+ * broker. All leases of the sink are settled before it is freed.
+ */
+void broker_sink_on_cancel(struct broker_sink *sink,
+                           void (*cancel)(uint64_t id, uint64_t token, void *arg), void *arg);
+/* Whether the job of that lease was cancelled: it should not begin. */
+bool broker_is_cancelled(struct broker *broker, uint64_t id, uint64_t token);
 /* From any thread, for good: its broker_take answers ESHUTDOWN, a blocked one wakes. */
 void broker_sink_stop(struct broker_sink *sink);
 /* From any thread: as long as it is paused it takes nothing, broker_take answers EAGAIN, and a
@@ -264,6 +282,7 @@ struct broker_lease {
     uint32_t pri;
     uint32_t attempt; /* 1 for the first */
     int64_t ttr_ns;
+    int64_t timeout_ns;  /* of this attempt, as job or tube say; 0: none; -1: they say nothing */
     int64_t reserved_ns; /* clock_now_ns time */
 };
 
@@ -287,15 +306,16 @@ int broker_take_many(struct broker_sink *sink, struct broker_lease *leases, size
 void broker_lease_fini(struct broker_lease *lease);
 
 /*
- * Ends the attempt under that token:
- *   DONE      the job is finished and leaves
- *   FAILED    buried with the outcome's reason; counts as finished
- *   DELETED   finished and leaves, counted as deleted by its holder
- *   RETURNED  ready again in its old place, not finished; with retry_ns: delayed so long before
- *             (which is recorded and counted as a release)
- * The outcome stays the caller's. ESTALE: the token isn't the one of a present lease; nothing
- * changed. ENOMEM (FAILED, RETURNED): nothing changed, the lease is still good; try again (once in
- * a long while the `finished` hook has seen a record already, and gets it anew).
+ * Ends the attempt under that token. What follows is a matter of the outcome's kind:
+ *   DONE, DELETED, CANCELLED   the job is finished and leaves
+ *   BURIED                     buried with the outcome's reason; counts as finished
+ *   FAILED, RETRY, TIMEOUT,    counted; the rules of the job, its tube and outcome->rules decide:
+ *   CRASHED, LOST              another attempt after a pause, or buried (see retry.c)
+ *   RETURNED                   ready again in its old place; not counted, not finished
+ * A job that was cancelled meanwhile ends as CANCELLED, unless it is DONE. The outcome stays the
+ * caller's. ESTALE: the token isn't the one of a present lease; nothing changed. ENOMEM (what isn't
+ * finished or is buried): nothing changed, the lease is still good; try again (once in a long while
+ * the `finished` hook has seen a record already, and gets it anew).
  */
 int broker_settle(struct broker *broker, uint64_t id, uint64_t token,
                   const struct job_outcome *outcome);
@@ -432,7 +452,7 @@ void broker_on_sooner(struct broker *broker, void (*sooner)(void *arg), void *ar
 
 /* Counts since the tube, or the broker, exists. */
 struct broker_totals {
-    uint64_t put, done, failed, deleted;
+    uint64_t put, done, failed, deleted, cancelled;
     uint64_t kicked;              /* buried ones that became unfinished again */
     uint64_t moved_in, moved_out; /* unfinished ones, between tubes */
 };
@@ -484,9 +504,10 @@ struct broker_stats {
     uint64_t waiting_sinks; /* of these, the sinks */
     uint64_t putting;       /* puts that wait for room */
     uint64_t using, watching;
-    uint64_t deletes;                /* successful delete calls, of buried jobs, too */
-    uint64_t timeouts;               /* leases that ended because their TTR was over */
-    uint64_t pauses;                 /* calls of broker_pause */
+    uint64_t deletes;  /* successful delete calls, of buried jobs, too */
+    uint64_t timeouts; /* leases that ended because their TTR was over */
+    uint64_t retries;  /* attempts that ended in trouble and were followed by another */
+    uint64_t pauses;   /* calls of broker_pause */
     int64_t pause_ns, pause_left_ns; /* a tube: 0 while not paused */
     uint64_t producers, workers;     /* all: holders */
     struct broker_totals totals;

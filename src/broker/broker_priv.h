@@ -82,8 +82,9 @@ struct broker_tube {
     int64_t pause_end_ns;      /* CLOCK_NEVER: not paused */
     bool pause_kept;           /* the pause is in the journal, and has a reference */
     enum broker_level level;
-    int64_t within_ns; /* of the level; 0: as soon as anybody waits */
-    uint64_t refs;     /* jobs, users, sinks, holders, joiners, walks, a kept pause */
+    int64_t within_ns;      /* of the level; 0: as soon as anybody waits */
+    struct job_rules rules; /* of its setting; none: set is 0 */
+    uint64_t refs;          /* jobs, users, sinks, holders, joiners, walks, a kept pause */
     struct broker_stats stats;
     size_t name_len;
     char name[];
@@ -115,6 +116,7 @@ struct broker {
     struct strmap levels;   /* of struct tube_level, by name of tube */
     size_t spare_count;
     struct job_rare *spares[BROKER_SPARES_MAX]; /* see spare.c */
+    uint64_t chance;                            /* see retry.c; never 0 */
     bool draining;
     bool sooner_wanted; /* an alarm was set before told_ns under this hold of the lock */
     void (*sooner)(void *arg);
@@ -136,6 +138,9 @@ struct broker_sink {
     struct queue_core control;    /* gets one item to wake a waiting broker_take */
     struct broker_shares *shares; /* NULL: tubes have no weights */
     struct job_rare *spare;       /* for the lease of the next match */
+    void (*cancel)(uint64_t id, uint64_t token, void *arg); /* NULL: nobody wants to know */
+    void *cancel_arg;
+    size_t leases; /* in force; counted while `cancel` is set */
     size_t tube_count;
     struct broker_tube **tubes;
     struct queue_core **cores; /* of the tubes, and last the control core */
@@ -151,6 +156,7 @@ struct tube_level {
     unsigned magic;
     enum broker_level level;
     int64_t interval_ns;
+    struct job_rules rules;
     size_t name_len;
     char name[];
 };
@@ -264,8 +270,12 @@ int log_admit(const struct job *job);
 int log_admit_final(const struct job *job);
 void log_put(struct job *job, enum job_state state, int64_t key_ns);
 void log_release(struct job *job, enum job_state state, int64_t key_ns);
-void log_bury(struct job *job, const char *reason, int64_t burial);
-void log_kick(struct job *job);
+/* past: the attempt that ended, NULL: none. */
+void log_bury(struct job *job, const char *reason, int64_t burial, const struct job_past *past);
+/* An attempt ended in trouble, and another one follows. */
+void log_retry(struct job *job, const struct job_past *past, enum job_state state, int64_t key_ns);
+/* reset: what rules limit begins anew. */
+void log_kick(struct job *job, bool reset);
 /* Not admitted before: where there is no room, it is left out. */
 void log_lease(struct job *job);
 void log_timeout(struct job *job);
@@ -358,6 +368,8 @@ void tube_resume(struct broker_tube *tube);
 /* Paused until then. kept: it is in the journal. */
 void tube_pause(struct broker_tube *tube, int64_t pause_ns, int64_t end_ns, bool kept);
 
+/* sink.c: the job is in no container; it gets the sink's spare side record if it has none. */
+void sink_begin(struct broker_sink *sink, struct job *job);
 /* lease.c: all [held] */
 /* `given` of the tubes' cores: the job is reserved for whoever waited. */
 void lease_given(void *job, struct queue_wait *wait);
@@ -403,18 +415,48 @@ void holder_due(struct broker_holder *holder, int64_t now_ns);
 void holder_stop(struct broker_holder *holder);
 
 /* settle.c */
+#define SETTLE_CANCELLED "cancelled by request"
+/* What an end takes with it, made without the lock: the reason of a burial, and the attempt that
+ * ended. Both may be NULL. What isn't used is its maker's. */
+struct last_words {
+    char *reason;
+    struct job_past *past;
+};
+/* For an outcome that may bury, or be tried again. ENOMEM: nothing is in it. */
+int last_words_make(struct last_words *words, const struct job_outcome *outcome);
+void last_words_free(struct last_words *words);
 /* [held on entry, not on return] Ends a RESERVED job for good; see there. After log_admit. */
 void settle_finish(struct broker *broker, struct job *job, const struct job_outcome *outcome,
-                   char **reason);
+                   struct last_words *words);
+/* [held] A RESERVED job under a lease: there is another attempt. After log_admit and tube_room. */
+void settle_again(struct job *job, const struct job_outcome *outcome, int64_t pause_ns,
+                  struct last_words *words);
+/* [held on entry, not on return] Cancels a job that isn't buried and isn't ending. ENOSPC, EIO,
+ * ENOMEM: the journal; nothing changed. */
+int settle_cancel(struct broker *broker, struct job *job, const char *reason);
 /* [held on entry, not on return] Deletes a job that is reserved by nobody. ENOSPC, EIO, ENOMEM: the
  * journal; nothing changed. */
 int settle_delete_idle(struct broker *broker, struct job *job);
 /* The same for burying a ready or delayed one. ENOMEM, ENOSPC, EIO. */
 int settle_bury_idle(struct broker *broker, struct job *job, const char *reason);
 
+/* retry.c, all [held] */
+struct verdict {
+    enum job_state state; /* FINISHED, BURIED, or READY or DELAYED for another attempt */
+    bool again;           /* it counts, and is in the journal; else READY: it goes back */
+    int64_t pause_ns;
+};
+/* A RESERVED job under a lease. */
+struct verdict retry_judge(struct job *job, const struct job_outcome *outcome);
+/* One trouble more of that kind; nothing for what is none. */
+void retry_count(struct job *job, enum job_outcome_kind kind);
+/* The time limit of job and tube; 0: none; -1: they say nothing. */
+int64_t retry_timeout(const struct job *job);
+
 /* kick.c */
-/* [held] A job of state BURIED or DELAYED. ENOMEM, ENOSPC, EIO: nothing changed. */
-int kick_job(struct job *job);
+/* [held] A job of state BURIED or DELAYED. reset: what rules limit begins anew. ENOMEM, ENOSPC,
+ * EIO: nothing changed. */
+int kick_job(struct job *job, bool reset);
 
 /* move.c */
 /* [held] A job that nobody has reserved, to a tube of a good name. ENOBUFS, ENOMEM, ENOSPC, EIO,

@@ -21,6 +21,13 @@ static bool job_valid(const struct broker *broker, const struct job *job)
     bool leased = job->rare != NULL && job->rare->token != 0;
     if (leased != (job->state == JOB_RESERVED && !job->settling))
         return false;
+    /* Only what a local worker runs is cancelled and still here; such a job isn't kept. */
+    if (job->rare != NULL && job->rare->cancelled &&
+        (job->state != JOB_RESERVED || job->rare->holder != NULL || job_is_logged(job)))
+        return false;
+    if (job->rare != NULL && job->rare->sink != NULL &&
+        (!leased || job->rare->holder != NULL || job->rare->sink->leases == 0))
+        return false;
     const struct heap *heap = NULL;
     switch (job_container((enum job_state)job->state)) {
     case JOB_IN_READY:
@@ -118,7 +125,8 @@ static bool tube_valid(const struct broker *broker, const struct broker_tube *tu
     const struct broker_totals *totals = &tube->stats.totals;
     return counts_equal(&tube->stats, &counted) && tube->ready.unfinished == unfinished &&
            totals->put + totals->kicked + totals->moved_in ==
-               unfinished + totals->done + totals->failed + totals->deleted + totals->moved_out &&
+               unfinished + totals->done + totals->failed + totals->deleted + totals->cancelled +
+                   totals->moved_out &&
            tube->ready.heap.promised == counted.reserved + counted.delayed &&
            tube->ready.heap.len == counted.ready && tube->delayed.len == counted.delayed &&
            tube->buried.len == counted.buried &&
@@ -140,7 +148,8 @@ static bool log_valid(const struct broker *broker)
         evicted_bytes += job->evicted ? job->body.len : 0;
         uint64_t where = where_get(job);
         bool readable = where != 0 && where < JOB_WHERE_KEPT;
-        if (job->evicted && !readable && !job->settling)
+        bool cancelled = job->rare != NULL && job->rare->cancelled;
+        if (job->evicted && !readable && !job->settling && !cancelled)
             return false;
     }
     if (log == NULL)

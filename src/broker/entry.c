@@ -55,10 +55,17 @@ static size_t options_size(const struct job *job)
     return options != NULL ? options->encoded : 0;
 }
 
+/* Likewise of its past attempts, about. */
+static size_t past_size(const struct job *job)
+{
+    return job->rare != NULL ? job_past_size(job->rare->past) : 0;
+}
+
 uint64_t log_cost(const struct job *job)
 {
     size_t reason = job->rare != NULL && job->rare->reason != NULL ? strlen(job->rare->reason) : 0;
-    return COST_BYTES + job->tube->name_len + job->body.len + reason + options_size(job);
+    return COST_BYTES + job->tube->name_len + job->body.len + reason + options_size(job) +
+           past_size(job);
 }
 
 /* ---- admitting ---- */
@@ -133,14 +140,24 @@ static void add_told(struct job *job, const struct job_entry *entry)
     log_told(log_of(job), tube->level, add(job, entry, tube->within_ns));
 }
 
+/* What rules limit. */
+static void entry_tries(struct job_entry *entry, const struct job_rare *rare)
+{
+    entry->timeouts = rare->timeouts;
+    entry->failures = rare->failures;
+    entry->crashes = rare->crashes;
+    entry->losses = rare->losses;
+}
+
 static void entry_counters(struct job_entry *entry, const struct job_rare *rare)
 {
     entry->delay_ns = rare->delay_ns;
     entry->reserves = rare->reserves;
-    entry->timeouts = rare->timeouts;
     entry->releases = rare->releases;
     entry->buries = rare->buries;
     entry->kicks = rare->kicks;
+    entry->past = rare->past;
+    entry_tries(entry, rare);
 }
 
 /* The whole job, as if it were in that state. */
@@ -201,24 +218,40 @@ void log_release(struct job *job, enum job_state state, int64_t key_ns)
     add_told(job, &entry);
 }
 
-void log_bury(struct job *job, const char *reason, int64_t burial)
+void log_bury(struct job *job, const char *reason, int64_t burial, const struct job_past *past)
 {
     if (!job_is_logged(job))
         return;
-    const struct job_entry entry = {.type = JOB_ENTRY_BURY,
-                                    .id = job->id,
-                                    .pri = job->pri,
-                                    .burial = (uint64_t)burial,
-                                    .reason = reason,
-                                    .reason_len = reason != NULL ? strlen(reason) : 0};
+    struct job_entry entry = {.type = JOB_ENTRY_BURY,
+                              .id = job->id,
+                              .pri = job->pri,
+                              .burial = (uint64_t)burial,
+                              .reason = reason,
+                              .reason_len = reason != NULL ? strlen(reason) : 0,
+                              .past = past};
+    if (job->rare != NULL)
+        entry_tries(&entry, job->rare);
     add_told(job, &entry);
 }
 
-void log_kick(struct job *job)
+void log_retry(struct job *job, const struct job_past *past, enum job_state state, int64_t key_ns)
 {
     if (!job_is_logged(job))
         return;
-    const struct job_entry entry = {.type = JOB_ENTRY_KICK, .id = job->id};
+    struct job_entry entry = {.type = JOB_ENTRY_RETRY, .id = job->id, .past = past};
+    entry_tries(&entry, job->rare);
+    if (state == JOB_DELAYED) {
+        entry.delay_ns = job->rare->delay_ns;
+        entry.until_wall_ns = wall_of(key_ns);
+    }
+    add_told(job, &entry);
+}
+
+void log_kick(struct job *job, bool reset)
+{
+    if (!job_is_logged(job))
+        return;
+    const struct job_entry entry = {.type = JOB_ENTRY_KICK, .id = job->id, .reset = reset};
     add_told(job, &entry);
 }
 
@@ -328,7 +361,8 @@ uint64_t log_limits(struct broker_log *log)
 int log_copy(struct job *job, struct job_body *body)
 {
     struct commit *commit = log_of(job)->commit;
-    size_t bytes = (size_t)job->body.len + options_size(job) + JOB_ENTRY_CHANGE_MAX;
+    size_t bytes = (size_t)job->body.len + options_size(job) + JOB_ENTRY_CHANGE_MAX +
+                   (size_t)2 * past_size(job);
     int rc = commit_admit(commit, JOURNAL_COMPACT, 1, bytes);
     if (rc != 0)
         return rc;

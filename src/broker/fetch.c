@@ -83,7 +83,7 @@ int broker_bury_damaged(struct broker *broker, uint64_t id, uint64_t token)
 {
     struct job_outcome outcome;
     job_outcome_init(&outcome);
-    outcome.kind = JOB_OUTCOME_FAILED;
+    outcome.kind = JOB_OUTCOME_BURIED; /* another attempt would find the same */
     job_outcome_reason(&outcome, "its body in the journal is damaged");
     int rc = broker_settle(broker, id, token, &outcome);
     job_outcome_fini(&outcome);

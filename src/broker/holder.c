@@ -11,6 +11,7 @@
 #include "broker/broker_priv.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -84,14 +85,45 @@ void holder_alarm_update(struct broker_holder *holder)
     alarm_set(holder->broker, &holder->rare->alarm, at_ns);
 }
 
-static void lease_expire(struct broker_holder *holder, struct job *job)
+/*
+ * [held, and let go of in between if it is buried: the holder may be gone then] The job that a
+ * remote worker has is in trouble: by the rules it is buried, if there is memory and room for that,
+ * or it goes back.
+ */
+static void lease_fails(struct broker *broker, struct job *job, const struct job_outcome *outcome)
 {
+    struct verdict verdict = retry_judge(job, outcome);
+    struct last_words words;
+    if (verdict.state == JOB_BURIED && last_words_make(&words, outcome) == 0) {
+        if (tube_room(job->tube, JOB_BURIED) == 0 && log_admit(job) == 0) {
+            retry_count(job, outcome->kind);
+            settle_finish(broker, job, outcome, &words);
+            broker_lock(broker);
+            last_words_free(&words);
+            return;
+        }
+        last_words_free(&words);
+    }
     lease_end(job);
-    job_count(&job->rare->timeouts);
-    job->tube->stats.timeouts++;
-    holder->broker->stats.timeouts++;
-    log_timeout(job);
+    retry_count(job, outcome->kind);
+    if (outcome->kind == JOB_OUTCOME_TIMEOUT)
+        log_timeout(job);
+    else if (log_admit(job) == 0)
+        log_retry(job, NULL, JOB_READY, 0);
     lease_give_back(job);
+}
+
+static void lease_expire(struct broker *broker, struct job *job)
+{
+    struct job_outcome outcome;
+    job_outcome_init(&outcome);
+    outcome.kind = JOB_OUTCOME_TIMEOUT;
+    outcome.started_ns = job->rare->key_ns - job_ttr_ns(job);
+    job_outcome_reason(&outcome, "its worker was not done with it within its TTR of %" PRIu32 " s",
+                       job->ttr_s);
+    job->tube->stats.timeouts++;
+    broker->stats.timeouts++;
+    lease_fails(broker, job, &outcome);
 }
 
 void holder_due(struct broker_holder *holder, int64_t now_ns)
@@ -106,7 +138,7 @@ void holder_due(struct broker_holder *holder, int64_t now_ns)
         return;
     }
     ASSERT(soonest != NULL && soonest->rare->key_ns <= now_ns);
-    lease_expire(holder, soonest);
+    lease_expire(holder->broker, soonest);
 }
 
 /* ---- watching ---- */
@@ -269,14 +301,40 @@ static int by_rank(const void *a, const void *b)
     return job_ready_less(one, two, NULL) ? -1 : 1;
 }
 
+/* Whether its losses are counted against a limit. */
+static bool loss_is_limited(const struct job *job)
+{
+    const struct job_options *options = job->rare->options;
+    if (options != NULL && (options->rules.set & JOB_RULE_LOSSES) != 0)
+        return options->rules.losses > 0;
+    return (job->tube->rules.set & JOB_RULE_LOSSES) != 0 && job->tube->rules.losses > 0;
+}
+
+/* [held, and let go of in between] */
+static void lease_lose(struct broker *broker, struct job *job)
+{
+    struct job_outcome outcome;
+    job_outcome_init(&outcome);
+    outcome.kind = JOB_OUTCOME_LOST;
+    job_outcome_reason(&outcome, "the connection of its worker was lost");
+    lease_fails(broker, job, &outcome);
+}
+
 /* [held] Gives a part of the leases back, the best job first, for the first in line takes it. */
 static void return_some(struct broker_holder *holder)
 {
     struct job *jobs[BROKER_WALK_MAX];
     size_t count = 0;
     while (count < BROKER_WALK_MAX && holder->rare->leases.len > 0) {
-        jobs[count] = heap_any(&holder->rare->leases);
-        lease_end(jobs[count++]);
+        struct job *job = heap_any(&holder->rare->leases);
+        if (loss_is_limited(job)) {
+            if (count == 0)
+                lease_lose(holder->broker, job);
+            break;
+        }
+        job_count(&job->rare->losses);
+        lease_end(job);
+        jobs[count++] = job;
     }
     // cppcheck-suppress uninitvar ; as many as are counted have been set
     qsort(jobs, count, sizeof(jobs[0]), by_rank);

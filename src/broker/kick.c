@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: MIT
 /*
  * Kick: buried jobs, or delayed ones, become ready before their time. A buried job was finished; a
- * kick makes it unfinished again, so a join that begins now waits for it.
+ * kick makes it unfinished again, so a join that begins now waits for it. What rules limit
+ * (failures, timeouts ...) is kept, so a job that had used up its attempts gets one more; or begins
+ * anew.
  */
 #include "broker/broker_priv.h"
 
 #include <errno.h>
 
-int kick_job(struct job *job)
+int kick_job(struct job *job, bool reset)
 {
     bool buried = job->state == JOB_BURIED;
     int rc = buried ? tube_room(job->tube, JOB_READY) : 0;
@@ -17,7 +19,9 @@ int kick_job(struct job *job)
         return rc;
     tube_job_leave(job);
     job_count(&job->rare->kicks);
-    log_kick(job);
+    if (reset)
+        job_tries_reset(job->rare);
+    log_kick(job, reset);
     if (buried)
         tube_job_reopen(job);
     tube_job_enter(job, JOB_READY, 0);
@@ -27,7 +31,7 @@ int kick_job(struct job *job)
 /* [held] */
 static int kick_first(const struct heap *heap)
 {
-    return heap->len > 0 ? kick_job(heap_first(heap)) : ENOENT;
+    return heap->len > 0 ? kick_job(heap_first(heap), false) : ENOENT;
 }
 
 static int kick_buried(struct broker_walk *walk)
@@ -59,7 +63,7 @@ int broker_kick_job(struct broker *broker, uint64_t id)
         broker_lock(broker);
         struct job *job = idtable_get(&broker->jobs, id);
         bool can = job != NULL && (job->state == JOB_BURIED || job->state == JOB_DELAYED);
-        rc = can ? kick_job(job) : ENOENT;
+        rc = can ? kick_job(job, false) : ENOENT;
         broker_unlock(broker);
     } while (log_again(broker, &rc, &busy_until_ns));
     return rc;

@@ -37,6 +37,9 @@ void lease_end(struct job *job)
     struct broker_holder *holder = rare->holder;
     rare->token = 0;
     rare->holder = NULL;
+    if (rare->sink != NULL)
+        rare->sink->leases--;
+    rare->sink = NULL;
     if (holder == NULL)
         return;
     heap_remove(&holder->rare->leases, job->pos);
@@ -58,11 +61,7 @@ void lease_given(void *item, struct queue_wait *wait)
     }
     struct broker_sink *sink = CONTAINER_OF(wait, struct sink_wait, wait)->sink;
     MAGIC_CHECK(sink, BROKER_SINK_MAGIC);
-    if (job->rare == NULL) {
-        job->rare = sink->spare;
-        sink->spare = NULL;
-    }
-    lease_begin(job, NULL);
+    sink_begin(sink, job);
 }
 
 int lease_find(struct broker_holder *holder, uint64_t id, uint64_t token, struct job **out)
@@ -90,6 +89,7 @@ void lease_fill(struct job *job, struct broker_lease *lease)
         .pri = job->pri,
         .attempt = job->rare->reserves,
         .ttr_ns = job_ttr_ns(job),
+        .timeout_ns = retry_timeout(job),
         .reserved_ns =
             job->rare->key_ns == CLOCK_NEVER ? clock_now_ns() : job->rare->key_ns - job_ttr_ns(job),
     };
@@ -189,8 +189,8 @@ static int bury(struct broker_holder *holder, uint64_t id, uint64_t token, uint3
     struct job_outcome outcome;
     job_outcome_init(&outcome);
     outcome.kind = JOB_OUTCOME_FAILED;
-    char *no_reason = NULL;
-    settle_finish(broker, job, &outcome, &no_reason);
+    struct last_words none = {NULL};
+    settle_finish(broker, job, &outcome, &none);
     return 0;
 }
 
@@ -223,8 +223,8 @@ static int delete (struct broker_holder *holder, uint64_t id, uint64_t token)
     struct job_outcome outcome;
     job_outcome_init(&outcome);
     outcome.kind = JOB_OUTCOME_DELETED;
-    char *no_reason = NULL;
-    settle_finish(broker, job, &outcome, &no_reason);
+    struct last_words none = {NULL};
+    settle_finish(broker, job, &outcome, &none);
     return 0;
 }
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Levels: how durable the jobs of a tube are. A setting belongs to a name and outlives the tube,
- * which comes and goes; a tube without one has the level of the broker's options.
+ * Levels: how durable the jobs of a tube are; and a tube's rules. A setting belongs to a name and
+ * outlives the tube, which comes and goes; a tube without one has the level of the broker's
+ * options.
  */
 #include "broker/broker_priv.h"
 
@@ -15,10 +16,11 @@ void level_apply(struct broker_tube *tube)
     const struct tube_level *own = strmap_get(&broker->levels, tube->name, tube->name_len);
     tube->level = own != NULL ? own->level : broker->options.level;
     int64_t interval_ns = own != NULL ? own->interval_ns : broker->options.interval_ns;
+    tube->rules = own != NULL ? own->rules : (struct job_rules){.set = 0};
     tube->within_ns = tube->level == BROKER_INTERVAL ? interval_ns : 0;
 }
 
-static struct tube_level *level_make(const char *name, size_t len)
+static struct tube_level *level_make(const struct broker *broker, const char *name, size_t len)
 {
     struct tube_level *setting = calloc(1, sizeof(*setting) + len + 1);
     if (setting == NULL)
@@ -26,6 +28,8 @@ static struct tube_level *level_make(const char *name, size_t len)
     MAGIC_INIT(setting, BROKER_LEVEL_MAGIC);
     memcpy(setting->name, name, len);
     setting->name_len = len;
+    setting->level = broker->options.level;
+    setting->interval_ns = broker->options.interval_ns;
     return setting;
 }
 
@@ -42,7 +46,7 @@ static int level_need(struct broker *broker, const char *name, size_t len, struc
     *out = strmap_get(&broker->levels, name, len);
     if (*out != NULL)
         return 0;
-    struct tube_level *setting = level_make(name, len);
+    struct tube_level *setting = level_make(broker, name, len);
     if (setting == NULL)
         return ENOMEM;
     int rc = strmap_put(&broker->levels, setting->name, len, setting);
@@ -65,6 +69,25 @@ int broker_tube_level(struct broker *broker, const char *name, size_t len, enum 
     if (rc == 0) {
         setting->level = level;
         setting->interval_ns = interval_ns;
+        struct broker_tube *tube = tube_find(broker, name, len);
+        if (tube != NULL)
+            level_apply(tube);
+    }
+    broker_unlock(broker);
+    return rc;
+}
+
+int broker_tube_rules(struct broker *broker, const char *name, size_t len,
+                      const struct job_rules *rules)
+{
+    int rc = job_tube_name_check(name, len);
+    if (rc != 0)
+        return rc;
+    struct tube_level *setting;
+    broker_lock(broker);
+    rc = level_need(broker, name, len, &setting);
+    if (rc == 0) {
+        setting->rules = *rules;
         struct broker_tube *tube = tube_find(broker, name, len);
         if (tube != NULL)
             level_apply(tube);

@@ -153,11 +153,27 @@ static struct job *job_of_entry(struct replay *replay, const struct job_entry *e
     return job;
 }
 
+static uint32_t larger(uint32_t a, uint32_t b)
+{
+    return a > b ? a : b;
+}
+
+/* An older hilera's entries don't say them: they never fall by an entry. */
+static int tries_of_entry(struct job_rare *rare, const struct job_entry *entry)
+{
+    rare->timeouts = larger(rare->timeouts, entry->timeouts);
+    rare->failures = larger(rare->failures, entry->failures);
+    rare->crashes = larger(rare->crashes, entry->crashes);
+    rare->losses = larger(rare->losses, entry->losses);
+    return job_past_of_entry(rare, entry);
+}
+
 /* What few jobs have. */
 static int rare_of_entry(struct job *job, const struct job_entry *entry)
 {
-    bool counted =
-        (entry->reserves | entry->timeouts | entry->releases | entry->buries | entry->kicks) != 0;
+    bool counted = (entry->reserves | entry->timeouts | entry->releases | entry->buries |
+                    entry->kicks | entry->failures | entry->crashes | entry->losses) != 0 ||
+                   entry->past_len > 0;
     if (!counted && entry->delay_ns == 0 && entry->state == JOB_READY && entry->option_len == 0)
         return 0;
     struct job_rare *rare = job_rare_need(job);
@@ -165,11 +181,12 @@ static int rare_of_entry(struct job *job, const struct job_entry *entry)
         return ENOMEM;
     rare->delay_ns = entry->delay_ns;
     rare->reserves = entry->reserves;
-    rare->timeouts = entry->timeouts;
     rare->releases = entry->releases;
     rare->buries = entry->buries;
     rare->kicks = entry->kicks;
-    int rc = job_options_of_entry(&rare->options, entry);
+    int rc = tries_of_entry(rare, entry);
+    if (rc == 0)
+        rc = job_options_of_entry(&rare->options, entry);
     if (rc != 0 || entry->reason_len == 0)
         return rc;
     rare->reason = strndup(entry->reason, entry->reason_len);
@@ -260,10 +277,25 @@ static int replay_bury(struct replay *replay, struct job *job, const struct job_
     free(job->rare->reason);
     job->rare->reason = reason;
     job_count(&job->rare->buries);
+    rc = tries_of_entry(job->rare, entry);
     burial_seen(replay, entry->burial);
     /* claimed from buried: the room made for it was its own slot */
     job_settle(job, JOB_BURIED, (int64_t)entry->burial);
-    return 0;
+    return rc;
+}
+
+static int replay_retry(struct replay *replay, struct job *job, const struct job_entry *entry)
+{
+    enum job_state state = state_until(replay, entry->until_wall_ns);
+    if (job_rare_need(job) == NULL || tube_room(job->tube, state) != 0)
+        return ENOMEM;
+    int rc = job_claim(job);
+    if (rc != 0)
+        return rc;
+    job->rare->delay_ns = entry->delay_ns;
+    rc = tries_of_entry(job->rare, entry);
+    job_settle(job, state, mono_of(replay, entry->until_wall_ns));
+    return rc;
 }
 
 /* Ready, and one more of something. */
@@ -280,6 +312,14 @@ static int replay_count(struct job *job, enum job_entry_type type)
     int rc = job_claim(job);
     if (rc == 0)
         job_settle(job, JOB_READY, 0);
+    return rc;
+}
+
+static int replay_kick(struct job *job, const struct job_entry *entry)
+{
+    int rc = replay_count(job, JOB_ENTRY_KICK);
+    if (rc == 0 && entry->reset)
+        job_tries_reset(job->rare);
     return rc;
 }
 
@@ -337,6 +377,8 @@ static int replay_change(struct replay *replay, const struct job_entry *entry)
     uint64_t cost = log_cost(job); /* a reason or another tube's name changes it */
     int rc = entry->type == JOB_ENTRY_RELEASE ? replay_release(replay, job, entry)
              : entry->type == JOB_ENTRY_BURY  ? replay_bury(replay, job, entry)
+             : entry->type == JOB_ENTRY_RETRY ? replay_retry(replay, job, entry)
+             : entry->type == JOB_ENTRY_KICK  ? replay_kick(job, entry)
              : entry->type == JOB_ENTRY_MOVE  ? replay_move(replay, job, entry)
                                               : replay_count(job, entry->type);
     replay->log->live_bytes += log_cost(job) - cost;

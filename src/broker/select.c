@@ -188,6 +188,8 @@ static unsigned action_states(enum broker_action action)
     case BROKER_DO_DELETE:
     case BROKER_DO_MOVE:
         return BROKER_STATE(JOB_READY) | BROKER_STATE(JOB_DELAYED) | BROKER_STATE(JOB_BURIED);
+    case BROKER_DO_CANCEL:
+        return BROKER_STATE(JOB_READY) | BROKER_STATE(JOB_DELAYED) | BROKER_STATE(JOB_RESERVED);
     case BROKER_DO_COUNT:
         break;
     }
@@ -208,8 +210,10 @@ static int job_change(struct broker *broker, struct job *job, const struct broke
         return settle_bury_idle(broker, job, change->reason);
     case BROKER_DO_DELETE:
         return settle_delete_idle(broker, job);
+    case BROKER_DO_CANCEL:
+        return settle_cancel(broker, job, change->reason);
     case BROKER_DO_KICK:
-        rc = kick_job(job);
+        rc = kick_job(job, change->reset);
         break;
     case BROKER_DO_MOVE:
         rc = move_job(job, change->to, strlen(change->to));
@@ -229,7 +233,7 @@ static int apply_one(struct broker *broker, const struct broker_filter *filter, 
     broker_lock(broker);
     struct job *job = idtable_get(&broker->jobs, id);
     if (job != NULL && matcher_set(&matcher, broker, filter, change_states(change)) &&
-        job_matches(job, &matcher))
+        job_matches(job, &matcher) && !job->settling)
         return job_change(broker, job, change);
     broker_unlock(broker);
     return ENOENT;

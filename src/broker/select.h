@@ -55,13 +55,17 @@ enum broker_action {
     BROKER_DO_BURY,   /* of a ready or delayed one; finishes it as failed */
     BROKER_DO_DELETE, /* as MOVE, of any that isn't reserved */
     BROKER_DO_MOVE,
+    /* Of any that isn't buried: it is finished as cancelled. Done with it by a local worker, it is
+     * finished for the journal, and so for good; the worker stops it and then it leaves. */
+    BROKER_DO_CANCEL,
 };
 
 struct broker_change {
     enum broker_action action;
     enum broker_action counts; /* COUNT: the action that would find them */
     const char *to;            /* MOVE: the tube, made if there is none */
-    const char *reason;        /* BURY */
+    const char *reason;        /* BURY, CANCEL */
+    bool reset;                /* KICK: what rules limit begins anew */
 };
 
 /*
@@ -75,7 +79,7 @@ int broker_apply(struct broker *broker, const struct broker_filter *filter,
 
 /*
  * Changes that one job. ENOENT: no such job. EBUSY: it is in a state that the action isn't for,
- * which is put into *state. Others as above.
+ * which is put into *state (RESERVED, and CANCEL: it is ending just now). Others as above.
  */
 int broker_apply_job(struct broker *broker, uint64_t id, const struct broker_change *change,
                      enum job_state *state);

@@ -14,7 +14,13 @@
  * it. It leaves no record, unless somebody waits for that job: who deletes it knows how it ended,
  * and a queue that is served by remote workers sees nothing else, so records of it would fill
  * history with nothing and cost as much as all the rest.
+ *
+ * A cancel finishes the job at once, too, wherever it is, but for one that a local worker runs: of
+ * that the journal says that it is finished, so no restart brings it back, and the worker is told
+ * to stop it. The job stays reserved until it has, so join and wait return when nothing runs any
+ * more.
  */
+#include "base/clock.h"
 #include "broker/broker_priv.h"
 
 #include <errno.h>
@@ -49,8 +55,8 @@ static void leave(struct broker *broker, struct job *job, bool recorded)
     tube_unref(tube);
 }
 
-/* [held] Takes *reason over. The slot was promised. */
-static void bury(struct job *job, char **reason, int64_t burial)
+/* [held] Takes the words over. The slot was promised. */
+static void bury(struct job *job, struct last_words *words, int64_t burial)
 {
     struct job_rare *rare = job->rare;
     struct broker_log *log = job_is_logged(job) ? job->tube->broker->log : NULL;
@@ -58,8 +64,9 @@ static void bury(struct job *job, char **reason, int64_t burial)
         log->live_bytes -= log_cost(job);
     job_count(&rare->buries);
     free(rare->reason);
-    rare->reason = *reason;
-    *reason = NULL;
+    rare->reason = words->reason;
+    words->reason = NULL;
+    job_past_append(rare, &words->past);
     if (log != NULL)
         log->live_bytes += log_cost(job);
     job->settling = false;
@@ -74,12 +81,15 @@ static void count_finished(struct broker *broker, struct job *job, enum job_outc
     if (kind == JOB_OUTCOME_DONE) {
         of_tube->done++;
         of_all->done++;
-    } else if (kind == JOB_OUTCOME_FAILED) {
-        of_tube->failed++;
-        of_all->failed++;
-    } else {
+    } else if (kind == JOB_OUTCOME_DELETED) {
         of_tube->deleted++;
         of_all->deleted++;
+    } else if (kind == JOB_OUTCOME_CANCELLED) {
+        of_tube->cancelled++;
+        of_all->cancelled++;
+    } else {
+        of_tube->failed++;
+        of_all->failed++;
     }
     wait_finish(job);
     MUST(queue_core_close_task(&job->tube->ready));
@@ -124,20 +134,47 @@ static void record_finished(struct broker *broker, const struct job_view *view,
     broker_unlock(broker);
 }
 
+/* ---- what it leaves behind ---- */
+
+int last_words_make(struct last_words *words, const struct job_outcome *outcome)
+{
+    enum job_fate fate = job_outcome_fate(outcome->kind);
+    *words = (struct last_words){NULL};
+    if (fate != JOB_FATE_RULED && fate != JOB_FATE_BURIED)
+        return 0;
+    int rc = job_past_new(&words->past, outcome);
+    if (rc != 0 || outcome->reason[0] == '\0')
+        return rc;
+    words->reason = strdup(outcome->reason);
+    if (words->reason != NULL)
+        return 0;
+    last_words_free(words);
+    return ENOMEM;
+}
+
+void last_words_free(struct last_words *words)
+{
+    free(words->reason);
+    words->reason = NULL;
+    job_past_free(&words->past);
+}
+
+/* ---- finishing ---- */
+
 /*
- * Takes *reason over if the job is buried; for that (FAILED) there must be room among the buried
- * ones.
+ * Takes the words over if the job is buried (what doesn't leave is); for that there must be room
+ * among the buried ones.
  */
 void settle_finish(struct broker *broker, struct job *job, const struct job_outcome *outcome,
-                   char **reason)
+                   struct last_words *words)
 {
-    bool buries = outcome->kind == JOB_OUTCOME_FAILED;
+    bool buries = job_outcome_fate(outcome->kind) != JOB_FATE_LEAVES;
     int64_t burial = 0;
     claim(job);
     if (buries) {
         heap_promise(&job->tube->buried);
         burial = ++broker->last_burial;
-        log_bury(job, *reason, burial);
+        log_bury(job, words->reason, burial, words->past);
     } else
         log_finish(job);
     if (outcome->kind == JOB_OUTCOME_DELETED)
@@ -151,7 +188,7 @@ void settle_finish(struct broker *broker, struct job *job, const struct job_outc
         broker_lock(broker);
     }
     if (buries) {
-        bury(job, reason, burial);
+        bury(job, words, burial);
         count_finished(broker, job, outcome->kind);
         broker_unlock(broker);
         return;
@@ -162,6 +199,27 @@ void settle_finish(struct broker *broker, struct job *job, const struct job_outc
     job_free(&job);
 }
 
+void settle_again(struct job *job, const struct job_outcome *outcome, int64_t pause_ns,
+                  struct last_words *words)
+{
+    enum job_state state = pause_ns > 0 ? JOB_DELAYED : JOB_READY;
+    int64_t key_ns = pause_ns > 0 ? clock_deadline(pause_ns) : 0;
+    struct broker_log *log = job_is_logged(job) ? job->tube->broker->log : NULL;
+    uint64_t cost = log_cost(job);
+    lease_end(job);
+    retry_count(job, outcome->kind);
+    job->rare->delay_ns = pause_ns;
+    log_retry(job, words->past, state, key_ns); /* before somebody has it again */
+    job_past_append(job->rare, &words->past);
+    if (log != NULL)
+        log->live_bytes += log_cost(job) - cost;
+    job->tube->stats.retries++;
+    job->tube->broker->stats.retries++;
+    tube_job_enter(job, state, key_ns);
+}
+
+/* ---- settle ---- */
+
 /* [held] The lease of whoever shows its token: a sink's, or one that was taken with a token. */
 static struct job *job_under_token(const struct broker *broker, uint64_t id, uint64_t token)
 {
@@ -170,44 +228,91 @@ static struct job *job_under_token(const struct broker *broker, uint64_t id, uin
     return leased && token != 0 && job->rare->token == token ? job : NULL;
 }
 
-/* *reason: as for settle_finish, which takes it. */
-static int settle(struct broker *broker, uint64_t id, uint64_t token,
-                  const struct job_outcome *outcome, char **reason)
+/* [held on entry, not on return] Under its lease, and admitted. ENOMEM, EAGAIN: nothing changed. */
+static int carry_out(struct broker *broker, struct job *job, const struct job_outcome *outcome,
+                     const struct verdict *verdict, struct last_words *words)
 {
+    switch (verdict->state) {
+    case JOB_BURIED:
+        retry_count(job, outcome->kind);
+        settle_finish(broker, job, outcome, words);
+        return 0;
+    case JOB_FINISHED:
+        settle_finish(broker, job, outcome, words);
+        return 0;
+    default:
+        break;
+    }
+    int rc = 0;
+    if (verdict->again)
+        settle_again(job, outcome, verdict->pause_ns, words);
+    else
+        rc = lease_return(job, outcome->retry_ns);
+    broker_unlock(broker);
+    return rc;
+}
+
+/* [held] Room, in memory and journal, for what is to come. */
+static int admit(const struct job *job, const struct verdict *verdict)
+{
+    int rc = 0;
+    if (verdict->state == JOB_BURIED || verdict->state == JOB_DELAYED)
+        rc = tube_room(job->tube, verdict->state);
+    if (rc == 0 && verdict->state == JOB_FINISHED)
+        rc = log_admit_final(job);
+    else if (rc == 0 && (verdict->again || verdict->state == JOB_BURIED))
+        rc = log_admit(job);
+    return rc;
+}
+
+/* Who was cancelled ends so, whatever became of the attempt, unless it was done; who asked for one
+ * attempt too many has failed. */
+static void rename_outcome(struct job_outcome *outcome, const struct job *job,
+                           const struct verdict *verdict)
+{
+    if (job->rare->cancelled && outcome->kind != JOB_OUTCOME_DONE) {
+        outcome->kind = JOB_OUTCOME_CANCELLED;
+        job_outcome_reason(outcome, "%s", SETTLE_CANCELLED);
+    } else if (verdict->state == JOB_BURIED && outcome->kind == JOB_OUTCOME_RETRY)
+        outcome->kind = JOB_OUTCOME_FAILED;
+}
+
+static int settle(struct broker *broker, uint64_t id, uint64_t token,
+                  const struct job_outcome *given, struct last_words *words)
+{
+    struct job_outcome outcome = *given; /* the output stays the caller's */
     broker_lock(broker);
     struct job *job = job_under_token(broker, id, token);
     int rc = job == NULL ? ESTALE : 0;
-    if (rc == 0 && outcome->kind == JOB_OUTCOME_FAILED)
-        rc = tube_room(job->tube, JOB_BURIED);
-    if (rc == 0 && job_outcome_finishes(outcome->kind))
-        rc = outcome->kind == JOB_OUTCOME_FAILED ? log_admit(job) : log_admit_final(job);
-    if (rc == 0 && job_outcome_finishes(outcome->kind))
-        settle_finish(broker, job, outcome, reason);
-    else {
+    if (rc == 0) {
+        struct verdict verdict = retry_judge(job, &outcome);
+        rename_outcome(&outcome, job, &verdict);
+        if (job->rare->cancelled)
+            verdict = (struct verdict){.state = JOB_FINISHED};
+        rc = admit(job, &verdict);
         if (rc == 0)
-            rc = lease_return(job, outcome->retry_ns);
-        broker_unlock(broker);
+            return carry_out(broker, job, &outcome, &verdict, words);
     }
+    broker_unlock(broker);
     return rc;
 }
 
 int broker_settle(struct broker *broker, uint64_t id, uint64_t token,
                   const struct job_outcome *outcome)
 {
-    char *reason = NULL;
-    if (outcome->kind == JOB_OUTCOME_FAILED && outcome->reason[0] != '\0') {
-        reason = strdup(outcome->reason);
-        if (reason == NULL)
-            return ENOMEM;
-    }
+    struct last_words words;
+    int rc = last_words_make(&words, outcome);
+    if (rc != 0)
+        return rc;
     int64_t busy_until_ns = 0;
-    int rc;
     do
-        rc = settle(broker, id, token, outcome, &reason);
+        rc = settle(broker, id, token, outcome, &words);
     while (log_again(broker, &rc, &busy_until_ns));
-    free(reason);
+    last_words_free(&words);
     return rc;
 }
+
+/* ---- jobs that nobody has ---- */
 
 int settle_delete_idle(struct broker *broker, struct job *job)
 {
@@ -230,15 +335,15 @@ int settle_delete_idle(struct broker *broker, struct job *job)
     struct job_outcome outcome;
     job_outcome_init(&outcome);
     outcome.kind = JOB_OUTCOME_DELETED;
-    char *no_reason = NULL;
-    settle_finish(broker, job, &outcome, &no_reason);
+    struct last_words none = {NULL};
+    settle_finish(broker, job, &outcome, &none);
     return 0;
 }
 
 int settle_bury_idle(struct broker *broker, struct job *job, const char *reason)
 {
-    char *copy = strdup(reason);
-    int rc = copy == NULL || (job->rare == NULL && (job->rare = spare_take(broker)) == NULL)
+    struct last_words words = {.reason = strdup(reason)};
+    int rc = words.reason == NULL || (job->rare == NULL && (job->rare = spare_take(broker)) == NULL)
                  ? ENOMEM
                  : tube_room(job->tube, JOB_BURIED);
     if (rc == 0)
@@ -250,11 +355,57 @@ int settle_bury_idle(struct broker *broker, struct job *job, const char *reason)
         job_outcome_init(&outcome);
         outcome.kind = JOB_OUTCOME_FAILED;
         job_outcome_reason(&outcome, "%s", reason);
-        settle_finish(broker, job, &outcome, &copy);
+        settle_finish(broker, job, &outcome, &words);
     } else
         broker_unlock(broker);
-    free(copy);
+    last_words_free(&words);
     return rc;
+}
+
+/* [held on entry, not on return] Out of its container, or its lease is about to end: for good. */
+static void cancel_now(struct broker *broker, struct job *job, const char *reason)
+{
+    if (job->state != JOB_RESERVED) {
+        tube_job_leave(job);
+        tube_job_move(job, JOB_RESERVED);
+    }
+    struct job_outcome outcome;
+    job_outcome_init(&outcome);
+    outcome.kind = JOB_OUTCOME_CANCELLED;
+    job_outcome_reason(&outcome, "%s", reason);
+    struct last_words none = {NULL};
+    settle_finish(broker, job, &outcome, &none);
+}
+
+int settle_cancel(struct broker *broker, struct job *job, const char *reason)
+{
+    ASSERT(!job->settling && job->state != JOB_BURIED);
+    bool local = job->state == JOB_RESERVED && job->rare->holder == NULL;
+    bool twice = local && job->rare->cancelled;
+    int rc = twice ? 0 : log_admit_final(job);
+    if (rc == 0 && !local) {
+        cancel_now(broker, job, reason);
+        return 0;
+    }
+    if (rc == 0 && !twice) {
+        log_finish(job);
+        job->rare->cancelled = true;
+        struct broker_sink *sink = job->rare->sink;
+        if (sink != NULL)
+            sink->cancel(job->id, job->rare->token, sink->cancel_arg);
+    }
+    log_told_all(broker);
+    broker_unlock(broker);
+    return rc;
+}
+
+bool broker_is_cancelled(struct broker *broker, uint64_t id, uint64_t token)
+{
+    broker_lock(broker);
+    const struct job *job = job_under_token(broker, id, token);
+    bool cancelled = job != NULL && job->rare->cancelled;
+    broker_unlock(broker);
+    return cancelled;
 }
 
 static int delete (struct broker *broker, uint64_t id)

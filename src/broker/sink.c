@@ -102,7 +102,7 @@ void broker_sink_free(struct broker_sink **sink)
     MAGIC_TAKE(mine, sink, BROKER_SINK_MAGIC);
     struct broker *broker = mine->broker;
     broker_lock(broker);
-    ASSERT(!mine->waiting);
+    ASSERT(!mine->waiting && mine->leases == 0);
     sink_leave_tubes(mine);
     queue_core_fini(&mine->control);
     broker_unlock(broker);
@@ -171,4 +171,29 @@ void broker_sink_share(struct broker_sink *sink, struct broker_shares *shares)
     ASSERT(shares->count == sink->tube_count);
     sink->shares = shares;
     broker_unlock(sink->broker);
+}
+
+/* ---- leases ---- */
+
+void broker_sink_on_cancel(struct broker_sink *sink,
+                           void (*cancel)(uint64_t id, uint64_t token, void *arg), void *arg)
+{
+    MAGIC_CHECK(sink, BROKER_SINK_MAGIC);
+    broker_lock(sink->broker);
+    sink->cancel = cancel;
+    sink->cancel_arg = arg;
+    broker_unlock(sink->broker);
+}
+
+void sink_begin(struct broker_sink *sink, struct job *job)
+{
+    if (job->rare == NULL) {
+        job->rare = sink->spare;
+        sink->spare = NULL;
+    }
+    lease_begin(job, NULL);
+    if (sink->cancel == NULL)
+        return;
+    job->rare->sink = sink;
+    sink->leases++;
 }

@@ -93,11 +93,7 @@ static int sink_lease(struct broker_sink *sink, struct job **job)
     if (rc != 0)
         return rc;
     *job = item;
-    if ((*job)->rare == NULL) {
-        (*job)->rare = sink->spare;
-        sink->spare = NULL;
-    }
-    lease_begin(*job, NULL);
+    sink_begin(sink, *job);
     return 0;
 }
 

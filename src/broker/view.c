@@ -36,6 +36,21 @@ static void options_copy(const struct job_options *options, struct job_view *vie
     memcpy(view->tags, options->tags, options->tags_size);
 }
 
+static void past_copy(const struct job_past *past, struct job_view *view)
+{
+    view->past_count = 0;
+    for (; past != NULL; past = past->next) {
+        ASSERT(view->past_count < JOB_PAST_MAX);
+        struct job_past_copy *copy = &view->past[view->past_count++];
+        copy->kind = (enum job_outcome_kind)past->kind;
+        copy->exit_status = past->exit_status;
+        copy->signal = past->signal;
+        copy->started_wall_ns = past->started_wall_ns;
+        copy->ended_wall_ns = past->ended_wall_ns;
+        snprintf(copy->reason, sizeof(copy->reason), "%s", past->reason);
+    }
+}
+
 void view_copy(const struct job *job, struct job_view *view)
 {
     int64_t now = clock_now_ns();
@@ -56,6 +71,10 @@ void view_copy(const struct job *job, struct job_view *view)
     view->releases = rare != NULL ? rare->releases : 0;
     view->buries = rare != NULL ? rare->buries : 0;
     view->kicks = rare != NULL ? rare->kicks : 0;
+    view->failures = rare != NULL ? rare->failures : 0;
+    view->crashes = rare != NULL ? rare->crashes : 0;
+    view->losses = rare != NULL ? rare->losses : 0;
+    past_copy(rare != NULL ? rare->past : NULL, view);
     const char *reason = rare != NULL && rare->reason != NULL ? rare->reason : "";
     snprintf(view->reason, sizeof(view->reason), "%s", reason);
     options_copy(rare != NULL ? rare->options : NULL, view);

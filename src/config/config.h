@@ -39,6 +39,7 @@ enum config_type {
     CONFIG_TYPE_COUNT,
     CONFIG_TYPE_AT_LIMIT,
     CONFIG_TYPE_DURABILITY,
+    CONFIG_TYPE_BACKOFF,
     CONFIG_TYPE_PLACE,
     CONFIG_TYPE_WORD,
     CONFIG_TYPE_LIST,
@@ -49,6 +50,8 @@ enum config_at_limit { CONFIG_REFUSE, CONFIG_WAIT };
 
 /* 0 is none of them. */
 enum config_durability { CONFIG_COMMIT = 1, CONFIG_INTERVAL, CONFIG_MEMORY };
+
+enum config_backoff { CONFIG_FIXED, CONFIG_EXPONENTIAL };
 
 /* The words that a PLACE may be in place of an absolute path. */
 #define CONFIG_PLACE_AUTO "auto"
@@ -99,6 +102,16 @@ struct config_pool {
     struct config_list arguments;
     int64_t output_limit;
     int64_t kill_after;
+
+    /* Rules (job/rules.h); one whose line is 0 isn't said. */
+    int64_t attempts;
+    int64_t timeouts;
+    int64_t crashes;
+    int64_t backoff;
+    int64_t backoff_kind; /* an enum config_backoff */
+    int64_t backoff_cap;
+    int64_t jitter;
+    int64_t timeout;
 };
 
 /* A tube whose jobs are kept otherwise than the rest. What its section doesn't say is filled in
@@ -110,6 +123,17 @@ struct config_tube {
 
     int64_t durability; /* an enum config_durability */
     int64_t sync_interval;
+
+    /* Rules (job/rules.h); one whose line is 0 isn't said. */
+    int64_t attempts;
+    int64_t timeouts;
+    int64_t crashes;
+    int64_t losses;
+    int64_t backoff;
+    int64_t backoff_kind; /* an enum config_backoff */
+    int64_t backoff_cap;
+    int64_t jitter;
+    int64_t timeout;
 };
 
 struct config {

@@ -70,6 +70,9 @@ static const char *const at_limit_words[] = {[CONFIG_REFUSE] = "refuse", [CONFIG
 static const char *const durability_words[] = {
     [CONFIG_COMMIT] = "commit", [CONFIG_INTERVAL] = "interval", [CONFIG_MEMORY] = "memory"};
 
+static const char *const backoff_words[] = {
+    [CONFIG_FIXED] = "fixed", [CONFIG_EXPONENTIAL] = "exponential"};
+
 /* Its number; NULL entries are no words. */
 static int word_parse(const char *const *words, size_t count, const char *text, int64_t *value)
 {
@@ -108,6 +111,8 @@ int value_parse(enum config_type type, const char *text, int64_t *value)
         return word_parse(at_limit_words, COUNT(at_limit_words), text, value);
     case CONFIG_TYPE_DURABILITY:
         return word_parse(durability_words, COUNT(durability_words), text, value);
+    case CONFIG_TYPE_BACKOFF:
+        return word_parse(backoff_words, COUNT(backoff_words), text, value);
     case CONFIG_TYPE_PLACE:
     case CONFIG_TYPE_WORD:
     case CONFIG_TYPE_LIST:
@@ -132,6 +137,8 @@ int value_print(enum config_type type, int64_t value, struct buf *out)
         return buf_append_str(out, at_limit_words[value]);
     case CONFIG_TYPE_DURABILITY:
         return buf_append_str(out, durability_words[value]);
+    case CONFIG_TYPE_BACKOFF:
+        return buf_append_str(out, backoff_words[value]);
     case CONFIG_TYPE_COUNT:
         if (value == 0)
             return buf_append_str(out, auto_word);
@@ -166,6 +173,8 @@ const char *value_form(enum config_type type)
         return "refuse or wait";
     case CONFIG_TYPE_DURABILITY:
         return "commit, interval or memory";
+    case CONFIG_TYPE_BACKOFF:
+        return "fixed or exponential";
     case CONFIG_TYPE_PLACE:
         return "an absolute path, auto or none";
     case CONFIG_TYPE_WORD:

@@ -146,7 +146,14 @@ static int broker_build(struct daemon *daemon)
     /* Where no result is kept, none is made. */
     options.finished = history_is_on(daemon->history) ? job_finished : NULL;
     options.finished_arg = daemon;
-    return broker_new(&daemon->broker, &options);
+    int rc = broker_new(&daemon->broker, &options);
+    for (size_t i = 0; rc == 0 && i < daemon->config->tube_count; i++) {
+        const struct config_tube *tube = &daemon->config->tube[i];
+        const struct job_rules rules = settings_rules(tube);
+        if (rules.set != 0)
+            rc = broker_tube_rules(daemon->broker, tube->name, strlen(tube->name), &rules);
+    }
+    return rc;
 }
 
 static int store_fill(struct daemon *daemon)

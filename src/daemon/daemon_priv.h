@@ -164,6 +164,8 @@ void settings_of_pool(const struct config_pool *pool, uint64_t nofile,
 struct journal_settings settings_of_journal(const struct config *config, const char *directory);
 /* Of an enum config_durability. */
 enum broker_level settings_level(int64_t durability);
+/* Those that the section says. */
+struct job_rules settings_rules(const struct config_tube *tube);
 struct broker_options settings_of_broker(const struct config *config);
 struct history_settings settings_of_history(const struct config *config);
 /* As configured, or chosen from the processors this process may use: half of them, 1 to 8. */

@@ -101,6 +101,62 @@ void settings_check(const struct config *config, struct config_errors *errors)
     }
 }
 
+/* A rule that the section has a line of. */
+static uint32_t said(const int *line, enum config_id id, uint32_t bit)
+{
+    return line[id] != 0 ? bit : 0;
+}
+
+static struct job_rules rules_of_pool(const struct config_pool *pool)
+{
+    struct job_rules rules = {
+        .set = said(pool->line, CONFIG_POOL_attempts, JOB_RULE_ATTEMPTS) |
+               said(pool->line, CONFIG_POOL_timeouts, JOB_RULE_TIMEOUTS) |
+               said(pool->line, CONFIG_POOL_crashes, JOB_RULE_CRASHES) |
+               said(pool->line, CONFIG_POOL_backoff, JOB_RULE_BACKOFF) |
+               said(pool->line, CONFIG_POOL_backoff_kind, JOB_RULE_BACKOFF_KIND) |
+               said(pool->line, CONFIG_POOL_backoff_cap, JOB_RULE_BACKOFF_CAP) |
+               said(pool->line, CONFIG_POOL_jitter, JOB_RULE_JITTER) |
+               said(pool->line, CONFIG_POOL_timeout, JOB_RULE_TIMEOUT),
+        .attempts = (uint32_t)pool->attempts,
+        .timeouts = (uint32_t)pool->timeouts,
+        .crashes = (uint32_t)pool->crashes,
+        .backoff_ns = pool->backoff,
+        .backoff_kind =
+            pool->backoff_kind == CONFIG_FIXED ? JOB_BACKOFF_FIXED : JOB_BACKOFF_EXPONENTIAL,
+        .backoff_cap_ns = pool->backoff_cap,
+        .jitter = (uint32_t)pool->jitter,
+        .timeout_ns = pool->timeout,
+    };
+    return rules;
+}
+
+struct job_rules settings_rules(const struct config_tube *tube)
+{
+    struct job_rules rules = {
+        .set = said(tube->line, CONFIG_TUBE_attempts, JOB_RULE_ATTEMPTS) |
+               said(tube->line, CONFIG_TUBE_timeouts, JOB_RULE_TIMEOUTS) |
+               said(tube->line, CONFIG_TUBE_crashes, JOB_RULE_CRASHES) |
+               said(tube->line, CONFIG_TUBE_losses, JOB_RULE_LOSSES) |
+               said(tube->line, CONFIG_TUBE_backoff, JOB_RULE_BACKOFF) |
+               said(tube->line, CONFIG_TUBE_backoff_kind, JOB_RULE_BACKOFF_KIND) |
+               said(tube->line, CONFIG_TUBE_backoff_cap, JOB_RULE_BACKOFF_CAP) |
+               said(tube->line, CONFIG_TUBE_jitter, JOB_RULE_JITTER) |
+               said(tube->line, CONFIG_TUBE_timeout, JOB_RULE_TIMEOUT),
+        .attempts = (uint32_t)tube->attempts,
+        .timeouts = (uint32_t)tube->timeouts,
+        .crashes = (uint32_t)tube->crashes,
+        .losses = (uint32_t)tube->losses,
+        .backoff_ns = tube->backoff,
+        .backoff_kind =
+            tube->backoff_kind == CONFIG_FIXED ? JOB_BACKOFF_FIXED : JOB_BACKOFF_EXPONENTIAL,
+        .backoff_cap_ns = tube->backoff_cap,
+        .jitter = (uint32_t)tube->jitter,
+        .timeout_ns = tube->timeout,
+    };
+    return rules;
+}
+
 void settings_of_pool(const struct config_pool *pool, uint64_t nofile,
                       struct worker_pool_settings *settings)
 {
@@ -110,6 +166,7 @@ void settings_of_pool(const struct config_pool *pool, uint64_t nofile,
         .tube_count = pool->tubes.count,
         .workers = (unsigned)pool->workers,
         .handler = pool->handler,
+        .rules = rules_of_pool(pool),
         .handler_settings = {.argv = (const char *const *)pool->argv.item,
                              .plugin = pool->plugin,
                              .arguments = (const char *const *)pool->arguments.item,

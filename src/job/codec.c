@@ -8,6 +8,7 @@
  */
 #include "base/assert.h"
 #include "job/options_priv.h"
+#include "job/past_priv.h"
 
 #include <errno.h>
 #include <string.h>
@@ -30,7 +31,10 @@ enum job_entry_option {
     OPTION_DELAY = 1,
     OPTION_COUNTERS = 3,
     OPTION_BURIAL = 5,
-    OPTION_REASON = 7
+    OPTION_REASON = 7,
+    OPTION_TRIES = 101,
+    OPTION_PAST = 103,
+    OPTION_RESET = 105
 };
 
 #define NS_PER_MS 1000000
@@ -119,6 +123,28 @@ static char *write_counters(char *to, const struct job_entry *entry)
     return option_close(to, OPTION_COUNTERS, at);
 }
 
+static char *write_tries(char *to, const struct job_entry *entry)
+{
+    if ((entry->failures | entry->crashes | entry->losses) == 0)
+        return to;
+    char *at = write_number(to + 2, entry->failures);
+    at = write_number(at, entry->crashes);
+    return option_close(to, OPTION_TRIES, write_number(at, entry->losses));
+}
+
+static char *write_past(char *to, const struct job_entry *entry)
+{
+    char bytes[JOB_PAST_MAX * PAST_ONE_MAX];
+    size_t len = entry->past_len;
+    if (entry->past != NULL)
+        len = (size_t)(past_encode(entry->past, bytes) - bytes);
+    if (len == 0)
+        return to;
+    *to++ = OPTION_PAST;
+    to = write_number(to, len);
+    return write_bytes(to, entry->past != NULL ? bytes : entry->past_bytes, len);
+}
+
 static char *write_options(char *to, const struct job_entry *entry)
 {
     if (entry->delay_ns > 0 || entry->until_wall_ns > 0) {
@@ -131,6 +157,9 @@ static char *write_options(char *to, const struct job_entry *entry)
         to = option_close(to, OPTION_BURIAL, write_number(to + 2, entry->burial));
     if (entry->reason_len > 0)
         to = write_reason(to, entry->reason, entry->reason_len);
+    to = write_past(write_tries(to, entry), entry);
+    if (entry->reset)
+        to = option_close(to, OPTION_RESET, to + 2);
     if (entry->options != NULL)
         return options_encode(entry->options, to);
     return options_pass_on(entry->option_bytes, entry->option_len, to);
@@ -163,8 +192,11 @@ static char *write_fields(char *to, const struct job_entry *entry, unsigned fiel
 /* The longest that fields and options can be, and so the bytes of their length. */
 #define FIELDS_MAX                                                                                 \
     (2 + VARINT_MAX + 5 + 5 + VARINT_MAX + 1 + 1 + JOB_TUBE_NAME_MAX + 2 * VARINT_MAX)
-#define CHANGE_OPTIONS_MAX (2 + 2 * VARINT_MAX + 2 + 6 * 5 + 2 + VARINT_MAX + 3 + JOB_REASON_MAX)
-#define OPTIONS_MAX (CHANGE_OPTIONS_MAX + OPTIONS_ENCODED_MAX)
+#define TRIES_MAX (2 + 3 * 5 + 2)
+#define CHANGE_OPTIONS_MAX                                                                         \
+    (2 + 2 * VARINT_MAX + 2 + 6 * 5 + 2 + VARINT_MAX + 3 + JOB_REASON_MAX + TRIES_MAX + 3 +        \
+     PAST_ONE_MAX)
+#define OPTIONS_MAX (CHANGE_OPTIONS_MAX + (JOB_PAST_MAX - 1) * PAST_ONE_MAX + OPTIONS_ENCODED_MAX)
 _Static_assert(FIELDS_MAX + 2 + OPTIONS_MAX <= JOB_ENTRY_HEAD_MAX, "the longest put has room");
 _Static_assert(FIELDS_MAX + 2 + CHANGE_OPTIONS_MAX <= JOB_ENTRY_CHANGE_MAX,
                "the longest change has room");
@@ -269,6 +301,19 @@ static int read_option(struct job_entry *entry, uint64_t tag, struct cursor *val
         if (entry->reason_len >= JOB_REASON_MAX)
             value->bad = true;
         entry->reason = read_bytes(value, entry->reason_len);
+        break;
+    case OPTION_TRIES:
+        entry->failures = read_u32(value);
+        entry->crashes = read_u32(value);
+        entry->losses = read_u32(value);
+        break;
+    case OPTION_PAST:
+        entry->past_len = (size_t)(value->end - value->at);
+        entry->past_bytes = (const char *)value->at;
+        past_look(value);
+        break;
+    case OPTION_RESET:
+        entry->reset = true;
         break;
     default:
         rc = read_job_option(entry, tag, value, seen);

@@ -49,12 +49,18 @@ struct job_entry {
     int64_t until_wall_ns;   /* when the delay or the pause is over; 0: none */
     uint64_t burial;         /* order of burial, rising; 0: none */
     uint32_t reserves, timeouts, releases, buries, kicks, attempts;
+    uint32_t failures, crashes, losses;
+    bool reset; /* KICK: what rules limit begins anew */
     uint64_t id_ceiling,
         token_ceiling; /* LIMITS; the last one counts, it may be less than before */
     const char *tube;  /* not terminated */
     size_t tube_len;
     const char *reason; /* not terminated; NULL: none */
     size_t reason_len;  /* less than JOB_REASON_MAX; what is longer is cut */
+    /* To encode: attempts that are over, NULL: those of past_bytes, as they were decoded. */
+    const struct job_past *past;
+    const char *past_bytes;
+    size_t past_len; /* 0: none */
     const char *body;
     size_t body_len;
     /* PUT: what was asked for. To encode: the options, NULL: none. Decoded: where they stand, see

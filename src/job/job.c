@@ -122,6 +122,7 @@ void job_rare_clear(struct job_rare *rare)
     ASSERT(list_empty(&rare->waiters));
     free(rare->reason);
     job_options_free(&rare->options);
+    job_past_free(&rare->past);
     memset(rare, 0, sizeof(*rare));
     MAGIC_INIT(rare, JOB_RARE_MAGIC);
     list_init(&rare->waiters);
@@ -136,8 +137,14 @@ void job_rare_free(struct job_rare **rare)
     ASSERT(list_empty(&mine->waiters));
     free(mine->reason);
     job_options_free(&mine->options);
+    job_past_free(&mine->past);
     MAGIC_WIPE(mine);
     free(mine);
+}
+
+void job_tries_reset(struct job_rare *rare)
+{
+    rare->failures = rare->timeouts = rare->crashes = rare->losses = 0;
 }
 
 struct job_rare *job_rare_need(struct job *job)

@@ -23,6 +23,7 @@
 #include <stdint.h>
 
 #include "job/options.h" /* what may be asked for with a job; part of this face */
+#include "job/past.h"    /* attempts that are over; part of this face, too */
 
 /* ---- tube names ---- */
 
@@ -89,20 +90,25 @@ void job_body_unref(struct job_body **body);
 
 struct broker_tube;
 struct broker_holder;
+struct broker_sink;
 
 /* What few jobs have. Every delayed, buried or leased one does. */
 struct job_rare {
     unsigned magic;
-    uint32_t reserves, timeouts, releases, buries, kicks; /* they stay at the largest */
-    int64_t delay_ns;                                     /* as asked for by put (or by release) */
+    /* They stay at the largest. What rules limit: timeouts, failures, crashes, losses. */
+    uint32_t reserves, timeouts, releases, buries, kicks, failures, crashes, losses;
+    int64_t delay_ns; /* as asked for by put (or by release) */
     /* delayed: when it becomes ready; leased: when its TTR is over; buried: order of burial */
     int64_t key_ns;
     uint64_t token;               /* of the present lease; 0: none */
     uint64_t ticket;              /* of its last change in the journal, the put not counted; 0 */
     struct broker_holder *holder; /* whose lease it is; NULL: none, or a local worker's */
+    struct broker_sink *sink;     /* that worker's, if it wants to hear of a cancel */
+    bool cancelled;               /* reserved by a local worker, and cancelled meanwhile */
     struct list waiters;          /* the broker's: who waits for the end of this job */
     char *reason;                 /* why it was buried; NULL: none */
     struct job_options *options;  /* what was asked for with the put; its own; NULL: nothing */
+    struct job_past *past;        /* attempts that are over, the oldest first; its own */
     bool by_wall; /* delayed until options->at_wall_ns of the wall clock, see broker/at.c */
 };
 
@@ -163,6 +169,8 @@ struct job_rare *job_rare_new(void);
 void job_rare_free(struct job_rare **rare);
 /* As new; it has no waiters. */
 void job_rare_clear(struct job_rare *rare);
+/* What rules limit begins anew. */
+void job_tries_reset(struct job_rare *rare);
 
 /* Changes the state; a move that isn't in the table stops the program and names the job. */
 void job_move(struct job *job, enum job_state to);
@@ -178,7 +186,7 @@ void job_moved(void *job, size_t pos);
 /* ---- outcome: how an attempt ended ---- */
 
 enum job_outcome_kind {
-#define JOB_OUTCOME(name, word, finishes) JOB_OUTCOME_##name,
+#define JOB_OUTCOME(name, word, letter, fate) JOB_OUTCOME_##name,
 #include "job/job_outcomes.def"
 #undef JOB_OUTCOME
     JOB_OUTCOME_COUNT
@@ -186,8 +194,10 @@ enum job_outcome_kind {
 
 /* "done", ...; static. */
 const char *job_outcome_word(enum job_outcome_kind kind);
-/* Whether a job is finished that ends so (job_outcomes.def). */
-bool job_outcome_finishes(enum job_outcome_kind kind);
+
+/* What becomes of a job whose attempt ended so (job_outcomes.def). */
+enum job_fate { JOB_FATE_LEAVES, JOB_FATE_BURIED, JOB_FATE_RULED, JOB_FATE_RETURNED };
+enum job_fate job_outcome_fate(enum job_outcome_kind kind);
 
 /* What the processes of an attempt used, as wait4(2) tells it: the child and those it waited for.
  */
@@ -205,8 +215,11 @@ struct job_outcome {
     char reason[JOB_REASON_MAX]; /* "": none */
     struct buf out, err;         /* captured, possibly cut */
     bool out_truncated, err_truncated;
-    int64_t retry_ns;             /* RETURNED: ready again only so much later; 0: at once */
-    int64_t started_ns, ended_ns; /* clock_now_ns */
+    /* RETRY: the pause it asked for; -1: as the rules say. RETURNED: ready again only so much
+     * later; 0 and less: at once. */
+    int64_t retry_ns;
+    int64_t started_ns, ended_ns;  /* clock_now_ns */
+    const struct job_rules *rules; /* of the pool that ran it; NULL: none. Not its own */
     struct job_usage usage;
     int progress;                         /* the last it told, in percent; -1: none */
     char progress_text[JOB_PROGRESS_MAX]; /* told with it; "": none */
@@ -232,7 +245,15 @@ struct job_view {
     int64_t time_left_ns; /* reserved: of its TTR, may be negative; delayed: until ready; else 0 */
     size_t size;          /* of the body */
     uint32_t reserves, timeouts, releases, buries, kicks;
+    uint32_t failures, crashes, losses;
     char reason[JOB_REASON_MAX]; /* why it is buried; "": none */
+    size_t past_count;
+    struct job_past_copy {
+        enum job_outcome_kind kind;
+        int exit_status, signal;
+        int64_t started_wall_ns, ended_wall_ns;
+        char reason[JOB_PAST_REASON_MAX];
+    } past[JOB_PAST_MAX]; /* the oldest first */
     /* of its options; "": none. The others mean nothing unless their bits in `set` and rules.set
      * are there. */
     char name[JOB_TEXT_MAX + 1], group[JOB_TEXT_MAX + 1], key[JOB_TEXT_MAX + 1];

@@ -9,13 +9,13 @@
 #include <stdio.h>
 
 static const char *const words[JOB_OUTCOME_COUNT] = {
-#define JOB_OUTCOME(name, word, finishes) word,
+#define JOB_OUTCOME(name, word, letter, fate) word,
 #include "job/job_outcomes.def"
 #undef JOB_OUTCOME
 };
 
-static const bool finishing[JOB_OUTCOME_COUNT] = {
-#define JOB_OUTCOME(name, word, finishes) finishes,
+static const enum job_fate fates[JOB_OUTCOME_COUNT] = {
+#define JOB_OUTCOME(name, word, letter, fate) JOB_FATE_##fate,
 #include "job/job_outcomes.def"
 #undef JOB_OUTCOME
 };
@@ -26,10 +26,10 @@ const char *job_outcome_word(enum job_outcome_kind kind)
     return words[kind];
 }
 
-bool job_outcome_finishes(enum job_outcome_kind kind)
+enum job_fate job_outcome_fate(enum job_outcome_kind kind)
 {
     ASSERT(kind < JOB_OUTCOME_COUNT);
-    return finishing[kind];
+    return fates[kind];
 }
 
 void job_outcome_init(struct job_outcome *outcome)
@@ -41,8 +41,9 @@ void job_outcome_init(struct job_outcome *outcome)
     buf_init(&outcome->out);
     buf_init(&outcome->err);
     outcome->out_truncated = outcome->err_truncated = false;
-    outcome->retry_ns = 0;
     outcome->started_ns = outcome->ended_ns = 0;
+    outcome->retry_ns = -1;
+    outcome->rules = NULL;
     outcome->usage = (struct job_usage){.user_ns = -1, .system_ns = -1};
     outcome->progress = -1;
     outcome->progress_text[0] = '\0';

@@ -112,6 +112,14 @@ static void times_set(struct job_record *record, const struct job_view *view,
 int job_record_new(struct job_record **out, const struct job_view *view,
                    const struct job_outcome *outcome)
 {
+    struct job_attempt earlier[JOB_PAST_MAX];
+    for (size_t i = 0; i < view->past_count; i++)
+        earlier[i] = (struct job_attempt){.kind = view->past[i].kind,
+                                          .exit_status = view->past[i].exit_status,
+                                          .signal = view->past[i].signal,
+                                          .started_wall_ns = view->past[i].started_wall_ns,
+                                          .ended_wall_ns = view->past[i].ended_wall_ns,
+                                          .reason = view->past[i].reason};
     struct job_record like = {.id = view->id,
                               .kind = outcome->kind,
                               .exit_status = outcome->exit_status,
@@ -142,7 +150,9 @@ int job_record_new(struct job_record **out, const struct job_view *view,
                               .err_truncated = outcome->err_truncated,
                               .usage = outcome->usage,
                               .progress = outcome->progress,
-                              .progress_text = outcome->progress_text};
+                              .progress_text = outcome->progress_text,
+                              .earlier = earlier,
+                              .earlier_count = view->past_count};
     times_set(&like, view, outcome);
     return job_record_copy(out, &like);
 }

@@ -90,6 +90,7 @@ static int entry_take(struct taking *taking, const struct job_entry *entry)
     case JOB_ENTRY_KICK:
     case JOB_ENTRY_LEASE:
     case JOB_ENTRY_RELEASE:
+    case JOB_ENTRY_RETRY:
         return job_state_change(taking, entry->id, false);
     case JOB_ENTRY_LIMITS:
         census->id_ceiling = entry->id_ceiling;

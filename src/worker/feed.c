@@ -14,6 +14,8 @@
 
 static void capture_keep(struct capture *capture, const char *bytes, size_t len)
 {
+    if (capture->tail != NULL)
+        tail_add(capture->tail, bytes, len);
     size_t room = capture->max - capture->into->len;
     size_t keep = len < room ? len : room;
     if (keep < len)

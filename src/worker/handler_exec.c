@@ -4,7 +4,9 @@
  * up to a limit, its exit status decides.
  *
  * The environment is the daemon's and HILERA_JOB_ID, HILERA_TUBE, HILERA_ATTEMPT. Exit status 0 is
- * done, everything else failed, with a reason that names status or signal.
+ * done, 75 (EX_TEMPFAIL of sysexits.h) asks for another attempt, 100 buries the job at once,
+ * everything else failed; the reason names status or signal and ends with the last lines of stderr.
+ * When the system can't start a process just now, that isn't the job's fault: the attempt crashed.
  *
  * A run is over when the process has ended and its output pipes are closed, in either order.
  * Whoever inherited the pipes can keep them open as long as he likes, so after the end of the
@@ -124,6 +126,7 @@ struct run {
     struct handler_call *call;
     struct child child;
     struct capture out, err;
+    struct tail tail;    /* of stderr */
     size_t fed;          /* bytes of the body written */
     bool ended, stopped; /* the process; by us */
     int64_t kill_ns;     /* when SIGKILL is due; CLOCK_NEVER */
@@ -227,6 +230,9 @@ static void run_step(struct run *run)
 
 /* ---- the outcome ---- */
 
+#define EXIT_RETRY 75 /* EX_TEMPFAIL of sysexits.h */
+#define EXIT_BURY 100 /* as qmail's and others' "permanent failure" */
+
 static void judge_exit(struct job_outcome *outcome, int status, const char *program)
 {
     outcome->exit_status = status;
@@ -236,7 +242,13 @@ static void judge_exit(struct job_outcome *outcome, int status, const char *prog
     }
     outcome->kind = JOB_OUTCOME_FAILED;
     const char *meaning = "";
-    if (status == 126)
+    if (status == EXIT_RETRY) {
+        outcome->kind = JOB_OUTCOME_RETRY;
+        meaning = " (try again)";
+    } else if (status == EXIT_BURY) {
+        outcome->kind = JOB_OUTCOME_BURIED;
+        meaning = " (don't try again)";
+    } else if (status == 126)
         meaning = " (cannot be run)";
     else if (status == 127)
         meaning = " (not found)";
@@ -259,7 +271,8 @@ static void judge_signal(struct job_outcome *outcome, int status, const char *pr
 
 static void judge_spawn(struct job_outcome *outcome, int rc, const char *program)
 {
-    outcome->kind = JOB_OUTCOME_FAILED;
+    bool transient = rc == EAGAIN || rc == EMFILE || rc == ENFILE || rc == ENOMEM;
+    outcome->kind = transient ? JOB_OUTCOME_CRASHED : JOB_OUTCOME_FAILED;
     const char *text = strerrordesc_np(rc);
     const char *found = rc == ENOENT ? "program not found: " : "can't start ";
     job_outcome_reason(outcome, "%s%s (%s)", found, program, text != NULL ? text : "unknown error");
@@ -279,7 +292,8 @@ static void exec_run(void *state, struct handler_call *call)
     run.err = (struct capture){.fd = &run.child.err,
                                .into = &outcome->err,
                                .max = exec->output_max,
-                               .truncated = &outcome->err_truncated};
+                               .truncated = &outcome->err_truncated,
+                               .tail = &run.tail};
     int rc = run_spawn(&run);
     if (rc != 0) {
         judge_spawn(outcome, rc, exec->argv[0]);
@@ -296,6 +310,8 @@ static void exec_run(void *state, struct handler_call *call)
         judge_signal(outcome, status, exec->argv[0]);
     else
         judge_exit(outcome, WEXITSTATUS(status), exec->argv[0]);
+    if (outcome->kind != JOB_OUTCOME_DONE && !run.stopped)
+        tail_tell(&run.tail, outcome);
 }
 
 const struct handler handler_exec = {

@@ -25,8 +25,6 @@
 
 #define PLUGIN_MAGIC 0x3e3e9102u
 
-#define RETRY_NS HL_SECOND /* where the plug-in doesn't say when */
-
 struct plugin {
     unsigned magic;
     const struct hl_plugin *table;
@@ -249,9 +247,9 @@ static void judge(const struct hl_plugin_run *run, enum hl_plugin_verdict verdic
         outcome->reason[0] = '\0';
     } else if (host_cancelled(run)) {
         outcome->kind = JOB_OUTCOME_RETURNED;
-        outcome->retry_ns = 0;
+        outcome->retry_ns = -1;
     } else if (verdict == HL_PLUGIN_RETRY)
-        outcome->kind = JOB_OUTCOME_RETURNED;
+        outcome->kind = JOB_OUTCOME_RETRY;
     else {
         outcome->kind = JOB_OUTCOME_FAILED;
         if (verdict != HL_PLUGIN_FAILED)
@@ -283,7 +281,6 @@ void plugin_run(void *state, struct handler_call *call)
                                       .body_len = lease->body->len,
                                       .priority = lease->pri,
                                       .attempt = lease->attempt};
-    call->outcome->retry_ns = RETRY_NS;
     enum hl_plugin_verdict verdict = plugin->table->run(plugin->state, &plugin->host, &run, &job);
     run_leave(&run);
     judge(&run, verdict);

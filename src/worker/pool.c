@@ -79,6 +79,7 @@ static int pool_fill(struct worker_pool *pool, const struct worker_pool_settings
     pool->workers = calloc(WORKER_POOL_MAX, sizeof(*pool->workers));
     if (pool->workers == NULL)
         return ENOMEM;
+    pool->rules = settings->rules;
     pool->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (pool->stop_fd < 0)
         return errno;
@@ -232,13 +233,13 @@ const char *worker_pool_name(const struct worker_pool *pool)
     return pool->name;
 }
 
-static void worker_count(const struct worker *worker, struct worker_pool_stats *stats)
+static void worker_count(const struct worker *worker, struct worker_pool_stats *stats,
+                         uint64_t ended[JOB_OUTCOME_COUNT])
 {
     stats->busy += atomic_load_explicit(&worker->busy, memory_order_relaxed) ? 1 : 0;
     stats->leaving += worker->leaving && worker->sink != NULL ? 1 : 0;
-    stats->done += counter_get(&worker->ended[JOB_OUTCOME_DONE]);
-    stats->failed += counter_get(&worker->ended[JOB_OUTCOME_FAILED]);
-    stats->returned += counter_get(&worker->ended[JOB_OUTCOME_RETURNED]);
+    for (int kind = 0; kind < JOB_OUTCOME_COUNT; kind++)
+        ended[kind] += counter_get(&worker->ended[kind]);
 }
 
 void worker_pool_stats(const struct worker_pool *pool, struct worker_pool_stats *stats)
@@ -251,11 +252,17 @@ void worker_pool_stats(const struct worker_pool *pool, struct worker_pool_stats 
                                         .weights = pool->weights,
                                         .tube_count = pool->tube_count,
                                         .workers = pool->wanted,
-                                        .paused = pool->paused,
-                                        .done = pool->past[JOB_OUTCOME_DONE],
-                                        .failed = pool->past[JOB_OUTCOME_FAILED],
-                                        .returned = pool->past[JOB_OUTCOME_RETURNED]};
+                                        .paused = pool->paused};
+    uint64_t ended[JOB_OUTCOME_COUNT];
+    memcpy(ended, pool->past, sizeof(ended));
     for (unsigned i = 0; i < WORKER_POOL_MAX; i++)
         if (pool->workers[i] != NULL)
-            worker_count(pool->workers[i], stats);
+            worker_count(pool->workers[i], stats, ended);
+    stats->done = ended[JOB_OUTCOME_DONE];
+    stats->failed = ended[JOB_OUTCOME_FAILED] + ended[JOB_OUTCOME_BURIED];
+    stats->retried = ended[JOB_OUTCOME_RETRY];
+    stats->timeouts = ended[JOB_OUTCOME_TIMEOUT];
+    stats->crashed = ended[JOB_OUTCOME_CRASHED];
+    stats->cancelled = ended[JOB_OUTCOME_CANCELLED];
+    stats->returned = ended[JOB_OUTCOME_RETURNED];
 }

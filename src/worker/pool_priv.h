@@ -35,6 +35,7 @@ struct worker_pool {
     size_t tube_count;
     struct broker *broker;
     struct broker_shares *shares; /* of the weights */
+    struct job_rules rules;
     const struct handler *handler;
     void *state; /* the handler's */
     int stop_fd;

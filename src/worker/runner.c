@@ -55,16 +55,21 @@ static void settle(struct worker *worker, const struct broker_lease *lease,
                   lease->id, job_outcome_word(outcome->kind), strerrordesc_np(rc));
 }
 
+/* What the log says of an attempt that wasn't done. */
+static const char *const troubles[JOB_OUTCOME_COUNT] = {
+    [JOB_OUTCOME_FAILED] = "failed",   [JOB_OUTCOME_RETRY] = "runs again",
+    [JOB_OUTCOME_BURIED] = "failed",   [JOB_OUTCOME_TIMEOUT] = "was stopped",
+    [JOB_OUTCOME_CRASHED] = "crashed", [JOB_OUTCOME_RETURNED] = "runs again"};
+
 static void log_outcome(const struct worker *worker, const struct broker_lease *lease,
                         const struct job_outcome *outcome)
 {
-    static struct log_limit failed, again;
-    if (outcome->kind == JOB_OUTCOME_FAILED)
-        log_limited(&failed, LOG_LEVEL_NOTICE, "pool %s: job %" PRIu64 " of tube %s failed: %s",
-                    worker->pool->name, lease->id, lease->tube, outcome->reason);
-    else if (outcome->kind == JOB_OUTCOME_RETURNED && outcome->reason[0] != '\0')
-        log_limited(&again, LOG_LEVEL_NOTICE, "pool %s: job %" PRIu64 " of tube %s runs again: %s",
-                    worker->pool->name, lease->id, lease->tube, outcome->reason);
+    static struct log_limit limits[JOB_OUTCOME_COUNT];
+    const char *trouble = troubles[outcome->kind];
+    if (trouble != NULL && outcome->reason[0] != '\0')
+        log_limited(&limits[outcome->kind], LOG_LEVEL_NOTICE,
+                    "pool %s: job %" PRIu64 " of tube %s %s: %s", worker->pool->name, lease->id,
+                    lease->tube, trouble, outcome->reason);
 }
 
 static void run(struct worker *worker, const struct broker_lease *lease)
@@ -73,6 +78,7 @@ static void run(struct worker *worker, const struct broker_lease *lease)
     struct job_outcome outcome;
     job_outcome_init(&outcome);
     outcome.started_ns = clock_now_ns();
+    outcome.rules = &pool->rules;
     struct handler_call call = {.lease = lease, .stop_fd = pool->stop_fd, .outcome = &outcome};
     atomic_store_explicit(&worker->busy, true, memory_order_relaxed);
     pool->handler->run(pool->state, &call);

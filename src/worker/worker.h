@@ -70,6 +70,7 @@ struct worker_pool_settings {
     unsigned workers; /* 1 to WORKER_POOL_MAX */
     const char *handler;
     struct handler_settings handler_settings;
+    struct job_rules rules; /* for jobs whose own rules, and whose tube's, don't say */
 };
 
 #define WORKER_POOL_MAX 1024
@@ -155,7 +156,8 @@ struct worker_pool_stats {
     unsigned busy;    /* in a handler now */
     unsigned leaving; /* beside the wanted ones: have a job still, and end with it */
     bool paused;
-    uint64_t done, failed, returned;
+    /* attempts */
+    uint64_t done, failed, retried, timeouts, crashed, cancelled, returned;
 };
 void worker_pool_stats(const struct worker_pool *pool, struct worker_pool_stats *stats);
 

@@ -49,12 +49,25 @@ void child_close(int *fd);
 
 /* ---- feed.c: what goes through the pipes of a child ---- */
 
+/* The last of what was written. Empty: all zero. */
+#define TAIL_MAX 256 /* no reason holds more */
+struct tail {
+    size_t len;
+    char bytes[TAIL_MAX];
+};
+
+/* tail.c */
+void tail_add(struct tail *tail, const char *bytes, size_t len);
+/* Appends its last lines to the outcome's reason, as many as have room. */
+void tail_tell(const struct tail *tail, struct job_outcome *outcome);
+
 /* One output, captured up to a limit; what comes beyond is read and dropped. */
 struct capture {
     int *fd;
     struct buf *into;
     size_t max;
     bool *truncated;
+    struct tail *tail; /* NULL: its end doesn't matter */
 };
 
 /* Reads once. Closes the pipe at its end. */

@@ -71,7 +71,12 @@ static void one_entry(const uint8_t *data, size_t size)
     ASSERT(again.state == entry.state && again.until_wall_ns == entry.until_wall_ns);
     ASSERT(again.burial == entry.burial && again.kicks == entry.kicks);
     ASSERT(again.tube_len == entry.tube_len && again.body_len == entry.body_len);
-    ASSERT(again.reason_len == entry.reason_len);
+    ASSERT(again.reason_len == entry.reason_len && again.reset == entry.reset);
+    ASSERT(again.failures == entry.failures && again.past_len == entry.past_len);
+    struct job_rare *rare = job_rare_new();
+    ASSERT(rare != NULL);
+    MUST(job_past_of_entry(rare, &again));
+    job_rare_free(&rare);
     same_options(&again, &entry);
     ASSERT(again.body_len == 0 || memcmp(again.body, entry.body, again.body_len) == 0);
     free(bytes);

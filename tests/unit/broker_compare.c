@@ -26,6 +26,9 @@ void compare_job(const struct model_job *job)
     SAME(view.releases, job->releases);
     SAME(view.buries, job->buries);
     SAME(view.kicks, job->kicks);
+    SAME(view.failures, job->failures);
+    SAME(view.crashes, job->crashes);
+    SAME(view.losses, job->losses);
     SAME(strcmp(view.tube, tube_names[job->tube]), 0);
     if (job->state == JOB_DELAYED || job->state == JOB_RESERVED)
         SAME(view.time_left_ns, job->due_ns - clock_now_ns());
@@ -66,6 +69,8 @@ void compare_counts(void)
     SAME(stats.totals.done, model.done);
     SAME(stats.totals.failed, model.failed);
     SAME(stats.totals.deleted, model.deleted);
+    SAME(stats.totals.cancelled, model.cancelled);
+    SAME(stats.retries, model.retries);
     SAME(stats.totals.kicked, model.kicked);
     SAME(stats.unfinished, count[JOB_READY] + count[JOB_DELAYED] + count[JOB_RESERVED]);
     SAME(broker_join(broker, NULL, 0, NULL), stats.unfinished == 0 ? 0 : ETIMEDOUT);

@@ -108,8 +108,21 @@ void model_bury(struct model_job *job)
     model.failed++;
 }
 
+void model_delay(struct model_job *job, int64_t delay_ns)
+{
+    job->delay_ns = delay_ns;
+    job->match_of = -1;
+    if (delay_ns == 0) {
+        model_ready(job);
+        return;
+    }
+    job->state = JOB_DELAYED;
+    job->due_ns = clock_now_ns() + delay_ns;
+}
+
 void model_remove(struct model_job *job)
 {
+    job->cancelled = false;
     job->ended = job->waited_for;
     job->id = 0;
 }
@@ -288,4 +301,60 @@ int64_t model_due(void)
             model_give_back(event.job);
         }
     }
+}
+
+// ---- attempts that ended ----
+
+#define PAUSE_NS (2 * HL_SECOND)
+
+const struct job_rules model_rules = {.set = JOB_RULE_ATTEMPTS | JOB_RULE_TIMEOUTS |
+                                             JOB_RULE_LOSSES | JOB_RULE_BACKOFF |
+                                             JOB_RULE_BACKOFF_KIND | JOB_RULE_JITTER,
+                                      .attempts = 4,
+                                      .timeouts = 3,
+                                      .losses = 2,
+                                      .backoff_ns = PAUSE_NS,
+                                      .backoff_kind = JOB_BACKOFF_FIXED,
+                                      .jitter = 0};
+
+// One more of that trouble. Whether it was the last that is forgiven.
+static bool trouble_counts(struct model_job *job, enum job_outcome_kind kind)
+{
+    switch (kind) {
+    case JOB_OUTCOME_TIMEOUT:
+        return ++job->timeouts >= model_rules.timeouts;
+    case JOB_OUTCOME_CRASHED:
+        return ++job->crashes >= JOB_CRASHES_DEFAULT;
+    case JOB_OUTCOME_LOST:
+        return ++job->losses >= model_rules.losses;
+    default:
+        return ++job->failures >= model_rules.attempts;
+    }
+}
+
+void model_attempt_ends(struct model_job *job, enum job_outcome_kind kind)
+{
+    switch (job_outcome_fate(kind)) {
+    case JOB_FATE_RETURNED:
+        model_give_back(job);
+        return;
+    case JOB_FATE_BURIED:
+        model_bury(job);
+        return;
+    case JOB_FATE_RULED:
+        if (trouble_counts(job, kind)) {
+            model_bury(job);
+            return;
+        }
+        model.retries++;
+        model_delay(job, PAUSE_NS);
+        return;
+    case JOB_FATE_LEAVES:
+        break;
+    }
+    model.done += kind == JOB_OUTCOME_DONE;
+    model.cancelled += kind == JOB_OUTCOME_CANCELLED;
+    model.deleted += kind == JOB_OUTCOME_DELETED;
+    model.deletes += kind == JOB_OUTCOME_DELETED;
+    model_remove(job);
 }

@@ -26,7 +26,8 @@ struct model_job {
     int owner;       // reserved: a connection, MODEL_TOKENS or MODEL_NOBODY
     int match_of;    // reserved: the connection that was given it and has not fetched it; or -1
     uint64_t token;
-    uint32_t reserves, timeouts, releases, buries, kicks;
+    uint32_t reserves, timeouts, releases, buries, kicks, failures, crashes, losses;
+    bool cancelled;  // reserved by a sink, and to be stopped
     bool waited_for; // somebody waits for its end
     bool ended;      // ... and it came
 };
@@ -50,7 +51,7 @@ struct model {
     struct model_conn conn[MODEL_CONNS];
     int64_t pause_end_ns[MODEL_TUBES]; // CLOCK_NEVER: not paused
     uint64_t last_id, last_turn, last_burial, last_number;
-    uint64_t put, done, failed, deleted, kicked, timeouts, deletes;
+    uint64_t put, done, failed, deleted, cancelled, kicked, timeouts, deletes, retries;
 };
 
 extern struct model model;
@@ -67,6 +68,11 @@ void model_reserve(struct model_job *job, int owner);
 // A reserved job: its lease is over and it is ready again.
 void model_give_back(struct model_job *job);
 void model_bury(struct model_job *job);
+// A reserved job that is ready only so much later.
+void model_delay(struct model_job *job, int64_t delay_ns);
+// What an attempt of a sink follows; a limit for each kind of trouble, and one length of pauses.
+extern const struct job_rules model_rules;
+void model_attempt_ends(struct model_job *job, enum job_outcome_kind kind);
 // It leaves.
 void model_remove(struct model_job *job);
 void model_resume(int tube);

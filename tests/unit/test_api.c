@@ -237,7 +237,7 @@ START_TEST(stats_have_every_group)
     has(text, "\"draining\":false,\"health\":\"green\"}");
     has(text, "\"jobs\":{\"ready\":1,\"urgent\":1,\"reserved\":0,\"delayed\":0,\"buried\":0,"
               "\"unfinished\":1,\"bytes\":4,\"waiting\":0,\"put\":2,\"done\":1,\"failed\":0,"
-              "\"deleted\":0,\"unrecorded\":0}");
+              "\"deleted\":0,\"cancelled\":0,\"retries\":0,\"unrecorded\":0}");
     has(text, "{\"name\":\"default\",\"ready\":0,");
     has(text, "{\"name\":\"gzip\",\"ready\":1,");
     has(text, "\"pools\":[]");
@@ -481,8 +481,9 @@ START_TEST(join_answers_with_the_counts)
 {
     struct api_call call;
     ck_assert_int_eq(start(&call, "join", "{\"tube\":\"gzip\"}"), EINPROGRESS);
-    finish_and_expect(&call, 0,
-                      "{\"tube\":\"gzip\",\"put\":0,\"done\":0,\"failed\":0,\"deleted\":0}");
+    finish_and_expect(
+        &call, 0,
+        "{\"tube\":\"gzip\",\"put\":0,\"done\":0,\"failed\":0,\"deleted\":0,\"cancelled\":0}");
     (void)put("gzip", 0, "a");
     (void)put("gzip", 0, "b");
     (void)put("other", 0, "c");
@@ -490,8 +491,9 @@ START_TEST(join_answers_with_the_counts)
     (void)served_work("gzip", JOB_OUTCOME_DONE);
     ck_assert(!hl_event_is_set(woken));
     ck_assert_int_eq(broker_delete(served.broker, 2), 0);
-    finish_and_expect(&call, 0,
-                      "{\"tube\":\"gzip\",\"put\":2,\"done\":1,\"failed\":0,\"deleted\":1}");
+    finish_and_expect(
+        &call, 0,
+        "{\"tube\":\"gzip\",\"put\":2,\"done\":1,\"failed\":0,\"deleted\":1,\"cancelled\":0}");
     ck_assert_int_eq(start(&call, "join", "{\"timeout\":7}"), EINPROGRESS);
     ck_assert(!hl_event_is_set(woken));
     ck_assert(api_call_time_out(&call));

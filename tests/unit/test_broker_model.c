@@ -132,23 +132,35 @@ static void do_settle(void)
     struct job_outcome outcome;
     job_outcome_init(&outcome);
     outcome.kind = (enum job_outcome_kind)random_below(JOB_OUTCOME_COUNT);
+    outcome.rules = &model_rules;
     job_outcome_reason(&outcome, "%s", random_below(2) == 0 ? "a reason" : "");
     bool good = job->id != 0 && job->state == JOB_RESERVED && token == job->token;
     SAME(broker_settle(broker, job->id, token, &outcome), good ? 0 : ESTALE);
     job_outcome_fini(&outcome);
     if (!good)
         return;
-    if (outcome.kind == JOB_OUTCOME_RETURNED) {
-        model_give_back(job);
+    if (job->cancelled) {
+        model.done += outcome.kind == JOB_OUTCOME_DONE;
+        model.cancelled += outcome.kind != JOB_OUTCOME_DONE;
+        model_remove(job);
+    } else
+        model_attempt_ends(job, outcome.kind);
+}
+
+static void do_cancel_job(void)
+{
+    const struct broker_change change = {.action = BROKER_DO_CANCEL, .reason = "a reason"};
+    struct model_job *job = any_place();
+    enum job_state state;
+    int expected = job->id == 0 ? ENOENT : job->state == JOB_BURIED ? EBUSY : 0;
+    SAME(broker_apply_job(broker, job->id, &change, &state), expected);
+    if (expected != 0)
+        return;
+    if (job->state == JOB_RESERVED && job->owner == MODEL_NOBODY) {
+        job->cancelled = true;
         return;
     }
-    if (outcome.kind == JOB_OUTCOME_FAILED) {
-        model_bury(job);
-        return;
-    }
-    model.done += outcome.kind == JOB_OUTCOME_DONE;
-    model.deleted += outcome.kind == JOB_OUTCOME_DELETED;
-    model.deletes += outcome.kind == JOB_OUTCOME_DELETED;
+    model.cancelled++;
     model_remove(job);
 }
 
@@ -261,15 +273,8 @@ static void do_release(void)
     if (expected != 0)
         return;
     job->pri = pri;
-    job->delay_ns = delay_ns;
     job->releases++;
-    job->match_of = -1;
-    if (delay_ns == 0) {
-        model_ready(job);
-        return;
-    }
-    job->state = JOB_DELAYED;
-    job->due_ns = clock_now_ns() + delay_ns;
+    model_delay(job, delay_ns);
 }
 
 static void do_bury(void)
@@ -356,8 +361,10 @@ static void do_disconnect(void)
     // A token that nobody was told of goes first, then its leases, the best job first.
     if (was == MODEL_MATCHED && conn->with_token && job != NULL && job->match_of == which)
         model_give_back(job);
-    while ((job = model_best_lease(which)) != NULL)
+    while ((job = model_best_lease(which)) != NULL) {
+        job->losses++;
         model_give_back(job);
+    }
     SAME(engine_conn_fini(&conns[which]), was == MODEL_IDLE || was == MODEL_WAITS);
     engine_conn_init(&conns[which], broker);
     model_connect(which);
@@ -548,11 +555,11 @@ START_TEST(random_commands)
 {
     // Puts and deletes balance, so that the places are sometimes all taken and sometimes all free.
     static void (*const commands[])(void) = {
-        do_put,    do_put,    do_put,     do_put,     do_put,         do_put,    do_take,
-        do_settle, do_settle, do_reserve, do_reserve, do_reserve,     do_finish, do_finish,
-        do_finish, do_cancel, do_release, do_release, do_reserve_job, do_bury,   do_touch,
-        do_delete, do_delete, do_watch,   do_kick,    do_kick_job,    do_pause,  do_clear,
-        do_move,   do_time,   do_time,    do_wait,    do_disconnect};
+        do_put,    do_put,    do_put,     do_put,     do_put,         do_put,       do_take,
+        do_settle, do_settle, do_reserve, do_reserve, do_reserve,     do_finish,    do_finish,
+        do_finish, do_cancel, do_release, do_release, do_reserve_job, do_bury,      do_touch,
+        do_delete, do_delete, do_watch,   do_kick,    do_kick_job,    do_pause,     do_clear,
+        do_move,   do_time,   do_time,    do_wait,    do_disconnect,  do_cancel_job};
     uint64_t steps = engine_env("HILERA_MODEL_STEPS", (uint64_t)unit_rounds(STEPS));
     run_seed = engine_env("HILERA_MODEL_SEED", (uint64_t)time(NULL) * 1000 + (uint64_t)_i);
     if (run_seed == 0)

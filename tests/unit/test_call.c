@@ -117,10 +117,12 @@ START_TEST(join_is_answered_when_all_is_finished)
     until_calls(2);
     work_elsewhere(JOB_OUTCOME_DONE);
     work_elsewhere(JOB_OUTCOME_FAILED);
-    ck_assert_str_eq(call_answer(fd, "OK ", text, sizeof(text)),
-                     "{\"tube\":\"gzip\",\"put\":2,\"done\":1,\"failed\":1,\"deleted\":0}");
-    ck_assert_str_eq(call_answer(all, "OK ", text, sizeof(text)),
-                     "{\"tube\":null,\"put\":2,\"done\":1,\"failed\":1,\"deleted\":0}");
+    ck_assert_str_eq(
+        call_answer(fd, "OK ", text, sizeof(text)),
+        "{\"tube\":\"gzip\",\"put\":2,\"done\":1,\"failed\":1,\"deleted\":0,\"cancelled\":0}");
+    ck_assert_str_eq(
+        call_answer(all, "OK ", text, sizeof(text)),
+        "{\"tube\":null,\"put\":2,\"done\":1,\"failed\":1,\"deleted\":0,\"cancelled\":0}");
     peer_close(&fd);
     peer_close(&all);
 }

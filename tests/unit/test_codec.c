@@ -47,6 +47,12 @@ static void check_same(const struct job_entry *a, const struct job_entry *b)
     ck_assert_uint_eq(a->buries, b->buries);
     ck_assert_uint_eq(a->kicks, b->kicks);
     ck_assert_uint_eq(a->attempts, b->attempts);
+    ck_assert_uint_eq(a->failures, b->failures);
+    ck_assert_uint_eq(a->crashes, b->crashes);
+    ck_assert_uint_eq(a->losses, b->losses);
+    ck_assert(a->reset == b->reset);
+    ck_assert_uint_eq(a->past_len, b->past_len);
+    ck_assert(same_bytes(a->past_bytes, b->past_bytes, b->past_len));
     ck_assert_uint_eq(a->id_ceiling, b->id_ceiling);
     ck_assert_uint_eq(a->token_ceiling, b->token_ceiling);
     ck_assert(same_bytes(a->tube, b->tube, b->tube_len));
@@ -64,6 +70,10 @@ static uint64_t any_number(struct unit_random *random, uint64_t max)
     uint64_t number = bits == 0 ? 0 : unit_random_next(random) >> (64 - bits);
     return number > max ? max : number;
 }
+
+// Two attempts, as they stand on disk.
+static const char bytes_of_past[] = "f\x04\0\x05\x07\2no"
+                                    "l\0\x0f\0\0\0";
 
 static char bytes_of_tube[JOB_TUBE_NAME_MAX], bytes_of_body[300], bytes_of_reason[JOB_REASON_MAX];
 
@@ -101,6 +111,14 @@ static struct job_entry any_entry(struct unit_random *random, enum job_entry_typ
     entry.timeouts = (uint32_t)unit_random_below(random, 2);
     entry.attempts = (uint32_t)unit_random_below(random, 2) * UINT32_MAX;
     entry.burial = any_number(random, UINT64_MAX);
+    if (unit_random_below(random, 2) == 0)
+        entry.failures = entry.losses = (uint32_t)any_number(random, UINT32_MAX);
+    entry.crashes = (uint32_t)unit_random_below(random, 2) * UINT32_MAX;
+    entry.reset = unit_random_below(random, 2) == 0;
+    if (unit_random_below(random, 2) == 0) {
+        entry.past_bytes = bytes_of_past;
+        entry.past_len = sizeof(bytes_of_past) - 1;
+    }
     if (unit_random_below(random, 2) == 0) {
         entry.reason = bytes_of_reason;
         entry.reason_len = unit_random_below(random, JOB_REASON_MAX);
@@ -275,6 +293,54 @@ START_TEST(values_are_checked)
 }
 END_TEST
 
+START_TEST(past_attempts)
+{
+    char bytes[JOB_ENTRY_HEAD_MAX + 64];
+    struct job_entry entry = {.type = JOB_ENTRY_RETRY, .id = 5}, again;
+    entry.past_bytes = bytes_of_past;
+    entry.past_len = sizeof(bytes_of_past) - 1;
+    size_t len = encode(&entry, bytes);
+    ck_assert_int_eq(job_entry_decode(&again, bytes, len), 0);
+    struct job_rare *rare = job_rare_new();
+    ck_assert_ptr_nonnull(rare);
+    for (int i = 0; i < JOB_PAST_MAX; i++) // the last ones stay
+        ck_assert_int_eq(job_past_of_entry(rare, &again), 0);
+    int count = 0;
+    for (const struct job_past *past = rare->past; past != NULL; past = past->next, count++) {
+        bool failed = count % 2 == 0;
+        ck_assert_int_eq(past->kind, failed ? JOB_OUTCOME_FAILED : JOB_OUTCOME_LOST);
+        ck_assert_int_eq(past->exit_status, failed ? 3 : -1);
+        ck_assert_int_eq(past->signal, failed ? 0 : 15);
+        ck_assert_int_eq(past->started_wall_ns, failed ? 5000000 : 0);
+        ck_assert_int_eq(past->ended_wall_ns, failed ? 12000000 : 0);
+        ck_assert_str_eq(past->reason, failed ? "no" : "");
+    }
+    ck_assert_int_eq(count, JOB_PAST_MAX);
+    entry.past = rare->past; // encoded from memory: the same eight
+    len = encode(&entry, bytes);
+    ck_assert_int_eq(job_entry_decode(&again, bytes, len), 0);
+    ck_assert_uint_eq(again.past_len, JOB_PAST_MAX / 2 * (sizeof(bytes_of_past) - 1));
+    job_rare_free(&rare);
+    // a letter that is none, a NUL in a reason, a reason over the end, nine of them
+    static const struct {
+        const char *bytes;
+        size_t len;
+    } wrong[] = {{"z\0\0\0\0\0", 6},
+                 {"f\0\0\0\0\1\0", 7},
+                 {"f\0\0\0\0\5no", 8},
+                 {"f\0\0\0\0\0f\0\0\0\0\0f\0\0\0\0\0f\0\0\0\0\0f\0\0\0\0\0f\0\0\0\0\0f\0\0"
+                  "\0\0\0f\0\0\0\0\0f\0\0\0\0\0",
+                  54}};
+    entry.past = NULL;
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        entry.past_bytes = wrong[i].bytes;
+        entry.past_len = wrong[i].len;
+        len = encode(&entry, bytes);
+        ck_assert_int_eq(job_entry_decode(&again, bytes, len), EBADMSG);
+    }
+}
+END_TEST
+
 START_TEST(words)
 {
     ck_assert_str_eq(job_entry_word(JOB_ENTRY_PUT), "put");
@@ -297,6 +363,7 @@ int main(void)
     tcase_add_loop_test(all, any_bit_flipped, 0, TYPES);
     tcase_add_test(all, newer_is_told_from_damaged);
     tcase_add_test(all, values_are_checked);
+    tcase_add_test(all, past_attempts);
     tcase_add_test(all, words);
     suite_add_tcase(suite, all);
     return unit_main(suite);

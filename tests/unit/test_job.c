@@ -191,10 +191,11 @@ END_TEST
 START_TEST(outcomes)
 {
     ck_assert_str_eq(job_outcome_word(JOB_OUTCOME_DONE), "done");
-    ck_assert(job_outcome_finishes(JOB_OUTCOME_DONE));
-    ck_assert(job_outcome_finishes(JOB_OUTCOME_FAILED));
-    ck_assert(job_outcome_finishes(JOB_OUTCOME_DELETED));
-    ck_assert(!job_outcome_finishes(JOB_OUTCOME_RETURNED));
+    ck_assert_int_eq(job_outcome_fate(JOB_OUTCOME_DONE), JOB_FATE_LEAVES);
+    ck_assert_int_eq(job_outcome_fate(JOB_OUTCOME_FAILED), JOB_FATE_RULED);
+    ck_assert_int_eq(job_outcome_fate(JOB_OUTCOME_BURIED), JOB_FATE_BURIED);
+    ck_assert_int_eq(job_outcome_fate(JOB_OUTCOME_DELETED), JOB_FATE_LEAVES);
+    ck_assert_int_eq(job_outcome_fate(JOB_OUTCOME_RETURNED), JOB_FATE_RETURNED);
     struct job_outcome outcome;
     job_outcome_init(&outcome);
     ck_assert_int_eq(outcome.kind, JOB_OUTCOME_DONE);

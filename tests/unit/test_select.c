@@ -159,7 +159,7 @@ END_TEST
 
 static uint64_t apply(struct broker_filter filter, enum broker_action action, const char *to)
 {
-    const struct broker_change change = {action, action, to, "by a test"};
+    const struct broker_change change = {action, action, to, "by a test", false};
     struct broker_page page = {.limit = SIZE_MAX};
     ck_assert_int_eq(broker_apply(broker, &filter, &page, &change), 0);
     ck_assert_uint_eq(page.next, 0);
@@ -168,7 +168,7 @@ static uint64_t apply(struct broker_filter filter, enum broker_action action, co
 
 static int apply_job(uint64_t id, enum broker_action action, const char *to, enum job_state *state)
 {
-    const struct broker_change change = {action, action, to, "by a test"};
+    const struct broker_change change = {action, action, to, "by a test", false};
     return broker_apply_job(broker, id, &change, state);
 }
 
@@ -200,7 +200,7 @@ START_TEST(moved_and_deleted)
     uint64_t held = engine_reserve(&conn);
     ck_assert_uint_eq(apply(FILTER(.tube = "a"), BROKER_DO_MOVE, "b"), 9);
     ck_assert_uint_eq(engine_tube_stats(broker, "b").ready, 9);
-    const struct broker_change dry = {BROKER_DO_COUNT, BROKER_DO_DELETE, NULL, NULL};
+    const struct broker_change dry = {BROKER_DO_COUNT, BROKER_DO_DELETE, NULL, NULL, false};
     const struct broker_filter in_b = FILTER(.tube = "b");
     struct broker_page page = {.limit = SIZE_MAX};
     ck_assert_int_eq(broker_apply(broker, &in_b, &page, &dry), 0);
@@ -218,7 +218,7 @@ START_TEST(a_full_tube_ends_a_move)
         put("a", 0);
         put("b", 0);
     }
-    const struct broker_change change = {BROKER_DO_MOVE, BROKER_DO_MOVE, "b", NULL};
+    const struct broker_change change = {BROKER_DO_MOVE, BROKER_DO_MOVE, "b", NULL, false};
     const struct broker_filter filter = FILTER(.tube = "a");
     struct broker_page page = {.limit = SIZE_MAX};
     ck_assert_int_eq(broker_apply(broker, &filter, &page, &change), 0);
@@ -227,7 +227,7 @@ START_TEST(a_full_tube_ends_a_move)
     page.from = page.next;
     ck_assert_int_eq(broker_apply(broker, &filter, &page, &change), ENOBUFS);
     ck_assert_uint_eq(engine_tube_stats(broker, "a").ready, 1000);
-    const struct broker_change bad = {BROKER_DO_MOVE, BROKER_DO_MOVE, "-", NULL};
+    const struct broker_change bad = {BROKER_DO_MOVE, BROKER_DO_MOVE, "-", NULL, false};
     ck_assert_int_eq(broker_apply(broker, &filter, &page, &bad), EINVAL);
 }
 END_TEST

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: MIT
+/*
+ * What becomes of an attempt that ended: the rules of the job, its tube and the pool that ran it,
+ * and what was counted so far, say whether the job goes, is buried, or is tried again, and when.
+ *
+ * Trouble is counted by kind (job/rules.h), each against its own limit; the counter that reaches it
+ * buries. Where nobody says anything a local worker's job has one attempt, one that asks for
+ * another gets it a few times, a crash of the handler is forgiven twice; and what time or a lost
+ * connection does to a remote worker's job is forgiven always, as in beanstalkd.
+ *
+ * A local job that is tried again pauses first. A remote one doesn't: its worker is at fault, and
+ * another one may have it at once.
+ */
+#include "broker/broker_priv.h"
+
+/* The job's own, its tube's, then those of who ran it. */
+static struct job_rules rules_of(const struct job *job, const struct job_rules *below)
+{
+    const struct job_options *options = job->rare != NULL ? job->rare->options : NULL;
+    struct job_rules rules = {.set = 0};
+    job_rules_merge(&rules, options != NULL ? &options->rules : NULL);
+    job_rules_merge(&rules, &job->tube->rules);
+    job_rules_merge(&rules, below);
+    return rules;
+}
+
+int64_t retry_timeout(const struct job *job)
+{
+    const struct job_rules rules = rules_of(job, NULL);
+    return (rules.set & JOB_RULE_TIMEOUT) != 0 ? rules.timeout_ns : -1;
+}
+
+/* 0: none. */
+static uint32_t limit_of(const struct job_rules *rules, enum job_outcome_kind kind, bool remote)
+{
+    bool attempts = (rules->set & JOB_RULE_ATTEMPTS) != 0;
+    switch (kind) {
+    case JOB_OUTCOME_RETRY:
+        return attempts ? rules->attempts : JOB_RETRIES_DEFAULT;
+    case JOB_OUTCOME_CRASHED:
+        return (rules->set & JOB_RULE_CRASHES) != 0 ? rules->crashes : JOB_CRASHES_DEFAULT;
+    case JOB_OUTCOME_LOST:
+        return (rules->set & JOB_RULE_LOSSES) != 0 ? rules->losses : 0;
+    case JOB_OUTCOME_TIMEOUT:
+        if ((rules->set & JOB_RULE_TIMEOUTS) != 0)
+            return rules->timeouts;
+        return attempts ? rules->attempts : remote ? 0 : JOB_ATTEMPTS_DEFAULT;
+    default:
+        return attempts ? rules->attempts : JOB_ATTEMPTS_DEFAULT;
+    }
+}
+
+static uint32_t *counter_of(struct job_rare *rare, enum job_outcome_kind kind)
+{
+    switch (kind) {
+    case JOB_OUTCOME_TIMEOUT:
+        return &rare->timeouts;
+    case JOB_OUTCOME_CRASHED:
+        return &rare->crashes;
+    case JOB_OUTCOME_LOST:
+        return &rare->losses;
+    default:
+        return &rare->failures;
+    }
+}
+
+void retry_count(struct job *job, enum job_outcome_kind kind)
+{
+    if (job->rare != NULL && job_outcome_fate(kind) == JOB_FATE_RULED)
+        job_count(counter_of(job->rare, kind));
+}
+
+/* xorshift64*: S. Vigna, "An experimental exploration of Marsaglia's xorshift generators,
+ * scrambled" (2016). Chance among pauses needs no more. */
+static uint64_t chance(struct broker *broker)
+{
+    uint64_t x = broker->chance;
+    x ^= x >> 12;
+    x ^= x << 25;
+    x ^= x >> 27;
+    broker->chance = x;
+    return x * UINT64_C(2685821657736338717);
+}
+
+void broker_chance(struct broker *broker, uint64_t seed)
+{
+    broker_lock(broker);
+    broker->chance = seed != 0 ? seed : 1;
+    broker_unlock(broker);
+}
+
+struct verdict retry_judge(struct job *job, const struct job_outcome *outcome)
+{
+    enum job_fate fate = job_outcome_fate(outcome->kind);
+    if (fate != JOB_FATE_RULED)
+        return (struct verdict){.state = fate == JOB_FATE_LEAVES   ? JOB_FINISHED
+                                         : fate == JOB_FATE_BURIED ? JOB_BURIED
+                                                                   : JOB_READY};
+    bool remote = job->rare->holder != NULL;
+    const struct job_rules rules = rules_of(job, outcome->rules);
+    uint32_t limit = limit_of(&rules, outcome->kind, remote);
+    uint32_t before = *counter_of(job->rare, outcome->kind);
+    uint32_t count = before < UINT32_MAX ? before + 1 : before;
+    if (limit != 0 && count >= limit)
+        return (struct verdict){.state = JOB_BURIED};
+    int64_t pause_ns = 0;
+    if (outcome->kind == JOB_OUTCOME_RETRY && outcome->retry_ns >= 0)
+        pause_ns = outcome->retry_ns < JOB_PAUSE_MAX_NS ? outcome->retry_ns : JOB_PAUSE_MAX_NS;
+    else if (!remote)
+        pause_ns = job_rules_pause(&rules, count, chance(job->tube->broker));
+    return (struct verdict){
+        .state = pause_ns > 0 ? JOB_DELAYED : JOB_READY, .again = true, .pause_ns = pause_ns};
+}
