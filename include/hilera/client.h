@@ -111,6 +111,10 @@ struct hl_client_put {
     int64_t ttr_ns;
     const void *body; /* copied; may be NULL if len is 0 */
     size_t len;
+    /* NULL: none. Else a JSON object of what is asked for (hilera-protocol(7), JOB OPTIONS), of
+     * 4096 bytes at most, copied: then priority, delay_ns and ttr_ns are not looked at, for what
+     * they say stands in it, and the daemon must be hilerad. What it doesn't like is EINVAL. */
+    const char *head;
 };
 
 /* 1 to 200 bytes of A-Z a-z 0-9 - + / ; . $ _ ( ), not beginning with "-". */

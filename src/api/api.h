@@ -89,6 +89,7 @@ struct api_call {
     bool (*cancel)(struct api_call *call); /* of what it waits for; as api_call_cancel */
     uint64_t id;                           /* wait */
     char tube[JOB_TUBE_NAME_MAX + 1];      /* join; "": all */
+    char group[JOB_TEXT_MAX + 1];          /* join; "": none */
     int64_t timeout_ns;
 };
 

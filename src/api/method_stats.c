@@ -69,6 +69,20 @@ void out_pool(struct out row, const struct worker_pool *pool)
     out_u64(row, "returned", stats.returned);
 }
 
+static void group_visit(const char *name, uint64_t unfinished, const struct broker_totals *totals,
+                        void *arg)
+{
+    const struct out *groups = arg;
+    struct out group = out_array_object(*groups);
+    out_str(group, "name", name);
+    out_u64(group, "unfinished", unfinished);
+    out_u64(group, "put", totals->put);
+    out_u64(group, "done", totals->done);
+    out_u64(group, "failed", totals->failed);
+    out_u64(group, "deleted", totals->deleted);
+    out_u64(group, "cancelled", totals->cancelled);
+}
+
 static void out_connections(struct out result, const struct api_links *links)
 {
     struct api_connections stats = {.open = 0};
@@ -213,6 +227,9 @@ int run_stats(struct api_call *call, const cJSON *params, struct out result)
     out_u64(jobs, "unrecorded", all.unrecorded);
     struct out tubes = out_array(result, "tubes");
     int rc = broker_each_tube(links->broker, tube_visit, &tubes);
+    struct out groups = out_array(result, "groups");
+    if (rc == 0)
+        rc = broker_each_group(links->broker, group_visit, &groups);
     struct out pools = out_array(result, "pools");
     for (size_t i = 0; i < links->pool_count; i++)
         out_pool(out_array_object(pools), links->pools[i]);

@@ -52,6 +52,9 @@ int broker_new(struct broker **out, const struct broker_options *options)
     strmap_init(&broker->tubes);
     strmap_init(&broker->levels);
     strmap_init(&broker->keys);
+    strmap_init(&broker->groups);
+    list_init(&broker->idle_groups);
+    list_init(&broker->group_list);
     at_start(broker);
     broker->chance = hash_random_seed() | 1;
     list_init(&broker->tube_list);
@@ -82,6 +85,7 @@ static void free_jobs(struct broker *broker)
     while ((job = idtable_next(&broker->jobs, &cursor)) != NULL) {
         struct broker_tube *tube = job->tube;
         ASSERT(!job->settling); /* somebody is inside broker_settle otherwise */
+        group_leave(job);
         tube_job_leave(job);
         if (job->state == JOB_DELAYED || job->state == JOB_RESERVED)
             heap_unpromise(&tube->ready.heap);
@@ -118,6 +122,7 @@ void broker_free(struct broker **broker)
         holder_stop(&mine->tokens);
     ASSERT(list_empty(&mine->tube_list)); /* a user, a sink or a waiter is left otherwise */
     queue_core_fini(&mine->all);
+    groups_free(mine);
     queue_domain_release(mine->domain);
     spares_free(mine);
     heap_fini(&mine->due);

@@ -31,6 +31,7 @@ struct broker;
 #include "broker/select.h"  /* choosing jobs; part of this face, too */
 
 struct broker_tube;
+struct broker_group;
 struct broker_sink;
 struct broker_holder;
 
@@ -55,7 +56,8 @@ struct broker_options {
      */
     void (*finished)(struct job_record **record, void *arg);
     void *finished_arg;
-    bool keys_outlive; /* the key of a job that left a record stays until broker_key_drop */
+    int64_t group_keep_ns; /* for how long a group without jobs and joiners is known; 0: a day */
+    bool keys_outlive;     /* the key of a job that left a record stays until broker_key_drop */
 };
 
 #define BROKER_BODY_MAX_DEFAULT 65535 /* as beanstalkd's -z */
@@ -470,6 +472,7 @@ struct broker_waiter {
     /* the broker's */
     struct broker *broker;
     struct broker_tube *tube;
+    struct broker_group *group;
     struct queue_wait wait;
     struct queue_link link;
     struct list_node node;
@@ -484,6 +487,28 @@ int broker_wait_async(struct broker *broker, uint64_t id, struct broker_waiter *
  * was put or nobody knows the tube. EINVAL, ENAMETOOLONG: the name. ENOMEM.
  */
 int broker_join_async(struct broker *broker, const char *tube, struct broker_waiter *waiter);
+
+/*
+ * The same for the jobs of a group, in whatever tubes they are. Its totals are those of all jobs
+ * that were put into it as long as it is known: done, failed (buried) and deleted ones; what is
+ * unfinished counts as put only. After a restart they go on. EINVAL: no name of a group.
+ */
+int broker_join_group_async(struct broker *broker, const char *group, struct broker_waiter *waiter);
+/* How it is now. ENOENT: nobody knows it (any more). */
+int broker_group_stats(struct broker *broker, const char *group, uint64_t *unfinished,
+                       struct broker_totals *totals);
+/* How many there are. */
+size_t broker_groups(struct broker *broker);
+/* Visits copies of those that were made last, BROKER_GROUPS_TOLD at most, without the lock. ENOMEM.
+ */
+#define BROKER_GROUPS_TOLD 256
+int broker_each_group(struct broker *broker,
+                      void (*visit)(const char *name, uint64_t unfinished,
+                                    const struct broker_totals *totals, void *arg),
+                      void *arg);
+/* Forgets those that have been without jobs and joiners for long enough, a few hundred at most. To
+ * be called every second or so. */
+void broker_forget_groups(struct broker *broker);
 
 /* true: fire will not run. false: it has run, runs, or is about to. */
 bool broker_cancel(struct broker_waiter *waiter);

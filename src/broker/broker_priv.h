@@ -109,11 +109,15 @@ struct broker {
     uint64_t last_id, last_token;
     int64_t last_burial;
     struct broker_stats stats;
-    struct strmap keys;     /* of struct broker_key, see key.c */
-    uint64_t timed;         /* jobs that are delayed by the wall clock */
-    int64_t clocks_apart;   /* wall minus monotonic time, as timed jobs are placed by */
-    struct broker_log *log; /* NULL: everything is in memory */
-    struct strmap levels;   /* of struct tube_level, by name of tube */
+    struct strmap groups;    /* of struct broker_group, by name */
+    struct list idle_groups; /* those without jobs and joiners, since when they are */
+    struct list group_list;  /* all, in order of making */
+    uint64_t last_group;     /* number of the last GROUP entry */
+    struct strmap keys;      /* of struct broker_key, see key.c */
+    uint64_t timed;          /* jobs that are delayed by the wall clock */
+    int64_t clocks_apart;    /* wall minus monotonic time, as timed jobs are placed by */
+    struct broker_log *log;  /* NULL: everything is in memory */
+    struct strmap levels;    /* of struct tube_level, by name of tube */
     size_t spare_count;
     struct job_rare *spares[BROKER_SPARES_MAX]; /* see spare.c */
     uint64_t chance;                            /* see retry.c; never 0 */
@@ -128,6 +132,21 @@ struct broker_shares {
     uint64_t now; /* see queue_core_take_shared */
     size_t count;
     struct queue_share share[];
+};
+
+/* See group.c. */
+struct broker_group {
+    unsigned magic;
+    struct broker *broker;
+    struct queue_core core; /* has no items: counts unfinished jobs and has the joiners */
+    struct job_group_counts counts;
+    uint64_t refs;         /* jobs, joiners */
+    struct list_node node; /* broker->group_list */
+    struct list_node idle; /* broker->idle_groups */
+    int64_t idle_ns;       /* since when */
+    uint64_t number;       /* of its GROUP entry; 0: there is none */
+    size_t name_len;
+    char name[];
 };
 
 struct broker_sink {
@@ -291,6 +310,7 @@ uint64_t log_limits(struct broker_log *log);
 /* The job as it is now, again. 0: added. EAGAIN, ENOSPC, EIO, ENOMEM. body: its bytes. */
 int log_copy(struct job *job, struct job_body *body);
 int log_copy_pause(struct broker_tube *tube);
+int log_copy_group(struct broker_group *group);
 int log_copy_limits(struct broker_log *log);
 /* About what its put takes in the journal. */
 uint64_t log_cost(const struct job *job);
@@ -472,6 +492,30 @@ int key_add(struct job *job, const struct broker_tube *tube);
 void key_remove(struct job *job, const struct broker_tube *tube);
 /* Not held. */
 void keys_free(struct broker *broker);
+
+/* group.c, all [held] */
+struct broker_group *group_find(struct broker *broker, const char *name, size_t len);
+/* Makes it if there is none. ENOMEM. */
+int group_need(struct broker *broker, const char *name, size_t len, struct broker_group **out);
+void group_ref(struct broker_group *group);
+void group_unref(struct broker_group *group);
+/* Not held. */
+void groups_free(struct broker *broker);
+/* The functions with a job do nothing for one without a group. Its group is there. ENOMEM. */
+int group_admit(struct job *job);
+/* The job has come, and goes. */
+void group_enter(struct job *job, bool unfinished);
+void group_leave(struct job *job);
+void group_open_task(struct job *job);
+void group_close_task(struct job *job);
+void group_count(struct broker_group *group, enum job_fate_count count);
+/* The same for a job's; the next entry about the job tells the journal. */
+void group_note(struct job *job, enum job_fate_count count);
+enum job_fate_count group_count_of(enum job_outcome_kind kind);
+/* Whether the journal has the job's group. */
+bool group_is_logged(const struct job *job);
+struct broker_group *group_to_log(const struct job *job);
+struct broker_totals group_totals(const struct broker_group *group);
 
 /* at.c, all [held] */
 void at_start(struct broker *broker);

@@ -29,6 +29,17 @@ static int64_t wall_of(int64_t at_ns)
     return at_ns - clock_now_ns() + clock_wall_ns();
 }
 
+/* What the change counts as for the job's group, once. */
+static void entry_group(struct job_entry *entry, struct job *job)
+{
+    if (job->rare == NULL || job->rare->group_count == JOB_COUNT_NONE)
+        return;
+    entry->group_count = (enum job_fate_count)job->rare->group_count;
+    entry->group = job->rare->options->group;
+    entry->group_len = strlen(entry->group);
+    job->rare->group_count = JOB_COUNT_NONE;
+}
+
 static struct broker_log *log_of(const struct job *job)
 {
     return job->tube->broker->log;
@@ -80,9 +91,9 @@ int log_admit_put(const struct broker_tube *tube, const struct job *job)
     rc = space_admit_put(tube->broker->log);
     if (rc != 0)
         return rc;
-    /* And its final record. */
-    size_t bytes = job->body.len + tube->name_len + options_size(job) + (size_t)2 * ENTRY_BYTES;
-    return commit_admit(tube->broker->log->commit, JOURNAL_PUT, 2, bytes);
+    /* And its final record, and its group. */
+    size_t bytes = job->body.len + tube->name_len + 3 * options_size(job) + (size_t)3 * ENTRY_BYTES;
+    return commit_admit(tube->broker->log->commit, JOURNAL_PUT, 3, bytes);
 }
 
 /*
@@ -117,7 +128,7 @@ int log_admit(const struct job *job)
 
 int log_admit_final(const struct job *job)
 {
-    return job_is_logged(job) ? admit_state(log_of(job), ENTRY_BYTES) : 0;
+    return job_is_logged(job) ? admit_state(log_of(job), ENTRY_BYTES + options_size(job)) : 0;
 }
 
 /* ---- jobs ---- */
@@ -187,12 +198,32 @@ static struct job_entry entry_of(const struct job *job, enum job_state state, in
     return entry;
 }
 
+static struct job_entry entry_of_group(struct broker_group *group)
+{
+    group->number = ++group->broker->last_group;
+    return (struct job_entry){.type = JOB_ENTRY_GROUP,
+                              .group = group->name,
+                              .group_len = group->name_len,
+                              .group_counts = group->counts,
+                              .group_number = group->number};
+}
+
+/* Admitted with the put that names it first. */
+static void log_group(struct broker_log *log, struct broker_group *group, enum journal_class class)
+{
+    const struct job_entry entry = entry_of_group(group);
+    const struct commit_change change = {.entry = &entry, .class = class};
+    (void)commit_add(log->commit, &change);
+}
+
 void log_put(struct job *job, enum job_state state, int64_t key_ns)
 {
     struct broker_tube *tube = job->tube;
     if (!tube_is_logged(tube) || job_is_logged(job))
         return;
     struct broker_log *log = tube->broker->log;
+    if (!group_is_logged(job))
+        log_group(log, group_to_log(job), JOURNAL_PUT);
     const struct job_entry entry = entry_of(job, state, key_ns);
     const struct commit_change change = {.entry = &entry,
                                          .body = job->body.len > 0 ? &job->body : NULL,
@@ -231,6 +262,7 @@ void log_bury(struct job *job, const char *reason, int64_t burial, const struct 
                               .past = past};
     if (job->rare != NULL)
         entry_tries(&entry, job->rare);
+    entry_group(&entry, job);
     add_told(job, &entry);
 }
 
@@ -251,7 +283,8 @@ void log_kick(struct job *job, bool reset)
 {
     if (!job_is_logged(job))
         return;
-    const struct job_entry entry = {.type = JOB_ENTRY_KICK, .id = job->id, .reset = reset};
+    struct job_entry entry = {.type = JOB_ENTRY_KICK, .id = job->id, .reset = reset};
+    entry_group(&entry, job);
     add_told(job, &entry);
 }
 
@@ -259,7 +292,8 @@ static void count(struct job *job, enum job_entry_type type)
 {
     if (!job_is_logged(job) || log_admit(job) != 0)
         return;
-    const struct job_entry entry = {.type = type, .id = job->id};
+    struct job_entry entry = {.type = type, .id = job->id};
+    entry_group(&entry, job);
     (void)add(job, &entry, 0);
 }
 
@@ -279,7 +313,10 @@ void log_finish(struct job *job)
         return;
     const struct broker_tube *tube = job->tube;
     struct broker_log *log = tube->broker->log;
-    uint64_t ticket = commit_finish(log->commit, job->id, older_of(job), tube->within_ns, NULL);
+    struct job_entry last = {.type = JOB_ENTRY_DELETE, .id = job->id};
+    entry_group(&last, job);
+    uint64_t ticket = commit_finish(log->commit, job->id, older_of(job), tube->within_ns,
+                                    last.group_count != JOB_COUNT_NONE ? &last : NULL, NULL);
     where_set(job, 0); /* a copy that is made from now on would outlive it */
     log->live_bytes -= log_cost(job);
     log->died_bytes += log_cost(job);
@@ -392,6 +429,12 @@ int log_copy_pause(struct broker_tube *tube)
 {
     const struct job_entry entry = entry_of_pause(tube);
     return copy(tube->broker->log, &entry);
+}
+
+int log_copy_group(struct broker_group *group)
+{
+    const struct job_entry entry = entry_of_group(group);
+    return copy(group->broker->log, &entry);
 }
 
 int log_copy_limits(struct broker_log *log)

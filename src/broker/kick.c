@@ -21,9 +21,9 @@ int kick_job(struct job *job, bool reset)
     job_count(&job->rare->kicks);
     if (reset)
         job_tries_reset(job->rare);
-    log_kick(job, reset);
     if (buried)
         tube_job_reopen(job);
+    log_kick(job, reset);
     tube_job_enter(job, JOB_READY, 0);
     return 0;
 }

@@ -5,6 +5,7 @@
  *
  *   a put      if it is where the job is now
  *   a pause    if it is the present one of its tube: it ends at the same moment
+ *   a group    if that is the last one of its name: its counts as they are now
  *   ceilings   if they are the present ones
  *
  * Everything else is dead by being oldest; journal/compact.h says why. A job that is about to be
@@ -62,6 +63,13 @@ static int living_pause(struct broker *broker, const struct job_entry *entry)
 }
 
 /* [held] */
+static int living_group(struct broker *broker, const struct job_entry *entry)
+{
+    struct broker_group *group = group_find(broker, entry->group, entry->group_len);
+    return group != NULL && group->number == entry->group_number ? log_copy_group(group) : 0;
+}
+
+/* [held] */
 static int living_limits(struct broker_log *log, const struct job_entry *entry)
 {
     bool present =
@@ -81,6 +89,8 @@ int log_living(void *arg, uint64_t locator, const void *bytes, size_t len)
         rc = living_put(log->broker, locator, &entry);
     else if (entry.type == JOB_ENTRY_PAUSE)
         rc = living_pause(log->broker, &entry);
+    else if (entry.type == JOB_ENTRY_GROUP)
+        rc = living_group(log->broker, &entry);
     else if (entry.type == JOB_ENTRY_LIMITS)
         rc = living_limits(log, &entry);
     broker_unlock(log->broker);

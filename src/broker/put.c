@@ -47,6 +47,8 @@ static int put_admit(struct broker *broker, struct job *job, bool delayed)
     if (rc == 0)
         rc = log_admit_put(job->tube, job);
     if (rc == 0)
+        rc = group_admit(job);
+    if (rc == 0)
         rc = key_add(job, job->tube);
     if (rc == 0 && (rc = job_table_add(broker, job)) != 0)
         key_remove(job, job->tube);
@@ -77,6 +79,7 @@ int put_try(struct broker *broker, struct job *job, int64_t delay_ns)
         broker->memory_peak = broker_memory(broker);
     queue_core_open_task(&tube->ready);
     queue_core_open_task(&broker->all);
+    group_enter(job, true);
     enum job_state state = delayed ? JOB_DELAYED : JOB_READY;
     int64_t key_ns = timed ? at_begin(job) : delayed ? clock_deadline(delay_ns) : 0;
     log_put(job, state, key_ns); /* before somebody has it */

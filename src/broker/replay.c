@@ -46,12 +46,14 @@ static void open_task(struct job *job)
 {
     queue_core_open_task(&job->tube->ready);
     queue_core_open_task(&job->tube->broker->all);
+    group_open_task(job);
 }
 
 static void close_task(struct job *job)
 {
     MUST(queue_core_close_task(&job->tube->ready));
     MUST(queue_core_close_task(&job->tube->broker->all));
+    group_close_task(job);
 }
 
 static void count_failed(const struct job *job, int by)
@@ -124,6 +126,7 @@ static void job_drop(struct replay *replay, struct job *job)
         replay->log->evicted_bytes -= job->body.len;
     }
     key_remove(job, tube);
+    group_leave(job);
     job_table_remove(broker, job);
     job_free(&job);
     tube_unref(tube);
@@ -214,6 +217,9 @@ static int replay_put(struct replay *replay, const struct job_entry *entry, uint
     rc = rare_of_entry(job, entry);
     if (rc == 0)
         rc = tube_room(replay->tube, state);
+    job->tube = replay->tube;
+    if (rc == 0)
+        rc = group_admit(job);
     if (rc == 0)
         rc = key_add(job, replay->tube);
     if (rc == 0)
@@ -222,8 +228,8 @@ static int replay_put(struct replay *replay, const struct job_entry *entry, uint
         job_free(&job);
         return rc;
     }
-    job->tube = replay->tube;
     where_set(job, locator != 0 ? locator : JOB_WHERE_KEPT);
+    group_enter(job, false);
     tube_ref(job->tube);
     count_put(job, 1);
     replay->log->live_bytes += log_cost(job);
@@ -365,6 +371,30 @@ static int replay_pause(struct replay *replay, const struct job_entry *entry)
     return 0;
 }
 
+/* The counts of a group as they were there. */
+static int replay_group(struct replay *replay, const struct job_entry *entry)
+{
+    struct broker_group *group;
+    int rc = group_need(replay->broker, entry->group, entry->group_len, &group);
+    if (rc != 0)
+        return rc;
+    group->counts = entry->group_counts;
+    group->number = entry->group_number;
+    if (entry->group_number > replay->broker->last_group)
+        replay->broker->last_group = entry->group_number;
+    return 0;
+}
+
+/* One more or less. Also of a job that isn't there any more. */
+static int replay_group_count(struct replay *replay, const struct job_entry *entry)
+{
+    struct broker_group *group;
+    int rc = group_need(replay->broker, entry->group, entry->group_len, &group);
+    if (rc == 0)
+        group_count(group, entry->group_count);
+    return rc;
+}
+
 static int replay_change(struct replay *replay, const struct job_entry *entry)
 {
     struct job *job = idtable_get(&replay->broker->jobs, entry->id);
@@ -389,7 +419,12 @@ int replay_entry(struct replay *replay, const struct job_entry *entry, uint64_t 
 {
     if (entry->id > replay->last_id)
         replay->last_id = entry->id;
+    int rc = entry->group_count != JOB_COUNT_NONE ? replay_group_count(replay, entry) : 0;
+    if (rc != 0)
+        return rc;
     switch (entry->type) {
+    case JOB_ENTRY_GROUP:
+        return replay_group(replay, entry);
     case JOB_ENTRY_PUT:
         return replay_put(replay, entry, locator);
     case JOB_ENTRY_PAUSE:

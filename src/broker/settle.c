@@ -42,6 +42,7 @@ static void leave(struct broker *broker, struct job *job, bool recorded)
     struct broker_tube *tube = job->tube;
     if (!recorded || !broker->options.keys_outlive)
         key_remove(job, tube);
+    group_leave(job);
     tube_job_move(job, JOB_FINISHED);
     job_table_remove(broker, job);
     tube->stats.bytes -= job->body.len;
@@ -94,6 +95,7 @@ static void count_finished(struct broker *broker, struct job *job, enum job_outc
     wait_finish(job);
     MUST(queue_core_close_task(&job->tube->ready));
     MUST(queue_core_close_task(&broker->all));
+    group_close_task(job);
 }
 
 static void count_delete(struct broker_tube *tube)
@@ -171,6 +173,8 @@ void settle_finish(struct broker *broker, struct job *job, const struct job_outc
     bool buries = job_outcome_fate(outcome->kind) != JOB_FATE_LEAVES;
     int64_t burial = 0;
     claim(job);
+    if (job->rare == NULL || !job->rare->cancelled) /* that was told when it was cancelled */
+        group_note(job, group_count_of(outcome->kind));
     if (buries) {
         heap_promise(&job->tube->buried);
         burial = ++broker->last_burial;
@@ -388,6 +392,7 @@ int settle_cancel(struct broker *broker, struct job *job, const char *reason)
         return 0;
     }
     if (rc == 0 && !twice) {
+        group_note(job, JOB_COUNT_CANCELLED);
         log_finish(job);
         job->rare->cancelled = true;
         struct broker_sink *sink = job->rare->sink;

@@ -176,6 +176,8 @@ void tube_job_reopen(struct job *job)
     tube->broker->stats.totals.kicked++;
     queue_core_open_task(&tube->ready);
     queue_core_open_task(&tube->broker->all);
+    group_note(job, JOB_COUNT_REOPENED);
+    group_open_task(job);
 }
 
 int tube_room(struct broker_tube *tube, enum job_state state)

@@ -17,12 +17,19 @@
 /* [held] What a waiter is told and gives back when it is over. */
 static void waiter_close(struct broker_waiter *waiter)
 {
-    waiter->totals = (waiter->tube != NULL ? &waiter->tube->stats : &waiter->broker->stats)->totals;
+    if (waiter->group != NULL)
+        waiter->totals = group_totals(waiter->group);
+    else
+        waiter->totals =
+            (waiter->tube != NULL ? &waiter->tube->stats : &waiter->broker->stats)->totals;
     if (waiter->broker->log != NULL)
         waiter->ticket = waiter->broker->log->wanted;
     if (waiter->tube != NULL)
         tube_unref(waiter->tube);
+    if (waiter->group != NULL)
+        group_unref(waiter->group);
     waiter->tube = NULL;
+    waiter->group = NULL;
 }
 
 /* Runs without the lock. */
@@ -40,6 +47,7 @@ static void waiter_init(struct broker_waiter *waiter, struct broker *broker)
 {
     waiter->broker = broker;
     waiter->tube = NULL;
+    waiter->group = NULL;
     waiter->ticket = (struct broker_ticket){0};
     memset(&waiter->wait, 0, sizeof(waiter->wait));
     memset(&waiter->link, 0, sizeof(waiter->link));
@@ -97,6 +105,24 @@ static int join_line_up(struct broker *broker, const char *name, struct broker_w
     return 0;
 }
 
+/* [held] The same for a group. */
+static int join_group_line_up(struct broker *broker, const char *name, struct broker_waiter *waiter)
+{
+    struct broker_group *group = group_find(broker, name, strlen(name));
+    if (group == NULL) {
+        waiter->totals = (struct broker_totals){0};
+        return EALREADY;
+    }
+    group_ref(group);
+    waiter->group = group;
+    if (group->core.unfinished == 0) {
+        waiter_close(waiter);
+        return EALREADY;
+    }
+    queue_wait_join(&waiter->wait, &group->core, &waiter->link);
+    return 0;
+}
+
 static int join_name_check(const char *name)
 {
     return name == NULL ? 0 : job_tube_name_check(name, strlen(name));
@@ -133,6 +159,19 @@ int broker_join_async(struct broker *broker, const char *tube, struct broker_wai
     waiter->wait.fire = waiter_fire;
     broker_lock(broker);
     rc = join_line_up(broker, tube, waiter);
+    broker_unlock(broker);
+    return async_end(waiter, rc);
+}
+
+int broker_join_group_async(struct broker *broker, const char *group, struct broker_waiter *waiter)
+{
+    if (group[0] == '\0' || strlen(group) > JOB_TEXT_MAX)
+        return EINVAL;
+    waiter_init(waiter, broker);
+    waiter->wait.fire = waiter_fire;
+    broker_lock(broker);
+    int rc = join_group_line_up(broker, group, waiter);
+    log_told_all(broker); /* also of counts that others made */
     broker_unlock(broker);
     return async_end(waiter, rc);
 }

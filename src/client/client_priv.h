@@ -30,8 +30,15 @@
 #define CLIENT_MAGIC 0xc11e27a1u
 
 /* Bits: a row of replies.def names the requests it can answer. */
-enum request_kind { REQUEST_PUT = 1, REQUEST_USE = 2, REQUEST_CALL = 4, REQUEST_PEEK = 8 };
-#define REQUEST_ANY (REQUEST_PUT | REQUEST_USE | REQUEST_CALL | REQUEST_PEEK)
+enum request_kind {
+    REQUEST_PUT = 1,
+    REQUEST_USE = 2,
+    REQUEST_CALL = 4,
+    REQUEST_PEEK = 8,
+    REQUEST_SUBMIT = 16
+};
+#define REQUEST_ANY (REQUEST_PUT | REQUEST_USE | REQUEST_CALL | REQUEST_PEEK | REQUEST_SUBMIT)
+#define REQUEST_PUTS (REQUEST_PUT | REQUEST_SUBMIT)
 
 /* What is collected before send(2) is asked, unless somebody waits for an answer. */
 #define CLIENT_SEND_BATCH ((size_t)64 << 10)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * hilera join: until every job of a tube, or of all tubes, is finished.
+ * hilera join: until every job of a tube, of a group, or of all tubes, is finished.
  *
  * The daemon does the waiting and answers when it is so. With --progress a second connection asks
  * for the counters a few times a second meanwhile, since answers on the first one stand in line
@@ -20,12 +20,14 @@
 
 struct join_options {
     const char *tube; /* NULL: all */
+    const char *group;
     int64_t timeout_ns;
     bool progress;
 };
 
 static const struct argp_option join_argp_options[] = {
     {"timeout", 'T', "TIME", 0, "Give up after this time, such as 10s or 5m", 0},
+    {"group", 'g', "GROUP", 0, "Join this group, in whatever tubes its jobs are", 0},
     {"progress", 'P', NULL, 0, "Show a bar meanwhile, if standard error is a terminal", 0},
     {0}};
 
@@ -38,6 +40,13 @@ static error_t join_parse(int key, char *arg, struct argp_state *state)
         return 0;
     case 'P':
         join->progress = true;
+        return 0;
+    case 'g':
+        join->group = arg;
+        return 0;
+    case ARGP_KEY_END:
+        if (join->group && (join->tube || join->progress))
+            argp_error(state, "--group takes neither a tube nor --progress");
         return 0;
     case ARGP_KEY_ARG:
         if (state->arg_num > 0)
@@ -126,6 +135,8 @@ static char *join_params(const struct join_options *join)
     int rc = params ? 0 : ENOMEM;
     if (rc == 0 && join->tube)
         rc = jsonobj_add_str(params, "tube", join->tube);
+    if (rc == 0 && join->group)
+        rc = jsonobj_add_str(params, "group", join->group);
     if (rc == 0 && join->timeout_ns != HL_FOREVER)
         rc = jsonobj_add_seconds(params, "timeout", join->timeout_ns);
     char *json = rc == 0 ? cJSON_PrintUnformatted(params) : NULL;
@@ -145,8 +156,11 @@ static enum exit_code join_show(const struct tool *tool, const struct join_optio
     enum exit_code code = link_parse(reply->text, reply->len, &answer);
     if (code == EXIT_CODE_OK)
         out_printf("%s: %" PRIu64 " done, %" PRIu64 " failed, %" PRIu64 " deleted\n",
-                   join->tube ? join->tube : "all tubes", field_u64(answer, "done"),
-                   field_u64(answer, "failed"), field_u64(answer, "deleted"));
+                   join->group  ? join->group
+                   : join->tube ? join->tube
+                                : "all tubes",
+                   field_u64(answer, "done"), field_u64(answer, "failed"),
+                   field_u64(answer, "deleted"));
     cJSON_Delete(answer);
     return code;
 }
@@ -187,12 +201,14 @@ enum exit_code command_join(struct tool *tool, int argc, char **argv)
 {
     struct join_options join = {.timeout_ns = HL_FOREVER};
     hl_client *client = NULL;
-    command_parse(tool, "join", join_argp_options, join_parse, &join,
-                  "A job is finished when it is done, failed or deleted. At the end the tube's "
-                  "counts are printed; they are since the tube exists, which is as long as it has "
-                  "jobs or somebody uses it. Exit status 0 also if jobs failed; 5: not all are "
-                  "finished in time.",
-                  argc, argv);
+    command_parse(
+        tool, "join", join_argp_options, join_parse, &join,
+        "A job is finished when it is done, failed or deleted. At the end the tube's "
+        "counts are printed; they are since the tube exists, which is as long as it has "
+        "jobs or somebody uses it. A group's counts are kept for a day after its last "
+        "job, over restarts of the daemon, too. Exit status 0 also if jobs failed; 5: not all are "
+        "finished in time.",
+        argc, argv);
     enum exit_code code = link_open(tool, &client);
     if (code == EXIT_CODE_OK)
         code = join_wait(tool, client, &join);

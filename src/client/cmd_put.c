@@ -26,6 +26,7 @@
 
 struct put_options {
     struct hl_client_put put;
+    struct asked asked;
     bool file, lines, null, quiet;
     char **args;
     size_t arg_count;
@@ -40,6 +41,7 @@ static const struct argp_option put_argp_options[] = {
     {"lines", 'l', NULL, 0, "Each line of standard input is a job", 0},
     {"null", '0', NULL, 0, "With --lines: lines end with a NUL", 0},
     {"quiet", 'q', NULL, 0, "Print no ids", 0},
+    ASKED_OPTIONS,
     {0}};
 
 static const char put_doc[] =
@@ -61,6 +63,10 @@ static int64_t put_seconds(const char *option, const char *arg, struct argp_stat
 
 static void put_check(const struct put_options *put, struct argp_state *state)
 {
+    if (put->asked.key && (put->lines || put->file))
+        argp_error(state, "--key is for one job: all of them would be the first one");
+    if (put->asked.at && put->put.delay_ns > 0)
+        argp_error(state, "--at and --delay exclude each other");
     if (put->lines && put->file)
         argp_error(state, "--lines and --file exclude each other");
     if (put->lines && put->arg_count > 0)
@@ -82,6 +88,8 @@ static error_t put_parse(int key, char *arg, struct argp_state *state)
 {
     struct put_options *put = state->input;
     uint64_t number;
+    if (asked_parse(&put->asked, key, arg, state) == 0)
+        return 0;
     switch (key) {
     case 't':
         if (!hl_client_tube_valid(arg))
@@ -302,10 +310,18 @@ enum exit_code command_put(struct tool *tool, int argc, char **argv)
     struct put_options put = {
         .put = {.tube = "default", .priority = PUT_PRIORITY_DEFAULT, .ttr_ns = PUT_TTR_DEFAULT_NS}};
     hl_client *client = NULL;
+    asked_init(&put.asked);
     command_parse(tool, "put", put_argp_options, put_parse, &put, put_doc, argc, argv);
+    char *head = put.asked.any ? asked_head(&put.asked, &put.put) : NULL;
+    if (put.asked.any && head == NULL) {
+        say("not enough memory");
+        return EXIT_CODE_FAILED;
+    }
+    put.put.head = head;
     enum exit_code code = link_open(tool, &client);
     if (code == EXIT_CODE_OK)
         code = put.file || put.lines ? put_many(tool, client, &put) : put_one(tool, client, &put);
     hl_client_free(&client);
+    cJSON_free(head);
     return code;
 }

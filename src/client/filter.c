@@ -33,7 +33,7 @@ void filter_init(struct filter *filter)
 bool filter_given(const struct filter *filter)
 {
     return filter->tube || filter->state || filter->older_ns != HL_FOREVER ||
-           filter->younger_ns != HL_FOREVER;
+           filter->younger_ns != HL_FOREVER || filter->name || filter->group || filter->tag;
 }
 
 uint64_t number_option(const char *option, const char *arg, struct argp_state *state)
@@ -69,6 +69,15 @@ error_t filter_parse(struct filter *filter, int key, char *arg, struct argp_stat
     case 'y':
         filter->younger_ns = duration_option("younger", arg, state);
         return 0;
+    case FILTER_NAME:
+        filter->name = arg;
+        return 0;
+    case 'g':
+        filter->group = arg;
+        return 0;
+    case FILTER_TAG:
+        filter->tag = arg;
+        return 0;
     case 'n':
         filter->limit = number_option("limit", arg, state);
         return 0;
@@ -84,6 +93,12 @@ int filter_add(const struct filter *filter, cJSON *params)
         rc = jsonobj_add_str(params, "tube", filter->tube);
     if (rc == 0 && filter->state)
         rc = jsonobj_add_str(params, "state", filter->state);
+    if (rc == 0 && filter->name)
+        rc = jsonobj_add_str(params, "name", filter->name);
+    if (rc == 0 && filter->group)
+        rc = jsonobj_add_str(params, "group", filter->group);
+    if (rc == 0 && filter->tag)
+        rc = jsonobj_add_str(params, "tag", filter->tag);
     if (rc == 0 && filter->older_ns != HL_FOREVER)
         rc = jsonobj_add_seconds(params, "older", filter->older_ns);
     if (rc == 0 && filter->younger_ns != HL_FOREVER)

@@ -16,6 +16,7 @@
 
 /* Leaves room in a line for the word and a length. */
 #define REQUEST_METHOD_MAX 180
+#define REQUEST_HEAD_MAX 4096 /* hilerad's limit */
 
 bool hl_client_tube_valid(const char *tube)
 {
@@ -75,12 +76,35 @@ static int request_queue(struct hl_client *client, enum request_kind kind, const
     return 0;
 }
 
+/* The head stands between the line and the body. */
+static int request_submit(struct hl_client *client, const struct hl_client_put *put)
+{
+    char line[CLIENT_LINE_MAX];
+    size_t head_len = strlen(put->head);
+    if (head_len > REQUEST_HEAD_MAX)
+        return client_fail(client, EINVAL, "the head has %zu bytes; at most %d are sent", head_len,
+                           REQUEST_HEAD_MAX);
+    int line_len = snprintf(line, sizeof(line), "submit %zu %zu\r\n", head_len, put->len);
+    int rc = client_reserve(client, (size_t)line_len + head_len + put->len + 2);
+    if (rc != 0)
+        return rc;
+    MUST(buf_append(&client->out, line, (size_t)line_len));
+    MUST(buf_append(&client->out, put->head, head_len));
+    if (put->len > 0)
+        MUST(buf_append(&client->out, put->body, put->len));
+    MUST(buf_append(&client->out, "\r\n", 2));
+    client_pend(client, REQUEST_SUBMIT);
+    return 0;
+}
+
 int request_put(struct hl_client *client, const struct hl_client_put *put)
 {
     uint32_t delay, ttr;
     int rc = request_check_times(client, put, &delay, &ttr);
     if (rc != 0)
         return rc;
+    if (put->head)
+        return request_submit(client, put);
     char line[CLIENT_LINE_MAX];
     snprintf(line, sizeof(line), "put %" PRIu32 " %" PRIu32 " %" PRIu32 " %zu\r\n", put->priority,
              delay, ttr, put->len);

@@ -10,7 +10,8 @@
  *   field.c     the daemon's JSON for people: lists of fields, tables of objects
  *   table.c     columns that fit
  *   progress.c  a bar on a terminal
- *   filter.c    choosing jobs by tube, state and age
+ *   filter.c    choosing jobs by tube, state, age, name, group and tag
+ *   asked.c     what may be asked for with a job
  *   bulk.c      what the commands share that change jobs
  *   duration.c  "10s", "1h30m" in; "1 h 30 min" out
  *   base64.c    for output of jobs that is no text
@@ -150,11 +151,14 @@ int64_t duration_option(const char *option, const char *text, struct argp_state 
 /* ---- filter.c ---- */
 
 struct filter {
-    const char *tube, *state;     /* NULL: any */
+    const char *tube, *state; /* NULL: any */
+    const char *name, *group, *tag;
     int64_t older_ns, younger_ns; /* HL_FOREVER: any */
     uint64_t limit;               /* 0: not given */
     uint64_t from, until;         /* the page; 0: from the first, to the last */
 };
+
+enum { FILTER_NAME = 0x100, FILTER_TAG };
 
 /* Rows of a command's options, for filter_parse. */
 #define FILTER_OPTIONS(limit_text)                                                                 \
@@ -162,6 +166,9 @@ struct filter {
         {"state", 'S', "STATE", 0, "Only those that are ready, delayed, reserved or buried", 0},   \
         {"older", 'o', "TIME", 0, "Only those put at least so long ago, such as 10m", 0},          \
         {"younger", 'y', "TIME", 0, "Only those put less than so long ago", 0},                    \
+        {"name", FILTER_NAME, "TEXT", 0, "Only those of this name", 0},                            \
+        {"group", 'g', "TEXT", 0, "Only those of this group", 0},                                  \
+        {"tag", FILTER_TAG, "TEXT", 0, "Only those that have this tag", 0},                        \
     {                                                                                              \
         "limit", 'n', "NUMBER", 0, limit_text, 0                                                   \
     }
@@ -178,6 +185,76 @@ bool filter_next(struct filter *filter, const cJSON *answer);
 /* For parsers: a whole number from 1, a tube's name; or argp_error. */
 uint64_t number_option(const char *option, const char *arg, struct argp_state *state);
 const char *tube_option(const char *arg, struct argp_state *state);
+
+/* ---- asked.c ---- */
+
+#define ASKED_TAGS_MAX 64
+
+/* Options of put beside the plain ones. */
+struct asked {
+    bool any;                                   /* one of them was given */
+    const char *at, *key, *name, *group, *kind; /* NULL: not given */
+    bool at_is_number;
+    const char *tags[ASKED_TAGS_MAX];
+    int tag_count;
+    uint64_t attempts;                                            /* 0: not given */
+    int64_t timeout_ns, retention_ns, backoff_ns, backoff_cap_ns; /* HL_FOREVER: not given */
+    int jitter;                                                   /* -1: not given */
+};
+enum {
+    ASKED_AT = 0x100,
+    ASKED_KEY,
+    ASKED_NAME,
+    ASKED_TAG,
+    ASKED_ATTEMPTS,
+    ASKED_TIMEOUT,
+    ASKED_RETENTION,
+    ASKED_BACKOFF,
+    ASKED_BACKOFF_CAP,
+    ASKED_KIND,
+    ASKED_JITTER
+};
+
+/* Rows of a command's options, for asked_parse. */
+#define ASKED_OPTIONS                                                                               \
+    {NULL, 0, NULL, 0, "What may be asked for with a job:", 1},                                     \
+        {"at",                                                                                      \
+         ASKED_AT,                                                                                  \
+         "WHEN",                                                                                    \
+         0,                                                                                         \
+         "Ready at that moment: 2026-11-23T08:30:00Z, 2026-11-23T09:30:00+01:00, or seconds "       \
+         "since 1970",                                                                              \
+         1},                                                                                        \
+        {"key",                                                                                     \
+         ASKED_KEY,                                                                                 \
+         "TEXT",                                                                                    \
+         0,                                                                                         \
+         "If the tube has a job of that key, put none and print the id of that one",                \
+         1},                                                                                        \
+        {"name", ASKED_NAME, "TEXT", 0, "A name, for people", 1},                                   \
+        {"group", 'g', "TEXT", 0, "A group, which can be joined", 1},                               \
+        {"tag", ASKED_TAG, "TEXT", 0, "A tag to choose it by; may be there several times", 1},      \
+        {"attempts", ASKED_ATTEMPTS, "NUMBER", 0, "Bury it after so many failures", 1},             \
+        {"timeout", ASKED_TIMEOUT, "TIME", 0, "An attempt may take so long; 0: any time", 1},       \
+        {"retention", ASKED_RETENTION, "TIME", 0, "Keep its record for so long; 0: leave none", 1}, \
+        {"backoff", ASKED_BACKOFF, "TIME", 0, "Wait so long after the first failure", 1},           \
+        {"backoff-kind",                                                                            \
+         ASKED_KIND,                                                                                \
+         "KIND",                                                                                    \
+         0,                                                                                         \
+         "Later pauses are the same (fixed) or double (exponential)",                               \
+         1},                                                                                        \
+        {"backoff-cap", ASKED_BACKOFF_CAP, "TIME", 0, "No pause is longer", 1},                     \
+    {                                                                                               \
+        "jitter", ASKED_JITTER, "PERCENT", 0, "So much of a pause may be left out by chance", 1     \
+    }
+
+void asked_init(struct asked *asked);
+/* For parsers: ARGP_ERR_UNKNOWN: none of these options. */
+error_t asked_parse(struct asked *asked, int key, char *arg, struct argp_state *state);
+/* The head of a submit of it all, priority and times of `put` included. cJSON_free it. NULL: no
+ * memory. */
+char *asked_head(const struct asked *asked, const struct hl_client_put *put);
 
 /* ---- bulk.c ---- */
 

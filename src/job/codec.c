@@ -22,7 +22,8 @@ enum job_entry_field {
     FIELD_STATE = 1 << 4,
     FIELD_TUBE = 1 << 5,
     FIELD_CEILINGS = 1 << 6,
-    FIELD_BODY = 1 << 7
+    FIELD_BODY = 1 << 7,
+    FIELD_GROUP = 1 << 8
 };
 
 /* Odd: must be understood. They stand on disk; never used again for something else. Those of
@@ -34,7 +35,8 @@ enum job_entry_option {
     OPTION_REASON = 7,
     OPTION_TRIES = 101,
     OPTION_PAST = 103,
-    OPTION_RESET = 105
+    OPTION_RESET = 105,
+    OPTION_GROUP = 39 /* what it counts as, and the group's name */
 };
 
 #define NS_PER_MS 1000000
@@ -145,6 +147,15 @@ static char *write_past(char *to, const struct job_entry *entry)
     return write_bytes(to, entry->past != NULL ? bytes : entry->past_bytes, len);
 }
 
+static char *write_group_count(char *to, const struct job_entry *entry)
+{
+    ASSERT(entry->group_len >= 1 && entry->group_len <= JOB_TEXT_MAX);
+    *to++ = OPTION_GROUP;
+    to = write_number(to, entry->group_len + 1);
+    *to++ = (char)entry->group_count;
+    return write_bytes(to, entry->group, entry->group_len);
+}
+
 static char *write_options(char *to, const struct job_entry *entry)
 {
     if (entry->delay_ns > 0 || entry->until_wall_ns > 0) {
@@ -160,9 +171,23 @@ static char *write_options(char *to, const struct job_entry *entry)
     to = write_past(write_tries(to, entry), entry);
     if (entry->reset)
         to = option_close(to, OPTION_RESET, to + 2);
+    if (entry->group_count != JOB_COUNT_NONE)
+        to = write_group_count(to, entry);
     if (entry->options != NULL)
         return options_encode(entry->options, to);
     return options_pass_on(entry->option_bytes, entry->option_len, to);
+}
+
+static char *write_group(char *to, const struct job_entry *entry)
+{
+    ASSERT(entry->group_len >= 1 && entry->group_len <= JOB_TEXT_MAX);
+    *to++ = (char)entry->group_len;
+    to = write_bytes(to, entry->group, entry->group_len);
+    to = write_number(to, entry->group_number);
+    to = write_number(to, entry->group_counts.done);
+    to = write_number(to, entry->group_counts.failed);
+    to = write_number(to, entry->group_counts.deleted);
+    return write_number(to, entry->group_counts.cancelled);
 }
 
 static char *write_fields(char *to, const struct job_entry *entry, unsigned fields)
@@ -186,16 +211,18 @@ static char *write_fields(char *to, const struct job_entry *entry, unsigned fiel
         to = write_number(to, entry->id_ceiling);
         to = write_number(to, entry->token_ceiling);
     }
+    if (fields & FIELD_GROUP)
+        to = write_group(to, entry);
     return to;
 }
 
 /* The longest that fields and options can be, and so the bytes of their length. */
 #define FIELDS_MAX                                                                                 \
-    (2 + VARINT_MAX + 5 + 5 + VARINT_MAX + 1 + 1 + JOB_TUBE_NAME_MAX + 2 * VARINT_MAX)
+    (2 + VARINT_MAX + 5 + 5 + VARINT_MAX + 1 + 1 + JOB_TUBE_NAME_MAX + 5 * VARINT_MAX)
 #define TRIES_MAX (2 + 3 * 5 + 2)
 #define CHANGE_OPTIONS_MAX                                                                         \
     (2 + 2 * VARINT_MAX + 2 + 6 * 5 + 2 + VARINT_MAX + 3 + JOB_REASON_MAX + TRIES_MAX + 3 +        \
-     PAST_ONE_MAX)
+     PAST_ONE_MAX + 4 + JOB_TEXT_MAX)
 #define OPTIONS_MAX (CHANGE_OPTIONS_MAX + (JOB_PAST_MAX - 1) * PAST_ONE_MAX + OPTIONS_ENCODED_MAX)
 _Static_assert(FIELDS_MAX + 2 + OPTIONS_MAX <= JOB_ENTRY_HEAD_MAX, "the longest put has room");
 _Static_assert(FIELDS_MAX + 2 + CHANGE_OPTIONS_MAX <= JOB_ENTRY_CHANGE_MAX,
@@ -231,6 +258,39 @@ static int64_t read_time(struct cursor *cursor)
     return (int64_t)read_number_up_to(cursor, INT64_MAX);
 }
 
+/* A group's name may be any text that has no NUL. */
+static void read_group_name(struct cursor *cursor, struct job_entry *entry, size_t len)
+{
+    entry->group_len = len;
+    entry->group = read_bytes(cursor, len);
+    if (!cursor->bad && (len == 0 || len > JOB_TEXT_MAX || memchr(entry->group, '\0', len) != NULL))
+        cursor->bad = true;
+}
+
+static void read_group(struct cursor *cursor, struct job_entry *entry)
+{
+    read_group_name(cursor, entry, read_byte(cursor));
+    entry->group_number = read_number(cursor);
+    entry->group_counts.done = read_number(cursor);
+    entry->group_counts.failed = read_number(cursor);
+    entry->group_counts.deleted = read_number(cursor);
+    entry->group_counts.cancelled = read_number(cursor);
+}
+
+/* The option of DELETE, BURY, KICK, LEASE. EOPNOTSUPP: this is another entry. */
+static int read_group_count(struct cursor *value, struct job_entry *entry)
+{
+    if (entry->type != JOB_ENTRY_DELETE && entry->type != JOB_ENTRY_BURY &&
+        entry->type != JOB_ENTRY_KICK && entry->type != JOB_ENTRY_LEASE)
+        return EOPNOTSUPP;
+    unsigned letter = read_byte(value);
+    if (letter == '\0' || strchr("dfxcr", (int)letter) == NULL)
+        value->bad = true;
+    entry->group_count = (enum job_fate_count)letter;
+    read_group_name(value, entry, (size_t)(value->end - value->at));
+    return 0;
+}
+
 static void read_fields(struct cursor *cursor, struct job_entry *entry, unsigned fields)
 {
     if (fields & FIELD_ID)
@@ -256,6 +316,8 @@ static void read_fields(struct cursor *cursor, struct job_entry *entry, unsigned
         entry->id_ceiling = read_number(cursor);
         entry->token_ceiling = read_number(cursor);
     }
+    if (fields & FIELD_GROUP)
+        read_group(cursor, entry);
 }
 
 static void read_counters(struct cursor *value, struct job_entry *entry)
@@ -314,6 +376,11 @@ static int read_option(struct job_entry *entry, uint64_t tag, struct cursor *val
         break;
     case OPTION_RESET:
         entry->reset = true;
+        break;
+    case OPTION_GROUP:
+        rc = read_group_count(value, entry);
+        if (rc != 0)
+            return rc;
         break;
     default:
         rc = read_job_option(entry, tag, value, seen);

@@ -33,6 +33,21 @@ enum job_entry_type {
 #undef JOB_ENTRY
 };
 
+/* What the end of a job, or its return, is to its group. The letters stand on disk. */
+enum job_fate_count {
+    JOB_COUNT_NONE = 0,
+    JOB_COUNT_DONE = 'd',
+    JOB_COUNT_FAILED = 'f',
+    JOB_COUNT_DELETED = 'x',
+    JOB_COUNT_CANCELLED = 'c',
+    JOB_COUNT_REOPENED = 'r' /* it had failed, and is unfinished again */
+};
+
+/* How the finished jobs of a group ended. */
+struct job_group_counts {
+    uint64_t done, failed, deleted, cancelled;
+};
+
 /*
  * Which members an entry of a type has stands in job_entries.def; the optional ones (delay,
  * counters, burial, reason) are written where they aren't zero. The rest is zero after decoding,
@@ -61,6 +76,13 @@ struct job_entry {
     const struct job_past *past;
     const char *past_bytes;
     size_t past_len; /* 0: none */
+    /* GROUP: its name, counts, and number, rising: the last one holds. DELETE, BURY, KICK, LEASE:
+     * of the job's group, what that counts as. Not terminated; NULL: no group. */
+    const char *group;
+    size_t group_len;
+    enum job_fate_count group_count;
+    struct job_group_counts group_counts;
+    uint64_t group_number;
     const char *body;
     size_t body_len;
     /* PUT: what was asked for. To encode: the options, NULL: none. Decoded: where they stand, see
@@ -73,7 +95,7 @@ struct job_entry {
 /* What encoding writes at most, without the body. */
 #define JOB_ENTRY_HEAD_MAX 4096
 /* The same for entries that are not a PUT. */
-#define JOB_ENTRY_CHANGE_MAX 768
+#define JOB_ENTRY_CHANGE_MAX 1024
 
 /*
  * Writes all but the body and returns how many bytes. The body follows them, unchanged. The entry

@@ -98,6 +98,7 @@ static int entry_take(struct taking *taking, const struct job_entry *entry)
         return 0;
     case JOB_ENTRY_TIMEOUT:
     case JOB_ENTRY_MOVE:
+    case JOB_ENTRY_GROUP:
     case JOB_ENTRY_PAUSE:
         return 0;
     }

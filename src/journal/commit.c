@@ -132,7 +132,7 @@ uint64_t commit_add(struct commit *commit, const struct commit_change *change)
 }
 
 uint64_t commit_finish(struct commit *commit, uint64_t id, uint64_t older, int64_t within_ns,
-                       bool *cancelled)
+                       const struct job_entry *last_entry, bool *cancelled)
 {
     struct batch *pending = &commit->pending;
     struct slot *last = batch_find(pending, older);
@@ -141,10 +141,11 @@ uint64_t commit_finish(struct commit *commit, uint64_t id, uint64_t older, int64
         ASSERT(slot->id == id);
         batch_cancel(pending, slot);
     }
-    const struct job_entry entry = {.type = JOB_ENTRY_DELETE, .id = id};
-    struct slot *slot = batch_add(pending, &entry);
+    const struct job_entry plain = {.type = JOB_ENTRY_DELETE, .id = id};
+    ASSERT(last_entry == NULL || (last_entry->type == JOB_ENTRY_DELETE && last_entry->id == id));
+    struct slot *slot = batch_add(pending, last_entry != NULL ? last_entry : &plain);
     pending->bytes += COMMIT_RECORD_OVERHEAD + slot->head_len;
-    if (first)
+    if (first && last_entry == NULL)
         batch_cancel(pending, slot); /* its ticket stays, and is reached in its turn */
     if (cancelled != NULL)
         *cancelled = first;

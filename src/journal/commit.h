@@ -105,11 +105,12 @@ uint64_t commit_add(struct commit *commit, const struct commit_change *change);
 
 /*
  * [owner] After commit_admit(STATE, 1). The job is finished. Changes of it that are pending vanish;
- * a DELETE is added unless its first PUT was among them. `older`: as above. The ticket; *cancelled
- * (may be NULL) whether the job never reaches the disk.
+ * a DELETE is added unless its first PUT was among them. `last_entry` (may be NULL) is that DELETE,
+ * to be added in any case, for it says something else, too. `older`: as above. The ticket;
+ * *cancelled (may be NULL) whether the job never reaches the disk.
  */
 uint64_t commit_finish(struct commit *commit, uint64_t id, uint64_t older, int64_t within_ns,
-                       bool *cancelled);
+                       const struct job_entry *last_entry, bool *cancelled);
 
 /* [owner] The ticket of the last change; 0 before the first. */
 uint64_t commit_last(const struct commit *commit);

@@ -77,6 +77,7 @@ static void one_entry(const uint8_t *data, size_t size)
     ASSERT(rare != NULL);
     MUST(job_past_of_entry(rare, &again));
     job_rare_free(&rare);
+    ASSERT(again.group_len == entry.group_len && again.group_count == entry.group_count);
     same_options(&again, &entry);
     ASSERT(again.body_len == 0 || memcmp(again.body, entry.body, again.body_len) == 0);
     free(bytes);

@@ -173,7 +173,7 @@ uint64_t owner_finish(struct owner *owner, uint64_t id, bool *cancelled, int *rc
     uint64_t ticket = 0;
     *rc = commit_admit(owner->commit, JOURNAL_STATE, 1, 64);
     if (*rc == 0) {
-        ticket = commit_finish(owner->commit, id, job->ticket, 0, cancelled);
+        ticket = commit_finish(owner->commit, id, job->ticket, 0, NULL, cancelled);
         job->alive = false;
         body = job->body;
         job->body = NULL;

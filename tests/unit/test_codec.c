@@ -57,6 +57,12 @@ static void check_same(const struct job_entry *a, const struct job_entry *b)
     ck_assert_uint_eq(a->token_ceiling, b->token_ceiling);
     ck_assert(same_bytes(a->tube, b->tube, b->tube_len));
     ck_assert_uint_eq(a->tube_len, b->tube_len);
+    ck_assert_uint_eq(a->group_len, b->group_len);
+    ck_assert(same_bytes(a->group, b->group, b->group_len));
+    ck_assert_uint_eq(a->group_number, b->group_number);
+    ck_assert_int_eq(a->group_count, b->group_count);
+    ck_assert_uint_eq(a->group_counts.failed, b->group_counts.failed);
+    ck_assert_uint_eq(a->group_counts.cancelled, b->group_counts.cancelled);
     ck_assert_uint_eq(a->reason_len, b->reason_len);
     ck_assert(same_bytes(a->reason, b->reason, b->reason_len));
     ck_assert_uint_eq(a->body_len, b->body_len);
@@ -81,9 +87,18 @@ static struct job_entry any_entry(struct unit_random *random, enum job_entry_typ
 {
     static const enum job_state states[] = {JOB_READY, JOB_DELAYED, JOB_BURIED};
     struct job_entry entry = {.type = type, .tube = "", .reason = "", .body = ""};
+    bool group = type == JOB_ENTRY_GROUP, counts = type == JOB_ENTRY_DELETE;
     bool put = type == JOB_ENTRY_PUT, limits = type == JOB_ENTRY_LIMITS;
     bool tube = put || type == JOB_ENTRY_MOVE || type == JOB_ENTRY_PAUSE;
-    if (!limits && type != JOB_ENTRY_PAUSE)
+    if (group || (counts && unit_random_below(random, 2) == 0)) {
+        entry.group = bytes_of_tube;
+        entry.group_len = 1 + unit_random_below(random, JOB_TEXT_MAX);
+        entry.group_number = group ? any_number(random, UINT64_MAX) : 0;
+        entry.group_counts.failed = group ? any_number(random, UINT64_MAX) : 0;
+        entry.group_counts.cancelled = group ? any_number(random, UINT64_MAX) : 0;
+        entry.group_count = counts ? JOB_COUNT_CANCELLED : JOB_COUNT_NONE;
+    }
+    if (!limits && !group && type != JOB_ENTRY_PAUSE)
         entry.id = any_number(random, UINT64_MAX);
     if (put || type == JOB_ENTRY_RELEASE || type == JOB_ENTRY_BURY)
         entry.pri = (uint32_t)any_number(random, UINT32_MAX);

@@ -1,0 +1,299 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Groups: jobs of any tubes that are joined together.
+ *
+ * A group is made by the first job that names it and counts as a tube does: how many of its jobs
+ * are unfinished (in a queue core of its own, which has the joiners, too), and how the others
+ * ended. A job that was buried counts as failed until it is kicked. Once it has neither jobs nor
+ * joiners it is kept for a day (broker_options.group_keep_ns), so that who joins late is told the
+ * counts, and is forgotten then.
+ *
+ * In the journal: a GROUP entry with the counts as they are, written when the group is made and
+ * copied by compaction as pauses are; and behind it, in the entries that end a job or bring it back
+ * (DELETE, BURY, KICK, LEASE), what that is to the group, by name. So the counts are exact at each
+ * point of the journal, need no entry of their own, and don't vanish with a job whose put and
+ * delete cancel each other out. An entry that counts is dead with its segment, for the GROUP entry
+ * before it was in that segment or an older one and has been copied: with later counts.
+ *
+ * Counts of jobs in tubes of level memory end with the daemon, as the jobs do.
+ */
+#include "base/clock.h"
+#include "broker/broker_priv.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define BROKER_GROUP_MAGIC 0xb40ce470u
+#define GROUP_KEEP_DEFAULT_NS (24 * 3600 * HL_SECOND)
+
+static const char *name_of(const struct job *job)
+{
+    const struct job_options *options = job->rare != NULL ? job->rare->options : NULL;
+    return options != NULL && options->group[0] != '\0' ? options->group : NULL;
+}
+
+struct broker_group *group_find(struct broker *broker, const char *name, size_t len)
+{
+    return strmap_get(&broker->groups, name, len);
+}
+
+static struct broker_group *group_of(const struct job *job)
+{
+    const char *name = name_of(job);
+    return name != NULL ? group_find(job->tube->broker, name, strlen(name)) : NULL;
+}
+
+int group_need(struct broker *broker, const char *name, size_t len, struct broker_group **out)
+{
+    struct broker_group *group = group_find(broker, name, len);
+    *out = group;
+    if (group != NULL)
+        return 0;
+    group = calloc(1, sizeof(*group) + len + 1);
+    if (group == NULL)
+        return ENOMEM;
+    memcpy(group->name, name, len);
+    group->name_len = len;
+    int rc = strmap_put(&broker->groups, group->name, len, group);
+    if (rc != 0) {
+        free(group);
+        return rc;
+    }
+    MAGIC_INIT(group, BROKER_GROUP_MAGIC);
+    group->broker = broker;
+    queue_core_init(&group->core, broker->domain,
+                    &(struct queue_core_options){.name = group->name});
+    list_node_init(&group->idle);
+    list_node_init(&group->node);
+    list_append(&broker->group_list, &group->node);
+    group->idle_ns = clock_now_ns();
+    list_append(&broker->idle_groups, &group->idle);
+    *out = group;
+    return 0;
+}
+
+static void group_vanish(struct broker_group *group)
+{
+    ASSERT(group->refs == 0 && group->core.unfinished == 0);
+    list_remove(&group->idle);
+    list_remove(&group->node);
+    strmap_remove(&group->broker->groups, group->name, group->name_len);
+    queue_core_fini(&group->core);
+    MAGIC_WIPE(group);
+    free(group);
+}
+
+void group_ref(struct broker_group *group)
+{
+    MAGIC_CHECK(group, BROKER_GROUP_MAGIC);
+    if (group->refs++ == 0)
+        list_remove(&group->idle);
+}
+
+void group_unref(struct broker_group *group)
+{
+    MAGIC_CHECK(group, BROKER_GROUP_MAGIC);
+    ASSERT(group->refs > 0);
+    if (--group->refs > 0)
+        return;
+    group->idle_ns = clock_now_ns();
+    list_append(&group->broker->idle_groups, &group->idle);
+}
+
+void groups_free(struct broker *broker)
+{
+    size_t cursor = 0;
+    struct broker_group *group;
+    while ((group = strmap_next(&broker->groups, &cursor)) != NULL) {
+        queue_core_fini(&group->core);
+        MAGIC_WIPE(group);
+        free(group);
+    }
+    strmap_fini(&broker->groups);
+}
+
+void broker_forget_groups(struct broker *broker)
+{
+    int64_t keep_ns = broker->options.group_keep_ns;
+    int64_t before_ns = clock_now_ns() - (keep_ns > 0 ? keep_ns : GROUP_KEEP_DEFAULT_NS);
+    broker_lock(broker);
+    for (int i = 0; i < BROKER_WALK_MAX && !list_empty(&broker->idle_groups); i++) {
+        struct broker_group *group =
+            CONTAINER_OF(list_first(&broker->idle_groups), struct broker_group, idle);
+        if (group->idle_ns > before_ns)
+            break;
+        group_vanish(group);
+    }
+    broker_unlock(broker);
+}
+
+/* ---- its jobs ---- */
+
+int group_admit(struct job *job)
+{
+    const char *name = name_of(job);
+    struct broker_group *group;
+    return name != NULL ? group_need(job->tube->broker, name, strlen(name), &group) : 0;
+}
+
+void group_enter(struct job *job, bool unfinished)
+{
+    struct broker_group *group = group_of(job);
+    if (group == NULL)
+        return;
+    group_ref(group);
+    if (unfinished)
+        queue_core_open_task(&group->core);
+}
+
+void group_leave(struct job *job)
+{
+    struct broker_group *group = group_of(job);
+    if (group != NULL)
+        group_unref(group);
+}
+
+void group_open_task(struct job *job)
+{
+    struct broker_group *group = group_of(job);
+    if (group != NULL)
+        queue_core_open_task(&group->core);
+}
+
+void group_close_task(struct job *job)
+{
+    struct broker_group *group = group_of(job);
+    if (group != NULL)
+        MUST(queue_core_close_task(&group->core));
+}
+
+void group_count(struct broker_group *group, enum job_fate_count count)
+{
+    struct job_group_counts *counts = &group->counts;
+    switch (count) {
+    case JOB_COUNT_NONE:
+        break;
+    case JOB_COUNT_DONE:
+        counts->done++;
+        break;
+    case JOB_COUNT_FAILED:
+        counts->failed++;
+        break;
+    case JOB_COUNT_DELETED:
+        counts->deleted++;
+        break;
+    case JOB_COUNT_CANCELLED:
+        counts->cancelled++;
+        break;
+    case JOB_COUNT_REOPENED:
+        counts->failed -= counts->failed > 0; /* after damage there may be none */
+        break;
+    }
+}
+
+void group_note(struct job *job, enum job_fate_count count)
+{
+    struct broker_group *group = group_of(job);
+    if (group == NULL)
+        return;
+    group_count(group, count);
+    job->rare->group_count = (char)count;
+}
+
+enum job_fate_count group_count_of(enum job_outcome_kind kind)
+{
+    switch (kind) {
+    case JOB_OUTCOME_DONE:
+        return JOB_COUNT_DONE;
+    case JOB_OUTCOME_DELETED:
+        return JOB_COUNT_DELETED;
+    case JOB_OUTCOME_CANCELLED:
+        return JOB_COUNT_CANCELLED;
+    default:
+        return JOB_COUNT_FAILED;
+    }
+}
+
+bool group_is_logged(const struct job *job)
+{
+    const struct broker_group *group = group_of(job);
+    return group == NULL || group->number != 0;
+}
+
+struct broker_group *group_to_log(const struct job *job)
+{
+    return group_of(job);
+}
+
+/* ---- copies ---- */
+
+struct broker_totals group_totals(const struct broker_group *group)
+{
+    const struct job_group_counts *counts = &group->counts;
+    return (struct broker_totals){.put = counts->done + counts->failed + counts->deleted +
+                                         counts->cancelled + group->core.unfinished,
+                                  .done = counts->done,
+                                  .failed = counts->failed,
+                                  .deleted = counts->deleted,
+                                  .cancelled = counts->cancelled};
+}
+
+int broker_group_stats(struct broker *broker, const char *name, uint64_t *unfinished,
+                       struct broker_totals *totals)
+{
+    broker_lock(broker);
+    const struct broker_group *group = group_find(broker, name, strlen(name));
+    if (group != NULL) {
+        *unfinished = group->core.unfinished;
+        *totals = group_totals(group);
+    }
+    broker_unlock(broker);
+    return group != NULL ? 0 : ENOENT;
+}
+
+size_t broker_groups(struct broker *broker)
+{
+    broker_lock(broker);
+    size_t count = broker->groups.len;
+    broker_unlock(broker);
+    return count;
+}
+
+struct group_copy {
+    char name[JOB_TEXT_MAX + 1];
+    uint64_t unfinished;
+    struct broker_totals totals;
+};
+
+/* [held] From the last one on, backwards. */
+static size_t copy_last(struct broker *broker, struct group_copy *copies)
+{
+    size_t count = 0;
+    struct list_node *node = broker->group_list.head.prev;
+    for (; node != &broker->group_list.head && count < BROKER_GROUPS_TOLD; node = node->prev) {
+        const struct broker_group *group = CONTAINER_OF(node, struct broker_group, node);
+        memcpy(copies[count].name, group->name, group->name_len + 1);
+        copies[count].unfinished = group->core.unfinished;
+        copies[count++].totals = group_totals(group);
+    }
+    return count;
+}
+
+int broker_each_group(struct broker *broker,
+                      void (*visit)(const char *name, uint64_t unfinished,
+                                    const struct broker_totals *totals, void *arg),
+                      void *arg)
+{
+    /* no magic: never leaves this function */
+    struct group_copy *copies = malloc(BROKER_GROUPS_TOLD * sizeof(*copies));
+    if (copies == NULL)
+        return ENOMEM;
+    broker_lock(broker);
+    size_t count = copy_last(broker, copies);
+    broker_unlock(broker);
+    for (size_t i = 0; i < count; i++)
+        visit(copies[i].name, copies[i].unfinished, &copies[i].totals, arg);
+    free(copies);
+    return 0;
+}
