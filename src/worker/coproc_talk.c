@@ -97,7 +97,7 @@ static int on_job_message(struct talk *talk, const struct coproc_message *messag
         *body_len = (size_t)message->number;
     else if (message->verb == COPROC_RETRY) {
         talk->call->outcome->retry_ns = (int64_t)message->number * HL_SECOND;
-        answer(talk, JOB_OUTCOME_RETURNED, message->text);
+        answer(talk, JOB_OUTCOME_RETRY, message->text);
     } else if (message->verb == COPROC_FAIL)
         answer(talk, JOB_OUTCOME_FAILED, message->text);
     else if (message->verb == COPROC_PROGRESS)

@@ -7,10 +7,10 @@
  * pool has workers, and none before there is a job. A helper that did well goes back to the idle
  * ones; any other one is ended, its group killed, and its process collected.
  *
- * No job is lost by that. When a helper ends or answers wrongly in the middle of a job, the job is
- * returned, with a delay that doubles with its attempts, so that a job which kills every helper
- * doesn't keep the others from theirs. Helpers are started again with a delay that doubles, too,
- * with the failures in a row, so that a helper which can't work at all costs little.
+ * No job is lost by that. When a helper ends or answers wrongly in the middle of a job, the attempt
+ * counts as crashed, and the rules say when there is another, or that a job which kills every
+ * helper is buried. Helpers are started again with a delay that doubles with the failures in a row,
+ * so that a helper which can't work at all costs little.
  *
  * When the pool is freed, idle helpers see the end of their input and have `kill_after` to end.
  */
@@ -35,7 +35,7 @@
 
 #define READY_NS (30 * HL_SECOND)
 #define FRESH_NS HL_MILLISECOND
-/* Of a helper's restart, and of a job whose helper ended. */
+/* Of a helper's restart. */
 #define BACKOFF_NS (100 * HL_MILLISECOND)
 #define BACKOFF_MAX_NS (30 * HL_SECOND)
 
@@ -283,12 +283,11 @@ static bool start_await(struct coproc *coproc, int stop_fd)
     }
 }
 
-/* The job as it was before, but for a delay. What the helper had said of it counts no more. */
-static void give_back(struct handler_call *call, const char *program, const char *why)
+/* What the helper had said of it counts no more. */
+static void crashed(struct handler_call *call, const char *program, const char *why)
 {
     struct job_outcome *outcome = call->outcome;
-    outcome->kind = JOB_OUTCOME_RETURNED;
-    outcome->retry_ns = backoff(call->lease->attempt);
+    outcome->kind = JOB_OUTCOME_CRASHED;
     job_outcome_reason(outcome, "the helper %s failed: %s", program, why);
     /* Not limited as the pool's own line about it: the delays see to that. */
     log_notice("helper %s failed with job %" PRIu64 " of tube %s: %s", program, call->lease->id,
@@ -312,7 +311,7 @@ static struct coproc_helper *helper_need(struct coproc *coproc, struct handler_c
     char why[128];
     snprintf(why, sizeof(why), "it can't be started (%s)", text != NULL ? text : "unknown error");
     note_failure(coproc);
-    give_back(call, coproc->terms.program, why);
+    crashed(call, coproc->terms.program, why);
     return NULL;
 }
 
@@ -325,7 +324,7 @@ static void helper_failed(struct coproc *coproc, struct handler_call *call, enum
         log_notice("helper %s was ended after job %" PRIu64 ": %s", coproc->terms.program,
                    call->lease->id, said);
     else
-        give_back(call, coproc->terms.program, said);
+        crashed(call, coproc->terms.program, said);
 }
 
 static void coproc_run(void *state, struct handler_call *call)

@@ -4,18 +4,24 @@
  * stop. For tests of what takes time: stopping, grace periods, busy workers. A compiled-in plug-in
  * that shows how cancel reaches a run that is blocked.
  *
- * All runs wait for one event, which cancel sets: the pool stops as a whole, and no run of it
- * begins after that.
+ * All runs wait for one condition; cancel wakes them all, and each looks whether it was meant.
+ * `cancelled` is true before cancel is called, so none is missed.
  */
 #include "worker/plugin_priv.h"
 
-#include <hilera/event.h>
-
 #include <ctype.h>
 #include <errno.h>
+#include <pthread.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
 
 #define SECONDS_MAX 86400
+
+struct sleepers {
+    pthread_mutex_t mutex;
+    pthread_cond_t cancelled;
+};
 
 static int sleep_init(const struct hl_plugin_host *host, int count, const char *const *argument,
                       void **state, char *why, size_t why_size)
@@ -26,16 +32,21 @@ static int sleep_init(const struct hl_plugin_host *host, int count, const char *
         snprintf(why, why_size, "it takes no arguments; the body of a job is the time");
         return EINVAL;
     }
-    hl_event *stop = NULL;
-    int rc = hl_event_new(&stop, "sleep");
-    *state = stop;
-    return rc;
+    struct sleepers *sleepers = calloc(1, sizeof(*sleepers));
+    if (sleepers == NULL)
+        return ENOMEM;
+    MUST(pthread_mutex_init(&sleepers->mutex, NULL));
+    MUST(pthread_cond_init(&sleepers->cancelled, NULL));
+    *state = sleepers;
+    return 0;
 }
 
 static void sleep_fini(void *state)
 {
-    hl_event *stop = state;
-    hl_event_free(&stop);
+    struct sleepers *sleepers = state;
+    MUST(pthread_cond_destroy(&sleepers->cancelled));
+    MUST(pthread_mutex_destroy(&sleepers->mutex));
+    free(sleepers);
 }
 
 /* "1", "0.25", with a line feed or without; at most nine digits behind the dot count. */
@@ -59,6 +70,24 @@ static bool seconds_read(const char *at, size_t len, int64_t *time_ns)
     return digits > 0 && i == len;
 }
 
+/* Whether it was the whole time. */
+static bool sleep_through(struct sleepers *sleepers, const struct hl_plugin_host *host,
+                          const struct hl_plugin_run *run, int64_t time_ns)
+{
+    struct timespec until;
+    (void)clock_gettime(CLOCK_MONOTONIC, &until);
+    int64_t nsec = until.tv_nsec + time_ns % HL_SECOND;
+    until.tv_sec += time_ns / HL_SECOND + nsec / HL_SECOND;
+    until.tv_nsec = nsec % HL_SECOND;
+    bool whole = false;
+    MUST(pthread_mutex_lock(&sleepers->mutex));
+    while (!whole && !host->cancelled(run))
+        whole = pthread_cond_clockwait(&sleepers->cancelled, &sleepers->mutex, CLOCK_MONOTONIC,
+                                       &until) == ETIMEDOUT;
+    MUST(pthread_mutex_unlock(&sleepers->mutex));
+    return whole;
+}
+
 static enum hl_plugin_verdict sleep_run(void *state, const struct hl_plugin_host *host,
                                         struct hl_plugin_run *run, const struct hl_plugin_job *job)
 {
@@ -67,7 +96,10 @@ static enum hl_plugin_verdict sleep_run(void *state, const struct hl_plugin_host
         host->reason(run, "the body must be a number of seconds up to 86400, like 0.25");
         return HL_PLUGIN_FAILED;
     }
-    if (hl_event_wait(state, time_ns) == ETIMEDOUT)
+    hl_thread_wait_begin("sleep", "the job's time");
+    bool whole = sleep_through(state, host, run, time_ns);
+    hl_thread_wait_end();
+    if (whole)
         return HL_PLUGIN_DONE;
     host->reason(run, "told to stop");
     return HL_PLUGIN_RETRY;
@@ -76,7 +108,10 @@ static enum hl_plugin_verdict sleep_run(void *state, const struct hl_plugin_host
 static void sleep_cancel(void *state, struct hl_plugin_run *run)
 {
     (void)run;
-    hl_event_set(state);
+    struct sleepers *sleepers = state;
+    MUST(pthread_mutex_lock(&sleepers->mutex));
+    MUST(pthread_cond_broadcast(&sleepers->cancelled));
+    MUST(pthread_mutex_unlock(&sleepers->mutex));
 }
 
 static const struct hl_plugin sleep_table = {.abi = HL_PLUGIN_ABI,
