@@ -237,8 +237,8 @@ static void talk_is_due(struct talk *talk)
     else if (talk->helper->child.out < 0)
         (void)wrong(talk, "it closed its standard output without an answer");
     else
-        (void)wrong(talk, "it did not say \"ready %d\" within %d s", COPROC_VERSION,
-                    (int)(talk->terms->ready_ns / HL_SECOND));
+        (void)wrong(talk, "it did not say \"ready %d\" within %g s", COPROC_VERSION,
+                    (double)talk->terms->ready_ns / (double)HL_SECOND);
 }
 
 static void talk_turn(struct talk *talk)

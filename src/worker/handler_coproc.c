@@ -33,7 +33,6 @@
 #define COPROC_MAGIC 0x3e3ec0c1u
 #define HELPER_MAGIC 0x3e3ec0c2u
 
-#define READY_NS (30 * HL_SECOND)
 #define FRESH_NS HL_MILLISECOND
 /* Of a helper's restart. */
 #define BACKOFF_NS (100 * HL_MILLISECOND)
@@ -252,7 +251,7 @@ static int coproc_open(const struct handler_settings *settings, void **state, ch
         coproc->terms = (struct coproc_terms){
             .program = coproc->argv[0],
             .output_max = settings->output_max != 0 ? settings->output_max : HANDLER_OUTPUT_MAX,
-            .ready_ns = READY_NS,
+            .ready_ns = settings->ready_ns > 0 ? settings->ready_ns : HANDLER_READY_NS,
             .kill_after_ns =
                 settings->kill_after_ns > 0 ? settings->kill_after_ns : HANDLER_KILL_AFTER_NS};
     *state = coproc;

@@ -22,12 +22,15 @@ struct handler_settings {
     int64_t kill_after_ns; /* from TERM to KILL when a job is stopped; 0: HANDLER_KILL_AFTER_NS */
     int64_t drain_ns;      /* how long output of a process that ended may still come from others
                               that hold its pipes; 0: HANDLER_DRAIN_NS */
+    int64_t ready_ns;      /* coproc: how long a helper may take to say that it is ready; 0:
+                              HANDLER_READY_NS */
     uint64_t nofile;       /* soft RLIMIT_NOFILE for children; 0: as the daemon's */
 };
 
 #define HANDLER_OUTPUT_MAX ((size_t)64 * 1024)
 #define HANDLER_KILL_AFTER_NS (5 * HL_SECOND)
 #define HANDLER_DRAIN_NS (HL_SECOND / 4)
+#define HANDLER_READY_NS (30 * HL_SECOND)
 
 /* One run of a job. */
 struct handler_call {

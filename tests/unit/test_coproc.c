@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
-// What helpers write: bytes into lines and bodies, lines into messages. Helpers as processes are
-// coproc.test's.
+// What helpers write: bytes into lines and bodies, lines into messages; and helpers whose limits
+// are too long, or whose jobs too large, for coproc.test, which has all others.
 
 #include "worker/coproc_priv.h"
 
-#include "unit.h"
+#include "engine.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -229,8 +229,86 @@ START_TEST(what_is_none)
 }
 END_TEST
 
+// ---- helpers ----
+
+static struct broker *broker;
+static struct worker_pool *pool;
+static struct engine_records records;
+
+static void open_broker(void)
+{
+    engine_records_init(&records);
+    struct broker_options options = {
+        .finished = engine_records_add, .finished_arg = &records, .body_max = 1 << 20};
+    ck_assert_int_eq(broker_new(&broker, &options), 0);
+}
+
+static void close_broker(void)
+{
+    worker_pool_free(&pool);
+    broker_free(&broker);
+    engine_records_fini(&records);
+}
+
+// Runs one job with a helper that has one try.
+static const struct job_record *run(const char *const *argv, const char *body)
+{
+    static const char *const tubes[] = {"t"};
+    struct worker_pool_settings settings = {
+        .name = "p",
+        .tubes = tubes,
+        .tube_count = 1,
+        .workers = 1,
+        .handler = "coproc",
+        .handler_settings = {.argv = argv, .ready_ns = 20 * HL_MILLISECOND},
+        .rules = {.set = JOB_RULE_CRASHES, .crashes = 1}};
+    char problem[512] = "";
+    ck_assert_msg(worker_pool_new(&pool, &settings, broker, problem, sizeof(problem)) == 0, "%s",
+                  problem);
+    ck_assert_int_eq(worker_pool_start(pool), 0);
+    engine_put(broker, "t", 0, 0, body);
+    engine_records_await(&records, 1);
+    worker_pool_stop(pool, HL_FOREVER);
+    return records.record[0];
+}
+
+START_TEST(who_never_greets_is_ended)
+{
+    static const char *const argv[] = {"cat", NULL}; // it waits for the job, which waits for it
+    const struct job_record *record = run(argv, "x");
+    ck_assert_int_eq(record->kind, JOB_OUTCOME_CRASHED);
+    ck_assert_str_eq(record->reason,
+                     "the helper cat failed: it did not say \"ready 1\" within 0.02 s");
+}
+END_TEST
+
+START_TEST(who_is_not_there_is_told)
+{
+    static const char *const argv[] = {"/nowhere/helper", NULL};
+    const struct job_record *record = run(argv, "x");
+    ck_assert_int_eq(record->kind, JOB_OUTCOME_CRASHED);
+    ck_assert_str_eq(record->reason, "the helper /nowhere/helper failed: it can't be started (No "
+                                     "such file or directory)");
+}
+END_TEST
+
+// More than a pipe holds, by a helper that reads the first line only: its answer stands.
+START_TEST(an_answer_before_the_whole_job)
+{
+    static const char *const argv[] = {
+        "sh", "-c",
+        "echo ready 1; read -r _ id _; printf 'result %s 2\\nok\\n' $id; tail -f /dev/null", NULL};
+    static char body[1 << 20];
+    memset(body, 'x', sizeof(body) - 1);
+    const struct job_record *record = run(argv, body);
+    ck_assert_int_eq(record->kind, JOB_OUTCOME_DONE);
+    ck_assert_str_eq(record->out, "ok");
+}
+END_TEST
+
 int main(void)
 {
+    engine_init();
     Suite *suite = suite_create("coproc");
     TCase *bytes = tcase_create("bytes");
     tcase_add_checked_fixture(bytes, setup, NULL);
@@ -249,5 +327,12 @@ int main(void)
     tcase_add_test(lines, what_comes_first);
     tcase_add_test(lines, what_is_none);
     suite_add_tcase(suite, lines);
+
+    TCase *helpers = tcase_create("helpers");
+    tcase_add_checked_fixture(helpers, open_broker, close_broker);
+    tcase_add_test(helpers, who_never_greets_is_ended);
+    tcase_add_test(helpers, who_is_not_there_is_told);
+    tcase_add_test(helpers, an_answer_before_the_whole_job);
+    suite_add_tcase(suite, helpers);
     return unit_main(suite);
 }
