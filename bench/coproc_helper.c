@@ -5,6 +5,7 @@
  */
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -16,10 +17,11 @@ static size_t answer(size_t len)
     size_t at = 0, said = 0;
     for (;;) {
         const char *feed = memchr(in + at, '\n', len - at);
-        uint64_t id;
-        size_t body;
-        if (feed == NULL || sscanf(in + at, "job %" SCNu64 " %zu", &id, &body) != 2)
+        if (feed == NULL)
             break;
+        char *next;
+        uint64_t id = strtoull(in + at + strlen("job "), &next, 10);
+        size_t body = strtoul(next, NULL, 10);
         size_t end = (size_t)(feed - in) + 1 + body + 1;
         if (end > len || said + 64 > sizeof(out))
             break;

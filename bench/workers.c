@@ -115,8 +115,8 @@ static double run_pool(const struct bench_case *it)
     drained(broker);
     double took = (double)(clock_now_ns() - start) / (double)HL_SECOND;
     struct worker_pool_stats stats;
+    worker_pool_stop(pool, HL_FOREVER); /* a worker counts a job after it has settled it */
     worker_pool_stats(pool, &stats);
-    worker_pool_stop(pool, HL_FOREVER);
     if (stats.done != it->jobs + WARM) {
         (void)fprintf(stderr, "bench/workers: %s: %llu of %u jobs were done\n", it->name,
                       (unsigned long long)stats.done, it->jobs + WARM);
