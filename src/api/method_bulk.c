@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * The methods that change jobs nobody has reserved: kick, bury, delete, move, clear. Each takes the
- * id of one job, or a filter.
+ * The methods that change jobs: kick, bury, delete, move and clear those that nobody has reserved,
+ * cancel any that isn't finished. Each takes the id of one job, or a filter.
  *
  * With a filter a call changes up to BULK_PAGE_MAX jobs and answers how many, and where to go on;
  * whoever wants all asks again until "next" is null. So no call keeps its thread, and who is
@@ -24,7 +24,16 @@
     {.name = "id", .type = API_ID, .what = "this job, instead of those that match"},               \
         API_FILTER_PARAMS, PARAM_DRY_RUN
 
-const struct api_param params_kick[] = {PARAMS_BULK, {.name = NULL}};
+const struct api_param params_kick[] = {
+    {.name = "reset",
+     .type = API_BOOL,
+     .what =
+         "failures, timeouts, crashes and losses begin anew; else a job whose attempts are used "
+         "up gets one more"},
+    PARAMS_BULK,
+    {.name = NULL},
+};
+const struct api_param params_cancel[] = {PARAMS_BULK, {.name = NULL}};
 const struct api_param params_bury[] = {PARAMS_BULK, {.name = NULL}};
 const struct api_param params_delete[] = {PARAMS_BULK, {.name = NULL}};
 const struct api_param params_move[] = {
@@ -42,9 +51,13 @@ const struct api_param params_clear[] = {
 };
 
 /* For which states a method is, in words. */
-static const char *bulk_rule(enum broker_action action)
+static const char *bulk_rule(enum broker_action action, enum job_state state)
 {
     switch (action) {
+    case BROKER_DO_CANCEL:
+        return state == JOB_BURIED ? "so it is finished already; delete removes it, kick lets it "
+                                     "run again"
+                                   : "but its end is being recorded just now: it is too late";
     case BROKER_DO_KICK:
         return "only buried and delayed jobs can be kicked";
     case BROKER_DO_BURY:
@@ -74,7 +87,7 @@ static int bulk_one(struct api_call *call, uint64_t id, const struct broker_chan
         return api_fail(call, rc, "there is no job %" PRIu64 ", and there never was", id);
     if (rc == EBUSY)
         return api_fail(call, rc, "job %" PRIu64 " is %s; %s", id, job_state_word(state),
-                        bulk_rule(change->counts));
+                        bulk_rule(change->counts, state));
     if (rc != 0)
         return bulk_failed(call, rc, change);
     out_u64(result, "count", 1);
@@ -86,11 +99,12 @@ static int bulk_run(struct api_call *call, const cJSON *params, enum broker_acti
 {
     struct broker_filter filter;
     struct broker_page page;
-    const struct broker_change change = {.action = params_bool(params, "dry_run") ? BROKER_DO_COUNT
-                                                                                  : action,
-                                         .counts = action,
-                                         .to = params_tube(params, "to"),
-                                         .reason = "buried by hand"};
+    const struct broker_change change = {
+        .action = params_bool(params, "dry_run") ? BROKER_DO_COUNT : action,
+        .counts = action,
+        .to = params_tube(params, "to"),
+        .reason = action == BROKER_DO_CANCEL ? "cancelled by request" : "buried by hand",
+        .reset = params_bool(params, "reset")};
     filter_read(params, &filter, &page);
     if (params_given(params, "id") && filter_given(params))
         return api_fail(call, EINVAL,
@@ -115,6 +129,11 @@ static int bulk_run(struct api_call *call, const cJSON *params, enum broker_acti
 int run_kick(struct api_call *call, const cJSON *params, struct out result)
 {
     return bulk_run(call, params, BROKER_DO_KICK, result);
+}
+
+int run_cancel(struct api_call *call, const cJSON *params, struct out result)
+{
+    return bulk_run(call, params, BROKER_DO_CANCEL, result);
 }
 
 int run_bury(struct api_call *call, const cJSON *params, struct out result)

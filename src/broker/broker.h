@@ -250,7 +250,7 @@ void broker_sink_free(struct broker_sink **sink);
 /*
  * Before its first take: `cancel` is told when a job is cancelled that was taken through this sink,
  * whose attempt should stop. It runs under the broker's lock: it may not block, nor call the
- * broker. All leases of the sink are settled before it is freed.
+ * broker.
  */
 void broker_sink_on_cancel(struct broker_sink *sink,
                            void (*cancel)(uint64_t id, uint64_t token, void *arg), void *arg);

@@ -270,12 +270,11 @@ void log_retry(struct job *job, const struct job_past *past, enum job_state stat
 {
     if (!job_is_logged(job))
         return;
-    struct job_entry entry = {.type = JOB_ENTRY_RETRY, .id = job->id, .past = past};
+    struct job_entry entry = {
+        .type = JOB_ENTRY_RETRY, .id = job->id, .delay_ns = job->rare->delay_ns, .past = past};
     entry_tries(&entry, job->rare);
-    if (state == JOB_DELAYED) {
-        entry.delay_ns = job->rare->delay_ns;
+    if (state == JOB_DELAYED)
         entry.until_wall_ns = wall_of(key_ns);
-    }
     add_told(job, &entry);
 }
 

@@ -53,6 +53,8 @@ static cJSON *bulk_params(const struct bulk *bulk)
         rc = jsonobj_add_str(params, "to", bulk->to);
     if (rc == 0 && bulk->dry_run)
         rc = jsonobj_add_bool(params, "dry_run", true);
+    if (rc == 0 && bulk->reset)
+        rc = jsonobj_add_bool(params, "reset", true);
     if (rc == 0)
         return params;
     cJSON_Delete(params);

@@ -79,7 +79,8 @@ static struct counts counts_read(const cJSON *stats, const char *tube)
         }
     }
     struct counts counts = {.failed = field_u64(at, "failed")};
-    counts.finished = field_u64(at, "done") + field_u64(at, "deleted") + counts.failed;
+    counts.finished = field_u64(at, "done") + field_u64(at, "deleted") +
+                      field_u64(at, "cancelled") + counts.failed;
     counts.unfinished = field_u64(at, "unfinished");
     return counts;
 }
@@ -154,13 +155,18 @@ static enum exit_code join_show(const struct tool *tool, const struct join_optio
         return EXIT_CODE_OK;
     }
     enum exit_code code = link_parse(reply->text, reply->len, &answer);
-    if (code == EXIT_CODE_OK)
-        out_printf("%s: %" PRIu64 " done, %" PRIu64 " failed, %" PRIu64 " deleted\n",
+    if (code == EXIT_CODE_OK) {
+        uint64_t cancelled = field_u64(answer, "cancelled");
+        out_printf("%s: %" PRIu64 " done, %" PRIu64 " failed, %" PRIu64 " deleted",
                    join->group  ? join->group
                    : join->tube ? join->tube
                                 : "all tubes",
                    field_u64(answer, "done"), field_u64(answer, "failed"),
                    field_u64(answer, "deleted"));
+        if (cancelled > 0)
+            out_printf(", %" PRIu64 " cancelled", cancelled);
+        out_printf("\n");
+    }
     cJSON_Delete(answer);
     return code;
 }
@@ -203,7 +209,7 @@ enum exit_code command_join(struct tool *tool, int argc, char **argv)
     hl_client *client = NULL;
     command_parse(
         tool, "join", join_argp_options, join_parse, &join,
-        "A job is finished when it is done, failed or deleted. At the end the tube's "
+        "A job is finished when it is done, failed, deleted or cancelled. At the end the tube's "
         "counts are printed; they are since the tube exists, which is as long as it has "
         "jobs or somebody uses it. A group's counts are kept for a day after its last "
         "job, over restarts of the daemon, too. Exit status 0 also if jobs failed; 5: not all are "

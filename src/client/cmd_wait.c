@@ -225,7 +225,8 @@ enum exit_code command_wait(struct tool *tool, int argc, char **argv)
     struct wait_options wait = {.timeout_ns = HL_FOREVER};
     hl_client *client = NULL;
     command_parse(tool, "wait", wait_argp_options, wait_parse, &wait,
-                  "Exit status 0: every job is done; 1: one failed or was deleted; 5: one did not "
+                  "Exit status 0: every job is done; 1: one failed, or was deleted or cancelled; "
+                  "5: one did not "
                   "finish in time; 4: one is not known (a daemon forgets finished jobs after its "
                   "retention). The highest of these in the order 4, 5, 1, 0 is told.",
                   argc, argv);

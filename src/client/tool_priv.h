@@ -263,6 +263,7 @@ struct bulk {
     const char *method, *did, *would; /* "kick", "kicked", "would kick" */
     const char *to;                   /* move's; NULL */
     bool dry_run;
+    bool reset; /* kick's */
     struct filter filter;
     uint64_t *ids; /* bulk_run frees them */
     size_t count;

@@ -213,8 +213,9 @@ static unsigned threads_chosen(void)
 }
 
 /* Of a worker that runs a program: both ends of three pipes while it is started, and as many again
- * to spare. Of the rest: the log, listeners, three for each loop, a client that looks on. */
-#define DESCRIPTORS_WORKER 12
+ * to spare, and one to be stopped by. Of the rest: the log, listeners, three for each loop, a
+ * client that looks on. */
+#define DESCRIPTORS_WORKER 13
 #define DESCRIPTORS_LOOP 4
 #define DESCRIPTORS_OTHER 64
 

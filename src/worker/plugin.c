@@ -42,6 +42,7 @@ struct hl_plugin_run {
     struct job_outcome *outcome;
     struct list_node node; /* covered by the plug-in's lock */
     _Atomic bool cancelled;
+    uint64_t token; /* of its lease */
     int stop_fd;
 };
 
@@ -222,18 +223,19 @@ static void run_leave(struct hl_plugin_run *run)
     list_remove(&run->node);
 }
 
-void plugin_stop(void *state)
+void plugin_stop(void *state, uint64_t token)
 {
     struct plugin *plugin = state;
     MAGIC_CHECK(plugin, PLUGIN_MAGIC);
     if (plugin->lock == NULL)
         return;
     HL_LOCK_SCOPE(plugin->lock);
-    plugin->stopping = true;
+    plugin->stopping = plugin->stopping || token == 0;
     for (struct list_node *node = list_first(&plugin->runs); node != NULL;
          node = list_next(&plugin->runs, node)) {
         struct hl_plugin_run *run = CONTAINER_OF(node, struct hl_plugin_run, node);
-        if (!atomic_exchange_explicit(&run->cancelled, true, memory_order_acq_rel))
+        if ((token == 0 || run->token == token) &&
+            !atomic_exchange_explicit(&run->cancelled, true, memory_order_acq_rel))
             plugin->table->cancel(plugin->state, run);
     }
 }
@@ -267,8 +269,10 @@ void plugin_run(void *state, struct handler_call *call)
     struct plugin *plugin = state;
     MAGIC_CHECK(plugin, PLUGIN_MAGIC);
     const struct broker_lease *lease = call->lease;
-    struct hl_plugin_run run = {
-        .plugin = plugin, .outcome = call->outcome, .stop_fd = call->stop_fd};
+    struct hl_plugin_run run = {.plugin = plugin,
+                                .outcome = call->outcome,
+                                .token = lease->token,
+                                .stop_fd = call->stop_fd};
     list_node_init(&run.node);
     if (!run_enter(&run)) {
         call->outcome->kind = JOB_OUTCOME_RETURNED;

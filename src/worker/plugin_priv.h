@@ -33,7 +33,7 @@ int plugin_open(const struct hl_plugin *table, void **library,
 /* The other methods of a handler; the state is of plugin_open. */
 void plugin_close(void **state);
 void plugin_run(void *state, struct handler_call *call);
-void plugin_stop(void *state);
+void plugin_stop(void *state, uint64_t token);
 
 /* A handler that is a compiled-in plug-in: `table` is its struct hl_plugin. */
 #define PLUGIN_BUILTIN(table)                                                                      \

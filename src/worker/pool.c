@@ -4,8 +4,8 @@
  * many there are, in pool_size.c; a pause, in pool_pause.c.
  *
  * Stopping has two levels. A stopped sink takes nothing more, but what runs goes on; that is
- * quiescing. When the grace period is over the pool's stop descriptor becomes readable, which every
- * handler that blocks watches, and never becomes unreadable again.
+ * quiescing. When the grace period is over every worker is told to stop what it runs (stop.c), for
+ * good.
  *
  * Making, starting, stopping and freeing a pool is one thread's business at a time; the rest may
  * come from any.
@@ -17,8 +17,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
 
 /* ---- new, free ---- */
 
@@ -64,8 +62,6 @@ static void pool_fini(struct worker_pool *pool)
         pool->handler->close(&pool->state);
     hl_event_free(&pool->stopping);
     hl_lock_free(&pool->lock);
-    if (pool->stop_fd >= 0)
-        close(pool->stop_fd);
     MAGIC_WIPE(pool);
     free(pool);
 }
@@ -80,9 +76,6 @@ static int pool_fill(struct worker_pool *pool, const struct worker_pool_settings
     if (pool->workers == NULL)
         return ENOMEM;
     pool->rules = settings->rules;
-    pool->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (pool->stop_fd < 0)
-        return errno;
     rc = hl_lock_new(&pool->lock, pool->name, lock_class(LOCK_CLASS_pool));
     if (rc == 0)
         rc = hl_event_new(&pool->stopping, pool->name);
@@ -106,7 +99,6 @@ int worker_pool_new(struct worker_pool **out, const struct worker_pool_settings 
     if (pool != NULL) {
         MAGIC_INIT(pool, POOL_MAGIC);
         snprintf(pool->name, sizeof(pool->name), "%s", settings->name);
-        pool->stop_fd = -1;
         pool->broker = broker;
         list_init(&pool->quiet);
         why[0] = '\0';
@@ -204,11 +196,15 @@ int worker_pool_await(struct worker_pool *pool, int64_t timeout_ns)
 void worker_pool_hurry(struct worker_pool *pool)
 {
     MAGIC_CHECK(pool, POOL_MAGIC);
-    int rc = eventfd_write(pool->stop_fd, 1);
-    ASSERT(rc == 0);
     hl_event_set(pool->stopping);
+    {
+        HL_LOCK_SCOPE(pool->lock);
+        for (unsigned i = 0; i < WORKER_POOL_MAX; i++)
+            if (pool->workers[i] != NULL)
+                stop_for_good(&pool->workers[i]->stop);
+    }
     if (pool->handler->stop != NULL)
-        pool->handler->stop(pool->state);
+        pool->handler->stop(pool->state, 0);
 }
 
 void worker_pool_stop(struct worker_pool *pool, int64_t grace_ns)

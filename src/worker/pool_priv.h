@@ -8,7 +8,7 @@
 
 #include "base/counter.h"
 #include "base/magic.h"
-#include "worker/worker_priv.h"
+#include "worker/stop_priv.h"
 
 #define POOL_MAGIC 0x3e3e9001u
 #define WORKER_MAGIC 0x3e3e0a0eu
@@ -24,6 +24,7 @@ struct worker {
     bool leaving;      /* pool->lock: it ends when it has no job; not one of pool->wanted */
     bool resting;      /* pool->lock: the pool is paused, and it has no job */
     _Atomic bool busy; /* in the handler, or settling */
+    struct stop stop;
     struct counter ended[JOB_OUTCOME_COUNT];
 };
 
@@ -37,9 +38,8 @@ struct worker_pool {
     struct broker_shares *shares; /* of the weights */
     struct job_rules rules;
     const struct handler *handler;
-    void *state; /* the handler's */
-    int stop_fd;
-    hl_event *stopping; /* set when stop_fd is readable */
+    void *state;        /* the handler's */
+    hl_event *stopping; /* set when running jobs must stop */
     bool started, stopped;
 
     hl_lock *lock; /* covers all below; taken before the broker's */

@@ -72,6 +72,30 @@ static void log_outcome(const struct worker *worker, const struct broker_lease *
                     lease->tube, trouble, outcome->reason);
 }
 
+/* A handler that was stopped says RETURNED; here it becomes what it was stopped for. */
+static void outcome_of_stop(struct job_outcome *outcome, enum stop_reason reason,
+                            int64_t timeout_ns)
+{
+    if (outcome->kind != JOB_OUTCOME_RETURNED)
+        return;
+    if (reason == STOP_TIMEOUT) {
+        outcome->kind = JOB_OUTCOME_TIMEOUT;
+        job_outcome_reason(outcome, "stopped at its time limit of %.3f s",
+                           (double)timeout_ns / (double)HL_SECOND);
+    } else if (reason == STOP_CANCEL) {
+        outcome->kind = JOB_OUTCOME_CANCELLED;
+        job_outcome_reason(outcome, "stopped by a cancel");
+    }
+}
+
+/* What job or tube say goes before the pool. */
+static int64_t timeout_of(const struct worker_pool *pool, const struct broker_lease *lease)
+{
+    if (lease->timeout_ns >= 0)
+        return lease->timeout_ns;
+    return (pool->rules.set & JOB_RULE_TIMEOUT) != 0 ? pool->rules.timeout_ns : 0;
+}
+
 static void run(struct worker *worker, const struct broker_lease *lease)
 {
     struct worker_pool *pool = worker->pool;
@@ -79,9 +103,16 @@ static void run(struct worker *worker, const struct broker_lease *lease)
     job_outcome_init(&outcome);
     outcome.started_ns = clock_now_ns();
     outcome.rules = &pool->rules;
-    struct handler_call call = {.lease = lease, .stop_fd = pool->stop_fd, .outcome = &outcome};
+    int64_t timeout_ns = timeout_of(pool, lease);
+    struct handler_call call = {.lease = lease, .stop_fd = worker->stop.fd, .outcome = &outcome};
     atomic_store_explicit(&worker->busy, true, memory_order_relaxed);
-    pool->handler->run(pool->state, &call);
+    if (stop_begin(&worker->stop, lease->token, timeout_ns) &&
+        broker_is_cancelled(pool->broker, lease->id, lease->token)) {
+        outcome.kind = JOB_OUTCOME_CANCELLED;
+        outcome.started_ns = 0;
+    } else
+        pool->handler->run(pool->state, &call);
+    outcome_of_stop(&outcome, stop_end(&worker->stop), timeout_ns);
     outcome.ended_ns = clock_now_ns();
     log_outcome(worker, lease, &outcome);
     settle(worker, lease, &outcome);
@@ -124,6 +155,10 @@ int worker_new(struct worker **out, struct worker_pool *pool, unsigned number)
     if (rc == 0 && pool->shares != NULL)
         broker_sink_share(worker->sink, pool->shares);
     if (rc == 0)
+        rc = stop_init(&worker->stop, pool->handler, pool->state);
+    if (rc == 0)
+        broker_sink_on_cancel(worker->sink, stop_cancel, &worker->stop);
+    if (rc == 0)
         rc = hl_event_new(&worker->go, name);
     if (rc == 0)
         rc = hl_thread_new(&worker->thread, &(struct hl_thread_options){.target = worker_main,
@@ -146,6 +181,7 @@ void worker_free(struct worker **worker)
     hl_thread_free(&mine->thread);
     hl_event_free(&mine->go);
     broker_sink_free(&mine->sink);
+    stop_fini(&mine->stop);
     MAGIC_WIPE(mine);
     free(mine);
 }

@@ -52,9 +52,10 @@ struct handler {
     /* Runs the job to its end and says how it ended; when stopped: RETURNED, with nothing of it
      * left running. */
     void (*run)(void *state, struct handler_call *call);
-    /* All runs of the pool must stop; stop_fd is readable already. From any thread, while run runs,
-     * also more than once; must not wait. NULL: stop_fd is enough. */
-    void (*stop)(void *state);
+    /* The run of the lease with that token must stop, if it (still) runs; 0: all must, and those to
+     * come. stop_fd is readable already. From any thread, while run runs, also more than once; must
+     * not wait. NULL: stop_fd is enough. */
+    void (*stop)(void *state, uint64_t token);
 };
 
 /* By name; NULL: none. */

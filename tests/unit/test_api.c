@@ -166,10 +166,10 @@ START_TEST(methods_lists_every_one)
 {
     char *text = ask("methods", "{}", 0);
     static const char *const names[] = {
-        "kick",        "bury",       "delete",  "move",      "clear",       "pause",
-        "resume",      "why",        "ping",    "pool_list", "pool_resize", "pool_pause",
-        "pool_resume", "pool_drain", "methods", "show",      "list",        "wait",
-        "join",        "stats",      "drain",   "undrain",   "threads"};
+        "kick",       "cancel",      "bury",       "delete",  "move",      "clear",
+        "pause",      "resume",      "why",        "ping",    "pool_list", "pool_resize",
+        "pool_pause", "pool_resume", "pool_drain", "methods", "show",      "list",
+        "wait",       "join",        "stats",      "drain",   "undrain",   "threads"};
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         char part[64];
         snprintf(part, sizeof(part), "{\"name\":\"%s\",\"summary\":\"", names[i]);

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Why and how a run is stopped before its end; one for each worker. The essay is in stop.c.
+ */
+#ifndef WORKER_STOP_PRIV_H
+#define WORKER_STOP_PRIV_H
+
+#include "base/heap.h"
+#include "worker/worker_priv.h"
+
+#include <stdatomic.h>
+
+#define STOP_MAGIC 0x3e3e5709u
+
+enum stop_reason { STOP_NONE, STOP_SHUTDOWN, STOP_TIMEOUT, STOP_CANCEL };
+
+struct stop {
+    unsigned magic;
+    int fd; /* readable while the present run must stop; -1: none */
+    const struct handler *handler;
+    void *state;             /* the handler's */
+    bool limited;            /* the present run has a time limit; its thread's */
+    _Atomic int reason;      /* enum stop_reason, of the present run */
+    _Atomic bool final;      /* no run may go on any more */
+    _Atomic uint64_t token;  /* of the present run; 0: none */
+    _Atomic uint32_t missed; /* cancels of a job that perhaps hasn't begun */
+    /* Covered by the lock of all stops. */
+    int64_t due_ns;     /* when the thread looks at it; its place is in the heap */
+    uint64_t due_token; /* of the run that it is about */
+    size_t pos;
+};
+
+/* Room for all that follows; the thread "limits" runs from the first one to the last. ENOMEM,
+ * EMFILE, EAGAIN. */
+int stop_init(struct stop *stop, const struct handler *handler, void *state);
+/* It has no run; stop_init failed, or it is all zero: nothing happens. */
+void stop_fini(struct stop *stop);
+
+/* Before a run; timeout_ns 0: no limit. true: the job may have been cancelled before this, which
+ * the broker knows. */
+bool stop_begin(struct stop *stop, uint64_t token, int64_t timeout_ns);
+/* After it: the first reason for which it had to stop. */
+enum stop_reason stop_end(struct stop *stop);
+
+/* A hook of the broker (broker_sink_on_cancel), whose lock it has. */
+void stop_cancel(uint64_t id, uint64_t token, void *stop);
+/* The present run must stop, and those to come. Any thread. */
+void stop_for_good(struct stop *stop);
+
+#endif
