@@ -11,6 +11,7 @@
 #     call METHOD [JSON]                 the answer's JSON of an API method
 #     put TUBE BODY                      the id of the new job
 #     field NAME                         the value of a number or word in the JSON on standard input
+#     rounds N                           N, or a tenth of it under a sanitizer, as unit_rounds in tests/unit/unit.h
 #
 # Everything waits for an event: a descriptor, a line of the log, the end of a process. The whole script is
 # under a time limit, and what it started is ended with it. Other connections: connect, say, hear, hang_up.
@@ -30,6 +31,14 @@ hilerad=$top_builddir/hilerad
 scenario_dir=$(mktemp -d)
 export STATE_DIRECTORY=$scenario_dir/state # where a daemon keeps its jobs that a test starts by hand
 scenario_pids=()
+
+rounds() {
+    if [ -n "${sanitizer_flags-}" ] && [ "${HILERA_ROUNDS-}" != full ]; then
+        echo $((($1 + 9) / 10))
+    else
+        echo "$1"
+    fi
+}
 scenario_count=0
 
 scenario_end() {

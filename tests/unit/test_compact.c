@@ -112,7 +112,7 @@ START_TEST(old_jobs_do_not_pin_the_rest)
 {
     for (uint64_t id = 1; id <= 5; id++) // they stay
         owner_put(&owner, id, 7, &rc);
-    for (unsigned i = 0; i < 8000; i++) {
+    for (unsigned i = 0; i < (unsigned)unit_rounds(8000); i++) {
         uint64_t id = 10 + i % 100;
         ck_assert_uint_ne(owner_put(&owner, id, i, &rc), 0);
         if (i % 2 == 0)
@@ -272,7 +272,7 @@ int main(void)
     tcase_add_checked_fixture(all, setup, teardown);
     tcase_add_test(all, one_job_released_for_ever);
     tcase_add_test(all, old_jobs_do_not_pin_the_rest);
-    tcase_add_loop_test(all, backlog_drained_at_random, 0, 5);
+    tcase_add_loop_test(all, backlog_drained_at_random, 0, unit_rounds(5));
     tcase_add_test(all, full_disk_is_drained);
     tcase_add_test(all, copies_are_durable_before_the_trim);
     tcase_add_test(all, nothing_to_do);

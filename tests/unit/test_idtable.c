@@ -164,7 +164,7 @@ START_TEST(walks_between_random_changes)
     struct idtable table;
     idtable_init(&table);
     memset(there, 0, sizeof(there));
-    for (int round = 0; round < 6; round++) {
+    for (int round = 0; round < unit_rounds(6); round++) {
         for (uint64_t page = 0; page < PAGES; page++) {
             uint64_t late = unit_random_below(&random, 8) == 0 ? unit_random_below(&random, 40) : 0;
             uint64_t at = round % 2 == 0 ? page : unit_random_below(&random, PAGES);
@@ -190,7 +190,7 @@ START_TEST(the_order_stays_small)
 {
     struct idtable table;
     idtable_init(&table);
-    for (uint64_t id = 1; id < 1000000; id++) {
+    for (uint64_t id = 1; id < (uint64_t)unit_rounds(1000000); id++) {
         ck_assert_int_eq(idtable_put(&table, id, &values[0]), 0);
         if (id > 100)
             ck_assert_ptr_nonnull(idtable_remove(&table, id - 100));

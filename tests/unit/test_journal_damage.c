@@ -435,7 +435,7 @@ int main(void)
     Suite *suite = suite_create("journal_damage");
     TCase *all = tcase_create("journal_damage");
     tcase_add_checked_fixture(all, setup, teardown);
-    tcase_add_loop_test(all, any_bit, 0, 16);
+    tcase_add_loop_test(all, any_bit, 0, unit_rounds(16));
     tcase_add_test(all, any_cut);
     tcase_add_test(all, rubbish);
     tcase_add_test(all, both_headers_gone);

@@ -16,7 +16,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#define MANY 200000u
+#define MANY ((unsigned)unit_rounds(200000))
 #define LOOK_COMMANDS (2 * NET_TURN_COMMANDS + 10)
 
 /* ---- very many jobs ---- */

@@ -176,8 +176,8 @@ END_TEST
 // Stopping while jobs pour in: none is lost, none runs twice.
 START_TEST(stop_in_the_middle)
 {
-    enum { ROUNDS = 50, JOBS = 200 };
-    for (int round = 0; round < ROUNDS; round++) {
+    enum { JOBS = 200 };
+    for (int round = 0; round < unit_rounds(50); round++) {
         struct worker_pool_settings settings = null_settings(4);
         make(&settings);
         ck_assert_int_eq(worker_pool_start(pool), 0);
@@ -230,7 +230,7 @@ static void producer(void *arg)
 
 START_TEST(many_jobs_through_eight_workers)
 {
-    jobs = engine_env("HILERA_JOBS", 200000) / 2 * 2;
+    jobs = engine_env("HILERA_JOBS", (uint64_t)unit_rounds(200000)) / 2 * 2;
     finished = calloc(jobs + 1, sizeof(*finished));
     ck_assert_ptr_nonnull(finished);
     broker_free(&broker);
