@@ -20,6 +20,7 @@
 
 #define CONFIG_GIB (INT64_C(1) << 30)
 #define CONFIG_MILLISECOND INT64_C(1000000)
+#define CONFIG_SECOND INT64_C(1000000000)
 #define CONFIG_HOUR (INT64_C(3600) * 1000000000)
 
 /* The ceiling for a file: far above any real one, so that a wrong path (a device, a video) is
@@ -39,6 +40,7 @@ enum config_type {
     CONFIG_TYPE_COUNT,
     CONFIG_TYPE_AT_LIMIT,
     CONFIG_TYPE_DURABILITY,
+    CONFIG_TYPE_YES_NO,
     CONFIG_TYPE_BACKOFF,
     CONFIG_TYPE_PLACE,
     CONFIG_TYPE_WORD,
@@ -102,6 +104,12 @@ struct config_pool {
     struct config_list arguments;
     int64_t output_limit;
     int64_t kill_after;
+    char *directory; /* "": not said */
+    struct config_list environment;
+    int64_t umask; /* this and the limits: where `line` is not 0 */
+    int64_t limit_as, limit_cpu, limit_fsize, limit_nofile, limit_nproc, limit_core;
+    char *run_as; /* "": not said */
+    int64_t no_new_privs;
 
     /* Rules (job/rules.h); one whose line is 0 isn't said. */
     int64_t attempts;

@@ -42,6 +42,7 @@ static const struct config_param params[] = {
 #define FIELD_COUNT int64_t
 #define FIELD_AT_LIMIT int64_t
 #define FIELD_DURABILITY int64_t
+#define FIELD_YES_NO int64_t
 #define FIELD_BACKOFF int64_t
 #define FIELD_PLACE char *
 #define FIELD_WORD char *

@@ -70,6 +70,7 @@ static const char *const at_limit_words[] = {[CONFIG_REFUSE] = "refuse", [CONFIG
 static const char *const durability_words[] = {
     [CONFIG_COMMIT] = "commit", [CONFIG_INTERVAL] = "interval", [CONFIG_MEMORY] = "memory"};
 
+static const char *const yes_no_words[] = {"no", "yes"};
 static const char *const backoff_words[] = {
     [CONFIG_FIXED] = "fixed", [CONFIG_EXPONENTIAL] = "exponential"};
 
@@ -111,6 +112,8 @@ int value_parse(enum config_type type, const char *text, int64_t *value)
         return word_parse(at_limit_words, COUNT(at_limit_words), text, value);
     case CONFIG_TYPE_DURABILITY:
         return word_parse(durability_words, COUNT(durability_words), text, value);
+    case CONFIG_TYPE_YES_NO:
+        return word_parse(yes_no_words, COUNT(yes_no_words), text, value);
     case CONFIG_TYPE_BACKOFF:
         return word_parse(backoff_words, COUNT(backoff_words), text, value);
     case CONFIG_TYPE_PLACE:
@@ -137,6 +140,8 @@ int value_print(enum config_type type, int64_t value, struct buf *out)
         return buf_append_str(out, at_limit_words[value]);
     case CONFIG_TYPE_DURABILITY:
         return buf_append_str(out, durability_words[value]);
+    case CONFIG_TYPE_YES_NO:
+        return buf_append_str(out, yes_no_words[value]);
     case CONFIG_TYPE_BACKOFF:
         return buf_append_str(out, backoff_words[value]);
     case CONFIG_TYPE_COUNT:
@@ -173,6 +178,8 @@ const char *value_form(enum config_type type)
         return "refuse or wait";
     case CONFIG_TYPE_DURABILITY:
         return "commit, interval or memory";
+    case CONFIG_TYPE_YES_NO:
+        return "yes or no";
     case CONFIG_TYPE_BACKOFF:
         return "fixed or exponential";
     case CONFIG_TYPE_PLACE:

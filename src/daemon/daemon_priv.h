@@ -241,6 +241,11 @@ int user_become(const struct user *user, struct net *net);
 /* Whether the program can be found and run, as far as can be seen. An errno: `why` says why not. */
 int program_check(const char *name, char *why, size_t why_size);
 
+/* ---- launcher.c ---- */
+
+/* The path of hilera-exec, static; NULL: it isn't there. On the main thread. */
+const char *launcher_path(void);
+
 /* ---- boot.c: start and stop ---- */
 
 struct daemon {

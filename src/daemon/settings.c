@@ -157,6 +157,31 @@ struct job_rules settings_rules(const struct config_tube *tube)
     return rules;
 }
 
+static const struct {
+    enum handler_limit limit;
+    enum config_id id;
+} limits[HANDLER_LIMIT_COUNT] = {
+    {HANDLER_LIMIT_as, CONFIG_POOL_limit_as},
+    {HANDLER_LIMIT_cpu, CONFIG_POOL_limit_cpu},
+    {HANDLER_LIMIT_fsize, CONFIG_POOL_limit_fsize},
+    {HANDLER_LIMIT_nofile, CONFIG_POOL_limit_nofile},
+    {HANDLER_LIMIT_nproc, CONFIG_POOL_limit_nproc},
+    {HANDLER_LIMIT_core, CONFIG_POOL_limit_core},
+};
+
+/* A limit that isn't in the file isn't set, whatever number its field has. */
+static void limits_set(const struct config_pool *pool, struct handler_settings *settings)
+{
+    for (size_t i = 0; i < HANDLER_LIMIT_COUNT; i++) {
+        const char *field = (const char *)pool + config_param(limits[i].id)->offset;
+        int64_t most = *(const int64_t *)(const void *)field;
+        if (limits[i].limit == HANDLER_LIMIT_cpu)
+            most /= HL_SECOND;
+        settings->limit[limits[i].limit].set = pool->line[limits[i].id] != 0;
+        settings->limit[limits[i].limit].most = (uint64_t)most;
+    }
+}
+
 void settings_of_pool(const struct config_pool *pool, uint64_t nofile,
                       struct worker_pool_settings *settings)
 {
@@ -172,7 +197,17 @@ void settings_of_pool(const struct config_pool *pool, uint64_t nofile,
                              .arguments = (const char *const *)pool->arguments.item,
                              .output_max = (size_t)pool->output_limit,
                              .kill_after_ns = pool->kill_after,
-                             .nofile = nofile}};
+                             .nofile = nofile,
+                             .directory = pool->directory,
+                             .environment = pool->environment.count > 0
+                                                ? (const char *const *)pool->environment.item
+                                                : NULL,
+                             .launcher = launcher_path(),
+                             .run_as = pool->run_as,
+                             .no_new_privs = pool->no_new_privs != 0,
+                             .umask_set = pool->line[CONFIG_POOL_umask] != 0,
+                             .umask = (unsigned)pool->umask}};
+    limits_set(pool, &settings->handler_settings);
 }
 
 enum broker_level settings_level(int64_t durability)

@@ -13,14 +13,22 @@
  * The limit of descriptors is set on the running child, at once after the spawn: posix_spawn has no
  * attribute for it, and lowering the daemon's own for the moment of the spawn would hit its other
  * threads. A program that reads its limit in its very first instructions may still see the daemon's
- * soft limit; the hard limit is the same for both, so nothing depends on it.
+ * soft limit; the hard limit is the same for both, so nothing depends on it. A limit that a pool
+ * asks for goes through the launcher instead, and is there from the first instruction.
+ *
+ * With a launcher (hilera-exec) two programs start in one process, and the first may fail where
+ * posix_spawn no longer sees it; so the daemon listens at a pipe until the second one runs.
  */
+#include "worker/exec_fault_priv.h"
 #include "worker/worker_priv.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/pidfd.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -36,12 +44,12 @@ void child_close(int *fd)
     *fd = -1;
 }
 
-/* Below 3 it would be in the way of the child's own three. */
+/* Below that it would be in the way of the child's own three, or of the launcher's ear. */
 static int above_stdio(int *fd)
 {
-    if (*fd > STDERR_FILENO)
+    if (*fd > EXEC_FAULT_FD)
         return 0;
-    int moved = fcntl(*fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+    int moved = fcntl(*fd, F_DUPFD_CLOEXEC, EXEC_FAULT_FD + 1);
     if (moved < 0)
         return errno;
     child_close(fd);
@@ -64,11 +72,18 @@ static int pipe_make(int fds[2], int ours)
     return rc;
 }
 
-static int actions_fill(posix_spawn_file_actions_t *actions, const int theirs[3])
+/* `theirs`: input, output, errors, and the launcher's ear, -1 without one. */
+#define THEIRS 4
+
+static int actions_fill(posix_spawn_file_actions_t *actions, const struct child_spec *spec,
+                        const int theirs[THEIRS])
 {
     int rc = 0;
-    for (int fd = 0; rc == 0 && fd < 3; fd++)
-        rc = posix_spawn_file_actions_adddup2(actions, theirs[fd], fd);
+    for (int fd = 0; rc == 0 && fd < THEIRS; fd++)
+        if (theirs[fd] >= 0)
+            rc = posix_spawn_file_actions_adddup2(actions, theirs[fd], fd);
+    if (rc == 0 && spec->directory != NULL)
+        rc = posix_spawn_file_actions_addchdir_np(actions, spec->directory);
     return rc;
 }
 
@@ -88,7 +103,8 @@ static int attributes_fill(posix_spawnattr_t *attributes)
     return rc;
 }
 
-static int spawn(struct child *child, const struct child_spec *spec, const int theirs[3])
+static int spawn(struct child *child, const struct child_spec *spec, char *const *argv,
+                 const int theirs[THEIRS])
 {
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attributes;
@@ -100,11 +116,11 @@ static int spawn(struct child *child, const struct child_spec *spec, const int t
         posix_spawn_file_actions_destroy(&actions);
         return rc;
     }
-    rc = actions_fill(&actions, theirs);
+    rc = actions_fill(&actions, spec, theirs);
     if (rc == 0)
         rc = attributes_fill(&attributes);
     if (rc == 0)
-        rc = posix_spawnp(&child->pid, spec->argv[0], &actions, &attributes, spec->argv, spec->env);
+        rc = posix_spawnp(&child->pid, argv[0], &actions, &attributes, argv, spec->env);
     posix_spawnattr_destroy(&attributes);
     posix_spawn_file_actions_destroy(&actions);
     return rc;
@@ -122,8 +138,65 @@ static int adopt(struct child *child, const struct child_spec *spec)
     return child->pid_fd >= 0 ? 0 : errno;
 }
 
-int child_spawn(struct child *child, const struct child_spec *spec)
+/* ---- the launcher ---- */
+
+static size_t count_of(char *const *list)
 {
+    size_t count = 0;
+    while (list[count] != NULL)
+        count++;
+    return count;
+}
+
+/* The launcher's arguments, and then the program's. */
+static char **launched_argv(const struct child_spec *spec)
+{
+    size_t own = count_of(spec->launcher), program = count_of(spec->argv);
+    char **argv = malloc((own + program + 1) * sizeof(*argv));
+    if (argv == NULL)
+        return NULL;
+    memcpy(argv, spec->launcher, own * sizeof(*argv));
+    memcpy(argv + own, spec->argv, (program + 1) * sizeof(*argv));
+    return argv;
+}
+
+/* Waits until the program has begun or can't: the launcher says which, by closing its end. */
+static int launcher_listen(int fd, char doing[CHILD_DOING_MAX])
+{
+    struct exec_fault fault;
+    ssize_t got;
+    do
+        got = read(fd, &fault, sizeof(fault));
+    while (got < 0 && errno == EINTR);
+    if (got != (ssize_t)sizeof(fault))
+        return 0; /* it began, or was killed, which its status tells */
+    snprintf(doing, CHILD_DOING_MAX, "%.*s", (int)sizeof(fault.doing), fault.doing);
+    return fault.error;
+}
+
+static int spawn_launched(struct child *child, const struct child_spec *spec,
+                          const int theirs[THEIRS - 1], char doing[CHILD_DOING_MAX])
+{
+    int ear[2] = {-1, -1};
+    char **argv = launched_argv(spec);
+    int rc = argv == NULL ? ENOMEM : pipe_make(ear, PIPE_WRITE);
+    if (rc == 0)
+        rc = spawn(child, spec, argv,
+                   (const int[THEIRS]){theirs[0], theirs[1], theirs[2], ear[PIPE_WRITE]});
+    child_close(&ear[PIPE_WRITE]);
+    if (rc == 0) {
+        rc = launcher_listen(ear[PIPE_READ], doing);
+        if (rc != 0)
+            (void)child_collect(child, NULL);
+    }
+    child_close(&ear[PIPE_READ]);
+    free(argv);
+    return rc;
+}
+
+int child_spawn(struct child *child, const struct child_spec *spec, char doing[CHILD_DOING_MAX])
+{
+    doing[0] = '\0';
     int in[2] = {-1, -1}, out[2] = {-1, -1}, err[2] = {-1, -1};
     *child = (struct child){.pid = -1, .pid_fd = -1, .in = -1, .out = -1, .err = -1};
     int rc = pipe_make(in, PIPE_WRITE);
@@ -132,7 +205,13 @@ int child_spawn(struct child *child, const struct child_spec *spec)
     if (rc == 0)
         rc = pipe_make(err, PIPE_READ);
     if (rc == 0)
-        rc = spawn(child, spec, (const int[3]){in[PIPE_READ], out[PIPE_WRITE], err[PIPE_WRITE]});
+        rc = spec->launcher != NULL
+                 ? spawn_launched(
+                       child, spec,
+                       (const int[THEIRS - 1]){in[PIPE_READ], out[PIPE_WRITE], err[PIPE_WRITE]},
+                       doing)
+                 : spawn(child, spec, spec->argv,
+                         (const int[THEIRS]){in[PIPE_READ], out[PIPE_WRITE], err[PIPE_WRITE], -1});
     child_close(&in[PIPE_READ]);
     child_close(&out[PIPE_WRITE]);
     child_close(&err[PIPE_WRITE]);

@@ -67,9 +67,11 @@ static int helper_start(const struct coproc *coproc, struct coproc_helper **out)
         return ENOMEM;
     MAGIC_INIT(helper, HELPER_MAGIC);
     list_node_init(&helper->idle);
+    char doing[CHILD_DOING_MAX]; /* stays empty: there is no launcher */
     int rc = child_spawn(
         &helper->child,
-        &(struct child_spec){.argv = coproc->argv, .env = coproc->env, .nofile = coproc->nofile});
+        &(struct child_spec){.argv = coproc->argv, .env = coproc->env, .nofile = coproc->nofile},
+        doing);
     if (rc != 0) {
         MAGIC_WIPE(helper);
         free(helper);

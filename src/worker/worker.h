@@ -12,6 +12,14 @@
 
 /* ---- handlers ---- */
 
+/* Limits of programs, from limits.def. */
+enum handler_limit {
+#define LIMIT(name, which) HANDLER_LIMIT_##name,
+#include "worker/limits.def"
+#undef LIMIT
+    HANDLER_LIMIT_COUNT
+};
+
 /* What a pool's configuration says about its handler; each handler's check names what it needs. */
 struct handler_settings {
     const char *const
@@ -25,6 +33,18 @@ struct handler_settings {
     int64_t ready_ns;      /* coproc: how long a helper may take to say that it is ready; 0:
                               HANDLER_READY_NS */
     uint64_t nofile;       /* soft RLIMIT_NOFILE for children; 0: as the daemon's */
+    /* exec; NULL or "" where nothing is said: */
+    const char *directory;          /* where programs begin; an absolute path */
+    const char *const *environment; /* which variables they get, ended by NULL (environment.c) */
+    /* What goes through hilera-exec: */
+    const char *launcher; /* its path; NULL: there is none */
+    const char *run_as;   /* USER or USER:GROUP; for root */
+    bool no_new_privs, umask_set;
+    unsigned umask;
+    struct {
+        bool set;
+        uint64_t most; /* soft and hard, in setrlimit's unit */
+    } limit[HANDLER_LIMIT_COUNT];
 };
 
 #define HANDLER_OUTPUT_MAX ((size_t)64 * 1024)

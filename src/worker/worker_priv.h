@@ -31,15 +31,20 @@ struct child {
 
 struct child_spec {
     char *const *argv; /* argv[0] is looked for in PATH if it has no slash */
-    char *const *env;
-    uint64_t nofile; /* soft limit of descriptors; 0: as ours */
+    char **env;
+    const char *directory; /* where it begins; NULL: where we are */
+    char *const *launcher; /* hilera-exec and its arguments, in front of argv; NULL: none */
+    uint64_t nofile;       /* soft limit of descriptors; 0: as ours */
 };
+
+#define CHILD_DOING_MAX 64
 
 /*
  * Starts it with empty signal mask and default handlers. What posix_spawn says when the program
- * can't be run (ENOENT, EACCES, ENOEXEC ...), or EMFILE, EAGAIN, ENOMEM.
+ * can't be run (ENOENT, EACCES, ENOEXEC ...), or EMFILE, EAGAIN, ENOMEM. `doing` gets the setting
+ * of the launcher's that failed, "" for all else.
  */
-int child_spawn(struct child *child, const struct child_spec *spec);
+int child_spawn(struct child *child, const struct child_spec *spec, char doing[CHILD_DOING_MAX]);
 /* To every process of its group. */
 void child_signal(const struct child *child, int sig);
 /* Kills what is left of the group, collects the process, which must have ended or been killed, and
@@ -76,5 +81,55 @@ void capture_read(struct capture *capture);
 /* Writes once from the body at *at. Closes the pipe when all is written or nobody reads any more.
  */
 void feed_write(int *fd, const struct job_body *body, size_t *at);
+
+/* ---- environment.c ---- */
+
+#define ENVIRONMENT_OWN 4 /* variables of a run */
+
+struct environment;
+struct environment_own {
+    char id[40], tube[JOB_TUBE_NAME_MAX + 16], attempt[32], pri[32];
+};
+
+/* EINVAL: `why` says what is wrong with the list, which may be NULL. */
+int environment_check(const char *const *list, char *why, size_t why_size);
+/* `list` is copied; NULL or empty: all of the daemon's variables. ENOMEM. */
+int environment_new(struct environment **out, const char *const *list);
+void environment_free(struct environment **environment);
+/* For one run, good as long as `own` and the environment; freed by one free. NULL: ENOMEM. */
+char **environment_make(const struct environment *environment, struct environment_own *own,
+                        const struct broker_lease *lease);
+
+/* ---- launcher.c ---- */
+
+/* hilera-exec, a row of each kind, "--". */
+#define LAUNCHER_ARGUMENTS_MAX (8 + HANDLER_LIMIT_COUNT)
+
+/* Directory, umask, limits, run_as, no_new_privs. EINVAL: `why` says what is wrong. */
+int launcher_check(const struct handler_settings *settings, char *why, size_t why_size);
+/* *out: for child_spec.launcher, freed by one free; NULL: it isn't needed. ENOMEM, EINVAL (why). */
+int launcher_new(char ***out, const struct handler_settings *settings, char *why, size_t why_size);
+
+/* ---- program.c ---- */
+
+struct program {
+    struct child_spec spec;
+    const struct job_body *input;
+    size_t output_max;
+    int64_t kill_after_ns, drain_ns;
+};
+
+/* What of it the settings say, defaults filled in; spec is empty but for nofile. */
+struct program program_of(const struct handler_settings *settings);
+/* From its start to call->outcome. */
+void program_run(const struct program *program, struct handler_call *call);
+
+/* ---- verdict.c ---- */
+
+/* `status` is wait's. */
+void verdict_end(struct job_outcome *outcome, int status, const char *program);
+/* It couldn't be started; rc and doing are child_spawn's. */
+void verdict_no_start(struct job_outcome *outcome, int rc, const struct child_spec *spec,
+                      const char *doing);
 
 #endif

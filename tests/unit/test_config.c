@@ -118,7 +118,9 @@ START_TEST(every_parameter_lands_in_its_field)
              "at_limit = wait\n"
              "results_age = 2d\nresults_count = 10\nresults_bytes = 1G\n"
              "pool \"gzip\" {\n tubes = {\"a\", \"b\"}\n workers = 4\n handler = \"null\"\n"
-             " argv = {\"gzip\", \"-c\"}\n output_limit = 1M\n kill_after = 250ms\n}\n"
+             " argv = {\"gzip\", \"-c\"}\n output_limit = 1M\n kill_after = 250ms\n"
+             " directory = \"/srv\" environment = {PATH, \"A=b\"} umask = 027 limit_core = 0\n"
+             " limit_cpu = 90s limit_nofile = 64 run_as = \"www:www\" no_new_privs = yes\n}\n"
              "pool other { tubes = c }\n");
     ck_assert_uint_eq(config->listen.count, 3);
     ck_assert_str_eq(config->listen.item[1], "tcp:127.0.0.1:1");
@@ -153,7 +155,18 @@ START_TEST(every_parameter_lands_in_its_field)
     ck_assert_int_eq(pool->output_limit, 1 << 20);
     ck_assert_int_eq(pool->kill_after, 250000000);
     ck_assert_int_eq(pool->line[CONFIG_POOL_tubes], 16);
-    ck_assert_int_eq(pool->end_line, 22);
+    ck_assert_str_eq(pool->directory, "/srv");
+    ck_assert_uint_eq(pool->environment.count, 2);
+    ck_assert_str_eq(pool->environment.item[1], "A=b");
+    ck_assert_int_eq(pool->umask, 027);
+    ck_assert_int_ne(pool->line[CONFIG_POOL_limit_core], 0);
+    ck_assert_int_eq(pool->limit_core, 0);
+    ck_assert_int_eq(pool->line[CONFIG_POOL_limit_as], 0);
+    ck_assert_int_eq(pool->limit_cpu, INT64_C(90000000000));
+    ck_assert_int_eq(pool->limit_nofile, 64);
+    ck_assert_str_eq(pool->run_as, "www:www");
+    ck_assert_int_eq(pool->no_new_privs, 1);
+    ck_assert_int_eq(pool->end_line, 24);
     pool = &config->pool[1];
     ck_assert_str_eq(pool->name, "other");
     ck_assert_int_eq(pool->workers, 1);

@@ -1,14 +1,9 @@
 // SPDX-License-Identifier: MIT
 // The handler exec with real programs: good ones, and every way in which a program can be a
 // nuisance.
-//
-// The test makes itself the subreaper of what it starts, so a process that a job left behind comes
-// to it and can be waited for: what isn't killed makes the test hang, and so fail.
-
-#include "worker/worker.h"
 
 #include "base/clock.h"
-#include "engine.h"
+#include "exec_fixture.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -21,97 +16,6 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#ifndef CLOSE_RANGE_CLOEXEC
-#define CLOSE_RANGE_CLOEXEC (1U << 2) /* linux/close_range.h */
-#endif
-
-static struct broker *broker;
-static struct worker_pool *pool;
-static struct engine_records records;
-static struct handler_settings handler_settings;
-static char folder[64];
-
-static void setup(void)
-{
-    ck_assert_int_eq(prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0), 0);
-    snprintf(folder, sizeof(folder), "/tmp/hilera-exec-XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(folder));
-    engine_records_init(&records);
-    struct broker_options options = {
-        .body_max = 1 << 20, .finished = engine_records_add, .finished_arg = &records};
-    ck_assert_int_eq(broker_new(&broker, &options), 0);
-    handler_settings = (struct handler_settings){0};
-}
-
-static void teardown(void)
-{
-    worker_pool_free(&pool);
-    broker_free(&broker);
-    engine_records_fini(&records);
-    char path[128];
-    for (int i = 0; i < 2; i++) {
-        snprintf(path, sizeof(path), "%s/fifo%d", folder, i);
-        unlink(path);
-    }
-    rmdir(folder);
-    ck_assert_int_eq(waitpid(-1, NULL, WNOHANG), -1); // nobody is left, dead or alive
-    ck_assert_int_eq(errno, ECHILD);
-}
-
-static void start_pool(const char *const *argv, unsigned workers)
-{
-    static const char *const tubes[] = {"t"};
-    // What the harness has open isn't the handler's fault.
-    ck_assert_int_eq(close_range(3, ~0U, CLOSE_RANGE_CLOEXEC), 0);
-    handler_settings.argv = argv;
-    struct worker_pool_settings settings = {.name = "exec",
-                                            .tubes = tubes,
-                                            .tube_count = 1,
-                                            .workers = workers,
-                                            .handler = "exec",
-                                            .handler_settings = handler_settings};
-    char why[256] = "";
-    ck_assert_msg(worker_pool_new(&pool, &settings, broker, why, sizeof(why)) == 0, "%s", why);
-    ck_assert_int_eq(worker_pool_start(pool), 0);
-}
-
-// Runs one job to its end; the record is the caller's only until the test ends.
-static const struct job_record *run(const char *const *argv, const char *body)
-{
-    start_pool(argv, 1);
-    engine_put(broker, "t", 0, 0, body);
-    engine_records_await(&records, 1);
-    worker_pool_stop(pool, HL_FOREVER);
-    return records.record[0];
-}
-
-static const struct job_record *run_shell(const char *script, const char *body)
-{
-    const char *argv[] = {"/bin/sh", "-c", script, NULL};
-    return run(argv, body);
-}
-
-static void check_done(const struct job_record *record, const char *out, const char *err)
-{
-    ck_assert_msg(record->kind == JOB_OUTCOME_DONE, "%s", record->reason);
-    ck_assert_int_eq(record->exit_status, 0);
-    ck_assert_int_eq(record->signal, 0);
-    ck_assert_str_eq(record->reason, "");
-    ck_assert_str_eq(record->out, out);
-    ck_assert_str_eq(record->err, err);
-    ck_assert(!record->out_truncated && !record->err_truncated);
-}
-
-static void check_failed(const struct job_record *record, int exit_status, int sig,
-                         const char *words)
-{
-    ck_assert_int_eq(record->kind, JOB_OUTCOME_FAILED);
-    ck_assert_int_eq(record->exit_status, exit_status);
-    ck_assert_int_eq(record->signal, sig);
-    ck_assert_msg(strstr(record->reason, words) != NULL, "\"%s\" doesn't say \"%s\"",
-                  record->reason, words);
-}
 
 // ---- what a program gets and gives ----
 
@@ -523,7 +427,7 @@ int main(void)
     engine_init();
     Suite *suite = suite_create("exec");
     TCase *good = tcase_create("good");
-    tcase_add_checked_fixture(good, setup, teardown);
+    tcase_add_checked_fixture(good, exec_setup, exec_teardown);
     tcase_add_test(good, body_in_output_out);
     tcase_add_test(good, what_it_used_is_told);
     tcase_add_test(good, what_never_ran_used_nothing);
@@ -540,7 +444,7 @@ int main(void)
     suite_add_tcase(suite, good);
 
     TCase *fails = tcase_create("fails");
-    tcase_add_checked_fixture(fails, setup, teardown);
+    tcase_add_checked_fixture(fails, exec_setup, exec_teardown);
     tcase_add_test(fails, program_does_not_exist);
     tcase_add_test(fails, program_may_not_be_run);
     tcase_add_test(fails, exit_status_is_named);
@@ -549,7 +453,7 @@ int main(void)
     suite_add_tcase(suite, fails);
 
     TCase *nuisance = tcase_create("nuisance");
-    tcase_add_checked_fixture(nuisance, setup, teardown);
+    tcase_add_checked_fixture(nuisance, exec_setup, exec_teardown);
     tcase_add_test(nuisance, program_ignores_its_input);
     tcase_add_test(nuisance, program_closes_its_pipes_early);
     tcase_add_test(nuisance, program_writes_without_measure);
@@ -560,7 +464,7 @@ int main(void)
     suite_add_tcase(suite, nuisance);
 
     TCase *stop = tcase_create("stop");
-    tcase_add_checked_fixture(stop, setup, teardown);
+    tcase_add_checked_fixture(stop, exec_setup, exec_teardown);
     tcase_add_test(stop, stop_terminates);
     tcase_add_test(stop, stop_kills_what_ignores_the_term);
     tcase_add_test(stop, hurry_ends_the_waiting);

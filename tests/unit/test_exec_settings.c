@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: MIT
+// What a pool sets for its programs: directory, environment, and what goes through hilera-exec.
+
+#include "exec_fixture.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+// ---- what the pool sets ----
+
+// hilera-exec of this build.
+static const char *launcher(void)
+{
+    static char path[512];
+    const char *top = getenv("top_builddir");
+    snprintf(path, sizeof(path), "%s/hilera-exec", top != NULL ? top : ".");
+    ck_assert_int_eq(access(path, X_OK), 0);
+    return path;
+}
+
+static void set_limit(enum handler_limit which, uint64_t most)
+{
+    handler_settings.launcher = launcher();
+    handler_settings.limit[which].set = true;
+    handler_settings.limit[which].most = most;
+}
+
+START_TEST(program_begins_in_its_directory)
+{
+    handler_settings.directory = folder;
+    char expected[80];
+    snprintf(expected, sizeof(expected), "%s\n", folder);
+    check_done(run_shell("pwd -P", ""), expected, "");
+}
+END_TEST
+
+START_TEST(missing_directory_is_named)
+{
+    handler_settings.directory = "/no/such/directory";
+    check_failed(run_shell("true", ""), -1, 0, "there is no directory /no/such/directory");
+}
+END_TEST
+
+START_TEST(environment_is_what_is_listed)
+{
+    static const char *const list[] = {"PATH", "HILERA_TEST_A*", "HILERA_TEST_SET=now", NULL};
+    setenv("HILERA_TEST_ABC", "1", 1);
+    setenv("HILERA_TEST_B", "2", 1);
+    setenv("HILERA_TEST_SET", "before", 1);
+    handler_settings.environment = list;
+    check_done(run_shell("env | grep ^HILERA | sort", ""),
+               "HILERA_ATTEMPT=1\nHILERA_JOB_ID=1\nHILERA_PRIORITY=0\nHILERA_TEST_ABC=1\n"
+               "HILERA_TEST_SET=now\nHILERA_TUBE=t\n",
+               "");
+    unsetenv("HILERA_TEST_ABC");
+    unsetenv("HILERA_TEST_B");
+    unsetenv("HILERA_TEST_SET");
+}
+END_TEST
+
+START_TEST(bad_settings_are_refused)
+{
+    static const char *const own[] = {"HILERA_TUBE=x", NULL}, *const none[] = {"=x", NULL};
+    static const char *const argv[] = {"true", NULL};
+    const struct handler *handler = handler_find("exec");
+    struct handler_settings bad = {.argv = argv, .environment = own};
+    char why[256];
+    ck_assert_int_eq(handler->check(&bad, why, sizeof(why)), EINVAL);
+    ck_assert_ptr_nonnull(strstr(why, "is set for each job"));
+    bad.environment = none;
+    ck_assert_int_eq(handler->check(&bad, why, sizeof(why)), EINVAL);
+    ck_assert_ptr_nonnull(strstr(why, "names no variable"));
+    bad = (struct handler_settings){.argv = argv, .directory = "here"};
+    ck_assert_int_eq(handler->check(&bad, why, sizeof(why)), EINVAL);
+    ck_assert_ptr_nonnull(strstr(why, "absolute path"));
+    bad = (struct handler_settings){.argv = argv, .no_new_privs = true};
+    ck_assert_int_eq(handler->check(&bad, why, sizeof(why)), EINVAL);
+    ck_assert_ptr_nonnull(strstr(why, "hilera-exec"));
+    bad.launcher = "/bin/true";
+    bad.run_as = "no-such-user-here";
+    ck_assert_int_eq(handler->check(&bad, why, sizeof(why)), EINVAL);
+    ck_assert_ptr_nonnull(strstr(why, geteuid() == 0 ? "there is no such user" : "only root"));
+}
+END_TEST
+
+START_TEST(umask_and_limits_are_there_from_the_start)
+{
+    set_limit(HANDLER_LIMIT_nofile, 77);
+    handler_settings.limit[HANDLER_LIMIT_core].set = true;
+    handler_settings.limit[HANDLER_LIMIT_cpu].set = true;
+    handler_settings.limit[HANDLER_LIMIT_cpu].most = 33;
+    handler_settings.nofile = 55; // what the pool says goes before
+    handler_settings.umask_set = true;
+    handler_settings.umask = 0137;
+    check_done(run_shell("umask; ulimit -Sn; ulimit -Hn; ulimit -c; ulimit -t", ""),
+               "0137\n77\n77\n0\n33\n", "");
+}
+END_TEST
+
+START_TEST(no_new_privs_is_set)
+{
+    handler_settings.launcher = launcher();
+    handler_settings.no_new_privs = true;
+    check_done(run_shell("grep NoNewPrivs /proc/self/status; ls /proc/self/fd", "x"),
+               "NoNewPrivs:\t1\n0\n1\n2\n3\n", "");
+}
+END_TEST
+
+START_TEST(user_is_changed_for_good)
+{
+    if (geteuid() != 0)
+        return; // nobody else may
+    handler_settings.launcher = launcher();
+    handler_settings.run_as = "nobody:nogroup";
+    check_done(run_shell("id -un; id -gn; id -Gn; grep -c '^CapEff:.0*$' /proc/self/status", ""),
+               "nobody\nnogroup\nnogroup\n1\n", "");
+}
+END_TEST
+
+// The status of a program can be anything; hilera-exec's own failures come another way.
+START_TEST(launched_program_keeps_its_status)
+{
+    handler_settings.launcher = launcher();
+    handler_settings.no_new_privs = true;
+    check_failed(run_shell("exit 126", ""), 126, 0, "exit status 126 (cannot be run) of /bin/sh");
+}
+END_TEST
+
+START_TEST(launched_program_that_is_missing_is_told)
+{
+    static const char *const argv[] = {"no-such-program-at-all", NULL};
+    set_limit(HANDLER_LIMIT_core, 0);
+    check_failed(run(argv, "x"), -1, 0, "program not found: no-such-program-at-all");
+}
+END_TEST
+
+START_TEST(launched_program_that_may_not_be_run_is_told)
+{
+    static const char *const argv[] = {"/etc/passwd", NULL};
+    set_limit(HANDLER_LIMIT_core, 0);
+    check_failed(run(argv, "x"), -1, 0, "can't start /etc/passwd (Permission denied)");
+}
+END_TEST
+
+// The kernel has a ceiling for descriptors that root can't pass either.
+START_TEST(setting_that_the_system_refuses_is_named)
+{
+    set_limit(HANDLER_LIMIT_nofile, UINT64_C(1) << 40);
+    check_failed(run_shell("true", ""), -1, 0,
+                 "can't set limit=nofile:1099511627776 (Operation not permitted)");
+}
+END_TEST
+
+START_TEST(launcher_that_went_away_is_named)
+{
+    handler_settings.launcher = "/no/such/launcher";
+    handler_settings.no_new_privs = true;
+    check_failed(run_shell("true", ""), -1, 0, "/no/such/launcher can't be run");
+}
+END_TEST
+
+int main(void)
+{
+    engine_init();
+    Suite *suite = suite_create("exec_settings");
+    TCase *set = tcase_create("set");
+    tcase_add_checked_fixture(set, exec_setup, exec_teardown);
+    tcase_add_test(set, program_begins_in_its_directory);
+    tcase_add_test(set, missing_directory_is_named);
+    tcase_add_test(set, environment_is_what_is_listed);
+    tcase_add_test(set, bad_settings_are_refused);
+    tcase_add_test(set, umask_and_limits_are_there_from_the_start);
+    tcase_add_test(set, no_new_privs_is_set);
+    tcase_add_test(set, user_is_changed_for_good);
+    tcase_add_test(set, launched_program_keeps_its_status);
+    tcase_add_test(set, launched_program_that_is_missing_is_told);
+    tcase_add_test(set, launched_program_that_may_not_be_run_is_told);
+    tcase_add_test(set, setting_that_the_system_refuses_is_named);
+    tcase_add_test(set, launcher_that_went_away_is_named);
+    suite_add_tcase(suite, set);
+
+    return unit_main(suite);
+}
