@@ -103,6 +103,13 @@ struct hl_plugin_host {
     bool (*cancelled)(const struct hl_plugin_run *run);
 };
 
+/* What a plug-in promises. */
+enum hl_plugin_trait {
+    /* run never waits for anything and takes microseconds. Its workers then take several jobs at
+     * once, which makes a small job much cheaper; a run that did take long would hold up those. */
+    HL_PLUGIN_BRIEF = 1
+};
+
 /* The plug-in. `abi` and `size` stay the first two members in all versions. */
 struct hl_plugin {
     uint32_t abi;        /* HL_PLUGIN_ABI */
@@ -129,6 +136,8 @@ struct hl_plugin {
     void (*cancel)(void *state, struct hl_plugin_run *run);
     /* After everything else; frees the state. Not called when init failed. NULL: nothing to do. */
     void (*fini)(void *state);
+    /* Bits of enum hl_plugin_trait; 0: none. */
+    uint32_t traits;
 };
 
 HL_END_DECLS

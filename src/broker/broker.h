@@ -58,6 +58,8 @@ struct broker_options {
     void *finished_arg;
     int64_t group_keep_ns; /* for how long a group without jobs and joiners is known; 0: a day */
     bool keys_outlive;     /* the key of a job that left a record stays until broker_key_drop */
+    /* Records only of jobs that ask for one (job_options.retention_ns), or are awaited. */
+    bool keeps_no_records;
 };
 
 #define BROKER_BODY_MAX_DEFAULT 65535 /* as beanstalkd's -z */
@@ -321,6 +323,16 @@ void broker_lease_fini(struct broker_lease *lease);
  */
 int broker_settle(struct broker *broker, uint64_t id, uint64_t token,
                   const struct job_outcome *outcome);
+
+/* The same for several at once, each by its own token: `rc` says for each what broker_settle would.
+ * Those that are done go under one hold of the lock. */
+#define BROKER_SETTLE_MAX 64
+struct broker_settlement {
+    uint64_t id, token;
+    const struct job_outcome *outcome;
+    int rc;
+};
+void broker_settle_many(struct broker *broker, struct broker_settlement *list, size_t count);
 
 /* ---- holders: connections that reserve ---- */
 

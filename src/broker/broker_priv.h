@@ -473,6 +473,10 @@ void retry_count(struct job *job, enum job_outcome_kind kind);
 /* The time limit of job and tube; 0: none; -1: they say nothing. */
 int64_t retry_timeout(const struct job *job);
 
+/* [held] DONE, for a job of which nobody has to hear before it leaves; *gone is to be freed without
+ * the lock. ESTALE. EINPROGRESS: nothing changed, broker_settle can do it. */
+int settle_done_quietly(struct broker *broker, uint64_t id, uint64_t token, struct job **gone);
+
 /* kick.c */
 /* [held] A job of state BURIED or DELAYED. reset: what rules limit begins anew. ENOMEM, ENOSPC,
  * EIO: nothing changed. */

@@ -104,22 +104,22 @@ static void count_delete(struct broker_tube *tube)
     tube->broker->stats.deletes++;
 }
 
-/* Unless it asked for none. */
-static bool wants_record(const struct job *job)
+/* Whether a result is kept: as the job asks, or else by the daemon's settings. */
+static bool keeps_record(const struct broker *broker, const struct job *job, bool awaited)
 {
-    const struct job_options *options = job->rare != NULL ? job->rare->options : NULL;
-    return options == NULL || (options->set & JOB_OPTION_RETENTION) == 0 ||
-           options->retention_ns > 0;
+    const struct job_options *own = job->rare != NULL ? job->rare->options : NULL;
+    if (own != NULL && (own->set & JOB_OPTION_RETENTION) != 0)
+        return own->retention_ns > 0;
+    return awaited || !broker->options.keeps_no_records;
 }
 
 /* [held] Whether history hears of it. */
 static bool leaves_record(const struct broker *broker, const struct job *job,
                           enum job_outcome_kind kind)
 {
-    if (!wants_record(job))
-        return false;
     bool awaited = job->rare != NULL && !list_empty(&job->rare->waiters);
-    return broker->options.finished != NULL && (kind != JOB_OUTCOME_DELETED || awaited);
+    return broker->options.finished != NULL && (kind != JOB_OUTCOME_DELETED || awaited) &&
+           keeps_record(broker, job, awaited);
 }
 
 /* Without the lock; the job is claimed, so it stays. */
@@ -432,4 +432,22 @@ int broker_delete(struct broker *broker, uint64_t id)
         rc = delete (broker, id);
     while (log_again(broker, &rc, &busy_until_ns));
     return rc;
+}
+
+int settle_done_quietly(struct broker *broker, uint64_t id, uint64_t token, struct job **gone)
+{
+    struct job *job = job_under_token(broker, id, token);
+    if (job == NULL)
+        return ESTALE;
+    if (leaves_record(broker, job, JOB_OUTCOME_DONE))
+        return EINPROGRESS;
+    int rc = log_admit_final(job);
+    if (rc != 0)
+        return EINPROGRESS;
+    claim(job);
+    log_finish(job);
+    count_finished(broker, job, JOB_OUTCOME_DONE);
+    leave(broker, job);
+    *gone = job;
+    return 0;
 }

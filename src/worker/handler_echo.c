@@ -31,4 +31,5 @@ const struct handler handler_echo = {
     .close = plugin_close,
     .run = plugin_run,
     .stop = plugin_stop,
+    .is_brief = plugin_is_brief,
 };

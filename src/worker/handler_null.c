@@ -15,8 +15,11 @@ static enum hl_plugin_verdict null_run(void *state, const struct hl_plugin_host 
     return HL_PLUGIN_DONE;
 }
 
-static const struct hl_plugin null_table = {
-    .abi = HL_PLUGIN_ABI, .size = sizeof(struct hl_plugin), .name = "null", .run = null_run};
+static const struct hl_plugin null_table = {.abi = HL_PLUGIN_ABI,
+                                            .size = sizeof(struct hl_plugin),
+                                            .name = "null",
+                                            .run = null_run,
+                                            .traits = HL_PLUGIN_BRIEF};
 
 PLUGIN_BUILTIN(null_table)
 
@@ -28,4 +31,5 @@ const struct handler handler_null = {
     .close = plugin_close,
     .run = plugin_run,
     .stop = plugin_stop,
+    .is_brief = plugin_is_brief,
 };

@@ -34,4 +34,5 @@ const struct handler handler_plugin = {
     .close = plugin_close,
     .run = plugin_run,
     .stop = plugin_stop,
+    .is_brief = plugin_is_brief,
 };

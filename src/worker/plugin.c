@@ -200,6 +200,15 @@ int plugin_open(const struct hl_plugin *table, void **library,
     return rc;
 }
 
+bool plugin_is_brief(const void *state)
+{
+    const struct plugin *plugin = state;
+    MAGIC_CHECK(plugin, PLUGIN_MAGIC);
+    const struct hl_plugin *table = plugin->table;
+    return table->size >= offsetof(struct hl_plugin, traits) + sizeof(table->traits) &&
+           (table->traits & HL_PLUGIN_BRIEF) != 0;
+}
+
 /* ---- runs ---- */
 
 /* false: it must not begin, the pool stops. */

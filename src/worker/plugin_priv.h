@@ -34,6 +34,7 @@ int plugin_open(const struct hl_plugin *table, void **library,
 void plugin_close(void **state);
 void plugin_run(void *state, struct handler_call *call);
 void plugin_stop(void *state, uint64_t token);
+bool plugin_is_brief(const void *state);
 
 /* A handler that is a compiled-in plug-in: `table` is its struct hl_plugin. */
 #define PLUGIN_BUILTIN(table)                                                                      \

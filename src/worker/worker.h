@@ -76,6 +76,9 @@ struct handler {
      * come. stop_fd is readable already. From any thread, while run runs, also more than once; must
      * not wait. NULL: stop_fd is enough. */
     void (*stop)(void *state, uint64_t token);
+    /* Whether run never waits and takes microseconds: then a worker takes several jobs at once and
+     * runs them one after the other. Asked once, after open. NULL: no. */
+    bool (*is_brief)(const void *state);
 };
 
 /* By name; NULL: none. */
