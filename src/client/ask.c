@@ -181,10 +181,6 @@ static int many_run(struct hl_client *client, const struct hl_client_put *puts, 
         else
             refusal_note(first, client, rc);
         answered++;
-        if (client->in_at >= CLIENT_READ_SIZE) {
-            buf_consume(&client->in, client->in_at);
-            client->in_at = 0;
-        }
     }
     return 0;
 }

@@ -116,11 +116,6 @@ int client_begin(struct hl_client *client)
     client->code[0] = '\0';
     if (client->fd < 0)
         return client_fail(client, ENOTCONN, "not connected to a daemon");
-    if (client->in_at == client->in.len)
-        buf_clear(&client->in);
-    else
-        buf_consume(&client->in, client->in_at);
-    client->in_at = 0;
     return 0;
 }
 

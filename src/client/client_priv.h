@@ -12,8 +12,8 @@
  *   refusal.c  code and message out of the JSON of an ERROR answer
  *
  * Bytes go from request.c to `out`, from there to the socket, from the socket to `in`, and reply.c
- * reads them there. `in` is not moved while a caller may hold a pointer into it: what a reply took
- * is dropped at the next call (client_begin).
+ * reads them there. `in` is not moved while a caller may hold a pointer into it: what replies took
+ * is dropped before the next read, which only a later call makes.
  */
 #ifndef CLIENT_CLIENT_PRIV_H
 #define CLIENT_CLIENT_PRIV_H

@@ -99,6 +99,22 @@ static void feed_refused(struct feed *feed, uint64_t number, int err)
     cJSON_Delete(line);
 }
 
+/* Without printf, which for a million ids takes longer than the puts. */
+static void feed_print_id(const struct feed *feed, uint64_t id)
+{
+    char text[32];
+    char *at = text + sizeof(text);
+    *--at = '\n';
+    if (feed->options.json)
+        *--at = '}';
+    do
+        *--at = (char)('0' + id % 10);
+    while ((id /= 10) > 0);
+    if (feed->options.json)
+        out_write("{\"id\":", 6);
+    out_write(at, (size_t)(text + sizeof(text) - at));
+}
+
 static enum exit_code feed_accepted(struct feed *feed, uint64_t id)
 {
     feed->accepted++;
@@ -106,7 +122,7 @@ static enum exit_code feed_accepted(struct feed *feed, uint64_t id)
         return EXIT_CODE_OK;
     if (out_is_terminal())
         progress_hide(&feed->progress);
-    out_printf(feed->options.json ? "{\"id\":%" PRIu64 "}\n" : "%" PRIu64 "\n", id);
+    feed_print_id(feed, id);
     return feed->accepted % FEED_WINDOW == 0 ? out_flush() : EXIT_CODE_OK;
 }
 

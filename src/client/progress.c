@@ -86,8 +86,10 @@ int progress_format(struct buf *out, uint64_t done, uint64_t total, uint64_t fai
 void progress_update(struct progress *progress, uint64_t done, uint64_t total, uint64_t failed)
 {
     struct winsize size;
+    if (!progress->on)
+        return;
     int64_t now_ns = clock_now_ns();
-    if (!progress->on || now_ns < progress->next_ns)
+    if (now_ns < progress->next_ns)
         return;
     progress->next_ns = now_ns + PROGRESS_EVERY_NS;
     size_t width =

@@ -74,6 +74,12 @@ void stream_send(struct hl_client *client)
 static int stream_read(struct hl_client *client)
 {
     struct buf *in = &client->in;
+    /* Once a read, not once an answer: hundreds of them come with one. */
+    if (client->in_at == in->len)
+        buf_clear(in);
+    else
+        buf_consume(in, client->in_at);
+    client->in_at = 0;
     if (buf_reserve(in, CLIENT_READ_SIZE + 1) != 0)
         return client_break(client, ENOMEM, "not enough memory for the daemon's answer");
     ssize_t got = recv(client->fd, in->data + in->len, CLIENT_READ_SIZE, MSG_DONTWAIT);
