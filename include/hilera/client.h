@@ -153,6 +153,50 @@ HL_API int hl_client_call(hl_client *client, const char *method, const char *jso
 HL_API int hl_client_peek(hl_client *client, uint64_t id, int64_t timeout_ns, const char **body,
                           size_t *len);
 
+/* ---- a worker's requests ---- */
+
+/* Reserves take from these tubes and no others. For a new connection, which watches "default". */
+HL_API int hl_client_watch(hl_client *client, const char *const *tubes, size_t count,
+                           int64_t timeout_ns);
+
+/* A job that is reserved under a token. */
+struct hl_client_job {
+    uint64_t id;
+    uint64_t token;
+    const char *body; /* terminated, valid until the next call */
+    size_t len;
+};
+
+/*
+ * Waits for a job, `wait_ns` at most, rounded up to whole seconds (HL_FOREVER: 68 years), and
+ * reserves it. The job is the caller's until it is settled by its token, on any connection, or its
+ * TTR is over, whichever comes first. ETIMEDOUT: none was ready. `timeout_ns` is for the answer and
+ * should be longer than `wait_ns`. EINTR, or ETIMEDOUT of the answer: the reserve is still under
+ * way; hl_client_reserve_end ends it.
+ */
+HL_API int hl_client_reserve(hl_client *client, int64_t wait_ns, int64_t timeout_ns,
+                             struct hl_client_job *job);
+/*
+ * Ends a reserve that is under way. 0: a job had come all the same; settle it on another
+ * connection. Else there is none (ECONNRESET as a rule). The connection is of no use after either.
+ */
+HL_API int hl_client_reserve_end(hl_client *client, int64_t timeout_ns, struct hl_client_job *job);
+
+/*
+ * What becomes of it. ESTALE: the token isn't in force any more: the TTR is over, somebody has
+ * cancelled the job, or it was settled.
+ *   touch    the TTR begins anew
+ *   done     the job is finished
+ *   release  it is ready again, or after the delay (whole seconds, rounded up)
+ *   bury     it is set aside, and counts as failed
+ */
+HL_API int hl_client_touch(hl_client *client, uint64_t id, uint64_t token, int64_t timeout_ns);
+HL_API int hl_client_done(hl_client *client, uint64_t id, uint64_t token, int64_t timeout_ns);
+HL_API int hl_client_release(hl_client *client, uint64_t id, uint64_t token, uint32_t priority,
+                             int64_t delay_ns, int64_t timeout_ns);
+HL_API int hl_client_bury(hl_client *client, uint64_t id, uint64_t token, uint32_t priority,
+                          int64_t timeout_ns);
+
 /* ---- many requests at a time ---- */
 
 /* Chooses the tube for send_put, for this connection. Waits for the daemon's yes, so that no job

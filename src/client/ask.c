@@ -16,7 +16,7 @@
 #include <errno.h>
 #include <string.h>
 
-static int ask_begin(struct hl_client *client)
+int ask_begin(struct hl_client *client)
 {
     int rc = client_begin(client);
     if (rc != 0)
@@ -27,8 +27,7 @@ static int ask_begin(struct hl_client *client)
     return 0;
 }
 
-/* The answer to the one request just queued. */
-static int ask_answer(struct hl_client *client, struct reply *reply, int64_t deadline_ns)
+int ask_answer(struct hl_client *client, struct reply *reply, int64_t deadline_ns)
 {
     int rc = client_next(client, reply, deadline_ns);
     if (rc != 0)

@@ -170,7 +170,7 @@ void client_pend(struct hl_client *client, enum request_kind kind)
 {
     ASSERT(client->pending_len < HL_CLIENT_PENDING_MAX);
     size_t last = (client->pending_first + client->pending_len) % HL_CLIENT_PENDING_MAX;
-    client->pending[last] = (unsigned char)kind;
+    client->pending[last] = (uint16_t)kind;
     client->pending_len++;
     if (kind == REQUEST_USE) {
         client->uses++;

@@ -5,6 +5,7 @@
  *
  *   client.c   the object, its errors, the pipeline: what is pending and what is skipped
  *   ask.c      the plain functions: one request, one answer; and put_many
+ *   lease.c    those of a worker: watch, reserve, and what ends a lease
  *   request.c  the requests: their check and their bytes
  *   connect.c  Unix and TCP, within a deadline
  *   stream.c   bytes out and in, and the only place that waits
@@ -35,10 +36,19 @@ enum request_kind {
     REQUEST_USE = 2,
     REQUEST_CALL = 4,
     REQUEST_PEEK = 8,
-    REQUEST_SUBMIT = 16
+    REQUEST_SUBMIT = 16,
+    REQUEST_WATCH = 32, /* and ignore */
+    REQUEST_RESERVE = 64,
+    REQUEST_TOUCH = 128,
+    REQUEST_DELETE = 256,
+    REQUEST_RELEASE = 512,
+    REQUEST_BURY = 1024
 };
-#define REQUEST_ANY (REQUEST_PUT | REQUEST_USE | REQUEST_CALL | REQUEST_PEEK | REQUEST_SUBMIT)
 #define REQUEST_PUTS (REQUEST_PUT | REQUEST_SUBMIT)
+#define REQUEST_LEASE (REQUEST_TOUCH | REQUEST_DELETE | REQUEST_RELEASE | REQUEST_BURY)
+#define REQUEST_ANY                                                                                \
+    (REQUEST_PUTS | REQUEST_USE | REQUEST_CALL | REQUEST_PEEK | REQUEST_WATCH | REQUEST_RESERVE |  \
+     REQUEST_LEASE)
 
 /* What is collected before send(2) is asked, unless somebody waits for an answer. */
 #define CLIENT_SEND_BATCH ((size_t)64 << 10)
@@ -70,7 +80,7 @@ struct hl_client {
     size_t in_at; /* used of it */
 
     /* The requests on the way, in the order of sending; a ring. */
-    unsigned char pending[HL_CLIENT_PENDING_MAX];
+    uint16_t pending[HL_CLIENT_PENDING_MAX];
     size_t pending_first, pending_len;
     size_t skip; /* of these, how many of the first nobody waits for any more */
     size_t uses; /* of these, how many are `use` */
@@ -117,6 +127,18 @@ int request_put(struct hl_client *client, const struct hl_client_put *put);
 int request_use(struct hl_client *client, const char *tube);
 int request_call(struct hl_client *client, const char *method, const char *json);
 int request_peek(struct hl_client *client, uint64_t id);
+/* A line without data; it ends with CR LF. */
+int request_line(struct hl_client *client, enum request_kind kind, const char *line);
+/* Whole seconds of a duration, rounded up, at least `least`; `what` is for the message. */
+int request_seconds(struct hl_client *client, const char *what, int64_t ns, uint32_t least,
+                    uint32_t *seconds);
+
+/* ---- ask.c ---- */
+
+/* Every plain function begins so: EBUSY, or what client_begin says. */
+int ask_begin(struct hl_client *client);
+/* The answer to the one request just queued; what isn't there in time is abandoned. */
+int ask_answer(struct hl_client *client, struct reply *reply, int64_t deadline_ns);
 
 /* ---- stream.c ---- */
 
@@ -137,7 +159,7 @@ struct reply {
     bool refusal;     /* the text is the JSON of an ERROR */
     bool fatal;       /* after it the other side may read our body as commands */
     const char *say;  /* for people; NULL for success and refusals */
-    uint64_t id;
+    uint64_t id, token;
     const char *text; /* name or data; NULL: none */
     size_t text_len;
     size_t len; /* of the whole reply */

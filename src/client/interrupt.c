@@ -35,6 +35,8 @@ void interrupt_catch(void)
 {
     struct sigaction action = {.sa_handler = interrupt_handle};
     struct sigaction before;
+    if (interrupt_pipe[0] >= 0)
+        return;
     /* A shell starts background jobs with SIGINT ignored; that is left so. */
     if (sigaction(SIGINT, NULL, &before) != 0 || before.sa_handler == SIG_IGN)
         return;
@@ -43,6 +45,16 @@ void interrupt_catch(void)
         return;
     sigemptyset(&action.sa_mask);
     sigaction(SIGINT, &action, NULL);
+}
+
+void interrupt_catch_also(int sig)
+{
+    struct sigaction action = {.sa_handler = interrupt_handle};
+    interrupt_catch();
+    if (interrupt_pipe[0] < 0 && pipe2(interrupt_pipe, O_CLOEXEC) != 0)
+        return;
+    sigemptyset(&action.sa_mask);
+    sigaction(sig, &action, NULL);
 }
 
 int interrupt_fd(void)

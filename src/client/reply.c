@@ -19,7 +19,7 @@
 #include <errno.h>
 #include <string.h>
 
-enum shape { SHAPE_PLAIN, SHAPE_ID, SHAPE_NAME, SHAPE_BYTES, SHAPE_ID_BYTES };
+enum shape { SHAPE_PLAIN, SHAPE_ID, SHAPE_NAME, SHAPE_BYTES, SHAPE_ID_BYTES, SHAPE_LEASE };
 
 static const struct reply_row {
     const char *word;
@@ -35,12 +35,18 @@ static const struct reply_row {
 #undef REPLY
 };
 
-static const struct reply_row *row_find(const char *word, size_t len)
+/* The word's row for that kind of request; if it has none, one of another kind. */
+static const struct reply_row *row_find(const char *word, size_t len, enum request_kind kind)
 {
-    for (size_t i = 0; i < sizeof(reply_rows) / sizeof(reply_rows[0]); i++)
-        if (strlen(reply_rows[i].word) == len && memcmp(reply_rows[i].word, word, len) == 0)
-            return &reply_rows[i];
-    return NULL;
+    const struct reply_row *found = NULL;
+    for (size_t i = 0; i < sizeof(reply_rows) / sizeof(reply_rows[0]); i++) {
+        if (strlen(reply_rows[i].word) != len || memcmp(reply_rows[i].word, word, len) != 0)
+            continue;
+        found = &reply_rows[i];
+        if (found->requests & kind)
+            return found;
+    }
+    return found;
 }
 
 /* The rest of a line, read from the left. */
@@ -71,9 +77,11 @@ static bool line_take_number(struct line *line, uint64_t *number)
 static bool line_read(struct line *line, enum shape shape, struct reply *reply, uint64_t *bytes)
 {
     bool good = true;
-    if (shape == SHAPE_ID || shape == SHAPE_ID_BYTES)
+    if (shape == SHAPE_ID || shape == SHAPE_ID_BYTES || shape == SHAPE_LEASE)
         good = line_take_number(line, &reply->id) && reply->id > 0;
-    if (good && (shape == SHAPE_BYTES || shape == SHAPE_ID_BYTES))
+    if (good && shape == SHAPE_LEASE)
+        good = line_take_number(line, &reply->token) && reply->token > 0;
+    if (good && (shape == SHAPE_BYTES || shape == SHAPE_ID_BYTES || shape == SHAPE_LEASE))
         good = line_take_number(line, bytes);
     if (shape == SHAPE_NAME) {
         good = line->end - line->at >= 2 && *line->at == ' ';
@@ -135,7 +143,7 @@ int reply_read(const char *bytes, size_t len, enum request_kind kind, struct rep
     if (rc != 0)
         return rc;
     const char *space = memchr(bytes, ' ', line_len);
-    const struct reply_row *row = row_find(bytes, space ? (size_t)(space - bytes) : line_len);
+    const struct reply_row *row = row_find(bytes, space ? (size_t)(space - bytes) : line_len, kind);
     if (!row) {
         *why = "it begins with no word of the protocol";
         return EPROTO;
@@ -156,7 +164,7 @@ int reply_read(const char *bytes, size_t len, enum request_kind kind, struct rep
         *why = "what follows its first word is malformed";
         return EPROTO;
     }
-    if (row->shape == SHAPE_BYTES || row->shape == SHAPE_ID_BYTES)
+    if (row->shape == SHAPE_BYTES || row->shape == SHAPE_ID_BYTES || row->shape == SHAPE_LEASE)
         return data_read(bytes, len, line_len + 2, count, reply, why);
     return 0;
 }

@@ -26,9 +26,8 @@ bool hl_client_tube_valid(const char *tube)
     return len > 0 && len <= HL_CLIENT_TUBE_MAX && tube[0] != '-' && strspn(tube, allowed) == len;
 }
 
-/* Whole seconds, rounded up, at least `least`. */
-static int request_seconds(struct hl_client *client, const char *what, int64_t ns, uint32_t least,
-                           uint32_t *seconds)
+int request_seconds(struct hl_client *client, const char *what, int64_t ns, uint32_t least,
+                    uint32_t *seconds)
 {
     if (ns < 0)
         return client_fail(client, EINVAL, "the %s is negative", what);
@@ -153,4 +152,9 @@ int request_peek(struct hl_client *client, uint64_t id)
     char line[CLIENT_LINE_MAX];
     snprintf(line, sizeof(line), "peek %" PRIu64 "\r\n", id);
     return request_queue(client, REQUEST_PEEK, line, NULL, 0);
+}
+
+int request_line(struct hl_client *client, enum request_kind kind, const char *line)
+{
+    return request_queue(client, kind, line, NULL, 0);
 }

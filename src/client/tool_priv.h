@@ -107,6 +107,8 @@ enum exit_code link_show_within(const struct tool *tool, const char *method, cJS
 
 /* From now on Ctrl-C makes the descriptor readable; a second one ends the program at once. */
 void interrupt_catch(void);
+/* The same for another signal. */
+void interrupt_catch_also(int sig);
 int interrupt_fd(void);
 bool interrupted(void);
 /* Waits until `fd` is readable. EINTR: Ctrl-C came. */
@@ -255,6 +257,31 @@ error_t asked_parse(struct asked *asked, int key, char *arg, struct argp_state *
 /* The head of a submit of it all, priority and times of `put` included. cJSON_free it. NULL: no
  * memory. */
 char *asked_head(const struct asked *asked, const struct hl_client_put *put);
+/* ---- tubes.c: what the commands of workers share ---- */
+
+/* Tubes to take from; "default" unless options name others. */
+struct tubes {
+    const char **name;
+    size_t count;
+    bool given;
+};
+int tubes_init(struct tubes *tubes, const struct argp_state *state);
+/* For parsers: one more, or argp_error. */
+void tubes_add(struct tubes *tubes, const char *arg, struct argp_state *state);
+void tubes_fini(struct tubes *tubes);
+
+/* What a reserve doesn't tell of the job. */
+struct lease_facts {
+    char tube[HL_CLIENT_TUBE_MAX + 1];
+    uint32_t priority;
+    uint64_t attempt;
+    int64_t ttr_ns;
+};
+/* Asks for them; in error, what may stand for them. */
+int lease_facts(hl_client *client, uint64_t id, struct lease_facts *facts);
+uint32_t lease_priority(hl_client *client, uint64_t id);
+/* Releases it at once, on a connection of its own. */
+int lease_give_back(const struct tool *tool, uint64_t id, uint64_t token);
 
 /* ---- bulk.c ---- */
 

@@ -89,7 +89,7 @@ static void terminal(const char *bytes, size_t size)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     const char *bytes = (const char *)data;
-    for (unsigned kind = REQUEST_PUT; kind <= REQUEST_SUBMIT; kind <<= 1)
+    for (unsigned kind = REQUEST_PUT; kind <= REQUEST_BURY; kind <<= 1)
         replies(bytes, size, (enum request_kind)kind);
     refusal(bytes, size);
     terminal(bytes, size);

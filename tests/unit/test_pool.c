@@ -390,6 +390,56 @@ START_TEST(many_at_once_keep_the_weights)
 }
 END_TEST
 
+// ---- settled together ----
+
+// Each by its own token: what is stale or of another kind holds up no other.
+START_TEST(many_are_settled_each_by_itself)
+{
+    struct broker_sink *sink = engine_sink(broker, "t");
+    struct broker_lease lease[6];
+    struct broker_settlement list[6];
+    struct job_outcome done, failed, returned;
+    size_t count = 0;
+    job_outcome_init(&done);
+    job_outcome_init(&failed);
+    job_outcome_init(&returned);
+    failed.kind = JOB_OUTCOME_FAILED;
+    job_outcome_reason(&failed, "as it had to");
+    returned.kind = JOB_OUTCOME_RETURNED;
+    for (int i = 0; i < 6; i++)
+        engine_put(broker, "t", 0, 0, "x");
+    ck_assert_int_eq(broker_take_many(sink, lease, 6, &count, 0), 0);
+    ck_assert_uint_eq(count, 6);
+    for (size_t i = 0; i < 6; i++)
+        list[i] = (struct broker_settlement){
+            .id = lease[i].id, .token = lease[i].token, .outcome = &done};
+    list[1].outcome = &failed;
+    list[2].outcome = &returned;
+    list[3].token++;   // nobody's, or of another job
+    list[4] = list[0]; // a second time
+    broker_settle_many(broker, list, 6);
+    static const int expected[] = {0, 0, 0, ESTALE, ESTALE, 0};
+    for (size_t i = 0; i < 6; i++)
+        ck_assert_msg(list[i].rc == expected[i], "%zu: %d", i, list[i].rc);
+    struct broker_stats now = engine_stats(broker);
+    ck_assert_uint_eq(now.totals.done, 2);
+    ck_assert_uint_eq(now.totals.failed, 1);
+    ck_assert_uint_eq(now.buried, 1);
+    ck_assert_uint_eq(now.ready, 1);
+    ck_assert_uint_eq(now.reserved, 2);
+    ck_assert_str_eq(engine_view(broker, lease[1].id).reason, "as it had to");
+    list[3].token--;
+    list[4] =
+        (struct broker_settlement){.id = lease[4].id, .token = lease[4].token, .outcome = &done};
+    broker_settle_many(broker, &list[3], 2);
+    ck_assert(list[3].rc == 0 && list[4].rc == 0);
+    ck_assert_uint_eq(engine_stats(broker).reserved, 0);
+    for (size_t i = 0; i < 6; i++)
+        broker_lease_fini(&lease[i]);
+    broker_sink_free(&sink);
+}
+END_TEST
+
 int main(void)
 {
     // The broker's check of itself after each of many operations would be all that is measured.
@@ -415,6 +465,7 @@ int main(void)
     tcase_add_test(weight, weights_are_read);
     tcase_add_test(weight, weights_share_what_is_equal);
     tcase_add_test(weight, many_at_once_keep_the_weights);
+    tcase_add_test(weight, many_are_settled_each_by_itself);
     suite_add_tcase(suite, weight);
     return unit_main(suite);
 }
