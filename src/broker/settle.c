@@ -330,7 +330,7 @@ int settle_delete_idle(struct broker *broker, struct job *job)
         /* It was finished, recorded and counted when it failed. */
         log_finish(job);
         count_delete(job->tube);
-        leave(broker, job, broker->options.finished != NULL && wants_record(job));
+        leave(broker, job, broker->options.finished != NULL && keeps_record(broker, job, false));
         broker_unlock(broker);
         job_free(&job);
         return 0;
@@ -447,7 +447,7 @@ int settle_done_quietly(struct broker *broker, uint64_t id, uint64_t token, stru
     claim(job);
     log_finish(job);
     count_finished(broker, job, JOB_OUTCOME_DONE);
-    leave(broker, job);
+    leave(broker, job, false);
     *gone = job;
     return 0;
 }
