@@ -23,7 +23,10 @@
 #include <string.h>
 
 #define FEED_MAGIC 0xfeed5a1du
-#define FEED_WINDOW 1024
+/* Jobs on the way: enough that a commit of the daemon, which answers all that came until then, is
+ * shared by thousands. */
+#define FEED_WINDOW 8192
+#define FEED_FLUSH 1024 /* ids, between two writes of the output */
 #define FEED_WINDOW_BYTES ((size_t)1 << 20)
 /* Refusals that are shown one by one. */
 #define FEED_SHOWN 10
@@ -123,7 +126,7 @@ static enum exit_code feed_accepted(struct feed *feed, uint64_t id)
     if (out_is_terminal())
         progress_hide(&feed->progress);
     feed_print_id(feed, id);
-    return feed->accepted % FEED_WINDOW == 0 ? out_flush() : EXIT_CODE_OK;
+    return feed->accepted % FEED_FLUSH == 0 ? out_flush() : EXIT_CODE_OK;
 }
 
 /* The next answer. */
