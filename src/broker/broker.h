@@ -58,8 +58,6 @@ struct broker_options {
     void *finished_arg;
     int64_t group_keep_ns; /* for how long a group without jobs and joiners is known; 0: a day */
     bool keys_outlive;     /* the key of a job that left a record stays until broker_key_drop */
-    /* Records only of jobs that ask for one (job_options.retention_ns), or are awaited. */
-    bool keeps_no_records;
 };
 
 #define BROKER_BODY_MAX_DEFAULT 65535 /* as beanstalkd's -z */

@@ -104,13 +104,11 @@ static void count_delete(struct broker_tube *tube)
     tube->broker->stats.deletes++;
 }
 
-/* Whether a result is kept: as the job asks, or else by the daemon's settings. */
-static bool keeps_record(const struct broker *broker, const struct job *job, bool awaited)
+/* Unless it asked for none. */
+static bool wants_record(const struct job *job)
 {
     const struct job_options *own = job->rare != NULL ? job->rare->options : NULL;
-    if (own != NULL && (own->set & JOB_OPTION_RETENTION) != 0)
-        return own->retention_ns > 0;
-    return awaited || !broker->options.keeps_no_records;
+    return own == NULL || (own->set & JOB_OPTION_RETENTION) == 0 || own->retention_ns > 0;
 }
 
 /* [held] Whether history hears of it. */
@@ -119,7 +117,7 @@ static bool leaves_record(const struct broker *broker, const struct job *job,
 {
     bool awaited = job->rare != NULL && !list_empty(&job->rare->waiters);
     return broker->options.finished != NULL && (kind != JOB_OUTCOME_DELETED || awaited) &&
-           keeps_record(broker, job, awaited);
+           wants_record(job);
 }
 
 /* Without the lock; the job is claimed, so it stays. */
@@ -330,7 +328,7 @@ int settle_delete_idle(struct broker *broker, struct job *job)
         /* It was finished, recorded and counted when it failed. */
         log_finish(job);
         count_delete(job->tube);
-        leave(broker, job, broker->options.finished != NULL && keeps_record(broker, job, false));
+        leave(broker, job, broker->options.finished != NULL && wants_record(job));
         broker_unlock(broker);
         job_free(&job);
         return 0;

@@ -160,6 +160,7 @@ static void batch_run(struct worker *worker, struct batch *batch)
         struct job_outcome *outcome = &batch->outcome[i];
         job_outcome_init(outcome);
         outcome->started_ns = now_ns;
+        outcome->rules = &pool->rules;
         struct handler_call call = {
             .lease = &batch->lease[i], .stop_fd = pool->stop_fd, .outcome = outcome};
         pool->handler->run(pool->state, &call);
