@@ -73,13 +73,13 @@ int history_new(struct history **out, const struct history_settings *settings,
     int rc = ENOMEM;
     if (history != NULL) {
         MAGIC_INIT(history, HISTORY_MAGIC);
-        recent_init(&history->recent);
         history->settings = *settings;
         history->settings.path = NULL;
         if (settings->queue_bytes == 0)
             history->settings.queue_bytes = HISTORY_QUEUE_BYTES;
         if (settings->linger_ns == 0)
             history->settings.linger_ns = HISTORY_LINGER_NS;
+        recent_init(&history->recent, settings->path == NULL, settings->keep_ns);
         history->on = settings->keep_ns > 0 && settings->keep_count > 0 && settings->keep_bytes > 0;
         rc = hl_lock_new(&history->lock, "history", lock_class(LOCK_CLASS_history));
     }
@@ -324,8 +324,7 @@ static size_t memory_purge(struct history *history, int64_t now)
     struct entry *oldest;
     size_t some = 0;
     hl_lock_acquire(history->lock);
-    while (some < PURGE_MAX && (oldest = recent_first(&history->recent)) != NULL &&
-           now - oldest->record->finished_ns > history->settings.keep_ns) {
+    while (some < PURGE_MAX && (oldest = recent_aged(&history->recent, now)) != NULL) {
         recent_take(&history->recent, oldest, &gone);
         some++;
     }

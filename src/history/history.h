@@ -2,7 +2,8 @@
 /*
  * History: the records of finished jobs, by id, for a time.
  *
- * Records are bounded by age, number and bytes; past a bound the oldest go, in small slices. With
+ * Records are bounded by age, number and bytes; past a bound the oldest go, in small slices. A
+ * record may ask for an age of its own; number and bytes bound all of them together. With
  * the path of a file they are kept in an SQLite database and outlive the daemon; without, they are
  * kept in memory and end with it. If a bound is 0 history is off: no record is wanted, no file is
  * opened, no thread runs.
@@ -28,7 +29,7 @@ struct history;
 
 struct history_settings {
     int64_t keep_ns;     /* age past which a record goes (of the time of day it ended at, with a
-                            file); 0 or less: off */
+                            file) that asks for no retention_ns of its own; 0 or less: off */
     uint64_t keep_count; /* records; 0: off */
     uint64_t keep_bytes; /* of all records together, as they are in memory; 0: off */
     const char *path;    /* of the database; copied; NULL: in memory */
@@ -77,13 +78,13 @@ int history_get(struct history *history, uint64_t id, struct job_record **record
 /* All records up to this number are durable, or lost for good. In memory: all that came. */
 uint64_t history_durable(struct history *history);
 
-/* What is older than keep_ns goes: at once from memory, soon from a file. */
+/* What is past its age goes: at once from memory, soon from a file. */
 void history_purge(struct history *history);
 
 /* ---- looking through them ---- */
 
 struct history_query {
-    const char *tube;           /* NULL: any */
+    const char *tube, *group;   /* NULL: any */
     bool any_kind;              /* else only `kind` */
     enum job_outcome_kind kind; /* how they ended */
     int64_t since_ns, until_ns; /* the time of day they ended at: since <= it < until; 0: any */

@@ -6,6 +6,7 @@
 #ifndef HISTORY_HISTORY_PRIV_H
 #define HISTORY_HISTORY_PRIV_H
 
+#include "base/heap.h"
 #include "base/idtable.h"
 #include "history/history.h"
 #include "thr/thr.h"
@@ -18,6 +19,8 @@ struct entry {
     unsigned magic;
     uint64_t number;
     struct entry *next; /* once it is out, to be freed */
+    size_t pos;         /* in recent->aging */
+    int64_t until_ns;   /* how long it is kept (clock_now_ns time) */
     struct job_record *record;
 };
 
@@ -27,9 +30,14 @@ struct recent {
     uint64_t first; /* none has a lower number */
     uint64_t next;  /* the number that the next one gets, 1 at first */
     uint64_t count, bytes;
+    /* By until_ns, where records go from here for their age; where there is a file, that says. */
+    bool ages;
+    int64_t keep_ns; /* of those that asked for no time of their own */
+    struct heap aging;
 };
 
-void recent_init(struct recent *recent);
+/* ages: recent_aged is wanted. */
+void recent_init(struct recent *recent, bool ages, int64_t keep_ns);
 void recent_fini(struct recent *recent);
 /*
  * Adds it under the next number. A record of the same id goes to *gone, and the new one has its
@@ -41,6 +49,8 @@ int recent_add(struct recent *recent, struct job_record **record, struct entry *
 void recent_take(struct recent *recent, struct entry *entry, struct entry **gone);
 /* The one with the lowest number; NULL: it is empty. */
 struct entry *recent_first(struct recent *recent);
+/* The one whose time is over first, if that is before now; NULL: none. */
+struct entry *recent_aged(const struct recent *recent, int64_t now_ns);
 /* NULL: none. */
 struct entry *recent_at(const struct recent *recent, uint64_t number);
 struct entry *recent_by_id(const struct recent *recent, uint64_t id);
@@ -97,14 +107,15 @@ int rows_write(struct database *database, const struct numbered *rows, size_t co
                size_t *refused);
 
 struct retention {
-    int64_t oldest_wall_ns; /* what ended before goes; INT64_MIN: nothing by age */
+    int64_t now_wall_ns;    /* what asked for a time of its own goes when that is over */
+    int64_t oldest_wall_ns; /* others go that ended before; INT64_MIN: nothing by age */
     uint64_t count, bytes;
 };
 #define ROWS_SLICE 1024
-/* Removes the oldest that are past a bound, ROWS_SLICE at most. *upto: the highest number removed;
- * 0: none. */
-int rows_forget(struct database *database, const struct retention *retention, size_t *forgotten,
-                uint64_t *upto);
+/* Removes some that are past a bound: numbers[] (of ROWS_SLICE) gets which, *forgotten how many;
+ * 0: none is. */
+int rows_forget(struct database *database, const struct retention *retention, uint64_t *numbers,
+                size_t *forgotten);
 
 /* Under the lock of the reader, which they take. ENOENT. */
 int rows_get(struct database *database, uint64_t id, struct job_record **record);
@@ -137,6 +148,7 @@ struct history {
     _Atomic uint32_t bell; /* rings for the thread */
     hl_thread *thread;
     struct numbered *batch; /* the thread's, of WRITER_BATCH */
+    uint64_t *forgotten;    /* the thread's, of ROWS_SLICE */
 };
 
 /* ---- writer.c ---- */

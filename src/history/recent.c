@@ -16,9 +16,24 @@
 
 #define ENTRY_MAGIC 0x415704e1u
 
-void recent_init(struct recent *recent)
+static bool until_less(const void *a, const void *b, const void *arg)
 {
-    *recent = (struct recent){.first = 1, .next = 1};
+    const struct entry *one = a, *other = b;
+    (void)arg;
+    return one->until_ns != other->until_ns ? one->until_ns < other->until_ns
+                                            : one->number < other->number;
+}
+
+static void until_moved(void *item, size_t pos)
+{
+    struct entry *entry = item;
+    entry->pos = pos;
+}
+
+void recent_init(struct recent *recent, bool ages, int64_t keep_ns)
+{
+    *recent = (struct recent){.first = 1, .next = 1, .ages = ages, .keep_ns = keep_ns};
+    heap_init(&recent->aging, until_less, NULL, until_moved);
     idmap_init(&recent->by_id);
     idtable_init(&recent->by_number);
 }
@@ -29,6 +44,7 @@ void recent_fini(struct recent *recent)
     while ((entry = recent_first(recent)) != NULL)
         recent_take(recent, entry, &gone);
     entries_free(&gone);
+    heap_fini(&recent->aging);
     idmap_fini(&recent->by_id);
     idtable_fini(&recent->by_number);
 }
@@ -79,6 +95,15 @@ static int attempts_join(struct job_record **record, const struct job_record *be
     return 0;
 }
 
+/* From the end of the job on, for as long as it asked for, or as all are. */
+static void until_set(const struct recent *recent, struct entry *entry)
+{
+    const struct job_record *record = entry->record;
+    int64_t keep_ns = record->retention_ns >= 0 ? record->retention_ns : recent->keep_ns;
+    if (__builtin_add_overflow(record->finished_ns, keep_ns, &entry->until_ns))
+        entry->until_ns = INT64_MAX;
+}
+
 /* The entry of that id gets the new number and record; `carrier` takes the old record away. */
 static int entry_renew(struct recent *recent, struct entry *entry, struct entry *carrier)
 {
@@ -91,6 +116,9 @@ static int entry_renew(struct recent *recent, struct entry *entry, struct entry 
     entry->record = carrier->record;
     entry->number = carrier->number;
     carrier->record = old;
+    until_set(recent, entry);
+    if (recent->ages)
+        heap_update(&recent->aging, entry->pos);
     return 0;
 }
 
@@ -99,7 +127,13 @@ static int entry_place(struct recent *recent, struct entry *entry)
     int rc = idtable_put(&recent->by_number, entry->number, entry);
     if (rc != 0)
         return rc;
-    rc = idmap_put(&recent->by_id, entry->record->id, entry);
+    until_set(recent, entry);
+    rc = recent->ages ? heap_insert(&recent->aging, entry) : 0;
+    if (rc == 0) {
+        rc = idmap_put(&recent->by_id, entry->record->id, entry);
+        if (rc != 0 && recent->ages)
+            (void)heap_remove(&recent->aging, entry->pos);
+    }
     if (rc != 0)
         (void)idtable_remove(&recent->by_number, entry->number);
     else
@@ -143,6 +177,8 @@ int recent_add(struct recent *recent, struct job_record **record, struct entry *
 void recent_take(struct recent *recent, struct entry *entry, struct entry **gone)
 {
     MAGIC_CHECK(entry, ENTRY_MAGIC);
+    if (recent->ages)
+        (void)heap_remove(&recent->aging, entry->pos);
     (void)idmap_remove(&recent->by_id, entry->record->id);
     (void)idtable_remove(&recent->by_number, entry->number);
     recent->count--;
@@ -160,6 +196,12 @@ struct entry *recent_first(struct recent *recent)
            (entry = idtable_get(&recent->by_number, recent->first)) == NULL)
         recent->first++;
     return entry;
+}
+
+struct entry *recent_aged(const struct recent *recent, int64_t now_ns)
+{
+    struct entry *entry = heap_first(&recent->aging);
+    return entry != NULL && entry->until_ns < now_ns ? entry : NULL;
 }
 
 struct entry *recent_at(const struct recent *recent, uint64_t number)

@@ -3,6 +3,9 @@
  * Records as rows: written many in a transaction, read one by one or as pages, removed oldest
  * first.
  *
+ * What is past its age is found by an index for records that asked for a time of their own, and one
+ * for the others; what is too much, by number.
+ *
  * A record is one row of `job`. Nearly always its id is new, so it is just inserted; only if SQLite
  * says that there is one already, that one's attempt goes to the table `attempt`, its row goes, and
  * the insert is done again. The counts of all rows and bytes change in the same transaction as the
@@ -229,56 +232,76 @@ int rows_write(struct database *database, const struct numbered *rows, size_t co
 
 /* ---- removing ---- */
 
-/* How many of the oldest, up to which number, and what they take. */
+/* Those that go: how many, which, and what they take. */
 struct cut {
-    uint64_t upto, count, bytes;
+    uint64_t *numbers;
+    size_t count;
+    uint64_t bytes;
 };
 
-static int cut_find(struct database *database, const struct retention *retention, struct cut *cut)
+/* What `find` finds; a slice, or fewer: those that are too much, if `find` tells only the order. */
+static int cut_find(struct database *database, enum statement find, int64_t before_ns,
+                    const struct retention *retention, struct cut *cut)
 {
-    sqlite3_stmt *statement = database->statement[STATEMENT_OLDEST];
-    *cut = (struct cut){.upto = 0};
+    sqlite3_stmt *statement = database->statement[find];
     MUST(sqlite3_bind_int(statement, 1, ROWS_SLICE));
+    if (find != STATEMENT_OLDEST)
+        MUST(sqlite3_bind_int64(statement, 2, before_ns));
     int rc;
     while ((rc = sqlite3_step(statement)) == SQLITE_ROW) {
-        bool past = database->count - cut->count > retention->count ||
-                    database->bytes - cut->bytes > retention->bytes ||
-                    sqlite3_column_int64(statement, 2) < retention->oldest_wall_ns;
-        if (!past)
+        if (find == STATEMENT_OLDEST && database->count - cut->count <= retention->count &&
+            database->bytes - cut->bytes <= retention->bytes)
             break;
-        cut->upto = (uint64_t)sqlite3_column_int64(statement, 0);
+        cut->numbers[cut->count++] = (uint64_t)sqlite3_column_int64(statement, 0);
         cut->bytes += (uint64_t)sqlite3_column_int64(statement, 1);
-        cut->count++;
     }
     return statement_end(statement, database_errno(rc));
 }
 
-int rows_forget(struct database *database, const struct retention *retention, size_t *forgotten,
-                uint64_t *upto)
+/* One kind a time; who asks again gets the next. */
+static int cut_any(struct database *database, const struct retention *retention, struct cut *cut)
+{
+    int rc = 0;
+    if (database->count > retention->count || database->bytes > retention->bytes)
+        rc = cut_find(database, STATEMENT_OLDEST, 0, retention, cut);
+    if (rc == 0 && cut->count == 0)
+        rc = cut_find(database, STATEMENT_AGED, retention->oldest_wall_ns, retention, cut);
+    if (rc == 0 && cut->count == 0)
+        rc = cut_find(database, STATEMENT_EXPIRED, retention->now_wall_ns, retention, cut);
+    return rc;
+}
+
+static int row_forget(struct database *database, uint64_t number)
+{
+    static const enum statement steps[] = {STATEMENT_FORGET_ATTEMPTS, STATEMENT_FORGET};
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < sizeof(steps) / sizeof(steps[0]); i++) {
+        sqlite3_stmt *statement = database->statement[steps[i]];
+        MUST(sqlite3_bind_int64(statement, 1, (sqlite3_int64)number));
+        rc = statement_run(statement);
+    }
+    return rc;
+}
+
+int rows_forget(struct database *database, const struct retention *retention, uint64_t *numbers,
+                size_t *forgotten)
 {
     uint64_t count_before = database->count, bytes_before = database->bytes;
-    struct cut cut;
+    struct cut cut = {.numbers = numbers};
     *forgotten = 0;
-    *upto = 0;
-    int rc = cut_find(database, retention, &cut);
+    int rc = cut_any(database, retention, &cut);
     if (rc != 0 || cut.count == 0)
         return rc;
-    static const enum statement steps[] = {STATEMENT_FORGET_ATTEMPTS, STATEMENT_FORGET};
     rc = statement_run(database->statement[STATEMENT_BEGIN]);
     if (rc != 0)
         return rc;
-    for (size_t i = 0; rc == 0 && i < sizeof(steps) / sizeof(steps[0]); i++) {
-        sqlite3_stmt *statement = database->statement[steps[i]];
-        MUST(sqlite3_bind_int64(statement, 1, (sqlite3_int64)cut.upto));
-        rc = statement_run(statement);
-    }
+    for (size_t i = 0; rc == 0 && i < cut.count; i++)
+        rc = row_forget(database, numbers[i]);
     database->count -= cut.count;
     database->bytes -= cut.bytes;
     rc = transaction_end(database, rc, count_before, bytes_before);
-    if (rc == 0) {
+    if (rc == 0)
         *forgotten = cut.count;
-        *upto = cut.upto;
-    }
     return rc;
 }
 
@@ -353,6 +376,7 @@ bool query_matches(const struct history_query *query, const struct job_record *r
 {
     int64_t ended = record->ended_wall_ns;
     return (query->tube == NULL || strcmp(query->tube, record->tube) == 0) &&
+           (query->group == NULL || strcmp(query->group, record->group) == 0) &&
            (query->any_kind || query->kind == record->kind) &&
            (query->since_ns == 0 || ended >= query->since_ns) &&
            (query->until_ns == 0 || ended < query->until_ns);
@@ -362,15 +386,17 @@ bool query_matches(const struct history_query *query, const struct job_record *r
 static sqlite3_stmt *page_statement(struct database *database, const struct history_query *query,
                                     uint64_t before)
 {
-    enum statement id = query->tube != NULL ? STATEMENT_PAGE_TUBE
-                        : query->any_kind   ? STATEMENT_PAGE
-                                            : STATEMENT_PAGE_OUTCOME;
+    enum statement id = query->group != NULL  ? STATEMENT_PAGE_GROUP
+                        : query->tube != NULL ? STATEMENT_PAGE_TUBE
+                        : query->any_kind     ? STATEMENT_PAGE
+                                              : STATEMENT_PAGE_OUTCOME;
+    const char *word = query->group != NULL  ? query->group
+                       : query->tube != NULL ? query->tube
+                                             : job_outcome_word(query->kind);
     sqlite3_stmt *statement = database->statement[id];
     MUST(sqlite3_bind_int64(statement, 1, before < INT64_MAX ? (sqlite3_int64)before : INT64_MAX));
     if (id != STATEMENT_PAGE)
-        MUST(sqlite3_bind_text(statement, 2,
-                               query->tube != NULL ? query->tube : job_outcome_word(query->kind),
-                               -1, SQLITE_STATIC));
+        MUST(sqlite3_bind_text(statement, 2, word, -1, SQLITE_STATIC));
     return statement;
 }
 

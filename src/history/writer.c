@@ -231,21 +231,25 @@ static int batch_write(struct history *history)
 
 static struct retention retention_now(const struct history *history)
 {
-    int64_t oldest;
-    if (__builtin_sub_overflow(clock_wall_ns(), history->settings.keep_ns, &oldest))
+    int64_t oldest, now = clock_wall_ns();
+    if (__builtin_sub_overflow(now, history->settings.keep_ns, &oldest))
         oldest = INT64_MIN;
-    return (struct retention){.oldest_wall_ns = oldest,
+    return (struct retention){.now_wall_ns = now,
+                              .oldest_wall_ns = oldest,
                               .count = history->settings.keep_count,
                               .bytes = history->settings.keep_bytes};
 }
 
 /* What went from the file goes from memory. */
-static void forgotten_take(struct history *history, size_t forgotten, uint64_t upto)
+static void forgotten_take(struct history *history, size_t forgotten)
 {
-    struct entry *gone = NULL, *oldest;
+    struct entry *gone = NULL;
     hl_lock_acquire(history->lock);
-    while ((oldest = recent_first(&history->recent)) != NULL && oldest->number <= upto)
-        recent_take(&history->recent, oldest, &gone);
+    for (size_t i = 0; i < forgotten; i++) {
+        struct entry *entry = recent_at(&history->recent, history->forgotten[i]);
+        if (entry != NULL)
+            recent_take(&history->recent, entry, &gone);
+    }
     history->stats.dropped += forgotten;
     hl_lock_release(history->lock);
     entries_free(&gone);
@@ -255,15 +259,14 @@ static void forgotten_take(struct history *history, size_t forgotten, uint64_t u
 static int purge(struct history *history, bool *more)
 {
     const struct retention retention = retention_now(history);
-    size_t forgotten = ROWS_SLICE;
+    size_t forgotten = 1;
     int rc = history->database->writer != NULL ? 0 : database_mend(history);
-    for (int i = 0; rc == 0 && forgotten == ROWS_SLICE && i < SLICES_MAX; i++) {
-        uint64_t upto;
-        rc = rows_forget(history->database, &retention, &forgotten, &upto);
+    for (int i = 0; rc == 0 && forgotten > 0 && i < SLICES_MAX; i++) {
+        rc = rows_forget(history->database, &retention, history->forgotten, &forgotten);
         if (rc == 0 && forgotten > 0)
-            forgotten_take(history, forgotten, upto);
+            forgotten_take(history, forgotten);
     }
-    *more = rc == 0 && forgotten == ROWS_SLICE;
+    *more = rc == 0 && forgotten > 0;
     return rc;
 }
 
@@ -318,8 +321,9 @@ static void writer_main(void *arg)
 int writer_start(struct history *history)
 {
     history->batch = calloc(WRITER_BATCH, sizeof(struct numbered));
+    history->forgotten = calloc(ROWS_SLICE, sizeof(uint64_t));
     int rc = ENOMEM;
-    if (history->batch != NULL)
+    if (history->batch != NULL && history->forgotten != NULL)
         rc = hl_thread_new(&history->thread, &(struct hl_thread_options){.target = writer_main,
                                                                          .arg = history,
                                                                          .name = "history",
@@ -342,4 +346,5 @@ void writer_stop(struct history *history)
         hl_thread_free(&history->thread);
     }
     free(history->batch);
+    free(history->forgotten);
 }

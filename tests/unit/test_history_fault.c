@@ -281,7 +281,7 @@ START_TEST(damage_that_is_found_later)
     kit.settings.keep_count = 1000;
     uint64_t size = kit_file_size();
     ck_assert_uint_gt(size, 6000000);
-    scribble(40960, size / 2); // not where the newest are
+    scribble(81920, size / 2); // behind the roots, not where the newest are
     kit_open();
     struct job_record *record;
     ck_assert_int_eq(history_get(kit.history, 100, &record), EIO);

@@ -116,6 +116,7 @@ static struct job_record *record_again(uint64_t id, int64_t started, const char 
                               .ended_wall_ns = clock_wall_ns(),
                               .tube = "one",
                               .reason = reason,
+                              .retention_ns = -1,
                               .progress_text = ""};
     struct job_record *record;
     ck_assert_int_eq(job_record_copy(&record, &like), 0);
@@ -252,6 +253,62 @@ START_TEST(oldest_go_by_age_and_the_file_shrinks)
 }
 END_TEST
 
+// Some ask for less time than others have, some for more; the bound of all of them counts for
+// these, too. In the file, and in memory.
+static void check_own_times(void)
+{
+    clock_virtual_start(1000 * HL_SECOND);
+    kit.settings.keep_ns = 10 * HL_SECOND;
+    kit.settings.keep_count = 25;
+    kit_open();
+    uint64_t number = 0;
+    for (uint64_t id = 1; id <= 30; id++) {
+        struct job_record *like = kit_record(id), *record;
+        struct job_record other = *like;
+        other.retention_ns = id % 3 == 0 ? 5 * HL_SECOND : id % 3 == 1 ? 20 * HL_SECOND : -1;
+        ck_assert_int_eq(job_record_copy(&record, &other), 0);
+        job_record_unref(&like);
+        number = kit_add_record(record);
+    }
+    static const struct {
+        int64_t at_s;
+        uint64_t short_ones, others, long_ones; // of ids 6 to 30
+    } steps[] = {{0, 9, 8, 8},  {4, 9, 8, 8},  {6, 0, 8, 8},
+                 {9, 0, 8, 8}, {11, 0, 0, 8}, {21, 0, 0, 0}};
+    int64_t now_s = 0;
+    for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
+        clock_virtual_advance((steps[i].at_s - now_s) * HL_SECOND + (i == 0 ? HL_SECOND / 100 : 0));
+        now_s = steps[i].at_s;
+        if (kit.settings.path != NULL)
+            kit_await(number);
+        history_purge(kit.history);
+        kit_await_stat(offsetof(struct history_stats, count),
+                       steps[i].short_ones + steps[i].others + steps[i].long_ones);
+        uint64_t left[3] = {0};
+        for (uint64_t id = 1; id <= 30; id++) {
+            struct job_record *record;
+            if (history_get(kit.history, id, &record) != 0)
+                continue;
+            left[id % 3]++;
+            job_record_unref(&record);
+        }
+        ck_assert_uint_eq(left[0], steps[i].short_ones);
+        ck_assert_uint_eq(left[1], steps[i].long_ones);
+        ck_assert_uint_eq(left[2], steps[i].others);
+    }
+    ck_assert_uint_eq(kit_stats().dropped, 30);
+    kit_close();
+    clock_virtual_stop();
+}
+
+START_TEST(a_time_of_its_own)
+{
+    check_own_times();
+    kit.settings.path = NULL;
+    check_own_times();
+}
+END_TEST
+
 // ---- lists ----
 
 static size_t list_all(struct history_query query, size_t max, uint64_t *ids, size_t room,
@@ -285,6 +342,8 @@ static void check_lists(void)
         {.kind = JOB_OUTCOME_DONE, .tube = "one"},
         {.kind = JOB_OUTCOME_DELETED},
         {.any_kind = true, .tube = "none"},
+        {.any_kind = true, .group = "week"},
+        {.kind = JOB_OUTCOME_FAILED, .tube = "two", .group = "week"},
     };
     uint64_t ids[1000];
     size_t pages;
@@ -295,6 +354,7 @@ static void check_lists(void)
             for (uint64_t id = 1000; id >= 1; id--) {
                 struct job_record *record = kit_record(id);
                 if ((queries[q].any_kind || record->kind == queries[q].kind) &&
+                    (queries[q].group == NULL || strcmp(record->group, queries[q].group) == 0) &&
                     (queries[q].tube == NULL || strcmp(record->tube, queries[q].tube) == 0)) {
                     if (at >= total || ids[at] != id)
                         ck_abort_msg("query %zu, page of %zu: not job %llu", q, max,
@@ -463,6 +523,7 @@ int main(void)
     tcase_add_test(all, oldest_go_by_number);
     tcase_add_test(all, oldest_go_by_bytes);
     tcase_add_test(all, oldest_go_by_age_and_the_file_shrinks);
+    tcase_add_test(all, a_time_of_its_own);
     tcase_add_test(all, lists_of_file_and_memory);
     tcase_add_test(all, a_replaced_record_is_listed_once);
     tcase_add_test(all, lists_by_time);
