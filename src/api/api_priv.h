@@ -60,7 +60,9 @@ enum api_type {
     API_BOOL,
     API_POOL,
     API_WORKERS,
-    API_TEXT
+    API_TEXT,
+    API_ANY_STATE, /* finished, too */
+    API_OUTCOME
 };
 
 struct api_param {
@@ -84,6 +86,10 @@ int64_t params_seconds(const cJSON *given, const char *name);
 uint64_t params_u64(const cJSON *given, const char *name, uint64_t otherwise);
 /* false if it is not there. */
 bool params_bool(const cJSON *given, const char *name);
+/* Of ANY_STATE. */
+bool params_finished(const cJSON *given, const char *name);
+/* JOB_OUTCOME_COUNT: it is not there. */
+enum job_outcome_kind params_outcome(const cJSON *given, const char *name);
 /* BROKER_STATE bits, 0 if it is not there. */
 unsigned params_states(const cJSON *given, const char *name);
 bool params_given(const cJSON *given, const char *name);
@@ -91,10 +97,10 @@ bool params_given(const cJSON *given, const char *name);
 /* ---- filter.c: choosing jobs ---- */
 
 #define API_FILTER_PARAMS                                                                          \
+    API_FILTER_PARAMS_OF(API_STATE, "jobs of this state only: ready, delayed, reserved or buried")
+#define API_FILTER_PARAMS_OF(state_type, state_what)                                               \
     {.name = "tube", .type = API_TUBE, .what = "jobs of this tube only"},                          \
-        {.name = "state",                                                                          \
-         .type = API_STATE,                                                                        \
-         .what = "jobs of this state only: ready, delayed, reserved or buried"},                   \
+        {.name = "state", .type = (state_type), .what = (state_what)},                             \
         {.name = "older",                                                                          \
          .type = API_SECONDS,                                                                      \
          .what = "jobs that were put at least so many seconds ago"},                               \
@@ -168,6 +174,8 @@ void out_record(struct out job, const struct job_record *record);
 void out_labels(struct out job, const char *name, const char *group, const char *key,
                 const char *tags, size_t tags_size);
 void out_options(struct out job, const struct job_view *view);
+/* A row of a list: that, and how it ended in short. */
+void out_past(struct out job, const struct job_record *record);
 /* Adds "result" of a job that had an attempt. */
 void out_result(struct out job, const struct job_record *record);
 

@@ -36,6 +36,10 @@ const char *api_type_word(enum api_type type)
         return "workers";
     case API_TEXT:
         return "text";
+    case API_ANY_STATE:
+        return "state";
+    case API_OUTCOME:
+        return "outcome";
     }
     CANT_HAPPEN("no such type of parameter");
 }
@@ -84,6 +88,28 @@ static enum job_state state_of(const char *word)
     return JOB_STATE_COUNT;
 }
 
+static int check_state(struct api_call *call, const struct api_param *param, const cJSON *value)
+{
+    const char *word = cJSON_GetStringValue(value);
+    bool any = param->type == API_ANY_STATE;
+    if (state_of(word) != JOB_STATE_COUNT ||
+        (any && word != NULL && strcmp(word, job_state_word(JOB_FINISHED)) == 0))
+        return 0;
+    return bad_value(call, param->name, value,
+                     any ? "\"ready\", \"delayed\", \"reserved\", \"buried\" or \"finished\""
+                         : "\"ready\", \"delayed\", \"reserved\" or \"buried\"");
+}
+
+/* JOB_OUTCOME_COUNT: none. */
+static enum job_outcome_kind outcome_of(const char *word)
+{
+    int kind = 0;
+    while (kind < JOB_OUTCOME_COUNT &&
+           (word == NULL || strcmp(job_outcome_word((enum job_outcome_kind)kind), word) != 0))
+        kind++;
+    return (enum job_outcome_kind)kind;
+}
+
 static int param_check(struct api_call *call, const struct api_param *param, const cJSON *given)
 {
     const cJSON *value = cJSON_GetObjectItemCaseSensitive(given, param->name);
@@ -108,9 +134,12 @@ static int param_check(struct api_call *call, const struct api_param *param, con
                              "a number of seconds from 0 to 1000000000, such as 2.5");
         return 0;
     case API_STATE:
-        if (state_of(cJSON_GetStringValue(value)) == JOB_STATE_COUNT)
+    case API_ANY_STATE:
+        return check_state(call, param, value);
+    case API_OUTCOME:
+        if (outcome_of(cJSON_GetStringValue(value)) == JOB_OUTCOME_COUNT)
             return bad_value(call, param->name, value,
-                             "\"ready\", \"delayed\", \"reserved\" or \"buried\"");
+                             "the word of an outcome, such as \"done\" or \"failed\"");
         return 0;
     case API_COUNT:
         if (jsonobj_get_u64(given, param->name, &id) != 0 || id == 0)
@@ -207,6 +236,17 @@ uint64_t params_u64(const cJSON *given, const char *name, uint64_t otherwise)
 bool params_bool(const cJSON *given, const char *name)
 {
     return cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(given, name));
+}
+
+bool params_finished(const cJSON *given, const char *name)
+{
+    const char *word = params_tube(given, name);
+    return word != NULL && strcmp(word, job_state_word(JOB_FINISHED)) == 0;
+}
+
+enum job_outcome_kind params_outcome(const cJSON *given, const char *name)
+{
+    return outcome_of(params_tube(given, name));
 }
 
 unsigned params_states(const cJSON *given, const char *name)

@@ -87,6 +87,17 @@ void out_record(struct out job, const struct job_record *record)
     out_labels(job, record->name, record->group, record->key, record->tags, record->tags_size);
 }
 
+void out_past(struct out job, const struct job_record *record)
+{
+    out_record(job, record);
+    if (record->exit_status >= 0)
+        out_i64(job, "exit_status", record->exit_status);
+    if (record->signal != 0)
+        out_i64(job, "signal", record->signal);
+    out_seconds(job, "ended", record->ended_wall_ns);
+    out_seconds(job, "duration", record->duration_ns);
+}
+
 static void out_usage(struct out result, const struct job_usage *usage)
 {
     if (usage->user_ns < 0)

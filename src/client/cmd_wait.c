@@ -81,34 +81,6 @@ static enum exit_code outcome_code(const char *outcome)
     return strcmp(outcome, "done") == 0 ? EXIT_CODE_OK : EXIT_CODE_FAILED;
 }
 
-/* The bytes of a captured stream: exact ones if the text had to be escaped. */
-static enum exit_code stream_print(const cJSON *result, const char *name, FILE *to)
-{
-    struct buf bytes = BUF_EMPTY;
-    char key[32];
-    const char *text;
-    snprintf(key, sizeof(key), "%s_base64", name);
-    int rc = jsonobj_get_str(result, key, &text) == 0
-                 ? base64_append(&bytes, text)
-                 : buf_append_str(&bytes, field_text(result, name));
-    if (rc == 0 && bytes.len > 0)
-        (void)!fwrite(bytes.data, 1, bytes.len, to);
-    buf_fini(&bytes);
-    if (rc == 0)
-        return EXIT_CODE_OK;
-    say("the daemon's answer has no readable %s: %s", name, strerrordesc_np(rc));
-    return EXIT_CODE_OUTPUT;
-}
-
-static void warn_if_cut(const cJSON *result, uint64_t id, const char *name)
-{
-    char key[32];
-    bool cut = false;
-    snprintf(key, sizeof(key), "%s_truncated", name);
-    if (jsonobj_get_bool(result, key, &cut) == 0 && cut)
-        say("job %" PRIu64 ": its %s was longer than the daemon keeps; the rest is lost", id, name);
-}
-
 static int ended_line(struct buf *line, uint64_t id, const char *outcome, const cJSON *result,
                       const char *reason)
 {
@@ -142,11 +114,11 @@ static enum exit_code ended_show(const struct wait_options *wait, uint64_t id, c
         return code;
     }
     if (wait->output && result) {
-        streams = stream_print(result, "stdout", stdout);
+        streams = output_print(result, "stdout", stdout);
         if (streams == EXIT_CODE_OK)
-            streams = stream_print(result, "stderr", stderr);
-        warn_if_cut(result, id, "stdout");
-        warn_if_cut(result, id, "stderr");
+            streams = output_print(result, "stderr", stderr);
+        output_warn(result, id, "stdout");
+        output_warn(result, id, "stderr");
     }
     struct buf line = BUF_EMPTY;
     if (ended_line(&line, id, outcome, result, reason) != 0) {

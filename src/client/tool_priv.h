@@ -14,6 +14,7 @@
  *   asked.c     what may be asked for with a job
  *   bulk.c      what the commands share that change jobs
  *   duration.c  "10s", "1h30m" in; "1 h 30 min" out
+ *   output.c    what finished jobs wrote
  *   base64.c    for output of jobs that is no text
  *   feed.c      put's pipeline of many jobs
  *
@@ -353,6 +354,13 @@ int field_print_table(const cJSON *array, size_t indent);
 uint64_t field_u64(const cJSON *object, const char *key);
 /* A text of the daemon, "" if it isn't there. */
 const char *field_text(const cJSON *object, const char *key);
+
+/* ---- output.c ---- */
+
+/* What a job wrote to "stdout" or "stderr", as the daemon's "result" has it, in bytes. */
+enum exit_code output_print(const cJSON *result, const char *name, FILE *to);
+/* Says so if that was cut. */
+void output_warn(const cJSON *result, uint64_t id, const char *name);
 
 /* ---- base64.c ---- */
 

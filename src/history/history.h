@@ -85,6 +85,7 @@ void history_purge(struct history *history);
 
 struct history_query {
     const char *tube, *group;   /* NULL: any */
+    const char *name, *tag;     /* NULL: any; no index finds these */
     bool any_kind;              /* else only `kind` */
     enum job_outcome_kind kind; /* how they ended */
     int64_t since_ns, until_ns; /* the time of day they ended at: since <= it < until; 0: any */

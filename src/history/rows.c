@@ -377,6 +377,8 @@ bool query_matches(const struct history_query *query, const struct job_record *r
     int64_t ended = record->ended_wall_ns;
     return (query->tube == NULL || strcmp(query->tube, record->tube) == 0) &&
            (query->group == NULL || strcmp(query->group, record->group) == 0) &&
+           (query->name == NULL || strcmp(query->name, record->name) == 0) &&
+           (query->tag == NULL || job_tags_have(record->tags, record->tags_size, query->tag)) &&
            (query->any_kind || query->kind == record->kind) &&
            (query->since_ns == 0 || ended >= query->since_ns) &&
            (query->until_ns == 0 || ended < query->until_ns);
@@ -392,6 +394,7 @@ static sqlite3_stmt *page_statement(struct database *database, const struct hist
                                               : STATEMENT_PAGE_OUTCOME;
     const char *word = query->group != NULL  ? query->group
                        : query->tube != NULL ? query->tube
+                       : query->any_kind     ? ""
                                              : job_outcome_word(query->kind);
     sqlite3_stmt *statement = database->statement[id];
     MUST(sqlite3_bind_int64(statement, 1, before < INT64_MAX ? (sqlite3_int64)before : INT64_MAX));

@@ -68,8 +68,10 @@ static enum work work_next(struct history *history, int64_t *until)
     *until = due < history->retry_ns ? history->retry_ns : due;
     if (waits && *until <= now)
         return WORK_BATCH;
-    if (history->purge && history->retry_ns <= now)
+    if (history->purge && history->retry_ns <= now) {
+        history->purge = false; /* who asks from now on means a later time */
         return WORK_PURGE;
+    }
     return WORK_NONE;
 }
 
@@ -288,7 +290,7 @@ static void purge_all(struct history *history)
     if (rc == 0 && !more)
         rc = database_shrink(history->database);
     hl_lock_acquire(history->lock);
-    history->purge = more;
+    history->purge |= more;
     hl_lock_release(history->lock);
     figures_tell(history);
     health_tell(history, rc);

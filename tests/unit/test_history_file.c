@@ -273,7 +273,7 @@ static void check_own_times(void)
     static const struct {
         int64_t at_s;
         uint64_t short_ones, others, long_ones; // of ids 6 to 30
-    } steps[] = {{0, 9, 8, 8},  {4, 9, 8, 8},  {6, 0, 8, 8},
+    } steps[] = {{0, 9, 8, 8}, {4, 9, 8, 8},  {6, 0, 8, 8},
                  {9, 0, 8, 8}, {11, 0, 0, 8}, {21, 0, 0, 0}};
     int64_t now_s = 0;
     for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
@@ -336,13 +336,14 @@ static size_t list_all(struct history_query query, size_t max, uint64_t *ids, si
 static void check_lists(void)
 {
     static const struct history_query queries[] = {
-        {.any_kind = true},
+        {.any_kind = true, .kind = JOB_OUTCOME_COUNT}, // isn't looked at
         {.any_kind = true, .tube = "two"},
         {.kind = JOB_OUTCOME_FAILED},
         {.kind = JOB_OUTCOME_DONE, .tube = "one"},
         {.kind = JOB_OUTCOME_DELETED},
         {.any_kind = true, .tube = "none"},
         {.any_kind = true, .group = "week"},
+        {.any_kind = true, .name = "even", .tag = "blue"},
         {.kind = JOB_OUTCOME_FAILED, .tube = "two", .group = "week"},
     };
     uint64_t ids[1000];
@@ -354,6 +355,7 @@ static void check_lists(void)
             for (uint64_t id = 1000; id >= 1; id--) {
                 struct job_record *record = kit_record(id);
                 if ((queries[q].any_kind || record->kind == queries[q].kind) &&
+                    (queries[q].name == NULL || (id % 2 == 0 && id % 3 == 0)) &&
                     (queries[q].group == NULL || strcmp(record->group, queries[q].group) == 0) &&
                     (queries[q].tube == NULL || strcmp(record->tube, queries[q].tube) == 0)) {
                     if (at >= total || ids[at] != id)

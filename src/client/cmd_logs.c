@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: MIT
+/*
+ * hilera logs: what a finished job wrote, each stream to its own, as bytes. The daemon keeps it
+ * with the job's result.
+ */
+
+#include "client/tool_priv.h"
+
+#include "base/json.h"
+#include "base/jsonobj.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+struct logs_options {
+    uint64_t id;
+    bool out, err; /* neither: both */
+};
+
+enum { LOGS_STDOUT = 1000, LOGS_STDERR };
+
+static const struct argp_option logs_argp_options[] = {
+    {"stdout", LOGS_STDOUT, NULL, 0, "Only what it wrote to standard output", 0},
+    {"stderr", LOGS_STDERR, NULL, 0, "Only what it wrote to standard error", 0},
+    {0}};
+
+static error_t logs_parse(int key, char *arg, struct argp_state *state)
+{
+    struct logs_options *logs = state->input;
+    switch (key) {
+    case LOGS_STDOUT:
+        logs->out = true;
+        return 0;
+    case LOGS_STDERR:
+        logs->err = true;
+        return 0;
+    case ARGP_KEY_ARG:
+        if (state->arg_num > 0)
+            argp_error(state, "one job only, but there is also \"%s\"", arg);
+        if (json_parse_u64(arg, &logs->id) != 0 || logs->id == 0)
+            argp_error(state, "\"%s\" is no job's id; ids are whole numbers from 1", arg);
+        return 0;
+    case ARGP_KEY_NO_ARGS:
+        argp_error(state, "it wants the id of a job");
+        return EINVAL;
+    case ARGP_KEY_END:
+        if (!logs->out && !logs->err)
+            logs->out = logs->err = true;
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+/* Why there is nothing to show. */
+static enum exit_code logs_missing(const cJSON *job, uint64_t id)
+{
+    const char *state = field_text(job, "state");
+    if (strcmp(state, "finished") == 0) {
+        say("job %" PRIu64 " is finished, but the daemon does not keep what it wrote", id);
+        return EXIT_CODE_NOT_FOUND;
+    }
+    say("job %" PRIu64 " is not finished but %s; \"hilera wait --output %" PRIu64 "\" waits for it",
+        id, state[0] != '\0' ? state : "unknown", id);
+    return EXIT_CODE_FAILED;
+}
+
+/* Copies the members of a stream. */
+static int stream_copy(cJSON *to, const cJSON *result, const char *name)
+{
+    static const char *const ends[] = {"", "_base64", "_truncated"};
+    for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
+        char key[32];
+        snprintf(key, sizeof(key), "%s%s", name, ends[i]);
+        const cJSON *member = cJSON_GetObjectItemCaseSensitive(result, key);
+        cJSON *copy = member != NULL ? cJSON_Duplicate(member, true) : NULL;
+        if (member != NULL && (copy == NULL || !cJSON_AddItemToObject(to, key, copy))) {
+            cJSON_Delete(copy);
+            return ENOMEM;
+        }
+    }
+    return 0;
+}
+
+static enum exit_code logs_json(const struct logs_options *logs, const cJSON *result)
+{
+    cJSON *object = cJSON_CreateObject();
+    int rc = object != NULL ? jsonobj_add_u64(object, "id", logs->id) : ENOMEM;
+    if (rc == 0 && logs->out)
+        rc = stream_copy(object, result, "stdout");
+    if (rc == 0 && logs->err)
+        rc = stream_copy(object, result, "stderr");
+    char *text = rc == 0 ? cJSON_PrintUnformatted(object) : NULL;
+    if (text != NULL)
+        out_printf("%s\n", text);
+    else
+        say("not enough memory");
+    enum exit_code code = text != NULL ? EXIT_CODE_OK : EXIT_CODE_FAILED;
+    cJSON_free(text);
+    cJSON_Delete(object);
+    return code;
+}
+
+static enum exit_code logs_print(const struct logs_options *logs, const cJSON *result)
+{
+    enum exit_code code = EXIT_CODE_OK;
+    if (logs->out)
+        code = output_print(result, "stdout", stdout);
+    if (code == EXIT_CODE_OK && logs->err)
+        code = output_print(result, "stderr", stderr);
+    if (logs->out)
+        output_warn(result, logs->id, "stdout");
+    if (logs->err)
+        output_warn(result, logs->id, "stderr");
+    return code;
+}
+
+static enum exit_code logs_show(const struct tool *tool, const struct logs_options *logs,
+                                const cJSON *answer)
+{
+    const cJSON *job = cJSON_GetObjectItemCaseSensitive(answer, "job");
+    const cJSON *result = cJSON_GetObjectItemCaseSensitive(job, "result");
+    if (!cJSON_IsObject(job)) {
+        say("the daemon's answer has no job in it");
+        return EXIT_CODE_OUTPUT;
+    }
+    if (!cJSON_IsObject(result))
+        return logs_missing(job, logs->id);
+    return tool->json ? logs_json(logs, result) : logs_print(logs, result);
+}
+
+enum exit_code command_logs(struct tool *tool, int argc, char **argv)
+{
+    struct logs_options logs = {0};
+    hl_client *client = NULL;
+    cJSON *params, *answer = NULL;
+    const char *text;
+    size_t len;
+    command_parse(tool, "logs", logs_argp_options, logs_parse, &logs,
+                  "What the job wrote goes to standard output and standard error, as it wrote it, "
+                  "as long as the daemon keeps its result. With --json it is one object.",
+                  argc, argv);
+    params = cJSON_CreateObject();
+    if (!params || jsonobj_add_u64(params, "id", logs.id) != 0) {
+        cJSON_Delete(params);
+        say("not enough memory");
+        return EXIT_CODE_FAILED;
+    }
+    enum exit_code code = link_open(tool, &client);
+    if (code == EXIT_CODE_OK)
+        code = link_call(client, "show", params, LINK_ANSWER_NS, &text, &len);
+    else
+        cJSON_Delete(params);
+    if (code == EXIT_CODE_OK)
+        code = link_parse(text, len, &answer);
+    if (code == EXIT_CODE_OK)
+        code = logs_show(tool, &logs, answer);
+    cJSON_Delete(answer);
+    hl_client_free(&client);
+    return code;
+}
