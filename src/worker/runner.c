@@ -104,25 +104,34 @@ static int64_t timeout_of(const struct worker_pool *pool, const struct broker_le
     return (pool->rules.set & JOB_RULE_TIMEOUT) != 0 ? pool->rules.timeout_ns : 0;
 }
 
-static void run(struct worker *worker, const struct broker_lease *lease)
+/* Runs a job, and tells what became of it. *cancels: somebody may have cancelled a job of this
+ * worker that had not begun; from then on the broker is asked. */
+static void attempt(struct worker *worker, const struct broker_lease *lease, bool *cancels,
+                    struct job_outcome *outcome)
 {
     struct worker_pool *pool = worker->pool;
+    outcome->rules = &pool->rules;
+    int64_t timeout_ns = timeout_of(pool, lease);
+    struct handler_call call = {.lease = lease, .stop_fd = worker->stop.fd, .outcome = outcome};
+    *cancels |= stop_begin(&worker->stop, lease->token, timeout_ns);
+    if (*cancels && broker_is_cancelled(pool->broker, lease->id, lease->token)) {
+        outcome->kind = JOB_OUTCOME_CANCELLED;
+        outcome->started_ns = 0;
+    } else
+        pool->handler->run(pool->state, &call);
+    outcome_of_stop(outcome, stop_end(&worker->stop), timeout_ns);
+    outcome->ended_ns = clock_now_ns();
+    log_outcome(worker, lease, outcome);
+}
+
+static void run(struct worker *worker, const struct broker_lease *lease)
+{
     struct job_outcome outcome;
     job_outcome_init(&outcome);
     outcome.started_ns = clock_now_ns();
-    outcome.rules = &pool->rules;
-    int64_t timeout_ns = timeout_of(pool, lease);
-    struct handler_call call = {.lease = lease, .stop_fd = worker->stop.fd, .outcome = &outcome};
+    bool cancels = false;
     atomic_store_explicit(&worker->busy, true, memory_order_relaxed);
-    if (stop_begin(&worker->stop, lease->token, timeout_ns) &&
-        broker_is_cancelled(pool->broker, lease->id, lease->token)) {
-        outcome.kind = JOB_OUTCOME_CANCELLED;
-        outcome.started_ns = 0;
-    } else
-        pool->handler->run(pool->state, &call);
-    outcome_of_stop(&outcome, stop_end(&worker->stop), timeout_ns);
-    outcome.ended_ns = clock_now_ns();
-    log_outcome(worker, lease, &outcome);
+    attempt(worker, lease, &cancels, &outcome);
     settle(worker, lease, &outcome);
     atomic_store_explicit(&worker->busy, false, memory_order_relaxed);
     job_outcome_fini(&outcome);
@@ -153,19 +162,15 @@ static void batch_settle(struct worker *worker, struct batch *batch)
 
 static void batch_run(struct worker *worker, struct batch *batch)
 {
-    struct worker_pool *pool = worker->pool;
     int64_t now_ns = clock_now_ns();
+    bool cancels = false;
     atomic_store_explicit(&worker->busy, true, memory_order_relaxed);
     for (size_t i = 0; i < batch->count; i++) {
         struct job_outcome *outcome = &batch->outcome[i];
         job_outcome_init(outcome);
         outcome->started_ns = now_ns;
-        outcome->rules = &pool->rules;
-        struct handler_call call = {
-            .lease = &batch->lease[i], .stop_fd = pool->stop_fd, .outcome = outcome};
-        pool->handler->run(pool->state, &call);
-        outcome->ended_ns = now_ns = clock_now_ns();
-        log_outcome(worker, &batch->lease[i], outcome);
+        attempt(worker, &batch->lease[i], &cancels, outcome);
+        now_ns = outcome->ended_ns;
     }
     batch_settle(worker, batch);
     atomic_store_explicit(&worker->busy, false, memory_order_relaxed);
