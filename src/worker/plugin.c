@@ -218,7 +218,8 @@ static bool run_enter(struct hl_plugin_run *run)
     if (plugin->lock == NULL)
         return true;
     HL_LOCK_SCOPE(plugin->lock);
-    if (plugin->stopping)
+    /* A stop sets the descriptor first: who comes too late for its walk sees that. */
+    if (plugin->stopping || stop_is_set(run->stop_fd))
         return false;
     list_append(&plugin->runs, &run->node);
     return true;
