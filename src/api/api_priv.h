@@ -175,7 +175,7 @@ void out_labels(struct out job, const char *name, const char *group, const char 
                 const char *tags, size_t tags_size);
 void out_options(struct out job, const struct job_view *view);
 /* A row of a list: that, and how it ended in short. */
-void out_ended(struct out job, const struct job_record *record);
+void out_row(struct out job, const struct job_record *record);
 /* Adds "result" of a job that had an attempt. */
 void out_result(struct out job, const struct job_record *record);
 

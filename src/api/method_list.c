@@ -75,7 +75,7 @@ static int list_past(struct api_call *call, const cJSON *params, size_t limit, s
         return rc;
     struct out jobs = out_array(result, "jobs");
     for (size_t i = 0; i < count; i++) {
-        out_ended(out_array_object(jobs), records[i]);
+        out_row(out_array_object(jobs), records[i]);
         job_record_unref(&records[i]);
     }
     if (next != 0)

@@ -87,7 +87,7 @@ void out_record(struct out job, const struct job_record *record)
     out_labels(job, record->name, record->group, record->key, record->tags, record->tags_size);
 }
 
-void out_ended(struct out job, const struct job_record *record)
+void out_row(struct out job, const struct job_record *record)
 {
     out_record(job, record);
     if (record->exit_status >= 0)

@@ -131,6 +131,14 @@ static int row_insert(struct database *database, const struct numbered *row)
     return rc == 0 ? statement_run(statement) : statement_end(statement, rc);
 }
 
+/* Attempts that began since then the record knows itself, this row's perhaps among them; its times
+ * were computed apart from the row's, so they differ by a little. */
+static sqlite3_int64 known_since(const struct job_record *record)
+{
+    return record->earlier_count > 0 ? record->earlier[0].started_wall_ns - HL_SECOND / 1000
+                                     : INT64_MAX;
+}
+
 /* The row that has the id: its attempt is kept, and it goes. */
 static int row_replace(struct database *database, const struct numbered *row)
 {
@@ -139,6 +147,7 @@ static int row_replace(struct database *database, const struct numbered *row)
     sqlite3_int64 id = (sqlite3_int64)row->record->id;
     MUST(sqlite3_bind_int64(carry, 1, id));
     MUST(sqlite3_bind_int64(carry, 2, row->record->started_wall_ns));
+    MUST(sqlite3_bind_int64(carry, 3, known_since(row->record)));
     int rc = statement_run(carry);
     if (rc != 0)
         return rc;

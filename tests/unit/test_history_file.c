@@ -112,7 +112,7 @@ static struct job_record *record_again(uint64_t id, int64_t started, const char 
                               .exit_status = 3,
                               .reserves = 2,
                               .kicks = 1,
-                              .started_wall_ns = started,
+                              .started_wall_ns = started * HL_SECOND,
                               .ended_wall_ns = clock_wall_ns(),
                               .tube = "one",
                               .reason = reason,
@@ -159,6 +159,28 @@ START_TEST(attempts_add_up)
     check_attempts(5, 3, "first", "third", "fourth");
     ck_assert_uint_eq(kit_stats().count, 1);
     ck_assert_int_eq(kit_sql("SELECT count(*) FROM attempt"), 3);
+}
+END_TEST
+
+// One that tells its earlier attempts has each of them once, though their times differ a little.
+START_TEST(attempts_that_are_told)
+{
+    kit_open();
+    kit_await(kit_add_record(record_again(5, 100, "first")));
+    const struct job_attempt told = {.kind = JOB_OUTCOME_FAILED,
+                                     .exit_status = 3,
+                                     .started_wall_ns = 100 * HL_SECOND + 7000,
+                                     .ended_wall_ns = clock_wall_ns(),
+                                     .reason = "told"};
+    struct job_record *second = record_again(5, 200, "second"), *record;
+    struct job_record like = *second;
+    like.earlier = &told;
+    like.earlier_count = 1;
+    ck_assert_int_eq(job_record_copy(&record, &like), 0);
+    job_record_unref(&second);
+    kit_await(kit_add_record(record));
+    check_attempts(5, 1, "told", "told", "second");
+    ck_assert_int_eq(kit_sql("SELECT count(*) FROM attempt"), 1);
 }
 END_TEST
 
@@ -521,6 +543,7 @@ int main(void)
     tcase_add_test(all, the_file_is_for_us_alone);
     tcase_add_test(all, nothing_is_kept_nothing_is_opened);
     tcase_add_test(all, attempts_add_up);
+    tcase_add_test(all, attempts_that_are_told);
     tcase_add_test(all, the_latest_attempts_are_kept);
     tcase_add_test(all, oldest_go_by_number);
     tcase_add_test(all, oldest_go_by_bytes);
