@@ -4,23 +4,33 @@
  * stop. For tests of what takes time: stopping, grace periods, busy workers. A compiled-in plug-in
  * that shows how cancel reaches a run that is blocked.
  *
- * All runs wait for one condition; cancel wakes them all, and each looks whether it was meant.
- * `cancelled` is true before cancel is called, so none is missed.
+ * Each run waits for an event of its own, which cancel finds by the run. `cancelled` is true before
+ * cancel is called, so a run that isn't in the list yet finds out by asking.
  */
+#include "base/list.h"
+#include "base/magic.h"
 #include "worker/plugin_priv.h"
 
 #include <ctype.h>
 #include <errno.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 #define SECONDS_MAX 86400
 
+#define SLEEPERS_MAGIC 0x3e3e51eeu
+
 struct sleepers {
-    pthread_mutex_t mutex;
-    pthread_cond_t cancelled;
+    unsigned magic;
+    hl_lock *lock;    /* covers the list */
+    struct list runs; /* of struct sleeper */
+};
+
+/* One run, on its thread's stack. */
+struct sleeper {
+    const struct hl_plugin_run *run;
+    hl_event *cancelled;
+    struct list_node node;
 };
 
 static int sleep_init(const struct hl_plugin_host *host, int count, const char *const *argument,
@@ -35,8 +45,14 @@ static int sleep_init(const struct hl_plugin_host *host, int count, const char *
     struct sleepers *sleepers = calloc(1, sizeof(*sleepers));
     if (sleepers == NULL)
         return ENOMEM;
-    MUST(pthread_mutex_init(&sleepers->mutex, NULL));
-    MUST(pthread_cond_init(&sleepers->cancelled, NULL));
+    MAGIC_INIT(sleepers, SLEEPERS_MAGIC);
+    list_init(&sleepers->runs);
+    int rc = hl_lock_new(&sleepers->lock, "sleep", lock_class(LOCK_CLASS_sleepers));
+    if (rc != 0) {
+        MAGIC_WIPE(sleepers);
+        free(sleepers);
+        return rc;
+    }
     *state = sleepers;
     return 0;
 }
@@ -44,8 +60,10 @@ static int sleep_init(const struct hl_plugin_host *host, int count, const char *
 static void sleep_fini(void *state)
 {
     struct sleepers *sleepers = state;
-    MUST(pthread_cond_destroy(&sleepers->cancelled));
-    MUST(pthread_mutex_destroy(&sleepers->mutex));
+    MAGIC_CHECK(sleepers, SLEEPERS_MAGIC);
+    ASSERT(list_empty(&sleepers->runs));
+    hl_lock_free(&sleepers->lock);
+    MAGIC_WIPE(sleepers);
     free(sleepers);
 }
 
@@ -74,17 +92,22 @@ static bool seconds_read(const char *at, size_t len, int64_t *time_ns)
 static bool sleep_through(struct sleepers *sleepers, const struct hl_plugin_host *host,
                           const struct hl_plugin_run *run, int64_t time_ns)
 {
-    struct timespec until;
-    (void)clock_gettime(CLOCK_MONOTONIC, &until);
-    int64_t nsec = until.tv_nsec + time_ns % HL_SECOND;
-    until.tv_sec += time_ns / HL_SECOND + nsec / HL_SECOND;
-    until.tv_nsec = nsec % HL_SECOND;
-    bool whole = false;
-    MUST(pthread_mutex_lock(&sleepers->mutex));
-    while (!whole && !host->cancelled(run))
-        whole = pthread_cond_clockwait(&sleepers->cancelled, &sleepers->mutex, CLOCK_MONOTONIC,
-                                       &until) == ETIMEDOUT;
-    MUST(pthread_mutex_unlock(&sleepers->mutex));
+    MAGIC_CHECK(sleepers, SLEEPERS_MAGIC);
+    struct sleeper sleeper = {.run = run};
+    if (hl_event_new(&sleeper.cancelled, "cancelled") != 0)
+        return false;
+    list_node_init(&sleeper.node);
+    {
+        HL_LOCK_SCOPE(sleepers->lock);
+        list_append(&sleepers->runs, &sleeper.node);
+    }
+    /* One that was cancelled before it stood in the list is asked for here. */
+    bool whole = !host->cancelled(run) && hl_event_wait(sleeper.cancelled, time_ns) == ETIMEDOUT;
+    {
+        HL_LOCK_SCOPE(sleepers->lock);
+        list_remove(&sleeper.node);
+    }
+    hl_event_free(&sleeper.cancelled);
     return whole;
 }
 
@@ -107,11 +130,14 @@ static enum hl_plugin_verdict sleep_run(void *state, const struct hl_plugin_host
 
 static void sleep_cancel(void *state, struct hl_plugin_run *run)
 {
-    (void)run;
     struct sleepers *sleepers = state;
-    MUST(pthread_mutex_lock(&sleepers->mutex));
-    MUST(pthread_cond_broadcast(&sleepers->cancelled));
-    MUST(pthread_mutex_unlock(&sleepers->mutex));
+    HL_LOCK_SCOPE(sleepers->lock);
+    for (struct list_node *node = list_first(&sleepers->runs); node != NULL;
+         node = list_next(&sleepers->runs, node)) {
+        struct sleeper *sleeper = CONTAINER_OF(node, struct sleeper, node);
+        if (sleeper->run == run)
+            hl_event_set(sleeper->cancelled);
+    }
 }
 
 static const struct hl_plugin sleep_table = {.abi = HL_PLUGIN_ABI,
