@@ -94,7 +94,7 @@ struct history_query {
 
 #define HISTORY_PAGE_MAX 1000
 /* Records looked at for one page, so that a rare one among many doesn't hold anybody up. */
-#define HISTORY_EXAMINED_MAX 10000
+#define HISTORY_EXAMINED_MAX 4000
 
 /*
  * The newest records first, in the order in which they came: `max` (1 to HISTORY_PAGE_MAX) of them

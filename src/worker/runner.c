@@ -206,7 +206,8 @@ static void worker_main(void *arg)
     MAGIC_CHECK(worker, WORKER_MAGIC);
     const struct handler *handler = worker->pool->handler;
     bool brief = handler->is_brief != NULL && handler->is_brief(worker->pool->state);
-    struct batch *batch = brief ? malloc(sizeof(*batch)) : NULL; /* without memory: one by one */
+    /* no magic: never leaves this thread. Without memory: one by one */
+    struct batch *batch = brief ? malloc(sizeof(*batch)) : NULL;
     block_signals();
     int rc;
     while ((rc = work(worker, batch)) != ESHUTDOWN) {

@@ -476,7 +476,7 @@ START_TEST(a_rare_one_is_found_in_several_pages)
     kit_open();
     const struct history_query late = {.any_kind = true, .until_ns = 1};
     ck_assert_uint_eq(list_all(late, 100, ids, 4, &pages), 0);
-    ck_assert_uint_eq(pages, 3);
+    ck_assert_uint_eq(pages, 7);
 }
 END_TEST
 
