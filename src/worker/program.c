@@ -24,7 +24,7 @@ struct run {
     struct handler_call *call;
     struct child child;
     struct capture out, err;
-    struct tail tail; /* of stderr */
+    struct tail tail;    /* of stderr */
     size_t fed;          /* bytes of the body written */
     bool ended, stopped; /* the process; by us */
     int64_t kill_ns;     /* when SIGKILL is due; CLOCK_NEVER */
