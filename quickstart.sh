@@ -224,6 +224,11 @@ pool shell {
     workers = 2
     argv = {sh}
 }
+pool run {
+    tubes = {run}
+    workers = 2
+    handler = command
+}
 pool null {
     tubes = {null}
     workers = 2
@@ -233,15 +238,17 @@ END
     local tool="${build#"$top"/}/hilera --socket $HILERA_SOCKET"
     cat <<END
 
-It serves the tubes gzip (each job through gzip), shell (each job is a shell script) and null (does nothing).
+It serves the tubes gzip (each job through gzip), shell (each job is a shell script), run (each job is a command) and null
+(does nothing).
 In another terminal, in $top:
 
   hilera="$tool"
+  \$hilera run --wait -- ls -l
   \$hilera put --tube shell 'echo hello from \$HILERA_JOB_ID; date'
-  \$hilera wait --output 1
-  \$hilera show 1
+  \$hilera wait --output 2
+  \$hilera show 2
   \$hilera put --tube gzip --file README.md
-  \$hilera wait --output 2 | gunzip | head
+  \$hilera wait --output 3 | gunzip | head
   seq 100000 | \$hilera put --tube null --lines --quiet
   \$hilera join null --progress
   \$hilera stats

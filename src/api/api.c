@@ -49,8 +49,12 @@ int api_new(struct api **out, const struct api_links *links)
     MAGIC_INIT(api, API_MAGIC);
     api->links = *links;
     api->started_ns = clock_now_ns();
-    *out = api;
-    return 0;
+    int rc = guard_fill(api);
+    if (rc == 0)
+        *out = api;
+    else
+        api_free(&api);
+    return rc;
 }
 
 void api_free(struct api **pointer)
@@ -59,6 +63,7 @@ void api_free(struct api **pointer)
         return;
     struct api *api;
     MAGIC_TAKE(api, pointer, API_MAGIC);
+    free(api->guarded);
     MAGIC_WIPE(api);
     free(api);
 }

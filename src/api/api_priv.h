@@ -21,7 +21,14 @@ struct api {
     unsigned magic;
     struct api_links links;
     int64_t started_ns;
+    const char **guarded; /* tubes; the names are the pools' */
+    size_t guarded_count;
 };
+
+/* ---- guard.c ---- */
+
+/* The list of guarded tubes. ENOMEM. */
+int guard_fill(struct api *api);
 
 /* ---- writing a result ---- */
 

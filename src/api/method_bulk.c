@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #define BULK_PAGE_MAX 1024 /* some milliseconds: a record is made of each job that is buried */
 
@@ -148,6 +149,12 @@ int run_delete(struct api_call *call, const cJSON *params, struct out result)
 
 int run_move(struct api_call *call, const cJSON *params, struct out result)
 {
+    const char *to = params_tube(params, "to");
+    char why[512];
+    if (!call->trusted && api_guards(call->api, to, strlen(to))) {
+        int rc = api_guard_refuse(why, sizeof(why), to);
+        return api_fail(call, rc, "%s", why);
+    }
     return bulk_run(call, params, BROKER_DO_MOVE, result);
 }
 

@@ -13,7 +13,6 @@
 
 #include "base/clock.h"
 #include "base/json.h"
-#include "base/jsonobj.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -60,51 +59,10 @@ static error_t wait_parse(int key, char *arg, struct argp_state *state)
 
 /* ---- how a job ended ---- */
 
-/* What state such a job has that is finished, but whose record is gone: done or deleted, nobody
- * knows. */
-static const char forgotten[] = "finished";
-
-/* "": the answer doesn't say. */
-static const char *outcome_of(const cJSON *answer)
-{
-    const cJSON *job = cJSON_GetObjectItemCaseSensitive(answer, "job");
-    const char *outcome = field_text(cJSON_GetObjectItemCaseSensitive(job, "result"), "outcome");
-    return outcome[0] != '\0' ? outcome : field_text(job, "state");
-}
-
-static enum exit_code outcome_code(const char *outcome)
-{
-    if (outcome[0] == '\0')
-        return EXIT_CODE_OUTPUT;
-    if (strcmp(outcome, forgotten) == 0)
-        return EXIT_CODE_NOT_FOUND;
-    return strcmp(outcome, "done") == 0 ? EXIT_CODE_OK : EXIT_CODE_FAILED;
-}
-
-static int ended_line(struct buf *line, uint64_t id, const char *outcome, const cJSON *result,
-                      const char *reason)
-{
-    const cJSON *ran = cJSON_GetObjectItemCaseSensitive(result, "duration");
-    int rc = buf_printf(line, "job %" PRIu64 " %s", id, outcome);
-    if (rc == 0 && reason[0] != '\0')
-        rc = buf_printf(line, ": %s", reason);
-    if (rc == 0 && ran && cJSON_IsNumber(ran)) {
-        rc = buf_append_str(line, ", ran ");
-        if (rc == 0)
-            rc = field_append(line, ran);
-    }
-    return rc;
-}
-
 static enum exit_code ended_show(const struct wait_options *wait, uint64_t id, const cJSON *answer)
 {
-    const cJSON *job = cJSON_GetObjectItemCaseSensitive(answer, "job");
-    const cJSON *result = cJSON_GetObjectItemCaseSensitive(job, "result");
-    const char *outcome = outcome_of(answer);
-    const char *reason = field_text(result, "reason");
-    enum exit_code code = outcome_code(outcome), streams = EXIT_CODE_OK;
-    if (reason[0] == '\0')
-        reason = field_text(job, "reason");
+    const char *outcome = ended_outcome(answer);
+    enum exit_code code = ended_code(outcome), streams = EXIT_CODE_OK;
     if (outcome[0] == '\0') {
         say("the daemon's answer does not say how job %" PRIu64 " ended", id);
         return EXIT_CODE_OUTPUT;
@@ -113,15 +71,10 @@ static enum exit_code ended_show(const struct wait_options *wait, uint64_t id, c
         say("job %" PRIu64 " is finished, but the daemon does not keep how it ended", id);
         return code;
     }
-    if (wait->output && result) {
-        streams = output_print(result, "stdout", stdout);
-        if (streams == EXIT_CODE_OK)
-            streams = output_print(result, "stderr", stderr);
-        output_warn(result, id, "stdout");
-        output_warn(result, id, "stderr");
-    }
+    if (wait->output)
+        streams = ended_print(answer, id);
     struct buf line = BUF_EMPTY;
-    if (ended_line(&line, id, outcome, result, reason) != 0) {
+    if (ended_line(&line, id, answer) != 0) {
         say("not enough memory");
     } else if (!wait->output) {
         out_text(code == EXIT_CODE_OK ? STYLE_GOOD : STYLE_BAD, line.data);
@@ -135,42 +88,18 @@ static enum exit_code ended_show(const struct wait_options *wait, uint64_t id, c
 
 /* ---- waiting ---- */
 
-static cJSON *wait_params(uint64_t id, int64_t timeout_ns)
-{
-    cJSON *params = cJSON_CreateObject();
-    if (params && jsonobj_add_u64(params, "id", id) == 0 &&
-        (timeout_ns == HL_FOREVER || jsonobj_add_seconds(params, "timeout", timeout_ns) == 0))
-        return params;
-    cJSON_Delete(params);
-    return NULL;
-}
-
 static enum exit_code wait_one(const struct tool *tool, hl_client *client,
                                const struct wait_options *wait, uint64_t id, int64_t deadline_ns)
 {
     const char *text;
     size_t len;
     cJSON *answer = NULL;
-    int64_t left_ns = HL_FOREVER, patience_ns = HL_FOREVER;
-    if (deadline_ns != CLOCK_NEVER) {
-        left_ns = deadline_ns - clock_now_ns();
-        left_ns = left_ns > 0 ? left_ns : 0;
-        patience_ns = left_ns < HL_FOREVER - LINK_ANSWER_NS ? left_ns + LINK_ANSWER_NS : HL_FOREVER;
-    }
-    cJSON *params = wait_params(id, left_ns);
-    char *json = params ? cJSON_PrintUnformatted(params) : NULL;
-    cJSON_Delete(params);
-    if (!json) {
-        say("not enough memory");
-        return EXIT_CODE_FAILED;
-    }
-    int rc = hl_client_call(client, "wait", json, patience_ns, &text, &len);
-    cJSON_free(json);
-    if (rc != 0)
-        return link_failed(client, rc, NULL);
-    enum exit_code code = link_parse(text, len, &answer);
+    enum exit_code code = ended_await(client, id, deadline_ns, &text, &len);
+    if (code != EXIT_CODE_OK)
+        return code;
+    code = link_parse(text, len, &answer);
     if (code == EXIT_CODE_OK && tool->json) {
-        code = outcome_code(outcome_of(answer));
+        code = ended_code(ended_outcome(answer));
         out_write(text, len);
         out_write("\n", 1);
     } else if (code == EXIT_CODE_OK) {

@@ -16,6 +16,7 @@
  *   duration.c  "10s", "1h30m" in; "1 h 30 min" out
  *   output.c    what finished jobs wrote
  *   base64.c    for output of jobs that is no text
+ *   ended.c     how a job ended: wait and run
  *   feed.c      put's pipeline of many jobs
  *
  * Everything runs on one thread. A function that returns an exit code has said on standard error
@@ -366,6 +367,20 @@ void output_warn(const cJSON *result, uint64_t id, const char *name);
 
 /* Decodes. EINVAL: not base64. ENOMEM. */
 int base64_append(struct buf *out, const char *text);
+
+/* ---- ended.c ---- */
+
+/* Asks until the job is finished or time is over: the answer of "wait", valid until the client's
+ * next call. */
+enum exit_code ended_await(hl_client *client, uint64_t id, int64_t deadline_ns, const char **text,
+                           size_t *len);
+/* How it ended, in the daemon's word; "": the answer doesn't say. */
+const char *ended_outcome(const cJSON *answer);
+enum exit_code ended_code(const char *outcome);
+/* What it wrote, each stream to its own; says what was cut. */
+enum exit_code ended_print(const cJSON *answer, uint64_t id);
+/* "job 5 failed: why, ran 1.2 s". ENOMEM. */
+int ended_line(struct buf *line, uint64_t id, const cJSON *answer);
 
 /* ---- progress.c ---- */
 

@@ -185,6 +185,8 @@ int config_load(struct config **out, const struct config_options *options,
     if (rc == 0 && options->file != NULL) {
         config->file = strdup(options->file);
         rc = config->file != NULL ? file_load(config, errors) : ENOMEM;
+    } else if (rc == 0 && options->text != NULL) {
+        rc = parse_text(config, options->text, errors);
     }
     if (rc == 0)
         rc = overrides_apply(config, options, errors);

@@ -162,7 +162,8 @@ struct config {
     int64_t max_bytes;
     int64_t max_tube_jobs;
     int64_t max_tube_bytes;
-    int64_t at_limit; /* an enum config_at_limit */
+    int64_t at_limit;                 /* an enum config_at_limit */
+    struct config_list command_users; /* names or numbers */
     int64_t grace;
     int64_t results_age;
     int64_t results_count;
@@ -215,6 +216,7 @@ struct config_override {
 
 struct config_options {
     const char *file; /* NULL: no file, built-in defaults */
+    const char *text; /* without a file: what would stand in it; NULL: nothing */
     /* In place of the file's values; later ones go before earlier ones. */
     const struct config_override *override;
     size_t override_count;

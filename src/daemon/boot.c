@@ -192,6 +192,12 @@ static int house_build(struct daemon *daemon)
 
 static int api_build(struct daemon *daemon)
 {
+    const struct config_list *users = &daemon->config->command_users;
+    for (size_t i = 0; i < users->count; i++) {
+        int rc = guard_user(users->item[i], &daemon->command_user[i]);
+        if (rc != 0)
+            return rc;
+    }
     const struct api_links links = {.broker = daemon->broker,
                                     .history = daemon->history,
                                     .house = daemon->house,
@@ -201,6 +207,8 @@ static int api_build(struct daemon *daemon)
                                     .commands = commands_tell,
                                     .store = store_show,
                                     .drain = draining_set,
+                                    .command_users = daemon->command_user,
+                                    .command_user_count = users->count,
                                     .arg = daemon};
     return api_new(&daemon->api, &links);
 }

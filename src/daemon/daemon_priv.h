@@ -246,12 +246,23 @@ int program_check(const char *name, char *why, size_t why_size);
 /* The path of hilera-exec, static; NULL: it isn't there. On the main thread. */
 const char *launcher_path(void);
 
+/* ---- guard.c: who may have commands run ---- */
+
+#define GUARD_USERS_MAX 64 /* as command_users' row says */
+
+/* A name or a number. ENOENT. */
+int guard_user(const char *text, uid_t *uid);
+void guard_check(const struct config *config, struct config_errors *errors);
+/* Whether a pool that runs commands serves that tube. */
+bool guard_has(const struct config *config, const char *tube, size_t len);
+
 /* ---- boot.c: start and stop ---- */
 
 struct daemon {
     unsigned magic;
     const struct config *config; /* borrowed */
     uint64_t nofile;             /* for children */
+    uid_t command_user[GUARD_USERS_MAX];
     struct history *history;
     struct store *store; /* NULL: nothing is kept */
     struct broker *broker;

@@ -8,6 +8,7 @@
  */
 #include "daemon/daemon_priv.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 
@@ -34,6 +35,25 @@ static void census_print(const struct import_census *census, const char *from, c
     printf("; the next id is above %" PRIu64 "\n", census->last_id);
 }
 
+static bool is_guarded(const char *tube, size_t len, const void *config)
+{
+    return guard_has(config, tube, len);
+}
+
+/* Whoever could put into the beanstalkd must not have had the last word on what is run here. */
+static int guard_jobs(const struct import *import, const struct config *config,
+                      struct journal_error *error)
+{
+    uint64_t count = import_count(import, is_guarded, config);
+    if (count == 0)
+        return 0;
+    snprintf(error->text, sizeof(error->text),
+             "%" PRIu64 " jobs are in tubes of pools with the handler command, and would be run as "
+             "commands; nothing was imported. Take these tubes out of the configuration first",
+             count);
+    return EACCES;
+}
+
 int import_run(const struct task_order *order)
 {
     struct journal_settings settings;
@@ -48,7 +68,9 @@ int import_run(const struct task_order *order)
         rc = import_open(&import, order->argument[0], task_line, NULL, &error);
     if (rc != 0)
         return refused(error.text);
-    rc = store_prepare(directory, order->user, &error);
+    rc = guard_jobs(import, order->config, &error);
+    if (rc == 0)
+        rc = store_prepare(directory, order->user, &error);
     if (rc == 0)
         rc = user_assume(order->user, &error);
     if (rc == 0) {

@@ -32,6 +32,10 @@ static int fail(int rc, const char *what)
     return rc;
 }
 
+/* A daemon that is started with nothing said serves `hilera run`. Not one that is told where to
+ * listen: it may stand in for a beanstalkd, which has no tubes that nobody asked for. */
+static const char personal[] = "pool run { tubes = {run} handler = command workers = 2 }\n";
+
 /* Loads it, with every mistake printed. Any errno. */
 static int configuration_load(struct config **out, const struct options *options)
 {
@@ -48,6 +52,7 @@ static int configuration_load(struct config **out, const struct options *options
     config_errors_init(&errors);
     const struct config_options load = {.file = options->config_file != NULL ? options->config_file
                                                                              : found,
+                                        .text = options->listen_count == 0 ? personal : NULL,
                                         .override = options->override,
                                         .override_count = options->override_count,
                                         .verbosity = options->verbosity,

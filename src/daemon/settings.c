@@ -95,6 +95,7 @@ static void kept_check(const struct config *config, struct config_errors *errors
 void settings_check(const struct config *config, struct config_errors *errors)
 {
     kept_check(config, errors);
+    guard_check(config, errors);
     for (size_t i = 0; i < config->pool_count; i++) {
         tubes_check(config, &config->pool[i], errors);
         handler_check(config, &config->pool[i], errors);

@@ -5,8 +5,8 @@
  *
  * The order of refusals is beanstalkd's: arguments that are no numbers leave the body where it is,
  * to be read as commands; a body that is too big is skipped, and then refused before anything else
- * is looked at; then what stands behind the last argument; then the line end behind the body; then
- * whether we are draining.
+ * is looked at; then what stands behind the last argument; then whether the client may put there
+ * at all (guard.c); then the line end behind the body; then whether we are draining.
  *
  * At a limit a put is refused, or waits for room in the broker's line, as it is configured. The
  * wait ends also by draining, and when the client sends no more; it is later.c's.
@@ -20,6 +20,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define PUT_MAGIC 0x90700007u
 
@@ -154,7 +155,8 @@ static int put_scan(struct scan *scan, struct command_args *args)
 }
 
 /* false: refused, and answered. */
-static bool put_admit(struct session *session, const struct command_args *args)
+static bool put_admit(struct session *session, const struct command_args *args, const char *tube,
+                      size_t tube_len)
 {
     if (args->bytes > session->front->body_max) {
         session_refuse_body(session, args->bytes, "JOB_TOO_BIG\r\n");
@@ -162,6 +164,10 @@ static bool put_admit(struct session *session, const struct command_args *args)
     }
     if (args->junk) {
         reply_word(session, "BAD_FORMAT\r\n");
+        return false;
+    }
+    if (!session_may_put(session, tube, tube_len)) {
+        session_refuse_body(session, args->bytes, "NOT_ALLOWED\r\n");
         return false;
     }
     broker_holder_produces(&session->holder);
@@ -197,7 +203,8 @@ int parse_put(struct scan *scan, struct command_args *args)
 
 void do_put(struct session *session, const struct command_args *args)
 {
-    if (put_admit(session, args))
+    const char *tube = broker_tube_name(session->used);
+    if (put_admit(session, args, tube, strlen(tube)))
         put_begin(session, args, session->used);
 }
 
@@ -209,7 +216,7 @@ int parse_put_in_tube(struct scan *scan, struct command_args *args)
 
 void do_put_in_tube(struct session *session, const struct command_args *args)
 {
-    if (!put_admit(session, args))
+    if (!put_admit(session, args, args->name, args->name_len))
         return;
     struct broker_tube *tube;
     if (broker_use(session->front->broker, args->name, args->name_len, &tube) != 0) {

@@ -26,7 +26,8 @@ struct pending_submit {
     size_t body_len;
     struct api_submit read; /* after the head has come */
     bool is_read;
-    char why[WHY_MAX]; /* it is refused */
+    int refused; /* why: an errno, and in words */
+    char why[WHY_MAX];
     size_t head_len;
     char head[];
 };
@@ -54,7 +55,7 @@ void submit_abandon(struct session *session)
 static void refusal_tell(struct session *session)
 {
     struct api_call call = {.error = 0};
-    api_call_refuse(&call, EINVAL, session->submit->why);
+    api_call_refuse(&call, session->submit->refused, session->submit->why);
     if (call.answer.len > 0)
         reply_text(session, "ERROR", &call.answer);
     else
@@ -63,12 +64,26 @@ static void refusal_tell(struct session *session)
     submit_abandon(session);
 }
 
-/* The tube that the head names, or the used one; a hold of this put's own. */
-static int tube_of(struct session *session, struct broker_tube **tube)
+/* The tube that the head names, or the used one. */
+static const char *tube_name(const struct session *session)
 {
     const char *name = session->submit->read.tube;
-    if (name == NULL)
-        name = broker_tube_name(session->used);
+    return name != NULL ? name : broker_tube_name(session->used);
+}
+
+/* EACCES, and the reason in submit->why. */
+static int tube_check(struct session *session)
+{
+    const char *name = tube_name(session);
+    if (session_may_put(session, name, strlen(name)))
+        return 0;
+    return api_guard_refuse(session->submit->why, WHY_MAX, name);
+}
+
+/* A hold of this put's own. */
+static int tube_of(struct session *session, struct broker_tube **tube)
+{
+    const char *name = tube_name(session);
     return broker_use(session->front->broker, name, strlen(name), tube);
 }
 
@@ -79,7 +94,10 @@ static void head_arrived(struct session *session)
     struct api_submit *read = &submit->read;
     int rc = api_submit_read(read, submit->head, submit->head_len, submit->why, WHY_MAX);
     submit->is_read = rc == 0;
-    if (rc == EINVAL) {
+    if (rc == 0)
+        rc = tube_check(session);
+    if (rc == EINVAL || rc == EACCES) {
+        submit->refused = rc;
         session_skip_body(session, submit->body_len, refusal_tell);
         return;
     }
@@ -121,6 +139,7 @@ void do_submit(struct session *session, const struct command_args *args)
     session->submit = submit;
     broker_holder_produces(&session->holder);
     if (!fits) {
+        submit->refused = EINVAL;
         snprintf(submit->why, WHY_MAX, "the head has %u bytes, and may have %d", args->count,
                  FRONT_HEAD_MAX);
         session_skip_body(session, both, refusal_tell);

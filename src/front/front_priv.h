@@ -167,7 +167,8 @@ struct session {
     bool put_elsewhere;            /* put.tube is this put's own hold */
     struct pending_submit *submit; /* of a submit, while head and body come */
     struct pending_call *call;     /* of a call, also while its answer is waited for */
-    const char *refusal;           /* the reply to a command whose body is skipped */
+    enum { TRUST_UNKNOWN, TRUST_NO, TRUST_YES } trust; /* guard.c's */
+    const char *refusal; /* the reply to a command whose body is skipped */
 };
 
 /* The body that follows goes to `memory`, then `done` is called. */
@@ -180,6 +181,12 @@ void session_part(struct session *session, void *memory, size_t len,
 void session_skip_body(struct session *session, size_t len, void (*done)(struct session *session));
 /* The body that follows is skipped, then answered with `reply` (static, with CR LF). */
 void session_refuse_body(struct session *session, size_t len, const char *reply);
+
+/* ---- guard.c: who may put commands ---- */
+
+bool session_is_trusted(struct session *session);
+/* Whether this connection may put or move jobs into that tube. */
+bool session_may_put(struct session *session, const char *tube, size_t len);
 
 /* ---- gate.c: answers that wait for the journal ---- */
 

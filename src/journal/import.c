@@ -284,3 +284,15 @@ void import_get_census(const struct import *import, struct import_census *census
     MAGIC_CHECK(import, IMPORT_MAGIC);
     *census = import->census;
 }
+
+uint64_t import_count(const struct import *import,
+                      bool (*is)(const char *tube, size_t len, const void *arg), const void *arg)
+{
+    MAGIC_CHECK(import, IMPORT_MAGIC);
+    const struct import_job *job;
+    uint64_t count = 0;
+    size_t cursor = 0;
+    while ((job = idmap_next(&import->jobs, &cursor)) != NULL)
+        count += is(job->tube->name, job->tube->len, arg) ? 1 : 0;
+    return count;
+}

@@ -50,6 +50,10 @@ void import_free(struct import **import);
 int import_write(struct import *import, const struct journal_settings *settings,
                  struct journal_error *error);
 
+/* How many of the jobs are in tubes that `is` says yes to. */
+uint64_t import_count(const struct import *import,
+                      bool (*is)(const char *tube, size_t len, const void *arg), const void *arg);
+
 void import_get_census(const struct import *import, struct import_census *census);
 
 #endif

@@ -217,6 +217,10 @@ void conn_finish(struct conn *conn);
 /* One timer: `timeout` is called at that time (clock_now_ns); CLOCK_NEVER: not. */
 void conn_timer_set(struct conn *conn, int64_t deadline_ns);
 
+/* Who connected, of a Unix socket. EOPNOTSUPP: it is none, so nobody knows. Others as the system
+ * says. */
+int conn_peer_uid(const struct conn *conn, uid_t *uid);
+
 /* Which loop: 0 .. net_loop_count - 1; for counters with one writer. */
 unsigned conn_loop_index(const struct conn *conn);
 

@@ -202,3 +202,20 @@ int net_listen_unix(struct net *net, const char *path, mode_t mode, struct net_e
     }
     return listener_add(net, &listener, error);
 }
+
+/* A TCP socket has credentials for the kernel, too: of nobody. So the kind is asked first. */
+int conn_peer_uid(const struct conn *conn, uid_t *uid)
+{
+    struct ucred peer;
+    socklen_t len = sizeof(peer);
+    int domain;
+    socklen_t domain_len = sizeof(domain);
+    if (getsockopt(conn->fd, SOL_SOCKET, SO_DOMAIN, &domain, &domain_len) != 0)
+        return errno;
+    if (domain != AF_UNIX)
+        return EOPNOTSUPP;
+    if (getsockopt(conn->fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) != 0)
+        return errno;
+    *uid = peer.uid;
+    return 0;
+}

@@ -16,6 +16,11 @@
  * soft limit; the hard limit is the same for both, so nothing depends on it. A limit that a pool
  * asks for goes through the launcher instead, and is there from the first instruction.
  *
+ * A job may ask for a umask. A child gets that of the thread which starts it, and a thread that has
+ * unshared its file system attributes has one of its own: it sets it for the moment of the spawn,
+ * and no other thread of the daemon notices. (A pool's umask goes through the launcher, like the
+ * rest of what a pool asks for.)
+ *
  * With a launcher (hilera-exec) two programs start in one process, and the first may fail where
  * posix_spawn no longer sees it; so the daemon listens at a pipe until the second one runs.
  */
@@ -24,6 +29,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
@@ -31,6 +37,7 @@
 #include <string.h>
 #include <sys/pidfd.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -103,8 +110,8 @@ static int attributes_fill(posix_spawnattr_t *attributes)
     return rc;
 }
 
-static int spawn(struct child *child, const struct child_spec *spec, char *const *argv,
-                 const int theirs[THEIRS])
+static int spawn_now(struct child *child, const struct child_spec *spec, char *const *argv,
+                     const int theirs[THEIRS])
 {
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attributes;
@@ -119,10 +126,28 @@ static int spawn(struct child *child, const struct child_spec *spec, char *const
     rc = actions_fill(&actions, spec, theirs);
     if (rc == 0)
         rc = attributes_fill(&attributes);
-    if (rc == 0)
+    if (rc == 0 && spec->path != NULL && argv == spec->argv)
+        rc = posix_spawn(&child->pid, spec->path, &actions, &attributes, argv, spec->env);
+    else if (rc == 0)
         rc = posix_spawnp(&child->pid, argv[0], &actions, &attributes, argv, spec->env);
     posix_spawnattr_destroy(&attributes);
     posix_spawn_file_actions_destroy(&actions);
+    return rc;
+}
+
+/* Under a umask of its own: see above. */
+static int spawn(struct child *child, const struct child_spec *spec, char *const *argv,
+                 const int theirs[THEIRS])
+{
+    static _Thread_local bool own;
+    if (!spec->has_umask)
+        return spawn_now(child, spec, argv, theirs);
+    if (!own && unshare(CLONE_FS) != 0)
+        return errno;
+    own = true;
+    mode_t before = umask(spec->umask);
+    int rc = spawn_now(child, spec, argv, theirs);
+    (void)umask(before);
     return rc;
 }
 
@@ -157,6 +182,9 @@ static char **launched_argv(const struct child_spec *spec)
         return NULL;
     memcpy(argv, spec->launcher, own * sizeof(*argv));
     memcpy(argv + own, spec->argv, (program + 1) * sizeof(*argv));
+    /* The launcher has one name for the file and for argv[0]. */
+    if (spec->path != NULL)
+        argv[own] = (char *)(uintptr_t)spec->path;
     return argv;
 }
 

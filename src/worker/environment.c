@@ -36,7 +36,7 @@ static size_t name_length(const char *variable)
     return strcspn(variable, "=");
 }
 
-static bool is_own(const char *variable)
+bool environment_is_own(const char *variable)
 {
     size_t len = name_length(variable);
     for (size_t i = 0; i < ENVIRONMENT_OWN; i++)
@@ -55,7 +55,7 @@ int environment_check(const char *const *list, char *why, size_t why_size)
                      list[i]);
             return EINVAL;
         }
-        if (is_own(list[i])) {
+        if (environment_is_own(list[i])) {
             snprintf(why, why_size, "environment: %s is set for each job; leave it out", list[i]);
             return EINVAL;
         }
@@ -88,7 +88,7 @@ static bool passes(char *const *list, const char *variable)
 static void environment_fill(struct environment *environment)
 {
     for (size_t i = 0; environ != NULL && environ[i] != NULL; i++)
-        if (!is_own(environ[i]) &&
+        if (!environment_is_own(environ[i]) &&
             (environment->list == NULL || passes(environment->list, environ[i])))
             environment->var[environment->count++] = environ[i];
     for (size_t i = 0; environment->list != NULL && environment->list[i] != NULL; i++)
@@ -128,24 +128,30 @@ void environment_free(struct environment **environment)
     free(mine);
 }
 
-char **environment_make(const struct environment *environment, struct environment_own *own,
+char **environment_join(char *const *var, size_t count, struct environment_own *own,
                         const struct broker_lease *lease)
 {
-    MAGIC_CHECK(environment, ENVIRONMENT_MAGIC);
     snprintf(own->id, sizeof(own->id), "%s=%" PRIu64, own_names[0], lease->id);
     snprintf(own->tube, sizeof(own->tube), "%s=%s", own_names[1], lease->tube);
     snprintf(own->attempt, sizeof(own->attempt), "%s=%" PRIu32, own_names[2], lease->attempt);
     snprintf(own->pri, sizeof(own->pri), "%s=%" PRIu32, own_names[3], lease->pri);
-    char **env = malloc((environment->count + ENVIRONMENT_OWN + 1) * sizeof(*env));
+    char **env = malloc((count + ENVIRONMENT_OWN + 1) * sizeof(*env));
     if (env == NULL)
         return NULL;
-    if (environment->count > 0)
-        memcpy(env, environment->var, environment->count * sizeof(*env));
-    char **at = env + environment->count;
+    if (count > 0)
+        memcpy(env, var, count * sizeof(*env));
+    char **at = env + count;
     *at++ = own->id;
     *at++ = own->tube;
     *at++ = own->attempt;
     *at++ = own->pri;
     *at = NULL;
     return env;
+}
+
+char **environment_make(const struct environment *environment, struct environment_own *own,
+                        const struct broker_lease *lease)
+{
+    MAGIC_CHECK(environment, ENVIRONMENT_MAGIC);
+    return environment_join(environment->var, environment->count, own, lease);
 }

@@ -63,6 +63,9 @@ struct handler_call {
 struct handler {
     const char *name;
     const char *summary; /* one line for people */
+    /* Its jobs say what the daemon does as its own user: they may come only from those who may do
+     * that anyway. The doors see to it (api.h, api_guards). */
+    bool guarded;
     /* Whether the settings are enough. EINVAL: `why` says what is wrong and what would be right. */
     int (*check)(const struct handler_settings *settings, char *why, size_t why_size);
     /* Once for each pool. *state is passed to run by all its workers at once. ENOMEM, ...; a

@@ -30,11 +30,14 @@ struct child {
 };
 
 struct child_spec {
-    char *const *argv; /* argv[0] is looked for in PATH if it has no slash */
+    char *const *argv;
+    const char *path; /* the file; NULL: argv[0], looked for in PATH if it has no slash */
     char **env;
     const char *directory; /* where it begins; NULL: where we are */
     char *const *launcher; /* hilera-exec and its arguments, in front of argv; NULL: none */
     uint64_t nofile;       /* soft limit of descriptors; 0: as ours */
+    bool has_umask;        /* else it has ours */
+    mode_t umask;
 };
 
 #define CHILD_DOING_MAX 64
@@ -100,6 +103,12 @@ void environment_free(struct environment **environment);
 char **environment_make(const struct environment *environment, struct environment_own *own,
                         const struct broker_lease *lease);
 
+/* The same of other variables, of which those of a run must have been left out. */
+char **environment_join(char *const *var, size_t count, struct environment_own *own,
+                        const struct broker_lease *lease);
+/* Whether a run sets this one ("NAME=value") itself. */
+bool environment_is_own(const char *variable);
+
 /* ---- launcher.c ---- */
 
 /* hilera-exec, a row of each kind, "--". */
@@ -131,5 +140,36 @@ void verdict_end(struct job_outcome *outcome, int status, const char *program);
 /* It couldn't be started; rc and doing are child_spawn's. */
 void verdict_no_start(struct job_outcome *outcome, int rc, const struct child_spec *spec,
                       const char *doing);
+
+/* ---- find.c ---- */
+
+/*
+ * The file that a shell would run for `name`: *path, which is the caller's to free. NULL: the name
+ * has a slash, and is the file. `places` is a PATH (NULL: the usual one), of which relative ones
+ * are below `directory` (NULL: the daemon's). ENOENT; EACCES: there is one that can't be run;
+ * ENOMEM.
+ */
+int program_find(char **path, const char *name, const char *places, const char *directory);
+
+/* ---- command.c: a job that is a command ---- */
+
+struct cJSON;
+
+struct command {
+    char **argv;
+    char **env; /* NULL: none is given, which means the pool's */
+    size_t env_count;
+    const char *directory; /* NULL: not given */
+    const char *input;     /* NULL: not given */
+    bool has_umask;
+    mode_t umask;
+    struct cJSON *json; /* owns the texts */
+};
+
+/* Takes a body apart. EINVAL: `why` has what is wrong and what would be right. ENOMEM. Free with
+ * command_fini after 0 only. */
+int command_read(struct command *command, const char *bytes, size_t len, char *why,
+                 size_t why_size);
+void command_fini(struct command *command);
 
 #endif

@@ -18,7 +18,8 @@ table_parameters() {
 conf_parameters() {
     sed -nE 's/^#?( *)([a-z_]+) = (.*)$/\1|\2|\3/p' "$1/conf/hilerad.conf" | tr -d '"' |
         while IFS='|' read -r indent name value; do
-            [[ -z $indent || " $2 " != *" $name "* ]] || value='{...}'
+            # Of users there is no default: an example stands there.
+            [[ -z $indent && $name != command_users || " $2 " != *" $name "* ]] || value='{...}'
             echo "$name $value"
         done | sort
 }

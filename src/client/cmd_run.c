@@ -1,0 +1,267 @@
+// SPDX-License-Identifier: MIT
+/*
+ * hilera run: puts a command, for a pool with the handler command, and, with --wait, becomes what
+ * the command was: its output, its exit status.
+ *
+ * What goes along: the arguments, this directory, the umask, and those few variables that a command
+ * needs to find its files and speak the user's language. Not the whole environment: a job can be
+ * looked at by whoever may talk to the daemon, and environments hold secrets.
+ */
+
+#include "client/tool_priv.h"
+
+#include "base/clock.h"
+#include "base/json.h"
+#include "base/jsonobj.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define RUN_TUBE "run"
+#define RUN_PRIORITY 1024
+#define RUN_TTR_NS (60 * HL_SECOND)
+#define SIGNALLED 128 /* as a shell tells it: this and the signal's number */
+
+/* Taken along if they are set. */
+static const char *const variables[] = {"PATH",   "HOME", "USER",     "LOGNAME",     "SHELL",
+                                        "TMPDIR", "TZ",   "LANG",     "LANGUAGE",    "LC_ALL",
+                                        "TERM",   "PWD",  "LC_CTYPE", "LC_MESSAGES", "LC_TIME"};
+
+struct run_options {
+    const char *tube;
+    bool wait;
+    char **env; /* NAME or NAME=VALUE */
+    size_t env_count;
+    char **argv;
+    size_t argc;
+};
+
+static const struct argp_option run_argp_options[] = {
+    {"wait", 'w', NULL, 0, "Wait for its end; print what it wrote, and end with its exit status",
+     0},
+    {"tube", 't', "TUBE", 0, "The tube to put it into (default: run)", 0},
+    {"env", 'e', "NAME[=VALUE]", 0, "Set this variable, or take it along; may be repeated", 0},
+    {0}};
+
+static const char run_doc[] =
+    "The command runs in this directory, as the daemon's user, without a shell. A -- in front "
+    "keeps "
+    "its options apart from those of hilera. Of the environment PATH, HOME, USER, LOGNAME, SHELL, "
+    "TMPDIR, TZ, TERM, PWD and the language go along.\n\n"
+    "  hilera run -- make -j4\n"
+    "  hilera run --wait -- sh -c 'echo hello; exit 3'\n\n"
+    "Exit status with --wait: the command's; 128 and the signal's number if a signal ended it; "
+    "else "
+    "as hilera help exit-codes says, which is 1 if it could not be started.";
+
+static error_t run_parse(int key, char *arg, struct argp_state *state)
+{
+    struct run_options *run = state->input;
+    switch (key) {
+    case 'w':
+        run->wait = true;
+        return 0;
+    case 't':
+        run->tube = tube_option(arg, state);
+        return 0;
+    case 'e':
+        if (arg[0] == '\0' || arg[0] == '=')
+            argp_error(state, "--env wants NAME=VALUE, or the NAME of a variable that is set");
+        if (strchr(arg, '=') == NULL && getenv(arg) == NULL)
+            argp_error(state, "--env %s: there is no such variable; --env %s=VALUE sets one", arg,
+                       arg);
+        run->env[run->env_count++] = arg;
+        return 0;
+    case ARGP_KEY_INIT:
+        run->env = calloc((size_t)state->argc + 1, sizeof(*run->env));
+        return run->env ? 0 : ENOMEM;
+    case ARGP_KEY_ARGS:
+        run->argv = state->argv + state->next;
+        run->argc = (size_t)(state->argc - state->next);
+        if (run->argv[0][0] == '\0')
+            argp_error(state, "the program's name is empty");
+        return 0;
+    case ARGP_KEY_NO_ARGS:
+        argp_error(state, "it wants a program to run, such as: hilera run -- ls -l");
+        return EINVAL;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+/* ---- the body ---- */
+
+/* JSON is text. EILSEQ: it is said. */
+static int text_check(const char *what, const char *text)
+{
+    if (json_is_utf8(text, strlen(text)))
+        return 0;
+    say("%s is not valid UTF-8, and can't be sent: \"%s\"", what, text);
+    return EILSEQ;
+}
+
+static int add_argv(cJSON *body, const struct run_options *run)
+{
+    cJSON *list = cJSON_CreateArray();
+    int rc = jsonobj_add_item(body, "argv", list);
+    for (size_t i = 0; rc == 0 && i < run->argc; i++) {
+        rc = text_check("an argument", run->argv[i]);
+        cJSON *item = rc == 0 ? cJSON_CreateString(run->argv[i]) : NULL;
+        if (rc == 0 && !cJSON_AddItemToArray(list, item)) {
+            cJSON_Delete(item);
+            rc = ENOMEM;
+        }
+    }
+    return rc;
+}
+
+static int add_variable(cJSON *env, const char *name, const char *value)
+{
+    int rc = text_check("a variable's name", name);
+    if (rc == 0)
+        rc = text_check(name, value);
+    cJSON_DeleteItemFromObjectCaseSensitive(env, name); /* a later one is meant */
+    return rc == 0 ? jsonobj_add_str(env, name, value) : rc;
+}
+
+static int add_env(cJSON *body, const struct run_options *run)
+{
+    cJSON *env = cJSON_CreateObject();
+    int rc = jsonobj_add_item(body, "env", env);
+    for (size_t i = 0; rc == 0 && i < sizeof(variables) / sizeof(variables[0]); i++) {
+        const char *value = getenv(variables[i]);
+        if (value != NULL && json_is_utf8(value, strlen(value)))
+            rc = jsonobj_add_str(env, variables[i], value);
+    }
+    for (size_t i = 0; rc == 0 && i < run->env_count; i++) {
+        char *name = run->env[i];
+        char *equals = strchr(name, '=');
+        if (equals != NULL)
+            *equals = '\0';
+        rc = add_variable(env, name, equals != NULL ? equals + 1 : getenv(name));
+    }
+    return rc;
+}
+
+static int add_place(cJSON *body)
+{
+    char text[8];
+    mode_t mask = umask(0);
+    (void)umask(mask);
+    snprintf(text, sizeof(text), "%03o", (unsigned)mask & 0777);
+    int rc = jsonobj_add_str(body, "umask", text);
+    char *here = rc == 0 ? getcwd(NULL, 0) : NULL;
+    if (rc == 0 && here == NULL) {
+        rc = errno;
+        say("this directory can't be told: %s", strerrordesc_np(rc));
+        return EILSEQ;
+    }
+    if (rc == 0)
+        rc = text_check("this directory's path", here);
+    if (rc == 0)
+        rc = jsonobj_add_str(body, "cwd", here);
+    free(here);
+    return rc;
+}
+
+/* The body; NULL: it was said why not. */
+static char *body_make(const struct run_options *run)
+{
+    cJSON *body = cJSON_CreateObject();
+    int rc = body != NULL ? add_argv(body, run) : ENOMEM;
+    if (rc == 0)
+        rc = add_place(body);
+    if (rc == 0)
+        rc = add_env(body, run);
+    char *text = rc == 0 ? cJSON_PrintUnformatted(body) : NULL;
+    cJSON_Delete(body);
+    if (text == NULL && rc != EILSEQ)
+        say("not enough memory");
+    return text;
+}
+
+/* ---- its end ---- */
+
+/* The command's own, where it has one. */
+static enum exit_code status_of(const cJSON *answer, bool *own)
+{
+    const cJSON *job = cJSON_GetObjectItemCaseSensitive(answer, "job");
+    const cJSON *result = cJSON_GetObjectItemCaseSensitive(job, "result");
+    uint64_t status;
+    *own = true;
+    if (jsonobj_get_u64(result, "exit_status", &status) == 0 && status <= 255)
+        return (enum exit_code)status;
+    *own = false;
+    if (jsonobj_get_u64(result, "signal", &status) == 0 && status > 0 && status < SIGNALLED)
+        return (enum exit_code)(SIGNALLED + status);
+    return ended_code(ended_outcome(answer));
+}
+
+static enum exit_code end_show(const struct tool *tool, uint64_t id, const char *text, size_t len)
+{
+    cJSON *answer = NULL;
+    bool own;
+    enum exit_code code = link_parse(text, len, &answer);
+    if (code != EXIT_CODE_OK)
+        return code;
+    code = status_of(answer, &own);
+    if (tool->json) {
+        out_write(text, len);
+        out_write("\n", 1);
+    } else {
+        struct buf line = BUF_EMPTY;
+        enum exit_code printed = ended_print(answer, id);
+        if (!own && ended_line(&line, id, answer) == 0)
+            say("%s", line.data);
+        buf_fini(&line);
+        if (printed != EXIT_CODE_OK)
+            code = printed;
+    }
+    cJSON_Delete(answer);
+    return code;
+}
+
+static enum exit_code run_await(const struct tool *tool, hl_client *client, uint64_t id)
+{
+    const char *text;
+    size_t len;
+    enum exit_code code = ended_await(client, id, CLOCK_NEVER, &text, &len);
+    if (code == EXIT_CODE_OK)
+        return end_show(tool, id, text, len);
+    say("job %" PRIu64 " goes on; hilera wait --output %" PRIu64 " tells how it ends", id, id);
+    return code;
+}
+
+enum exit_code command_run(struct tool *tool, int argc, char **argv)
+{
+    struct run_options run = {.tube = RUN_TUBE};
+    hl_client *client = NULL;
+    uint64_t id = 0;
+    command_parse(tool, "run", run_argp_options, run_parse, &run, run_doc, argc, argv);
+    char *body = body_make(&run);
+    enum exit_code code = body != NULL ? link_open(tool, &client) : EXIT_CODE_FAILED;
+    if (code == EXIT_CODE_OK) {
+        const struct hl_client_put put = {.tube = run.tube,
+                                          .priority = RUN_PRIORITY,
+                                          .ttr_ns = RUN_TTR_NS,
+                                          .body = body,
+                                          .len = strlen(body)};
+        /* Ctrl-C has to wait for the id: a command that runs, and nobody knows which, is no help.
+         */
+        hl_client_set_interrupt(client, -1);
+        code = link_failed(client, hl_client_put(client, &put, LINK_ANSWER_NS, &id), NULL);
+        hl_client_set_interrupt(client, interrupt_fd());
+    }
+    if (code == EXIT_CODE_OK && run.wait)
+        code = run_await(tool, client, id);
+    else if (code == EXIT_CODE_OK)
+        out_printf(tool->json ? "{\"id\":%llu}\n" : "%llu\n", (unsigned long long)id);
+    hl_client_free(&client);
+    cJSON_free(body);
+    free(run.env);
+    return code;
+}

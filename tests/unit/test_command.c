@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: MIT
+// Bodies that are commands, taken apart; and which file a name means. Commands that run are
+// run.test's.
+
+#include "worker/worker_priv.h"
+
+#include "unit.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static void check_bad(const char *body, const char *words)
+{
+    struct command command;
+    char why[256] = "";
+    ck_assert_msg(command_read(&command, body, strlen(body), why, sizeof(why)) == EINVAL, "%s",
+                  body);
+    ck_assert_msg(strstr(why, words) != NULL, "%s: \"%s\" doesn't say \"%s\"", body, why, words);
+}
+
+START_TEST(everything_is_read)
+{
+    static const char body[] =
+        "{\"argv\":[\"ls\",\"-l\",\"\"],\"cwd\":\"/tmp\",\"umask\":\"027\",\"stdin\":\"in\\n\","
+        "\"env\":{\"A\":\"1\",\"HILERA_JOB_ID\":\"7\",\"EMPTY\":\"\"}}";
+    struct command command;
+    char why[256];
+    ck_assert_int_eq(command_read(&command, body, strlen(body), why, sizeof(why)), 0);
+    ck_assert_str_eq(command.argv[0], "ls");
+    ck_assert_str_eq(command.argv[1], "-l");
+    ck_assert_str_eq(command.argv[2], "");
+    ck_assert_ptr_null(command.argv[3]);
+    ck_assert_str_eq(command.directory, "/tmp");
+    ck_assert_str_eq(command.input, "in\n");
+    ck_assert(command.has_umask);
+    ck_assert_uint_eq(command.umask, 027);
+    ck_assert_uint_eq(command.env_count, 2); // what the run sets isn't the job's to say
+    ck_assert_str_eq(command.env[0], "A=1");
+    ck_assert_str_eq(command.env[1], "EMPTY=");
+    command_fini(&command);
+    ck_assert_ptr_null(command.argv);
+}
+END_TEST
+
+START_TEST(argv_is_enough)
+{
+    static const char body[] = "{\"argv\":[\"true\"]}";
+    struct command command;
+    char why[256];
+    ck_assert_int_eq(command_read(&command, body, strlen(body), why, sizeof(why)), 0);
+    ck_assert_ptr_null(command.env);
+    ck_assert_ptr_null(command.directory);
+    ck_assert_ptr_null(command.input);
+    ck_assert(!command.has_umask);
+    command_fini(&command);
+}
+END_TEST
+
+START_TEST(what_is_none)
+{
+    check_bad("", "not JSON");
+    check_bad("ls -l", "not JSON, from byte 0 of 5 on");
+    check_bad("{\"argv\":[\"ls\"]} x", "not JSON");
+    check_bad("{\"argv\":[\"l\\u0000s\"]}", "not JSON");
+    check_bad("[\"ls\"]", "not an object");
+    check_bad("{}", "no \"argv\"");
+    check_bad("{\"cwd\":\"/\"}", "no \"argv\"");
+    check_bad("{\"argv\":\"ls\"}", "an array of");
+    check_bad("{\"argv\":[]}", "an array of");
+    check_bad("{\"argv\":[\"ls\",1]}", "texts only");
+    check_bad("{\"argv\":[\"\"]}", "not empty");
+    check_bad("{\"argv\":[\"ls\"],\"argv\":[\"rm\"]}", "\"argv\" is there twice");
+    check_bad("{\"argv\":[\"ls\"],\"cwd\":\"tmp\"}", "absolute path");
+    check_bad("{\"argv\":[\"ls\"],\"cwd\":1}", "absolute path");
+    check_bad("{\"argv\":[\"ls\"],\"umask\":18}", "octal");
+    check_bad("{\"argv\":[\"ls\"],\"umask\":\"1000\"}", "octal");
+    check_bad("{\"argv\":[\"ls\"],\"umask\":\"08\"}", "octal");
+    check_bad("{\"argv\":[\"ls\"],\"umask\":\"\"}", "octal");
+    check_bad("{\"argv\":[\"ls\"],\"umask\":\"-1\"}", "octal");
+    check_bad("{\"argv\":[\"ls\"],\"stdin\":[]}", "\"stdin\" must be a text");
+    check_bad("{\"argv\":[\"ls\"],\"env\":[\"A=1\"]}", "\"env\" must be an object");
+    check_bad("{\"argv\":[\"ls\"],\"env\":{\"A\":1}}", "\"A\" is no variable");
+    check_bad("{\"argv\":[\"ls\"],\"env\":{\"A=B\":\"1\"}}", "\"A=B\" is no variable");
+    check_bad("{\"argv\":[\"ls\"],\"env\":{\"\":\"1\"}}", "is no variable");
+    check_bad("{\"argv\":[\"ls\"],\"dir\":\"/\"}", "\"dir\" is not a member");
+}
+END_TEST
+
+START_TEST(too_many_words)
+{
+    size_t size = 32 + 4097 * 4;
+    char *body = calloc(1, size);
+    ck_assert_ptr_nonnull(body);
+    strcpy(body, "{\"argv\":[\"x\"");
+    char *at = body + strlen(body);
+    for (int i = 0; i < 4096; i++)
+        at = stpcpy(at, ",\"\"");
+    strcpy(at, "]}");
+    check_bad(body, "1 to 4096");
+    free(body);
+}
+END_TEST
+
+START_TEST(a_name_is_looked_for)
+{
+    char folder[] = "/tmp/hilera-command-XXXXXX";
+    char places[256], file[64], expected[64];
+    char *path = NULL;
+    ck_assert_ptr_nonnull(mkdtemp(folder));
+    snprintf(file, sizeof(file), "%s/tool", folder);
+    FILE *made = fopen(file, "w");
+    ck_assert_ptr_nonnull(made);
+    fclose(made);
+    snprintf(places, sizeof(places), "/nowhere:%s", folder);
+
+    ck_assert_int_eq(chmod(file, 0644), 0);
+    ck_assert_int_eq(program_find(&path, "tool", places, NULL), EACCES);
+    ck_assert_int_eq(chmod(file, 0755), 0);
+    ck_assert_int_eq(program_find(&path, "tool", places, NULL), 0);
+    ck_assert_str_eq(path, file);
+    free(path);
+    // An empty place, and a relative one, are below the directory.
+    ck_assert_int_eq(program_find(&path, "tool", "/nowhere:", folder), 0);
+    ck_assert_str_eq(path, file);
+    free(path);
+    snprintf(expected, sizeof(expected), "/tmp/%s/tool", folder + strlen("/tmp/"));
+    ck_assert_int_eq(program_find(&path, "tool", folder + strlen("/tmp/"), "/tmp"), 0);
+    ck_assert_str_eq(path, expected);
+    free(path);
+    ck_assert_int_eq(program_find(&path, "tool", "/nowhere", folder), ENOENT);
+    ck_assert_int_eq(program_find(&path, "tool", "", "/nowhere"), ENOENT);
+    // A folder is no program; a name with a slash is the file.
+    ck_assert_int_eq(program_find(&path, strrchr(folder, '/') + 1, "/tmp", NULL), EACCES);
+    ck_assert_int_eq(program_find(&path, "./tool", places, folder), 0);
+    ck_assert_ptr_null(path);
+    ck_assert_int_eq(unlink(file), 0);
+    ck_assert_int_eq(rmdir(folder), 0);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("command");
+    TCase *tcase = tcase_create("command");
+    tcase_add_test(tcase, everything_is_read);
+    tcase_add_test(tcase, argv_is_enough);
+    tcase_add_test(tcase, what_is_none);
+    tcase_add_test(tcase, too_many_words);
+    tcase_add_test(tcase, a_name_is_looked_for);
+    suite_add_tcase(suite, tcase);
+    return unit_main(suite);
+}
