@@ -88,7 +88,7 @@ START_TEST(bad_settings_are_named)
     settings = null_settings(1);
     settings.handler = "nil";
     refused(&settings,
-            "there is no handler \"nil\"; there are: exec coproc plugin echo null sleep");
+            "there is no handler \"nil\"; there are: exec command coproc plugin echo null sleep");
     settings.handler = "exec";
     refused(&settings, "needs argv");
     settings.handler_settings.argv = empty_argv;
