@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * What the end of a program means for its job: exit status 0 is done, 75 (EX_TEMPFAIL of sysexits.h)
- * asks for another attempt, 100 buries the job at once, everything else failed, with a reason that
- * names the status, the signal, or why the program couldn't even be started. When the system can't
- * start a process just now, that isn't the job's fault: the attempt crashed.
+ * What the end of a program means for its job: exit status 0 is done, 75 (EX_TEMPFAIL of
+ * sysexits.h) asks for another attempt, 100 buries the job at once, everything else failed, with a
+ * reason that names the status, the signal, or why the program couldn't even be started. When the
+ * system can't start a process just now, that isn't the job's fault: the attempt crashed.
  */
 #include "worker/worker_priv.h"
 
