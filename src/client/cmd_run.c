@@ -34,6 +34,7 @@ static const char *const variables[] = {"PATH",   "HOME", "USER",     "LOGNAME",
 struct run_options {
     const char *tube;
     bool wait;
+    struct asked asked;
     char **env; /* NAME or NAME=VALUE */
     size_t env_count;
     char **argv;
@@ -45,6 +46,7 @@ static const struct argp_option run_argp_options[] = {
      0},
     {"tube", 't', "TUBE", 0, "The tube to put it into (default: run)", 0},
     {"env", 'e', "NAME[=VALUE]", 0, "Set this variable, or take it along; may be repeated", 0},
+    ASKED_OPTIONS,
     {0}};
 
 static const char run_doc[] =
@@ -54,6 +56,9 @@ static const char run_doc[] =
     "TMPDIR, TZ, TERM, PWD and the language go along.\n\n"
     "  hilera run -- make -j4\n"
     "  hilera run --wait -- sh -c 'echo hello; exit 3'\n\n"
+    "Ctrl-C while it waits at a terminal asks whether to cancel the command; elsewhere it leaves, "
+    "and "
+    "the command goes on.\n\n"
     "Exit status with --wait: the command's; 128 and the signal's number if a signal ended it; "
     "else "
     "as hilera help exit-codes says, which is 1 if it could not be started.";
@@ -61,6 +66,8 @@ static const char run_doc[] =
 static error_t run_parse(int key, char *arg, struct argp_state *state)
 {
     struct run_options *run = state->input;
+    if (asked_parse(&run->asked, key, arg, state) == 0)
+        return 0;
     switch (key) {
     case 'w':
         run->wait = true;
@@ -225,14 +232,97 @@ static enum exit_code end_show(const struct tool *tool, uint64_t id, const char 
     return code;
 }
 
-static enum exit_code run_await(const struct tool *tool, hl_client *client, uint64_t id)
+/* ---- Ctrl-C ---- */
+
+/* Whether somebody is there to be asked. */
+static bool at_terminal(void)
+{
+    return isatty(STDIN_FILENO) && isatty(STDERR_FILENO);
+}
+
+/* Another Ctrl-C ends the program, and so leaves the command alone. */
+static bool cancel_wanted(uint64_t id)
+{
+    char answer[8];
+    fprintf(stderr, "\nhilera: cancel job %" PRIu64 "? [y/N] ", id);
+    fflush(stderr);
+    return fgets(answer, sizeof(answer), stdin) != NULL && (answer[0] == 'y' || answer[0] == 'Y');
+}
+
+/* The connection still waits for the job, and what is asked on it would stand behind that. */
+static enum exit_code client_renew(const struct tool *tool, hl_client **client)
+{
+    hl_client_free(client);
+    return link_open(tool, client);
+}
+
+static enum exit_code run_cancel(hl_client *client, uint64_t id)
 {
     const char *text;
     size_t len;
-    enum exit_code code = ended_await(client, id, CLOCK_NEVER, &text, &len);
-    if (code == EXIT_CODE_OK)
-        return end_show(tool, id, text, len);
+    cJSON *params = cJSON_CreateObject();
+    if (params == NULL || jsonobj_add_u64(params, "id", id) != 0) {
+        cJSON_Delete(params);
+        say("not enough memory");
+        return EXIT_CODE_FAILED;
+    }
+    return link_call(client, "cancel", params, LINK_ANSWER_NS, &text, &len);
+}
+
+/* Waits until the job has ended; *cancelled: Ctrl-C was answered by yes. */
+static enum exit_code await(const struct tool *tool, hl_client **client, uint64_t id,
+                            const char **text, size_t *len, bool *cancelled)
+{
+    enum exit_code code = ended_await(*client, id, CLOCK_NEVER, text, len);
+    while (code == EXIT_CODE_INTERRUPTED && !*cancelled && at_terminal()) {
+        *cancelled = cancel_wanted(id);
+        interrupt_forget();
+        code = client_renew(tool, client);
+        if (code == EXIT_CODE_OK && *cancelled) {
+            code = run_cancel(*client, id);
+            if (code == EXIT_CODE_NOT_FOUND)
+                code = EXIT_CODE_OK; /* it has ended meanwhile */
+        }
+        if (code == EXIT_CODE_OK)
+            code = ended_await(*client, id, CLOCK_NEVER, text, len);
+    }
+    return code;
+}
+
+static enum exit_code run_await(const struct tool *tool, hl_client **client, uint64_t id)
+{
+    const char *text;
+    size_t len;
+    bool cancelled = false;
+    enum exit_code code = await(tool, client, id, &text, &len, &cancelled);
+    if (code == EXIT_CODE_OK) {
+        code = end_show(tool, id, text, len);
+        return cancelled ? EXIT_CODE_INTERRUPTED : code;
+    }
     say("job %" PRIu64 " goes on; hilera wait --output %" PRIu64 " tells how it ends", id, id);
+    return code;
+}
+
+static enum exit_code run_put(hl_client *client, const struct run_options *run, const char *body,
+                              uint64_t *id)
+{
+    struct hl_client_put put = {.tube = run->tube,
+                                .priority = RUN_PRIORITY,
+                                .ttr_ns = RUN_TTR_NS,
+                                .body = body,
+                                .len = strlen(body)};
+    char *head = run->asked.any ? asked_head(&run->asked, &put) : NULL;
+    if (run->asked.any && head == NULL) {
+        say("not enough memory");
+        return EXIT_CODE_FAILED;
+    }
+    put.head = head;
+    /* Ctrl-C has to wait for the id: a command that runs, and nobody knows which, is no help. */
+    hl_client_set_interrupt(client, -1);
+    enum exit_code code =
+        link_failed(client, hl_client_put(client, &put, LINK_ANSWER_NS, id), NULL);
+    hl_client_set_interrupt(client, interrupt_fd());
+    cJSON_free(head);
     return code;
 }
 
@@ -241,23 +331,14 @@ enum exit_code command_run(struct tool *tool, int argc, char **argv)
     struct run_options run = {.tube = RUN_TUBE};
     hl_client *client = NULL;
     uint64_t id = 0;
+    asked_init(&run.asked);
     command_parse(tool, "run", run_argp_options, run_parse, &run, run_doc, argc, argv);
     char *body = body_make(&run);
     enum exit_code code = body != NULL ? link_open(tool, &client) : EXIT_CODE_FAILED;
-    if (code == EXIT_CODE_OK) {
-        const struct hl_client_put put = {.tube = run.tube,
-                                          .priority = RUN_PRIORITY,
-                                          .ttr_ns = RUN_TTR_NS,
-                                          .body = body,
-                                          .len = strlen(body)};
-        /* Ctrl-C has to wait for the id: a command that runs, and nobody knows which, is no help.
-         */
-        hl_client_set_interrupt(client, -1);
-        code = link_failed(client, hl_client_put(client, &put, LINK_ANSWER_NS, &id), NULL);
-        hl_client_set_interrupt(client, interrupt_fd());
-    }
+    if (code == EXIT_CODE_OK)
+        code = run_put(client, &run, body, &id);
     if (code == EXIT_CODE_OK && run.wait)
-        code = run_await(tool, client, id);
+        code = run_await(tool, &client, id);
     else if (code == EXIT_CODE_OK)
         out_printf(tool->json ? "{\"id\":%llu}\n" : "%llu\n", (unsigned long long)id);
     hl_client_free(&client);

@@ -57,6 +57,16 @@ void interrupt_catch_also(int sig)
     sigaction(sig, &action, NULL);
 }
 
+void interrupt_forget(void)
+{
+    char byte;
+    if (!interrupt_came)
+        return;
+    ssize_t got = read(interrupt_pipe[0], &byte, 1);
+    (void)got; /* it came with a byte */
+    interrupt_came = 0;
+}
+
 int interrupt_fd(void)
 {
     return interrupt_pipe[0];

@@ -111,6 +111,8 @@ enum exit_code link_show_within(const struct tool *tool, const char *method, cJS
 void interrupt_catch(void);
 /* The same for another signal. */
 void interrupt_catch_also(int sig);
+/* It was answered otherwise than by leaving: the next one is a first one again. */
+void interrupt_forget(void);
 int interrupt_fd(void);
 bool interrupted(void);
 /* Waits until `fd` is readable. EINTR: Ctrl-C came. */
