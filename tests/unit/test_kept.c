@@ -323,6 +323,10 @@ START_TEST(who_leaves_while_it_is_read_gives_it_back)
         ck_assert_int_eq(setsockopt(hasty, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once)), 0);
         peer_close(&hasty);
     }
+    int last = served_connect(); // accepted after all of them
+    served_ask(last, "use x\r\n", "USING x\r\n");
+    peer_close(&last);
+    served_until_connections(1);
     served_until(reserved, 0);
     served_ask(fd, "reserve-batch 2 20\r\n",
                "RESERVED_BATCH 2\r\nRESERVED 1 3\r\none\r\nRESERVED 2 3\r\ntwo\r\n");
