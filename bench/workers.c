@@ -5,17 +5,21 @@
  * finished. What a daemon adds is hilera-bench's to measure.
  *
  * Each case runs ROUNDS times, one after the other in turn, so that all have the same machine; the
- * median is printed, as jobs a second. For coproc the helper answers with an empty result; "socket
- * pair" is the floor of one job in flight: the same bytes between two processes, with nothing in
- * between.
+ * median is printed, as jobs a second. For coproc the helper answers with an empty result; "pipes
+ * alone" is the floor of one job in flight: the same bytes between two processes, with nothing in
+ * between. For exec the program is true, and "spawn alone" starts and awaits as many of it, without
+ * body, output or limits; some cases do so with a gigabyte in memory.
  *
- *     make bench/workers bench/coproc_helper && bench/workers
+ *     make bench/workers bench/coproc_helper && bench/workers [NAME...]
+ *
+ * NAME: only the cases whose names begin so.
  */
 #include "base/clock.h"
 #include "worker/worker.h"
 
 #include <errno.h>
 #include <sched.h>
+#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,27 +28,42 @@
 #include <unistd.h>
 
 #define ROUNDS 5
+#define BALLAST ((size_t)1 << 30)
+#define THREADS_MAX 8
 #define WARM 200 /* jobs before the time is taken: helpers have started */
 
 struct bench_case {
     const char *name;
-    const char *handler; /* NULL: the floor */
+    const char *handler;
     unsigned workers;
     unsigned jobs;
     const char *const *argv;
+    double (*floor)(const struct bench_case *it); /* instead of the handler */
+    bool heavy;                                   /* with BALLAST in memory */
 };
+
+static double run_pipes(const struct bench_case *it);
+static double run_spawn(const struct bench_case *it);
 
 static const char *const c_helper[] = {BENCH_BUILD "/coproc_helper", NULL};
 static const char *const python_helper[] = {"python3", BENCH_DIR "/coproc_helper.py", NULL};
 
+static const char *const true_program[] = {"/bin/true", NULL};
+
 static const struct bench_case cases[] = {
-    {"null, 1 worker", "null", 1, 500000, NULL},
-    {"null, 2 workers", "null", 2, 500000, NULL},
-    {"echo, 1 worker", "echo", 1, 500000, NULL},
-    {"pipes alone, 1 in flight", NULL, 1, 100000, NULL},
-    {"coproc C, 1 helper", "coproc", 1, 100000, c_helper},
-    {"coproc C, 2 helpers", "coproc", 2, 100000, c_helper},
-    {"coproc Python, 1 helper", "coproc", 1, 20000, python_helper},
+    {"null, 1 worker", "null", 1, 500000, NULL, NULL, false},
+    {"null, 2 workers", "null", 2, 500000, NULL, NULL, false},
+    {"echo, 1 worker", "echo", 1, 500000, NULL, NULL, false},
+    {"pipes alone, 1 in flight", NULL, 1, 100000, NULL, run_pipes, false},
+    {"coproc C, 1 helper", "coproc", 1, 100000, c_helper, NULL, false},
+    {"coproc C, 2 helpers", "coproc", 2, 100000, c_helper, NULL, false},
+    {"coproc Python, 1 helper", "coproc", 1, 20000, python_helper, NULL, false},
+    {"spawn alone, 1 thread", NULL, 1, 2000, NULL, run_spawn, false},
+    {"exec, 1 worker", "exec", 1, 2000, true_program, NULL, false},
+    {"spawn alone, 2 threads", NULL, 2, 2000, NULL, run_spawn, false},
+    {"exec, 2 workers", "exec", 2, 2000, true_program, NULL, false},
+    {"spawn alone, 1 thread, 1 GiB", NULL, 1, 2000, NULL, run_spawn, true},
+    {"exec, 1 worker, 1 GiB", "exec", 1, 2000, true_program, NULL, true},
 };
 
 #define CASES (sizeof(cases) / sizeof(cases[0]))
@@ -154,20 +173,70 @@ static double run_pipes(const struct bench_case *it)
     return it->jobs / took;
 }
 
+/* Starts and awaits its share, one after the other. */
+static void spawn_share(void *arg)
+{
+    unsigned jobs = *(const unsigned *)arg;
+    char *argv[] = {(char *)(uintptr_t)true_program[0], NULL};
+    for (unsigned i = 0; i < jobs; i++) {
+        pid_t pid;
+        check("spawn", posix_spawn(&pid, true_program[0], NULL, NULL, argv, environ));
+        check("wait", waitpid(pid, NULL, 0) == pid ? 0 : errno);
+    }
+}
+
+static double run_spawn(const struct bench_case *it)
+{
+    hl_thread *thread[THREADS_MAX];
+    unsigned share = it->jobs / it->workers;
+    int64_t start = clock_now_ns();
+    for (unsigned i = 0; i < it->workers; i++) {
+        check("thread", hl_thread_new(&thread[i], &(struct hl_thread_options){.target = spawn_share,
+                                                                              .arg = &share}));
+        check("thread", hl_thread_start(thread[i]));
+    }
+    for (unsigned i = 0; i < it->workers; i++) {
+        check("thread", hl_thread_join(thread[i], HL_FOREVER));
+        hl_thread_free(&thread[i]);
+    }
+    return share * it->workers / ((double)(clock_now_ns() - start) / (double)HL_SECOND);
+}
+
+static double run(const struct bench_case *it)
+{
+    char *ballast = it->heavy ? malloc(BALLAST) : NULL;
+    check("a gigabyte", it->heavy && ballast == NULL ? ENOMEM : 0);
+    for (size_t at = 0; ballast != NULL && at < BALLAST; at += 4096)
+        ballast[at] = 1;
+    double rate = it->floor != NULL ? it->floor(it) : run_pool(it);
+    free(ballast);
+    return rate;
+}
+
+static bool wanted(const struct bench_case *it, int argc, char **argv)
+{
+    for (int i = 1; i < argc; i++)
+        if (strncmp(it->name, argv[i], strlen(argv[i])) == 0)
+            return true;
+    return argc == 1;
+}
+
 static int by_size(const void *a, const void *b)
 {
     double one = *(const double *)a, two = *(const double *)b;
     return one < two ? -1 : one > two;
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
     static double rate[CASES][ROUNDS];
     for (int round = 0; round < ROUNDS; round++)
         for (size_t i = 0; i < CASES; i++)
-            rate[i][round] = cases[i].handler != NULL ? run_pool(&cases[i]) : run_pipes(&cases[i]);
+            rate[i][round] = wanted(&cases[i], argc, argv) ? run(&cases[i]) : 0;
     printf("%-28s %12s %12s %12s   (jobs/s, %d rounds)\n", "", "median", "least", "most", ROUNDS);
     for (size_t i = 0; i < CASES; i++) {
+        if (!wanted(&cases[i], argc, argv))
+            continue;
         qsort(rate[i], ROUNDS, sizeof(rate[i][0]), by_size);
         printf("%-28s %12.0f %12.0f %12.0f\n", cases[i].name, rate[i][ROUNDS / 2], rate[i][0],
                rate[i][ROUNDS - 1]);
