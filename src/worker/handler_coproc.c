@@ -218,15 +218,17 @@ static void coproc_close(void **state)
 static int env_make(struct coproc *coproc)
 {
     static char version[] = "HILERA_COPROC=" HL_STRINGIFY(COPROC_VERSION);
+    char *none = NULL;
+    char *const *ours = environ != NULL ? environ : &none;
     size_t count = 0, kept = 0;
-    while (environ != NULL && environ[count] != NULL)
+    while (ours[count] != NULL)
         count++;
     coproc->env = calloc(count + 2, sizeof(*coproc->env));
     if (coproc->env == NULL)
         return ENOMEM;
     for (size_t i = 0; i < count; i++)
-        if (strncmp(environ[i], "HILERA_COPROC=", 14) != 0)
-            coproc->env[kept++] = environ[i];
+        if (strncmp(ours[i], "HILERA_COPROC=", 14) != 0)
+            coproc->env[kept++] = ours[i];
     coproc->env[kept] = version;
     return 0;
 }
