@@ -141,7 +141,7 @@ static void command_start(const struct commands *commands, const struct command 
                           struct handler_call *call)
 {
     struct program program = commands->program;
-    struct environment_own own;
+    struct environment_own own = {0};
     program.spec.argv = command->argv;
     program.spec.has_umask = command->has_umask;
     program.spec.umask = command->umask;

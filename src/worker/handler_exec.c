@@ -97,7 +97,7 @@ static void exec_run(void *state, struct handler_call *call)
     struct exec *exec = state;
     MAGIC_CHECK(exec, EXEC_MAGIC);
     struct program program = exec->program;
-    struct environment_own own;
+    struct environment_own own = {0};
     program.input = call->lease->body;
     program.spec.env = environment_make(exec->environment, &own, call->lease);
     if (program.spec.env == NULL)
