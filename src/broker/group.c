@@ -25,7 +25,7 @@
 #include <string.h>
 
 #define BROKER_GROUP_MAGIC 0xb40ce470u
-#define GROUP_KEEP_DEFAULT_NS (24 * 3600 * HL_SECOND)
+#define GROUP_KEEP_DEFAULT_NS (INT64_C(24) * 3600 * HL_SECOND)
 
 static const char *name_of(const struct job *job)
 {

@@ -20,6 +20,7 @@ struct option_row {
     const char *word;
 };
 
+// NOLINTNEXTLINE(bugprone-macro-parentheses): the rows make one sum
 #define JOB_OPTION(id, tag, form, member, set, bit, least, most, word, what) +1
 enum {
     OPTION_ROWS = 0

@@ -165,7 +165,7 @@ void past_look(struct cursor *value)
     struct attempt attempt;
     unsigned count = 0;
     /* Long forms of numbers are read, but must not outgrow who writes them again. */
-    if ((size_t)(value->end - value->at) > JOB_PAST_MAX * PAST_ONE_MAX)
+    if ((size_t)(value->end - value->at) > (size_t)JOB_PAST_MAX * PAST_ONE_MAX)
         value->bad = true;
     while (!value->bad && value->at != value->end && ++count <= JOB_PAST_MAX)
         attempt_read(value, &attempt);

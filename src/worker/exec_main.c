@@ -136,11 +136,13 @@ static int setting_apply(const char *text)
 }
 
 /* Tells the daemon, who knows from it that the program never ran; the status is nobody's. */
-static int fail(int error, const char *doing)
+_Noreturn static void fail(int error, const char *doing)
 {
     struct exec_fault fault = {.error = error};
     snprintf(fault.doing, sizeof(fault.doing), "%s", doing);
-    return write(EXEC_FAULT_FD, &fault, sizeof(fault)) == (ssize_t)sizeof(fault) ? 126 : 125;
+    /* At once: the daemon kills it as soon as it has read that, and what a sanitizer would start
+     * for its last look would be left over. */
+    _exit(write(EXEC_FAULT_FD, &fault, sizeof(fault)) == (ssize_t)sizeof(fault) ? 126 : 125);
 }
 
 int main(int argc, char **argv)
@@ -155,8 +157,8 @@ int main(int argc, char **argv)
     for (int i = 1; i < program; i++) {
         int rc = setting_apply(argv[i]);
         if (rc != 0)
-            return fail(rc, argv[i]);
+            fail(rc, argv[i]);
     }
     execvp(argv[program + 1], argv + program + 1);
-    return fail(errno, "");
+    fail(errno, "");
 }

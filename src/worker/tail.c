@@ -56,6 +56,6 @@ void tail_tell(const struct tail *tail, struct job_outcome *outcome)
     *to++ = ':';
     *to++ = ' ';
     for (size_t i = start; i < len; i++)
-        *to++ = (unsigned char)text[i] < ' ' || text[i] == 0x7f ? ' ' : text[i];
+        *to++ = (char)((unsigned char)text[i] < ' ' || text[i] == 0x7f ? ' ' : text[i]);
     *to = '\0';
 }
