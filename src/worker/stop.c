@@ -200,11 +200,8 @@ int stop_init(struct stop *stop, const struct handler *handler, void *state)
         close(fd);
         return rc;
     }
+    *stop = (struct stop){.fd = fd, .handler = handler, .state = state, .pos = HEAP_NOWHERE};
     MAGIC_INIT(stop, STOP_MAGIC);
-    stop->fd = fd;
-    stop->handler = handler;
-    stop->state = state;
-    stop->pos = HEAP_NOWHERE;
     return 0;
 }
 
