@@ -36,6 +36,13 @@ static void claim(struct job *job)
     job->settling = true;
 }
 
+/* [held] What its group counts it as; before the end is written, which says so, too. */
+static void note_end(struct job *job, enum job_outcome_kind kind)
+{
+    if (job->rare == NULL || !job->rare->cancelled) /* that was noted when it was cancelled */
+        group_note(job, group_count_of(kind));
+}
+
 /* [held] A job that leaves: gone from every structure, to be freed without the lock. */
 static void leave(struct broker *broker, struct job *job, bool recorded)
 {
@@ -171,8 +178,7 @@ void settle_finish(struct broker *broker, struct job *job, const struct job_outc
     bool buries = job_outcome_fate(outcome->kind) != JOB_FATE_LEAVES;
     int64_t burial = 0;
     claim(job);
-    if (job->rare == NULL || !job->rare->cancelled) /* that was told when it was cancelled */
-        group_note(job, group_count_of(outcome->kind));
+    note_end(job, outcome->kind);
     if (buries) {
         heap_promise(&job->tube->buried);
         burial = ++broker->last_burial;
@@ -443,6 +449,7 @@ int settle_done_quietly(struct broker *broker, uint64_t id, uint64_t token, stru
     if (rc != 0)
         return EINPROGRESS;
     claim(job);
+    note_end(job, JOB_OUTCOME_DONE);
     log_finish(job);
     count_finished(broker, job, JOB_OUTCOME_DONE);
     leave(broker, job, false);

@@ -50,6 +50,29 @@ static void settle(const char *tube, uint64_t id, enum job_outcome_kind kind)
     broker_sink_free(&sink);
 }
 
+// With others in one hold of the lock, as workers of a brief handler do.
+static void settle_many(const char *tube, size_t count)
+{
+    struct broker_sink *sink = engine_sink(durable.broker, tube);
+    struct broker_lease lease[BROKER_SETTLE_MAX];
+    struct job_outcome outcome[BROKER_SETTLE_MAX];
+    struct broker_settlement list[BROKER_SETTLE_MAX];
+    size_t taken;
+    ck_assert_int_eq(broker_take_many(sink, lease, BROKER_SETTLE_MAX, &taken, 0), 0);
+    ck_assert_uint_eq(taken, count);
+    for (size_t i = 0; i < count; i++) {
+        job_outcome_init(&outcome[i]);
+        list[i] = (struct broker_settlement){
+            .id = lease[i].id, .token = lease[i].token, .outcome = &outcome[i]};
+    }
+    broker_settle_many(durable.broker, list, count);
+    for (size_t i = 0; i < count; i++) {
+        ck_assert_int_eq(list[i].rc, 0);
+        broker_lease_fini(&lease[i]);
+    }
+    broker_sink_free(&sink);
+}
+
 static void counts_are(const char *group, uint64_t unfinished, uint64_t done, uint64_t failed,
                        uint64_t deleted)
 {
@@ -161,6 +184,18 @@ START_TEST(counts_are_kept)
 }
 END_TEST
 
+START_TEST(jobs_that_are_settled_together_count)
+{
+    put("t", "g");
+    durable_commit(&durable);
+    put("t", "g");
+    settle_many("t", 2);
+    counts_are("g", 0, 2, 0, 0);
+    kill_and_start();
+    counts_are("g", 0, 2, 0, 0);
+}
+END_TEST
+
 START_TEST(counts_outlive_segments)
 {
     struct broker_log_stats stats;
@@ -243,6 +278,7 @@ int main(void)
     tcase_add_checked_fixture(all, setup, teardown);
     tcase_add_test(all, a_join_waits_for_all_of_them);
     tcase_add_test(all, counts_are_kept);
+    tcase_add_test(all, jobs_that_are_settled_together_count);
     tcase_add_test(all, counts_outlive_segments);
     tcase_add_test(all, a_group_is_forgotten_after_a_day);
     tcase_add_test(all, in_memory_a_group_ends_with_the_daemon);
