@@ -22,6 +22,30 @@ static void out_attempt(struct out attempts, const struct job_attempt *attempt)
     out_seconds(row, "ended", attempt->ended_wall_ns);
 }
 
+/* How often what happened to the job; the same members for one that is there and one that isn't. */
+struct tries {
+    uint32_t reserves, timeouts, releases, buries, kicks, failures, crashes, losses;
+};
+
+static void out_tries(struct out job, const struct tries *tries)
+{
+    out_u64(job, "reserves", tries->reserves);
+    out_u64(job, "timeouts", tries->timeouts);
+    out_u64(job, "releases", tries->releases);
+    out_u64(job, "buries", tries->buries);
+    out_u64(job, "kicks", tries->kicks);
+    out_u64(job, "failures", tries->failures);
+    out_u64(job, "crashes", tries->crashes);
+    out_u64(job, "losses", tries->losses);
+}
+
+#define TRIES_OF(from)                                                                             \
+    &(const struct tries)                                                                          \
+    {                                                                                              \
+        (from)->reserves, (from)->timeouts, (from)->releases, (from)->buries, (from)->kicks,       \
+            (from)->failures, (from)->crashes, (from)->losses                                      \
+    }
+
 void out_view(struct out job, const struct job_view *view)
 {
     out_u64(job, "id", view->id);
@@ -33,16 +57,7 @@ void out_view(struct out job, const struct job_view *view)
     out_seconds(job, "age", view->age_ns);
     out_seconds(job, "time_left", view->time_left_ns);
     out_u64(job, "size", view->size);
-    out_u64(job, "reserves", view->reserves);
-    out_u64(job, "timeouts", view->timeouts);
-    out_u64(job, "releases", view->releases);
-    out_u64(job, "buries", view->buries);
-    out_u64(job, "kicks", view->kicks);
-    if ((view->failures | view->crashes | view->losses) != 0) {
-        out_u64(job, "failures", view->failures);
-        out_u64(job, "crashes", view->crashes);
-        out_u64(job, "losses", view->losses);
-    }
+    out_tries(job, TRIES_OF(view));
     if (view->reason[0] != '\0')
         out_bytes(job, "reason", view->reason, strlen(view->reason));
     out_labels(job, view->name, view->group, view->key, view->tags, view->tags_size);
@@ -77,11 +92,7 @@ void out_record(struct out job, const struct job_record *record)
     out_seconds(job, "age", clock_wall_ns() - record->created_wall_ns);
     out_seconds(job, "time_left", 0);
     out_u64(job, "size", record->size);
-    out_u64(job, "reserves", record->reserves);
-    out_u64(job, "timeouts", record->timeouts);
-    out_u64(job, "releases", record->releases);
-    out_u64(job, "buries", record->buries);
-    out_u64(job, "kicks", record->kicks);
+    out_tries(job, TRIES_OF(record));
     if (record->reason[0] != '\0')
         out_bytes(job, "reason", record->reason, strlen(record->reason));
     out_labels(job, record->name, record->group, record->key, record->tags, record->tags_size);

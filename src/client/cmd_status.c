@@ -12,9 +12,10 @@
 #include <inttypes.h>
 #include <string.h>
 
-static const struct count tube_counts[] = {{"ready", "ready"},       {"delayed", "delayed"},
-                                           {"reserved", "reserved"}, {"buried", "buried"},
-                                           {"waiting", "waiting"},   {"done", "done"}};
+static const struct count tube_counts[] = {
+    {"ready", "ready", false},   {"delayed", "delayed", false},   {"reserved", "reserved", false},
+    {"buried", "buried", false}, {"waiting", "waiting", false},   {"done", "done", false},
+    {"failed", "failed", true},  {"cancelled", "cancelled", true}};
 
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -42,14 +43,16 @@ static int cell_pause(struct table *table, const cJSON *row)
 static int tubes_print(const cJSON *tubes)
 {
     struct table table;
+    struct count counts[COUNTS_MAX];
     const cJSON *row;
-    int rc = table_init(&table, COUNT_OF(tube_counts) + 2);
-    for (size_t i = 0; rc == 0 && i < COUNT_OF(tube_counts); i++)
+    size_t count = counts_choose(tube_counts, COUNT_OF(tube_counts), tubes, counts);
+    int rc = table_init(&table, count + 2);
+    for (size_t i = 0; rc == 0 && i < count; i++)
         table_align_right(&table, i + 1);
     if (rc == 0)
         rc = table_text(&table, "tube");
     if (rc == 0)
-        rc = table_counts(&table, tube_counts, COUNT_OF(tube_counts), NULL);
+        rc = table_counts(&table, counts, count, NULL);
     if (rc == 0)
         rc = table_text(&table, "");
     cJSON_ArrayForEach(row, tubes)
@@ -57,7 +60,7 @@ static int tubes_print(const cJSON *tubes)
         if (rc == 0)
             rc = table_text(&table, field_text(row, "name"));
         if (rc == 0)
-            rc = table_counts(&table, tube_counts, COUNT_OF(tube_counts), row);
+            rc = table_counts(&table, counts, count, row);
         if (rc == 0)
             rc = cell_pause(&table, row);
     }
@@ -116,9 +119,11 @@ static enum exit_code status_show(const cJSON *answer)
 
 enum exit_code command_status(struct tool *tool, int argc, char **argv)
 {
-    command_parse(tool, "status", NULL, command_no_arguments, NULL,
-                  "\"waiting\" is how many workers and connections wait for a job of the tube, "
-                  "\"done\" counts since the tube exists. --json answers as \"hilera stats\" does.",
-                  argc, argv);
+    command_parse(
+        tool, "status", NULL, command_no_arguments, NULL,
+        "\"waiting\" is how many workers and connections wait for a job of the tube, "
+        "\"done\" counts since the tube exists, and so do \"failed\" and \"cancelled\", which "
+        "are shown where there are any. --json answers as \"hilera stats\" does.",
+        argc, argv);
     return link_show(tool, "stats", NULL, status_show);
 }

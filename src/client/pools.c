@@ -3,12 +3,16 @@
 
 #include "client/tool_priv.h"
 
+#include "base/assert.h"
+
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
 
 static const struct count pool_counts[] = {
-    {"workers", "workers"}, {"busy", "busy"}, {"done", "done"}, {"failed", "failed"}};
+    {"workers", "workers", false},   {"busy", "busy", false},        {"done", "done", false},
+    {"failed", "failed", false},     {"timeouts", "timeouts", true}, {"crashed", "crashed", true},
+    {"cancelled", "cancelled", true}};
 
 #define POOL_COUNTS (sizeof(pool_counts) / sizeof(pool_counts[0]))
 
@@ -26,6 +30,28 @@ int table_counts(struct table *table, const struct count *counts, size_t count, 
         rc = table_text(table, row ? number : counts[i].head);
     }
     return rc;
+}
+
+static bool is_zero(const cJSON *rows, const char *key)
+{
+    const cJSON *row;
+    cJSON_ArrayForEach(row, rows)
+    {
+        if (field_u64(row, key) != 0)
+            return false;
+    }
+    return true;
+}
+
+size_t counts_choose(const struct count *counts, size_t count, const cJSON *rows,
+                     struct count chosen[COUNTS_MAX])
+{
+    size_t shown = 0;
+    ASSERT(count <= COUNTS_MAX);
+    for (size_t i = 0; i < count; i++)
+        if (!counts[i].rare || !is_zero(rows, counts[i].key))
+            chosen[shown++] = counts[i];
+    return shown;
 }
 
 /* "a, b", or "a:3, b:1" where they have weights. */
@@ -48,12 +74,12 @@ static int cell_tubes(struct table *table, const cJSON *pool)
     return rc;
 }
 
-static int row_add(struct table *table, const cJSON *pool)
+static int row_add(struct table *table, const struct count *counts, size_t count, const cJSON *pool)
 {
     bool paused = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(pool, "paused"));
     int rc = table_text(table, field_text(pool, "name"));
     if (rc == 0)
-        rc = table_counts(table, pool_counts, POOL_COUNTS, pool);
+        rc = table_counts(table, counts, count, pool);
     if (rc == 0)
         rc = table_text(table, field_text(pool, "handler"));
     if (rc == 0)
@@ -68,14 +94,16 @@ static int row_add(struct table *table, const cJSON *pool)
 int pools_print(const cJSON *pools)
 {
     struct table table;
+    struct count counts[COUNTS_MAX];
     const cJSON *pool;
-    int rc = table_init(&table, POOL_COUNTS + 4);
-    for (size_t i = 0; rc == 0 && i < POOL_COUNTS; i++)
+    size_t count = counts_choose(pool_counts, POOL_COUNTS, pools, counts);
+    int rc = table_init(&table, count + 4);
+    for (size_t i = 0; rc == 0 && i < count; i++)
         table_align_right(&table, i + 1);
     if (rc == 0)
         rc = table_text(&table, "pool");
     if (rc == 0)
-        rc = table_counts(&table, pool_counts, POOL_COUNTS, NULL);
+        rc = table_counts(&table, counts, count, NULL);
     if (rc == 0)
         rc = table_text(&table, "handler");
     if (rc == 0)
@@ -85,7 +113,7 @@ int pools_print(const cJSON *pools)
     cJSON_ArrayForEach(pool, pools)
     {
         if (rc == 0)
-            rc = row_add(&table, pool);
+            rc = row_add(&table, counts, count, pool);
     }
     if (rc == 0)
         rc = table_print(&table, out_width(), 0);

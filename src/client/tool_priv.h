@@ -334,10 +334,16 @@ int table_print(const struct table *table, size_t width, size_t indent);
 
 /* ---- pools.c ---- */
 
-/* A column of counts: as the daemon calls it and as it is shown. */
+/* A column of counts: as the daemon calls it and as it is shown. A rare one is left out where all
+ * rows have 0 of it. */
 struct count {
     const char *key, *head;
+    bool rare;
 };
+#define COUNTS_MAX 16
+/* Those to be shown of these rows, to `chosen`; returns how many. */
+size_t counts_choose(const struct count *counts, size_t count, const cJSON *rows,
+                     struct count chosen[COUNTS_MAX]);
 /* ENOMEM everywhere. table_counts: the heads if `row` is NULL, else its counts. */
 int table_text(struct table *table, const char *text);
 int table_counts(struct table *table, const struct count *counts, size_t count, const cJSON *row);

@@ -10,7 +10,7 @@
 #include <string.h>
 
 #define NUMBER_MAX 20 /* digits of 2^64 - 1 */
-#define HEAD_MAX 128  /* a word of the protocol, three numbers, CR LF */
+#define HEAD_MAX 128  /* a word of the protocol, four numbers, CR LF */
 #define TEXT_SLACK ((size_t)4096)
 
 /* Appends " number"; returns the new end. */
@@ -28,7 +28,7 @@ static char *put_number(char *to, uint64_t number)
 
 static char *put_word(char *to, const char *word)
 {
-    ASSERT(strlen(word) < HEAD_MAX - 3 * (NUMBER_MAX + 1) - 2);
+    ASSERT(strlen(word) < HEAD_MAX - 4 * (NUMBER_MAX + 1) - 2);
     return stpcpy(to, word);
 }
 
@@ -50,7 +50,7 @@ void reply_totals(struct session *session, const char *word, const struct broker
 {
     char *head = conn_space(session->conn, HEAD_MAX);
     char *end = put_number(put_number(put_word(head, word), totals->done), totals->failed);
-    end = put_end(put_number(end, totals->deleted));
+    end = put_end(put_number(put_number(end, totals->deleted), totals->cancelled));
     conn_space_used(session->conn, (size_t)(end - head));
 }
 

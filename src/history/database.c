@@ -33,7 +33,7 @@
 #define DATABASE_MAGIC 0x41570db1u
 
 #define DATABASE_APPLICATION 0x68696c68 /* "hilh" */
-#define DATABASE_FORM 1
+#define DATABASE_FORM 2
 
 #define WRITER_BUSY_MS 1000 /* somebody looks at the file with other tools */
 /* Pages without use that are left for later records, and pages given back at a time. */
@@ -84,12 +84,15 @@ static const struct {
 #undef READER
 };
 
+/* The key of a submit finds its record. */
+#define KEYED_INDEX "CREATE INDEX job_keyed ON job (tube, job_key, number) WHERE job_key <> '';"
+
 static const char form_text[] =
     "BEGIN IMMEDIATE;"
     "CREATE TABLE job (number INTEGER PRIMARY KEY{columns});"
     "CREATE INDEX job_tube ON job (tube, number);"
     "CREATE INDEX job_outcome ON job (outcome, number);"
-    "CREATE INDEX job_grouped ON job (job_group, number) WHERE job_group <> '';"
+    "CREATE INDEX job_grouped ON job (job_group, number) WHERE job_group <> '';" KEYED_INDEX
     "CREATE INDEX job_aged ON job (ended) WHERE retention < 0;"
     "CREATE INDEX job_expired ON job (ended + retention) WHERE retention >= 0;"
     "CREATE TABLE attempt (id INTEGER, started INTEGER, ended INTEGER NOT NULL,"
@@ -100,6 +103,16 @@ static const char form_text[] =
     "PRAGMA application_id = {application};"
     "PRAGMA user_version = {form};"
     "COMMIT";
+
+/*
+ * What makes of each older form the next one. A row that is there already gets what is added; where
+ * a column stands in the table doesn't matter, since statements name them. The last step may grow
+ * until the form it makes has been in a release.
+ */
+static const char *const steps[DATABASE_FORM] = {
+    [1] = "ALTER TABLE job ADD COLUMN failures INTEGER NOT NULL DEFAULT 0;"
+          "ALTER TABLE job ADD COLUMN crashes INTEGER NOT NULL DEFAULT 0;"
+          "ALTER TABLE job ADD COLUMN losses INTEGER NOT NULL DEFAULT 0;" KEYED_INDEX};
 
 /* The text with everything in braces put in. */
 static int text_expand(struct buf *out, const char *text)
@@ -243,9 +256,18 @@ static int form_check(const struct database *database, struct history_error *err
                  database->path, (long long)form, DATABASE_FORM);
         return EOPNOTSUPP;
     }
-    return form == DATABASE_FORM
-               ? 0
-               : failed(database, EBADMSG, "it has no form that there ever was", error);
+    return form > 0 ? 0 : failed(database, EBADMSG, "it has no form that there ever was", error);
+}
+
+/* All steps in one transaction: it has the old form, or ours. */
+static int form_raise(const struct database *database, int64_t form)
+{
+    log_notice("history: %s has the form %lld of an older hilera; it gets the form %d",
+               database->path, (long long)form, DATABASE_FORM);
+    int rc = run(database->writer, "BEGIN IMMEDIATE");
+    for (; rc == 0 && form < DATABASE_FORM; form++)
+        rc = run(database->writer, steps[form]);
+    return rc == 0 ? run(database->writer, "PRAGMA user_version = {form}; COMMIT") : rc;
 }
 
 static int form_make(const struct database *database)
@@ -261,6 +283,8 @@ static int form_make(const struct database *database)
                                    "PRAGMA journal_size_limit = 4194304");
     if (rc == 0 && form == 0)
         rc = run(database->writer, form_text);
+    else if (rc == 0 && form < DATABASE_FORM)
+        rc = form_raise(database, form);
     return rc;
 }
 

@@ -288,6 +288,7 @@ struct job_record {
     int signal;      /* 0: none */
     uint32_t pri;
     uint32_t reserves, timeouts, releases, buries, kicks;
+    uint32_t failures, crashes, losses; /* what rules limit, beside timeouts */
     int64_t delay_ns, ttr_ns;
     size_t size;             /* of the body */
     int64_t finished_ns;     /* clock_now_ns time; retention counts from here */

@@ -80,19 +80,18 @@ static void log_outcome(const struct worker *worker, const struct broker_lease *
                     lease->tube, trouble, outcome->reason);
 }
 
-/* A handler that was stopped says RETURNED; here it becomes what it was stopped for. */
+/* A handler that was stopped says RETURNED; here it becomes what it was stopped for. One that was
+ * cancelled is that whatever its handler made of it, as for the broker, unless it is done. */
 static void outcome_of_stop(struct job_outcome *outcome, enum stop_reason reason,
                             int64_t timeout_ns)
 {
-    if (outcome->kind != JOB_OUTCOME_RETURNED)
-        return;
-    if (reason == STOP_TIMEOUT) {
+    if (reason == STOP_CANCEL && outcome->kind != JOB_OUTCOME_DONE) {
+        outcome->kind = JOB_OUTCOME_CANCELLED;
+        job_outcome_reason(outcome, "stopped by a cancel");
+    } else if (reason == STOP_TIMEOUT && outcome->kind == JOB_OUTCOME_RETURNED) {
         outcome->kind = JOB_OUTCOME_TIMEOUT;
         job_outcome_reason(outcome, "stopped at its time limit of %.3f s",
                            (double)timeout_ns / (double)HL_SECOND);
-    } else if (reason == STOP_CANCEL) {
-        outcome->kind = JOB_OUTCOME_CANCELLED;
-        job_outcome_reason(outcome, "stopped by a cancel");
     }
 }
 

@@ -212,7 +212,7 @@ static const char *const *const words_of[COMMAND_COUNT] = {
     [COMMAND_touch_token] = WORDS("TOUCHED", "STALE_TOKEN"),
     [COMMAND_move] = WORDS("MOVED", "NOT_FOUND"),
     [COMMAND_clear_tube] = WORDS("CLEARED #", "NOT_FOUND"),
-    [COMMAND_join] = WORDS("JOINED # # #", "TIMED_OUT"),
+    [COMMAND_join] = WORDS("JOINED # # # #", "TIMED_OUT"),
 };
 static const char *const reserved_words[] = {"RESERVED # #", NULL};
 static const char *const big_words[] = {"JOB_TOO_BIG", NULL};

@@ -95,6 +95,9 @@ struct job_record *kit_record_sized(uint64_t id, size_t size)
                               .timeouts = (uint32_t)(id % 4),
                               .releases = (uint32_t)(id % 5),
                               .buries = (uint32_t)(id % 6),
+                              .failures = (uint32_t)(id % 7),
+                              .crashes = (uint32_t)(id % 8),
+                              .losses = (uint32_t)(id % 9),
                               .delay_ns = (int64_t)id * 7,
                               .ttr_ns = (int64_t)id * 8,
                               .size = id * 9,
@@ -160,6 +163,9 @@ static const char *difference(const struct job_record *got, const struct job_rec
     SAME(releases)
     SAME(buries)
     SAME(kicks)
+    SAME(failures)
+    SAME(crashes)
+    SAME(losses)
     SAME(delay_ns)
     SAME(ttr_ns)
     SAME(size)

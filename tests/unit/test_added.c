@@ -116,7 +116,7 @@ static const struct served_exchange forms[] = {
     {"join x 2147483648\r\n", "BAD_FORMAT\r\n"},
     {"join -x 1\r\n", "BAD_FORMAT\r\n"},
     {"join\r\n", "UNKNOWN_COMMAND\r\n"},
-    {"join nobody 0\r\n", "JOINED 0 0 0\r\n"},
+    {"join nobody 0\r\n", "JOINED 0 0 0 0\r\n"},
 };
 
 START_TEST(putting_byte_for_byte)

@@ -332,12 +332,60 @@ START_TEST(a_newer_form_is_refused)
     kit_open();
     kit_fill(1, 3);
     kit_close();
-    (void)kit_sql("PRAGMA user_version = 2");
+    (void)kit_sql("PRAGMA user_version = 3");
     ck_assert_int_eq(kit_open_refused(text), EOPNOTSUPP);
     ck_assert_ptr_nonnull(strstr(text, "newer hilera"));
-    (void)kit_sql("PRAGMA user_version = 1");
+    (void)kit_sql("PRAGMA user_version = 2");
     kit_open();
     ck_assert(kit_has(1) && kit_has(3));
+}
+END_TEST
+
+// What the form 1 had is what the form 2 has, less three columns and an index.
+START_TEST(an_older_form_is_raised)
+{
+    kit_open();
+    kit_fill(1, 6);
+    kit_close();
+    (void)kit_sql("DROP INDEX job_keyed");
+    (void)kit_sql("ALTER TABLE job DROP COLUMN failures");
+    (void)kit_sql("ALTER TABLE job DROP COLUMN crashes");
+    (void)kit_sql("ALTER TABLE job DROP COLUMN losses");
+    (void)kit_sql("PRAGMA user_version = 1");
+    kit_open();
+    struct job_record *record = NULL;
+    ck_assert_int_eq(history_get(kit.history, 5, &record), 0);
+    ck_assert_uint_eq(record->id, 5);
+    ck_assert_uint_eq(record->failures + record->crashes + record->losses, 0);
+    ck_assert_uint_eq(record->timeouts, 5 % 4);
+    job_record_unref(&record);
+    kit_fill(7, 9);
+    ck_assert(kit_has(8));
+    kit_close();
+    ck_assert_int_eq(kit_sql("PRAGMA user_version"), 2);
+    ck_assert_int_eq(kit_sql("SELECT failures FROM job WHERE id = 9"), 9 % 7);
+    ck_assert_int_eq(kit_sql("SELECT count(*) FROM sqlite_schema WHERE name = 'job_keyed'"), 1);
+    kit_open();
+    ck_assert(kit_has(8));
+}
+END_TEST
+
+// Nothing of a step stays that can't be done whole.
+START_TEST(a_form_that_is_not_raised_stays)
+{
+    char text[512];
+    kit_open();
+    kit_fill(1, 3);
+    kit_close();
+    (void)kit_sql("DROP INDEX job_keyed");
+    (void)kit_sql("ALTER TABLE job DROP COLUMN failures");
+    (void)kit_sql("PRAGMA user_version = 1");
+    ck_assert_int_ne(kit_open_refused(text), 0); // there are crashes already
+    ck_assert_ptr_nonnull(strstr(text, "crashes"));
+    ck_assert_int_eq(kit_sql("PRAGMA user_version"), 1);
+    ck_assert_int_eq(kit_sql("SELECT count(*) FROM pragma_table_info('job') "
+                             "WHERE name = 'failures'"),
+                     0);
 }
 END_TEST
 
@@ -391,6 +439,8 @@ int main(void)
     tcase_add_test(all, a_row_that_means_nothing);
     tcase_add_test(all, somebody_elses_file_is_left_alone);
     tcase_add_test(all, a_newer_form_is_refused);
+    tcase_add_test(all, an_older_form_is_raised);
+    tcase_add_test(all, a_form_that_is_not_raised_stays);
     tcase_add_test(all, a_directory_that_is_not_there);
     tcase_add_test(all, a_record_that_is_too_large);
     suite_add_tcase(suite, all);

@@ -123,7 +123,7 @@ START_TEST(what_was_told_is_kept)
     served_ask(fd, "use t\r\npeek-buried\r\n", "USING t\r\nNOT_FOUND\r\n");
     served_ask(fd, "join t 0\r\n", "TIMED_OUT\r\n");
     served_ask(fd, "clear-tube t\r\n", "CLEARED 4\r\n");
-    served_ask(fd, "join t 0\r\n", "JOINED 0 0 4\r\n");
+    served_ask(fd, "join t 0\r\n", "JOINED 0 0 4 0\r\n");
     peer_close(&fd);
     again();
     ck_assert_uint_eq(served_stats().unfinished, 0);
@@ -167,7 +167,7 @@ START_TEST(waiting_clients_are_served)
         peer_expect(worker, text);
         snprintf(text, sizeof(text), "delete %d\r\n", i);
         served_ask(worker, text, "DELETED\r\n");
-        snprintf(text, sizeof(text), "JOINED 0 0 %d\r\n", i);
+        snprintf(text, sizeof(text), "JOINED 0 0 %d 0\r\n", i);
         peer_expect(joiner, text);
     }
     peer_close(&worker);

@@ -59,8 +59,9 @@ START_TEST(join_answers_when_all_is_finished)
     settled(fd);
     served_ask(fd, "join default 0\r\n", "TIMED_OUT\r\n");
     served_ask(fd, "delete 4\r\n", "DELETED\r\n");
-    peer_expect(joiner, "JOINED 1 1 2\r\nUSING default\r\n");
-    served_ask(fd, "join default 0\r\njoin default 100\r\n", "JOINED 1 1 2\r\nJOINED 1 1 2\r\n");
+    peer_expect(joiner, "JOINED 1 1 2 0\r\nUSING default\r\n");
+    served_ask(fd, "join default 0\r\njoin default 100\r\n",
+               "JOINED 1 1 2 0\r\nJOINED 1 1 2 0\r\n");
     served_ask(fd, "kick 1\r\njoin default 0\r\n", "KICKED 1\r\nTIMED_OUT\r\n");
     peer_close(&fd);
     peer_close(&joiner);
@@ -90,7 +91,7 @@ START_TEST(half_close_ends_a_join)
     peer_say(joiner, "join default 100\r\npeek 9\r\njoin default 100\r\njoin other 100\r\n");
     settled(fd);
     shutdown(joiner, SHUT_WR);
-    peer_expect(joiner, "TIMED_OUT\r\nNOT_FOUND\r\nTIMED_OUT\r\nJOINED 0 0 0\r\n");
+    peer_expect(joiner, "TIMED_OUT\r\nNOT_FOUND\r\nTIMED_OUT\r\nJOINED 0 0 0 0\r\n");
     peer_expect_eof(joiner);
     peer_close(&joiner);
 
