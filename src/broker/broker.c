@@ -52,6 +52,7 @@ int broker_new(struct broker **out, const struct broker_options *options)
     strmap_init(&broker->tubes);
     strmap_init(&broker->levels);
     strmap_init(&broker->keys);
+    strmap_init(&broker->key_watches);
     strmap_init(&broker->groups);
     list_init(&broker->idle_groups);
     list_init(&broker->group_list);

@@ -34,6 +34,7 @@ struct broker_tube;
 struct broker_group;
 struct broker_sink;
 struct broker_holder;
+struct key_watch;
 
 /* ---- life ---- */
 
@@ -57,7 +58,13 @@ struct broker_options {
     void (*finished)(struct job_record **record, void *arg);
     void *finished_arg;
     int64_t group_keep_ns; /* for how long a group without jobs and joiners is known; 0: a day */
-    bool keys_outlive;     /* the key of a job that left a record stays until broker_key_drop */
+    /*
+     * The id of the job that is gone, whose record is kept, and that had this key in this tube; 0:
+     * none, or it can't be found out. Asked for each put with a key that no job here has, without
+     * the lock, on the thread that puts. What `finished` was given must be found from then on.
+     * NULL: a key ends with its job. With finished_arg.
+     */
+    uint64_t (*key_kept)(const char *tube, const char *key, void *arg);
 };
 
 #define BROKER_BODY_MAX_DEFAULT 65535 /* as beanstalkd's -z */
@@ -116,8 +123,9 @@ struct broker_put_spec {
 /*
  * Takes the body over on success and nulls *body; its id is visible to sinks at once. With
  * options->at_wall_ns ahead it is delayed until then, else for delay_ns. EEXIST: options->key is
- * that of a job of this tube, whose id is in *id. EMSGSIZE: body over body_max. EHOSTDOWN:
- * draining. ENOBUFS: jobs_max or bytes_max reached. ENOMEM.
+ * that of a job of this tube, or of one that is gone whose record is kept
+ * (broker_options.key_kept); its id is in *id. EMSGSIZE: body over body_max. EHOSTDOWN: draining.
+ * ENOBUFS: jobs_max or bytes_max reached. ENOMEM.
  */
 int broker_put(struct broker *broker, const struct broker_put_spec *spec, struct job_body **body,
                uint64_t *id);
@@ -135,7 +143,8 @@ struct broker_putter {
     struct broker_ticket ticket; /* 0: that must be reached before anybody is told */
     /* the broker's */
     struct broker *broker;
-    struct job *job; /* NULL: not waiting */
+    struct job *job;         /* NULL: not waiting */
+    struct key_watch *watch; /* NULL: none */
     int64_t delay_ns;
     struct list_node node;
     struct queue_wait wait;
@@ -153,14 +162,6 @@ int broker_put_wait(struct broker *broker, const struct broker_put_spec *spec,
 /* true: out of the line, the body is dropped, fire will not run. false: it has run, runs, or is
  * about to. */
 bool broker_put_cancel(struct broker_putter *putter);
-
-/*
- * Keys of jobs that are gone and left a record, for who keeps these (broker_options.keys_outlive):
- * such a key is there again after a start; its record is gone. EEXIST: another job has the key.
- * EINVAL: no tube or key. ENOMEM.
- */
-int broker_key_keep(struct broker *broker, const char *tube, const char *key, uint64_t id);
-void broker_key_drop(struct broker *broker, const char *tube, const char *key, uint64_t id);
 
 /*
  * Copies the job out; with body_or_null also gives a reference on its body. ENOENT: there is none

@@ -114,10 +114,11 @@ struct broker {
     struct list group_list;  /* all, in order of making */
     uint64_t last_group;     /* number of the last GROUP entry */
     struct strmap keys;      /* of struct broker_key, see key.c */
-    uint64_t timed;          /* jobs that are delayed by the wall clock */
-    int64_t clocks_apart;    /* wall minus monotonic time, as timed jobs are placed by */
-    struct broker_log *log;  /* NULL: everything is in memory */
-    struct strmap levels;    /* of struct tube_level, by name of tube */
+    struct strmap key_watches;
+    uint64_t timed;         /* jobs that are delayed by the wall clock */
+    int64_t clocks_apart;   /* wall minus monotonic time, as timed jobs are placed by */
+    struct broker_log *log; /* NULL: everything is in memory */
+    struct strmap levels;   /* of struct tube_level, by name of tube */
     size_t spare_count;
     struct job_rare *spares[BROKER_SPARES_MAX]; /* see spare.c */
     uint64_t chance;                            /* see retry.c; never 0 */
@@ -488,12 +489,20 @@ int kick_job(struct job *job, bool reset);
 int move_job(struct job *job, const char *name, size_t len);
 
 /* key.c, all [held] */
-/* The job that has the key of this one, in its tube; 0: none has, or this one asks for none. */
+/* The job that has the key of this one, in its tube, or had it and is gone, as far as that is known
+ * by a watch; 0: none has, or this one asks for none. */
 uint64_t key_holder(const struct job *job);
 /* The key is that job's, in that tube, unless somebody has it there. ENOMEM. */
 int key_add(struct job *job, const struct broker_tube *tube);
 /* If it is that job's. */
 void key_remove(struct job *job, const struct broker_tube *tube);
+/* The same for one that leaves a record: those who watch the key learn it. */
+void key_retire(struct job *job, const struct broker_tube *tube);
+/* Not held: before a put, who keeps records is asked for its key, so that key_holder knows.
+ * *watch: to be ended when the put is over; may be NULL. ENOMEM. */
+int key_ask(const struct job *job, struct key_watch **watch);
+/* Nulls *watch. */
+void key_unwatch(struct broker *broker, struct key_watch **watch);
 /* Not held. */
 void keys_free(struct broker *broker);
 
@@ -545,6 +554,8 @@ bool tube_is_full(const struct broker_tube *tube, size_t len);
 bool broker_is_full(const struct broker *broker, size_t len);
 /* A job of the body; nulls *body. NULL: out of memory, the body stays. */
 struct job *put_job(const struct broker_put_spec *spec, struct job_body **body);
+/* Not held. The way back, for one that wasn't put; ends its watch. */
+void put_give_up(struct job *job, struct key_watch **watch, struct job_body **body);
 /* [held] Puts it. If that fails, nothing has changed but an id that is used up while draining. */
 int put_try(struct broker *broker, struct job *job, int64_t delay_ns);
 

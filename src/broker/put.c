@@ -113,6 +113,17 @@ struct job *put_job(const struct broker_put_spec *spec, struct job_body **body)
     return job;
 }
 
+void put_give_up(struct job *job, struct key_watch **watch, struct job_body **body)
+{
+    if (*watch != NULL) {
+        struct broker *broker = job->tube->broker;
+        broker_lock(broker);
+        key_unwatch(broker, watch);
+        broker_unlock(broker);
+    }
+    *body = job_to_body(&job);
+}
+
 int broker_put(struct broker *broker, const struct broker_put_spec *spec, struct job_body **body,
                uint64_t *id)
 {
@@ -123,16 +134,20 @@ int broker_put(struct broker *broker, const struct broker_put_spec *spec, struct
     struct job *job = put_job(spec, body);
     if (job == NULL)
         return ENOMEM;
-    int rc;
+    struct key_watch *watch;
     int64_t busy_until_ns = 0;
-    do {
-        broker_lock(broker);
-        rc = put_try(broker, job, spec->delay_ns);
-        if (rc == 0 || rc == EEXIST)
-            *id = job->id;
-        broker_unlock(broker);
-    } while (rc == EAGAIN && (rc = log_busy(broker, &busy_until_ns)) == 0);
+    int rc = key_ask(job, &watch);
+    if (rc == 0)
+        do {
+            broker_lock(broker);
+            rc = put_try(broker, job, spec->delay_ns);
+            if (rc == 0 || rc == EEXIST)
+                *id = job->id;
+            if (rc != EAGAIN)
+                key_unwatch(broker, &watch);
+            broker_unlock(broker);
+        } while (rc == EAGAIN && (rc = log_busy(broker, &busy_until_ns)) == 0);
     if (rc != 0)
-        *body = job_to_body(&job);
+        put_give_up(job, &watch, body);
     return rc;
 }

@@ -45,6 +45,7 @@ static struct job *putter_leave(struct broker_putter *putter)
 {
     struct job *job = putter->job;
     list_remove(&putter->node);
+    key_unwatch(putter->broker, &putter->watch);
     putter->job = NULL;
     putter->broker->stats.putting--;
     return job;
@@ -164,15 +165,18 @@ int broker_put_wait(struct broker *broker, const struct broker_put_spec *spec,
     struct job *job = put_job(spec, body);
     if (job == NULL)
         return ENOMEM;
-    int rc;
     int64_t busy_until_ns = 0;
-    do {
-        broker_lock(broker);
-        rc = put_or_wait(broker, spec, job, putter);
-        broker_unlock(broker);
-    } while (rc == EAGAIN && (rc = log_busy(broker, &busy_until_ns)) == 0);
+    int rc = key_ask(job, &putter->watch);
+    if (rc == 0)
+        do {
+            broker_lock(broker);
+            rc = put_or_wait(broker, spec, job, putter);
+            if (rc != EAGAIN && rc != EINPROGRESS)
+                key_unwatch(broker, &putter->watch);
+            broker_unlock(broker);
+        } while (rc == EAGAIN && (rc = log_busy(broker, &busy_until_ns)) == 0);
     if (rc != 0 && rc != EINPROGRESS)
-        *body = job_to_body(&job);
+        put_give_up(job, &putter->watch, body);
     return rc;
 }
 

@@ -47,7 +47,9 @@ static void note_end(struct job *job, enum job_outcome_kind kind)
 static void leave(struct broker *broker, struct job *job, bool recorded)
 {
     struct broker_tube *tube = job->tube;
-    if (!recorded || !broker->options.keys_outlive)
+    if (recorded)
+        key_retire(job, tube);
+    else
         key_remove(job, tube);
     group_leave(job);
     tube_job_move(job, JOB_FINISHED);

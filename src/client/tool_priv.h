@@ -235,7 +235,8 @@ enum {
          ASKED_KEY,                                                                                 \
          "TEXT",                                                                                    \
          0,                                                                                         \
-         "If the tube has a job of that key, put none and print the id of that one",                \
+         "If the tube has a job of that key, or keeps the record of one, put none and print its "   \
+         "id",                                                                                      \
          1},                                                                                        \
         {"name", ASKED_NAME, "TEXT", 0, "A name, for people", 1},                                   \
         {"group", 'g', "TEXT", 0, "A group, which can be joined", 1},                               \

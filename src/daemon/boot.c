@@ -51,6 +51,12 @@ static void job_finished(struct job_record **record, void *arg)
     (void)history_add(daemon->history, record, NULL);
 }
 
+static uint64_t key_kept(const char *tube, const char *key, void *arg)
+{
+    struct daemon *daemon = arg;
+    return history_key(daemon->history, tube, key);
+}
+
 static void results_purge(void *arg)
 {
     struct daemon *daemon = arg;
@@ -145,6 +151,7 @@ static int broker_build(struct daemon *daemon)
     struct broker_options options = settings_of_broker(daemon->config);
     /* Where no result is kept, none is made. */
     options.finished = history_is_on(daemon->history) ? job_finished : NULL;
+    options.key_kept = history_is_on(daemon->history) ? key_kept : NULL;
     options.finished_arg = daemon;
     int rc = broker_new(&daemon->broker, &options);
     for (size_t i = 0; rc == 0 && i < daemon->config->tube_count; i++) {

@@ -254,6 +254,18 @@ int history_get(struct history *history, uint64_t id, struct job_record **record
     return rc;
 }
 
+uint64_t history_key(struct history *history, const char *tube, const char *key)
+{
+    MAGIC_CHECK(history, HISTORY_MAGIC);
+    hl_lock_acquire(history->lock);
+    const struct entry *entry = recent_by_key(&history->recent, tube, key);
+    uint64_t id = entry != NULL ? entry->record->id : 0;
+    hl_lock_release(history->lock);
+    if (id == 0 && history->database != NULL)
+        reading_failed(history, rows_by_key(history->database, tube, key, &id));
+    return id;
+}
+
 /* The part of a page that is in memory. Returns the number below which it goes on; *first: what was
  * below isn't here. */
 static uint64_t list_memory(struct history *history, const struct history_query *query, size_t max,

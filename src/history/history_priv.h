@@ -13,7 +13,7 @@
 
 #include <sqlite3.h>
 
-/* ---- recent.c: records in memory, by id and by number; not thread-safe ---- */
+/* ---- recent.c: records in memory, by id, number and key; not thread-safe ---- */
 
 struct entry {
     unsigned magic;
@@ -22,13 +22,16 @@ struct entry {
     size_t pos;         /* in recent->aging */
     int64_t until_ns;   /* how long it is kept (clock_now_ns time) */
     struct job_record *record;
+    size_t key_len;
+    char *key; /* in by_key; its own: the tube's name, a NUL, the key; NULL: it isn't there */
 };
 
 struct recent {
     struct idmap by_id;
     struct idtable by_number;
-    uint64_t first; /* none has a lower number */
-    uint64_t next;  /* the number that the next one gets, 1 at first */
+    struct strmap by_key; /* the latest of each, of those that have one */
+    uint64_t first;       /* none has a lower number */
+    uint64_t next;        /* the number that the next one gets, 1 at first */
     uint64_t count, bytes;
     /* By until_ns, where records go from here for their age; where there is a file, that says. */
     bool ages;
@@ -54,6 +57,7 @@ struct entry *recent_aged(const struct recent *recent, int64_t now_ns);
 /* NULL: none. */
 struct entry *recent_at(const struct recent *recent, uint64_t number);
 struct entry *recent_by_id(const struct recent *recent, uint64_t id);
+struct entry *recent_by_key(const struct recent *recent, const char *tube, const char *key);
 /* Outside of any lock. */
 void entries_free(struct entry **gone);
 size_t entry_bytes(const struct entry *entry);
@@ -95,7 +99,7 @@ uint64_t database_file_bytes(struct database *database);
 /* Gives a slice of the pages without use back to the file system, if they are many. */
 int database_shrink(struct database *database);
 
-/* ---- rows.c: all but the last two for the thread ---- */
+/* ---- rows.c: writing is for the thread ---- */
 
 /* `count` of them in one transaction, synced. *refused gets how many SQLite would never take (too
  * large a text). Any errno: none was written. */
@@ -119,6 +123,8 @@ int rows_forget(struct database *database, const struct retention *retention, ui
 
 /* Under the lock of the reader, which they take. ENOENT. */
 int rows_get(struct database *database, uint64_t id, struct job_record **record);
+/* The latest of that tube with that key. ENOENT. */
+int rows_by_key(struct database *database, const char *tube, const char *key, uint64_t *id);
 /* Of rows below `before`. *examined goes up by those looked at, to HISTORY_EXAMINED_MAX at most;
  * *next as history_list. */
 int rows_list(struct database *database, const struct history_query *query, uint64_t before,

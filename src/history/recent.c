@@ -3,6 +3,9 @@
  * Records in memory: all there are, where there is no file, else those that wait to be written and
  * the latest that were.
  *
+ * A map by key finds the latest of each key of a tube, for who asks whether a job was there
+ * already.
+ *
  * Each gets the next number, so that "older" is a matter of numbers, here and in the file. A table
  * finds them by number, a map by id. Numbers that were taken out leave holes, which are passed over
  * once: `first` only rises.
@@ -36,6 +39,7 @@ void recent_init(struct recent *recent, bool ages, int64_t keep_ns)
     heap_init(&recent->aging, until_less, NULL, until_moved);
     idmap_init(&recent->by_id);
     idtable_init(&recent->by_number);
+    strmap_init(&recent->by_key);
 }
 
 void recent_fini(struct recent *recent)
@@ -47,6 +51,7 @@ void recent_fini(struct recent *recent)
     heap_fini(&recent->aging);
     idmap_fini(&recent->by_id);
     idtable_fini(&recent->by_number);
+    strmap_fini(&recent->by_key);
 }
 
 void entries_free(struct entry **gone)
@@ -65,6 +70,76 @@ size_t entry_bytes(const struct entry *entry)
 {
     return entry->record->memory + sizeof(*entry);
 }
+
+/* ---- keys ---- */
+
+/* ENOMEM. Nothing for a record without a key. */
+static int key_text(const struct job_record *record, char **text, size_t *len)
+{
+    size_t tube = strlen(record->tube), key = strlen(record->key);
+    *text = NULL;
+    *len = 0;
+    if (key == 0)
+        return 0;
+    *text = malloc(tube + 1 + key);
+    if (*text == NULL)
+        return ENOMEM;
+    memcpy(*text, record->tube, tube + 1);
+    memcpy(*text + tube + 1, record->key, key);
+    *len = tube + 1 + key;
+    return 0;
+}
+
+/* Not found by its key any more. */
+static void entry_unkey(struct recent *recent, struct entry *entry)
+{
+    if (entry->key == NULL)
+        return;
+    (void)strmap_remove(&recent->by_key, entry->key, entry->key_len);
+    free(entry->key);
+    entry->key = NULL;
+}
+
+/* From now on it is the one that is found by the key of its record, and by no other. */
+static int entry_key(struct recent *recent, struct entry *entry)
+{
+    char *text;
+    size_t len;
+    int rc = key_text(entry->record, &text, &len);
+    if (rc != 0)
+        return rc;
+    struct entry *before = text != NULL ? strmap_get(&recent->by_key, text, len) : NULL;
+    if (before == entry && text != NULL) {
+        free(text);
+        return 0;
+    }
+    entry_unkey(recent, entry);
+    if (text == NULL)
+        return 0;
+    if (before != NULL)
+        entry_unkey(recent, before);
+    rc = strmap_put(&recent->by_key, text, len, entry);
+    if (rc != 0) {
+        free(text);
+        return rc;
+    }
+    entry->key = text;
+    entry->key_len = len;
+    return 0;
+}
+
+struct entry *recent_by_key(const struct recent *recent, const char *tube, const char *key)
+{
+    char text[JOB_TUBE_NAME_MAX + 1 + JOB_TEXT_MAX];
+    size_t tube_len = strlen(tube), key_len = strlen(key);
+    if (tube_len > JOB_TUBE_NAME_MAX || key_len > JOB_TEXT_MAX)
+        return NULL;
+    memcpy(text, tube, tube_len + 1);
+    memcpy(text + tube_len + 1, key, key_len);
+    return strmap_get(&recent->by_key, text, tube_len + 1 + key_len);
+}
+
+/* ---- entries ---- */
 
 /* *record gets the attempt of `before`, and those before it, unless it knows them itself, or is the
  * same record once more. A job that was deleted unreserved had none. */
@@ -119,23 +194,35 @@ static int entry_renew(struct recent *recent, struct entry *entry, struct entry 
     until_set(recent, entry);
     if (recent->ages)
         heap_update(&recent->aging, entry->pos);
+    /* The key is nearly always the one it had. Without memory for another it is found in the file
+     * only, once it is there. */
+    (void)entry_key(recent, entry);
     return 0;
+}
+
+/* What entry_place did up to a step. */
+static void entry_unplace(struct recent *recent, struct entry *entry)
+{
+    entry_unkey(recent, entry);
+    if (recent->ages && entry->pos != HEAP_NOWHERE)
+        (void)heap_remove(&recent->aging, entry->pos);
+    (void)idtable_remove(&recent->by_number, entry->number);
 }
 
 static int entry_place(struct recent *recent, struct entry *entry)
 {
+    entry->pos = HEAP_NOWHERE;
     int rc = idtable_put(&recent->by_number, entry->number, entry);
     if (rc != 0)
         return rc;
     until_set(recent, entry);
     rc = recent->ages ? heap_insert(&recent->aging, entry) : 0;
-    if (rc == 0) {
+    if (rc == 0)
+        rc = entry_key(recent, entry);
+    if (rc == 0)
         rc = idmap_put(&recent->by_id, entry->record->id, entry);
-        if (rc != 0 && recent->ages)
-            (void)heap_remove(&recent->aging, entry->pos);
-    }
     if (rc != 0)
-        (void)idtable_remove(&recent->by_number, entry->number);
+        entry_unplace(recent, entry);
     else
         recent->count++;
     return rc;
@@ -177,10 +264,8 @@ int recent_add(struct recent *recent, struct job_record **record, struct entry *
 void recent_take(struct recent *recent, struct entry *entry, struct entry **gone)
 {
     MAGIC_CHECK(entry, ENTRY_MAGIC);
-    if (recent->ages)
-        (void)heap_remove(&recent->aging, entry->pos);
     (void)idmap_remove(&recent->by_id, entry->record->id);
-    (void)idtable_remove(&recent->by_number, entry->number);
+    entry_unplace(recent, entry);
     recent->count--;
     recent->bytes -= entry_bytes(entry);
     entry->next = *gone;

@@ -130,13 +130,13 @@ END_TEST
 
 START_TEST(keys_are_known_after_a_start)
 {
-    const struct job_options keyed = {.key = "k"};
-    uint64_t id = put("t", &keyed, 0), other = put("t", NULL, 0);
+    const struct job_options known = {.key = "k"};
+    uint64_t id = put("t", &known, 0), other = put("t", NULL, 0);
     struct broker_tube *tube;
     for (int round = 0; round < 2; round++) {
         ck_assert_int_eq(broker_use(durable.broker, "t", 1, &tube), 0);
         struct job_body *body = engine_body("again");
-        const struct broker_put_spec spec = {.tube = tube, .options = &keyed};
+        const struct broker_put_spec spec = {.tube = tube, .options = &known};
         uint64_t first = 0;
         ck_assert_int_eq(broker_put(durable.broker, &spec, &body, &first), EEXIST);
         ck_assert_uint_eq(first, id);
@@ -146,43 +146,166 @@ START_TEST(keys_are_known_after_a_start)
     }
     ck_assert_int_eq(broker_delete(durable.broker, id), 0);
     kill_and_start();
-    ck_assert_uint_gt(put("t", &keyed, 0), other);
+    ck_assert_uint_gt(put("t", &known, 0), other);
 }
 END_TEST
 
-START_TEST(a_key_outlives_its_job_where_records_do)
+// Who keeps records, as far as keys go.
+static struct {
+    unsigned asked;
+    uint64_t id; // what is answered
+    void (*meanwhile)(void);
+} keeper;
+
+static uint64_t key_kept(const char *tube, const char *key, void *arg)
 {
-    const struct job_options keyed = {.key = "k"},
-                             bare = {.set = JOB_OPTION_RETENTION, .key = "bare"};
-    ck_assert_int_eq(durable_close(&durable), 0);
-    durable.options.keys_outlive = true;
-    durable_again(&durable);
-    uint64_t ids[2] = {put("t", &keyed, 0), put("t", &bare, 0)};
-    struct broker_sink *sink = engine_sink(durable.broker, "t");
-    struct broker_lease lease;
-    for (int i = 0; i < 2; i++) {
-        ck_assert_uint_eq(engine_take(sink, &lease), ids[i]);
-        ck_assert_int_eq(engine_settle(durable.broker, &lease, JOB_OUTCOME_DONE), 0);
-    }
-    broker_sink_free(&sink);
-    engine_records_await(&records, 1); // the other one wanted none
-    ck_assert_uint_eq(records.record[0]->id, ids[0]);
+    ck_assert_ptr_eq(arg, &records);
+    ck_assert_str_eq(tube, "t");
+    ck_assert_str_eq(key, "k");
+    uint64_t id = keeper.id;
+    void (*meanwhile)(void) = keeper.meanwhile;
+    keeper.asked++;
+    keeper.meanwhile = NULL;
+    if (meanwhile != NULL)
+        meanwhile();
+    return id;
+}
+
+static const struct job_options keyed = {.key = "k"};
+
+// What a put says, and whose id it tells.
+static int put_rc(const struct job_options *options, uint64_t *id)
+{
     struct broker_tube *tube;
     ck_assert_int_eq(broker_use(durable.broker, "t", 1, &tube), 0);
     struct job_body *body = engine_body("again");
-    struct broker_put_spec spec = {.tube = tube, .options = &keyed};
-    uint64_t first = 0;
-    ck_assert_int_eq(broker_put(durable.broker, &spec, &body, &first), EEXIST);
-    ck_assert_uint_eq(first, ids[0]);
-    broker_key_drop(durable.broker, "t", "k", ids[0] + 9); // somebody else's
-    ck_assert_int_eq(broker_put(durable.broker, &spec, &body, &first), EEXIST);
-    broker_key_drop(durable.broker, "t", "k", ids[0]);
-    ck_assert_int_eq(broker_key_keep(durable.broker, "t", "k", 1), 0); // as at a start
-    ck_assert_int_eq(broker_key_keep(durable.broker, "t", "k", 2), EEXIST);
-    ck_assert_int_eq(broker_put(durable.broker, &spec, &body, &first), EEXIST);
-    ck_assert_uint_eq(first, 1);
-    spec.options = &bare;
-    ck_assert_int_eq(broker_put(durable.broker, &spec, &body, &first), 0);
+    const struct broker_put_spec spec = {.tube = tube, .options = options};
+    int rc = broker_put(durable.broker, &spec, &body, id);
+    job_body_unref(&body);
+    broker_unuse(durable.broker, &tube);
+    return rc;
+}
+
+static uint64_t put_and_run(const struct job_options *options)
+{
+    uint64_t id = put("t", options, 0);
+    struct broker_sink *sink = engine_sink(durable.broker, "t");
+    struct broker_lease lease;
+    ck_assert_uint_eq(engine_take(sink, &lease), id);
+    ck_assert_int_eq(engine_settle(durable.broker, &lease, JOB_OUTCOME_DONE), 0);
+    broker_sink_free(&sink);
+    return id;
+}
+
+static void keep_keys(void)
+{
+    memset(&keeper, 0, sizeof(keeper));
+    ck_assert_int_eq(durable_close(&durable), 0);
+    durable.options.key_kept = key_kept;
+    durable_again(&durable);
+}
+
+START_TEST(a_key_is_asked_of_who_keeps_records)
+{
+    uint64_t told = 0;
+    keep_keys();
+    (void)put("t", NULL, 0);
+    ck_assert_uint_eq(keeper.asked, 0);
+    uint64_t id = put("t", &keyed, 0);
+    ck_assert_uint_eq(keeper.asked, 1);
+    ck_assert_int_eq(put_rc(&keyed, &told), EEXIST); // it is here, so nobody is asked
+    ck_assert_uint_eq(told, id);
+    ck_assert_uint_eq(keeper.asked, 1);
+    ck_assert_int_eq(broker_delete(durable.broker, id), 0);
+    keeper.id = 1; // of a record
+    ck_assert_int_eq(put_rc(&keyed, &told), EEXIST);
+    ck_assert_uint_eq(told, 1);
+    ck_assert_uint_eq(keeper.asked, 2);
+    keeper.id = 0; // which has gone
+    ck_assert_int_eq(put_rc(&keyed, &told), 0);
+    ck_assert_uint_gt(told, id);
+}
+END_TEST
+
+static uint64_t ran;
+
+static void one_runs(void)
+{
+    ran = put_and_run(&keyed);
+}
+
+static void one_runs_without_record(void)
+{
+    const struct job_options bare = {.set = JOB_OPTION_RETENTION, .key = "k"};
+    ran = put_and_run(&bare);
+}
+
+// Between the question and the put a job of the same key comes and goes.
+START_TEST(a_key_is_watched_while_it_is_asked_for)
+{
+    uint64_t told = 0;
+    keep_keys();
+    keeper.meanwhile = one_runs;
+    ck_assert_int_eq(put_rc(&keyed, &told), EEXIST);
+    ck_assert_uint_eq(told, ran);
+    ck_assert_uint_eq(keeper.asked, 2);
+    ck_assert_uint_eq(records.count, 1);
+    keeper.meanwhile = one_runs_without_record;
+    ck_assert_int_eq(put_rc(&keyed, &told), 0);
+    ck_assert_uint_gt(told, ran);
+    ck_assert_uint_eq(records.count, 1);
+}
+END_TEST
+
+// The key of a job that leaves no record is free at once.
+START_TEST(a_key_without_record_is_free)
+{
+    const struct job_options bare = {.set = JOB_OPTION_RETENTION, .key = "k"};
+    uint64_t told = 0;
+    keep_keys();
+    uint64_t id = put_and_run(&bare);
+    ck_assert_int_eq(put_rc(&bare, &told), 0);
+    ck_assert_uint_gt(told, id);
+}
+END_TEST
+
+static void do_nothing(struct broker_putter *putter)
+{
+    (void)putter;
+}
+
+// Of two puts of one key that wait for room the second one is the first, also if that has run
+// before there is room for the second.
+START_TEST(a_key_is_watched_while_its_put_waits)
+{
+    struct broker_tube *tube;
+    struct broker_putter putters[2] = {{.fire = do_nothing}, {.fire = do_nothing}};
+    ck_assert_int_eq(durable_close(&durable), 0);
+    durable.options.key_kept = key_kept;
+    durable.options.put_waits = true;
+    durable.options.tube_bytes_max = 4;
+    memset(&keeper, 0, sizeof(keeper));
+    durable_again(&durable);
+    uint64_t first = put("t", NULL, 0);
+    ck_assert_int_eq(broker_use(durable.broker, "t", 1, &tube), 0);
+    const struct broker_put_spec spec = {.tube = tube, .options = &keyed};
+    for (size_t i = 0; i < 2; i++) {
+        struct job_body *body = engine_body("four");
+        ck_assert_int_eq(broker_put_wait(durable.broker, &spec, &body, &putters[i]), EINPROGRESS);
+    }
+    ck_assert_uint_eq(keeper.asked, 2);
+    ck_assert_int_eq(broker_delete(durable.broker, first), 0);
+    ck_assert_int_eq(putters[0].result, 0);
+    struct broker_sink *sink = engine_sink(durable.broker, "t");
+    struct broker_lease lease;
+    ck_assert_uint_eq(engine_take(sink, &lease), putters[0].id);
+    ck_assert_int_eq(engine_settle(durable.broker, &lease, JOB_OUTCOME_DONE), 0);
+    ck_assert_int_eq(putters[1].result, EEXIST);
+    ck_assert_uint_eq(putters[1].id, putters[0].id);
+    struct job_body *body = engine_body("four");
+    struct broker_putter third = {.fire = do_nothing};
+    ck_assert_int_eq(broker_put_wait(durable.broker, &spec, &body, &third), 0); // none is kept
+    broker_sink_free(&sink);
     broker_unuse(durable.broker, &tube);
 }
 END_TEST
@@ -245,7 +368,10 @@ int main(void)
     tcase_add_test(all, they_outlive_a_kill);
     tcase_add_test(all, they_outlive_changes_and_compaction);
     tcase_add_test(all, keys_are_known_after_a_start);
-    tcase_add_test(all, a_key_outlives_its_job_where_records_do);
+    tcase_add_test(all, a_key_is_asked_of_who_keeps_records);
+    tcase_add_test(all, a_key_is_watched_while_it_is_asked_for);
+    tcase_add_test(all, a_key_without_record_is_free);
+    tcase_add_test(all, a_key_is_watched_while_its_put_waits);
     tcase_add_test(all, at_is_kept_as_a_moment);
     tcase_add_test(all, the_record_has_them);
     suite_add_tcase(suite, all);
