@@ -23,6 +23,14 @@ static uint64_t percent_option(const char *arg, struct argp_state *state)
     return number;
 }
 
+static int64_t losses_option(const char *arg, struct argp_state *state)
+{
+    uint64_t number = 0;
+    if (json_parse_u64(arg, &number) != 0 || number > UINT32_MAX)
+        argp_error(state, "--losses wants a whole number, 0 for no limit, not \"%s\"", arg);
+    return (int64_t)number;
+}
+
 static void at_option(struct asked *asked, const char *arg, struct argp_state *state)
 {
     int64_t ns;
@@ -64,6 +72,15 @@ error_t asked_parse(struct asked *asked, int key, char *arg, struct argp_state *
     case ASKED_ATTEMPTS:
         asked->attempts = number_option("attempts", arg, state);
         break;
+    case ASKED_CRASHES:
+        asked->crashes = number_option("crashes", arg, state);
+        break;
+    case ASKED_TIMEOUTS:
+        asked->timeouts = number_option("timeouts", arg, state);
+        break;
+    case ASKED_LOSSES:
+        asked->losses = losses_option(arg, state);
+        break;
     case ASKED_TIMEOUT:
         asked->timeout_ns = duration_option("timeout", arg, state);
         break;
@@ -97,6 +114,7 @@ void asked_init(struct asked *asked)
                             .retention_ns = HL_FOREVER,
                             .backoff_ns = HL_FOREVER,
                             .backoff_cap_ns = HL_FOREVER,
+                            .losses = -1,
                             .jitter = -1};
 }
 
@@ -147,6 +165,21 @@ static int add_backoff(cJSON *head, const struct asked *asked)
     return rc;
 }
 
+/* How much of which trouble is too much. */
+static int add_limits(cJSON *head, const struct asked *asked)
+{
+    int rc = 0;
+    if (asked->attempts > 0)
+        rc = jsonobj_add_u64(head, "attempts", asked->attempts);
+    if (rc == 0 && asked->crashes > 0)
+        rc = jsonobj_add_u64(head, "crashes", asked->crashes);
+    if (rc == 0 && asked->timeouts > 0)
+        rc = jsonobj_add_u64(head, "timeouts", asked->timeouts);
+    if (rc == 0 && asked->losses >= 0)
+        rc = jsonobj_add_u64(head, "losses", (uint64_t)asked->losses);
+    return rc;
+}
+
 static int add_all(cJSON *head, const struct asked *asked, const struct hl_client_put *put)
 {
     int rc = jsonobj_add_u64(head, "priority", put->priority);
@@ -164,8 +197,8 @@ static int add_all(cJSON *head, const struct asked *asked, const struct hl_clien
         rc = add_text(head, "group", asked->group);
     if (rc == 0)
         rc = add_tags(head, asked);
-    if (rc == 0 && asked->attempts > 0)
-        rc = jsonobj_add_u64(head, "attempts", asked->attempts);
+    if (rc == 0)
+        rc = add_limits(head, asked);
     if (rc == 0)
         rc = add_seconds(head, "timeout", asked->timeout_ns);
     if (rc == 0)

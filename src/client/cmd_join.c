@@ -211,8 +211,9 @@ enum exit_code command_join(struct tool *tool, int argc, char **argv)
         tool, "join", join_argp_options, join_parse, &join,
         "A job is finished when it is done, failed, deleted or cancelled. At the end the tube's "
         "counts are printed; they are since the tube exists, which is as long as it has "
-        "jobs or somebody uses it. A group's counts are kept for a day after its last "
-        "job, over restarts of the daemon, too. Exit status 0 also if jobs failed; 5: not all are "
+        "jobs or somebody uses it. A group's counts are kept for a day (group_keep "
+        "in hilerad.conf) after its last job, over restarts of the daemon, too. Exit status 0 also "
+        "if jobs failed; 5: not all are "
         "finished in time.",
         argc, argv);
     enum exit_code code = link_open(tool, &client);

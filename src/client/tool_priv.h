@@ -203,7 +203,8 @@ struct asked {
     bool at_is_number;
     const char *tags[ASKED_TAGS_MAX];
     int tag_count;
-    uint64_t attempts;                                            /* 0: not given */
+    uint64_t attempts, crashes, timeouts;                         /* 0: not given */
+    int64_t losses;                                               /* -1: not given */
     int64_t timeout_ns, retention_ns, backoff_ns, backoff_cap_ns; /* HL_FOREVER: not given */
     int jitter;                                                   /* -1: not given */
 };
@@ -213,6 +214,9 @@ enum {
     ASKED_NAME,
     ASKED_TAG,
     ASKED_ATTEMPTS,
+    ASKED_CRASHES,
+    ASKED_TIMEOUTS,
+    ASKED_LOSSES,
     ASKED_TIMEOUT,
     ASKED_RETENTION,
     ASKED_BACKOFF,
@@ -242,6 +246,15 @@ enum {
         {"group", 'g', "TEXT", 0, "A group, which can be joined", 1},                               \
         {"tag", ASKED_TAG, "TEXT", 0, "A tag to choose it by; may be there several times", 1},      \
         {"attempts", ASKED_ATTEMPTS, "NUMBER", 0, "Bury it after so many failures", 1},             \
+        {"crashes", ASKED_CRASHES, "NUMBER", 0, "Bury it after so many crashes of its handler", 1}, \
+        {"timeouts",                                                                                \
+         ASKED_TIMEOUTS,                                                                            \
+         "NUMBER",                                                                                  \
+         0,                                                                                         \
+         "Bury it after so many attempts that took too long",                                       \
+         1},                                                                                        \
+        {"losses", ASKED_LOSSES, "NUMBER", 0, "Bury it after so many lost connections; 0: never",   \
+         1},                                                                                        \
         {"timeout", ASKED_TIMEOUT, "TIME", 0, "An attempt may take so long; 0: any time", 1},       \
         {"retention", ASKED_RETENTION, "TIME", 0, "Keep its record for so long; 0: leave none", 1}, \
         {"backoff", ASKED_BACKOFF, "TIME", 0, "Wait so long after the first failure", 1},           \

@@ -168,6 +168,7 @@ struct config {
     int64_t results_age;
     int64_t results_count;
     int64_t results_bytes;
+    int64_t group_keep;
     char *data_dir;
     int64_t durability; /* an enum config_durability */
     int64_t sync_interval;

@@ -235,7 +235,8 @@ struct broker_options settings_of_broker(const struct config *config)
                                    .put_waits = config->at_limit == CONFIG_WAIT,
                                    .level = settings_level(config->durability),
                                    .interval_ns = config->sync_interval,
-                                   .held_max = (uint64_t)config->max_held};
+                                   .held_max = (uint64_t)config->max_held,
+                                   .group_keep_ns = config->group_keep};
 }
 
 /* Half of the processors: the other half is for those who are served, and for the pools. One has
