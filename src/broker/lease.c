@@ -92,6 +92,7 @@ void lease_fill(struct job *job, struct broker_lease *lease)
         .timeout_ns = retry_timeout(job),
         .reserved_ns =
             job->rare->key_ns == CLOCK_NEVER ? clock_now_ns() : job->rare->key_ns - job_ttr_ns(job),
+        .created_ns = job_created_ns(job),
     };
     if (job->evicted)
         lease->place = place_of(job);

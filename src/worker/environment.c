@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * The environment of a program: what the pool lets through of the daemon's, and what a run adds of
- * its own, HILERA_JOB_ID, HILERA_TUBE, HILERA_ATTEMPT and HILERA_PRIORITY.
+ * its own, HILERA_JOB_ID, HILERA_TUBE, HILERA_ATTEMPT, HILERA_PRIORITY and HILERA_SUBMITTED.
  *
  * The list of a pool has NAME, a variable of the daemon's if it is there; PRE*, all whose names
  * begin so; NAME=VALUE, which is set, and goes before the daemon's. Without a list all of them
@@ -9,6 +9,7 @@
  *
  * The daemon's environment doesn't change after its boot, so its strings are used as they are.
  */
+#include "base/clock.h"
 #include "base/magic.h"
 #include "worker/worker_priv.h"
 
@@ -28,8 +29,8 @@ struct environment {
     char *var[]; /* `count`; not owned: of `list`, or the daemon's */
 };
 
-static const char *const own_names[ENVIRONMENT_OWN] = {"HILERA_JOB_ID", "HILERA_TUBE",
-                                                       "HILERA_ATTEMPT", "HILERA_PRIORITY"};
+static const char *const own_names[ENVIRONMENT_OWN] = {
+    "HILERA_JOB_ID", "HILERA_TUBE", "HILERA_ATTEMPT", "HILERA_PRIORITY", "HILERA_SUBMITTED"};
 
 static size_t name_length(const char *variable)
 {
@@ -128,6 +129,16 @@ void environment_free(struct environment **environment)
     free(mine);
 }
 
+/* When it was put, in seconds since 1970. */
+static void submitted_tell(struct environment_own *own, const struct broker_lease *lease)
+{
+    int64_t wall = clock_wall_ns() - (clock_now_ns() - lease->created_ns);
+    if (wall < 0)
+        wall = 0;
+    snprintf(own->submitted, sizeof(own->submitted), "%s=%" PRId64 ".%06" PRId64, own_names[4],
+             wall / HL_SECOND, wall % HL_SECOND / 1000);
+}
+
 char **environment_join(char *const *var, size_t count, struct environment_own *own,
                         const struct broker_lease *lease)
 {
@@ -135,6 +146,7 @@ char **environment_join(char *const *var, size_t count, struct environment_own *
     snprintf(own->tube, sizeof(own->tube), "%s=%s", own_names[1], lease->tube);
     snprintf(own->attempt, sizeof(own->attempt), "%s=%" PRIu32, own_names[2], lease->attempt);
     snprintf(own->pri, sizeof(own->pri), "%s=%" PRIu32, own_names[3], lease->pri);
+    submitted_tell(own, lease);
     char **env = malloc((count + ENVIRONMENT_OWN + 1) * sizeof(*env));
     if (env == NULL)
         return NULL;
@@ -145,6 +157,7 @@ char **environment_join(char *const *var, size_t count, struct environment_own *
     *at++ = own->tube;
     *at++ = own->attempt;
     *at++ = own->pri;
+    *at++ = own->submitted;
     *at = NULL;
     return env;
 }

@@ -142,6 +142,6 @@ void program_run(const struct program *program, struct handler_call *call)
         outcome->kind = JOB_OUTCOME_RETURNED;
     else
         verdict_end(outcome, status, program->spec.argv[0]);
-    if (outcome->kind != JOB_OUTCOME_DONE && !run.stopped)
+    if (outcome->kind != JOB_OUTCOME_DONE)
         tail_tell(&run.tail, outcome);
 }

@@ -80,19 +80,31 @@ static void log_outcome(const struct worker *worker, const struct broker_lease *
                     lease->tube, trouble, outcome->reason);
 }
 
+/* What it was stopped for; the end of what the program wrote about it stays behind that. */
+static void reason_before(struct job_outcome *outcome, const char *why)
+{
+    char said[JOB_REASON_MAX];
+    memcpy(said, outcome->reason, sizeof(said));
+    said[sizeof(said) - 1] = '\0';
+    job_outcome_reason(outcome, "%s%s%s", why, said[0] != '\0' ? ": " : "", said);
+}
+
 /* A handler that was stopped says RETURNED; here it becomes what it was stopped for. One that was
  * cancelled is that whatever its handler made of it, as for the broker, unless it is done. */
 static void outcome_of_stop(struct job_outcome *outcome, enum stop_reason reason,
                             int64_t timeout_ns)
 {
+    char why[64];
     if (reason == STOP_CANCEL && outcome->kind != JOB_OUTCOME_DONE) {
         outcome->kind = JOB_OUTCOME_CANCELLED;
         job_outcome_reason(outcome, "stopped by a cancel");
     } else if (reason == STOP_TIMEOUT && outcome->kind == JOB_OUTCOME_RETURNED) {
         outcome->kind = JOB_OUTCOME_TIMEOUT;
-        job_outcome_reason(outcome, "stopped at its time limit of %.3f s",
-                           (double)timeout_ns / (double)HL_SECOND);
-    }
+        snprintf(why, sizeof(why), "stopped at its time limit of %.3f s",
+                 (double)timeout_ns / (double)HL_SECOND);
+        reason_before(outcome, why);
+    } else if (reason == STOP_SHUTDOWN && outcome->kind == JOB_OUTCOME_RETURNED)
+        outcome->reason[0] = '\0'; /* that is no trouble */
 }
 
 /* What job or tube say goes before the pool. */

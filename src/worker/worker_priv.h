@@ -66,7 +66,8 @@ struct tail {
 
 /* tail.c */
 void tail_add(struct tail *tail, const char *bytes, size_t len);
-/* Appends its last lines to the outcome's reason, as many as have room. */
+/* Appends its last lines to the outcome's reason, as many as have room: ": " and them, or them
+ * alone if there is no reason yet. */
 void tail_tell(const struct tail *tail, struct job_outcome *outcome);
 
 /* One output, captured up to a limit; what comes beyond is read and dropped. */
@@ -87,11 +88,11 @@ void feed_write(int *fd, const struct job_body *body, size_t *at);
 
 /* ---- environment.c ---- */
 
-#define ENVIRONMENT_OWN 4 /* variables of a run */
+#define ENVIRONMENT_OWN 5 /* variables of a run */
 
 struct environment;
 struct environment_own {
-    char id[40], tube[JOB_TUBE_NAME_MAX + 16], attempt[32], pri[32];
+    char id[40], tube[JOB_TUBE_NAME_MAX + 16], attempt[32], pri[32], submitted[48];
 };
 
 /* EINVAL: `why` says what is wrong with the list, which may be NULL. */

@@ -51,13 +51,24 @@ START_TEST(environment_is_what_is_listed)
     setenv("HILERA_TEST_B", "2", 1);
     setenv("HILERA_TEST_SET", "before", 1);
     handler_settings.environment = list;
-    check_done(run_shell("env | grep ^HILERA | sort", ""),
+    check_done(run_shell("env | grep ^HILERA | grep -v SUBMITTED | sort", ""),
                "HILERA_ATTEMPT=1\nHILERA_JOB_ID=1\nHILERA_PRIORITY=0\nHILERA_TEST_ABC=1\n"
                "HILERA_TEST_SET=now\nHILERA_TUBE=t\n",
                "");
     unsetenv("HILERA_TEST_ABC");
     unsetenv("HILERA_TEST_B");
     unsetenv("HILERA_TEST_SET");
+}
+END_TEST
+
+START_TEST(a_program_knows_when_its_job_was_put)
+{
+    const struct job_record *record = run_shell("echo $HILERA_SUBMITTED", "");
+    char *end;
+    double told = strtod(record->out, &end), put = (double)record->created_wall_ns / HL_SECOND;
+    ck_assert_str_eq(end, "\n");
+    ck_assert_uint_eq(strcspn(record->out, ".") + 8, record->out_len);
+    ck_assert(told > put - 0.1 && told < put + 0.1); // each has read both clocks
 }
 END_TEST
 
@@ -171,6 +182,7 @@ int main(void)
     tcase_add_test(set, program_begins_in_its_directory);
     tcase_add_test(set, missing_directory_is_named);
     tcase_add_test(set, environment_is_what_is_listed);
+    tcase_add_test(set, a_program_knows_when_its_job_was_put);
     tcase_add_test(set, bad_settings_are_refused);
     tcase_add_test(set, umask_and_limits_are_there_from_the_start);
     tcase_add_test(set, no_new_privs_is_set);
