@@ -26,6 +26,7 @@
 #include "house/house.h"
 #include "worker/worker.h"
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -92,9 +93,13 @@ struct api_call {
     struct broker_waiter waiter;
     struct worker_pool_waiter quiet;       /* pool_drain */
     bool (*cancel)(struct api_call *call); /* of what it waits for; as api_call_cancel */
-    uint64_t id;                           /* wait */
-    char tube[JOB_TUBE_NAME_MAX + 1];      /* join; "": all */
-    char group[JOB_TEXT_MAX + 1];          /* join; "": none */
+    uint64_t id;                           /* wait, output */
+    struct worker_output_waiter output;    /* output, as the next four */
+    _Atomic unsigned tokens;
+    uint32_t attempt;
+    size_t out_at, err_at;
+    char tube[JOB_TUBE_NAME_MAX + 1]; /* join; "": all */
+    char group[JOB_TEXT_MAX + 1];     /* join; "": none */
     int64_t timeout_ns;
 };
 

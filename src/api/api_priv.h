@@ -64,6 +64,7 @@ enum api_type {
     API_SECONDS,
     API_STATE,
     API_COUNT,
+    API_OFFSET,
     API_BOOL,
     API_POOL,
     API_WORKERS,
@@ -89,7 +90,7 @@ uint64_t params_id(const cJSON *given, const char *name);
 const char *params_tube(const cJSON *given, const char *name);
 const char *params_text(const cJSON *given, const char *name);
 int64_t params_seconds(const cJSON *given, const char *name);
-/* An id or a count. */
+/* An id, a count or an offset. */
 uint64_t params_u64(const cJSON *given, const char *name, uint64_t otherwise);
 /* false if it is not there. */
 bool params_bool(const cJSON *given, const char *name);
@@ -157,6 +158,8 @@ const struct api_method *method_at(size_t index);
 #undef METHOD
 int finish_wait(struct api_call *call, struct out result);
 void late_wait(const struct api_call *call, char *text, size_t size);
+int finish_output(struct api_call *call, struct out result);
+void late_output(const struct api_call *call, char *text, size_t size);
 int finish_join(struct api_call *call, struct out result);
 void late_join(const struct api_call *call, char *text, size_t size);
 int finish_pool_drain(struct api_call *call, struct out result);
@@ -177,6 +180,10 @@ void out_view(struct out job, const struct job_view *view);
 /* "earlier": how the attempts of a job that isn't finished ended; nothing if there were none. */
 void out_past(struct out job, const struct job_view *view);
 void out_record(struct out job, const struct job_record *record);
+/* What a job told of its progress. */
+void out_progress(struct out job, int percent, const char *text);
+/* Adds that of a job that runs here, if it told any. */
+void out_running(struct out job, const struct api *api, const struct job_view *view);
 /* options.c: what was asked for with a job, as far as it was. */
 void out_labels(struct out job, const char *name, const char *group, const char *key,
                 const char *tags, size_t tags_size);

@@ -54,9 +54,10 @@ static int job_show(struct api_call *call, uint64_t id, struct out result)
         return 0;
     }
     struct out job = out_object(result, "job");
-    if (here == 0)
+    if (here == 0) {
         out_view(job, &view);
-    else
+        out_running(job, call->api, &view);
+    } else
         out_record(job, record);
     /* A record of a job that is on its way again is about its last life. */
     if (past == 0 && (here != 0 || view.state == JOB_BURIED))

@@ -24,10 +24,17 @@ const struct api_param params_list[] = {
     {.name = NULL},
 };
 
+struct list_to {
+    struct out jobs;
+    const struct api *api;
+};
+
 static void list_visit(const struct job_view *view, void *arg)
 {
-    const struct out *jobs = arg;
-    out_view(out_array_object(*jobs), view);
+    const struct list_to *to = arg;
+    struct out job = out_array_object(to->jobs);
+    out_view(job, view);
+    out_running(job, to->api, view);
 }
 
 static int list_present(struct api_call *call, const cJSON *params, size_t limit, struct out result)
@@ -36,8 +43,8 @@ static int list_present(struct api_call *call, const cJSON *params, size_t limit
     struct broker_page page;
     filter_read(params, &filter, &page);
     page.limit = limit;
-    struct out jobs = out_array(result, "jobs");
-    int rc = broker_list(call->api->links.broker, &filter, &page, list_visit, &jobs);
+    struct list_to to = {.jobs = out_array(result, "jobs"), .api = call->api};
+    int rc = broker_list(call->api->links.broker, &filter, &page, list_visit, &to);
     out_page(result, &page);
     return rc;
 }

@@ -28,6 +28,8 @@ const char *api_type_word(enum api_type type)
         return "state";
     case API_COUNT:
         return "count";
+    case API_OFFSET:
+        return "offset";
     case API_BOOL:
         return "boolean";
     case API_POOL:
@@ -144,6 +146,10 @@ static int param_check(struct api_call *call, const struct api_param *param, con
     case API_COUNT:
         if (jsonobj_get_u64(given, param->name, &id) != 0 || id == 0)
             return bad_value(call, param->name, value, "a whole number from 1");
+        return 0;
+    case API_OFFSET:
+        if (jsonobj_get_u64(given, param->name, &id) != 0 || id > UINT32_MAX)
+            return bad_value(call, param->name, value, "a whole number from 0 to 4294967295");
         return 0;
     case API_BOOL:
         if (!cJSON_IsBool(value))

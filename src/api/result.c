@@ -118,12 +118,21 @@ static void out_usage(struct out result, const struct job_usage *usage)
     out_u64(result, "max_rss", usage->max_rss);
 }
 
-static void out_progress(struct out result, const struct job_record *record)
+void out_progress(struct out job, int percent, const char *text)
 {
-    if (record->progress >= 0)
-        out_i64(result, "progress", record->progress);
-    if (record->progress_text[0] != '\0')
-        out_bytes(result, "progress_text", record->progress_text, strlen(record->progress_text));
+    if (percent >= 0)
+        out_i64(job, "progress", percent);
+    if (text[0] != '\0')
+        out_bytes(job, "progress_text", text, strlen(text));
+}
+
+void out_running(struct out job, const struct api *api, const struct job_view *view)
+{
+    int percent;
+    char text[JOB_PROGRESS_MAX];
+    if (view->state == JOB_RESERVED &&
+        worker_output_progress(api->links.broker, view->id, &percent, text))
+        out_progress(job, percent, text);
 }
 
 static void out_earlier(struct out result, const struct job_record *record)
@@ -153,7 +162,7 @@ void out_result(struct out job, const struct job_record *record)
         out_seconds(result, "started", record->started_wall_ns);
         out_seconds(result, "duration", record->duration_ns);
         out_usage(result, &record->usage);
-        out_progress(result, record);
+        out_progress(result, record->progress, record->progress_text);
     }
     out_seconds(result, "ended", record->ended_wall_ns);
     out_seconds(result, "waited", record->waited_ns);

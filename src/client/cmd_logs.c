@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * hilera logs: what a finished job wrote, each stream to its own, as bytes. The daemon keeps it
- * with the job's result.
+ * hilera logs: what a job wrote, each stream to its own, as bytes: of a finished one, which the
+ * daemon keeps with its result, or, with --follow, as it comes.
  */
 
 #include "client/tool_priv.h"
@@ -16,11 +16,13 @@
 struct logs_options {
     uint64_t id;
     bool out, err; /* neither: both */
+    bool follow;
 };
 
 enum { LOGS_STDOUT = 1000, LOGS_STDERR };
 
 static const struct argp_option logs_argp_options[] = {
+    {"follow", 'f', NULL, 0, "Also of a job that isn't finished: as it comes, until it is", 0},
     {"stdout", LOGS_STDOUT, NULL, 0, "Only what it wrote to standard output", 0},
     {"stderr", LOGS_STDERR, NULL, 0, "Only what it wrote to standard error", 0},
     {0}};
@@ -29,6 +31,9 @@ static error_t logs_parse(int key, char *arg, struct argp_state *state)
 {
     struct logs_options *logs = state->input;
     switch (key) {
+    case 'f':
+        logs->follow = true;
+        return 0;
     case LOGS_STDOUT:
         logs->out = true;
         return 0;
@@ -53,15 +58,20 @@ static error_t logs_parse(int key, char *arg, struct argp_state *state)
     }
 }
 
+static enum exit_code logs_lost(uint64_t id)
+{
+    say("job %" PRIu64 " is finished, but the daemon does not keep what it wrote", id);
+    return EXIT_CODE_NOT_FOUND;
+}
+
 /* Why there is nothing to show. */
 static enum exit_code logs_missing(const cJSON *job, uint64_t id)
 {
     const char *state = field_text(job, "state");
-    if (strcmp(state, "finished") == 0) {
-        say("job %" PRIu64 " is finished, but the daemon does not keep what it wrote", id);
-        return EXIT_CODE_NOT_FOUND;
-    }
-    say("job %" PRIu64 " is not finished but %s; \"hilera wait --output %" PRIu64 "\" waits for it",
+    if (strcmp(state, "finished") == 0)
+        return logs_lost(id);
+    say("job %" PRIu64 " is not finished but %s; \"hilera logs --follow %" PRIu64
+        "\" shows what it writes as it comes",
         id, state[0] != '\0' ? state : "unknown", id);
     return EXIT_CODE_FAILED;
 }
@@ -130,33 +140,46 @@ static enum exit_code logs_show(const struct tool *tool, const struct logs_optio
     return tool->json ? logs_json(logs, result) : logs_print(logs, result);
 }
 
-enum exit_code command_logs(struct tool *tool, int argc, char **argv)
+static enum exit_code logs_follow(const struct tool *tool, hl_client *client,
+                                  const struct logs_options *logs)
 {
-    struct logs_options logs = {0};
-    hl_client *client = NULL;
-    cJSON *params, *answer = NULL;
+    struct follow follow = {.id = logs->id, .out = logs->out, .err = logs->err};
+    enum exit_code code = follow_job(tool, client, &follow);
+    return code == EXIT_CODE_OK && follow.lost ? logs_lost(logs->id) : code;
+}
+
+static enum exit_code logs_once(const struct tool *tool, hl_client *client,
+                                const struct logs_options *logs)
+{
+    cJSON *answer = NULL, *params = cJSON_CreateObject();
     const char *text;
     size_t len;
-    command_parse(tool, "logs", logs_argp_options, logs_parse, &logs,
-                  "What the job wrote goes to standard output and standard error, as it wrote it, "
-                  "as long as the daemon keeps its result. With --json it is one object.",
-                  argc, argv);
-    params = cJSON_CreateObject();
-    if (!params || jsonobj_add_u64(params, "id", logs.id) != 0) {
+    if (!params || jsonobj_add_u64(params, "id", logs->id) != 0) {
         cJSON_Delete(params);
         say("not enough memory");
         return EXIT_CODE_FAILED;
     }
-    enum exit_code code = link_open(tool, &client);
-    if (code == EXIT_CODE_OK)
-        code = link_call(client, "show", params, LINK_ANSWER_NS, &text, &len);
-    else
-        cJSON_Delete(params);
+    enum exit_code code = link_call(client, "show", params, LINK_ANSWER_NS, &text, &len);
     if (code == EXIT_CODE_OK)
         code = link_parse(text, len, &answer);
     if (code == EXIT_CODE_OK)
-        code = logs_show(tool, &logs, answer);
+        code = logs_show(tool, logs, answer);
     cJSON_Delete(answer);
+    return code;
+}
+
+enum exit_code command_logs(struct tool *tool, int argc, char **argv)
+{
+    struct logs_options logs = {0};
+    hl_client *client = NULL;
+    command_parse(tool, "logs", logs_argp_options, logs_parse, &logs,
+                  "What the job wrote goes to standard output and standard error, as it wrote it, "
+                  "as long as the daemon keeps its result. With --json it is one object; when it "
+                  "follows, one for each piece.",
+                  argc, argv);
+    enum exit_code code = link_open(tool, &client);
+    if (code == EXIT_CODE_OK)
+        code = logs.follow ? logs_follow(tool, client, &logs) : logs_once(tool, client, &logs);
     hl_client_free(&client);
     return code;
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * hilera run: puts a command, for a pool with the handler command, and, with --wait, becomes what
- * the command was: its output, its exit status.
+ * the command was: its output, with --follow as it comes, and its exit status.
  *
  * What goes along: the arguments, this directory, the umask, and those few variables that a command
  * needs to find its files and speak the user's language. Not the whole environment: a job can be
@@ -33,7 +33,7 @@ static const char *const variables[] = {"PATH",   "HOME", "USER",     "LOGNAME",
 
 struct run_options {
     const char *tube;
-    bool wait;
+    bool wait, follow;
     struct asked asked;
     char **env; /* NAME or NAME=VALUE */
     size_t env_count;
@@ -44,6 +44,7 @@ struct run_options {
 static const struct argp_option run_argp_options[] = {
     {"wait", 'w', NULL, 0, "Wait for its end; print what it wrote, and end with its exit status",
      0},
+    {"follow", 'f', NULL, 0, "The same, but print what it writes as it comes", 0},
     {"tube", 't', "TUBE", 0, "The tube to put it into (default: run)", 0},
     {"env", 'e', "NAME[=VALUE]", 0, "Set this variable, or take it along; may be repeated", 0},
     ASKED_OPTIONS,
@@ -55,11 +56,13 @@ static const char run_doc[] =
     "its options apart from those of hilera. Of the environment PATH, HOME, USER, LOGNAME, SHELL, "
     "TMPDIR, TZ, TERM, PWD and the language go along.\n\n"
     "  hilera run -- make -j4\n"
-    "  hilera run --wait -- sh -c 'echo hello; exit 3'\n\n"
+    "  hilera run --wait -- sh -c 'echo hello; exit 3'\n"
+    "  hilera run --follow -- make\n\n"
     "Ctrl-C while it waits at a terminal asks whether to cancel the command; elsewhere it leaves, "
     "and "
     "the command goes on.\n\n"
-    "Exit status with --wait: the command's; 128 and the signal's number if a signal ended it; "
+    "Exit status with --wait and --follow: the command's; 128 and the signal's number if a signal "
+    "ended it; "
     "else "
     "as hilera help exit-codes says, which is 1 if it could not be started.";
 
@@ -69,6 +72,10 @@ static error_t run_parse(int key, char *arg, struct argp_state *state)
     if (asked_parse(&run->asked, key, arg, state) == 0)
         return 0;
     switch (key) {
+    case 'f':
+        run->follow = true;
+        run->wait = true;
+        return 0;
     case 'w':
         run->wait = true;
         return 0;
@@ -208,7 +215,8 @@ static enum exit_code status_of(const cJSON *answer, bool *own)
     return ended_code(ended_outcome(answer));
 }
 
-static enum exit_code end_show(const struct tool *tool, uint64_t id, const char *text, size_t len)
+static enum exit_code end_show(const struct tool *tool, bool followed, uint64_t id,
+                               const char *text, size_t len)
 {
     cJSON *answer = NULL;
     bool own;
@@ -221,7 +229,7 @@ static enum exit_code end_show(const struct tool *tool, uint64_t id, const char 
         out_write("\n", 1);
     } else {
         struct buf line = BUF_EMPTY;
-        enum exit_code printed = ended_print(answer, id);
+        enum exit_code printed = followed ? EXIT_CODE_OK : ended_print(answer, id);
         if (!own && ended_line(&line, id, answer) == 0)
             say("%s", line.data);
         buf_fini(&line);
@@ -269,11 +277,20 @@ static enum exit_code run_cancel(hl_client *client, uint64_t id)
     return link_call(client, "cancel", params, LINK_ANSWER_NS, &text, &len);
 }
 
-/* Waits until the job has ended; *cancelled: Ctrl-C was answered by yes. */
-static enum exit_code await(const struct tool *tool, hl_client **client, uint64_t id,
-                            const char **text, size_t *len, bool *cancelled)
+/* Until the job has ended, or Ctrl-C. */
+static enum exit_code await_once(const struct tool *tool, hl_client *client, struct follow *follow,
+                                 bool following, const char **text, size_t *len)
 {
-    enum exit_code code = ended_await(*client, id, CLOCK_NEVER, text, len);
+    enum exit_code code = following ? follow_job(tool, client, follow) : EXIT_CODE_OK;
+    return code == EXIT_CODE_OK ? ended_await(client, follow->id, CLOCK_NEVER, text, len) : code;
+}
+
+/* Waits until the job has ended; *cancelled: Ctrl-C was answered by yes. */
+static enum exit_code await(const struct tool *tool, hl_client **client, bool following,
+                            uint64_t id, const char **text, size_t *len, bool *cancelled)
+{
+    struct follow follow = {.id = id, .out = true, .err = true, .attempt = 1};
+    enum exit_code code = await_once(tool, *client, &follow, following, text, len);
     while (code == EXIT_CODE_INTERRUPTED && !*cancelled && at_terminal()) {
         *cancelled = cancel_wanted(id);
         interrupt_forget();
@@ -284,22 +301,24 @@ static enum exit_code await(const struct tool *tool, hl_client **client, uint64_
                 code = EXIT_CODE_OK; /* it has ended meanwhile */
         }
         if (code == EXIT_CODE_OK)
-            code = ended_await(*client, id, CLOCK_NEVER, text, len);
+            code = await_once(tool, *client, &follow, following, text, len);
     }
     return code;
 }
 
-static enum exit_code run_await(const struct tool *tool, hl_client **client, uint64_t id)
+static enum exit_code run_await(const struct tool *tool, hl_client **client, bool following,
+                                uint64_t id)
 {
     const char *text;
     size_t len;
     bool cancelled = false;
-    enum exit_code code = await(tool, client, id, &text, &len, &cancelled);
+    enum exit_code code = await(tool, client, following, id, &text, &len, &cancelled);
     if (code == EXIT_CODE_OK) {
-        code = end_show(tool, id, text, len);
+        code = end_show(tool, following, id, text, len);
         return cancelled ? EXIT_CODE_INTERRUPTED : code;
     }
-    say("job %" PRIu64 " goes on; hilera wait --output %" PRIu64 " tells how it ends", id, id);
+    say("job %" PRIu64 " goes on; hilera %s %" PRIu64 " tells how it ends", id,
+        following ? "logs --follow" : "wait --output", id);
     return code;
 }
 
@@ -338,7 +357,7 @@ enum exit_code command_run(struct tool *tool, int argc, char **argv)
     if (code == EXIT_CODE_OK)
         code = run_put(client, &run, body, &id);
     if (code == EXIT_CODE_OK && run.wait)
-        code = run_await(tool, &client, id);
+        code = run_await(tool, &client, run.follow, id);
     else if (code == EXIT_CODE_OK)
         out_printf(tool->json ? "{\"id\":%llu}\n" : "%llu\n", (unsigned long long)id);
     hl_client_free(&client);

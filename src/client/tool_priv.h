@@ -390,6 +390,24 @@ void output_warn(const cJSON *result, uint64_t id, const char *name);
 /* Decodes. EINVAL: not base64. ENOMEM. */
 int base64_append(struct buf *out, const char *text);
 
+/* ---- follow.c: what a job writes, as it comes ---- */
+
+/* Before: all zero but id, out and err, and attempt, if it isn't the present one that is to be the
+ * first. */
+struct follow {
+    uint64_t id;
+    bool out, err; /* which streams are shown */
+    /* What is known: */
+    uint64_t attempt, out_at, err_at;
+    uint64_t shown; /* the attempt whose output was shown last; 0: none */
+    bool finished; /* nothing more comes */
+    bool lost;     /* the daemon doesn't keep what it wrote */
+};
+
+/* Shows what comes until the job is finished; with --json a line for each answer. Interrupted, or
+ * after another failure, it can go on, with another connection. */
+enum exit_code follow_job(const struct tool *tool, hl_client *client, struct follow *follow);
+
 /* ---- ended.c ---- */
 
 /* Asks until the job is finished or time is over: the answer of "wait", valid until the client's

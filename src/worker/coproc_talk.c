@@ -20,6 +20,7 @@
 #include "base/log.h"
 #include "base/magic.h"
 #include "worker/coproc_priv.h"
+#include "worker/live_priv.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -71,19 +72,15 @@ static void answer(struct talk *talk, enum job_outcome_kind kind, const char *re
 
 static void keep_progress(struct talk *talk, const struct coproc_message *message)
 {
-    struct job_outcome *outcome = talk->call->outcome;
-    outcome->progress = (int)message->number;
-    snprintf(outcome->progress_text, sizeof(outcome->progress_text), "%s", message->text);
+    live_progress(talk->call->live, talk->call->outcome, (int)message->number, message->text);
 }
 
 /* What it says of the job stands with the job's stderr. */
 static void keep_line(struct talk *talk, const char *text)
 {
-    struct buf *into = talk->err.into;
-    size_t len = strlen(text);
-    if (into->len + len + 1 > talk->err.max || buf_append(into, text, len) != 0 ||
-        buf_append_char(into, '\n') != 0)
-        *talk->err.truncated = true;
+    const struct capture *err = &talk->err;
+    if (live_keep(err->live, err->into, err->max, err->truncated, text, strlen(text)) == 0)
+        (void)live_keep(err->live, err->into, err->max, err->truncated, "\n", 1);
 }
 
 static int on_job_message(struct talk *talk, const struct coproc_message *message, size_t *body_len)
@@ -132,10 +129,8 @@ static void hear_body(void *arg, const char *bytes, size_t len)
 {
     struct talk *talk = arg;
     struct job_outcome *outcome = talk->call->outcome;
-    size_t room = talk->terms->output_max - outcome->out.len;
-    size_t keep = len < room ? len : room;
-    if (keep < len || (keep > 0 && buf_append(&outcome->out, bytes, keep) != 0))
-        outcome->out_truncated = true;
+    (void)live_keep(talk->call->live, &outcome->out, talk->terms->output_max,
+                    &outcome->out_truncated, bytes, len);
 }
 
 static void hear_body_end(void *arg)
@@ -306,7 +301,8 @@ enum coproc_end coproc_talk(struct coproc_helper *helper, const struct coproc_te
                         .err = {.fd = &helper->child.err,
                                 .into = &outcome->err,
                                 .max = terms->output_max,
-                                .truncated = &outcome->err_truncated}};
+                                .truncated = &outcome->err_truncated,
+                                .live = call->live}};
     bool old = helper->ready;
     why[0] = '\0';
     head_make(&talk);

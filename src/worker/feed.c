@@ -5,7 +5,7 @@
  * Each call does one system call on a descriptor that poll called ready, so that none of the three
  * can starve the others: a child that writes without end is still fed, and still stopped.
  */
-#include "worker/worker_priv.h"
+#include "worker/live_priv.h"
 
 #include <errno.h>
 #include <unistd.h>
@@ -16,12 +16,8 @@ static void capture_keep(struct capture *capture, const char *bytes, size_t len)
 {
     if (capture->tail != NULL)
         tail_add(capture->tail, bytes, len);
-    size_t room = capture->max - capture->into->len;
-    size_t keep = len < room ? len : room;
-    if (keep < len)
-        *capture->truncated = true;
-    if (keep > 0 && buf_append(capture->into, bytes, keep) != 0)
-        *capture->truncated = true; /* no memory: as if it had not fitted */
+    /* No memory: as if it had not fitted. */
+    (void)live_keep(capture->live, capture->into, capture->max, capture->truncated, bytes, len);
 }
 
 void capture_read(struct capture *capture)

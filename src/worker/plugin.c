@@ -8,13 +8,14 @@
  * returned; stopping walks that list. The lock is held while cancel is called, which is what keeps
  * a run from ending under it. A run that enters after the stop is refused, so none is missed.
  *
- * What the plug-in says of a run (output, reason, progress) goes straight into the outcome, which
- * is its worker's until it is settled, so none of that needs a lock.
+ * What the plug-in says of a run goes straight into the outcome, which is its worker's until it is
+ * settled: the reason without a lock, output and progress as others may follow them (live.c).
  *
  * What comes from a plug-in is checked: a verdict that is none is a failure with a name.
  */
 #include "base/log.h"
 #include "base/magic.h"
+#include "worker/live_priv.h"
 #include "worker/plugin_priv.h"
 
 #include <errno.h>
@@ -40,6 +41,7 @@ struct plugin {
 struct hl_plugin_run {
     struct plugin *plugin;
     struct job_outcome *outcome;
+    struct live *live;
     struct list_node node; /* covered by the plug-in's lock */
     _Atomic bool cancelled;
     uint64_t token; /* of its lease */
@@ -70,38 +72,26 @@ static void host_log(const struct hl_plugin_host *host, enum hl_plugin_level lev
                 text != NULL ? text : "");
 }
 
-static int keep(struct buf *into, size_t max, bool *truncated, const void *bytes, size_t len)
-{
-    size_t room = max - into->len;
-    size_t fits = len < room ? len : room;
-    int rc = fits == 0 ? 0 : buf_append(into, bytes, fits);
-    if (rc == 0 && fits < len)
-        rc = ENOSPC;
-    if (rc != 0)
-        *truncated = true;
-    return rc;
-}
-
 static int host_output(struct hl_plugin_run *run, const void *bytes, size_t len)
 {
     struct job_outcome *outcome = run->outcome;
-    return keep(&outcome->out, run->plugin->output_max, &outcome->out_truncated, bytes, len);
+    return live_keep(run->live, &outcome->out, run->plugin->output_max, &outcome->out_truncated,
+                     bytes, len);
 }
 
 static int host_note(struct hl_plugin_run *run, const char *text)
 {
     struct job_outcome *outcome = run->outcome;
     size_t max = run->plugin->output_max;
-    int rc = keep(&outcome->err, max, &outcome->err_truncated, text, strlen(text));
-    return rc != 0 ? rc : keep(&outcome->err, max, &outcome->err_truncated, "\n", 1);
+    int rc = live_keep(run->live, &outcome->err, max, &outcome->err_truncated, text, strlen(text));
+    return rc != 0 ? rc
+                   : live_keep(run->live, &outcome->err, max, &outcome->err_truncated, "\n", 1);
 }
 
 static void host_progress(struct hl_plugin_run *run, unsigned percent, const char *text)
 {
-    struct job_outcome *outcome = run->outcome;
-    outcome->progress = percent > 100 ? 100 : (int)percent;
-    snprintf(outcome->progress_text, sizeof(outcome->progress_text), "%s",
-             text != NULL ? text : "");
+    live_progress(run->live, run->outcome, percent > 100 ? 100 : (int)percent,
+                  text != NULL ? text : "");
 }
 
 static void host_reason(struct hl_plugin_run *run, const char *text)
@@ -281,6 +271,7 @@ void plugin_run(void *state, struct handler_call *call)
     const struct broker_lease *lease = call->lease;
     struct hl_plugin_run run = {.plugin = plugin,
                                 .outcome = call->outcome,
+                                .live = call->live,
                                 .token = lease->token,
                                 .stop_fd = call->stop_fd};
     list_node_init(&run.node);

@@ -11,6 +11,7 @@
  * come from any.
  */
 #include "base/clock.h"
+#include "worker/live_priv.h"
 #include "worker/pool_priv.h"
 
 #include <errno.h>
@@ -123,6 +124,7 @@ void worker_pool_free(struct worker_pool **pool)
     struct worker_pool *mine;
     MAGIC_TAKE(mine, pool, POOL_MAGIC);
     ASSERT(!mine->started || mine->stopped);
+    live_forget(mine->broker);
     pool_fini(mine);
 }
 

@@ -115,8 +115,11 @@ struct program program_of(const struct handler_settings *settings)
 
 static struct capture run_capture(const struct run *run, int *fd, struct buf *into, bool *truncated)
 {
-    return (struct capture){
-        .fd = fd, .into = into, .max = run->program->output_max, .truncated = truncated};
+    return (struct capture){.fd = fd,
+                            .into = into,
+                            .max = run->program->output_max,
+                            .truncated = truncated,
+                            .live = run->call->live};
 }
 
 void program_run(const struct program *program, struct handler_call *call)

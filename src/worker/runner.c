@@ -15,6 +15,7 @@
  */
 #include "base/clock.h"
 #include "base/log.h"
+#include "worker/live_priv.h"
 #include "worker/pool_priv.h"
 
 #include <errno.h>
@@ -123,13 +124,17 @@ static void attempt(struct worker *worker, const struct broker_lease *lease, boo
     struct worker_pool *pool = worker->pool;
     outcome->rules = &pool->rules;
     int64_t timeout_ns = timeout_of(pool, lease);
-    struct handler_call call = {.lease = lease, .stop_fd = worker->stop.fd, .outcome = outcome};
+    struct live live;
+    live_begin(&live, pool->broker, lease, outcome);
+    struct handler_call call = {
+        .lease = lease, .stop_fd = worker->stop.fd, .live = &live, .outcome = outcome};
     *cancels |= stop_begin(&worker->stop, lease->token, timeout_ns);
     if (*cancels && broker_is_cancelled(pool->broker, lease->id, lease->token)) {
         outcome->kind = JOB_OUTCOME_CANCELLED;
         outcome->started_ns = 0;
     } else
         pool->handler->run(pool->state, &call);
+    live_end(&live);
     outcome_of_stop(outcome, stop_end(&worker->stop), timeout_ns);
     outcome->ended_ns = clock_now_ns();
     log_outcome(worker, lease, outcome);

@@ -55,7 +55,8 @@ struct handler_settings {
 /* One run of a job. */
 struct handler_call {
     const struct broker_lease *lease;
-    int stop_fd; /* becomes readable (never read it) when the job must stop now */
+    int stop_fd;       /* becomes readable (never read it) when the job must stop now */
+    struct live *live; /* who follows it (live_priv.h); NULL: nobody can */
     struct job_outcome
         *outcome; /* initialised as DONE; started_ns is set. Times aren't the handler's */
 };
@@ -190,5 +191,54 @@ struct worker_pool_stats {
     uint64_t done, failed, retried, timeouts, crashed, cancelled, returned;
 };
 void worker_pool_stats(const struct worker_pool *pool, struct worker_pool_stats *stats);
+
+/* ---- what running jobs have written; from any thread ---- */
+
+#define WORKER_OUTPUT_MAX ((size_t)64 * 1024) /* bytes of each stream in one read */
+
+struct worker_output {
+    /* asked and answered */
+    uint64_t id;
+    uint32_t attempt;      /* 0: the one that runs now. Answered: the one that this is of */
+    size_t out_at, err_at; /* bytes known already; answered: those of this read included */
+    /* answered */
+    struct buf out, err;               /* freed with worker_output_fini */
+    bool ended;                        /* the attempt */
+    bool more;                         /* can be read at once */
+    bool out_truncated, err_truncated; /* it wrote more than is kept */
+    int progress;                      /* percent; -1: none */
+    char progress_text[JOB_PROGRESS_MAX];
+};
+
+/*
+ * What an attempt of the broker's pools has written beyond what is known. If the one that is asked
+ * for is over, and gone, it is the running one, from its beginning. ENOENT: nothing is known here,
+ * since none of the job runs, or has written anything. ENOMEM.
+ */
+int worker_output_read(const struct broker *broker, struct worker_output *output);
+void worker_output_fini(struct worker_output *output);
+
+/* false: it doesn't run, or has told none. */
+bool worker_output_progress(const struct broker *broker, uint64_t id, int *percent,
+                            char text[JOB_PROGRESS_MAX]);
+
+/* Waits until there is something new of a job: output, progress, the end of an attempt that wrote.
+ * All zero but fire and arg before. */
+struct worker_output_waiter {
+    void (*fire)(struct worker_output_waiter *waiter); /* without locks, on any thread, once */
+    void *arg;                                         /* the caller's */
+    /* the pool's */
+    enum { WORKER_OUTPUT_NEW = 0, WORKER_OUTPUT_LINED, WORKER_OUTPUT_OVER } state;
+    const struct broker *broker;
+    uint64_t id;
+    struct list_node node;
+};
+/* `known`: attempt, out_at and err_at as a read answered them. 0: there is something already; fire
+ * will not run. EINPROGRESS. ECANCELED: it was cancelled before. ENOMEM. */
+int worker_output_async(const struct broker *broker, const struct worker_output *known,
+                        struct worker_output_waiter *waiter);
+/* true: fire will not run, also if it isn't lined up yet. false: there is nothing to cancel (it has
+ * run, runs, is about to, or async answered 0). */
+bool worker_output_cancel(struct worker_output_waiter *waiter);
 
 #endif

@@ -77,6 +77,7 @@ struct capture {
     size_t max;
     bool *truncated;
     struct tail *tail; /* NULL: its end doesn't matter */
+    struct live *live; /* NULL: nobody can follow */
 };
 
 /* Reads once. Closes the pipe at its end. */

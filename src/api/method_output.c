@@ -1,0 +1,254 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The method `output`: what a job has written beyond what is known already, while it runs and
+ * afterwards, a bounded piece at a time.
+ *
+ * A client asks again and again with the numbers of the answer before: which attempt, and up to
+ * which byte of each stream. With `wait` a call is answered when there is something new: output or
+ * progress of the job, the end of an attempt, the end of the job. Then it goes on
+ *
+ *     more                       at once, with the same attempt
+ *     attempt_ended, not more    with the next attempt, from 0
+ *     finished, not more         not at all
+ *
+ * A call that waits stands in two lines, the broker's for the end of the job and the workers' for
+ * output; it has two tokens, one for each. Who fires takes the call out of the other line and then
+ * gives its tokens back; the last one given back wakes the call, or is given back by who cancels
+ * it. A token is given back last of all, since the call may be gone right after it.
+ */
+#include "api/api_priv.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+
+const struct api_param params_output[] = {
+    {.name = "id", .type = API_ID, .required = true, .what = "the id of the job, as put told it"},
+    {.name = "attempt",
+     .type = API_OFFSET,
+     .what = "the attempt that the offsets are of, as the answer before told it; 0 or without it, "
+             "the present one"},
+    {.name = "stdout", .type = API_OFFSET, .what = "bytes of stdout that are known already"},
+    {.name = "stderr", .type = API_OFFSET, .what = "bytes of stderr that are known already"},
+    {.name = "wait",
+     .type = API_SECONDS,
+     .what = "how long to wait for something new at most, in seconds; without it, not at all"},
+    {.name = NULL},
+};
+
+/* ---- where the output is ---- */
+
+/* What is known of the job before its output is looked for. */
+struct source {
+    bool here; /* in the broker, as `view` says */
+    struct job_view view;
+    struct job_record *record; /* NULL: none */
+    bool finished;
+};
+
+/* ENOENT: there never was such a job. */
+static int source_find(const struct api_call *call, struct source *source)
+{
+    struct broker *broker = call->api->links.broker;
+    source->record = NULL;
+    source->here = broker_peek(broker, call->id, &source->view, NULL) == 0;
+    source->finished = !source->here || source->view.state == JOB_BURIED;
+    if (source->finished)
+        (void)history_get(call->api->links.history, call->id, &source->record);
+    return source->here || source->record != NULL || broker_had(broker, call->id) ? 0 : ENOENT;
+}
+
+static int piece(struct buf *to, const char *from, size_t len, size_t *at, bool *more)
+{
+    if (*at > len)
+        *at = len;
+    size_t left = len - *at;
+    size_t fits = left < WORKER_OUTPUT_MAX ? left : WORKER_OUTPUT_MAX;
+    int rc = fits == 0 ? 0 : buf_append(to, from + *at, fits);
+    if (rc == 0)
+        *at += fits;
+    *more |= fits < left;
+    return rc;
+}
+
+/* The last attempt's, out of its record. */
+static int read_record(const struct job_record *record, struct worker_output *output)
+{
+    if (output->attempt > record->reserves) /* one that never came: all is known */
+        output->out_at = output->err_at = SIZE_MAX;
+    else if (output->attempt != 0 && output->attempt < record->reserves)
+        output->out_at = output->err_at = 0;
+    output->attempt = record->reserves;
+    output->ended = true;
+    output->out_truncated = record->out_truncated;
+    output->err_truncated = record->err_truncated;
+    output->progress = record->progress;
+    snprintf(output->progress_text, sizeof(output->progress_text), "%s", record->progress_text);
+    int rc = piece(&output->out, record->out, record->out_len, &output->out_at, &output->more);
+    if (rc == 0)
+        rc = piece(&output->err, record->err, record->err_len, &output->err_at, &output->more);
+    return rc;
+}
+
+/* Fills `output`; *kept: it is known what the attempt wrote. ENOMEM. */
+static int source_read(const struct api_call *call, const struct source *source,
+                       struct worker_output *output, bool *kept)
+{
+    int rc = worker_output_read(call->api->links.broker, output);
+    *kept = rc == 0;
+    if (rc == ENOENT && source->record != NULL) {
+        *kept = true;
+        return read_record(source->record, output);
+    }
+    return rc == ENOENT ? 0 : rc;
+}
+
+/* ---- the answer ---- */
+
+static void out_stream(struct out result, const char *name, const struct buf *bytes, size_t next,
+                       bool truncated)
+{
+    char key[32];
+    out_bytes(result, name, bytes->len > 0 ? bytes->data : "", bytes->len);
+    snprintf(key, sizeof(key), "%s_next", name);
+    out_u64(result, key, next);
+    snprintf(key, sizeof(key), "%s_truncated", name);
+    out_bool(result, key, truncated);
+}
+
+static const char *state_word(const struct source *source)
+{
+    if (source->here)
+        return job_state_word(source->view.state);
+    return source->record != NULL ? job_outcome_word(source->record->kind)
+                                  : job_state_word(JOB_FINISHED);
+}
+
+/* The last attempt there will be (before a kick). */
+static bool is_last(const struct source *source, uint32_t attempt)
+{
+    uint32_t last = source->here ? source->view.reserves
+                                 : (source->record != NULL ? source->record->reserves : attempt);
+    return attempt == 0 || attempt >= last;
+}
+
+/* *news: there is something that the caller didn't know. */
+static int answer(struct api_call *call, struct out result, bool *news)
+{
+    struct source source;
+    struct worker_output output = {
+        .id = call->id, .attempt = call->attempt, .out_at = call->out_at, .err_at = call->err_at};
+    bool kept;
+    int rc = source_find(call, &source);
+    if (rc == 0)
+        rc = source_read(call, &source, &output, &kept);
+    if (rc == 0) {
+        bool finished = source.finished && is_last(&source, output.attempt);
+        *news = finished || output.ended || output.attempt != call->attempt || output.out.len > 0 ||
+                output.err.len > 0;
+        out_u64(result, "id", call->id);
+        out_str(result, "state", state_word(&source));
+        out_bool(result, "finished", finished);
+        out_u64(result, "attempt", output.attempt);
+        out_bool(result, "attempt_ended", output.ended);
+        out_bool(result, "kept", kept || !finished);
+        out_stream(result, "stdout", &output.out, output.out_at, output.out_truncated);
+        out_stream(result, "stderr", &output.err, output.err_at, output.err_truncated);
+        out_bool(result, "more", output.more);
+        if (output.progress >= 0)
+            out_progress(result, output.progress, output.progress_text);
+        worker_output_fini(&output);
+        /* What is waited for is what comes behind this. */
+        call->attempt = output.attempt;
+        call->out_at = output.out_at;
+        call->err_at = output.err_at;
+    }
+    job_record_unref(&source.record);
+    if (rc == ENOENT)
+        return api_fail(call, rc, "there is no job %" PRIu64 ", and there never was", call->id);
+    return rc;
+}
+
+/* ---- waiting ---- */
+
+/* true: that was the last; the caller goes on with the call, nobody else knows it any more. */
+static bool tokens_give(struct api_call *call, unsigned count)
+{
+    return count > 0 && atomic_fetch_sub(&call->tokens, count) == count;
+}
+
+static void fire_end(struct broker_waiter *waiter)
+{
+    struct api_call *call = waiter->arg;
+    MAGIC_CHECK(call, API_CALL_MAGIC);
+    if (tokens_give(call, worker_output_cancel(&call->output) ? 2 : 1))
+        call->wake(call);
+}
+
+static void fire_output(struct worker_output_waiter *waiter)
+{
+    struct api_call *call = waiter->arg;
+    MAGIC_CHECK(call, API_CALL_MAGIC);
+    if (tokens_give(call, broker_cancel(&call->waiter) ? 2 : 1))
+        call->wake(call);
+}
+
+static bool output_cancel(struct api_call *call)
+{
+    unsigned count = broker_cancel(&call->waiter) ? 1 : 0;
+    count += worker_output_cancel(&call->output) ? 1 : 0;
+    return tokens_give(call, count);
+}
+
+/* 0: there is something to tell by now. EINPROGRESS. ENOMEM. */
+static int line_up(struct api_call *call)
+{
+    struct broker *broker = call->api->links.broker;
+    const struct worker_output known = {
+        .id = call->id, .attempt = call->attempt, .out_at = call->out_at, .err_at = call->err_at};
+    call->cancel = output_cancel;
+    call->waiter.fire = fire_end;
+    call->output = (struct worker_output_waiter){.fire = fire_output, .arg = call};
+    atomic_store(&call->tokens, 2);
+    int rc = broker_wait_async(broker, call->id, &call->waiter);
+    if (rc != 0)
+        return rc == ENOENT ? 0 : rc;
+    rc = worker_output_async(broker, &known, &call->output);
+    if (rc == EINPROGRESS || rc == ECANCELED)
+        return EINPROGRESS;
+    /* Nobody will fire for output. If the end does at this moment, it wakes, or has left it to us.
+     */
+    return tokens_give(call, broker_cancel(&call->waiter) ? 2 : 1) ? rc : EINPROGRESS;
+}
+
+int run_output(struct api_call *call, const cJSON *params, struct out result)
+{
+    call->id = params_id(params, "id");
+    call->attempt = (uint32_t)params_u64(params, "attempt", 0);
+    call->out_at = (size_t)params_u64(params, "stdout", 0);
+    call->err_at = (size_t)params_u64(params, "stderr", 0);
+    bool news = false;
+    int rc = answer(call, result, &news);
+    if (rc != 0 || news || !params_given(params, "wait"))
+        return rc;
+    call->timeout_ns = params_seconds(params, "wait");
+    call->deadline_ns = clock_deadline(call->timeout_ns);
+    rc = line_up(call);
+    if (rc != 0)
+        return rc;
+    cJSON_Delete(result.object->child);
+    result.object->child = NULL;
+    return answer(call, result, &news);
+}
+
+int finish_output(struct api_call *call, struct out result)
+{
+    bool news;
+    return answer(call, result, &news);
+}
+
+void late_output(const struct api_call *call, char *text, size_t size)
+{
+    snprintf(text, size, "job %" PRIu64 " has written nothing new within %.3f s", call->id,
+             (double)call->timeout_ns / (double)HL_SECOND);
+}
