@@ -57,7 +57,7 @@ static void out_backoff(struct out out, const struct job_rules *rules)
 void out_options(struct out job, const struct job_view *view)
 {
     const struct job_rules *rules = &view->rules;
-    if (view->set == 0 && rules->set == 0)
+    if ((view->set & ~(uint32_t)JOB_OPTION_VOUCHED) == 0 && rules->set == 0)
         return;
     struct out options = out_object(job, "options");
     number(options, rules, JOB_RULE_ATTEMPTS, "attempts", rules->attempts);

@@ -288,6 +288,7 @@ struct broker_lease {
     int64_t timeout_ns;  /* of this attempt, as job or tube say; 0: none; -1: they say nothing */
     int64_t reserved_ns; /* clock_now_ns time */
     int64_t created_ns;  /* likewise; when it was put */
+    bool vouched;        /* as of job_options */
 };
 
 /*

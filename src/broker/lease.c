@@ -78,6 +78,12 @@ int lease_find(struct broker_holder *holder, uint64_t id, uint64_t token, struct
     return 0;
 }
 
+static bool is_vouched(const struct job *job)
+{
+    const struct job_options *options = job->rare->options;
+    return options != NULL && (options->set & JOB_OPTION_VOUCHED) != 0;
+}
+
 void lease_fill(struct job *job, struct broker_lease *lease)
 {
     *lease = (struct broker_lease){
@@ -93,6 +99,7 @@ void lease_fill(struct job *job, struct broker_lease *lease)
         .reserved_ns =
             job->rare->key_ns == CLOCK_NEVER ? clock_now_ns() : job->rare->key_ns - job_ttr_ns(job),
         .created_ns = job_created_ns(job),
+        .vouched = is_vouched(job),
     };
     if (job->evicted)
         lease->place = place_of(job);

@@ -184,6 +184,9 @@ void put_body(struct session *session, size_t len)
     session_body(session, session->body->bytes, len, put_body_arrived);
 }
 
+/* What a plain put has where it is let into a guarded tube. */
+static const struct job_options vouched = {.set = JOB_OPTION_VOUCHED, .vouched = 1};
+
 /* The body comes next. */
 static void put_begin(struct session *session, const struct command_args *args,
                       struct broker_tube *tube)
@@ -193,6 +196,9 @@ static void put_begin(struct session *session, const struct command_args *args,
                                             .delay_ns = (int64_t)args->delay * HL_SECOND,
                                             .holder = &session->holder,
                                             .ttr_ns = (int64_t)args->ttr * HL_SECOND};
+    const char *name = broker_tube_name(tube);
+    if (session_vouches(session, name, strlen(name)))
+        session->put.options = &vouched;
     put_body(session, args->bytes);
 }
 

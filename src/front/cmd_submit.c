@@ -75,8 +75,14 @@ static const char *tube_name(const struct session *session)
 static int tube_check(struct session *session)
 {
     const char *name = tube_name(session);
-    if (session_may_put(session, name, strlen(name)))
+    struct job_options *options = &session->submit->read.options;
+    if (session_may_put(session, name, strlen(name))) {
+        if (session_vouches(session, name, strlen(name))) {
+            options->set |= JOB_OPTION_VOUCHED;
+            options->vouched = 1;
+        }
         return 0;
+    }
     return api_guard_refuse(session->submit->why, WHY_MAX, name);
 }
 

@@ -187,6 +187,8 @@ void session_refuse_body(struct session *session, size_t len, const char *reply)
 bool session_is_trusted(struct session *session);
 /* Whether this connection may put or move jobs into that tube. */
 bool session_may_put(struct session *session, const char *tube, size_t len);
+/* After that said yes: whether what is put there must be marked (job_options, vouched). */
+bool session_vouches(const struct session *session, const char *tube, size_t len);
 
 /* ---- gate.c: answers that wait for the journal ---- */
 

@@ -5,7 +5,9 @@
  *
  * Who may put such a job may run programs as the daemon's user. So the handler is guarded: its
  * tubes take jobs over a Unix socket only, from the daemon's user, root, and users that the
- * configuration names.
+ * configuration names. A job may have come into the tube before the handler had it, or by a move
+ * from one that isn't guarded; so the door marks what it lets in (job_options, vouched), the
+ * journal keeps the mark, and a job without it is buried and never run.
  *
  * What is wrong with a command (no such directory, no such program) is looked for before anything
  * is started: posix_spawn has one number for all of it.
@@ -172,6 +174,13 @@ static void commands_run(void *state, struct handler_call *call)
     const struct job_body *body = call->lease->body;
     struct command command;
     char why[JOB_REASON_MAX];
+    if (!call->lease->vouched) {
+        call->outcome->kind = JOB_OUTCOME_BURIED;
+        job_outcome_reason(call->outcome,
+                           "not put as a command: it came when its tube had no pool for commands, "
+                           "or was moved here; put it anew with hilera run");
+        return;
+    }
     int rc = command_read(&command, body->bytes, body->len, why, sizeof(why));
     if (rc == 0) {
         command_start(commands, &command, call);

@@ -33,7 +33,8 @@ static void teardown(void)
     disk_stop();
 }
 
-static const struct job_options asked = {.set = JOB_OPTION_RETENTION,
+static const struct job_options asked = {.set = JOB_OPTION_RETENTION | JOB_OPTION_VOUCHED,
+                                         .vouched = 1,
                                          .rules = {.set = JOB_RULE_ATTEMPTS | JOB_RULE_TIMEOUT,
                                                    .attempts = 4,
                                                    .timeout_ns = 30 * HL_SECOND},
