@@ -4,13 +4,13 @@
  * a broker in memory is filled, a pool is started, and the time is taken until the last job is
  * finished. What a daemon adds is hilera-bench's to measure.
  *
- * Each case runs ROUNDS times, one after the other in turn, so that all have the same machine; the
+ * Each case runs five times, one after the other in turn, so that all have the same machine; the
  * median is printed, as jobs a second. For coproc the helper answers with an empty result; "pipes
  * alone" is the floor of one job in flight: the same bytes between two processes, with nothing in
  * between. For exec the program is true, and "spawn alone" starts and awaits as many of it, without
  * body, output or limits; some cases do so with a gigabyte in memory.
  *
- *     make bench/workers bench/coproc_helper && bench/workers [NAME...]
+ *     make bench/workers bench/coproc_helper && bench/workers [--rounds N] [NAME...]
  *
  * NAME: only the cases whose names begin so.
  */
@@ -27,7 +27,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define ROUNDS 5
+#define ROUNDS 5 /* unless --rounds says another number, up to ROUNDS_MAX */
+#define ROUNDS_MAX 99
 #define BALLAST ((size_t)1 << 30)
 #define THREADS_MAX 8
 #define WARM 200 /* jobs before the time is taken: helpers have started */
@@ -93,18 +94,11 @@ static void put_jobs(struct broker *broker, unsigned count)
     broker_unuse(broker, &tube);
 }
 
-static uint64_t unfinished(struct broker *broker)
-{
-    struct broker_stats stats;
-    broker_stats(broker, &stats);
-    return stats.unfinished;
-}
-
-/* Until all jobs are finished: seldom looked at, for looking takes the broker's lock. */
+/* Until all jobs are finished. */
 static void drained(struct broker *broker)
 {
-    while (unfinished(broker) > 0)
-        check("pause", usleep(500) == 0 ? 0 : errno);
+    struct broker_totals totals;
+    check("join", broker_join(broker, NULL, HL_FOREVER, &totals));
 }
 
 static double run_pool(const struct bench_case *it)
@@ -227,19 +221,36 @@ static int by_size(const void *a, const void *b)
     return one < two ? -1 : one > two;
 }
 
+static int rounds_of(const char *text)
+{
+    char *end;
+    long rounds = strtol(text, &end, 10);
+    if (rounds >= 1 && rounds <= ROUNDS_MAX && *end == '\0')
+        return (int)rounds;
+    (void)fprintf(stderr, "bench/workers: --rounds needs a number from 1 to %d, not \"%s\"\n",
+                  ROUNDS_MAX, text);
+    exit(2);
+}
+
 int main(int argc, char **argv)
 {
-    static double rate[CASES][ROUNDS];
-    for (int round = 0; round < ROUNDS; round++)
+    static double rate[CASES][ROUNDS_MAX];
+    int rounds = ROUNDS;
+    if (argc > 2 && strcmp(argv[1], "--rounds") == 0) {
+        rounds = rounds_of(argv[2]);
+        argc -= 2;
+        argv += 2;
+    }
+    for (int round = 0; round < rounds; round++)
         for (size_t i = 0; i < CASES; i++)
             rate[i][round] = wanted(&cases[i], argc, argv) ? run(&cases[i]) : 0;
-    printf("%-28s %12s %12s %12s   (jobs/s, %d rounds)\n", "", "median", "least", "most", ROUNDS);
+    printf("%-28s %12s %12s %12s   (jobs/s, %d rounds)\n", "", "median", "least", "most", rounds);
     for (size_t i = 0; i < CASES; i++) {
         if (!wanted(&cases[i], argc, argv))
             continue;
-        qsort(rate[i], ROUNDS, sizeof(rate[i][0]), by_size);
-        printf("%-28s %12.0f %12.0f %12.0f\n", cases[i].name, rate[i][ROUNDS / 2], rate[i][0],
-               rate[i][ROUNDS - 1]);
+        qsort(rate[i], (size_t)rounds, sizeof(rate[i][0]), by_size);
+        printf("%-28s %12.0f %12.0f %12.0f\n", cases[i].name, rate[i][rounds / 2], rate[i][0],
+               rate[i][rounds - 1]);
     }
     return 0;
 }

@@ -136,6 +136,9 @@ void program_run(const struct program *program, struct handler_call *call)
         verdict_no_start(outcome, rc, &program->spec, doing);
         return;
     }
+    /* Its pipe is empty: a body that is no longer than that needs no poll. Not before this: the
+     * child has its limit by now, and one that looks at its input first sees no other. */
+    feed_write(&run.child.in, program->input, &run.fed);
     hl_thread_wait_begin("process", program->spec.argv[0]);
     while (!run_is_over(&run))
         run_step(&run);
