@@ -226,7 +226,8 @@ int child_spawn(struct child *child, const struct child_spec *spec, char doing[C
 {
     doing[0] = '\0';
     int in[2] = {-1, -1}, out[2] = {-1, -1}, err[2] = {-1, -1};
-    *child = (struct child){.pid = -1, .pid_fd = -1, .in = -1, .out = -1, .err = -1};
+    *child =
+        (struct child){.pid = -1, .pid_fd = -1, .in = -1, .out = -1, .err = -1, .theirs = {-1, -1}};
     int rc = pipe_make(in, PIPE_WRITE);
     if (rc == 0)
         rc = pipe_make(out, PIPE_READ);
@@ -241,11 +242,13 @@ int child_spawn(struct child *child, const struct child_spec *spec, char doing[C
                  : spawn(child, spec, spec->argv,
                          (const int[THEIRS]){in[PIPE_READ], out[PIPE_WRITE], err[PIPE_WRITE], -1});
     child_close(&in[PIPE_READ]);
-    child_close(&out[PIPE_WRITE]);
-    child_close(&err[PIPE_WRITE]);
     child->in = in[PIPE_WRITE];
     child->out = out[PIPE_READ];
     child->err = err[PIPE_READ];
+    child->theirs[0] = out[PIPE_WRITE];
+    child->theirs[1] = err[PIPE_WRITE];
+    if (rc != 0 || !spec->keep)
+        child_let_go(child);
     if (rc != 0) {
         child_close(&child->in);
         child_close(&child->out);
@@ -256,6 +259,12 @@ int child_spawn(struct child *child, const struct child_spec *spec, char doing[C
     if (rc != 0)
         (void)child_collect(child, NULL);
     return rc;
+}
+
+void child_let_go(struct child *child)
+{
+    child_close(&child->theirs[0]);
+    child_close(&child->theirs[1]);
 }
 
 void child_signal(const struct child *child, int sig)
@@ -283,6 +292,7 @@ int child_collect(struct child *child, struct job_usage *usage)
     child_close(&child->in);
     child_close(&child->out);
     child_close(&child->err);
+    child_let_go(child);
     child_close(&child->pid_fd);
     return status;
 }

@@ -52,6 +52,10 @@ static void run_end(struct run *run)
     run->kill_ns = CLOCK_NEVER;
     run->give_up_ns = clock_deadline(run->program->drain_ns);
     child_close(&run->child.in);
+    /* Mostly nobody else has the pipes, and this reads them to their end. */
+    child_let_go(&run->child);
+    capture_read(&run->out);
+    capture_read(&run->err);
 }
 
 /* What is polled, in this order; a descriptor of -1 is passed over by poll. */
@@ -106,7 +110,7 @@ struct program program_of(const struct handler_settings *settings)
 {
     bool limited = settings->limit[HANDLER_LIMIT_nofile].set;
     return (struct program){
-        .spec = {.nofile = limited ? 0 : settings->nofile},
+        .spec = {.nofile = limited ? 0 : settings->nofile, .keep = true},
         .output_max = settings->output_max != 0 ? settings->output_max : HANDLER_OUTPUT_MAX,
         .kill_after_ns =
             settings->kill_after_ns > 0 ? settings->kill_after_ns : HANDLER_KILL_AFTER_NS,

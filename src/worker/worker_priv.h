@@ -27,6 +27,7 @@ struct child {
     pid_t pid;  /* also the group's id */
     int pid_fd; /* readable once it has ended */
     int in, out, err;
+    int theirs[2]; /* the other ends of out and err, with child_spec.keep; else -1 */
 };
 
 struct child_spec {
@@ -36,6 +37,7 @@ struct child_spec {
     const char *directory; /* where it begins; NULL: where we are */
     char *const *launcher; /* hilera-exec and its arguments, in front of argv; NULL: none */
     uint64_t nofile;       /* soft limit of descriptors; 0: as ours */
+    bool keep;             /* the other ends of its outputs stay open until child_let_go */
     bool has_umask;        /* else it has ours */
     mode_t umask;
 };
@@ -48,6 +50,9 @@ struct child_spec {
  * of the launcher's that failed, "" for all else.
  */
 int child_spawn(struct child *child, const struct child_spec *spec, char doing[CHILD_DOING_MAX]);
+/* Closes the ends that were kept. As long as they are open the outputs have no end, so that a
+ * process that ends wakes its keeper once, by pid_fd, and not also by each pipe. */
+void child_let_go(struct child *child);
 /* To every process of its group. */
 void child_signal(const struct child *child, int sig);
 /* Kills what is left of the group, collects the process, which must have ended or been killed, and
