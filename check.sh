@@ -141,7 +141,7 @@ step_format() {
 }
 
 step_scripts() {
-    project_files '\.(sh|test)$|^\.ci/run$|^bench/compare$' | xargs -r shellcheck
+    project_files '\.(sh|test)$|^\.ci/run$|^bench/(compare|million|programs)$' | xargs -r shellcheck
 }
 
 # What it finds interesting is kept in build/fuzz/corpus and tried first the next time; an input that fails is left in
