@@ -224,6 +224,9 @@ struct user {
 
 /* Looks the user up; NULL: nobody. EPERM, ENOENT, others: it was said on standard error. */
 int user_find(struct user *user, const char *name);
+/* Whether the pools can do what they are to do after the change. EPERM: it was said on standard
+ * error. */
+int user_check(const struct user *user, const struct config *config);
 /*
  * Files that this thread, and threads that it makes, open from here on are opened and made as that
  * user, until user_resume. EPERM: the error tells more.

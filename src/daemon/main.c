@@ -37,7 +37,8 @@ static int fail(int rc, const char *what)
 static const char personal[] = "pool run { tubes = {run} handler = command workers = 2 }\n";
 
 /* Loads it, with every mistake printed. Any errno. */
-static int configuration_load(struct config **out, const struct options *options)
+static int configuration_load(struct config **out, const struct options *options,
+                              const struct user *user)
 {
     char *found = NULL;
     int rc = 0;
@@ -63,7 +64,7 @@ static int configuration_load(struct config **out, const struct options *options
         fail(rc, "loading the configuration");
     config_errors_fini(&errors);
     free(found);
-    return rc;
+    return rc == 0 ? user_check(user, *out) : rc;
 }
 
 /* A report of the lock order check (hl_lock_set_report): lines for the log. */
@@ -137,8 +138,10 @@ static int task_do(const struct options *options, const struct user *user)
 {
     const struct task *task = options->task;
     struct config *config = NULL;
-    if (task->configured && configuration_load(&config, options) != 0)
+    if (task->configured && configuration_load(&config, options, user) != 0) {
+        config_free(&config);
         return task->unconfigured;
+    }
     const struct task_order order = {
         .config = config, .user = user, .argument = options->task_argument};
     int status = task->run(&order);
@@ -162,7 +165,7 @@ int main(int argc, char **argv)
         status = 1;
     else if (options.task != NULL)
         status = task_do(&options, &user);
-    else if (configuration_load(&config, &options) == 0)
+    else if (configuration_load(&config, &options, &user) == 0)
         status = serve(config, &options, &user);
     config_free(&config);
     options_fini(&options);

@@ -48,6 +48,23 @@ int user_find(struct user *user, const char *name)
     return EPERM;
 }
 
+int user_check(const struct user *user, const struct config *config)
+{
+    int rc = 0;
+    for (size_t i = 0; user->change && i < config->pool_count; i++) {
+        const struct config_pool *pool = &config->pool[i];
+        if (pool->run_as[0] == '\0')
+            continue;
+        fprintf(stderr,
+                "hilerad: %s:%d: pool \"%s\": run_as = \"%s\" needs root, which -u %s gives up; "
+                "leave one of the two out\n",
+                config->file != NULL ? config->file : "built-in configuration",
+                pool->line[CONFIG_POOL_run_as], pool->name, pool->run_as, user->name);
+        rc = EPERM;
+    }
+    return rc;
+}
+
 static int identity_set(const struct user *user)
 {
     if (initgroups(user->name, user->gid) != 0 || setresgid(user->gid, user->gid, user->gid) != 0 ||
