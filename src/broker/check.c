@@ -154,8 +154,8 @@ static bool log_valid(const struct broker *broker)
     }
     if (log == NULL)
         return evicted_jobs == 0;
-    return log->live_bytes == live_bytes && log->evicted_jobs == evicted_jobs &&
-           log->evicted_bytes == evicted_bytes;
+    return log->live_bytes == live_bytes + log->results.bytes &&
+           log->evicted_jobs == evicted_jobs && log->evicted_bytes == evicted_bytes;
 }
 
 static bool timed_valid(const struct broker *broker)

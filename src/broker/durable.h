@@ -61,6 +61,17 @@ struct broker_log_options {
     void (*published)(void *arg);
     void (*failed)(int error, void *arg);
     void (*damaged)(const char *text, void *arg);
+    /*
+     * Records of finished jobs that are kept in a file, which lags: the journal has each of them
+     * until broker_results_durable says that the file has it, too. result_add takes the place of
+     * broker_options.finished for jobs that are in the journal, and returns the number of the
+     * record there, rising from one that comes later to the next (0: it isn't kept). NULL: the
+     * journal keeps none. result_found: after the replay, in order of numbers, those above
+     * result_last, which the file doesn't have. NULL: none is wanted.
+     */
+    uint64_t (*result_add)(struct job_record **record, void *arg);
+    void (*result_found)(uint64_t number, struct job_record **record, void *arg);
+    uint64_t result_last;
     void *arg;
 };
 
@@ -69,6 +80,7 @@ struct broker_recovered {
     uint64_t jobs, ready, delayed, buried;
     uint64_t evicted;    /* jobs whose body stayed in the journal */
     uint64_t unreadable; /* whole records that are no entries */
+    uint64_t results;    /* records that were handed over */
 };
 
 /*
@@ -85,6 +97,10 @@ int broker_recover(struct broker *broker, const struct broker_log_options *optio
  * something isn't durable. Without a journal: 0. Afterwards only broker_free.
  */
 int broker_stop(struct broker *broker);
+
+/* All records up to this number are durable where they are kept, or lost for good: the journal
+ * needs them no more. Any thread; without a journal nothing happens. */
+void broker_results_durable(struct broker *broker, uint64_t number);
 
 /* Whether it has a journal. */
 bool broker_is_durable(const struct broker *broker);
@@ -188,8 +204,10 @@ struct broker_log_stats {
     struct journal_stat journal;
     struct commit_stat commit;
     struct compact_stat compact;
-    uint64_t live_bytes;                  /* about what the jobs take in the journal */
-    uint64_t copied;                      /* records that compaction wrote again */
+    uint64_t live_bytes;     /* about what jobs and results take in the journal */
+    uint64_t results;        /* records that only the journal has on the disk */
+    uint64_t results_untied; /* that it has not, for want of room or memory: a crash costs them */
+    uint64_t copied;         /* records that compaction wrote again */
     uint64_t evicted_jobs, evicted_bytes; /* of bodies that are in the journal only */
     uint64_t cached_bytes;                /* of bodies in memory */
     uint64_t fetches, fetch_failures;

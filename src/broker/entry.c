@@ -131,6 +131,18 @@ int log_admit_final(const struct job *job)
     return job_is_logged(job) ? admit_state(log_of(job), ENTRY_BYTES + options_size(job)) : 0;
 }
 
+void log_promise(const struct job *job)
+{
+    if (job_is_logged(job))
+        commit_promise(log_of(job)->commit);
+}
+
+void log_redeem(const struct job *job)
+{
+    if (job_is_logged(job))
+        commit_redeem(log_of(job)->commit);
+}
+
 /* ---- jobs ---- */
 
 /* Adds a change of a job that is in the journal. */

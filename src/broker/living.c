@@ -6,6 +6,7 @@
  *   a put      if it is where the job is now
  *   a pause    if it is the present one of its tube: it ends at the same moment
  *   a group    if that is the last one of its name: its counts as they are now
+ *   a result   if history hasn't got it on the disk yet
  *   ceilings   if they are the present ones
  *
  * Everything else is dead by being oldest; journal/compact.h says why. A job that is about to be
@@ -91,6 +92,8 @@ int log_living(void *arg, uint64_t locator, const void *bytes, size_t len)
         rc = living_pause(log->broker, &entry);
     else if (entry.type == JOB_ENTRY_GROUP)
         rc = living_group(log->broker, &entry);
+    else if (entry.type == JOB_ENTRY_RESULT)
+        rc = result_living(log, &entry);
     else if (entry.type == JOB_ENTRY_LIMITS)
         rc = living_limits(log, &entry);
     broker_unlock(log->broker);

@@ -292,6 +292,7 @@ void log_free(struct broker_log **log)
         compact_free(&mine->compact);
     if (mine->commit != NULL)
         commit_free(&mine->commit);
+    results_free(mine);
     MAGIC_WIPE(mine);
     free(mine);
 }
@@ -308,6 +309,8 @@ void broker_log_stats(struct broker *broker, struct broker_log_stats *stats)
     compact_stat(log->compact, &stats->compact);
     broker_lock(broker);
     stats->live_bytes = log->live_bytes;
+    stats->results = log->results.count;
+    stats->results_untied = log->results.untied;
     stats->copied = log->copied;
     stats->evicted_jobs = log->evicted_jobs;
     stats->evicted_bytes = log->evicted_bytes;

@@ -8,6 +8,8 @@
  * tokens go on behind all that may have been issued, and the first ceilings are durable before
  * anybody can ask for an id.
  *
+ * Records of finished jobs that history lost come last, when nothing can fail any more.
+ *
  * A record that is whole and no entry costs itself and is counted; one of a newer hilera stops the
  * start, for nobody knows what it would have changed.
  */
@@ -35,14 +37,14 @@ static int visit_record(void *arg, uint64_t locator, const void *bytes, size_t l
     struct replay *replay = arg;
     struct job_entry entry;
     int rc = job_entry_decode(&entry, bytes, len);
+    if (rc == 0)
+        rc = replay_entry(replay, &entry, locator);
     if (rc == EBADMSG) {
         replay->recovered->unreadable++;
         tell_damage(replay, "a record that is whole is no entry: it was damaged when it was "
                             "written, and is passed over");
         return 0;
     }
-    if (rc == 0)
-        rc = replay_entry(replay, &entry, locator);
     if (rc == EOPNOTSUPP) {
         char of[40] = ""; /* of a type that isn't known the id isn't either */
         if (entry.id != 0)
@@ -143,6 +145,7 @@ static int log_new(struct broker_log **out, struct broker *broker,
     log->journal = options->journal;
     log->died_bytes = JOURNAL_SEGMENT_MAX; /* it isn't known: enough */
     log->serial = atomic_fetch_add(&serials, 1) + 1;
+    log->results.durable = options->result_found != NULL ? options->result_last : UINT64_MAX;
     *out = log;
     return 0;
 }
@@ -215,5 +218,6 @@ int broker_recover(struct broker *broker, const struct broker_log_options *optio
     if (rc == 0 && (rc = ceilings_begin(broker)) != 0)
         snprintf(error->text, sizeof(error->text), "the journal can't be written to: %s",
                  strerror(rc));
+    replay_results_end(&replay, rc == 0);
     return rc;
 }

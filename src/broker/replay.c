@@ -425,6 +425,8 @@ int replay_entry(struct replay *replay, const struct job_entry *entry, uint64_t 
     switch (entry->type) {
     case JOB_ENTRY_GROUP:
         return replay_group(replay, entry);
+    case JOB_ENTRY_RESULT:
+        return replay_result(replay, entry);
     case JOB_ENTRY_PUT:
         return replay_put(replay, entry, locator);
     case JOB_ENTRY_PAUSE:

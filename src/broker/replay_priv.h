@@ -16,6 +16,13 @@ struct replay {
     struct broker_tube *tube; /* the last one, with a reference: the next is mostly the same */
     uint64_t last_id;         /* the highest seen */
     uint64_t id_ceiling, token_ceiling;
+    /* Results that history doesn't have, as they came; some may be there twice. */
+    struct replay_result {
+        uint64_t number;
+        size_t body_len;
+        struct job_record *record;
+    } * results;
+    size_t result_count, result_cap;
 };
 
 /*
@@ -23,6 +30,10 @@ struct replay {
  * and replay->last_id and the ceilings. ENOMEM: it may be half done, the broker can only be freed.
  */
 int replay_entry(struct replay *replay, const struct job_entry *entry, uint64_t locator);
+/* result.c, [held] One of them. EBADMSG: it is none. EOPNOTSUPP, ENOMEM. */
+int replay_result(struct replay *replay, const struct job_entry *entry);
+/* Not held. If all went well they are handed over, in order of numbers; all is freed. */
+void replay_results_end(struct replay *replay, bool well);
 /* [held] After the last one. */
 void replay_end(struct replay *replay);
 

@@ -7,8 +7,13 @@
  * is made and handed to the `finished` hook. Last, under the lock again, it leaves (or is buried),
  * its task is closed, and those who wait get ready. So there is no moment at which a job is neither
  * here nor in history, and nobody is told of an end that history doesn't know. Without a hook the
- * three steps are one hold of the lock. The journal has the end from the first step on, where it
- * can still be refused; compaction leaves a job alone that is in between.
+ * three steps are one hold of the lock.
+ *
+ * The end is admitted by the journal in the first step, where it can still be refused. If no record
+ * is made, or history keeps it in memory, it is added to the journal there, too. If history has a
+ * file, which lags, the end is added in the third step, with the record just before it (result.c):
+ * so a crash never finds a job that is gone and has no record. Compaction leaves a job alone that
+ * is in between.
  *
  * A delete is the same: the deleter reserves the job, whatever container it was in, and finishes
  * it. It leaves no record, unless somebody waits for that job: who deletes it knows how it ended,
@@ -129,13 +134,16 @@ static bool leaves_record(const struct broker *broker, const struct job *job,
            wants_record(job);
 }
 
-/* Without the lock; the job is claimed, so it stays. */
+/* Without the lock; the job is claimed, so it stays. result NULL: the journal doesn't keep it. */
 static void record_finished(struct broker *broker, const struct job_view *view,
-                            const struct job_outcome *outcome)
+                            const struct job_outcome *outcome, struct result *result)
 {
     struct job_record *record;
     if (job_record_new(&record, view, outcome) == 0) {
-        broker->options.finished(&record, broker->options.finished_arg);
+        if (result != NULL)
+            result_make(broker, &record, result);
+        else
+            broker->options.finished(&record, broker->options.finished_arg);
         return;
     }
     broker_lock(broker);
@@ -170,6 +178,53 @@ void last_words_free(struct last_words *words)
 
 /* ---- finishing ---- */
 
+/* How a job ends, between the steps. */
+struct ending {
+    struct broker *broker;
+    struct job *job;
+    const struct job_outcome *outcome;
+    struct last_words *words;
+    int64_t burial; /* 0: it leaves */
+};
+
+/* [held] */
+static void end_log(const struct ending *ending)
+{
+    note_end(ending->job, ending->outcome->kind);
+    if (ending->burial != 0)
+        log_bury(ending->job, ending->words->reason, ending->burial, ending->words->past);
+    else
+        log_finish(ending->job);
+}
+
+/* [held before and after, not in between] The record goes to history. */
+static void end_record(const struct ending *ending)
+{
+    struct broker *broker = ending->broker;
+    struct job_view view;
+    view_copy(ending->job, &view);
+    broker_unlock(broker);
+    record_finished(broker, &view, ending->outcome, NULL);
+    broker_lock(broker);
+}
+
+/* The same, and the end is added to the journal, behind the record. */
+static void end_record_tied(const struct ending *ending)
+{
+    struct broker *broker = ending->broker;
+    struct result result = {.number = 0};
+    struct job_view view;
+    view_copy(ending->job, &view);
+    log_promise(ending->job);
+    broker_unlock(broker);
+    record_finished(broker, &view, ending->outcome, &result);
+    result_lock(broker, &result);
+    result_log(ending->job, &result);
+    log_redeem(ending->job);
+    end_log(ending);
+    result_fini(&result);
+}
+
 /*
  * Takes the words over if the job is buried (what doesn't leave is); for that there must be room
  * among the buried ones.
@@ -177,28 +232,25 @@ void last_words_free(struct last_words *words)
 void settle_finish(struct broker *broker, struct job *job, const struct job_outcome *outcome,
                    struct last_words *words)
 {
+    struct ending ending = {.broker = broker, .job = job, .outcome = outcome, .words = words};
     bool buries = job_outcome_fate(outcome->kind) != JOB_FATE_LEAVES;
-    int64_t burial = 0;
     claim(job);
-    note_end(job, outcome->kind);
     if (buries) {
         heap_promise(&job->tube->buried);
-        burial = ++broker->last_burial;
-        log_bury(job, words->reason, burial, words->past);
-    } else
-        log_finish(job);
+        ending.burial = ++broker->last_burial;
+    }
     if (outcome->kind == JOB_OUTCOME_DELETED)
         count_delete(job->tube);
     bool recorded = leaves_record(broker, job, outcome->kind);
-    if (recorded) {
-        struct job_view view;
-        view_copy(job, &view);
-        broker_unlock(broker);
-        record_finished(broker, &view, outcome);
-        broker_lock(broker);
+    if (recorded && result_is_tied(job))
+        end_record_tied(&ending);
+    else {
+        end_log(&ending);
+        if (recorded)
+            end_record(&ending);
     }
     if (buries) {
-        bury(job, words, burial);
+        bury(job, words, ending.burial);
         count_finished(broker, job, outcome->kind);
         broker_unlock(broker);
         return;

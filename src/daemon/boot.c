@@ -57,6 +57,13 @@ static uint64_t key_kept(const char *tube, const char *key, void *arg)
     return history_key(daemon->history, tube, key);
 }
 
+/* On history's thread, which begins when records come: after the broker was filled. */
+static void results_durable(uint64_t number, void *arg)
+{
+    const struct daemon *daemon = arg;
+    broker_results_durable(daemon->broker, number);
+}
+
 static void results_purge(void *arg)
 {
     struct daemon *daemon = arg;
@@ -133,6 +140,8 @@ static int history_build(struct daemon *daemon, const struct user *user)
     if (store.directory != NULL) {
         snprintf(path, sizeof(path), "%s/" HISTORY_FILE, store.directory);
         settings.path = path;
+        settings.durable = results_durable;
+        settings.arg = daemon;
     }
     int rc = user_assume(user, &refused);
     if (rc != 0) {
@@ -165,8 +174,10 @@ static int broker_build(struct daemon *daemon)
 
 static int store_fill(struct daemon *daemon)
 {
-    const struct store_hooks hooks = {
-        .published = store_published, .failed = store_failed, .arg = daemon};
+    const struct store_hooks hooks = {.published = store_published,
+                                      .failed = store_failed,
+                                      .history = daemon->history,
+                                      .arg = daemon};
     return store_recover(daemon->store, daemon->broker, &hooks);
 }
 
@@ -382,8 +393,8 @@ int daemon_free(struct daemon **daemon_p)
     for (size_t i = 0; i < daemon->pool_count; i++)
         worker_pool_free(&daemon->pool[i]);
     free(daemon->pool);
+    history_free(&daemon->history); /* its last words are the broker's */
     broker_free(&daemon->broker);
-    history_free(&daemon->history);
     store_close(&daemon->store);
     hl_lock_free(&daemon->drain_lock);
     if (daemon->failed_fd >= 0)

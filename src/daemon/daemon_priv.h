@@ -181,6 +181,7 @@ struct store;
 struct store_hooks {
     void (*published)(void *arg);         /* more is durable than before; NULL: nobody waits */
     void (*failed)(int error, void *arg); /* nothing will be durable any more */
+    struct history *history;              /* what its file misses comes from the journal */
     void *arg;
 };
 

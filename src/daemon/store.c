@@ -8,6 +8,8 @@
  * stop the start (what is whole is served), but is logged, place by place, and stays in the
  * statistics.
  *
+ * History is open before: results that its file lacks go to it at the end of the recovery.
+ *
  * Order of the stop: whoever changes jobs, compaction (the house) too, the network last; the last
  * commit with the exact counters; the broker is freed; the journal is closed, which marks a clean
  * end.
@@ -100,6 +102,24 @@ static void published_tell(void *arg)
     store->hooks.published(store->hooks.arg);
 }
 
+/* What history can't take is lost, and it counts that. */
+static uint64_t result_add(struct job_record **record, void *arg)
+{
+    const struct store *store = arg;
+    uint64_t number;
+    (void)history_add(store->hooks.history, record, &number);
+    return number;
+}
+
+static void result_found(uint64_t number, struct job_record **record, void *arg)
+{
+    const struct store *store = arg;
+    int rc = history_restore(store->hooks.history, number, record);
+    if (rc != 0)
+        log_error("history: record %" PRIu64 ", which only the journal had, is lost: %s", number,
+                  strerrordesc_np(rc));
+}
+
 static void failure_tell(int error, void *arg)
 {
     const struct store *store = arg;
@@ -122,6 +142,10 @@ static void recovered_log(const struct store *store)
                found->replayed.frames == 0 ? "nothing: it is new"
                : found->replayed.clean     ? "a clean stop"
                                            : "a crash");
+    if (found->results > 0)
+        log_notice("data directory %s: %" PRIu64 " results of finished jobs were not in the file "
+                   "of the history yet",
+                   store->directory, found->results);
     if (found->replayed.torn_bytes > 0)
         log_notice("data directory %s: cut off %" PRIu64
                    " bytes of a commit that was never answered",
@@ -149,14 +173,19 @@ int store_recover(struct store *store, struct broker *broker, const struct store
         return 0;
     MAGIC_CHECK(store, STORE_MAGIC);
     struct journal_error error = {""};
-    const struct broker_log_options options = {.journal = store->journal,
-                                               .thread = COMMIT_THREAD_SHARES,
-                                               .cache_size = (size_t)store->config->cache_size,
-                                               .published =
-                                                   hooks->published != NULL ? published_tell : NULL,
-                                               .failed = failure_tell,
-                                               .damaged = damage_log,
-                                               .arg = store};
+    struct broker_log_options options = {.journal = store->journal,
+                                         .thread = COMMIT_THREAD_SHARES,
+                                         .cache_size = (size_t)store->config->cache_size,
+                                         .published =
+                                             hooks->published != NULL ? published_tell : NULL,
+                                         .failed = failure_tell,
+                                         .damaged = damage_log,
+                                         .arg = store};
+    if (history_is_on(hooks->history)) {
+        options.result_add = result_add;
+        options.result_found = result_found;
+        options.result_last = history_last(hooks->history);
+    }
     int64_t began_ns = clock_now_ns();
     store->hooks = *hooks;
     int rc = levels_set(store, broker);

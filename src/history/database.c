@@ -33,7 +33,7 @@
 #define DATABASE_MAGIC 0x41570db1u
 
 #define DATABASE_APPLICATION 0x68696c68 /* "hilh" */
-#define DATABASE_FORM 2
+#define DATABASE_FORM 3
 
 #define WRITER_BUSY_MS 1000 /* somebody looks at the file with other tools */
 /* Pages without use that are left for later records, and pages given back at a time. */
@@ -98,8 +98,9 @@ static const char form_text[] =
     "CREATE TABLE attempt (id INTEGER, started INTEGER, ended INTEGER NOT NULL,"
     " outcome TEXT NOT NULL, exit_status INTEGER NOT NULL, signal INTEGER NOT NULL,"
     " reason TEXT NOT NULL, PRIMARY KEY (id, started)) WITHOUT ROWID;"
-    "CREATE TABLE total (count INTEGER NOT NULL, bytes INTEGER NOT NULL);"
-    "INSERT INTO total VALUES (0, 0);"
+    "CREATE TABLE total (count INTEGER NOT NULL, bytes INTEGER NOT NULL,"
+    " last INTEGER NOT NULL);"
+    "INSERT INTO total VALUES (0, 0, 0);"
     "PRAGMA application_id = {application};"
     "PRAGMA user_version = {form};"
     "COMMIT";
@@ -112,7 +113,9 @@ static const char form_text[] =
 static const char *const steps[DATABASE_FORM] = {
     [1] = "ALTER TABLE job ADD COLUMN failures INTEGER NOT NULL DEFAULT 0;"
           "ALTER TABLE job ADD COLUMN crashes INTEGER NOT NULL DEFAULT 0;"
-          "ALTER TABLE job ADD COLUMN losses INTEGER NOT NULL DEFAULT 0;" KEYED_INDEX};
+          "ALTER TABLE job ADD COLUMN losses INTEGER NOT NULL DEFAULT 0;" KEYED_INDEX,
+    [2] = "ALTER TABLE total ADD COLUMN last INTEGER NOT NULL DEFAULT 0;"
+          "UPDATE total SET last = (SELECT coalesce(max(number), 0) FROM job);"};
 
 /* The text with everything in braces put in. */
 static int text_expand(struct buf *out, const char *text)
@@ -295,7 +298,7 @@ static int totals_read(struct database *database)
     if (rc == 0)
         rc = ask(database->writer, "SELECT bytes FROM total", &bytes);
     if (rc == 0)
-        rc = ask(database->writer, "SELECT coalesce(max(number), 0) FROM job", &last);
+        rc = ask(database->writer, "SELECT last FROM total", &last);
     if (rc != 0)
         return rc;
     database->count = (uint64_t)count;

@@ -26,6 +26,10 @@
 
 /* Entries a purge takes in one hold of the lock. */
 #define PURGE_MAX 256
+/* At the start nobody waits for who restores. */
+#define RESTORE_PATIENCE_NS (10 * HL_SECOND)
+/* Far more than can be between two that a crash has cost; a second's work. */
+#define GAP_MAX (UINT64_C(1) << 28)
 
 /* ---- life ---- */
 
@@ -54,7 +58,7 @@ static int file_begin(struct history *history, const char *path, struct history_
         return rc;
     const struct database *database = history->database;
     history->recent.first = history->recent.next = database->last + 1;
-    history->written = database->last;
+    history->written = history->opened_last = database->last;
     history->stats.file = history->stats.healthy = true;
     history->stats.count = database->count;
     history->stats.bytes = database->bytes;
@@ -127,7 +131,7 @@ static bool is_full(const struct history *history, size_t memory)
  * Who waited in vain says so to all that come after, until the next batch: a disk that hangs holds
  * each thread up once.
  */
-static int room_await(struct history *history, size_t memory)
+static int room_await(struct history *history, size_t memory, int64_t patience_ns)
 {
     int64_t deadline = 0;
     int rc = 0;
@@ -136,7 +140,7 @@ static int room_await(struct history *history, size_t memory)
         if (history->stalled || !history->stats.healthy)
             return ENOBUFS;
         if (deadline == 0)
-            deadline = clock_deadline(HISTORY_PATIENCE_NS);
+            deadline = clock_deadline(patience_ns);
         uint32_t seen = atomic_load(&history->room);
         hl_lock_release(history->lock);
         hl_thread_wait_begin("history", "room");
@@ -196,7 +200,7 @@ int history_add(struct history *history, struct job_record **record, uint64_t *n
         if (history->database == NULL)
             rc = memory_add(history, record, &gone);
         else {
-            rc = room_await(history, (*record)->memory);
+            rc = room_await(history, (*record)->memory, HISTORY_PATIENCE_NS);
             if (rc == 0)
                 rc = queue_add(history, record, &gone);
             wake = rc == 0 && writer_wanted(history);
@@ -210,6 +214,50 @@ int history_add(struct history *history, struct job_record **record, uint64_t *n
         writer_wake(history);
     if (number != NULL)
         *number = got;
+    job_record_unref(record);
+    entries_free(&gone);
+    return rc;
+}
+
+uint64_t history_last(const struct history *history)
+{
+    MAGIC_CHECK(history, HISTORY_MAGIC);
+    return history->database != NULL ? history->opened_last : 0;
+}
+
+/* [held] Numbers between are nobody's. A gap that is passed over one by one has a limit. */
+static int number_skip_to(struct history *history, uint64_t number)
+{
+    struct recent *recent = &history->recent;
+    if (number < recent->next || number > INT64_MAX)
+        return EINVAL;
+    if (history->stats.pending == 0)
+        history->written = number - 1;
+    else if (number - recent->next > GAP_MAX)
+        return EINVAL;
+    recent->next = number;
+    return 0;
+}
+
+int history_restore(struct history *history, uint64_t number, struct job_record **record)
+{
+    MAGIC_CHECK(history, HISTORY_MAGIC);
+    struct entry *gone = NULL;
+    bool wake = false;
+    int rc = EINVAL;
+    hl_lock_acquire(history->lock);
+    if (history->database != NULL)
+        rc = room_await(history, (*record)->memory, RESTORE_PATIENCE_NS);
+    if (rc == 0)
+        rc = number_skip_to(history, number);
+    if (rc == 0)
+        rc = queue_add(history, record, &gone);
+    wake = rc == 0 && writer_wanted(history);
+    history->stats.added += rc == 0;
+    history->stats.lost += rc != 0;
+    hl_lock_release(history->lock);
+    if (wake)
+        writer_wake(history);
     job_record_unref(record);
     entries_free(&gone);
     return rc;

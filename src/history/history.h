@@ -71,6 +71,17 @@ bool history_is_on(const struct history *history);
  */
 int history_add(struct history *history, struct job_record **record, uint64_t *number);
 
+/* The highest number that the file says was durable, when it was opened; 0: none, or no file. */
+uint64_t history_last(const struct history *history);
+
+/*
+ * With a file: a record that was added under that number before a crash which the file has missed.
+ * In rising order, each higher than history_last; before anything else is added. Takes the record
+ * over and nulls it. Waits for room as long as writing gets on. EINVAL: not in order, or off.
+ * ENOMEM, ENOBUFS: lost, and counted.
+ */
+int history_restore(struct history *history, uint64_t number, struct job_record **record);
+
 /* A reference on the record; drop it with job_record_unref. ENOENT: none, or no longer. EIO: the
  * file can't be read. ENOMEM. */
 int history_get(struct history *history, uint64_t id, struct job_record **record);

@@ -79,7 +79,7 @@ struct database {
     sqlite3 *reader;    /* NULL for a moment, or for good, after damage was found */
     sqlite3_stmt *statement[STATEMENT_COUNT];
     uint64_t count, bytes; /* of all rows; as the table `total` says; the thread's */
-    uint64_t last;         /* the highest number in it, when it was opened */
+    uint64_t last;         /* the highest number that was ever in it; likewise */
 };
 
 /*
@@ -142,6 +142,7 @@ struct history {
     hl_lock *lock;             /* covers all from here to `room` */
     struct recent recent;
     struct history_stats stats; /* count and bytes: of the file, if there is one */
+    uint64_t opened_last;       /* of the file; set once */
     uint64_t written;           /* entries up to this number are in the file */
     uint64_t pending_bytes;
     int64_t pending_since_ns;

@@ -201,11 +201,21 @@ static int totals_write(struct database *database)
     sqlite3_stmt *statement = database->statement[STATEMENT_TOTAL];
     MUST(sqlite3_bind_int64(statement, 1, (sqlite3_int64)database->count));
     MUST(sqlite3_bind_int64(statement, 2, (sqlite3_int64)database->bytes));
+    MUST(sqlite3_bind_int64(statement, 3, (sqlite3_int64)database->last));
     return statement_run(statement);
 }
 
+struct totals {
+    uint64_t count, bytes, last;
+};
+
+static struct totals totals_of(const struct database *database)
+{
+    return (struct totals){database->count, database->bytes, database->last};
+}
+
 /* What the transaction did is kept, synced; or nothing of it, if `rc` says that it failed. */
-static int transaction_end(struct database *database, int rc, uint64_t count, uint64_t bytes)
+static int transaction_end(struct database *database, int rc, const struct totals *before)
 {
     if (rc == 0)
         rc = totals_write(database);
@@ -216,15 +226,16 @@ static int transaction_end(struct database *database, int rc, uint64_t count, ui
     /* Some failures have ended it already. */
     if (sqlite3_get_autocommit(database->writer) == 0)
         (void)statement_run(database->statement[STATEMENT_ROLLBACK]);
-    database->count = count;
-    database->bytes = bytes;
+    database->count = before->count;
+    database->bytes = before->bytes;
+    database->last = before->last;
     return rc;
 }
 
 int rows_write(struct database *database, const struct numbered *rows, size_t count,
                size_t *refused)
 {
-    uint64_t count_before = database->count, bytes_before = database->bytes;
+    const struct totals before = totals_of(database);
     *refused = 0;
     int rc = statement_run(database->statement[STATEMENT_BEGIN]);
     if (rc != 0)
@@ -236,7 +247,10 @@ int rows_write(struct database *database, const struct numbered *rows, size_t co
             rc = 0;
         }
     }
-    return transaction_end(database, rc, count_before, bytes_before);
+    /* It outlives the row: what is durable once is never wanted from elsewhere again. */
+    if (count > 0 && rows[count - 1].number > database->last)
+        database->last = rows[count - 1].number;
+    return transaction_end(database, rc, &before);
 }
 
 /* ---- removing ---- */
@@ -295,7 +309,7 @@ static int row_forget(struct database *database, uint64_t number)
 int rows_forget(struct database *database, const struct retention *retention, uint64_t *numbers,
                 size_t *forgotten)
 {
-    uint64_t count_before = database->count, bytes_before = database->bytes;
+    const struct totals before = totals_of(database);
     struct cut cut = {.numbers = numbers};
     *forgotten = 0;
     int rc = cut_any(database, retention, &cut);
@@ -308,7 +322,7 @@ int rows_forget(struct database *database, const struct retention *retention, ui
         rc = row_forget(database, numbers[i]);
     database->count -= cut.count;
     database->bytes -= cut.bytes;
-    rc = transaction_end(database, rc, count_before, bytes_before);
+    rc = transaction_end(database, rc, &before);
     if (rc == 0)
         *forgotten = cut.count;
     return rc;

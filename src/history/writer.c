@@ -204,7 +204,12 @@ static void pending_give_up(struct history *history)
     history->stats.pending = history->pending_bytes = 0;
     history->written = history->recent.next - 1;
     hl_lock_release(history->lock);
-    log_error("history: the last %" PRIu64 " records are lost", lost);
+    if (history->settings.durable != NULL)
+        log_error("history: the last %" PRIu64 " records couldn't be written; what the journal has "
+                  "of them comes back with the next start",
+                  lost);
+    else
+        log_error("history: the last %" PRIu64 " records are lost", lost);
 }
 
 static int batch_write(struct history *history)

@@ -23,7 +23,8 @@ enum job_entry_field {
     FIELD_TUBE = 1 << 5,
     FIELD_CEILINGS = 1 << 6,
     FIELD_BODY = 1 << 7,
-    FIELD_GROUP = 1 << 8
+    FIELD_GROUP = 1 << 8,
+    FIELD_NUMBER = 1 << 9
 };
 
 /* Odd: must be understood. They stand on disk; never used again for something else. Those of
@@ -213,12 +214,14 @@ static char *write_fields(char *to, const struct job_entry *entry, unsigned fiel
     }
     if (fields & FIELD_GROUP)
         to = write_group(to, entry);
+    if (fields & FIELD_NUMBER)
+        to = write_number(to, entry->number);
     return to;
 }
 
 /* The longest that fields and options can be, and so the bytes of their length. */
 #define FIELDS_MAX                                                                                 \
-    (2 + VARINT_MAX + 5 + 5 + VARINT_MAX + 1 + 1 + JOB_TUBE_NAME_MAX + 5 * VARINT_MAX)
+    (2 + VARINT_MAX + 5 + 5 + VARINT_MAX + 1 + 1 + JOB_TUBE_NAME_MAX + 6 * VARINT_MAX)
 #define TRIES_MAX (2 + 3 * 5 + 2)
 #define CHANGE_OPTIONS_MAX                                                                         \
     (2 + 2 * VARINT_MAX + 2 + 6 * 5 + 2 + VARINT_MAX + 3 + JOB_REASON_MAX + TRIES_MAX + 3 +        \
@@ -318,6 +321,10 @@ static void read_fields(struct cursor *cursor, struct job_entry *entry, unsigned
     }
     if (fields & FIELD_GROUP)
         read_group(cursor, entry);
+    if (fields & FIELD_NUMBER) {
+        entry->number = read_number_up_to(cursor, INT64_MAX);
+        cursor->bad = cursor->bad || entry->number == 0;
+    }
 }
 
 static void read_counters(struct cursor *value, struct job_entry *entry)

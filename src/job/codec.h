@@ -12,7 +12,7 @@
  *   type, version        one byte each, job_entries.def
  *   fields               those of the row, in the order of enum job_entry_field
  *   options              their length in bytes, then each as tag, length, value
- *   body                 PUT only: all the rest
+ *   body                 PUT: the job's, RESULT: the record (record_codec.c); all the rest
  *
  * Numbers are little-endian base 128 (seven bits a byte, the least first, the high bit says that
  * more follow), so that small ones are short and byte order doesn't matter. An option with an even
@@ -83,6 +83,7 @@ struct job_entry {
     enum job_fate_count group_count;
     struct job_group_counts group_counts;
     uint64_t group_number;
+    uint64_t number; /* RESULT: of the record, in history; 1 to INT64_MAX */
     const char *body;
     size_t body_len;
     /* PUT: what was asked for. To encode: the options, NULL: none. Decoded: where they stand, see

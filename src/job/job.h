@@ -326,6 +326,12 @@ int job_record_new(struct job_record **out, const struct job_view *view,
  * ENOMEM.
  */
 int job_record_copy(struct job_record **out, const struct job_record *like);
+/*
+ * As bytes, for the journal (record_codec.c), without the id: in a body of its own. ENOMEM,
+ * EMSGSIZE. And back: EBADMSG: these bytes are none. EOPNOTSUPP: of a newer hilera. ENOMEM.
+ */
+int job_record_encode(const struct job_record *record, struct job_body **out);
+int job_record_decode(struct job_record **out, uint64_t id, const void *bytes, size_t len);
 struct job_record *job_record_ref(struct job_record *record);
 void job_record_unref(struct job_record **record);
 

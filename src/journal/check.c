@@ -74,6 +74,15 @@ static int job_state_change(struct taking *taking, uint64_t id, bool buried)
     return note == 0 ? 0 : job_remember(taking, id, note >> 2, buried);
 }
 
+/* EBADMSG, EOPNOTSUPP: it is none that can be read. */
+static int result_look(const struct job_entry *entry)
+{
+    struct job_record *record = NULL;
+    int rc = job_record_decode(&record, entry->id, entry->body, entry->body_len);
+    job_record_unref(&record);
+    return rc;
+}
+
 static int entry_take(struct taking *taking, const struct job_entry *entry)
 {
     struct journal_census *census = taking->census;
@@ -99,6 +108,7 @@ static int entry_take(struct taking *taking, const struct job_entry *entry)
     case JOB_ENTRY_TIMEOUT:
     case JOB_ENTRY_MOVE:
     case JOB_ENTRY_GROUP:
+    case JOB_ENTRY_RESULT:
     case JOB_ENTRY_PAUSE:
         return 0;
     }
@@ -111,6 +121,10 @@ static int record_take(void *arg, uint64_t locator, const void *bytes, size_t le
     struct journal_census *census = taking->census;
     struct job_entry entry;
     int rc = job_entry_decode(&entry, bytes, len);
+    if (rc == 0 && entry.type == JOB_ENTRY_RESULT)
+        rc = result_look(&entry);
+    if (rc == ENOMEM)
+        return rc;
     if (rc == EOPNOTSUPP) {
         census->newer++;
         tell(taking, "an entry of type %u at %" PRIx64 " is of a newer hilera", entry.type,

@@ -50,7 +50,8 @@ struct commit {
 
     /* Covered by the owner's lock. */
     struct batch pending;
-    uint64_t last; /* ticket */
+    uint64_t last;   /* ticket */
+    size_t promised; /* changes that will come, and find room */
 
     /* Owned by the role. */
     struct batch taken;

@@ -332,16 +332,16 @@ START_TEST(a_newer_form_is_refused)
     kit_open();
     kit_fill(1, 3);
     kit_close();
-    (void)kit_sql("PRAGMA user_version = 3");
+    (void)kit_sql("PRAGMA user_version = 4");
     ck_assert_int_eq(kit_open_refused(text), EOPNOTSUPP);
     ck_assert_ptr_nonnull(strstr(text, "newer hilera"));
-    (void)kit_sql("PRAGMA user_version = 2");
+    (void)kit_sql("PRAGMA user_version = 3");
     kit_open();
     ck_assert(kit_has(1) && kit_has(3));
 }
 END_TEST
 
-// What the form 1 had is what the form 2 has, less three columns and an index.
+// What the form 1 had is what the form 3 has, less four columns and an index.
 START_TEST(an_older_form_is_raised)
 {
     kit_open();
@@ -351,8 +351,10 @@ START_TEST(an_older_form_is_raised)
     (void)kit_sql("ALTER TABLE job DROP COLUMN failures");
     (void)kit_sql("ALTER TABLE job DROP COLUMN crashes");
     (void)kit_sql("ALTER TABLE job DROP COLUMN losses");
+    (void)kit_sql("ALTER TABLE total DROP COLUMN last");
     (void)kit_sql("PRAGMA user_version = 1");
     kit_open();
+    ck_assert_uint_eq(history_last(kit.history), 6);
     struct job_record *record = NULL;
     ck_assert_int_eq(history_get(kit.history, 5, &record), 0);
     ck_assert_uint_eq(record->id, 5);
@@ -362,7 +364,7 @@ START_TEST(an_older_form_is_raised)
     kit_fill(7, 9);
     ck_assert(kit_has(8));
     kit_close();
-    ck_assert_int_eq(kit_sql("PRAGMA user_version"), 2);
+    ck_assert_int_eq(kit_sql("PRAGMA user_version"), 3);
     ck_assert_int_eq(kit_sql("SELECT failures FROM job WHERE id = 9"), 9 % 7);
     ck_assert_int_eq(kit_sql("SELECT count(*) FROM sqlite_schema WHERE name = 'job_keyed'"), 1);
     kit_open();
