@@ -31,6 +31,7 @@
 #include "base/magic.h"
 #include "base/map.h"
 #include "broker/broker.h"
+#include "broker/result_priv.h"
 
 #define BROKER_MAGIC 0xb40ce400u
 #define BROKER_TUBE_MAGIC 0xb40ce47bu
@@ -181,17 +182,6 @@ struct tube_level {
     char name[];
 };
 
-/* See result.c. */
-struct log_results {
-    uint64_t durable; /* up to this number they are not needed */
-    struct result_note {
-        uint64_t number, bytes;
-    } * notes;                /* a ring of those that are, as they were added */
-    size_t first, count, cap; /* cap: a power of two, or 0 */
-    uint64_t bytes;           /* of all in it; part of live_bytes */
-    uint64_t untied;
-};
-
 /* Covered by the domain, but what is atomic or set once. */
 struct broker_log {
     unsigned magic;
@@ -331,27 +321,6 @@ int log_copy_group(struct broker_group *group);
 int log_copy_limits(struct broker_log *log);
 /* About what its put takes in the journal. */
 uint64_t log_cost(const struct job *job);
-
-/* result.c: records that the journal keeps until history has them on the disk. */
-struct result {
-    uint64_t number;       /* in history; 0: it isn't there */
-    struct job_body *body; /* the record as bytes; NULL: it couldn't be made */
-};
-/* [held] Whether a record of the job that ends now is kept so. */
-bool result_is_tied(const struct job *job);
-/* Not held. Hands the record to history. */
-void result_make(struct broker *broker, struct job_record **record, struct result *result);
-/* Not held before, held after: waits for room, if that will come. */
-void result_lock(struct broker *broker, struct result *result);
-/* [held] Adds it, in the same hold; before the entry of the job's end. */
-void result_log(struct job *job, struct result *result);
-/* Not held. What wasn't added. */
-void result_fini(struct result *result);
-/* [held] As log_living. */
-int result_living(struct broker_log *log, const struct job_entry *entry);
-/* [held] It is in the journal, and alive. */
-void result_note(struct broker_log *log, uint64_t number, size_t body_len);
-void results_free(struct broker_log *log);
 
 /* evict.c */
 /* The hook of commit_options. */

@@ -2,7 +2,8 @@
 /*
  * Fuzz target: what reads the journal. The first byte of the input chooses what the rest is:
  *
- *  'e'  an entry: decoded, and if it is one, encoded and decoded again to the same
+ *  'e'  an entry: decoded, and if it is one, encoded and decoded again to the same; likewise the
+ *       record in a result
  *  'd'  damage to a small good journal, four bytes each: place (two), what to do, with what. What
  * is replayed is some of its records, unchanged, in their order; nothing that wasn't touched is
  *       missing
@@ -56,6 +57,23 @@ static void same_options(const struct job_entry *a, const struct job_entry *b)
     job_options_free(&of_b);
 }
 
+/* What is a record stays one. */
+static void one_result(const struct job_entry *entry)
+{
+    struct job_record *record, *again;
+    struct job_body *body;
+    if (job_record_decode(&record, entry->id, entry->body, entry->body_len) != 0)
+        return;
+    MUST(job_record_encode(record, &body));
+    MUST(job_record_decode(&again, entry->id, body->bytes, body->len));
+    ASSERT(again->kind == record->kind && again->ended_wall_ns == record->ended_wall_ns);
+    ASSERT(again->memory == record->memory && again->earlier_count == record->earlier_count);
+    ASSERT(again->out_len == record->out_len && strcmp(again->tube, record->tube) == 0);
+    job_body_unref(&body);
+    job_record_unref(&record);
+    job_record_unref(&again);
+}
+
 static void one_entry(const uint8_t *data, size_t size)
 {
     struct job_entry entry, again;
@@ -68,6 +86,9 @@ static void one_entry(const uint8_t *data, size_t size)
         memcpy(bytes + len, entry.body, entry.body_len);
     MUST(job_entry_decode(&again, bytes, len + entry.body_len));
     ASSERT(again.type == entry.type && again.id == entry.id && again.pri == entry.pri);
+    ASSERT(again.number == entry.number);
+    if (again.type == JOB_ENTRY_RESULT)
+        one_result(&again);
     ASSERT(again.state == entry.state && again.until_wall_ns == entry.until_wall_ns);
     ASSERT(again.burial == entry.burial && again.kicks == entry.kicks);
     ASSERT(again.tube_len == entry.tube_len && again.body_len == entry.body_len);

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: MIT
 // Entries as bytes: what goes in comes out, sizes are as promised, and no bytes are too strange.
 
+#include "base/clock.h"
 #include "job/job.h"
 #include "unit.h"
 #include "unit_random.h"
+
+#include <hilera/version.h>
 
 #include <errno.h>
 #include <stdlib.h>
@@ -20,9 +23,10 @@ static const enum job_entry_type types[] = {
 static size_t encode(const struct job_entry *entry, char *to)
 {
     size_t len = job_entry_encode(entry, to);
-    if (entry->type == JOB_ENTRY_PUT && entry->body_len > 0)
+    bool body = entry->type == JOB_ENTRY_PUT || entry->type == JOB_ENTRY_RESULT;
+    if (body && entry->body_len > 0)
         memcpy(to + len, entry->body, entry->body_len);
-    return len + (entry->type == JOB_ENTRY_PUT ? entry->body_len : 0);
+    return len + (body ? entry->body_len : 0);
 }
 
 static bool same_bytes(const char *a, const char *b, size_t len)
@@ -65,6 +69,7 @@ static void check_same(const struct job_entry *a, const struct job_entry *b)
     ck_assert_uint_eq(a->group_counts.cancelled, b->group_counts.cancelled);
     ck_assert_uint_eq(a->reason_len, b->reason_len);
     ck_assert(same_bytes(a->reason, b->reason, b->reason_len));
+    ck_assert_uint_eq(a->number, b->number);
     ck_assert_uint_eq(a->body_len, b->body_len);
     ck_assert(same_bytes(a->body, b->body, b->body_len));
 }
@@ -102,6 +107,11 @@ static struct job_entry any_entry(struct unit_random *random, enum job_entry_typ
         entry.id = any_number(random, UINT64_MAX);
     if (put || type == JOB_ENTRY_RELEASE || type == JOB_ENTRY_BURY)
         entry.pri = (uint32_t)any_number(random, UINT32_MAX);
+    if (type == JOB_ENTRY_RESULT) {
+        entry.number = 1 + any_number(random, INT64_MAX - 1);
+        entry.body = bytes_of_body;
+        entry.body_len = unit_random_below(random, sizeof(bytes_of_body) + 1);
+    }
     if (put) {
         entry.ttr_s = (uint32_t)any_number(random, UINT32_MAX);
         entry.created_wall_ns = (int64_t)any_number(random, INT64_MAX) / 1000000 * 1000000;
@@ -356,6 +366,123 @@ START_TEST(past_attempts)
 }
 END_TEST
 
+// ---- records ----
+
+static const struct job_attempt attempts[] = {
+    {JOB_OUTCOME_FAILED, 3, 0, 1000, 2000, "it failed"},
+    {JOB_OUTCOME_LOST, -1, 15, 3000, 0, ""},
+};
+
+static struct job_record *any_record(void)
+{
+    struct job_record like = {.id = 77,
+                              .kind = JOB_OUTCOME_CANCELLED,
+                              .exit_status = -1,
+                              .signal = 9,
+                              .pri = UINT32_MAX,
+                              .reserves = 4,
+                              .delay_ns = -1,
+                              .ttr_ns = INT64_MAX,
+                              .size = UINT32_MAX,
+                              .created_wall_ns = clock_wall_ns() - 3 * HL_SECOND,
+                              .started_wall_ns = INT64_MIN,
+                              .ended_wall_ns = clock_wall_ns() - 2 * HL_SECOND,
+                              .waited_ns = 5,
+                              .duration_ns = 6,
+                              .tube = "t",
+                              .reason = "by a test",
+                              .name = "",
+                              .group = "g",
+                              .key = "k",
+                              .tags = "red\0blue",
+                              .tags_size = 9,
+                              .retention_ns = -1,
+                              .out = "o\0ut",
+                              .err = "",
+                              .out_len = 4,
+                              .out_truncated = true,
+                              .usage = {.user_ns = -1, .system_ns = -1, .max_rss = 1 << 30},
+                              .progress = 50,
+                              .progress_text = "half",
+                              .earlier = attempts,
+                              .earlier_count = 2};
+    struct job_record *record;
+    ck_assert_int_eq(job_record_copy(&record, &like), 0);
+    return record;
+}
+
+START_TEST(a_record_comes_back)
+{
+    struct job_record *record = any_record(), *again;
+    struct job_body *body;
+    ck_assert_int_eq(job_record_encode(record, &body), 0);
+    ck_assert_int_eq(job_record_decode(&again, 77, body->bytes, body->len), 0);
+    ck_assert_uint_eq(again->id, 77);
+    ck_assert_uint_eq(again->memory, record->memory);
+#define SAME_INT(field) ck_assert(again->field == record->field)
+#define SAME_KIND(field) SAME_INT(field)
+#define SAME_TEXT(field) ck_assert_str_eq(again->field, record->field)
+#define SAME_TAGS(field)                                                                           \
+    ck_assert_uint_eq(again->field##_size, record->field##_size);                                  \
+    ck_assert(same_bytes(again->field, record->field, record->field##_size))
+#define SAME_BLOB(field)                                                                           \
+    ck_assert_uint_eq(again->field##_len, record->field##_len);                                    \
+    ck_assert(same_bytes(again->field, record->field, record->field##_len))
+#define RECORD_FIELD(kind, field) SAME_##kind(field);
+#include "job/record_fields.def"
+#undef RECORD_FIELD
+    ck_assert_uint_eq(again->earlier_count, 2);
+    for (int i = 0; i < 2; i++) {
+        ck_assert_int_eq(again->earlier[i].kind, attempts[i].kind);
+        ck_assert_int_eq(again->earlier[i].exit_status, attempts[i].exit_status);
+        ck_assert_int_eq(again->earlier[i].signal, attempts[i].signal);
+        ck_assert_int_eq(again->earlier[i].started_wall_ns, attempts[i].started_wall_ns);
+        ck_assert_int_eq(again->earlier[i].ended_wall_ns, attempts[i].ended_wall_ns);
+        ck_assert_str_eq(again->earlier[i].reason, attempts[i].reason);
+    }
+    int64_t ago_ns = clock_now_ns() - again->finished_ns;
+    ck_assert(ago_ns >= 2 * HL_SECOND && ago_ns < 60 * HL_SECOND);
+    job_body_unref(&body);
+    job_record_unref(&again);
+    job_record_unref(&record);
+}
+END_TEST
+
+// Memory of its own for each, so that a sanitizer sees a step over the end.
+static int decode_copy(const char *bytes, size_t len)
+{
+    char *copy = malloc(len > 0 ? len : 1);
+    if (copy == NULL)
+        ck_abort_msg("no memory");
+    memcpy(copy, bytes, len);
+    struct job_record *record = NULL;
+    int rc = job_record_decode(&record, 77, copy, len);
+    ck_assert((rc == 0) == (record != NULL));
+    job_record_unref(&record);
+    free(copy);
+    return rc;
+}
+
+START_TEST(no_bytes_of_a_record_are_too_strange)
+{
+    struct job_record *record = any_record();
+    struct job_body *body;
+    ck_assert_int_eq(job_record_encode(record, &body), 0);
+    for (size_t len = 0; len < body->len; len++)
+        ck_assert_int_eq(decode_copy(body->bytes, len), EBADMSG);
+    for (size_t bit = 0; bit < (size_t)8 * body->len; bit++) {
+        body->bytes[bit / 8] = (char)(body->bytes[bit / 8] ^ 1 << bit % 8);
+        int rc = decode_copy(body->bytes, body->len);
+        ck_assert(rc == 0 || rc == EBADMSG || (bit < 8 && rc == EOPNOTSUPP));
+        body->bytes[bit / 8] = (char)(body->bytes[bit / 8] ^ 1 << bit % 8);
+    }
+    body->bytes[0] = 2;
+    ck_assert_int_eq(decode_copy(body->bytes, body->len), EOPNOTSUPP);
+    job_body_unref(&body);
+    job_record_unref(&record);
+}
+END_TEST
+
 START_TEST(words)
 {
     ck_assert_str_eq(job_entry_word(JOB_ENTRY_PUT), "put");
@@ -380,6 +507,8 @@ int main(void)
     tcase_add_test(all, values_are_checked);
     tcase_add_test(all, past_attempts);
     tcase_add_test(all, words);
+    tcase_add_test(all, a_record_comes_back);
+    tcase_add_test(all, no_bytes_of_a_record_are_too_strange);
     suite_add_tcase(suite, all);
     return unit_main(suite);
 }
