@@ -138,6 +138,10 @@ static const struct refusal refusals[] = {
     {"show", "{\"id\":12345}", ENOENT, "there is no job 12345,"},
     {"show", "{\"id\":18446744073709551615}", ENOENT, "there is no job 18446744073709551615,"},
     {"wait", "{\"id\":9007199254740993}", ENOENT, "there is no job 9007199254740993,"},
+    {"output", "{\"id\":12345,\"wait\":1}", ENOENT, "there is no job 12345,"},
+    {"output", "{\"id\":1,\"stdout\":-1}", EINVAL,
+     "parameter \\\"stdout\\\" is -1; it must be a whole number from 0"},
+    {"output", "{\"id\":1,\"attempt\":4294967296}", EINVAL, "it must be a whole number from 0"},
 };
 
 START_TEST(refusals_name_what_is_wrong_and_what_is_right)
@@ -449,6 +453,41 @@ START_TEST(wait_without_history_still_answers)
 }
 END_TEST
 
+START_TEST(output_answers_when_there_is_an_end)
+{
+    struct api_call call;
+    char json[64];
+    uint64_t id = put("t", 0, "x");
+    snprintf(json, sizeof(json), "{\"id\":%" PRIu64 ",\"wait\":60}", id);
+    ck_assert_int_eq(start(&call, "output", json), EINPROGRESS);
+    ck_assert_uint_eq(served_work("t", JOB_OUTCOME_FAILED), id);
+    ck_assert_int_eq(hl_event_wait(woken, HL_FOREVER), 0);
+    api_call_finish(&call);
+    ck_assert_int_eq(call.error, 0);
+    has(call.answer.data, "\"state\":\"buried\",\"finished\":true,\"attempt\":1,");
+    api_call_fini(&call);
+    snprintf(json, sizeof(json), "{\"id\":%" PRIu64 ",\"attempt\":2,\"stdout\":5,\"wait\":60}", id);
+    answers("output", json, 0, "\"finished\":true"); // an attempt that never came
+}
+END_TEST
+
+START_TEST(output_is_cancelled_and_times_out)
+{
+    struct api_call call;
+    put("t", 0, "x");
+    answers("output", "{\"id\":1}", 0, "\"finished\":false,\"attempt\":0,");
+    ck_assert_int_eq(start(&call, "output", "{\"id\":1,\"wait\":2}"), EINPROGRESS);
+    ck_assert(api_call_cancel(&call));
+    api_call_fini(&call);
+    ck_assert_int_eq(start(&call, "output", "{\"id\":1,\"wait\":2}"), EINPROGRESS);
+    ck_assert(api_call_time_out(&call));
+    ck_assert_int_eq(call.error, ETIMEDOUT);
+    has(call.answer.data, "job 1 has written nothing new within 2.000 s");
+    api_call_fini(&call);
+    ck_assert(!hl_event_is_set(woken));
+}
+END_TEST
+
 START_TEST(wait_is_cancelled)
 {
     struct api_call call;
@@ -527,6 +566,8 @@ int main(void)
     tcase_add_checked_fixture(later, up, down);
     tcase_add_test(later, wait_answers_when_it_is_done);
     tcase_add_test(later, wait_for_a_buried_job_answers_at_once);
+    tcase_add_test(later, output_answers_when_there_is_an_end);
+    tcase_add_test(later, output_is_cancelled_and_times_out);
     tcase_add_test(later, wait_is_cancelled);
     tcase_add_test(later, wait_times_out);
     tcase_add_test(later, join_answers_with_the_counts);
