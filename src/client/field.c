@@ -23,6 +23,7 @@ enum field_kind {
     FIELD_KIND_TEXT,
     FIELD_KIND_SECONDS,
     FIELD_KIND_TIME,
+    FIELD_KIND_SIZE,
     FIELD_KIND_BLOCK,
     FIELD_KIND_HIDDEN,
     FIELD_KIND_MINOR,
@@ -92,6 +93,18 @@ static int time_append(struct buf *out, double seconds)
     return buf_append_str(out, text);
 }
 
+static int size_append(struct buf *out, double bytes)
+{
+    static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
+    size_t unit = 0;
+    /* What would be rounded to 1024 is one of the next. */
+    while (bytes >= 1023.95 && unit + 1 < sizeof(units) / sizeof(units[0])) {
+        bytes /= 1024;
+        unit++;
+    }
+    return buf_printf(out, unit == 0 ? "%.0f %s" : "%.1f %s", bytes, units[unit]);
+}
+
 static int number_append(struct buf *out, enum field_kind kind, double number)
 {
     /* Beyond it, nanoseconds do not fit; no daemon runs that long. */
@@ -100,6 +113,8 @@ static int number_append(struct buf *out, enum field_kind kind, double number)
         return duration_append(out, (int64_t)(number * (double)HL_SECOND));
     if (kind == FIELD_KIND_TIME && number > 0 && number < 1e11)
         return time_append(out, number);
+    if (kind == FIELD_KIND_SIZE && number >= 0)
+        return size_append(out, number);
     return buf_printf(out, "%.15g", number);
 }
 

@@ -291,6 +291,17 @@ START_TEST(fields_are_shown_as_their_rows_say)
 }
 END_TEST
 
+START_TEST(bytes_are_shown_in_units)
+{
+    print_is("{\"max_rss\":0}", "memory  0 B\n");
+    print_is("{\"max_rss\":1023}", "memory  1023 B\n");
+    print_is("{\"max_rss\":1024}", "memory  1.0 KiB\n");
+    print_is("{\"max_rss\":6365184}", "memory  6.1 MiB\n");
+    print_is("{\"max_rss\":1073741823}", "memory  1.0 GiB\n");
+    print_is("{\"max_rss\":18446744073709551615}", "memory  16.0 EiB\n");
+}
+END_TEST
+
 START_TEST(a_key_may_mean_something_else_elsewhere)
 {
     print_is("{\"jobs\":{\"waiting\":13},\"threads\":[{\"waiting\":13}]}", "jobs\n"
@@ -343,6 +354,7 @@ int main(void)
 
     TCase *fields = tcase_create("fields");
     tcase_add_test(fields, fields_are_shown_as_their_rows_say);
+    tcase_add_test(fields, bytes_are_shown_in_units);
     tcase_add_test(fields, a_key_may_mean_something_else_elsewhere);
     tcase_add_test(fields, sections_and_tables_are_indented);
     suite_add_tcase(suite, fields);
