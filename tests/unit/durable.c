@@ -3,6 +3,8 @@
 
 #include "durable.h"
 
+#include "base/clock.h"
+
 #include "base/log.h"
 
 #include <errno.h>
@@ -103,4 +105,24 @@ unsigned durable_compact(struct durable *durable)
         ck_assert_uint_lt(++steps, 1000000);
     ck_assert_int_eq(rc, ENOENT);
     return steps;
+}
+
+void durable_begin(struct durable *durable, struct engine_records *records)
+{
+    disk_start();
+    clock_virtual_start(1000 * HL_SECOND);
+    engine_records_init(records);
+    durable_init(durable);
+    durable->options.finished = engine_records_add;
+    durable->options.finished_arg = records;
+    durable_again(durable);
+}
+
+void durable_end(struct durable *durable, struct engine_records *records)
+{
+    if (durable->broker != NULL)
+        ck_assert_int_eq(durable_close(durable), 0);
+    engine_records_fini(records);
+    clock_virtual_stop();
+    disk_stop();
 }

@@ -15,22 +15,12 @@ static struct engine_records records;
 
 static void setup(void)
 {
-    disk_start();
-    clock_virtual_start(1000 * HL_SECOND);
-    engine_records_init(&records);
-    durable_init(&durable);
-    durable.options.finished = engine_records_add;
-    durable.options.finished_arg = &records;
-    durable_again(&durable);
+    durable_begin(&durable, &records);
 }
 
 static void teardown(void)
 {
-    if (durable.broker != NULL)
-        ck_assert_int_eq(durable_close(&durable), 0);
-    engine_records_fini(&records);
-    clock_virtual_stop();
-    disk_stop();
+    durable_end(&durable, &records);
 }
 
 static const struct job_options asked = {.set = JOB_OPTION_RETENTION | JOB_OPTION_VOUCHED,

@@ -19,23 +19,14 @@ static void sink_open(void)
 
 static void setup(void)
 {
-    disk_start();
-    clock_virtual_start(1000 * HL_SECOND);
-    engine_records_init(&records);
-    durable_init(&durable);
-    durable.options.finished = engine_records_add;
-    durable.options.finished_arg = &records;
-    durable_again(&durable);
+    durable_begin(&durable, &records);
     sink_open();
 }
 
 static void teardown(void)
 {
     broker_sink_free(&sink);
-    ck_assert_int_eq(durable_close(&durable), 0);
-    engine_records_fini(&records);
-    clock_virtual_stop();
-    disk_stop();
+    durable_end(&durable, &records);
 }
 
 static void kill_and_start(void)
