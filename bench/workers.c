@@ -47,7 +47,10 @@ static double run_pipes(const struct bench_case *it);
 static double run_spawn(const struct bench_case *it);
 
 static const char *const c_helper[] = {BENCH_BUILD "/coproc_helper", NULL};
+static const char *const c_helper_16[] = {BENCH_BUILD "/coproc_helper", "16", NULL};
 static const char *const python_helper[] = {"python3", BENCH_DIR "/coproc_helper.py", NULL};
+static const char *const python_helper_16[] = {"python3", BENCH_DIR "/coproc_helper.py", "16",
+                                               NULL};
 
 static const char *const true_program[] = {"/bin/true", NULL};
 
@@ -58,7 +61,10 @@ static const struct bench_case cases[] = {
     {"pipes alone, 1 in flight", NULL, 1, 100000, NULL, run_pipes, false},
     {"coproc C, 1 helper", "coproc", 1, 100000, c_helper, NULL, false},
     {"coproc C, 2 helpers", "coproc", 2, 100000, c_helper, NULL, false},
+    {"coproc C, 1 helper, 16 each", "coproc", 1, 300000, c_helper_16, NULL, false},
+    {"coproc C, 2 helpers, 16 each", "coproc", 2, 300000, c_helper_16, NULL, false},
     {"coproc Python, 1 helper", "coproc", 1, 20000, python_helper, NULL, false},
+    {"coproc Python, 1 h., 16 each", "coproc", 1, 50000, python_helper_16, NULL, false},
     {"spawn alone, 1 thread", NULL, 1, 2000, NULL, run_spawn, false},
     {"exec, 1 worker", "exec", 1, 2000, true_program, NULL, false},
     {"spawn alone, 2 threads", NULL, 2, 2000, NULL, run_spawn, false},

@@ -60,6 +60,7 @@ int broker_new(struct broker **out, const struct broker_options *options)
     broker->chance = hash_random_seed() | 1;
     list_init(&broker->tube_list);
     list_init(&broker->putters);
+    list_init(&broker->hoards);
     heap_init(&broker->due, alarm_less, NULL, alarm_moved);
     broker->told_ns = CLOCK_NEVER;
     broker->last_token = (uint64_t)clock_wall_ns(); /* so that no restart repeats one */

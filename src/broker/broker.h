@@ -275,6 +275,19 @@ void broker_shares_free(struct broker_shares **shares);
 /* Before the sink's first broker_take; as many weights as it has tubes, in their order. */
 void broker_sink_share(struct broker_sink *sink, struct broker_shares *shares);
 
+/*
+ * For a thread with jobs in hand that may take more. Before its first take: `ring` is called, under
+ * the broker's lock (it may not block, nor call the broker), when a sink that stands should take
+ * again, or its pause ended; and with `wanted` when somebody without a job waits in vain for one of
+ * its tubes while it has two leases or more: what hasn't begun should be RETURNED.
+ */
+void broker_sink_on_ring(struct broker_sink *sink, void (*ring)(bool wanted, void *arg), void *arg);
+/* Gets into line, behind all who have no job; until leave said true its takes are with timeout 0.
+ * 0: it stands. EALREADY: there is something to take now. EAGAIN, ESHUTDOWN, ENOMEM: as take. */
+int broker_sink_stand(struct broker_sink *sink);
+/* true: it doesn't stand. false: it was given something: take it; or is about to be rung. */
+bool broker_sink_leave(struct broker_sink *sink);
+
 struct broker_lease {
     uint64_t id;
     uint64_t token;

@@ -102,6 +102,7 @@ struct broker {
     struct broker_tube *fallback; /* "default" */
     struct queue_core all; /* has no items: counts unfinished jobs and has the joiners of all */
     struct list putters;   /* of struct broker_putter: wait for room in all */
+    struct list hoards;    /* of struct broker_sink: have two jobs or more, and a ring */
     struct heap due;       /* of struct broker_alarm */
     uint64_t last_alarm;
     int64_t told_ns;             /* when broker_due will be called again at the latest */
@@ -151,6 +152,12 @@ struct broker_group {
     char name[];
 };
 
+/* The waits of sinks and holders differ in how they fire. */
+struct sink_wait {
+    struct queue_wait wait;
+    struct broker_sink *sink;
+};
+
 struct broker_sink {
     unsigned magic;
     struct broker *broker;
@@ -161,7 +168,12 @@ struct broker_sink {
     struct job_rare *spare;       /* for the lease of the next match */
     void (*cancel)(uint64_t id, uint64_t token, void *arg); /* NULL: nobody wants to know */
     void *cancel_arg;
-    size_t leases; /* in force; counted while `cancel` is set */
+    size_t leases;                        /* in force; counted while `cancel` is set */
+    void (*ring)(bool wanted, void *arg); /* see stand.c; NULL: it never stands */
+    void *ring_arg;
+    struct sink_wait stand;
+    bool standing, fired;   /* `stand` is in use; it has fired */
+    struct list_node hoard; /* broker->hoards */
     size_t tube_count;
     struct broker_tube **tubes;
     struct queue_core **cores; /* of the tubes, and last the control core */
@@ -414,11 +426,11 @@ int lease_return(struct job *job, int64_t delay_ns);
 int lease_find(struct broker_holder *holder, uint64_t id, uint64_t token, struct job **job);
 void lease_fill(struct job *job, struct broker_lease *lease);
 
-/* The waits of sinks and holders differ in how they fire. */
-struct sink_wait {
-    struct queue_wait wait;
-    struct broker_sink *sink;
-};
+/* stand.c, all [held] */
+void sink_count_lease(struct broker_sink *sink, bool more); /* one more, or one less */
+void hoards_ring(struct broker *broker);                    /* somebody without a job lined up */
+bool sink_is_about_to_be_rung(const struct broker_sink *sink);
+struct job *sink_stand_collect(struct broker_sink *sink); /* what it was given; NULL: nothing */
 /* reserve.c */
 void reserver_fired(struct queue_wait *wait);
 /* [held] The job is handed to the holder that waited. */

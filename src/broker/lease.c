@@ -38,7 +38,7 @@ void lease_end(struct job *job)
     rare->token = 0;
     rare->holder = NULL;
     if (rare->sink != NULL)
-        rare->sink->leases--;
+        sink_count_lease(rare->sink, false);
     rare->sink = NULL;
     if (holder == NULL)
         return;

@@ -86,6 +86,7 @@ static int line_up(struct broker_holder *holder, struct broker_reserver *reserve
     holder->rare->with_token = with_token;
     holder->rare->matched_id = holder->rare->matched_token = 0;
     queue_wait_get(&reserver->wait, holder->watched, holder->rare->links, holder->watch_count);
+    hoards_ring(holder->broker);
     holder->broker->stats.waiting++;
     holder_alarm_update(holder);
     return EINPROGRESS;

@@ -68,6 +68,7 @@ int broker_sink_new(struct broker_sink **out, struct broker *broker, const char 
         return ENOMEM;
     MAGIC_INIT(sink, BROKER_SINK_MAGIC);
     sink->broker = broker;
+    list_node_init(&sink->hoard);
     snprintf(sink->name, sizeof(sink->name), "%s", name);
     sink->tubes = calloc(tube_count, sizeof(struct broker_tube *));
     sink->cores = calloc(tube_count + 1, sizeof(struct queue_core *));
@@ -103,7 +104,7 @@ static void leases_orphan(struct broker_sink *sink)
     while (sink->leases > 0 && (job = idtable_next(&sink->broker->jobs, &cursor)) != NULL)
         if (job->rare != NULL && job->rare->sink == sink) {
             job->rare->sink = NULL;
-            sink->leases--;
+            sink_count_lease(sink, false);
         }
 }
 
@@ -115,7 +116,7 @@ void broker_sink_free(struct broker_sink **sink)
     MAGIC_TAKE(mine, sink, BROKER_SINK_MAGIC);
     struct broker *broker = mine->broker;
     broker_lock(broker);
-    ASSERT(!mine->waiting);
+    ASSERT(!mine->waiting && !mine->standing);
     leases_orphan(mine);
     sink_leave_tubes(mine);
     queue_core_fini(&mine->control);
@@ -146,6 +147,8 @@ void broker_sink_pause(struct broker_sink *sink, bool paused)
     broker_lock(sink->broker);
     if (paused && !sink->paused)
         sink_wake(sink);
+    else if (!paused && sink->paused && sink->ring != NULL)
+        sink->ring(false, sink->ring_arg); /* it may stand again */
     sink->paused = paused;
     broker_unlock(sink->broker);
 }
@@ -209,5 +212,5 @@ void sink_begin(struct broker_sink *sink, struct job *job)
     if (sink->cancel == NULL)
         return;
     job->rare->sink = sink;
-    sink->leases++;
+    sink_count_lease(sink, true);
 }

@@ -7,6 +7,8 @@
  * then only writes down its lease. Stopping and pausing a sink use the same door: each has a
  * control core of its own, last in the array, and one item put there wakes it.
  *
+ * A sink whose thread has other things to wait for stands in line without it (stand.c).
+ *
  * Who takes several at once waits for the first only; what else is ready at that moment comes with
  * it under the same hold of the lock.
  */
@@ -37,6 +39,7 @@ static int lines_wait(struct broker_sink *sink, struct sink_wait *wait, size_t f
     size_t count = sink->tube_count + 1 - from;
     memset(sink->links, 0, count * sizeof(*sink->links));
     queue_wait_get(&wait->wait, sink->cores + from, sink->links, count);
+    hoards_ring(sink->broker);
     return queue_wait_block(&wait->wait, sink->broker->domain, deadline_ns, "queue get",
                             sink->name);
 }
@@ -118,8 +121,11 @@ static int sink_get(struct broker_sink *sink, int64_t deadline_ns, bool may_wait
 static int sink_get_many(struct broker_sink *sink, struct broker_lease *leases, size_t max,
                          size_t *count, int64_t deadline_ns, bool may_wait)
 {
-    struct job *job;
-    int rc = sink_get(sink, deadline_ns, may_wait, &job);
+    ASSERT(!may_wait || !sink->standing);
+    if (sink_is_about_to_be_rung(sink))
+        return EAGAIN;
+    struct job *job = sink_stand_collect(sink);
+    int rc = job != NULL ? 0 : sink_get(sink, deadline_ns, may_wait, &job);
     if (rc != 0)
         return rc;
     lease_fill(job, &leases[0]);

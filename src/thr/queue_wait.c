@@ -64,6 +64,20 @@ static void leave_lines(struct queue_wait *wait)
         leave_line(&wait->links[i]);
 }
 
+static bool stands_last(const struct list_node *node)
+{
+    return CONTAINER_OF(node, struct queue_link, node)->wait->last;
+}
+
+/* Behind the last of its kind: those who stand last are few, and together. */
+static void getter_enter(struct list *line, struct queue_link *link)
+{
+    struct list_node *place = &line->head;
+    while (!link->wait->last && place->prev != &line->head && stands_last(place->prev))
+        place = place->prev;
+    list_insert_before(place, &link->node);
+}
+
 void queue_wait_get(struct queue_wait *wait, struct queue_core *const *cores,
                     struct queue_link *links, size_t count)
 {
@@ -72,7 +86,7 @@ void queue_wait_get(struct queue_wait *wait, struct queue_core *const *cores,
         links[i].core = cores[i];
         if (cores[i]->shut_down && queue_core_len(cores[i]) == 0)
             continue;
-        list_append(&cores[i]->getters, &links[i].node);
+        getter_enter(&cores[i]->getters, &links[i]);
         links[i].counted = true;
         cores[i]->getting++;
     }

@@ -96,7 +96,8 @@ struct queue_wait {
         QUEUE_WAIT_IDLE = 0,
         QUEUE_WAIT_LINED,
         QUEUE_WAIT_READY
-    } state; /* after fire: set it to IDLE before lining up again */
+    } state;   /* after fire: set it to IDLE before lining up again */
+    bool last; /* get: stands behind all who don't say so, whenever they come */
     /* the rest belongs to the core */
     _Atomic uint32_t fired; /* of a blocked thread: one of the three below */
     struct queue_link *links;

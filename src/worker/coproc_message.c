@@ -22,6 +22,8 @@ struct form {
 
 static const struct form forms[] = {
     [COPROC_READY] = {.word = "ready"},
+    [COPROC_BEGIN] = {.word = "begin"},
+    [COPROC_BACK] = {.word = "back"},
     [COPROC_RESULT] = {.word = "result",
                        .has_number = true,
                        .number_max = SIZE_MAX - 1,
@@ -127,9 +129,10 @@ int coproc_message_read(struct coproc_message *message, char *line, bool greeted
         return wrong(why, why_size, "it said \"%s\" first; it must say \"ready %d\"", said,
                      COPROC_VERSION);
     if (which == FORMS || (greeted && which == COPROC_READY))
-        return wrong(why, why_size,
-                     "it said \"%s\"; a line begins with result, retry, fail, progress or log",
-                     said);
+        return wrong(
+            why, why_size,
+            "it said \"%s\"; a line begins with begin, back, result, retry, fail, progress or log",
+            said);
     *message = (struct coproc_message){
         .verb = (enum coproc_verb)which, .word = forms[which].word, .text = ""};
     return which == COPROC_READY ? ready_read(message, rest, why, why_size)

@@ -1,332 +1,297 @@
 // SPDX-License-Identifier: MIT
 /*
- * The talk with a helper about one job: wait until it is ready, write the job, read its answer.
+ * The talk with a helper: write jobs, read answers, until there are none.
  *
- * Everything is one poll: the helper's three pipes, its end, and the pool's stop. Each descriptor
- * is served by one system call a turn, so a helper that writes without end is still stopped, and
- * one that doesn't read is still listened to.
+ * Everything is one poll: the helper's three pipes, its end, and the shift's descriptor. Each is
+ * served by one system call a turn, so a helper that writes without end is still stopped, and one
+ * that doesn't read is still listened to. What is to be written is copied into one buffer, as much
+ * as a pipe holds, so many small jobs are one write; a large body goes through it in pieces. What
+ * is read is taken apart to its end before anything is settled, so many answers are one hold of the
+ * broker's lock.
  *
- * What a helper writes is never trusted. A line that is wrong ends the talk and the helper, with a
- * sentence about it; the job is then no worse off than if the helper had crashed. Once the answer
- * is complete it stands, whatever the helper does afterwards.
- *
- * A helper that answers at once is spared the poll, and we the sleep: the job is written without
+ * A helper that answers at once is spared the poll, and we the sleep: jobs are written without
  * asking whether there is room, and where the last answer came within LOOK_NS the next is looked
- * for that long before we sleep. Two wake-ups a job are what such a job costs; this is one of them.
- *
- * When the job must stop: TERM to the helper's group, after a time KILL, as the handler exec does.
+ * for that long before we sleep. Two wake-ups are what one job in flight costs; this is one of
+ * them. The next job is on its way before the last one is settled.
  */
 #include "base/clock.h"
-#include "base/log.h"
-#include "base/magic.h"
 #include "worker/coproc_priv.h"
-#include "worker/live_priv.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 
 #define LOOK_NS (20 * HL_MICROSECOND)
 #define READ_MAX ((size_t)64 * 1024)
 
-struct talk {
-    struct coproc_helper *helper;
-    const struct coproc_terms *terms;
-    struct handler_call *call;
-    char head[JOB_TUBE_NAME_MAX + 128]; /* of the job */
-    size_t head_len, sent;              /* bytes of head, body and line feed that are written */
-    bool answered, broken, ended, stopped;
-    int64_t due_ns; /* of being ready, or of the KILL; CLOCK_NEVER */
-    char *why;
-    size_t why_size;
-    struct capture err;
-};
-
-/* ---- the lines of a helper ---- */
-
-static int wrong(struct talk *talk, const char *format, ...) __attribute__((format(printf, 2, 3)));
-
-static int wrong(struct talk *talk, const char *format, ...)
-{
-    va_list args;
-    va_start(args, format);
-    vsnprintf(talk->why, talk->why_size, format, args);
-    va_end(args);
-    talk->broken = true;
-    return EPROTO;
-}
-
-static void answer(struct talk *talk, enum job_outcome_kind kind, const char *reason)
-{
-    talk->call->outcome->kind = kind;
-    job_outcome_reason(talk->call->outcome, "%s", *reason != '\0' ? reason : "the helper says so");
-    talk->answered = true;
-}
-
-static void keep_progress(struct talk *talk, const struct coproc_message *message)
-{
-    live_progress(talk->call->live, talk->call->outcome, (int)message->number, message->text);
-}
-
-/* What it says of the job stands with the job's stderr. */
-static void keep_line(struct talk *talk, const char *text)
-{
-    const struct capture *err = &talk->err;
-    if (live_keep(err->live, err->into, err->max, err->truncated, text, strlen(text)) == 0)
-        (void)live_keep(err->live, err->into, err->max, err->truncated, "\n", 1);
-}
-
-static int on_job_message(struct talk *talk, const struct coproc_message *message, size_t *body_len)
-{
-    uint64_t id = message->id;
-    if (id != talk->call->lease->id || talk->sent == 0 || talk->answered)
-        return wrong(talk, "it said \"%s\" for job %" PRIu64 ", which %s", message->word, id,
-                     id == talk->helper->last_id || talk->answered ? "it has answered already"
-                                                                   : "it doesn't have");
-    if (message->verb == COPROC_RESULT)
-        *body_len = (size_t)message->number;
-    else if (message->verb == COPROC_RETRY) {
-        talk->call->outcome->retry_ns = (int64_t)message->number * HL_SECOND;
-        answer(talk, JOB_OUTCOME_RETRY, message->text);
-    } else if (message->verb == COPROC_FAIL)
-        answer(talk, JOB_OUTCOME_FAILED, message->text);
-    else if (message->verb == COPROC_PROGRESS)
-        keep_progress(talk, message);
-    else
-        keep_line(talk, message->text);
-    return 0;
-}
-
-static int hear_line(void *arg, char *text, size_t *body_len)
-{
-    struct talk *talk = arg;
-    struct coproc_message message;
-    int rc = coproc_message_read(&message, text, talk->helper->ready, talk->why, talk->why_size);
-    if (rc != 0) {
-        talk->broken = true;
-        return rc;
-    }
-    if (message.verb == COPROC_READY) {
-        talk->helper->ready = true;
-        talk->due_ns = CLOCK_NEVER;
-        return 0;
-    }
-    if (message.verb == COPROC_LOG && message.id == 0) {
-        log_info("helper %s: %s", talk->terms->program, message.text);
-        return 0;
-    }
-    return on_job_message(talk, &message, body_len);
-}
-
-static void hear_body(void *arg, const char *bytes, size_t len)
-{
-    struct talk *talk = arg;
-    struct job_outcome *outcome = talk->call->outcome;
-    (void)live_keep(talk->call->live, &outcome->out, talk->terms->output_max,
-                    &outcome->out_truncated, bytes, len);
-}
-
-static void hear_body_end(void *arg)
-{
-    struct talk *talk = arg;
-    talk->call->outcome->kind = JOB_OUTCOME_DONE;
-    talk->answered = true;
-}
-
-static const struct coproc_ear ear = {
-    .line = hear_line, .body = hear_body, .body_end = hear_body_end};
-
 /* Reads once. false: there is nothing now, or never will be. */
-static bool hear(struct talk *talk)
+static bool hear(struct coproc_flight *flight)
 {
     char bytes[READ_MAX];
-    struct child *child = &talk->helper->child;
+    struct child *child = &flight->helper->child;
     ssize_t got = child->out < 0 ? 0 : read(child->out, bytes, sizeof(bytes));
     if (got < 0 && (errno == EAGAIN || errno == EINTR))
         return false;
     if (got <= 0) {
         /* As a rule it is about to end, and how it ends says more than this. */
         child_close(&child->out);
-        talk->due_ns = clock_deadline(HANDLER_DRAIN_NS);
+        flight->due_ns = clock_deadline(HANDLER_DRAIN_NS);
         return false;
     }
     const char *why = NULL;
-    int rc = coproc_read(&talk->helper->reader, bytes, (size_t)got, &ear, talk, &why);
+    int rc = coproc_read(&flight->helper->reader, bytes, (size_t)got, &flight_ear, flight, &why);
     if (rc != 0 && why != NULL)
-        (void)wrong(talk, "%s", why);
+        (void)flight_wrong(flight, "%s", why);
     return rc == 0;
 }
 
-/* ---- the job ---- */
+/* ---- what is written ---- */
 
-static void head_make(struct talk *talk)
+static size_t whole(const struct coproc_job *job)
 {
-    const struct broker_lease *lease = talk->call->lease;
-    talk->head_len = (size_t)snprintf(
-        talk->head, sizeof(talk->head), "job %" PRIu64 " %" PRIu32 " %" PRIu32 " %" PRIu32 " %s\n",
-        lease->id, lease->body->len, lease->attempt, lease->pri, lease->tube);
+    return job->head_len + job->job.lease.body->len + 1;
 }
 
-static size_t whole(const struct talk *talk)
+static size_t room(const struct coproc_helper *helper)
 {
-    return talk->head_len + talk->call->lease->body->len + 1;
+    return COPROC_OUT_MAX - helper->out_len;
 }
 
-static void tell(struct talk *talk)
+static void out_add(struct coproc_flight *flight, const char *bytes, size_t len)
 {
-    char feed[] = "\n";
-    struct job_body *body = talk->call->lease->body;
-    struct iovec part[3] = {{talk->head, talk->head_len}, {body->bytes, body->len}, {feed, 1}};
-    size_t skip = talk->sent;
-    for (int i = 0; i < 3; i++) {
-        size_t cut = skip < part[i].iov_len ? skip : part[i].iov_len;
-        part[i].iov_base = (char *)part[i].iov_base + cut;
-        part[i].iov_len -= cut;
-        skip -= cut;
+    struct coproc_helper *helper = flight->helper;
+    memcpy(helper->out + helper->out_len, bytes, len);
+    helper->out_len += len;
+    flight->queued += len;
+}
+
+/* From that place of `bytes` on, which stand at `at` of the job, as much as there is room for. */
+static void job_part(struct coproc_flight *flight, struct coproc_job *job, size_t at,
+                     const char *bytes, size_t len)
+{
+    if (job->copied < at || job->copied >= at + len)
+        return;
+    size_t skip = job->copied - at;
+    size_t most = room(flight->helper);
+    size_t take = len - skip < most ? len - skip : most;
+    out_add(flight, bytes + skip, take);
+    job->copied += take;
+}
+
+static void job_copy(struct coproc_flight *flight, struct coproc_job *job)
+{
+    const struct job_body *body = job->job.lease.body;
+    if (job->copied == 0)
+        job->from = flight->queued;
+    job_part(flight, job, 0, job->head, job->head_len);
+    job_part(flight, job, job->head_len, body->bytes, body->len);
+    job_part(flight, job, job->head_len + body->len, "\n", 1);
+    if (job->copied < whole(job))
+        return;
+    job->to = flight->queued;
+    flight->next = flight_job_of(list_next(&flight->jobs, &job->node));
+}
+
+/* "back" and "stop", which go between two jobs. */
+static void orders_copy(struct coproc_flight *flight)
+{
+    for (struct list_node *node = list_first(&flight->jobs); node != NULL && flight->orders > 0;
+         node = list_next(&flight->jobs, node)) {
+        struct coproc_job *job = flight_job_of(node);
+        char line[40];
+        if (!job->ordered)
+            continue;
+        int len = snprintf(line, sizeof(line), "%s %" PRIu64 "\n",
+                           job->job.stopped != STOP_NONE ? "stop" : "back", job->job.lease.id);
+        if ((size_t)len > room(flight->helper))
+            return;
+        out_add(flight, line, (size_t)len);
+        job->ordered = false;
+        flight->orders--;
     }
-    ssize_t put = writev(talk->helper->child.in, part, 3);
-    if (put >= 0)
-        talk->sent += (size_t)put;
-    else if (errno != EAGAIN && errno != EINTR)
-        child_close(&talk->helper->child.in); /* it reads no more; its end will be seen */
+}
+
+static void out_fill(struct coproc_flight *flight)
+{
+    struct coproc_helper *helper = flight->helper;
+    if (helper->out_at == helper->out_len)
+        helper->out_at = helper->out_len = 0;
+    if (flight->next != NULL && flight->next->copied > 0)
+        job_copy(flight, flight->next);
+    if (flight->orders > 0 && (flight->next == NULL || flight->next->copied == 0))
+        orders_copy(flight);
+    while (flight->next != NULL && room(helper) > 0)
+        job_copy(flight, flight->next);
+}
+
+/* Writes once, if there is something. */
+static void tell(struct coproc_flight *flight)
+{
+    struct coproc_helper *helper = flight->helper;
+    if (helper->window == 0 || flight->stopped || helper->child.in < 0)
+        return;
+    out_fill(flight);
+    if (helper->out_at == helper->out_len)
+        return;
+    ssize_t put =
+        write(helper->child.in, helper->out + helper->out_at, helper->out_len - helper->out_at);
+    if (put > 0) {
+        helper->out_at += (size_t)put;
+        flight->written += (uint64_t)put;
+        flight->told_ns = clock_now_ns();
+    } else if (put < 0 && errno != EAGAIN && errno != EINTR)
+        child_close(&helper->child.in); /* it reads no more; its end will be seen */
 }
 
 /* ---- the turns ---- */
 
-enum { ON_END, ON_STOP, ON_IN, ON_OUT, ON_ERR, ON_COUNT };
+enum { ON_END, ON_SHIFT, ON_IN, ON_OUT, ON_ERR, ON_COUNT };
 
-static void talk_poll(const struct talk *talk, struct pollfd fds[ON_COUNT])
+static void talk_poll(const struct coproc_flight *flight, struct pollfd fds[ON_COUNT])
 {
-    const struct child *child = &talk->helper->child;
-    bool tells = talk->helper->ready && talk->sent < whole(talk);
+    const struct coproc_helper *helper = flight->helper;
+    const struct child *child = &helper->child;
+    bool tells = helper->window > 0 && !flight->stopped &&
+                 (helper->out_at < helper->out_len || flight->next != NULL || flight->orders > 0);
     fds[ON_END] = (struct pollfd){.fd = child->pid_fd, .events = POLLIN};
-    fds[ON_STOP] =
-        (struct pollfd){.fd = talk->stopped ? -1 : talk->call->stop_fd, .events = POLLIN};
+    fds[ON_SHIFT] =
+        (struct pollfd){.fd = flight->final ? -1 : shift_fd(flight->shift), .events = POLLIN};
     fds[ON_IN] = (struct pollfd){.fd = tells ? child->in : -1, .events = POLLOUT};
-    fds[ON_OUT] = (struct pollfd){.fd = talk->stopped ? -1 : child->out, .events = POLLIN};
+    fds[ON_OUT] = (struct pollfd){.fd = flight->stopped ? -1 : child->out, .events = POLLIN};
     fds[ON_ERR] = (struct pollfd){.fd = child->err, .events = POLLIN};
+    int64_t due_ns = flight_due(flight), left = due_ns - clock_now_ns();
     struct timespec timeout = {0};
-    int64_t left = talk->due_ns - clock_now_ns();
-    if (talk->due_ns != CLOCK_NEVER && left > 0)
+    if (due_ns != CLOCK_NEVER && left > 0)
         timeout = (struct timespec){.tv_sec = left / HL_SECOND, .tv_nsec = left % HL_SECOND};
-    if (ppoll(fds, ON_COUNT, talk->due_ns == CLOCK_NEVER ? NULL : &timeout, NULL) < 0) {
-        ASSERT(errno == EINTR || errno == ENOMEM);
-        for (int i = 0; i < ON_COUNT; i++)
-            fds[i].revents = 0;
-    }
+    hl_thread_wait_begin("helper", flight->terms->program);
+    int got = ppoll(fds, ON_COUNT, due_ns == CLOCK_NEVER ? NULL : &timeout, NULL);
+    hl_thread_wait_end();
+    ASSERT(got >= 0 || errno == EINTR || errno == ENOMEM);
+    for (int i = 0; got < 0 && i < ON_COUNT; i++)
+        fds[i].revents = 0;
 }
 
-/* Ready too late, or still there after the TERM. */
-static void talk_is_due(struct talk *talk)
+/* What it writes there stands with the oldest of its jobs. */
+static void hear_errors(struct coproc_flight *flight)
 {
-    talk->due_ns = CLOCK_NEVER;
-    if (talk->stopped)
-        child_signal(&talk->helper->child, SIGKILL);
-    else if (talk->helper->child.out < 0)
-        (void)wrong(talk, "it closed its standard output without an answer");
-    else
-        (void)wrong(talk, "it did not say \"ready %d\" within %g s", COPROC_VERSION,
-                    (double)talk->terms->ready_ns / (double)HL_SECOND);
+    struct coproc_job *job = flight_job_of(list_first(&flight->jobs));
+    struct buf none = BUF_EMPTY;
+    bool cut;
+    struct capture err = {.fd = &flight->helper->child.err,
+                          .into = job != NULL ? &job->job.outcome.err : &none,
+                          .live = job != NULL ? &job->job.live : NULL,
+                          .max = job != NULL ? flight->terms->output_max : 0,
+                          .truncated = job != NULL ? &job->job.outcome.err_truncated : &cut};
+    capture_read(&err);
 }
 
-static void talk_turn(struct talk *talk)
+static void talk_turn(struct coproc_flight *flight)
 {
     struct pollfd fds[ON_COUNT];
-    talk_poll(talk, fds);
-    if (fds[ON_IN].revents != 0)
-        tell(talk);
+    talk_poll(flight, fds);
     if (fds[ON_ERR].revents != 0)
-        capture_read(&talk->err);
+        hear_errors(flight);
     if (fds[ON_OUT].revents != 0)
-        (void)hear(talk);
+        (void)hear(flight);
     if (fds[ON_END].revents != 0) {
         /* What it wrote before: at most what a pipe holds. */
-        for (int i = 0; i < 16 && !talk->stopped && !talk->answered && hear(talk); i++)
+        for (int i = 0; i < 16 && !flight->stopped && flight->count > 0 && hear(flight); i++)
             continue;
-        talk->ended = true;
-    } else if (fds[ON_STOP].revents != 0 && !talk->answered) {
-        talk->stopped = true;
-        talk->due_ns = clock_deadline(talk->terms->kill_after_ns);
-        child_signal(&talk->helper->child, SIGTERM);
-    } else if (clock_now_ns() >= talk->due_ns)
-        talk_is_due(talk);
+        flight->ended_itself = true;
+        return;
+    }
+    flight_settle(flight); /* makes room for what ends now */
+    if (fds[ON_SHIFT].revents != 0)
+        flight_listen(flight);
+    if (!flight->broken)
+        flight_look_at_clock(flight);
 }
 
 /* The answer of a helper that is quick. What is wrong with it, the turns will see. */
-static void look_shortly(struct talk *talk)
+static void look_shortly(struct coproc_flight *flight)
 {
-    if (!talk->helper->quick)
+    struct coproc_helper *helper = flight->helper;
+    uint64_t before = flight->answers;
+    if (!helper->quick || flight->count == 0)
         return;
     int64_t until = clock_now_ns() + LOOK_NS;
-    while (!talk->answered && !talk->broken && talk->helper->child.out >= 0 &&
+    while (flight->answers == before && !flight->broken && helper->child.out >= 0 &&
            clock_now_ns() < until)
-        (void)hear(talk);
+        (void)hear(flight);
 }
 
-/* The helper is gone, and all we wrote is still there. */
-static bool nothing_was_read(const struct talk *talk)
+/* ---- the end ---- */
+
+/* The helper is gone, and all that it was told since it had no job is still there. */
+static bool nothing_was_read(const struct coproc_flight *flight)
 {
+    uint64_t told = flight->written > flight->quiet_at ? flight->written - flight->quiet_at : 0;
     int left = 0;
-    if (talk->sent == 0)
+    if (told == 0)
         return true;
-    int in = talk->helper->child.in;
-    return in >= 0 && ioctl(in, FIONREAD, &left) == 0 && (size_t)left == talk->sent;
+    int in = flight->helper->child.in;
+    return in >= 0 && ioctl(in, FIONREAD, &left) == 0 && (uint64_t)left == told;
 }
 
-static bool talk_is_over(const struct talk *talk)
+static bool talk_is_over(const struct coproc_flight *flight)
 {
-    if (talk->stopped || talk->ended)
-        return talk->ended;
-    /* An answer that came before the helper took the whole job: it won't take the rest. */
-    return talk->answered || talk->broken;
+    if (flight->stopped || flight->ended_itself)
+        return flight->ended_itself;
+    return flight->broken;
 }
 
-enum coproc_end coproc_talk(struct coproc_helper *helper, const struct coproc_terms *terms,
-                            struct handler_call *call, char *why, size_t why_size)
+/* Between two jobs, there is nothing that belongs to neither. */
+static void check_quiet(struct coproc_flight *flight)
 {
-    struct job_outcome *outcome = call->outcome;
-    struct talk talk = {.helper = helper,
-                        .terms = terms,
-                        .call = call,
-                        .due_ns = helper->ready ? CLOCK_NEVER : clock_deadline(terms->ready_ns),
-                        .why = why,
-                        .why_size = why_size,
-                        .err = {.fd = &helper->child.err,
-                                .into = &outcome->err,
-                                .max = terms->output_max,
-                                .truncated = &outcome->err_truncated,
-                                .live = call->live}};
-    bool old = helper->ready;
-    why[0] = '\0';
-    head_make(&talk);
-    int64_t started_ns = clock_now_ns();
-    if (old) {
-        tell(&talk);
-        look_shortly(&talk);
-    }
-    hl_thread_wait_begin("helper", terms->program);
-    while (!talk_is_over(&talk))
-        talk_turn(&talk);
-    hl_thread_wait_end();
-    if (talk.answered) {
-        helper->last_id = call->lease->id;
-        helper->answered_ns = clock_now_ns();
-        helper->quick = helper->answered_ns - started_ns < LOOK_NS;
-        if (!talk.broken && talk.sent < whole(&talk))
-            (void)wrong(&talk, "it answered before it had read the whole job");
-        if (!talk.broken && coproc_reader_is_inside(&helper->reader))
-            (void)wrong(&talk, "it wrote more behind its answer");
-        return talk.broken || talk.ended ? COPROC_SPOILED : COPROC_ANSWERED;
-    }
-    if (talk.stopped)
+    if (flight->count == 0 && flight->answers > 0 &&
+        coproc_reader_is_inside(&flight->helper->reader))
+        (void)flight_wrong(flight, "it wrote more behind its answer");
+}
+
+static enum coproc_end talk_end(struct coproc_flight *flight)
+{
+    struct coproc_helper *helper = flight->helper;
+    if (flight->stopped)
         return COPROC_STOPPED;
-    return old && talk.ended && !talk.broken && nothing_was_read(&talk) ? COPROC_UNREAD
-                                                                        : COPROC_BROKEN;
+    if (flight->count > 0)
+        return flight->ended_itself && !flight->broken && helper->last_id != 0 &&
+                       nothing_was_read(flight)
+                   ? COPROC_UNREAD
+                   : COPROC_BROKEN;
+    if (flight->broken || flight->ended_itself)
+        return COPROC_SPOILED;
+    /* It is still starting, or is perhaps being told to stop a job that is over. */
+    return helper->window == 0 ? COPROC_STOPPED : COPROC_ANSWERED;
+}
+
+enum coproc_end coproc_talk(struct coproc_flight *flight)
+{
+    struct coproc_helper *helper = flight->helper;
+    for (;;) {
+        check_quiet(flight);
+        bool goes_on = !talk_is_over(flight) && !flight->stopped && !flight->final;
+        if (goes_on && helper->window > 0)
+            flight_take(flight);
+        if (goes_on)
+            tell(flight);
+        flight_settle(flight);
+        flight_arrange(flight);
+        if (talk_is_over(flight) || (flight->count == 0 && flight->ended_count == 0))
+            return talk_end(flight);
+        uint64_t before = flight->answers;
+        if (goes_on)
+            look_shortly(flight);
+        if (flight->answers == before && flight->ended_count == 0 && !flight->broken) {
+            if (goes_on && !flight_stand(flight))
+                continue;
+            talk_turn(flight);
+        }
+        if (flight->answers != before)
+            helper->quick = helper->answered_ns - flight->told_ns < LOOK_NS;
+    }
 }

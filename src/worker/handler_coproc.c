@@ -3,14 +3,16 @@
  * The handler that hands jobs to long-lived helper processes, over their standard input and output
  * (hilera-coproc(7)): what is slow to start is started once.
  *
- * A run takes an idle helper, the one used last, or starts one; so there are never more than the
- * pool has workers, and none before there is a job. A helper that did well goes back to the idle
- * ones; any other one is ended, its group killed, and its process collected.
+ * A shift takes an idle helper, the one used last, or starts one, and has it until there are no
+ * jobs for it; so there are never more than the pool has workers, and none before there is a job. A
+ * helper that did well goes back to the idle ones; any other one is ended, its group killed, and
+ * its process collected.
  *
  * No job is lost by that. When a helper ends or answers wrongly in the middle of a job, the attempt
- * counts as crashed, and the rules say when there is another, or that a job which kills every
- * helper is buried. Helpers are started again with a delay that doubles with the failures in a row,
- * so that a helper which can't work at all costs little.
+ * counts as crashed (coproc_flight.c has the rules where there are several), and the rules say when
+ * there is another, or that a job which kills every helper is buried. Helpers are started again
+ * with a delay that doubles with the failures in a row, so that a helper which can't work at all
+ * costs little.
  *
  * When the pool is freed, idle helpers see the end of their input and have `kill_after` to end.
  */
@@ -264,13 +266,13 @@ static int coproc_open(const struct handler_settings *settings, void **state, ch
     return rc;
 }
 
-/* ---- a run ---- */
+/* ---- a shift ---- */
 
-/* Until a helper may be started. false: told to stop. */
-static bool start_await(struct coproc *coproc, int stop_fd)
+/* Until a helper may be started. false: no job is in hand any more. */
+static bool start_await(struct coproc *coproc, struct coproc_flight *flight)
 {
-    struct pollfd stop = {.fd = stop_fd, .events = POLLIN};
-    for (;;) {
+    struct pollfd shift = {.fd = shift_fd(flight->shift), .events = POLLIN};
+    while (flight->count > 0) {
         int64_t left;
         {
             HL_LOCK_SCOPE(coproc->lock);
@@ -279,84 +281,108 @@ static bool start_await(struct coproc *coproc, int stop_fd)
         struct timespec wait = {0};
         if (left > 0)
             wait = (struct timespec){.tv_sec = left / HL_SECOND, .tv_nsec = left % HL_SECOND};
-        if (ppoll(&stop, 1, &wait, NULL) > 0)
-            return false;
-        if (left <= 0)
+        if (ppoll(&shift, 1, &wait, NULL) > 0)
+            flight_listen(flight);
+        else if (left <= 0)
             return true;
     }
+    return false;
 }
 
-/* What the helper had said of it counts no more. */
-static void crashed(struct handler_call *call, const char *program, const char *why)
+/* Not limited as the pool's own lines about it: the delays see to that. */
+static void crashed(struct coproc *coproc, struct coproc_flight *flight, const char *why)
 {
-    struct job_outcome *outcome = call->outcome;
-    outcome->kind = JOB_OUTCOME_CRASHED;
-    job_outcome_reason(outcome, "the helper %s failed: %s", program, why);
-    /* Not limited as the pool's own line about it: the delays see to that. */
-    log_notice("helper %s failed with job %" PRIu64 " of tube %s: %s", program, call->lease->id,
-               call->lease->tube, why);
+    const struct broker_lease *lease = &flight_job_of(list_first(&flight->jobs))->job.lease;
+    note_failure(coproc);
+    log_notice("helper %s failed with job %" PRIu64 " of tube %s: %s", coproc->terms.program,
+               lease->id, lease->tube, why);
+    flight_crash(flight, why);
 }
 
-/* NULL: none, and the outcome says why. */
-static struct coproc_helper *helper_need(struct coproc *coproc, struct handler_call *call)
+/* false: there is no helper, and no job in hand any more. */
+static bool helper_need(struct coproc *coproc, struct coproc_flight *flight)
 {
     struct coproc_helper *helper = helper_take(coproc);
-    if (helper != NULL)
-        return helper;
-    if (!start_await(coproc, call->stop_fd)) {
-        call->outcome->kind = JOB_OUTCOME_RETURNED;
-        return NULL;
+    if (helper == NULL && !start_await(coproc, flight))
+        return false;
+    int rc = helper != NULL ? 0 : helper_start(coproc, &helper);
+    if (rc == 0) {
+        flight_board(flight, helper);
+        return true;
     }
-    int rc = helper_start(coproc, &helper);
-    if (rc == 0)
-        return helper;
     const char *text = strerrordesc_np(rc);
     char why[128];
     snprintf(why, sizeof(why), "it can't be started (%s)", text != NULL ? text : "unknown error");
-    note_failure(coproc);
-    crashed(call, coproc->terms.program, why);
-    return NULL;
+    crashed(coproc, flight, why);
+    return false;
 }
 
-/* What a helper had to say of a job that it didn't answer, or what came behind its answer. */
-static void helper_failed(struct coproc *coproc, struct handler_call *call, enum coproc_end end,
-                          const char *said)
+/* `how` the helper ended, or wrongly, with jobs or after them. */
+static void helper_failed(struct coproc *coproc, struct coproc_flight *flight, enum coproc_end end,
+                          uint64_t last_id, const char *how)
 {
-    note_failure(coproc);
-    if (end == COPROC_SPOILED)
-        log_notice("helper %s was ended after job %" PRIu64 ": %s", coproc->terms.program,
-                   call->lease->id, said);
-    else
-        crashed(call, coproc->terms.program, said);
+    const char *why = flight->why[0] != '\0' ? flight->why : how;
+    if (flight->answers > 0)
+        note_success(coproc);
+    if (end == COPROC_UNREAD) /* a new one is never, so this ends */
+        log_info("helper %s: %s while it had no job", coproc->terms.program, how);
+    else if (end == COPROC_STOPPED)
+        flight_crash(flight, NULL);
+    else if (end == COPROC_BROKEN)
+        crashed(coproc, flight, why);
+    else if (flight->why[0] == '\0') /* to end is its right */
+        log_info("helper %s: %s, after job %" PRIu64, coproc->terms.program, how, last_id);
+    else {
+        note_failure(coproc);
+        log_notice("helper %s was ended after job %" PRIu64 ": %s", coproc->terms.program, last_id,
+                   why);
+    }
 }
 
-static void coproc_run(void *state, struct handler_call *call)
+/* The jobs in hand, and what can be had beside them, with one helper. */
+static void coproc_fly(struct coproc *coproc, struct coproc_flight *flight)
+{
+    char how[JOB_REASON_MAX / 4];
+    if (!helper_need(coproc, flight))
+        return;
+    enum coproc_end end = coproc_talk(flight);
+    struct coproc_helper *helper = flight->helper;
+    if (end == COPROC_ANSWERED)
+        helper_give(coproc, helper);
+    else {
+        uint64_t last_id = helper->last_id;
+        helper_end(&helper, how, sizeof(how));
+        helper_failed(coproc, flight, end, last_id, how);
+    }
+    flight_board(flight, NULL);
+}
+
+/* Collects what was given to it while it stood. false: nothing, and nothing will be. */
+static bool flight_goes_on(struct coproc_flight *flight)
+{
+    struct pollfd shift = {.fd = shift_fd(flight->shift), .events = POLLIN};
+    while (flight->count == 0 && !shift_leave(flight->shift)) {
+        flight_take(flight);
+        if (flight->count == 0 && poll(&shift, 1, -1) > 0)
+            flight_listen(flight);
+    }
+    return flight->count > 0;
+}
+
+static void coproc_serve(void *state, struct shift *shift)
 {
     struct coproc *coproc = state;
     MAGIC_CHECK(coproc, COPROC_MAGIC);
-    char why[JOB_REASON_MAX / 2], how[JOB_REASON_MAX / 4];
-    struct coproc_helper *helper;
-    enum coproc_end end;
+    struct coproc_flight flight;
+    if (flight_init(&flight, &coproc->terms, shift) != 0)
+        return;
     do {
-        helper = helper_need(coproc, call);
-        if (helper == NULL)
-            return;
-        end = coproc_talk(helper, &coproc->terms, call, why, sizeof(why));
-        if (end == COPROC_ANSWERED) {
-            helper_give(coproc, helper);
-            return;
-        }
-        helper_end(&helper, how, sizeof(how));
-        if (end == COPROC_UNREAD) /* a new one is never, so this ends */
-            log_info("helper %s: %s while it had no job", coproc->terms.program, how);
-    } while (end == COPROC_UNREAD);
-    if (end == COPROC_STOPPED)
-        call->outcome->kind = JOB_OUTCOME_RETURNED;
-    else if (end == COPROC_SPOILED && why[0] == '\0') {
-        note_success(coproc); /* to end is its right */
-        log_info("helper %s: %s, after job %" PRIu64, coproc->terms.program, how, call->lease->id);
-    } else
-        helper_failed(coproc, call, end, why[0] != '\0' ? why : how);
+        if (!flight.final)
+            coproc_fly(coproc, &flight);
+        else
+            flight_crash(&flight, NULL);
+        flight_settle(&flight);
+    } while (flight_goes_on(&flight));
 }
 
 const struct handler handler_coproc = {
@@ -365,5 +391,5 @@ const struct handler handler_coproc = {
     .check = coproc_check,
     .open = coproc_open,
     .close = coproc_close,
-    .run = coproc_run,
+    .serve = coproc_serve,
 };

@@ -20,10 +20,11 @@ struct worker {
     struct worker_pool *pool;
     struct broker_sink *sink; /* pool->lock; NULL: its thread has ended, or is about to */
     hl_thread *thread;
-    hl_event *go;      /* set: a resting worker looks what to do */
-    bool leaving;      /* pool->lock: it ends when it has no job; not one of pool->wanted */
-    bool resting;      /* pool->lock: the pool is paused, and it has no job */
-    _Atomic bool busy; /* in the handler, or settling */
+    hl_event *go;        /* set: a resting worker looks what to do */
+    bool leaving;        /* pool->lock: it ends when it has no job; not one of pool->wanted */
+    bool resting;        /* pool->lock: the pool is paused, and it has no job */
+    _Atomic bool busy;   /* in the handler, or settling */
+    _Atomic bool wanted; /* serving: somebody waits for a job that this one could return */
     struct stop stop;
     struct counter ended[JOB_OUTCOME_COUNT];
 };
@@ -62,6 +63,22 @@ int pool_tubes_fill(struct worker_pool *pool, const char *const *tubes, size_t c
 int worker_new(struct worker **out, struct worker_pool *pool, unsigned number);
 /* Its thread has ended, or never started. NULL: nothing to do. */
 void worker_free(struct worker **worker);
+
+/* How long that attempt may take; 0: no limit. */
+int64_t worker_timeout(const struct worker *worker, const struct broker_lease *lease);
+/* The end of an attempt that the handler calls RETURNED becomes what it was stopped for; now is its
+ * time, and the log may hear of it. */
+void worker_judge(const struct worker *worker, const struct broker_lease *lease,
+                  struct job_outcome *outcome, enum stop_reason reason, int64_t timeout_ns);
+/* Up to BROKER_SETTLE_MAX; counted. */
+void worker_settle_many(struct worker *worker, struct broker_settlement *list, size_t count);
+
+/* ---- shift.c ---- */
+
+/* Runs the job, and more, by the handler's serve. The lease is taken over. */
+void shift_run(struct worker *worker, struct broker_lease *lease);
+/* A hook of the broker (broker_sink_on_ring), whose lock it has. */
+void shift_ring(bool wanted, void *worker);
 
 /* ---- pool_size.c, all with pool->lock ---- */
 

@@ -50,7 +50,7 @@ static void block_signals(void)
     MUST(pthread_sigmask(SIG_BLOCK, &set, NULL));
 }
 
-static void settle(struct worker *worker, const struct broker_lease *lease,
+static void settle(struct worker *worker, uint64_t id, uint64_t token,
                    const struct job_outcome *outcome)
 {
     struct worker_pool *pool = worker->pool;
@@ -58,13 +58,24 @@ static void settle(struct worker *worker, const struct broker_lease *lease,
     for (int i = 0; rc == ENOMEM && i < SETTLE_TRIES; i++) {
         if (i > 0 && hl_event_wait(pool->stopping, SETTLE_PAUSE_NS) == 0)
             break;
-        rc = broker_settle(pool->broker, lease->id, lease->token, outcome);
+        rc = broker_settle(pool->broker, id, token, outcome);
     }
     if (rc == 0)
         counter_add(&worker->ended[outcome->kind], 1);
     else
-        log_error("pool %s: job %" PRIu64 " ended (%s) but can't be settled: %s", pool->name,
-                  lease->id, job_outcome_word(outcome->kind), strerrordesc_np(rc));
+        log_error("pool %s: job %" PRIu64 " ended (%s) but can't be settled: %s", pool->name, id,
+                  job_outcome_word(outcome->kind), strerrordesc_np(rc));
+}
+
+void worker_settle_many(struct worker *worker, struct broker_settlement *list, size_t count)
+{
+    broker_settle_many(worker->pool->broker, list, count);
+    for (size_t i = 0; i < count; i++) {
+        if (list[i].rc == 0)
+            counter_add(&worker->ended[list[i].outcome->kind], 1);
+        else /* as one by one: tried again, or said */
+            settle(worker, list[i].id, list[i].token, list[i].outcome);
+    }
 }
 
 /* What the log says of an attempt that wasn't done. */
@@ -111,9 +122,17 @@ static void outcome_of_stop(struct job_outcome *outcome, enum stop_reason reason
         outcome->reason[0] = '\0'; /* that is no trouble */
 }
 
-/* What job or tube say goes before the pool. */
-static int64_t timeout_of(const struct worker_pool *pool, const struct broker_lease *lease)
+void worker_judge(const struct worker *worker, const struct broker_lease *lease,
+                  struct job_outcome *outcome, enum stop_reason reason, int64_t timeout_ns)
 {
+    outcome_of_stop(outcome, reason, timeout_ns);
+    outcome->ended_ns = clock_now_ns();
+    log_outcome(worker, lease, outcome);
+}
+
+int64_t worker_timeout(const struct worker *worker, const struct broker_lease *lease)
+{
+    const struct worker_pool *pool = worker->pool;
     if (lease->timeout_ns >= 0)
         return lease->timeout_ns;
     return (pool->rules.set & JOB_RULE_TIMEOUT) != 0 ? pool->rules.timeout_ns : 0;
@@ -126,7 +145,7 @@ static void attempt(struct worker *worker, const struct broker_lease *lease, boo
 {
     struct worker_pool *pool = worker->pool;
     outcome->rules = &pool->rules;
-    int64_t timeout_ns = timeout_of(pool, lease);
+    int64_t timeout_ns = worker_timeout(worker, lease);
     struct live live;
     live_begin(&live, pool->broker, lease, outcome);
     struct handler_call call = {
@@ -138,9 +157,7 @@ static void attempt(struct worker *worker, const struct broker_lease *lease, boo
     } else
         pool->handler->run(pool->state, &call);
     live_end(&live);
-    outcome_of_stop(outcome, stop_end(&worker->stop), timeout_ns);
-    outcome->ended_ns = clock_now_ns();
-    log_outcome(worker, lease, outcome);
+    worker_judge(worker, lease, outcome, stop_end(&worker->stop), timeout_ns);
 }
 
 static void run(struct worker *worker, const struct broker_lease *lease)
@@ -151,7 +168,7 @@ static void run(struct worker *worker, const struct broker_lease *lease)
     bool cancels = false;
     atomic_store_explicit(&worker->busy, true, memory_order_relaxed);
     attempt(worker, lease, &cancels, &outcome);
-    settle(worker, lease, &outcome);
+    settle(worker, lease->id, lease->token, &outcome);
     atomic_store_explicit(&worker->busy, false, memory_order_relaxed);
     job_outcome_fini(&outcome);
 }
@@ -170,13 +187,7 @@ static void batch_settle(struct worker *worker, struct batch *batch)
         batch->settlement[i] = (struct broker_settlement){.id = batch->lease[i].id,
                                                           .token = batch->lease[i].token,
                                                           .outcome = &batch->outcome[i]};
-    broker_settle_many(worker->pool->broker, batch->settlement, batch->count);
-    for (size_t i = 0; i < batch->count; i++) {
-        if (batch->settlement[i].rc == 0)
-            counter_add(&worker->ended[batch->outcome[i].kind], 1);
-        else /* as one by one: tried again, or said */
-            settle(worker, &batch->lease[i], &batch->outcome[i]);
-    }
+    worker_settle_many(worker, batch->settlement, batch->count);
 }
 
 static void batch_run(struct worker *worker, struct batch *batch)
@@ -212,11 +223,15 @@ static int work(struct worker *worker, struct batch *batch)
     }
     struct broker_lease lease;
     int rc = broker_take(worker->sink, &lease, HL_FOREVER);
-    if (rc == 0) {
+    if (rc != 0)
+        return rc;
+    if (worker->pool->handler->serve != NULL)
+        shift_run(worker, &lease);
+    else {
         run(worker, &lease);
         broker_lease_fini(&lease);
     }
-    return rc;
+    return 0;
 }
 
 static void worker_main(void *arg)
@@ -257,6 +272,8 @@ int worker_new(struct worker **out, struct worker_pool *pool, unsigned number)
         rc = stop_init(&worker->stop, pool->handler, pool->state);
     if (rc == 0)
         broker_sink_on_cancel(worker->sink, stop_cancel, &worker->stop);
+    if (rc == 0 && pool->handler->serve != NULL)
+        broker_sink_on_ring(worker->sink, shift_ring, worker);
     if (rc == 0)
         rc = hl_event_new(&worker->go, name);
     if (rc == 0)

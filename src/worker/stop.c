@@ -8,6 +8,9 @@
  * says. A handler that can't poll has the method `stop`, which is called by the thread here, never
  * under the broker's lock.
  *
+ * A worker with several runs at once (shift.c) hears of all that through the same descriptor, asks
+ * the broker which run a cancel is about, and looks after the limits itself.
+ *
  * Time limits are in one heap, looked after by one thread for all pools; a run without a limit
  * never comes near either. What is asked by others needs no lock on the way of a run:
  *
@@ -251,6 +254,37 @@ enum stop_reason stop_end(struct stop *stop)
     return (enum stop_reason)atomic_load(&stop->reason);
 }
 
+/* ---- several runs at once ---- */
+
+void stop_ring(struct stop *stop)
+{
+    int rc = eventfd_write(stop->fd, 1);
+    ASSERT(rc == 0);
+}
+
+void stop_begin_many(struct stop *stop)
+{
+    atomic_store(&stop->many, true);
+    /* `missed` stays: the first jobs were taken before this, and a cancel of one may be in it. */
+    if (atomic_load(&stop->missed) != 0 || atomic_load(&stop->final))
+        stop_ring(stop);
+}
+
+bool stop_hear(struct stop *stop, bool *cancelled)
+{
+    eventfd_t count;
+    (void)eventfd_read(stop->fd, &count);
+    *cancelled = atomic_load(&stop->missed) != 0 && atomic_exchange(&stop->missed, 0) != 0;
+    return atomic_load(&stop->final);
+}
+
+void stop_end_many(struct stop *stop)
+{
+    atomic_store(&stop->many, false);
+}
+
+/* ---- those who ask ---- */
+
 /* The handler's method is called by the thread. */
 static void post(struct stop *stop, uint64_t token)
 {
@@ -266,7 +300,9 @@ void stop_cancel(uint64_t id, uint64_t token, void *arg)
     MAGIC_CHECK(stop, STOP_MAGIC);
     (void)id;
     atomic_fetch_add(&stop->missed, 1);
-    if (atomic_load(&stop->token) == token && ask(stop, STOP_CANCEL))
+    if (atomic_load(&stop->many))
+        stop_ring(stop);
+    else if (atomic_load(&stop->token) == token && ask(stop, STOP_CANCEL))
         post(stop, token);
 }
 

@@ -19,6 +19,7 @@ struct stop {
     int fd; /* readable while the present run must stop; -1: none */
     const struct handler *handler;
     void *state;             /* the handler's */
+    _Atomic bool many;       /* there are several runs: a cancel of any is worth a look */
     bool limited;            /* the present run has a time limit; its thread's */
     _Atomic int reason;      /* enum stop_reason, of the present run */
     _Atomic bool final;      /* no run may go on any more */
@@ -41,6 +42,16 @@ void stop_fini(struct stop *stop);
 bool stop_begin(struct stop *stop, uint64_t token, int64_t timeout_ns);
 /* After it: the first reason for which it had to stop. */
 enum stop_reason stop_end(struct stop *stop);
+
+/* The same around several runs at once (shift.c), without limits. Until the end the descriptor is
+ * readable whenever there is something to hear; stop_hear makes it silent. */
+void stop_begin_many(struct stop *stop);
+void stop_end_many(struct stop *stop);
+/* *cancelled: a job of this worker was, since the last time; the broker knows which. true: all runs
+ * must stop. */
+bool stop_hear(struct stop *stop, bool *cancelled);
+/* Makes the descriptor readable. Any thread. */
+void stop_ring(struct stop *stop);
 
 /* A hook of the broker (broker_sink_on_cancel), whose lock it has. */
 void stop_cancel(uint64_t id, uint64_t token, void *stop);

@@ -61,6 +61,8 @@ struct handler_call {
         *outcome; /* initialised as DONE; started_ns is set. Times aren't the handler's */
 };
 
+struct shift; /* shift_priv.h */
+
 struct handler {
     const char *name;
     const char *summary; /* one line for people */
@@ -74,8 +76,11 @@ struct handler {
     int (*open)(const struct handler_settings *settings, void **state, char *why, size_t why_size);
     void (*close)(void **state);
     /* Runs the job to its end and says how it ended; when stopped: RETURNED, with nothing of it
-     * left running. */
+     * left running. NULL: serve is there. */
     void (*run)(void *state, struct handler_call *call);
+    /* In place of run (`stop` and `is_brief` are NULL then), for who may have several jobs at once:
+     * begins with the first job of the shift, may take more, and returns when it has none. */
+    void (*serve)(void *state, struct shift *shift);
     /* The run of the lease with that token must stop, if it (still) runs; 0: all must, and those to
      * come. stop_fd is readable already. From any thread, while run runs, also more than once; must
      * not wait. NULL: stop_fd is enough. */

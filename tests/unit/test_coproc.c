@@ -183,6 +183,8 @@ START_TEST(messages)
 {
     check("ready 1", COPROC_READY, 0, 1, "");
     check("ready 1 16", COPROC_READY, 0, 16, "");
+    check("begin 17", COPROC_BEGIN, 17, 0, "");
+    check("back 17", COPROC_BACK, 17, 0, "");
     check("result 17 8", COPROC_RESULT, 17, 8, "");
     check("result 18446744073709551615 0", COPROC_RESULT, UINT64_MAX, 0, "");
     check("retry 17 86400 it is  busy", COPROC_RETRY, 17, 86400, "it is  busy");
@@ -210,12 +212,17 @@ END_TEST
 
 START_TEST(what_is_none)
 {
-    refuse("", true, "it said \"\"; a line begins with result, retry, fail, progress or log");
+    refuse("", true,
+           "it said \"\"; a line begins with begin, back, result, retry, fail, progress or log");
     refuse("ready 1", true,
-           "it said \"ready 1\"; a line begins with result, retry, fail, progress or log");
+           "it said \"ready 1\"; a line begins with begin, back, result, retry, fail, progress or "
+           "log");
     refuse("results 1 0", true,
-           "it said \"results 1 0\"; a line begins with result, retry, fail, progress or log");
+           "it said \"results 1 0\"; a line begins with begin, back, result, retry, fail, progress "
+           "or log");
     refuse("result", true, "it said \"result\" without the id of a job");
+    refuse("begin", true, "it said \"begin\" without the id of a job");
+    refuse("back all", true, "it said \"back\" without the id of a job");
     refuse("fail -1 x", true, "it said \"fail\" without the id of a job");
     refuse("fail 18446744073709551616 x", true, "it said \"fail\" without the id of a job");
     refuse("result 1", true, "it said \"result\" without a length in bytes behind the id");
