@@ -8,6 +8,7 @@
  */
 #include "api/api_priv.h"
 
+#include <string.h>
 #include <unistd.h>
 
 const struct api_param params_stats[] = {{.name = NULL}};
@@ -60,6 +61,8 @@ void out_pool(struct out row, const struct worker_pool *pool)
     out_u64(row, "busy", stats.busy);
     out_u64(row, "leaving", stats.leaving);
     out_bool(row, "paused", stats.paused);
+    if (stats.trouble[0] != '\0')
+        out_bytes(row, "trouble", stats.trouble, strlen(stats.trouble));
     out_u64(row, "done", stats.done);
     out_u64(row, "failed", stats.failed);
     out_u64(row, "retried", stats.retried);

@@ -51,8 +51,10 @@ static bool pool_takes_from(const struct worker_pool_stats *pool, const char *tu
 struct takers {
     uint64_t workers, busy; /* of those that aren't paused */
     uint64_t pools;
-    const char *paused; /* the first that is paused */
-    const char *empty;  /* the first that has no workers */
+    const char *paused;   /* the first that is paused */
+    const char *empty;    /* the first that has no workers */
+    const char *troubled; /* the first that can't run any job, and why */
+    char trouble[WORKER_TROUBLE_MAX];
 };
 
 static struct takers takers_of(const struct api_links *links, const char *tube)
@@ -68,6 +70,10 @@ static struct takers takers_of(const struct api_links *links, const char *tube)
             takers.paused = pool.name;
         if (pool.workers == 0 && takers.empty == NULL)
             takers.empty = pool.name;
+        if (pool.trouble[0] != '\0' && takers.troubled == NULL) {
+            takers.troubled = pool.name;
+            memcpy(takers.trouble, pool.trouble, sizeof(takers.trouble));
+        }
         if (pool.paused)
             continue;
         takers.workers += pool.workers;
@@ -116,11 +122,20 @@ static void why_ready(const struct broker_why *why, const struct takers *takers,
         out_reason(reasons, "next", "it is the next one of its tube");
 }
 
+/* Whether it is ready or a worker has it already. */
+static void why_trouble(const struct takers *takers, struct out reasons)
+{
+    if (takers->troubled != NULL)
+        out_reason(reasons, "pool_trouble", "the pool %s can't run jobs now: %s", takers->troubled,
+                   takers->trouble);
+}
+
 static void why_here(const struct broker_why *why, const struct takers *takers, struct out reasons)
 {
     const struct job_view *job = &why->job;
     switch (job->state) {
     case JOB_READY:
+        why_trouble(takers, reasons);
         why_ready(why, takers, reasons);
         break;
     case JOB_DELAYED:
@@ -134,6 +149,7 @@ static void why_here(const struct broker_why *why, const struct takers *takers, 
         break;
     case JOB_RESERVED:
     default:
+        why_trouble(takers, reasons);
         out_reason(reasons, "reserved", "a worker has it: this is attempt %" PRIu32 ", %s%.3f s",
                    job->reserves,
                    job->time_left_ns >= 0 ? "its time ends in " : "over its time by ",

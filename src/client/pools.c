@@ -87,7 +87,7 @@ static int row_add(struct table *table, const struct count *counts, size_t count
     if (rc == 0)
         rc = table_text(table, paused                            ? "paused"
                                : field_u64(pool, "workers") == 0 ? "no workers"
-                                                                 : "");
+                                                                 : field_text(pool, "trouble"));
     return rc;
 }
 

@@ -400,8 +400,8 @@ struct follow {
     /* What is known: */
     uint64_t attempt, out_at, err_at;
     uint64_t shown; /* the attempt whose output was shown last; 0: none */
-    bool finished; /* nothing more comes */
-    bool lost;     /* the daemon doesn't keep what it wrote */
+    bool finished;  /* nothing more comes */
+    bool lost;      /* the daemon doesn't keep what it wrote */
 };
 
 /* Shows what comes until the job is finished; with --json a line for each answer. Interrupted, or

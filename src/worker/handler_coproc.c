@@ -12,7 +12,8 @@
  * counts as crashed (coproc_flight.c has the rules where there are several), and the rules say when
  * there is another, or that a job which kills every helper is buried. Helpers are started again
  * with a delay that doubles with the failures in a row, so that a helper which can't work at all
- * costs little.
+ * costs little. One that can't be started, or fails before it is ready, costs no job an attempt:
+ * its jobs stay in hand until one does better, and the pool tells of the trouble.
  *
  * When the pool is freed, idle helpers see the end of their input and have `kill_after` to end.
  */
@@ -50,6 +51,7 @@ struct coproc {
     struct list idle;  /* covered by lock, as is what follows; the one used last is first */
     unsigned failures; /* of helpers, in a row */
     int64_t start_ns;  /* no helper is started before */
+    char trouble[WORKER_TROUBLE_MAX]; /* why the last one never got ready; "": it did */
 };
 
 static int64_t backoff(uint32_t times)
@@ -160,6 +162,7 @@ static void note_success(struct coproc *coproc)
     HL_LOCK_SCOPE(coproc->lock);
     coproc->failures = 0;
     coproc->start_ns = 0;
+    coproc->trouble[0] = '\0';
 }
 
 static void helper_give(struct coproc *coproc, struct coproc_helper *helper)
@@ -289,7 +292,7 @@ static bool start_await(struct coproc *coproc, struct coproc_flight *flight)
     return false;
 }
 
-/* Not limited as the pool's own lines about it: the delays see to that. */
+/* Neither this nor what follows is limited as the pool's own lines are: the delays see to that. */
 static void crashed(struct coproc *coproc, struct coproc_flight *flight, const char *why)
 {
     const struct broker_lease *lease = &flight_job_of(list_first(&flight->jobs))->job.lease;
@@ -299,7 +302,28 @@ static void crashed(struct coproc *coproc, struct coproc_flight *flight, const c
     flight_crash(flight, why);
 }
 
-/* false: there is no helper, and no job in hand any more. */
+/* It was never ready for a job, so no job can be at fault. They stay in hand. */
+static void useless(struct coproc *coproc, const char *why)
+{
+    char text[WORKER_TROUBLE_MAX];
+    snprintf(text, sizeof(text), "the helper %s failed before it was ready: %s",
+             coproc->terms.program, why);
+    note_failure(coproc);
+    log_warning("%s; its jobs wait, and it is tried again", text);
+    HL_LOCK_SCOPE(coproc->lock);
+    memcpy(coproc->trouble, text, sizeof(text));
+}
+
+static bool coproc_trouble(void *state, char *text, size_t size)
+{
+    struct coproc *coproc = state;
+    MAGIC_CHECK(coproc, COPROC_MAGIC);
+    HL_LOCK_SCOPE(coproc->lock);
+    snprintf(text, size, "%s", coproc->trouble);
+    return text[0] != '\0';
+}
+
+/* false: there is no helper yet, or no job in hand any more. */
 static bool helper_need(struct coproc *coproc, struct coproc_flight *flight)
 {
     struct coproc_helper *helper = helper_take(coproc);
@@ -313,13 +337,13 @@ static bool helper_need(struct coproc *coproc, struct coproc_flight *flight)
     const char *text = strerrordesc_np(rc);
     char why[128];
     snprintf(why, sizeof(why), "it can't be started (%s)", text != NULL ? text : "unknown error");
-    crashed(coproc, flight, why);
+    useless(coproc, why);
     return false;
 }
 
 /* `how` the helper ended, or wrongly, with jobs or after them. */
 static void helper_failed(struct coproc *coproc, struct coproc_flight *flight, enum coproc_end end,
-                          uint64_t last_id, const char *how)
+                          bool ready, uint64_t last_id, const char *how)
 {
     const char *why = flight->why[0] != '\0' ? flight->why : how;
     if (flight->answers > 0)
@@ -328,6 +352,8 @@ static void helper_failed(struct coproc *coproc, struct coproc_flight *flight, e
         log_info("helper %s: %s while it had no job", coproc->terms.program, how);
     else if (end == COPROC_STOPPED)
         flight_crash(flight, NULL);
+    else if (end == COPROC_BROKEN && !ready)
+        useless(coproc, why);
     else if (end == COPROC_BROKEN)
         crashed(coproc, flight, why);
     else if (flight->why[0] == '\0') /* to end is its right */
@@ -351,8 +377,9 @@ static void coproc_fly(struct coproc *coproc, struct coproc_flight *flight)
         helper_give(coproc, helper);
     else {
         uint64_t last_id = helper->last_id;
+        bool ready = helper->window > 0;
         helper_end(&helper, how, sizeof(how));
-        helper_failed(coproc, flight, end, last_id, how);
+        helper_failed(coproc, flight, end, ready, last_id, how);
     }
     flight_board(flight, NULL);
 }
@@ -392,4 +419,5 @@ const struct handler handler_coproc = {
     .open = coproc_open,
     .close = coproc_close,
     .serve = coproc_serve,
+    .trouble = coproc_trouble,
 };

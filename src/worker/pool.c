@@ -251,6 +251,10 @@ void worker_pool_stats(const struct worker_pool *pool, struct worker_pool_stats 
                                         .tube_count = pool->tube_count,
                                         .workers = pool->wanted,
                                         .paused = pool->paused};
+    const struct handler *handler = pool->handler;
+    if (handler->trouble == NULL ||
+        !handler->trouble(pool->state, stats->trouble, sizeof(stats->trouble)))
+        stats->trouble[0] = '\0';
     uint64_t ended[JOB_OUTCOME_COUNT];
     memcpy(ended, pool->past, sizeof(ended));
     for (unsigned i = 0; i < WORKER_POOL_MAX; i++)

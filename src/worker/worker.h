@@ -88,6 +88,9 @@ struct handler {
     /* Whether run never waits and takes microseconds: then a worker takes several jobs at once and
      * runs them one after the other. Asked once, after open. NULL: no. */
     bool (*is_brief)(const void *state);
+    /* Why no job can run at the moment, half a sentence into `text`; false: they can. Any thread.
+     * NULL: it never knows. */
+    bool (*trouble)(void *state, char *text, size_t size);
 };
 
 /* By name; NULL: none. */
@@ -183,6 +186,8 @@ bool worker_pool_quiet_cancel(struct worker_pool_waiter *waiter);
 
 const char *worker_pool_name(const struct worker_pool *pool);
 
+#define WORKER_TROUBLE_MAX 256
+
 struct worker_pool_stats {
     const char *name, *handler; /* valid as long as the pool */
     const char *const *tubes;   /* likewise, names only */
@@ -192,6 +197,7 @@ struct worker_pool_stats {
     unsigned busy;    /* in a handler now */
     unsigned leaving; /* beside the wanted ones: have a job still, and end with it */
     bool paused;
+    char trouble[WORKER_TROUBLE_MAX]; /* why its handler can't run any job now; "": it can */
     /* attempts */
     uint64_t done, failed, retried, timeouts, crashed, cancelled, returned;
 };
