@@ -130,6 +130,19 @@ static void why_trouble(const struct takers *takers, struct out reasons)
                    takers->trouble);
 }
 
+static void why_reserved(const struct job_view *job, struct out reasons)
+{
+    bool over = job->time_left_ns < 0;
+    if (job->local)
+        out_reason(reasons, "reserved", "a worker of the daemon has it: this is attempt %" PRIu32,
+                   job->reserves);
+    else
+        out_reason(reasons, "reserved",
+                   "a connection has reserved it: this is attempt %" PRIu32 ", %s%.3f s",
+                   job->reserves, over ? "over its time by " : "its time ends in ",
+                   seconds(over ? -job->time_left_ns : job->time_left_ns));
+}
+
 static void why_here(const struct broker_why *why, const struct takers *takers, struct out reasons)
 {
     const struct job_view *job = &why->job;
@@ -150,10 +163,7 @@ static void why_here(const struct broker_why *why, const struct takers *takers, 
     case JOB_RESERVED:
     default:
         why_trouble(takers, reasons);
-        out_reason(reasons, "reserved", "a worker has it: this is attempt %" PRIu32 ", %s%.3f s",
-                   job->reserves,
-                   job->time_left_ns >= 0 ? "its time ends in " : "over its time by ",
-                   seconds(job->time_left_ns >= 0 ? job->time_left_ns : -job->time_left_ns));
+        why_reserved(job, reasons);
         break;
     }
 }

@@ -55,7 +55,7 @@ void out_view(struct out job, const struct job_view *view)
     out_seconds(job, "delay", view->delay_ns);
     out_seconds(job, "ttr", view->ttr_ns);
     out_seconds(job, "age", view->age_ns);
-    out_seconds(job, "time_left", view->time_left_ns);
+    out_seconds(job, "time_left", view->local ? 0 : view->time_left_ns);
     out_u64(job, "size", view->size);
     out_tries(job, TRIES_OF(view));
     if (view->reason[0] != '\0')

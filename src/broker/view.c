@@ -64,6 +64,7 @@ void view_copy(const struct job *job, struct job_view *view)
     view->age_ns = now - view->created_ns;
     bool timed = rare != NULL && (job->state == JOB_RESERVED || job->state == JOB_DELAYED);
     view->time_left_ns = timed ? rare->key_ns - now : 0;
+    view->local = job->state == JOB_RESERVED && rare != NULL && rare->holder == NULL;
     view->size = job->body.len;
     view->reserves = rare != NULL ? rare->reserves : 0;
     view->delay_ns = rare != NULL ? rare->delay_ns : 0;

@@ -245,6 +245,7 @@ struct job_view {
     int64_t created_ns;   /* clock_now_ns time */
     int64_t age_ns;       /* since put */
     int64_t time_left_ns; /* reserved: of its TTR, may be negative; delayed: until ready; else 0 */
+    bool local;           /* reserved by a worker of the daemon: its TTR doesn't end */
     size_t size;          /* of the body */
     uint32_t reserves, timeouts, releases, buries, kicks;
     uint32_t failures, crashes, losses;
