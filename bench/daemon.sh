@@ -1,7 +1,8 @@
+# shellcheck shell=bash
 # SPDX-License-Identifier: MIT
 # For the scripts here that measure the tool and a daemon together: a daemon of its own in a directory of its own, how long
 # commands take, and medians. Sourced in the build folder, by a script that has set $name and $dir.
-# shellcheck shell=bash disable=SC2034,SC2154
+# shellcheck disable=SC2034,SC2154 # what it sets and uses is the script's
 
 build=$PWD
 
