@@ -44,7 +44,9 @@ struct history_settings {
 #define HISTORY_QUEUE_BYTES ((size_t)16 << 20)
 /* Long enough that a busy daemon pays for a few syncs a second, whatever it finishes. */
 #define HISTORY_LINGER_NS (HL_SECOND / 5)
-#define HISTORY_PATIENCE_NS (HL_SECOND / 20)
+/* Longer than a batch takes where the disk is slow but works: who finishes jobs faster than results
+ * can be written is slowed down to that, and loses none. */
+#define HISTORY_PATIENCE_NS HL_SECOND
 
 struct history_error {
     char text[512]; /* a whole sentence, without a full stop */
