@@ -1,22 +1,16 @@
 // SPDX-License-Identifier: MIT
 /*
  * A helper for bench/workers that does nothing with its jobs (hilera-coproc(7)): one read and one
- * write for each, or for as many as there are. As hilerad does, it looks for the next for a while
- * before it sleeps.
+ * write for each, or for as many as there are. To look for the next before it sleeps, as hilerad
+ * does, makes it slower: the two then wait for each other's processor.
  *
  *     coproc_helper [WINDOW]
  */
-#include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
-
-#define LOOK_NS 20000
 
 static char in[1 << 16], out[1 << 16];
 
@@ -46,33 +40,14 @@ static size_t answer(size_t len)
     return at;
 }
 
-static long long now_ns(void)
-{
-    struct timespec now;
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return now.tv_sec * 1000000000LL + now.tv_nsec;
-}
-
-static ssize_t read_some(size_t len)
-{
-    long long until = now_ns() + LOOK_NS;
-    for (;;) {
-        ssize_t got = read(STDIN_FILENO, in + len, sizeof(in) - 1 - len);
-        if (got >= 0 || errno != EAGAIN)
-            return got;
-        if (now_ns() >= until)
-            (void)poll(&(struct pollfd){.fd = STDIN_FILENO, .events = POLLIN}, 1, -1);
-    }
-}
-
 int main(int argc, char **argv)
 {
     size_t len = 0;
     int ready = snprintf(out, sizeof(out), "ready 1 %s\n", argc > 1 ? argv[1] : "1");
-    if (fcntl(STDIN_FILENO, F_SETFL, O_NONBLOCK) != 0 || write(STDOUT_FILENO, out, ready) != ready)
+    if (write(STDOUT_FILENO, out, (size_t)ready) != ready)
         return 1;
     for (;;) {
-        ssize_t got = read_some(len);
+        ssize_t got = read(STDIN_FILENO, in + len, sizeof(in) - 1 - len);
         if (got <= 0)
             return got < 0;
         len += (size_t)got;
