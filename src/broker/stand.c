@@ -86,10 +86,10 @@ bool broker_sink_leave(struct broker_sink *sink)
 {
     MAGIC_CHECK(sink, BROKER_SINK_MAGIC);
     broker_lock(sink->broker);
-    if (sink->standing && queue_wait_cancel(&sink->stand.wait))
+    /* Woken by a stop or a pause: there is nothing to collect. */
+    if (sink->standing && (queue_wait_cancel(&sink->stand.wait) ||
+                           (sink->fired && sink->stand.wait.from == &sink->control)))
         sink->standing = false;
-    else if (sink->standing && sink->fired && sink->stand.wait.from == &sink->control)
-        sink->standing = false; /* woken by a stop or a pause: there is nothing to collect */
     bool left = !sink->standing;
     broker_unlock(sink->broker);
     return left;

@@ -181,7 +181,7 @@ static void hear_errors(struct coproc_flight *flight)
 {
     struct coproc_job *job = flight_job_of(list_first(&flight->jobs));
     struct buf none = BUF_EMPTY;
-    bool cut;
+    bool cut = false;
     struct capture err = {.fd = &flight->helper->child.err,
                           .into = job != NULL ? &job->job.outcome.err : &none,
                           .live = job != NULL ? &job->job.live : NULL,
