@@ -13,6 +13,9 @@
 const struct api_param params_join[] = {
     {.name = "tube", .type = API_TUBE, .what = "the tube; without it, all of them"},
     {.name = "group", .type = API_TEXT, .what = "the group, in place of a tube"},
+    {.name = "so_far",
+     .type = API_BOOL,
+     .what = "true: don't wait for jobs that are put from now on"},
     {.name = "timeout",
      .type = API_SECONDS,
      .what = "how long to wait at most, in seconds; without it, until it happens"},
@@ -31,6 +34,7 @@ int run_join(struct api_call *call, const cJSON *params, struct out result)
     if (tube != NULL && group != NULL)
         return api_fail(call, EINVAL, "give \"tube\" or \"group\", not both");
     struct broker *broker = call->api->links.broker;
+    call->waiter.so_far = params_bool(params, "so_far");
     int rc = group != NULL ? broker_join_group_async(broker, group, &call->waiter)
                            : broker_join_async(broker, tube, &call->waiter);
     return rc == 0 ? EINPROGRESS : rc;

@@ -493,6 +493,7 @@ struct broker_totals {
 struct broker_waiter {
     void (*fire)(struct broker_waiter *waiter);
     void *arg;                   /* the caller's */
+    bool so_far;                 /* join: don't wait for what is put from now on; the caller's */
     struct broker_totals totals; /* join: of the tube (or of all), set before fire */
     struct broker_ticket ticket; /* must be reached before anybody is told; set before fire */
     /* the broker's */
@@ -502,6 +503,8 @@ struct broker_waiter {
     struct queue_wait wait;
     struct queue_link link;
     struct list_node node;
+    uint64_t next, until; /* so_far: jobs up to there are still to be looked at; 0: it isn't that */
+    bool given_up;        /* likewise: a cancel came too late for a cancel */
 };
 
 /* Fires when that job is finished (a buried one is). ENOENT: no such job here: it left, ask
@@ -523,7 +526,6 @@ int broker_join_group_async(struct broker *broker, const char *group, struct bro
 /* How it is now. ENOENT: nobody knows it (any more). */
 int broker_group_stats(struct broker *broker, const char *group, uint64_t *unfinished,
                        struct broker_totals *totals);
-/* How many there are. */
 size_t broker_groups(struct broker *broker);
 /* Visits copies of those that were made last, BROKER_GROUPS_TOLD at most, without the lock. ENOMEM.
  */

@@ -7,6 +7,11 @@
  * own. Both are struct broker_waiter and end in the same way: the core of the queue makes the wait
  * ready under the lock, and fires it when the lock was let go of. A joiner keeps its tube in
  * existence, so that the totals it is told are those of the tube it joined.
+ *
+ * A join of what was put so far goes through the jobs in order of their ids, up to the last one
+ * there was when it began, and stands in the list of one job after the other: so it costs nobody
+ * else anything, and itself one look at each job. What was passed over isn't looked at again, so a
+ * job that is kicked later doesn't count.
  */
 #include "base/clock.h"
 #include "broker/broker_priv.h"
@@ -32,15 +37,76 @@ static void waiter_close(struct broker_waiter *waiter)
     waiter->group = NULL;
 }
 
+static void waiter_fire(struct queue_wait *wait);
+
+/* ---- what was put so far ---- */
+
+/* [held] */
+static bool is_awaited(const struct broker_waiter *waiter, const struct job *job)
+{
+    if (job->state == JOB_BURIED)
+        return false;
+    if (waiter->group == NULL)
+        return waiter->tube == NULL || waiter->tube == job->tube;
+    const struct job_options *options = job->rare != NULL ? job->rare->options : NULL;
+    return options != NULL && strcmp(options->group, waiter->group->name) == 0;
+}
+
+/* [held] In the list of that job; without memory for it, with those who wait for all. */
+static void stand_with(struct broker_waiter *waiter, struct job *job)
+{
+    struct job_rare *rare = job_rare_need(job);
+    waiter->wait = (struct queue_wait){.fire = waiter_fire};
+    if (rare != NULL) {
+        queue_wait_line_up(&waiter->wait);
+        list_append(&rare->waiters, &waiter->node);
+        return;
+    }
+    waiter->until = 0;
+    queue_wait_join(&waiter->wait,
+                    waiter->group != NULL  ? &waiter->group->core
+                    : waiter->tube != NULL ? &waiter->tube->ready
+                                           : &waiter->broker->all,
+                    &waiter->link);
+}
+
+/* [held before and after, not always in between] EALREADY: there is none to wait for (any more). */
+static int so_far_stand(struct broker_waiter *waiter)
+{
+    struct broker *broker = waiter->broker;
+    for (unsigned looked = 1; !waiter->given_up; looked++) {
+        uint64_t id = waiter->next;
+        struct job *job = id <= waiter->until ? idtable_from(&broker->jobs, &id) : NULL;
+        if (job == NULL || id > waiter->until)
+            break;
+        waiter->next = id + 1;
+        if (is_awaited(waiter, job)) {
+            stand_with(waiter, job);
+            return 0;
+        }
+        if (looked % BROKER_WALK_MAX == 0) {
+            broker_unlock(broker);
+            broker_lock(broker);
+        }
+    }
+    return EALREADY;
+}
+
+/* ---- a wait ---- */
+
 /* Runs without the lock. */
 static void waiter_fire(struct queue_wait *wait)
 {
     struct broker_waiter *waiter = CONTAINER_OF(wait, struct broker_waiter, wait);
+    struct broker *broker = waiter->broker;
     ASSERT(wait->result == 0); /* tubes are never shut down */
-    broker_lock(waiter->broker);
-    waiter_close(waiter);
-    broker_unlock(waiter->broker);
-    waiter->fire(waiter);
+    broker_lock(broker);
+    bool stands = waiter->until != 0 && so_far_stand(waiter) == 0;
+    if (!stands)
+        waiter_close(waiter);
+    broker_unlock(broker);
+    if (!stands)
+        waiter->fire(waiter);
 }
 
 static void waiter_init(struct broker_waiter *waiter, struct broker *broker)
@@ -52,6 +118,9 @@ static void waiter_init(struct broker_waiter *waiter, struct broker *broker)
     memset(&waiter->wait, 0, sizeof(waiter->wait));
     memset(&waiter->link, 0, sizeof(waiter->link));
     list_node_init(&waiter->node);
+    waiter->next = 1;
+    waiter->until = 0;
+    waiter->given_up = false;
 }
 
 void wait_finish(struct job *job)
@@ -83,6 +152,22 @@ static int wait_line_up(struct broker *broker, uint64_t id, struct broker_waiter
     return 0;
 }
 
+/* [held before and after] Of its tube, its group, or all: the core. EALREADY: nothing is
+ * unfinished; the waiter is closed. */
+static int core_line_up(struct broker_waiter *waiter, struct queue_core *core)
+{
+    int rc = core->unfinished == 0 ? EALREADY : 0;
+    if (rc == 0 && !waiter->so_far)
+        queue_wait_join(&waiter->wait, core, &waiter->link);
+    else if (rc == 0) {
+        waiter->until = waiter->broker->last_id;
+        rc = so_far_stand(waiter);
+    }
+    if (rc != 0)
+        waiter_close(waiter);
+    return rc;
+}
+
 /* [held] EALREADY: nothing is unfinished; the waiter is closed. */
 static int join_line_up(struct broker *broker, const char *name, struct broker_waiter *waiter)
 {
@@ -97,12 +182,7 @@ static int join_line_up(struct broker *broker, const char *name, struct broker_w
         waiter->tube = tube;
         core = &tube->ready;
     }
-    if (core->unfinished == 0) {
-        waiter_close(waiter);
-        return EALREADY;
-    }
-    queue_wait_join(&waiter->wait, core, &waiter->link);
-    return 0;
+    return core_line_up(waiter, core);
 }
 
 /* [held] The same for a group. */
@@ -115,12 +195,7 @@ static int join_group_line_up(struct broker *broker, const char *name, struct br
     }
     group_ref(group);
     waiter->group = group;
-    if (group->core.unfinished == 0) {
-        waiter_close(waiter);
-        return EALREADY;
-    }
-    queue_wait_join(&waiter->wait, &group->core, &waiter->link);
-    return 0;
+    return core_line_up(waiter, &group->core);
 }
 
 static int join_name_check(const char *name)
@@ -184,7 +259,8 @@ bool broker_cancel(struct broker_waiter *waiter)
     if (cancelled) {
         list_remove(&waiter->node);
         waiter_close(waiter);
-    }
+    } else
+        waiter->given_up = true; /* who is between two jobs fires, as was said */
     broker_unlock(broker);
     return cancelled;
 }

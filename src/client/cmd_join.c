@@ -22,12 +22,13 @@ struct join_options {
     const char *tube; /* NULL: all */
     const char *group;
     int64_t timeout_ns;
-    bool progress;
+    bool progress, so_far;
 };
 
 static const struct argp_option join_argp_options[] = {
     {"timeout", 'T', "TIME", 0, "Give up after this time, such as 10s or 5m", 0},
     {"group", 'g', "GROUP", 0, "Join this group, in whatever tubes its jobs are", 0},
+    {"so-far", 'S', NULL, 0, "Don't wait for jobs that are put from now on", 0},
     {"progress", 'P', NULL, 0, "Show a bar meanwhile, if standard error is a terminal", 0},
     {0}};
 
@@ -40,6 +41,9 @@ static error_t join_parse(int key, char *arg, struct argp_state *state)
         return 0;
     case 'P':
         join->progress = true;
+        return 0;
+    case 'S':
+        join->so_far = true;
         return 0;
     case 'g':
         join->group = arg;
@@ -140,6 +144,8 @@ static char *join_params(const struct join_options *join)
         rc = jsonobj_add_str(params, "group", join->group);
     if (rc == 0 && join->timeout_ns != HL_FOREVER)
         rc = jsonobj_add_seconds(params, "timeout", join->timeout_ns);
+    if (rc == 0 && join->so_far)
+        rc = jsonobj_add_bool(params, "so_far", true);
     char *json = rc == 0 ? cJSON_PrintUnformatted(params) : NULL;
     cJSON_Delete(params);
     return json;

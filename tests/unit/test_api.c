@@ -124,6 +124,7 @@ static const struct refusal refusals[] = {
     {"wait", "{\"id\":1,\"timeout\":1e10}", EINVAL, "parameter \\\"timeout\\\" is"},
     {"join", "{\"tube\":\"-x\"}", EINVAL, "it must be the name of a tube: "},
     {"join", "{\"tube\":\"\"}", EINVAL, "parameter \\\"tube\\\" is \\\"\\\";"},
+    {"join", "{\"so_far\":1}", EINVAL, "it must be true or false"},
     {"join", "{\"tube\":3}", EINVAL, "parameter \\\"tube\\\" is 3;"},
     {"list", "{\"state\":\"done\"}", EINVAL,
      "parameter \\\"state\\\" is \\\"done\\\"; it must be \\\"ready\\\", \\\"delayed\\\", "},
@@ -534,6 +535,12 @@ START_TEST(join_answers_with_the_counts)
     finish_and_expect(
         &call, 0,
         "{\"tube\":\"gzip\",\"put\":2,\"done\":1,\"failed\":0,\"deleted\":1,\"cancelled\":0}");
+    ck_assert_int_eq(start(&call, "join", "{\"so_far\":true}"), EINPROGRESS);
+    (void)put("other", 0, "d");
+    ck_assert_int_eq(broker_delete(served.broker, 3), 0);
+    finish_and_expect(
+        &call, 0,
+        "{\"tube\":null,\"put\":4,\"done\":1,\"failed\":0,\"deleted\":2,\"cancelled\":0}");
     ck_assert_int_eq(start(&call, "join", "{\"timeout\":7}"), EINPROGRESS);
     ck_assert(!hl_event_is_set(woken));
     ck_assert(api_call_time_out(&call));
