@@ -278,7 +278,7 @@ static int block(struct broker *broker, struct broker_waiter *waiter, int64_t de
 int broker_wait(struct broker *broker, uint64_t id, int64_t timeout_ns)
 {
     int64_t deadline_ns = clock_deadline(timeout_ns);
-    struct broker_waiter waiter;
+    struct broker_waiter waiter = {.so_far = false};
     waiter_init(&waiter, broker);
     broker_lock(broker);
     int rc = wait_line_up(broker, id, &waiter);
@@ -296,7 +296,7 @@ int broker_join(struct broker *broker, const char *tube, int64_t timeout_ns,
     int rc = join_name_check(tube);
     if (rc != 0)
         return rc;
-    struct broker_waiter waiter;
+    struct broker_waiter waiter = {.so_far = false};
     waiter_init(&waiter, broker);
     broker_lock(broker);
     rc = join_line_up(broker, tube, &waiter);
