@@ -11,9 +11,10 @@
  * In the journal: a GROUP entry with the counts as they are, written when the group is made and
  * copied by compaction as pauses are; and behind it, in the entries that end a job or bring it back
  * (DELETE, BURY, KICK, LEASE), what that is to the group, by name. So the counts are exact at each
- * point of the journal, need no entry of their own, and don't vanish with a job whose put and
- * delete cancel each other out. An entry that counts is dead with its segment, for the GROUP entry
- * before it was in that segment or an older one and has been copied: with later counts.
+ * point of the journal and need no entry of their own. Where the changes of a job vanish because it
+ * ends before they are written, those that count here stay (journal/commit.h). An entry that counts
+ * is dead with its segment, for the GROUP entry before it was in that segment or an older one and
+ * has been copied: with later counts.
  *
  * Counts of jobs in tubes of level memory end with the daemon, as the jobs do.
  */

@@ -385,14 +385,27 @@ static int replay_group(struct replay *replay, const struct job_entry *entry)
     return 0;
 }
 
+/*
+ * A buried job counts as failed until it comes back. Earlier versions left the entry that says so
+ * out of the journal when the job was finished before the next commit: its next count tells.
+ */
+static bool return_was_lost(const struct replay *replay, const struct job_entry *entry)
+{
+    const struct job *job = idtable_get(&replay->broker->jobs, entry->id);
+    return job != NULL && job->state == JOB_BURIED && entry->group_count != JOB_COUNT_REOPENED;
+}
+
 /* One more or less. Also of a job that isn't there any more. */
 static int replay_group_count(struct replay *replay, const struct job_entry *entry)
 {
     struct broker_group *group;
     int rc = group_need(replay->broker, entry->group, entry->group_len, &group);
-    if (rc == 0)
-        group_count(group, entry->group_count);
-    return rc;
+    if (rc != 0)
+        return rc;
+    if (return_was_lost(replay, entry))
+        group_count(group, JOB_COUNT_REOPENED);
+    group_count(group, entry->group_count);
+    return 0;
 }
 
 static int replay_change(struct replay *replay, const struct job_entry *entry)

@@ -75,7 +75,8 @@ struct slot *batch_add(struct batch *batch, const struct job_entry *entry)
     *slot = (struct slot){.id = entry->id,
                           .head_at = (uint32_t)batch->heads.len,
                           .head_len = (uint16_t)len,
-                          .type = (uint8_t)entry->type};
+                          .type = (uint8_t)entry->type,
+                          .stays = entry->group_count != JOB_COUNT_NONE};
     batch->heads.len += len;
     return slot;
 }

@@ -150,7 +150,8 @@ uint64_t commit_finish(struct commit *commit, uint64_t id, uint64_t older, int64
     bool first = last != NULL && last->first;
     for (struct slot *slot = last; slot != NULL; slot = batch_find(pending, slot->older)) {
         ASSERT(slot->id == id);
-        batch_cancel(pending, slot);
+        if (!slot->stays)
+            batch_cancel(pending, slot);
     }
     const struct job_entry plain = {.type = JOB_ENTRY_DELETE, .id = id};
     ASSERT(last_entry == NULL || (last_entry->type == JOB_ENTRY_DELETE && last_entry->id == id));

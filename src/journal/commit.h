@@ -17,7 +17,8 @@
  * Cancel-out: pending changes lie in an array that a ticket indexes, and each knows the change of
  * the same job before it. So a job that is put and finished before a commit took its put vanishes
  * from the array with all its changes, each in constant time, under the lock. The tickets stay, so
- * the order of answers doesn't change.
+ * the order of answers doesn't change. What a change says of the job's group stays, too: the group
+ * goes on when the job is gone, and replay counts such an entry also of a job that isn't there.
  *
  * Locks: functions marked [owner] need the owner's lock; all others are called without it, for the
  * role takes it by the hooks of the options. Hooks are called without any lock of this module.
@@ -112,10 +113,11 @@ struct commit_change {
 uint64_t commit_add(struct commit *commit, const struct commit_change *change);
 
 /*
- * [owner] After commit_admit(STATE, 1). The job is finished. Changes of it that are pending vanish;
- * a DELETE is added unless its first PUT was among them. `last_entry` (may be NULL) is that DELETE,
- * to be added in any case, for it says something else, too. `older`: as above. The ticket;
- * *cancelled (may be NULL) whether the job never reaches the disk.
+ * [owner] After commit_admit(STATE, 1). The job is finished. Changes of it that are pending vanish,
+ * but for those that count something for its group; a DELETE is added unless its first PUT was
+ * among them. `last_entry` (may be NULL) is that DELETE, to be added in any case, for it says
+ * something else, too. `older`: as above. The ticket; *cancelled (may be NULL) whether the job
+ * never reaches the disk.
  */
 uint64_t commit_finish(struct commit *commit, uint64_t id, uint64_t older, int64_t within_ns,
                        const struct job_entry *last_entry, bool *cancelled);

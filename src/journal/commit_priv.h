@@ -31,6 +31,7 @@ struct slot {
     bool gone : 1;   /* cancelled */
     bool first : 1;  /* the job's first PUT is in this batch, at this change or before */
     bool copies : 1; /* of class COMPACT */
+    bool stays : 1;  /* says something of more than its job, so it doesn't vanish with that */
 };
 
 struct batch {

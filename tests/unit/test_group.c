@@ -3,8 +3,10 @@
 // compaction, and jobs that never reached the disk.
 
 #include "durable.h"
+#include "unit_random.h"
 
 #include "base/clock.h"
+#include "job/codec.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -91,6 +93,44 @@ static void kill_and_start(void)
     durable_commit(&durable);
     durable_kill(&durable, NULL);
     durable_again(&durable);
+}
+
+static int record_pass(void *arg, uint64_t locator, const void *bytes, size_t len)
+{
+    (void)arg;
+    (void)locator;
+    (void)bytes;
+    (void)len;
+    return 0;
+}
+
+static void append_done(struct journal_append *append)
+{
+    (void)append; // the disk in memory does it at once
+}
+
+// While the broker is down: that entry behind all others, as another program would have left it.
+static void entry_write(const struct job_entry *entry)
+{
+    char head[JOB_ENTRY_HEAD_MAX];
+    struct journal_record record = {.head = head,
+                                    .head_len = (uint32_t)job_entry_encode(entry, head)};
+    const struct journal_visitor visitor = {.record = record_pass};
+    struct journal_replayed replayed;
+    struct journal *journal;
+    ck_assert_int_eq(journal_open(&journal, &durable.settings, &durable.error), 0);
+    ck_assert_int_eq(journal_acquire(journal, &durable.error), 0);
+    ck_assert_int_eq(journal_replay(journal, &visitor, &replayed, &durable.error), 0);
+    struct journal_append append = {.records = &record,
+                                    .count = 1,
+                                    .class = JOURNAL_STATE,
+                                    .sync = true,
+                                    .expected = replayed.last_sequence,
+                                    .done = append_done,
+                                    .result = -1};
+    journal_append(journal, &append);
+    ck_assert_int_eq(append.result, 0);
+    ck_assert_int_eq(journal_close(&journal), 0);
 }
 
 static unsigned fired;
@@ -181,6 +221,166 @@ START_TEST(counts_are_kept)
     settle("v", two, JOB_OUTCOME_DONE);
     kill_and_start();
     counts_are("g", 0, 3, 0, 1);
+}
+END_TEST
+
+// The same counts now, after a kill, after a compaction and another kill, and after a clean stop.
+static void counts_stay(const char *group, uint64_t unfinished, uint64_t done, uint64_t failed,
+                        uint64_t deleted)
+{
+    counts_are(group, unfinished, done, failed, deleted);
+    kill_and_start();
+    counts_are(group, unfinished, done, failed, deleted);
+    (void)durable_compact(&durable);
+    kill_and_start();
+    counts_are(group, unfinished, done, failed, deleted);
+    ck_assert_int_eq(durable_close(&durable), 0);
+    durable_again(&durable);
+    counts_are(group, unfinished, done, failed, deleted);
+}
+
+// A job that ends takes its pending changes with it, but not what they were to its group.
+START_TEST(a_return_and_an_end_in_one_commit_count)
+{
+    uint64_t kicked = put("t", "g");
+    settle("t", kicked, JOB_OUTCOME_FAILED);
+    durable_commit(&durable);
+    ck_assert_int_eq(broker_kick_job(durable.broker, kicked), 0);
+    ck_assert_int_eq(broker_delete(durable.broker, kicked), 0);
+    counts_stay("g", 0, 0, 0, 1);
+
+    uint64_t worked = put("t", "g");
+    settle("t", worked, JOB_OUTCOME_FAILED);
+    durable_commit(&durable);
+    ck_assert_int_eq(broker_kick_job(durable.broker, worked), 0);
+    settle("t", worked, JOB_OUTCOME_DONE);
+    counts_stay("g", 0, 1, 0, 1);
+
+    // As a kick does, by the way of a lease.
+    uint64_t reserved = put("t", "g");
+    settle("t", reserved, JOB_OUTCOME_FAILED);
+    durable_commit(&durable);
+    struct engine_conn conn;
+    engine_conn_init(&conn, durable.broker);
+    struct broker_lease lease;
+    ck_assert_int_eq(broker_reserve_job(&conn.holder, reserved, 0, &lease), 0);
+    broker_lease_fini(&lease);
+    ck_assert_int_eq(broker_bury(&conn.holder, reserved, 0, 3), 0);
+    ck_assert_int_eq(broker_reserve_job(&conn.holder, reserved, 0, &lease), 0);
+    broker_lease_fini(&lease);
+    engine_conn_fini(&conn);
+    ck_assert_int_eq(broker_delete(durable.broker, reserved), 0);
+    counts_stay("g", 0, 1, 0, 2);
+}
+END_TEST
+
+START_TEST(a_burial_and_an_end_in_one_commit_count)
+{
+    uint64_t known = put("t", "g");
+    durable_commit(&durable);
+    settle("t", known, JOB_OUTCOME_FAILED);
+    ck_assert_int_eq(broker_delete(durable.broker, known), 0);
+    counts_stay("g", 0, 0, 1, 0);
+
+    // The disk never sees the job.
+    uint64_t unknown = put("t", "g");
+    settle("t", unknown, JOB_OUTCOME_FAILED);
+    ck_assert_int_eq(broker_delete(durable.broker, unknown), 0);
+    counts_stay("g", 0, 0, 2, 0);
+
+    uint64_t through = put("t", "g");
+    settle("t", through, JOB_OUTCOME_FAILED);
+    ck_assert_int_eq(broker_kick_job(durable.broker, through), 0);
+    settle("t", through, JOB_OUTCOME_FAILED);
+    ck_assert_int_eq(broker_kick_job(durable.broker, through), 0);
+    ck_assert_int_eq(broker_delete(durable.broker, through), 0);
+    counts_stay("g", 0, 0, 2, 1);
+}
+END_TEST
+
+#define WALK_JOBS 16
+#define WALK_STEPS 400
+
+struct walk {
+    uint64_t id[WALK_JOBS];
+    bool buried[WALK_JOBS];
+    uint64_t done, failed, deleted, unfinished;
+};
+
+// One job, in a tube of its own, lives on by one step.
+static void walk_step(struct walk *walk, unsigned which, uint64_t way)
+{
+    char tube[32];
+    (void)snprintf(tube, sizeof(tube), "w%u", which);
+    uint64_t id = walk->id[which];
+    if (id == 0) {
+        walk->id[which] = put(tube, "g");
+        walk->unfinished++;
+    } else if (walk->buried[which] && way % 2 == 0) {
+        ck_assert_int_eq(broker_kick_job(durable.broker, id), 0);
+        walk->buried[which] = false;
+        walk->failed--;
+        walk->unfinished++;
+    } else if (walk->buried[which]) { // it stays a failure
+        ck_assert_int_eq(broker_delete(durable.broker, id), 0);
+        walk->buried[which] = false;
+        walk->id[which] = 0;
+    } else {
+        walk->unfinished--;
+        walk->buried[which] = way % 3 == 0;
+        walk->id[which] = walk->buried[which] ? id : 0;
+        walk->failed += way % 3 == 0;
+        walk->done += way % 3 == 1;
+        walk->deleted += way % 3 == 2;
+        if (way % 3 == 2)
+            ck_assert_int_eq(broker_delete(durable.broker, id), 0);
+        else
+            settle(tube, id, way % 3 == 0 ? JOB_OUTCOME_FAILED : JOB_OUTCOME_DONE);
+    }
+}
+
+START_TEST(any_way_through_life_counts_the_same_after_a_kill)
+{
+    struct unit_random random = unit_random_seed(0x9201 + (uint64_t)_i);
+    struct walk walk = {{0}, {false}, 0, 0, 0, 0};
+    for (unsigned step = 0; step < WALK_STEPS; step++) {
+        walk_step(&walk, (unsigned)unit_random_below(&random, WALK_JOBS),
+                  unit_random_below(&random, 6));
+        if (unit_random_below(&random, 8) == 0)
+            durable_commit(&durable);
+        if (unit_random_below(&random, 32) == 0)
+            (void)durable_compact(&durable);
+        counts_are("g", walk.unfinished, walk.done, walk.failed, walk.deleted);
+        if (unit_random_below(&random, 16) == 0)
+            kill_and_start();
+        counts_are("g", walk.unfinished, walk.done, walk.failed, walk.deleted);
+    }
+}
+END_TEST
+
+// The directory of an earlier version: the return of the job is missing from it.
+START_TEST(a_return_that_was_never_written_is_inferred)
+{
+    uint64_t deleted = put("t", "g"), again = put("t", "g"), left = put("t", "g");
+    settle("t", deleted, JOB_OUTCOME_FAILED);
+    settle("t", again, JOB_OUTCOME_FAILED);
+    settle("t", left, JOB_OUTCOME_FAILED);
+    durable_commit(&durable);
+    durable_kill(&durable, NULL);
+    entry_write(&(struct job_entry){.type = JOB_ENTRY_DELETE,
+                                    .id = deleted,
+                                    .group = "g",
+                                    .group_len = 1,
+                                    .group_count = JOB_COUNT_DELETED});
+    entry_write(&(struct job_entry){.type = JOB_ENTRY_BURY,
+                                    .id = again,
+                                    .burial = 99,
+                                    .group = "g",
+                                    .group_len = 1,
+                                    .group_count = JOB_COUNT_FAILED});
+    entry_write(&(struct job_entry){.type = JOB_ENTRY_DELETE, .id = left}); // while buried
+    durable_again(&durable);
+    counts_stay("g", 0, 0, 2, 1);
 }
 END_TEST
 
@@ -278,6 +478,10 @@ int main(void)
     tcase_add_checked_fixture(all, setup, teardown);
     tcase_add_test(all, a_join_waits_for_all_of_them);
     tcase_add_test(all, counts_are_kept);
+    tcase_add_test(all, a_return_and_an_end_in_one_commit_count);
+    tcase_add_test(all, a_burial_and_an_end_in_one_commit_count);
+    tcase_add_loop_test(all, any_way_through_life_counts_the_same_after_a_kill, 0, 4);
+    tcase_add_test(all, a_return_that_was_never_written_is_inferred);
     tcase_add_test(all, jobs_that_are_settled_together_count);
     tcase_add_test(all, counts_outlive_segments);
     tcase_add_test(all, a_group_is_forgotten_after_a_day);
