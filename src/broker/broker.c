@@ -63,7 +63,6 @@ int broker_new(struct broker **out, const struct broker_options *options)
     list_init(&broker->hoards);
     heap_init(&broker->due, alarm_less, NULL, alarm_moved);
     broker->told_ns = CLOCK_NEVER;
-    broker->last_token = (uint64_t)clock_wall_ns(); /* so that no restart repeats one */
     queue_core_init(&broker->all, broker->domain,
                     &(struct queue_core_options){.name = "all tubes"});
     broker_lock(broker);

@@ -10,7 +10,7 @@
  * What is promised:
  *   - Among the ready jobs of the tubes a sink takes from, the least priority number goes first,
  *     then the least id. Waiting sinks are served in the order in which they came.
- *   - A job is handed to one sink at a time, under a token that never repeats; only that token
+ *   - A job is handed to one sink at a time, under a token that nobody can guess; only that token
  *     settles it.
  *   - A finished job is in the hands of the `finished` hook before it leaves the broker, and before
  *     anybody who waits for it (wait, join) hears of it: who asks the broker first and history

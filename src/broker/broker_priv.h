@@ -91,6 +91,14 @@ struct broker_tube {
     char name[];
 };
 
+/* See token.c. */
+#define TOKEN_BITS 53
+#define TOKENS_STORED 512
+struct token_store {
+    size_t left;
+    uint64_t random[TOKENS_STORED]; /* the first `left` of them */
+};
+
 struct broker {
     unsigned magic;
     hl_queue_domain *domain;
@@ -108,7 +116,8 @@ struct broker {
     int64_t told_ns;             /* when broker_due will be called again at the latest */
     struct broker_holder tokens; /* has the leases that belong to a token */
     uint64_t memory_peak;        /* of broker_memory, since it fell */
-    uint64_t last_id, last_token;
+    uint64_t last_id;
+    struct token_store token_store;
     int64_t last_burial;
     struct broker_stats stats;
     struct strmap groups;    /* of struct broker_group, by name */
@@ -202,9 +211,8 @@ struct broker_log {
     struct journal *journal;
     struct commit *commit;
     struct compact *compact;
-    uint64_t serial; /* tells it from others in threads' accumulators */
-    /* Ids and tokens below the ceilings may be issued once the record that says so is durable. */
-    uint64_t id_ceiling, token_ceiling;
+    uint64_t serial;     /* tells it from others in threads' accumulators */
+    uint64_t id_ceiling; /* ids below it may be issued once the record that says so is durable */
     uint64_t id_safe;
     uint64_t limits_ticket;      /* of that record; 0: it is durable */
     struct broker_ticket wanted; /* the last that anybody has to wait for */
@@ -323,7 +331,7 @@ void log_pause(struct broker_tube *tube);
  * and has its place; redeem just before. */
 void log_promise(const struct job *job);
 void log_redeem(const struct job *job);
-/* Adds the ceilings as they are in `log`. After log_admit_limits. */
+/* Adds the ceiling as it is in `log`. After log_admit_limits. */
 int log_admit_limits(struct broker_log *log);
 uint64_t log_limits(struct broker_log *log);
 /* The job as it is now, again. 0: added. EAGAIN, ENOSPC, EIO, ENOMEM. body: its bytes. */
@@ -425,6 +433,9 @@ int lease_return(struct job *job, int64_t delay_ns);
 /* The job that holder or token have. token 0: ENOENT, else ESTALE. */
 int lease_find(struct broker_holder *holder, uint64_t id, uint64_t token, struct job **job);
 void lease_fill(struct job *job, struct broker_lease *lease);
+
+/* token.c, [held] */
+uint64_t token_next(struct broker *broker);
 
 /* stand.c, all [held] */
 void sink_count_lease(struct broker_sink *sink, bool more); /* one more, or one less */

@@ -387,9 +387,7 @@ void log_pause(struct broker_tube *tube)
 
 static struct job_entry entry_of_limits(const struct broker_log *log)
 {
-    return (struct job_entry){.type = JOB_ENTRY_LIMITS,
-                              .id_ceiling = log->id_ceiling,
-                              .token_ceiling = log->token_ceiling};
+    return (struct job_entry){.type = JOB_ENTRY_LIMITS, .id_ceiling = log->id_ceiling};
 }
 
 int log_admit_limits(struct broker_log *log)

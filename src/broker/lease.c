@@ -20,7 +20,7 @@ void lease_begin(struct job *job, struct broker_holder *holder)
     struct job_rare *rare = job->rare;
     tube_job_move(job, JOB_RESERVED);
     job_count(&rare->reserves);
-    rare->token = ++job->tube->broker->last_token;
+    rare->token = token_next(job->tube->broker);
     rare->key_ns = clock_deadline(job_ttr_ns(job));
     rare->holder = holder;
     log_lease(job);

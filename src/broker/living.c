@@ -7,7 +7,7 @@
  *   a pause    if it is the present one of its tube: it ends at the same moment
  *   a group    if that is the last one of its name: its counts as they are now
  *   a result   if history hasn't got it on the disk yet
- *   ceilings   if they are the present ones
+ *   a ceiling  if it is the present one
  *
  * Everything else is dead by being oldest; journal/compact.h says why. A job that is about to be
  * buried, and one whose put is written but not yet placed, make the question come again.
@@ -73,9 +73,7 @@ static int living_group(struct broker *broker, const struct job_entry *entry)
 /* [held] */
 static int living_limits(struct broker_log *log, const struct job_entry *entry)
 {
-    bool present =
-        entry->id_ceiling == log->id_ceiling && entry->token_ceiling == log->token_ceiling;
-    return present ? log_copy_limits(log) : 0;
+    return entry->id_ceiling == log->id_ceiling ? log_copy_limits(log) : 0;
 }
 
 int log_living(void *arg, uint64_t locator, const void *bytes, size_t len)

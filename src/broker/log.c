@@ -1,17 +1,16 @@
 // SPDX-License-Identifier: MIT
 /*
- * The broker's journal in use: tickets that threads collect, the ceilings of ids and tokens, and
- * what to do when the journal is busy.
+ * The broker's journal in use: tickets that threads collect, the ceiling of ids, and what to
+ * do when the journal is busy.
  *
  * What a thread is told of it must not tell on before the ticket is reached. The broker notes the
  * highest ticket for each thread, in the thread's own memory, and for all together (`wanted`): that
  * one is for who learns of a change that somebody else made (a join that fires).
  *
  * Ids below the ceiling may be issued once the record of the ceiling is durable, so an id that
- * anybody ever saw is never issued again, whatever is lost. Ceilings are raised when half of a
- * block is used up, and nobody waits for that but in the rare case that a whole half is used up
- * before one sync is done. Tokens need no such care, since they begin at the wall-clock time; their
- * ceiling is for a clock that was set back.
+ * anybody ever saw is never issued again, whatever is lost. The ceiling is raised when half of
+ * a block is used up, and nobody waits for that but in the rare case that a whole half is used up
+ * before one sync is done.
  *
  * Busy: a put finds too much pending, no prepared segment, or a journal that compaction has to make
  * smaller first (space.c). Its thread then leads a commit, or
@@ -198,7 +197,7 @@ int log_make_room(struct broker *broker)
     uint32_t seen = atomic_load(&log->published);
     int rc = EBUSY;
     if (!atomic_load(&log->puts_wait)) {          /* else a commit is no help */
-        commit_want(log->commit, COMMIT_DURABLE); /* ceilings must be durable, too */
+        commit_want(log->commit, COMMIT_DURABLE); /* the ceiling must be durable, too */
         rc = log_lead(log);
     }
     if (rc == EBUSY) {
@@ -234,7 +233,6 @@ static void limits_raise(struct broker_log *log)
     if (log_admit_limits(log) != 0)
         return; /* half a block is left to try again */
     log->id_ceiling = log->broker->last_id + 1 + LIMITS_BLOCK;
-    log->token_ceiling = log->broker->last_token + 1 + LIMITS_BLOCK;
     log->limits_ticket = log_limits(log);
 }
 
@@ -246,8 +244,7 @@ int log_id_admit(struct broker *broker, uint64_t id)
         log->id_safe = log->id_ceiling;
         log->limits_ticket = 0;
     }
-    if (log->limits_ticket == 0 && (broker->last_id + LIMITS_BLOCK / 2 >= log->id_ceiling ||
-                                    broker->last_token + LIMITS_BLOCK / 2 >= log->token_ceiling))
+    if (log->limits_ticket == 0 && broker->last_id + LIMITS_BLOCK / 2 >= log->id_ceiling)
         limits_raise(log);
     if (id < log->id_safe)
         return 0;
@@ -272,7 +269,6 @@ int broker_stop(struct broker *broker)
     broker_lock(broker);
     if (!log->stopped && log_admit_limits(log) == 0) {
         log->id_ceiling = log->id_safe = broker->last_id + 1;
-        log->token_ceiling = broker->last_token + 1;
         (void)log_limits(log);
     }
     log->stopped = true;

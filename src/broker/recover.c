@@ -4,9 +4,9 @@
  *
  * Every record of the journal is carried out in order (replay.c). What was reserved when the daemon
  * ended is ready: its leases only counted. Counts since the start begin with the jobs that are
- * there: as put, the buried ones as failed, too. Then the journal becomes the broker's: ids and
- * tokens go on behind all that may have been issued, and the first ceilings are durable before
- * anybody can ask for an id.
+ * there: as put, the buried ones as failed, too. Then the journal becomes the broker's: ids go on
+ * behind all that may have been issued, and the first ceiling is durable before anybody can ask for
+ * an id.
  *
  * Records of finished jobs that history lost come last, when nothing can fail any more.
  *
@@ -81,7 +81,7 @@ static int replay_all(struct replay *replay)
     return rc;
 }
 
-/* [held] Ids and tokens go on behind all that may have been issued. */
+/* [held] Ids go on behind all that may have been issued. */
 static void counters_set(const struct replay *replay)
 {
     struct broker *broker = replay->broker;
@@ -89,12 +89,8 @@ static void counters_set(const struct replay *replay)
     broker->last_id = replay->last_id;
     if (replay->id_ceiling > 0 && replay->id_ceiling - 1 > broker->last_id)
         broker->last_id = replay->id_ceiling - 1;
-    if (replay->token_ceiling > broker->last_token)
-        broker->last_token = replay->token_ceiling;
-    if (recovered->replayed.damages + recovered->unreadable > 0) {
+    if (recovered->replayed.damages + recovered->unreadable > 0)
         broker->last_id += JOURNAL_GAP_AFTER_DAMAGE;
-        broker->last_token += JOURNAL_GAP_AFTER_DAMAGE;
-    }
 }
 
 /* [held] */
@@ -175,9 +171,9 @@ static int log_start(struct broker_log *log, uint64_t last_sequence)
     return rc;
 }
 
-/* The first ceilings are durable before anybody needs them, unless the disk is full: then puts are
+/* The first ceiling is durable before anybody needs it, unless the disk is full: then puts are
  * refused until it isn't. */
-static int ceilings_begin(struct broker *broker)
+static int ceiling_begin(struct broker *broker)
 {
     broker_lock(broker);
     int rc = log_id_admit(broker, broker->last_id + 1);
@@ -215,7 +211,7 @@ int broker_recover(struct broker *broker, const struct broker_log_options *optio
     broker_unlock(broker);
     if (rc == 0)
         rc = log_start(replay.log, recovered->replayed.last_sequence);
-    if (rc == 0 && (rc = ceilings_begin(broker)) != 0)
+    if (rc == 0 && (rc = ceiling_begin(broker)) != 0)
         snprintf(error->text, sizeof(error->text), "the journal can't be written to: %s",
                  strerror(rc));
     replay_results_end(&replay, rc == 0);

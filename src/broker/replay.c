@@ -446,7 +446,6 @@ int replay_entry(struct replay *replay, const struct job_entry *entry, uint64_t 
         return replay_pause(replay, entry);
     case JOB_ENTRY_LIMITS:
         replay->id_ceiling = entry->id_ceiling;
-        replay->token_ceiling = entry->token_ceiling;
         return 0;
     default:
         return replay_change(replay, entry);

@@ -15,7 +15,7 @@ struct replay {
     int64_t wall_ns, mono_ns; /* the same moment */
     struct broker_tube *tube; /* the last one, with a reference: the next is mostly the same */
     uint64_t last_id;         /* the highest seen */
-    uint64_t id_ceiling, token_ceiling;
+    uint64_t id_ceiling;
     /* Results that history doesn't have, as they came; some may be there twice. */
     struct replay_result {
         uint64_t number;
@@ -27,7 +27,7 @@ struct replay {
 
 /*
  * [held] Carries out one entry; locator: of its record. Keeps the counts of the broker, of its log,
- * and replay->last_id and the ceilings. ENOMEM: it may be half done, the broker can only be freed.
+ * and replay->last_id and the ceiling. ENOMEM: it may be half done, the broker can only be freed.
  */
 int replay_entry(struct replay *replay, const struct job_entry *entry, uint64_t locator);
 /* result.c, [held] One of them. EBADMSG: it is none. EOPNOTSUPP, ENOMEM. */

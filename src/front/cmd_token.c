@@ -4,7 +4,7 @@
  * touch-token, delete-token, release-token and bury-token need it, on whatever connection.
  *
  * Such a lease doesn't end with its connection, only when it is settled or its TTR is over. From
- * then on the token is refused with STALE_TOKEN, for good, since no token is given out twice: a
+ * then on the token is refused with STALE_TOKEN, for good, since each lease has one of its own: a
  * worker that was too slow learns that the job is somebody else's now. The verbs of beanstalkd know
  * nothing of these leases; to them the job is one that somebody else has reserved.
  */

@@ -21,7 +21,7 @@ enum job_entry_field {
     FIELD_CREATED = 1 << 3,
     FIELD_STATE = 1 << 4,
     FIELD_TUBE = 1 << 5,
-    FIELD_CEILINGS = 1 << 6,
+    FIELD_CEILING = 1 << 6,
     FIELD_BODY = 1 << 7,
     FIELD_GROUP = 1 << 8,
     FIELD_NUMBER = 1 << 9
@@ -208,10 +208,8 @@ static char *write_fields(char *to, const struct job_entry *entry, unsigned fiel
         *to++ = (char)entry->tube_len;
         to = write_bytes(to, entry->tube, entry->tube_len);
     }
-    if (fields & FIELD_CEILINGS) {
+    if (fields & FIELD_CEILING)
         to = write_number(to, entry->id_ceiling);
-        to = write_number(to, entry->token_ceiling);
-    }
     if (fields & FIELD_GROUP)
         to = write_group(to, entry);
     if (fields & FIELD_NUMBER)
@@ -294,7 +292,8 @@ static int read_group_count(struct cursor *value, struct job_entry *entry)
     return 0;
 }
 
-static void read_fields(struct cursor *cursor, struct job_entry *entry, unsigned fields)
+static void read_fields(struct cursor *cursor, struct job_entry *entry, unsigned fields,
+                        unsigned version)
 {
     if (fields & FIELD_ID)
         entry->id = read_number(cursor);
@@ -315,9 +314,10 @@ static void read_fields(struct cursor *cursor, struct job_entry *entry, unsigned
         if (!cursor->bad && job_tube_name_check(entry->tube, entry->tube_len) != 0)
             cursor->bad = true;
     }
-    if (fields & FIELD_CEILINGS) {
+    if (fields & FIELD_CEILING) {
         entry->id_ceiling = read_number(cursor);
-        entry->token_ceiling = read_number(cursor);
+        if (version == 1)
+            (void)read_number(cursor); /* of tokens, which had one then */
     }
     if (fields & FIELD_GROUP)
         read_group(cursor, entry);
@@ -432,7 +432,7 @@ static int entry_read(struct job_entry *entry, const void *bytes, size_t len)
     const struct entry_row *row = entry_row(type);
     if (row == NULL || version > row->version)
         return EOPNOTSUPP;
-    read_fields(&cursor, entry, row->fields);
+    read_fields(&cursor, entry, row->fields, version);
     if (cursor.bad)
         return EBADMSG;
     int rc = read_options(&cursor, entry);

@@ -65,10 +65,9 @@ struct job_entry {
     uint64_t burial;         /* order of burial, rising; 0: none */
     uint32_t reserves, timeouts, releases, buries, kicks, attempts;
     uint32_t failures, crashes, losses;
-    bool reset; /* KICK: what rules limit begins anew */
-    uint64_t id_ceiling,
-        token_ceiling; /* LIMITS; the last one counts, it may be less than before */
-    const char *tube;  /* not terminated */
+    bool reset;          /* KICK: what rules limit begins anew */
+    uint64_t id_ceiling; /* LIMITS; the last one counts, it may be less than before */
+    const char *tube;    /* not terminated */
     size_t tube_len;
     const char *reason; /* not terminated; NULL: none */
     size_t reason_len;  /* less than JOB_REASON_MAX; what is longer is cut */

@@ -103,7 +103,6 @@ static int entry_take(struct taking *taking, const struct job_entry *entry)
         return job_state_change(taking, entry->id, false);
     case JOB_ENTRY_LIMITS:
         census->id_ceiling = entry->id_ceiling;
-        census->token_ceiling = entry->token_ceiling;
         return 0;
     case JOB_ENTRY_TIMEOUT:
     case JOB_ENTRY_MOVE:
@@ -284,9 +283,7 @@ static int salvage_limits(struct salvage *salvage, const struct journal_census *
     uint64_t next =
         census->last_id + 1 > census->id_ceiling ? census->last_id + 1 : census->id_ceiling;
     const struct job_entry entry = {.type = JOB_ENTRY_LIMITS,
-                                    .id_ceiling = next + JOURNAL_GAP_AFTER_DAMAGE,
-                                    .token_ceiling =
-                                        census->token_ceiling + JOURNAL_GAP_AFTER_DAMAGE};
+                                    .id_ceiling = next + JOURNAL_GAP_AFTER_DAMAGE};
     char head[JOB_ENTRY_HEAD_MAX];
     int rc = salvage_record(salvage, 0, head, job_entry_encode(&entry, head));
     if (rc == 0)

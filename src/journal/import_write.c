@@ -32,7 +32,7 @@ struct target {
     struct import *import;
     struct journal *journal;
     struct idmap present; /* by id; struct present, owned */
-    uint64_t id_ceiling, token_ceiling;
+    uint64_t id_ceiling;
     uint64_t last_id;     /* of ids that the import doesn't have */
     uint64_t last_burial; /* likewise */
     uint64_t sequence;
@@ -74,7 +74,6 @@ static int present_record(void *arg, uint64_t locator, const void *bytes, size_t
         return rc;
     if (entry.type == JOB_ENTRY_LIMITS) {
         target->id_ceiling = entry.id_ceiling;
-        target->token_ceiling = entry.token_ceiling;
         return 0;
     }
     if (entry.id == 0)
@@ -286,8 +285,7 @@ static int job_write(struct target *target, const struct import_job *job)
 static int limits_write(struct target *target)
 {
     struct job_entry entry = {.type = JOB_ENTRY_LIMITS,
-                              .id_ceiling = target->import->census.last_id + 1,
-                              .token_ceiling = target->token_ceiling};
+                              .id_ceiling = target->import->census.last_id + 1};
     char head[JOB_ENTRY_HEAD_MAX];
     if (target->id_ceiling >= entry.id_ceiling)
         return 0;

@@ -266,10 +266,10 @@ struct journal_census {
     uint64_t entries[32]; /* by enum job_entry_type; [0]: all others */
     uint64_t unreadable;  /* records that are whole but no entry: damaged when they were written */
     uint64_t newer;       /* entries of a newer hilera */
-    uint64_t jobs, jobs_buried;         /* that are there at the end */
-    uint64_t job_bytes;                 /* of their bodies */
-    uint64_t last_id;                   /* the highest seen */
-    uint64_t id_ceiling, token_ceiling; /* of the last record of limits that is there; 0: none */
+    uint64_t jobs, jobs_buried; /* that are there at the end */
+    uint64_t job_bytes;         /* of their bodies */
+    uint64_t last_id;           /* the highest seen */
+    uint64_t id_ceiling;        /* of the last record of limits that is there; 0: none */
 };
 
 enum journal_verdict {
@@ -287,8 +287,8 @@ enum journal_verdict journal_check(const struct journal_settings *settings,
                                    void (*line)(void *arg, const char *text), void *arg);
 
 /*
- * Ids and tokens that may have been given out behind the highest that is known where something is
- * damaged: a record of their limits may be lost, and with it any number of blocks.
+ * Ids that may have been given out behind the highest that is known where something is damaged: a
+ * record of their limit may be lost, and with it any number of blocks.
  */
 #define JOURNAL_GAP_AFTER_DAMAGE (UINT64_C(1) << 32)
 

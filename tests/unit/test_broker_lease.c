@@ -237,7 +237,63 @@ START_TEST(tokens_do_not_repeat_over_a_restart)
     engine_conn_init(&b, broker);
     put(0);
     engine_reserve_token(&a, &after);
-    ck_assert_uint_gt(after, before);
+    ck_assert_uint_ne(after, before);
+}
+END_TEST
+
+static int by_value(const void *left, const void *right)
+{
+    const uint64_t *one = left, *other = right;
+    return *one < *other ? -1 : *one > *other;
+}
+
+// 53 bits that nobody can tell from those before: each bit is set in about half of them, none comes
+// twice, and neighbours are no more alike than any two.
+START_TEST(tokens_are_random)
+{
+    enum { TOKENS = 2000 };
+    static uint64_t token[TOKENS], near;
+    unsigned set[64] = {0};
+    uint64_t id = put(0);
+    for (int i = 0; i < TOKENS; i++) {
+        ck_assert_uint_eq(engine_reserve_token(&a, &token[i]), id);
+        ck_assert_int_eq(broker_release(&b.holder, id, token[i], 0, 0), 0);
+        ck_assert_uint_ne(token[i], 0);
+        ck_assert_uint_lt(token[i], UINT64_C(1) << 53);
+        for (int bit = 0; bit < 64; bit++)
+            set[bit] += token[i] >> bit & 1;
+        if (i > 0)
+            near += (unsigned)__builtin_popcountll(token[i] ^ token[i - 1]);
+    }
+    // Ten standard deviations to either side.
+    for (int bit = 0; bit < 53; bit++)
+        ck_assert_msg(set[bit] > 776 && set[bit] < 1224, "bit %d: %u", bit, set[bit]);
+    ck_assert_uint_gt(near, (TOKENS - 1) * 53 / 2 - 1700);
+    ck_assert_uint_lt(near, (TOKENS - 1) * 53 / 2 + 1700);
+    qsort(token, TOKENS, sizeof(token[0]), by_value);
+    for (int i = 1; i < TOKENS; i++)
+        ck_assert_uint_ne(token[i], token[i - 1]);
+}
+END_TEST
+
+// Whoever holds a lease knows one token, and no other.
+START_TEST(a_token_beside_is_refused)
+{
+    struct broker_lease mine, theirs;
+    uint64_t id[2] = {put(0), put(0)};
+    ck_assert_int_eq(broker_reserve(&a.holder, &a.reserver, 0, BROKER_WITH_TOKEN, &mine), 0);
+    ck_assert_int_eq(broker_reserve(&b.holder, &b.reserver, 0, BROKER_WITH_TOKEN, &theirs), 0);
+    for (int by = -3; by <= 3; by++) {
+        uint64_t token = mine.token + (uint64_t)by;
+        ck_assert_int_eq(broker_holder_delete(&a.holder, id[1], token), ESTALE);
+        ck_assert_int_eq(broker_bury(&a.holder, id[1], token, 0), ESTALE);
+        if (by != 0 && token != 0)
+            ck_assert_int_eq(broker_touch(&a.holder, id[0], token), ESTALE);
+    }
+    ck_assert_int_eq(broker_holder_delete(&a.holder, id[0], mine.token), 0);
+    ck_assert_int_eq(broker_holder_delete(&a.holder, id[1], theirs.token), 0);
+    broker_lease_fini(&mine);
+    broker_lease_fini(&theirs);
 }
 END_TEST
 
@@ -444,6 +500,8 @@ int main(void)
     tcase_add_test(tcase, a_stale_token_is_refused);
     tcase_add_test(tcase, a_token_is_not_the_holders_plain_lease);
     tcase_add_test(tcase, tokens_do_not_repeat_over_a_restart);
+    tcase_add_test(tcase, tokens_are_random);
+    tcase_add_test(tcase, a_token_beside_is_refused);
     tcase_add_test(tcase, an_expired_lease);
     tcase_add_test(tcase, an_expired_lease_goes_to_who_waits);
     tcase_add_test(tcase, the_due_thread_is_woken_once_a_ttr);

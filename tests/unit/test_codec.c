@@ -58,7 +58,6 @@ static void check_same(const struct job_entry *a, const struct job_entry *b)
     ck_assert_uint_eq(a->past_len, b->past_len);
     ck_assert(same_bytes(a->past_bytes, b->past_bytes, b->past_len));
     ck_assert_uint_eq(a->id_ceiling, b->id_ceiling);
-    ck_assert_uint_eq(a->token_ceiling, b->token_ceiling);
     ck_assert(same_bytes(a->tube, b->tube, b->tube_len));
     ck_assert_uint_eq(a->tube_len, b->tube_len);
     ck_assert_uint_eq(a->group_len, b->group_len);
@@ -123,10 +122,8 @@ static struct job_entry any_entry(struct unit_random *random, enum job_entry_typ
         entry.tube = bytes_of_tube;
         entry.tube_len = 1 + unit_random_below(random, JOB_TUBE_NAME_MAX);
     }
-    if (limits) {
+    if (limits)
         entry.id_ceiling = any_number(random, UINT64_MAX);
-        entry.token_ceiling = any_number(random, UINT64_MAX);
-    }
     if (unit_random_below(random, 2) == 0) {
         entry.delay_ns = (int64_t)any_number(random, INT64_MAX);
         entry.until_wall_ns = (int64_t)any_number(random, INT64_MAX);
@@ -483,6 +480,19 @@ START_TEST(no_bytes_of_a_record_are_too_strange)
 }
 END_TEST
 
+// Before tokens were random, a record of limits had a ceiling of theirs, too.
+START_TEST(older_limits)
+{
+    struct job_entry entry;
+    ck_assert_int_eq(job_entry_decode(&entry, "\x0a\x01\x81\x01\x7f\x00", 6), 0);
+    ck_assert_uint_eq(entry.id_ceiling, 129);
+    ck_assert_int_eq(job_entry_decode(&entry, "\x0a\x02\x81\x01\x00", 5), 0);
+    ck_assert_uint_eq(entry.id_ceiling, 129);
+    ck_assert_int_eq(job_entry_decode(&entry, "\x0a\x01\x81\x01\x00", 5), EBADMSG);
+    ck_assert_int_eq(job_entry_decode(&entry, "\x0a\x02\x81\x01\x7f\x00", 6), EBADMSG);
+}
+END_TEST
+
 START_TEST(words)
 {
     ck_assert_str_eq(job_entry_word(JOB_ENTRY_PUT), "put");
@@ -506,6 +516,7 @@ int main(void)
     tcase_add_test(all, newer_is_told_from_damaged);
     tcase_add_test(all, values_are_checked);
     tcase_add_test(all, past_attempts);
+    tcase_add_test(all, older_limits);
     tcase_add_test(all, words);
     tcase_add_test(all, a_record_comes_back);
     tcase_add_test(all, no_bytes_of_a_record_are_too_strange);
