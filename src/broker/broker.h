@@ -59,12 +59,12 @@ struct broker_options {
     void *finished_arg;
     int64_t group_keep_ns; /* for how long a group without jobs and joiners is known; 0: a day */
     /*
-     * The id of the job that is gone, whose record is kept, and that had this key in this tube; 0:
-     * none, or it can't be found out. Asked for each put with a key that no job here has, without
-     * the lock, on the thread that puts. What `finished` was given must be found from then on.
-     * NULL: a key ends with its job. With finished_arg.
+     * The id of the job that is gone, whose record is kept, and that had this key of this submitter
+     * in this tube; 0: none, or it can't be found out. Asked for each put with a key that no job
+     * here has, without the lock, on the thread that puts. What `finished` was given must be found
+     * from then on. NULL: a key ends with its job. With finished_arg.
      */
-    uint64_t (*key_kept)(const char *tube, const char *key, void *arg);
+    uint64_t (*key_kept)(const char *tube, uint32_t submitter, const char *key, void *arg);
 };
 
 #define BROKER_BODY_MAX_DEFAULT 65535 /* as beanstalkd's -z */
@@ -117,13 +117,14 @@ struct broker_put_spec {
     int64_t delay_ns;             /* 0 or less: ready at once */
     struct broker_holder *holder; /* of the connection that puts, for broker_put_wait; or NULL */
     int64_t ttr_ns;               /* less than a second counts as one second, as in the protocol */
+    uint32_t submitter;           /* who puts: a uid, JOB_NOBODY */
     const struct job_options *options; /* job_options_check likes them; copied; NULL: none */
 };
 
 /*
  * Takes the body over on success and nulls *body; its id is visible to sinks at once. With
  * options->at_wall_ns ahead it is delayed until then, else for delay_ns. EEXIST: options->key is
- * that of a job of this tube, or of one that is gone whose record is kept
+ * that of a job of this tube and submitter, or of one that is gone whose record is kept
  * (broker_options.key_kept); its id is in *id. EMSGSIZE: body over body_max. EHOSTDOWN: draining.
  * ENOBUFS: jobs_max or bytes_max reached. ENOMEM.
  */
@@ -173,8 +174,7 @@ int broker_peek(struct broker *broker, uint64_t id, struct job_view *view,
 /* Whether there was, or is, a job with that id (ids that a refused put used up count, too). */
 bool broker_had(struct broker *broker, uint64_t id);
 
-/* Whoever calls may delete ready, delayed and buried jobs. ENOENT: no such job, or it is reserved.
- */
+/* For ready, delayed and buried jobs. ENOENT: no such job, or it is reserved. */
 int broker_delete(struct broker *broker, uint64_t id);
 
 /*
@@ -301,6 +301,7 @@ struct broker_lease {
     int64_t timeout_ns;  /* of this attempt, as job or tube say; 0: none; -1: they say nothing */
     int64_t reserved_ns; /* clock_now_ns time */
     int64_t created_ns;  /* likewise; when it was put */
+    uint32_t submitter;  /* who put it; JOB_NOBODY */
     bool vouched;        /* as of job_options */
 };
 

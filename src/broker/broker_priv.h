@@ -31,7 +31,9 @@
 #include "base/magic.h"
 #include "base/map.h"
 #include "broker/broker.h"
+#include "broker/group_priv.h"
 #include "broker/result_priv.h"
+#include "broker/who_priv.h"
 
 #define BROKER_MAGIC 0xb40ce400u
 #define BROKER_TUBE_MAGIC 0xb40ce47bu
@@ -91,14 +93,6 @@ struct broker_tube {
     char name[];
 };
 
-/* See token.c. */
-#define TOKEN_BITS 53
-#define TOKENS_STORED 512
-struct token_store {
-    size_t left;
-    uint64_t random[TOKENS_STORED]; /* the first `left` of them */
-};
-
 struct broker {
     unsigned magic;
     hl_queue_domain *domain;
@@ -118,6 +112,7 @@ struct broker {
     uint64_t memory_peak;        /* of broker_memory, since it fell */
     uint64_t last_id;
     struct token_store token_store;
+    struct submitters submitters;
     int64_t last_burial;
     struct broker_stats stats;
     struct strmap groups;    /* of struct broker_group, by name */
@@ -144,21 +139,6 @@ struct broker_shares {
     uint64_t now; /* see queue_core_take_shared */
     size_t count;
     struct queue_share share[];
-};
-
-/* See group.c. */
-struct broker_group {
-    unsigned magic;
-    struct broker *broker;
-    struct queue_core core; /* has no items: counts unfinished jobs and has the joiners */
-    struct job_group_counts counts;
-    uint64_t refs;         /* jobs, joiners */
-    struct list_node node; /* broker->group_list */
-    struct list_node idle; /* broker->idle_groups */
-    int64_t idle_ns;       /* since when */
-    uint64_t number;       /* of its GROUP entry; 0: there is none */
-    size_t name_len;
-    char name[];
 };
 
 /* The waits of sinks and holders differ in how they fire. */
@@ -434,9 +414,6 @@ int lease_return(struct job *job, int64_t delay_ns);
 int lease_find(struct broker_holder *holder, uint64_t id, uint64_t token, struct job **job);
 void lease_fill(struct job *job, struct broker_lease *lease);
 
-/* token.c, [held] */
-uint64_t token_next(struct broker *broker);
-
 /* stand.c, all [held] */
 void sink_count_lease(struct broker_sink *sink, bool more); /* one more, or one less */
 void hoards_ring(struct broker *broker);                    /* somebody without a job lined up */
@@ -534,30 +511,6 @@ int key_ask(const struct job *job, struct key_watch **watch);
 void key_unwatch(struct broker *broker, struct key_watch **watch);
 /* Not held. */
 void keys_free(struct broker *broker);
-
-/* group.c, all [held] */
-struct broker_group *group_find(struct broker *broker, const char *name, size_t len);
-/* Makes it if there is none. ENOMEM. */
-int group_need(struct broker *broker, const char *name, size_t len, struct broker_group **out);
-void group_ref(struct broker_group *group);
-void group_unref(struct broker_group *group);
-/* Not held. */
-void groups_free(struct broker *broker);
-/* The functions with a job do nothing for one without a group. Its group is there. ENOMEM. */
-int group_admit(struct job *job);
-/* The job has come, and goes. */
-void group_enter(struct job *job, bool unfinished);
-void group_leave(struct job *job);
-void group_open_task(struct job *job);
-void group_close_task(struct job *job);
-void group_count(struct broker_group *group, enum job_fate_count count);
-/* The same for a job's; the next entry about the job tells the journal. */
-void group_note(struct job *job, enum job_fate_count count);
-enum job_fate_count group_count_of(enum job_outcome_kind kind);
-/* Whether the journal has the job's group. */
-bool group_is_logged(const struct job *job);
-struct broker_group *group_to_log(const struct job *job);
-struct broker_totals group_totals(const struct broker_group *group);
 
 /* at.c, all [held] */
 void at_start(struct broker *broker);

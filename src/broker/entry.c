@@ -187,8 +187,11 @@ static void entry_counters(struct job_entry *entry, const struct job_rare *rare)
 static struct job_entry entry_of(const struct job *job, enum job_state state, int64_t key_ns)
 {
     const struct job_rare *rare = job->rare;
+    uint32_t submitter = submitter_of(job);
     struct job_entry entry = {.type = JOB_ENTRY_PUT,
                               .state = state,
+                              .has_submitter = submitter != JOB_NOBODY,
+                              .submitter = submitter,
                               .id = job->id,
                               .pri = job->pri,
                               .ttr_s = job->ttr_s,

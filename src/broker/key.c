@@ -3,9 +3,11 @@
  * Keys: who submits a second job with the key of one that is there gets the first one's id, so a
  * submit whose answer was lost can be sent again.
  *
- * A key is its tube's. It belongs to the job, goes with it into another tube (unless that one has
- * the key already: then the index keeps who was there first), and is free again when the job
- * leaves. The index isn't in the journal: jobs bring their keys with them at replay.
+ * A key is its tube's and its submitter's: what one user calls a job means nothing to another, who
+ * can neither learn of it nor be kept from his own. All whom nobody knows are one submitter. A key
+ * belongs to the job, goes with it into another tube (unless that one has the key already: then the
+ * index keeps who was there first), and is free again when the job leaves. The index isn't in the
+ * journal: jobs bring their keys with them at replay.
  *
  * Whoever keeps records of finished jobs may know the key of one that is gone
  * (broker_options.key_kept); there may be millions of those, so he is asked, and not copied. He may
@@ -27,7 +29,7 @@ struct broker_key {
     unsigned magic;
     uint64_t id;
     size_t len;
-    char text[]; /* of the index: the tube's name, a NUL, the key */
+    char text[]; /* of the index: the tube's name, a NUL, the submitter, the key */
 };
 
 #define KEY_WATCH_MAGIC 0xb40ce3a7u
@@ -41,53 +43,13 @@ struct key_watch {
     char text[]; /* as in the index */
 };
 
-#define TEXT_MAX (JOB_TUBE_NAME_MAX + 1 + JOB_TEXT_MAX)
+#define TEXT_MAX (JOB_TUBE_NAME_MAX + 1 + sizeof(uint32_t) + JOB_TEXT_MAX)
 
-static size_t text_of(char text[TEXT_MAX], const char *tube, const char *key)
-{
-    size_t tube_len = strlen(tube), key_len = strlen(key);
-    ASSERT(tube_len <= JOB_TUBE_NAME_MAX && key_len <= JOB_TEXT_MAX);
-    memcpy(text, tube, tube_len + 1);
-    memcpy(text + tube_len + 1, key, key_len);
-    return tube_len + 1 + key_len;
-}
-
-static struct broker_key *find(const struct broker *broker, const char *tube, const char *key)
-{
-    char text[TEXT_MAX];
-    return strmap_get(&broker->keys, text, text_of(text, tube, key));
-}
-
-/* EEXIST: somebody has it. */
-static int add(struct broker *broker, const char *tube, const char *key, uint64_t id)
-{
-    char text[TEXT_MAX];
-    size_t len = text_of(text, tube, key);
-    if (strmap_get(&broker->keys, text, len) != NULL)
-        return EEXIST;
-    struct broker_key *made = malloc(sizeof(*made) + len);
-    if (made == NULL)
-        return ENOMEM;
-    MAGIC_INIT(made, BROKER_KEY_MAGIC);
-    made->id = id;
-    made->len = len;
-    memcpy(made->text, text, len);
-    int rc = strmap_put(&broker->keys, made->text, len, made);
-    if (rc != 0)
-        free(made);
-    return rc;
-}
-
-static void drop(struct broker *broker, const char *tube, const char *key, uint64_t id)
-{
-    struct broker_key *known = find(broker, tube, key);
-    if (known == NULL || known->id != id)
-        return;
-    MAGIC_CHECK(known, BROKER_KEY_MAGIC);
-    strmap_remove(&broker->keys, known->text, known->len);
-    MAGIC_WIPE(known);
-    free(known);
-}
+/* A key as it stands in an index. */
+struct key_text {
+    size_t len; /* 0: the job has no key */
+    char bytes[TEXT_MAX];
+};
 
 /* NULL: none. */
 static const char *key_of(const struct job *job)
@@ -96,36 +58,86 @@ static const char *key_of(const struct job *job)
     return options != NULL && options->key[0] != '\0' ? options->key : NULL;
 }
 
-static struct key_watch *watch_find(const struct broker *broker, const char *tube, const char *key)
+/* The job's key in that tube; false: it has none. */
+static bool text_of(struct key_text *text, const struct job *job, const struct broker_tube *tube)
 {
-    char text[TEXT_MAX];
-    return strmap_get(&broker->key_watches, text, text_of(text, tube, key));
+    const char *key = key_of(job);
+    if (key == NULL)
+        return false;
+    uint32_t submitter = submitter_of(job);
+    size_t key_len = strlen(key);
+    ASSERT(tube->name_len <= JOB_TUBE_NAME_MAX && key_len <= JOB_TEXT_MAX);
+    char *at = text->bytes + tube->name_len + 1;
+    memcpy(text->bytes, tube->name, tube->name_len + 1);
+    memcpy(at, &submitter, sizeof(submitter));
+    memcpy(at + sizeof(submitter), key, key_len);
+    text->len = tube->name_len + 1 + sizeof(submitter) + key_len;
+    return true;
+}
+
+static struct broker_key *find(const struct broker *broker, const struct key_text *text)
+{
+    return strmap_get(&broker->keys, text->bytes, text->len);
+}
+
+static struct key_watch *watch_find(const struct broker *broker, const struct key_text *text)
+{
+    return strmap_get(&broker->key_watches, text->bytes, text->len);
+}
+
+/* EEXIST: somebody has it. */
+static int add(struct broker *broker, const struct key_text *text, uint64_t id)
+{
+    if (find(broker, text) != NULL)
+        return EEXIST;
+    struct broker_key *made = malloc(sizeof(*made) + text->len);
+    if (made == NULL)
+        return ENOMEM;
+    MAGIC_INIT(made, BROKER_KEY_MAGIC);
+    made->id = id;
+    made->len = text->len;
+    memcpy(made->text, text->bytes, text->len);
+    int rc = strmap_put(&broker->keys, made->text, text->len, made);
+    if (rc != 0)
+        free(made);
+    return rc;
+}
+
+static void drop(struct broker *broker, const struct key_text *text, uint64_t id)
+{
+    struct broker_key *known = find(broker, text);
+    if (known == NULL || known->id != id)
+        return;
+    MAGIC_CHECK(known, BROKER_KEY_MAGIC);
+    strmap_remove(&broker->keys, known->text, known->len);
+    MAGIC_WIPE(known);
+    free(known);
 }
 
 uint64_t key_holder(const struct job *job)
 {
-    const char *key = key_of(job);
-    if (key == NULL)
+    struct key_text text;
+    if (!text_of(&text, job, job->tube))
         return 0;
-    const struct broker_key *known = find(job->tube->broker, job->tube->name, key);
+    const struct broker_key *known = find(job->tube->broker, &text);
     if (known != NULL)
         return known->id;
-    const struct key_watch *watch = watch_find(job->tube->broker, job->tube->name, key);
+    const struct key_watch *watch = watch_find(job->tube->broker, &text);
     return watch != NULL ? watch->id : 0;
 }
 
 int key_add(struct job *job, const struct broker_tube *tube)
 {
-    const char *key = key_of(job);
-    int rc = key != NULL ? add(tube->broker, tube->name, key, job->id) : 0;
+    struct key_text text;
+    int rc = text_of(&text, job, tube) ? add(tube->broker, &text, job->id) : 0;
     return rc == EEXIST ? 0 : rc;
 }
 
 void key_remove(struct job *job, const struct broker_tube *tube)
 {
-    const char *key = key_of(job);
-    if (key != NULL)
-        drop(tube->broker, tube->name, key, job->id);
+    struct key_text text;
+    if (text_of(&text, job, tube))
+        drop(tube->broker, &text, job->id);
 }
 
 void keys_free(struct broker *broker)
@@ -144,32 +156,29 @@ void keys_free(struct broker *broker)
 
 void key_retire(struct job *job, const struct broker_tube *tube)
 {
-    const char *key = key_of(job);
-    if (key == NULL)
+    struct key_text text;
+    if (!text_of(&text, job, tube))
         return;
     struct broker *broker = tube->broker;
-    const struct broker_key *known = find(broker, tube->name, key);
-    struct key_watch *watch = watch_find(broker, tube->name, key);
+    const struct broker_key *known = find(broker, &text);
+    struct key_watch *watch = watch_find(broker, &text);
     if (watch != NULL && known != NULL && known->id == job->id)
         watch->id = job->id;
-    drop(broker, tube->name, key, job->id);
+    drop(broker, &text, job->id);
 }
 
 /* [held] */
-static int watch_begin(const struct job *job, const char *key, struct key_watch **out)
+static int watch_begin(struct broker *broker, const struct key_text *text, struct key_watch **out)
 {
-    struct broker *broker = job->tube->broker;
-    struct key_watch *watch = watch_find(broker, job->tube->name, key);
+    struct key_watch *watch = watch_find(broker, text);
     if (watch == NULL) {
-        char text[TEXT_MAX];
-        size_t len = text_of(text, job->tube->name, key);
-        watch = malloc(sizeof(*watch) + len);
+        watch = malloc(sizeof(*watch) + text->len);
         if (watch == NULL)
             return ENOMEM;
-        *watch = (struct key_watch){.len = len};
+        *watch = (struct key_watch){.len = text->len};
         MAGIC_INIT(watch, KEY_WATCH_MAGIC);
-        memcpy(watch->text, text, len);
-        int rc = strmap_put(&broker->key_watches, watch->text, len, watch);
+        memcpy(watch->text, text->bytes, text->len);
+        int rc = strmap_put(&broker->key_watches, watch->text, text->len, watch);
         if (rc != 0) {
             free(watch);
             return rc;
@@ -197,17 +206,18 @@ int key_ask(const struct job *job, struct key_watch **watch)
 {
     struct broker *broker = job->tube->broker;
     const struct broker_options *options = &broker->options;
-    const char *key = options->key_kept != NULL ? key_of(job) : NULL;
+    struct key_text text;
     *watch = NULL;
-    if (key == NULL)
+    if (options->key_kept == NULL || !text_of(&text, job, job->tube))
         return 0;
     broker_lock(broker);
     bool known = key_holder(job) != 0;
-    int rc = watch_begin(job, key, watch); /* also if it is known: that job may go */
+    int rc = watch_begin(broker, &text, watch); /* also if it is known: that job may go */
     broker_unlock(broker);
     if (known || rc != 0)
         return rc;
-    uint64_t id = options->key_kept(job->tube->name, key, options->finished_arg);
+    uint64_t id =
+        options->key_kept(job->tube->name, submitter_of(job), key_of(job), options->finished_arg);
     if (id == 0)
         return 0;
     broker_lock(broker);

@@ -99,6 +99,7 @@ void lease_fill(struct job *job, struct broker_lease *lease)
         .reserved_ns =
             job->rare->key_ns == CLOCK_NEVER ? clock_now_ns() : job->rare->key_ns - job_ttr_ns(job),
         .created_ns = job_created_ns(job),
+        .submitter = submitter_of(job),
         .vouched = is_vouched(job),
     };
     if (job->evicted)

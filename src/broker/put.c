@@ -108,7 +108,7 @@ struct job *put_job(const struct broker_put_spec *spec, struct job_body **body)
     job_ttr_set(job, spec->ttr_ns);
     job->tube = spec->tube;
     job->created_us = clock_now_ns() / 1000 & JOB_CREATED_US_MAX;
-    if (put_rare(job, spec) != 0)
+    if (put_rare(job, spec) != 0 || submitter_put(spec->tube->broker, job, spec->submitter) != 0)
         *body = job_to_body(&job);
     return job;
 }

@@ -215,6 +215,8 @@ static int replay_put(struct replay *replay, const struct job_entry *entry, uint
     if (state == JOB_DELAYED)
         state = state_until(replay, entry->until_wall_ns);
     rc = rare_of_entry(job, entry);
+    if (rc == 0 && entry->has_submitter)
+        rc = submitter_set(broker, job, entry->submitter);
     if (rc == 0)
         rc = tube_room(replay->tube, state);
     job->tube = replay->tube;

@@ -59,6 +59,7 @@ void view_copy(const struct job *job, struct job_view *view)
     memcpy(view->tube, job->tube->name, job->tube->name_len + 1);
     view->state = (enum job_state)job->state;
     view->pri = job->pri;
+    view->submitter = submitter_of(job);
     view->ttr_ns = job_ttr_ns(job);
     view->created_ns = job_created_ns(job);
     view->age_ns = now - view->created_ns;

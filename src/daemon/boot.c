@@ -51,10 +51,10 @@ static void job_finished(struct job_record **record, void *arg)
     (void)history_add(daemon->history, record, NULL);
 }
 
-static uint64_t key_kept(const char *tube, const char *key, void *arg)
+static uint64_t key_kept(const char *tube, uint32_t submitter, const char *key, void *arg)
 {
     struct daemon *daemon = arg;
-    return history_key(daemon->history, tube, key);
+    return history_key(daemon->history, tube, submitter, key);
 }
 
 /* On history's thread, which begins when records come: after the broker was filled. */

@@ -192,6 +192,7 @@ static void put_begin(struct session *session, const struct command_args *args,
                       struct broker_tube *tube)
 {
     session->put = (struct broker_put_spec){.tube = tube,
+                                            .submitter = JOB_NOBODY,
                                             .pri = args->pri,
                                             .delay_ns = (int64_t)args->delay * HL_SECOND,
                                             .holder = &session->holder,

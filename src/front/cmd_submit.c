@@ -118,6 +118,7 @@ static void head_arrived(struct session *session)
     }
     session->put_elsewhere = true;
     session->put = (struct broker_put_spec){.tube = tube,
+                                            .submitter = JOB_NOBODY,
                                             .pri = read->pri,
                                             .delay_ns = read->delay_ns,
                                             .holder = &session->holder,

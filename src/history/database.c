@@ -33,7 +33,7 @@
 #define DATABASE_MAGIC 0x41570db1u
 
 #define DATABASE_APPLICATION 0x68696c68 /* "hilh" */
-#define DATABASE_FORM 3
+#define DATABASE_FORM 4
 
 #define WRITER_BUSY_MS 1000 /* somebody looks at the file with other tools */
 /* Pages without use that are left for later records, and pages given back at a time. */
@@ -84,8 +84,10 @@ static const struct {
 #undef READER
 };
 
-/* The key of a submit finds its record. */
-#define KEYED_INDEX "CREATE INDEX job_keyed ON job (tube, job_key, number) WHERE job_key <> '';"
+/* The key of a submit finds its record. In forms 2 and 3 it was anybody's. */
+#define KEYED_INDEX                                                                                \
+    "CREATE INDEX job_keyed ON job (tube, job_key, submitter, number) WHERE job_key <> '';"
+#define KEYED_INDEX_2 "CREATE INDEX job_keyed ON job (tube, job_key, number) WHERE job_key <> '';"
 
 static const char form_text[] =
     "BEGIN IMMEDIATE;"
@@ -113,9 +115,11 @@ static const char form_text[] =
 static const char *const steps[DATABASE_FORM] = {
     [1] = "ALTER TABLE job ADD COLUMN failures INTEGER NOT NULL DEFAULT 0;"
           "ALTER TABLE job ADD COLUMN crashes INTEGER NOT NULL DEFAULT 0;"
-          "ALTER TABLE job ADD COLUMN losses INTEGER NOT NULL DEFAULT 0;" KEYED_INDEX,
+          "ALTER TABLE job ADD COLUMN losses INTEGER NOT NULL DEFAULT 0;" KEYED_INDEX_2,
     [2] = "ALTER TABLE total ADD COLUMN last INTEGER NOT NULL DEFAULT 0;"
-          "UPDATE total SET last = (SELECT coalesce(max(number), 0) FROM job);"};
+          "UPDATE total SET last = (SELECT coalesce(max(number), 0) FROM job);",
+    [3] = "ALTER TABLE job ADD COLUMN submitter INTEGER NOT NULL DEFAULT 4294967295;"
+          "DROP INDEX job_keyed;" KEYED_INDEX};
 
 /* The text with everything in braces put in. */
 static int text_expand(struct buf *out, const char *text)

@@ -302,15 +302,15 @@ int history_get(struct history *history, uint64_t id, struct job_record **record
     return rc;
 }
 
-uint64_t history_key(struct history *history, const char *tube, const char *key)
+uint64_t history_key(struct history *history, const char *tube, uint32_t submitter, const char *key)
 {
     MAGIC_CHECK(history, HISTORY_MAGIC);
     hl_lock_acquire(history->lock);
-    const struct entry *entry = recent_by_key(&history->recent, tube, key);
+    const struct entry *entry = recent_by_key(&history->recent, tube, submitter, key);
     uint64_t id = entry != NULL ? entry->record->id : 0;
     hl_lock_release(history->lock);
     if (id == 0 && history->database != NULL)
-        reading_failed(history, rows_by_key(history->database, tube, key, &id));
+        reading_failed(history, rows_by_key(history->database, tube, submitter, key, &id));
     return id;
 }
 

@@ -90,7 +90,8 @@ int history_get(struct history *history, uint64_t id, struct job_record **record
 
 /* The id of the latest record of a job that had this key in this tube; 0: there is none, or the
  * file can't be read, which is logged. */
-uint64_t history_key(struct history *history, const char *tube, const char *key);
+uint64_t history_key(struct history *history, const char *tube, uint32_t submitter,
+                     const char *key);
 
 /* All records up to this number are durable, or lost for good. In memory: all that came. */
 uint64_t history_durable(struct history *history);

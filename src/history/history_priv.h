@@ -23,7 +23,8 @@ struct entry {
     int64_t until_ns;   /* how long it is kept (clock_now_ns time) */
     struct job_record *record;
     size_t key_len;
-    char *key; /* in by_key; its own: the tube's name, a NUL, the key; NULL: it isn't there */
+    char *key; /* in by_key; its own: the tube's name, a NUL, the submitter, the key; NULL: it isn't
+                  there */
 };
 
 struct recent {
@@ -57,7 +58,8 @@ struct entry *recent_aged(const struct recent *recent, int64_t now_ns);
 /* NULL: none. */
 struct entry *recent_at(const struct recent *recent, uint64_t number);
 struct entry *recent_by_id(const struct recent *recent, uint64_t id);
-struct entry *recent_by_key(const struct recent *recent, const char *tube, const char *key);
+struct entry *recent_by_key(const struct recent *recent, const char *tube, uint32_t submitter,
+                            const char *key);
 /* Outside of any lock. */
 void entries_free(struct entry **gone);
 size_t entry_bytes(const struct entry *entry);
@@ -123,8 +125,9 @@ int rows_forget(struct database *database, const struct retention *retention, ui
 
 /* Under the lock of the reader, which they take. ENOENT. */
 int rows_get(struct database *database, uint64_t id, struct job_record **record);
-/* The latest of that tube with that key. ENOENT. */
-int rows_by_key(struct database *database, const char *tube, const char *key, uint64_t *id);
+/* The latest of that tube, submitter and key. ENOENT. */
+int rows_by_key(struct database *database, const char *tube, uint32_t submitter, const char *key,
+                uint64_t *id);
 /* Of rows below `before`. *examined goes up by those looked at, to HISTORY_EXAMINED_MAX at most;
  * *next as history_list. */
 int rows_list(struct database *database, const struct history_query *query, uint64_t before,

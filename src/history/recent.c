@@ -3,8 +3,8 @@
  * Records in memory: all there are, where there is no file, else those that wait to be written and
  * the latest that were.
  *
- * A map by key finds the latest of each key of a tube, for who asks whether a job was there
- * already.
+ * A map by key finds the latest of each key of a tube and submitter, for who asks whether a job was
+ * there already.
  *
  * Each gets the next number, so that "older" is a matter of numbers, here and in the file. A table
  * finds them by number, a map by id. Numbers that were taken out leave holes, which are passed over
@@ -73,20 +73,35 @@ size_t entry_bytes(const struct entry *entry)
 
 /* ---- keys ---- */
 
+#define KEY_TEXT_MAX (JOB_TUBE_NAME_MAX + 1 + sizeof(uint32_t) + JOB_TEXT_MAX)
+
+/* The length; 0: it is longer than any is. */
+static size_t key_write(char text[KEY_TEXT_MAX], const char *tube, uint32_t submitter,
+                        const char *key)
+{
+    size_t tube_len = strlen(tube), key_len = strlen(key);
+    if (tube_len > JOB_TUBE_NAME_MAX || key_len > JOB_TEXT_MAX)
+        return 0;
+    char *at = text + tube_len + 1;
+    memcpy(text, tube, tube_len + 1);
+    memcpy(at, &submitter, sizeof(submitter));
+    memcpy(at + sizeof(submitter), key, key_len);
+    return tube_len + 1 + sizeof(submitter) + key_len;
+}
+
 /* ENOMEM. Nothing for a record without a key. */
 static int key_text(const struct job_record *record, char **text, size_t *len)
 {
-    size_t tube = strlen(record->tube), key = strlen(record->key);
+    char mine[KEY_TEXT_MAX];
     *text = NULL;
-    *len = 0;
-    if (key == 0)
+    *len =
+        record->key[0] != '\0' ? key_write(mine, record->tube, record->submitter, record->key) : 0;
+    if (*len == 0)
         return 0;
-    *text = malloc(tube + 1 + key);
+    *text = malloc(*len);
     if (*text == NULL)
         return ENOMEM;
-    memcpy(*text, record->tube, tube + 1);
-    memcpy(*text + tube + 1, record->key, key);
-    *len = tube + 1 + key;
+    memcpy(*text, mine, *len);
     return 0;
 }
 
@@ -128,15 +143,12 @@ static int entry_key(struct recent *recent, struct entry *entry)
     return 0;
 }
 
-struct entry *recent_by_key(const struct recent *recent, const char *tube, const char *key)
+struct entry *recent_by_key(const struct recent *recent, const char *tube, uint32_t submitter,
+                            const char *key)
 {
-    char text[JOB_TUBE_NAME_MAX + 1 + JOB_TEXT_MAX];
-    size_t tube_len = strlen(tube), key_len = strlen(key);
-    if (tube_len > JOB_TUBE_NAME_MAX || key_len > JOB_TEXT_MAX)
-        return NULL;
-    memcpy(text, tube, tube_len + 1);
-    memcpy(text + tube_len + 1, key, key_len);
-    return strmap_get(&recent->by_key, text, tube_len + 1 + key_len);
+    char text[KEY_TEXT_MAX];
+    size_t len = key_write(text, tube, submitter, key);
+    return len > 0 ? strmap_get(&recent->by_key, text, len) : NULL;
 }
 
 /* ---- entries ---- */

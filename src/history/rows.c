@@ -395,7 +395,8 @@ int rows_get(struct database *database, uint64_t id, struct job_record **record)
     return reading(statement_end(statement, rc));
 }
 
-int rows_by_key(struct database *database, const char *tube, const char *key, uint64_t *id)
+int rows_by_key(struct database *database, const char *tube, uint32_t submitter, const char *key,
+                uint64_t *id)
 {
     HL_LOCK_SCOPE(database->read_lock);
     if (database->reader == NULL)
@@ -403,6 +404,7 @@ int rows_by_key(struct database *database, const char *tube, const char *key, ui
     sqlite3_stmt *statement = database->statement[STATEMENT_BY_KEY];
     MUST(sqlite3_bind_text(statement, 1, tube, -1, SQLITE_STATIC));
     MUST(sqlite3_bind_text(statement, 2, key, -1, SQLITE_STATIC));
+    MUST(sqlite3_bind_int64(statement, 3, submitter));
     int step = sqlite3_step(statement);
     if (step == SQLITE_ROW)
         *id = (uint64_t)sqlite3_column_int64(statement, 0);

@@ -37,7 +37,8 @@ enum job_entry_option {
     OPTION_TRIES = 101,
     OPTION_PAST = 103,
     OPTION_RESET = 105,
-    OPTION_GROUP = 39 /* what it counts as, and the group's name */
+    OPTION_GROUP = 39, /* what it counts as, and the group's name */
+    OPTION_SUBMITTER = 43
 };
 
 #define NS_PER_MS 1000000
@@ -174,6 +175,8 @@ static char *write_options(char *to, const struct job_entry *entry)
         to = option_close(to, OPTION_RESET, to + 2);
     if (entry->group_count != JOB_COUNT_NONE)
         to = write_group_count(to, entry);
+    if (entry->has_submitter)
+        to = option_close(to, OPTION_SUBMITTER, write_number(to + 2, entry->submitter));
     if (entry->options != NULL)
         return options_encode(entry->options, to);
     return options_pass_on(entry->option_bytes, entry->option_len, to);
@@ -223,7 +226,7 @@ static char *write_fields(char *to, const struct job_entry *entry, unsigned fiel
 #define TRIES_MAX (2 + 3 * 5 + 2)
 #define CHANGE_OPTIONS_MAX                                                                         \
     (2 + 2 * VARINT_MAX + 2 + 6 * 5 + 2 + VARINT_MAX + 3 + JOB_REASON_MAX + TRIES_MAX + 3 +        \
-     PAST_ONE_MAX + 4 + JOB_TEXT_MAX)
+     PAST_ONE_MAX + 4 + JOB_TEXT_MAX + 2 + 5)
 #define OPTIONS_MAX (CHANGE_OPTIONS_MAX + (JOB_PAST_MAX - 1) * PAST_ONE_MAX + OPTIONS_ENCODED_MAX)
 _Static_assert(FIELDS_MAX + 2 + OPTIONS_MAX <= JOB_ENTRY_HEAD_MAX, "the longest put has room");
 _Static_assert(FIELDS_MAX + 2 + CHANGE_OPTIONS_MAX <= JOB_ENTRY_CHANGE_MAX,
@@ -388,6 +391,10 @@ static int read_option(struct job_entry *entry, uint64_t tag, struct cursor *val
         rc = read_group_count(value, entry);
         if (rc != 0)
             return rc;
+        break;
+    case OPTION_SUBMITTER:
+        entry->has_submitter = true;
+        entry->submitter = (uint32_t)read_number_up_to(value, JOB_NOBODY - 1);
         break;
     default:
         rc = read_job_option(entry, tag, value, seen);

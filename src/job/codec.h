@@ -67,7 +67,10 @@ struct job_entry {
     uint32_t failures, crashes, losses;
     bool reset;          /* KICK: what rules limit begins anew */
     uint64_t id_ceiling; /* LIMITS; the last one counts, it may be less than before */
-    const char *tube;    /* not terminated */
+    /* PUT: who put it; else nobody is known. */
+    bool has_submitter;
+    uint32_t submitter;
+    const char *tube; /* not terminated */
     size_t tube_len;
     const char *reason; /* not terminated; NULL: none */
     size_t reason_len;  /* less than JOB_REASON_MAX; what is longer is cut */

@@ -35,6 +35,7 @@ struct job *job_from_body(struct job_body **body)
     job->state = JOB_NEW;
     job->settling = 0;
     job->evicted = 0;
+    job->submitter = JOB_SUBMITTER_NOBODY;
     job->rare = NULL;
     return job;
 }
@@ -70,6 +71,7 @@ struct job *job_evict(struct job **old)
     less->state = (*old)->state;
     less->settling = (*old)->settling;
     less->evicted = 1;
+    less->submitter = (*old)->submitter;
     less->rare = (*old)->rare;
     atomic_init(&less->body.refs, 1);
     less->body.len = (*old)->body.len;

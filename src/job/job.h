@@ -22,8 +22,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "job/options.h" /* what may be asked for with a job; part of this face */
-#include "job/past.h"    /* attempts that are over; part of this face, too */
+#include "job/options.h"   /* what may be asked for with a job; part of this face */
+#include "job/past.h"      /* attempts that are over; part of this face, too */
+#include "job/submitter.h" /* who put it; likewise */
 
 /* ---- tube names ---- */
 
@@ -109,6 +110,7 @@ struct job_rare {
     char *reason;                 /* why it was buried; NULL: none */
     struct job_options *options;  /* what was asked for with the put; its own; NULL: nothing */
     struct job_past *past;        /* attempts that are over, the oldest first; its own */
+    uint32_t submitter;           /* if job->submitter is JOB_SUBMITTER_RARE */
     char group_count; /* enum job_fate_count that the journal isn't told of yet, see broker/group.c
                        */
     bool by_wall;     /* delayed until options->at_wall_ns of the wall clock, see broker/at.c */
@@ -122,18 +124,21 @@ struct job {
     uint32_t pos;             /* in its container's heap; JOB_NOWHERE: in none */
     uint32_t ttr_s;           /* whole seconds, as the protocol has them */
     struct broker_tube *tube; /* the job holds a reference on it */
-    /* clock_now_ns at put, in microseconds: enough for 285 years, also before this machine's start
+    /* clock_now_ns at put, in microseconds: enough for 71 years, also before this machine's start
      */
-    int64_t created_us : 54;
-    uint64_t state : 4;    /* enum job_state */
-    uint64_t settling : 1; /* reserved, its attempt is over and being recorded */
-    uint64_t evicted : 1;  /* its body is in the journal only: no bytes follow */
-    struct job_rare *rare; /* NULL: nothing of it is needed */
-    struct job_body body;  /* the last: its bytes follow, unless evicted; `len` always holds */
+    int64_t created_us : 52;
+    uint64_t state : 4;     /* enum job_state */
+    uint64_t settling : 1;  /* reserved, its attempt is over and being recorded */
+    uint64_t evicted : 1;   /* its body is in the journal only: no bytes follow */
+    uint64_t submitter : 6; /* who put it: a place in the broker's table, or one of the next two */
+    struct job_rare *rare;  /* NULL: nothing of it is needed */
+    struct job_body body;   /* the last: its bytes follow, unless evicted; `len` always holds */
 };
 
 #define JOB_NOWHERE UINT32_MAX
-#define JOB_CREATED_US_MAX ((INT64_C(1) << 53) - 1)
+#define JOB_CREATED_US_MAX ((INT64_C(1) << 51) - 1)
+#define JOB_SUBMITTER_NOBODY 0
+#define JOB_SUBMITTER_RARE 63 /* it is in the side record */
 #define JOB_TTR_MAX_S UINT32_MAX
 
 /* Where the put of a job is (the broker keeps it, by id): 0: not in the journal. With this bit:
@@ -241,6 +246,7 @@ struct job_view {
     char tube[JOB_TUBE_NAME_MAX + 1];
     enum job_state state;
     uint32_t pri;
+    uint32_t submitter; /* JOB_NOBODY */
     int64_t delay_ns, ttr_ns;
     int64_t created_ns;   /* clock_now_ns time */
     int64_t age_ns;       /* since put */
@@ -288,6 +294,7 @@ struct job_record {
     int exit_status; /* -1: none */
     int signal;      /* 0: none */
     uint32_t pri;
+    uint32_t submitter; /* JOB_NOBODY */
     uint32_t reserves, timeouts, releases, buries, kicks;
     uint32_t failures, crashes, losses; /* what rules limit, beside timeouts */
     int64_t delay_ns, ttr_ns;

@@ -21,7 +21,7 @@
 #include <errno.h>
 #include <string.h>
 
-#define RECORD_VERSION 1
+#define RECORD_VERSION 2
 
 static const char letters[JOB_OUTCOME_COUNT] = {
 #define JOB_OUTCOME(name, word, letter, fate) letter,
@@ -57,7 +57,7 @@ static char *write_text(char *to, const char *text)
 static size_t size_most(const struct job_record *record)
 {
     size_t size = 1 + VARINT_MAX;
-#define RECORD_FIELD(kind, field) size += SIZE_##kind(record, field);
+#define RECORD_FIELD(since, kind, field) size += SIZE_##kind(record, field);
 #include "job/record_fields.def"
 #undef RECORD_FIELD
     for (size_t i = 0; i < record->earlier_count; i++)
@@ -89,7 +89,7 @@ int job_record_encode(const struct job_record *record, struct job_body **out)
         return rc;
     char *at = (*out)->bytes;
     *at++ = RECORD_VERSION;
-#define RECORD_FIELD(kind, field) at = WRITE_##kind(at, record, field);
+#define RECORD_FIELD(since, kind, field) at = WRITE_##kind(at, record, field);
 #include "job/record_fields.def"
 #undef RECORD_FIELD
     at = write_number(at, record->earlier_count);
@@ -188,13 +188,15 @@ int job_record_decode(struct job_record **out, uint64_t id, const void *bytes, s
 {
     struct cursor cursor = {bytes, (const unsigned char *)bytes + len, false};
     struct job_attempt earlier[JOB_EARLIER_MAX];
-    struct job_record record = {.id = id, .earlier = earlier};
+    struct job_record record = {.id = id, .submitter = JOB_NOBODY, .earlier = earlier};
     unsigned version = read_byte(&cursor);
     if (cursor.bad || version == 0)
         return EBADMSG;
     if (version > RECORD_VERSION)
         return EOPNOTSUPP;
-#define RECORD_FIELD(kind, field) READ_##kind(&cursor, &record, field);
+#define RECORD_FIELD(since, kind, field)                                                           \
+    if (version >= (since))                                                                        \
+        READ_##kind(&cursor, &record, field);
 #include "job/record_fields.def"
 #undef RECORD_FIELD
     record.earlier_count = (size_t)read_number_up_to(&cursor, JOB_EARLIER_MAX);

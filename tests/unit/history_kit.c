@@ -91,6 +91,7 @@ struct job_record *kit_record_sized(uint64_t id, size_t size)
                               .exit_status = (int)(id % 10 == 0),
                               .signal = (int)(id % 3),
                               .pri = (uint32_t)(id * 3),
+                              .submitter = id % 2 == 0 ? JOB_NOBODY : (uint32_t)(id % 3 * 1000),
                               .reserves = 1,
                               .timeouts = (uint32_t)(id % 4),
                               .releases = (uint32_t)(id % 5),
@@ -158,6 +159,7 @@ static const char *difference(const struct job_record *got, const struct job_rec
     SAME(exit_status)
     SAME(signal)
     SAME(pri)
+    SAME(submitter)
     SAME(reserves)
     SAME(timeouts)
     SAME(releases)

@@ -148,8 +148,9 @@ static struct {
     void (*meanwhile)(void);
 } keeper;
 
-static uint64_t key_kept(const char *tube, const char *key, void *arg)
+static uint64_t key_kept(const char *tube, uint32_t submitter, const char *key, void *arg)
 {
+    ck_assert_uint_eq(submitter, 0); // as specs here have it
     ck_assert_ptr_eq(arg, &records);
     ck_assert_str_eq(tube, "t");
     ck_assert_str_eq(key, "k");

@@ -58,6 +58,8 @@ static void check_same(const struct job_entry *a, const struct job_entry *b)
     ck_assert_uint_eq(a->past_len, b->past_len);
     ck_assert(same_bytes(a->past_bytes, b->past_bytes, b->past_len));
     ck_assert_uint_eq(a->id_ceiling, b->id_ceiling);
+    ck_assert(a->has_submitter == b->has_submitter);
+    ck_assert_uint_eq(a->submitter, b->submitter);
     ck_assert(same_bytes(a->tube, b->tube, b->tube_len));
     ck_assert_uint_eq(a->tube_len, b->tube_len);
     ck_assert_uint_eq(a->group_len, b->group_len);
@@ -115,6 +117,8 @@ static struct job_entry any_entry(struct unit_random *random, enum job_entry_typ
         entry.ttr_s = (uint32_t)any_number(random, UINT32_MAX);
         entry.created_wall_ns = (int64_t)any_number(random, INT64_MAX) / 1000000 * 1000000;
         entry.state = states[unit_random_below(random, 3)];
+        entry.has_submitter = unit_random_below(random, 3) > 0;
+        entry.submitter = entry.has_submitter ? (uint32_t)any_number(random, JOB_NOBODY - 1) : 0;
         entry.body = bytes_of_body;
         entry.body_len = unit_random_below(random, sizeof(bytes_of_body) + 1);
     }
@@ -393,6 +397,7 @@ static struct job_record *any_record(void)
                               .key = "k",
                               .tags = "red\0blue",
                               .tags_size = 9,
+                              .submitter = 65534,
                               .retention_ns = -1,
                               .out = "o\0ut",
                               .err = "",
@@ -425,7 +430,7 @@ START_TEST(a_record_comes_back)
 #define SAME_BLOB(field)                                                                           \
     ck_assert_uint_eq(again->field##_len, record->field##_len);                                    \
     ck_assert(same_bytes(again->field, record->field, record->field##_len))
-#define RECORD_FIELD(kind, field) SAME_##kind(field);
+#define RECORD_FIELD(since, kind, field) SAME_##kind(field);
 #include "job/record_fields.def"
 #undef RECORD_FIELD
     ck_assert_uint_eq(again->earlier_count, 2);
@@ -460,6 +465,30 @@ static int decode_copy(const char *bytes, size_t len)
     return rc;
 }
 
+// Version 1 had no submitter: it stood before the attempts, of which there are none here.
+START_TEST(a_record_of_version_1)
+{
+    struct job_record *record = any_record(), *plain, *again;
+    struct job_record like = *record;
+    struct job_body *body;
+    like.earlier_count = 0;
+    like.submitter = 5;
+    ck_assert_int_eq(job_record_copy(&plain, &like), 0);
+    ck_assert_int_eq(job_record_encode(plain, &body), 0);
+    ck_assert_int_eq(body->bytes[body->len - 2], 5 * 2);
+    body->bytes[0] = 1;
+    ck_assert_int_eq(decode_copy(body->bytes, body->len), EBADMSG);
+    body->bytes[body->len - 2] = 0; // how many attempts
+    ck_assert_int_eq(job_record_decode(&again, 77, body->bytes, body->len - 1), 0);
+    ck_assert_uint_eq(again->submitter, JOB_NOBODY);
+    ck_assert_str_eq(again->tube, record->tube);
+    job_body_unref(&body);
+    job_record_unref(&again);
+    job_record_unref(&plain);
+    job_record_unref(&record);
+}
+END_TEST
+
 START_TEST(no_bytes_of_a_record_are_too_strange)
 {
     struct job_record *record = any_record();
@@ -473,7 +502,7 @@ START_TEST(no_bytes_of_a_record_are_too_strange)
         ck_assert(rc == 0 || rc == EBADMSG || (bit < 8 && rc == EOPNOTSUPP));
         body->bytes[bit / 8] = (char)(body->bytes[bit / 8] ^ 1 << bit % 8);
     }
-    body->bytes[0] = 2;
+    body->bytes[0] = 3;
     ck_assert_int_eq(decode_copy(body->bytes, body->len), EOPNOTSUPP);
     job_body_unref(&body);
     job_record_unref(&record);
@@ -519,6 +548,7 @@ int main(void)
     tcase_add_test(all, older_limits);
     tcase_add_test(all, words);
     tcase_add_test(all, a_record_comes_back);
+    tcase_add_test(all, a_record_of_version_1);
     tcase_add_test(all, no_bytes_of_a_record_are_too_strange);
     suite_add_tcase(suite, all);
     return unit_main(suite);

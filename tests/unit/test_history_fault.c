@@ -332,21 +332,54 @@ START_TEST(a_newer_form_is_refused)
     kit_open();
     kit_fill(1, 3);
     kit_close();
-    (void)kit_sql("PRAGMA user_version = 4");
+    (void)kit_sql("PRAGMA user_version = 5");
     ck_assert_int_eq(kit_open_refused(text), EOPNOTSUPP);
     ck_assert_ptr_nonnull(strstr(text, "newer hilera"));
-    (void)kit_sql("PRAGMA user_version = 3");
+    (void)kit_sql("PRAGMA user_version = 4");
     kit_open();
     ck_assert(kit_has(1) && kit_has(3));
 }
 END_TEST
 
-// What the form 1 had is what the form 3 has, less four columns and an index.
+// As the form 3 had it, before records knew who had put the job.
+static void make_form_3(void)
+{
+    (void)kit_sql("DROP INDEX job_keyed");
+    (void)kit_sql("ALTER TABLE job DROP COLUMN submitter");
+    (void)kit_sql("CREATE INDEX job_keyed ON job (tube, job_key, number) WHERE job_key <> ''");
+    (void)kit_sql("PRAGMA user_version = 3");
+}
+
+START_TEST(form_3_is_raised)
+{
+    kit_open();
+    kit_fill(1, 6);
+    kit_close();
+    make_form_3();
+    kit_open();
+    struct job_record *record = NULL;
+    ck_assert_int_eq(history_get(kit.history, 5, &record), 0);
+    ck_assert_uint_eq(record->submitter, JOB_NOBODY);
+    ck_assert_uint_eq(history_key(kit.history, record->tube, JOB_NOBODY, record->key), 5);
+    ck_assert_uint_eq(history_key(kit.history, record->tube, 0, record->key), 0);
+    job_record_unref(&record);
+    kit_fill(7, 9);
+    kit_close();
+    ck_assert_int_eq(kit_sql("PRAGMA user_version"), 4);
+    ck_assert_int_eq(kit_sql("SELECT submitter FROM job WHERE id = 7"), 1000);
+    ck_assert_int_eq(kit_sql("SELECT count(*) FROM pragma_index_info('job_keyed')"), 4);
+    kit_open();
+    ck_assert(kit_has(7) && kit_has(8) && kit_has(9));
+}
+END_TEST
+
+// What the form 1 had is what the form 3 had, less four columns and an index.
 START_TEST(an_older_form_is_raised)
 {
     kit_open();
     kit_fill(1, 6);
     kit_close();
+    make_form_3();
     (void)kit_sql("DROP INDEX job_keyed");
     (void)kit_sql("ALTER TABLE job DROP COLUMN failures");
     (void)kit_sql("ALTER TABLE job DROP COLUMN crashes");
@@ -364,7 +397,7 @@ START_TEST(an_older_form_is_raised)
     kit_fill(7, 9);
     ck_assert(kit_has(8));
     kit_close();
-    ck_assert_int_eq(kit_sql("PRAGMA user_version"), 3);
+    ck_assert_int_eq(kit_sql("PRAGMA user_version"), 4);
     ck_assert_int_eq(kit_sql("SELECT failures FROM job WHERE id = 9"), 9 % 7);
     ck_assert_int_eq(kit_sql("SELECT count(*) FROM sqlite_schema WHERE name = 'job_keyed'"), 1);
     kit_open();
@@ -442,6 +475,7 @@ int main(void)
     tcase_add_test(all, somebody_elses_file_is_left_alone);
     tcase_add_test(all, a_newer_form_is_refused);
     tcase_add_test(all, an_older_form_is_raised);
+    tcase_add_test(all, form_3_is_raised);
     tcase_add_test(all, a_form_that_is_not_raised_stays);
     tcase_add_test(all, a_directory_that_is_not_there);
     tcase_add_test(all, a_record_that_is_too_large);

@@ -13,7 +13,8 @@ static uint64_t by_key(uint64_t id, uint64_t tube_of)
     static const char *const tubes[] = {"one", "two", "three"};
     char key[32];
     snprintf(key, sizeof(key), "of %llu", (unsigned long long)id);
-    return history_key(kit.history, tubes[tube_of % 3], key);
+    uint32_t submitter = id % 2 == 0 ? JOB_NOBODY : (uint32_t)(id % 3 * 1000);
+    return history_key(kit.history, tubes[tube_of % 3], submitter, key);
 }
 
 static void check_keys(uint64_t first, uint64_t last)
@@ -34,7 +35,7 @@ START_TEST(a_key_finds_its_record)
     for (uint64_t id = 1; id <= 20; id++)
         kit_add(id);
     check_keys(1, 20);
-    ck_assert_uint_eq(history_key(kit.history, "one", ""), 0);
+    ck_assert_uint_eq(history_key(kit.history, "one", JOB_NOBODY, ""), 0);
     kit_close();
     kit.settings.linger_ns = linger_ns;
     kit_open();
@@ -51,15 +52,21 @@ START_TEST(a_key_finds_its_record)
 }
 END_TEST
 
-static void add_keyed(uint64_t id, const char *tube, const char *key)
+static void add_keyed_by(uint64_t id, const char *tube, uint32_t submitter, const char *key)
 {
     struct job_record *record = kit_record(id), *moved;
     struct job_record like = *record;
     like.tube = tube;
+    like.submitter = submitter;
     like.key = key;
     ck_assert_int_eq(job_record_copy(&moved, &like), 0);
     job_record_unref(&record);
     (void)kit_add_record(moved);
+}
+
+static void add_keyed(uint64_t id, const char *tube, const char *key)
+{
+    add_keyed_by(id, tube, 7, key);
 }
 
 // The latest of a key counts; a job that finishes again in another tube has the key there.
@@ -69,12 +76,12 @@ static void check_latest(void)
     add_keyed(1, "a", "same");
     add_keyed(2, "a", "same");
     add_keyed(3, "a", "");
-    ck_assert_uint_eq(history_key(kit.history, "a", "same"), 2);
+    ck_assert_uint_eq(history_key(kit.history, "a", 7, "same"), 2);
     add_keyed(2, "b", "same");
-    ck_assert_uint_eq(history_key(kit.history, "b", "same"), 2);
+    ck_assert_uint_eq(history_key(kit.history, "b", 7, "same"), 2);
     add_keyed(1, "b", "same");
-    ck_assert_uint_eq(history_key(kit.history, "b", "same"), 1);
-    ck_assert_uint_eq(history_key(kit.history, "a", "same"), 0);
+    ck_assert_uint_eq(history_key(kit.history, "b", 7, "same"), 1);
+    ck_assert_uint_eq(history_key(kit.history, "a", 7, "same"), 0);
     kit_close();
 }
 
@@ -82,10 +89,38 @@ START_TEST(the_latest_of_a_key)
 {
     check_latest();
     kit_open();
-    ck_assert_uint_eq(history_key(kit.history, "b", "same"), 1);
+    ck_assert_uint_eq(history_key(kit.history, "b", 7, "same"), 1);
     kit_close();
     kit.settings.path = NULL;
     check_latest();
+}
+END_TEST
+
+static void check_users(void)
+{
+    ck_assert_uint_eq(history_key(kit.history, "a", 0, "same"), 1);
+    ck_assert_uint_eq(history_key(kit.history, "a", 1000, "same"), 2);
+    ck_assert_uint_eq(history_key(kit.history, "a", JOB_NOBODY, "same"), 3);
+    ck_assert_uint_eq(history_key(kit.history, "a", 1001, "same"), 0);
+}
+
+// One user's key is none of another's: in memory, and in the file.
+START_TEST(a_key_is_its_submitters)
+{
+    for (int in_file = 0; in_file < 2; in_file++) {
+        if (in_file == 0)
+            kit.settings.path = NULL;
+        else
+            kit.settings.path = kit.path;
+        kit_open();
+        add_keyed_by(1, "a", 0, "same");
+        add_keyed_by(2, "a", 1000, "same");
+        add_keyed_by(3, "a", JOB_NOBODY, "same");
+        check_users();
+        kit_close();
+    }
+    kit_open();
+    check_users();
 }
 END_TEST
 
@@ -97,6 +132,7 @@ int main(void)
     tcase_add_checked_fixture(all, kit_up, kit_down);
     tcase_add_test(all, a_key_finds_its_record);
     tcase_add_test(all, the_latest_of_a_key);
+    tcase_add_test(all, a_key_is_its_submitters);
     suite_add_tcase(suite, all);
     return unit_main(suite);
 }

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Groups, for the broker's own files; group.c has the essay.
+ */
+#ifndef BROKER_GROUP_PRIV_H
+#define BROKER_GROUP_PRIV_H
+
+#include "base/list.h"
+#include "broker/broker.h"
+
+struct broker_group {
+    unsigned magic;
+    struct broker *broker;
+    struct queue_core core; /* has no items: counts unfinished jobs and has the joiners */
+    struct job_group_counts counts;
+    uint64_t refs;         /* jobs, joiners */
+    struct list_node node; /* broker->group_list */
+    struct list_node idle; /* broker->idle_groups */
+    int64_t idle_ns;       /* since when */
+    uint64_t number;       /* of its GROUP entry; 0: there is none */
+    size_t name_len;
+    char name[];
+};
+
+/* All [held]. */
+
+struct broker_group *group_find(struct broker *broker, const char *name, size_t len);
+/* Makes it if there is none. ENOMEM. */
+int group_need(struct broker *broker, const char *name, size_t len, struct broker_group **out);
+void group_ref(struct broker_group *group);
+void group_unref(struct broker_group *group);
+/* Not held. */
+void groups_free(struct broker *broker);
+/* The functions with a job do nothing for one without a group. Its group is there. ENOMEM. */
+int group_admit(struct job *job);
+/* The job has come, and goes. */
+void group_enter(struct job *job, bool unfinished);
+void group_leave(struct job *job);
+void group_open_task(struct job *job);
+void group_close_task(struct job *job);
+void group_count(struct broker_group *group, enum job_fate_count count);
+/* The same for a job's; the next entry about the job tells the journal. */
+void group_note(struct job *job, enum job_fate_count count);
+enum job_fate_count group_count_of(enum job_outcome_kind kind);
+/* Whether the journal has the job's group. */
+bool group_is_logged(const struct job *job);
+struct broker_group *group_to_log(const struct job *job);
+struct broker_totals group_totals(const struct broker_group *group);
+
+#endif

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Who put a job, and who has it: submitters and tokens, for the broker's own files; submitter.c and
+ * token.c have the essays.
+ */
+#ifndef BROKER_WHO_PRIV_H
+#define BROKER_WHO_PRIV_H
+
+#include "broker/broker.h"
+
+#include <stdatomic.h>
+
+/* ---- submitters ---- */
+
+#define SUBMITTERS_MAX 62
+_Static_assert(SUBMITTERS_MAX == JOB_SUBMITTER_RARE - 1, "each place has its number in a job");
+struct submitters {
+    _Atomic unsigned count;
+    uint32_t uid[SUBMITTERS_MAX];
+};
+
+/* The job, of which nobody knows yet, was put by that user; JOB_NOBODY: it stays nobody's. [held],
+ * and not held. ENOMEM. */
+int submitter_set(struct broker *broker, struct job *job, uint32_t uid);
+int submitter_put(struct broker *broker, struct job *job, uint32_t uid);
+/* Of a job with its tube. */
+uint32_t submitter_of(const struct job *job);
+
+/* ---- tokens ---- */
+
+#define TOKEN_BITS 53
+#define TOKENS_STORED 512
+struct token_store {
+    size_t left;
+    uint64_t random[TOKENS_STORED]; /* the first `left` of them */
+};
+
+/* [held] */
+uint64_t token_next(struct broker *broker);
+
+#endif
