@@ -46,7 +46,7 @@ static int entry_find(uint32_t uid, struct passwd *entry, char **text)
 int trust_groups_of_uid(uint32_t uid, gid_t **groups, size_t *count)
 {
     struct passwd entry;
-    char *text;
+    char *text = NULL;
     *groups = NULL;
     *count = 0;
     int rc = entry_find(uid, &entry, &text);

@@ -45,7 +45,7 @@ struct build {
     uint32_t *arena; /* places of all states, each state's sorted */
     size_t arena_len, arena_cap;
     struct span *span; /* by state */
-    size_t span_count;
+    size_t span_count, span_cap;
     uint16_t *lookup; /* by hash of the places: a state and 1; 0: free */
     uint64_t *marked; /* places of the state that is being made, a bit each */
     size_t mark_words;
@@ -132,6 +132,14 @@ static int state_of_marked(struct build *build, uint16_t *state)
     }
     if (build->span_count == PATTERN_STATES_MAX)
         return E2BIG;
+    if (build->span_count == build->span_cap) {
+        size_t cap = build->span_cap > 0 ? 2 * build->span_cap : 64;
+        struct span *grown = reallocarray(build->span, cap, sizeof(*grown));
+        if (grown == NULL)
+            return ENOMEM;
+        build->span = grown;
+        build->span_cap = cap;
+    }
     *state = (uint16_t)build->span_count;
     build->span[build->span_count++] = (struct span){build->arena_len, count};
     build->lookup[slot] = (uint16_t)build->span_count;
@@ -202,11 +210,9 @@ static int build_init(struct build *build, const struct pattern *patterns, size_
         return E2BIG;
     build->mark_words = places / 64 + 1;
     build->place = calloc(places + 1, sizeof(*build->place));
-    build->span = calloc(PATTERN_STATES_MAX, sizeof(*build->span));
     build->lookup = calloc(LOOKUP_SIZE, sizeof(*build->lookup));
     build->marked = calloc(build->mark_words, sizeof(*build->marked));
-    if (build->place == NULL || build->span == NULL || build->lookup == NULL ||
-        build->marked == NULL)
+    if (build->place == NULL || build->lookup == NULL || build->marked == NULL)
         return ENOMEM;
     for (size_t i = 0; i < count; i++)
         for (const char *at = patterns[i].text;; at++) {

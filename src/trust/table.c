@@ -22,6 +22,8 @@
 
 /* ---- classes of tubes ---- */
 
+#define CLASS_LOOKUP ((size_t)2 * TRUST_CLASSES_MAX)
+
 static int patterns_list(const struct trust *trust, const struct trust_settings *settings,
                          struct pattern **out, size_t *count)
 {
@@ -53,22 +55,53 @@ static struct rule_set state_reach(const struct trust *trust, size_t state, bool
     return reach;
 }
 
-/* E2BIG: there are TRUST_CLASSES_MAX already. */
-static int class_find(struct trust *trust, const struct rule_set *reach, bool guarded,
-                      uint16_t *class)
+/* Fixed: all that is hashed here is made of what the configuration says. */
+static const struct hash_key sets_key;
+
+/* The slot of `lookup` (a class and 1; 0: free) where the class is, or would be. */
+static size_t class_slot(const struct trust *trust, const uint16_t *lookup,
+                         const struct rule_set *reach, bool guarded)
 {
-    size_t i = 0;
-    while (i < trust->class_count && (trust->class_guarded[i] != guarded ||
-                                      memcmp(&trust->class_rules[i], reach, sizeof(*reach)) != 0))
-        i++;
-    if (i == TRUST_CLASSES_MAX)
-        return E2BIG;
-    if (i == trust->class_count) {
-        trust->class_rules[i] = *reach;
-        trust->class_guarded[i] = guarded;
-        trust->class_count++;
+    size_t slot = (hash_bytes(&sets_key, reach, sizeof(*reach)) + guarded) % CLASS_LOOKUP;
+    for (; lookup[slot] != 0; slot = (slot + 1) % CLASS_LOOKUP) {
+        size_t class = lookup[slot] - 1u;
+        if (trust->class_guarded[class] == guarded &&
+            memcmp(&trust->class_rules[class], reach, sizeof(*reach)) == 0)
+            break;
     }
-    *class = (uint16_t)i;
+    return slot;
+}
+
+static int classes_grow(struct trust *trust)
+{
+    size_t cap = trust->class_cap > 0 ? 2 * trust->class_cap : 16;
+    struct rule_set *rules = reallocarray(trust->class_rules, cap, sizeof(*rules));
+    if (rules != NULL)
+        trust->class_rules = rules;
+    bool *guarded = reallocarray(trust->class_guarded, cap, sizeof(*guarded));
+    if (guarded != NULL)
+        trust->class_guarded = guarded;
+    if (rules == NULL || guarded == NULL)
+        return ENOMEM;
+    trust->class_cap = cap;
+    return 0;
+}
+
+/* E2BIG: there are TRUST_CLASSES_MAX already. ENOMEM. */
+static int class_find(struct trust *trust, uint16_t *lookup, const struct rule_set *reach,
+                      bool guarded, uint16_t *class)
+{
+    size_t slot = class_slot(trust, lookup, reach, guarded);
+    if (lookup[slot] == 0) {
+        if (trust->class_count == TRUST_CLASSES_MAX)
+            return E2BIG;
+        if (trust->class_count == trust->class_cap && classes_grow(trust) != 0)
+            return ENOMEM;
+        trust->class_rules[trust->class_count] = *reach;
+        trust->class_guarded[trust->class_count] = guarded;
+        lookup[slot] = (uint16_t)++trust->class_count;
+    }
+    *class = (uint16_t)(lookup[slot] - 1);
     return 0;
 }
 
@@ -76,16 +109,14 @@ static int classes_make(struct trust *trust)
 {
     size_t states = trust->automaton.state_count;
     trust->class_of = calloc(states, sizeof(*trust->class_of));
-    trust->class_rules = calloc(TRUST_CLASSES_MAX, sizeof(*trust->class_rules));
-    trust->class_guarded = calloc(TRUST_CLASSES_MAX, sizeof(*trust->class_guarded));
-    if (trust->class_of == NULL || trust->class_rules == NULL || trust->class_guarded == NULL)
-        return ENOMEM;
-    int rc = 0;
+    uint16_t *lookup = calloc(CLASS_LOOKUP, sizeof(*lookup));
+    int rc = trust->class_of != NULL && lookup != NULL ? 0 : ENOMEM;
     for (size_t state = 0; rc == 0 && state < states; state++) {
         bool guarded;
         struct rule_set reach = state_reach(trust, state, &guarded);
-        rc = class_find(trust, &reach, guarded, &trust->class_of[state]);
+        rc = class_find(trust, lookup, &reach, guarded, &trust->class_of[state]);
     }
+    free(lookup);
     return rc;
 }
 
@@ -114,12 +145,9 @@ static void row_fill(const struct trust *trust, struct trust_row *row)
     row->nothing = (all | row->server) == 0;
 }
 
-/* Fixed: the sets are few, and made of what the configuration says. */
-static const struct hash_key fits_key;
-
 static size_t row_bucket(const struct rule_set *fits, enum trust_door door)
 {
-    return (hash_bytes(&fits_key, fits, sizeof(*fits)) + door) % ROW_BUCKETS;
+    return (hash_bytes(&sets_key, fits, sizeof(*fits)) + door) % ROW_BUCKETS;
 }
 
 static const struct trust_row *row_find(const struct trust *trust, const struct rule_set *fits,

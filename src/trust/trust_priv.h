@@ -104,7 +104,7 @@ struct trust {
     uint16_t *class_of; /* by state of the automaton */
     struct rule_set *class_rules;
     bool *class_guarded;
-    size_t class_count;
+    size_t class_count, class_cap;
     /* Any thread adds at the head. */
     _Atomic(struct trust_row *) bucket[ROW_BUCKETS];
     _Atomic uint32_t row_count;

@@ -458,7 +458,7 @@ START_TEST(too_many_classes_are_refused)
     ck_assert_uint_ge(trust_class_count(trust), 2048);
     drop();
     char why[256];
-    for (settings.rule_count = 13; settings.rule_count <= 16; settings.rule_count++) {
+    for (settings.rule_count = 13; settings.rule_count <= 16; settings.rule_count += 3) {
         why[0] = '\0';
         ck_assert_int_eq(trust_new(&trust, &settings, why, sizeof(why)), E2BIG);
         ck_assert_ptr_nonnull(strstr(why, "too many ways"));
