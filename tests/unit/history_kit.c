@@ -25,7 +25,7 @@ static void durable_tell(uint64_t number, void *arg)
     hl_event_set(kit.event);
 }
 
-void kit_up(void)
+void db_up(void)
 {
     kit = (struct kit){.settings = {.keep_ns = 3600 * HL_SECOND,
                                     .keep_count = 1000000,
@@ -39,9 +39,9 @@ void kit_up(void)
     ck_assert_int_eq(hl_event_new(&kit.event, "durable"), 0);
 }
 
-void kit_down(void)
+void db_down(void)
 {
-    kit_close();
+    db_close();
     hl_event_free(&kit.event);
     DIR *dir = opendir(kit.directory);
     ck_assert_ptr_nonnull(dir);
@@ -52,7 +52,7 @@ void kit_down(void)
     ck_assert_int_eq(rmdir(kit.directory), 0);
 }
 
-void kit_open(void)
+void db_open(void)
 {
     struct history_error error = {""};
     atomic_store(&kit.durable, 0);
@@ -60,13 +60,13 @@ void kit_open(void)
     ck_assert_msg(rc == 0, "%s", error.text);
 }
 
-void kit_close(void)
+void db_close(void)
 {
     history_free(&kit.history);
     ck_assert_ptr_null(kit.history);
 }
 
-int kit_open_refused(char text[512])
+int db_open_refused(char text[512])
 {
     struct history_error error = {""};
     int rc = history_new(&kit.history, &kit.settings, &error);
@@ -78,7 +78,7 @@ int kit_open_refused(char text[512])
 
 // ---- records ----
 
-struct job_record *kit_record_sized(uint64_t id, size_t size)
+struct job_record *db_record_sized(uint64_t id, size_t size)
 {
     static const char *const tubes[] = {"one", "two", "three"};
     char reason[64], *out = malloc(size + 1);
@@ -135,9 +135,9 @@ struct job_record *kit_record_sized(uint64_t id, size_t size)
     return record;
 }
 
-struct job_record *kit_record(uint64_t id)
+struct job_record *db_record(uint64_t id)
 {
-    return kit_record_sized(id, id % 50);
+    return db_record_sized(id, id % 50);
 }
 
 // The first field that differs, or NULL. One assertion for all: each is a message to another
@@ -196,9 +196,9 @@ static const char *difference(const struct job_record *got, const struct job_rec
     return NULL;
 }
 
-void kit_check(const struct job_record *record, uint64_t id)
+void db_check(const struct job_record *record, uint64_t id)
 {
-    struct job_record *want = kit_record_sized(id, record->out_len);
+    struct job_record *want = db_record_sized(id, record->out_len);
     const char *field = difference(record, want);
     job_record_unref(&want);
     if (field != NULL)
@@ -207,7 +207,7 @@ void kit_check(const struct job_record *record, uint64_t id)
 
 // ---- adding and waiting ----
 
-uint64_t kit_add_record(struct job_record *record)
+uint64_t db_add_record(struct job_record *record)
 {
     uint64_t number = 0;
     int rc = history_add(kit.history, &record, &number);
@@ -216,13 +216,13 @@ uint64_t kit_add_record(struct job_record *record)
     return number;
 }
 
-uint64_t kit_add(uint64_t id)
+uint64_t db_add(uint64_t id)
 {
-    return kit_add_record(kit_record(id));
+    return db_add_record(db_record(id));
 }
 
 // The test's own time limit ends a wait that would last for ever.
-void kit_await(uint64_t number)
+void db_await(uint64_t number)
 {
     while (atomic_load(&kit.durable) < number) {
         hl_event_clear(kit.event);
@@ -233,15 +233,15 @@ void kit_await(uint64_t number)
         ck_abort_msg("told as durable, but it isn't");
 }
 
-void kit_fill(uint64_t first, uint64_t last)
+void db_fill(uint64_t first, uint64_t last)
 {
     uint64_t number = 0;
     for (uint64_t id = first; id <= last; id++)
-        number = kit_add(id);
-    kit_await(number);
+        number = db_add(id);
+    db_await(number);
 }
 
-bool kit_has(uint64_t id)
+bool db_has(uint64_t id)
 {
     struct job_record *record = NULL;
     int rc = history_get(kit.history, id, &record);
@@ -249,22 +249,22 @@ bool kit_has(uint64_t id)
         return false;
     if (rc != 0)
         ck_abort_msg("history_get: %d", rc);
-    kit_check(record, id);
+    db_check(record, id);
     job_record_unref(&record);
     return true;
 }
 
-struct history_stats kit_stats(void)
+struct history_stats db_stats(void)
 {
     struct history_stats stats;
     history_stats(kit.history, &stats);
     return stats;
 }
 
-void kit_await_stat(size_t offset, uint64_t value)
+void db_await_stat(size_t offset, uint64_t value)
 {
     for (;;) {
-        struct history_stats stats = kit_stats();
+        struct history_stats stats = db_stats();
         uint64_t now;
         memcpy(&now, (const char *)&stats + offset, sizeof(now));
         if (now == value)
@@ -275,7 +275,7 @@ void kit_await_stat(size_t offset, uint64_t value)
 
 // ---- the file ----
 
-int64_t kit_sql(const char *text)
+int64_t db_sql(const char *text)
 {
     sqlite3 *connection = NULL;
     sqlite3_stmt *statement = NULL;
@@ -291,7 +291,7 @@ int64_t kit_sql(const char *text)
     return number;
 }
 
-uint64_t kit_file_size(void)
+uint64_t db_file_size(void)
 {
     static const char *const parts[] = {"", "-wal"};
     uint64_t size = 0;
@@ -305,7 +305,7 @@ uint64_t kit_file_size(void)
     return size;
 }
 
-unsigned kit_files(const char *prefix)
+unsigned db_files(const char *prefix)
 {
     DIR *dir = opendir(kit.directory);
     ck_assert_ptr_nonnull(dir);

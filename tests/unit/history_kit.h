@@ -11,7 +11,7 @@
 
 struct kit {
     char directory[64], path[80];
-    struct history_settings settings; // for the next kit_open; linger_ns is short
+    struct history_settings settings; // for the next db_open; linger_ns is short
     struct history *history;
     hl_event *event; // set when more is durable
     _Atomic uint64_t durable;
@@ -19,40 +19,40 @@ struct kit {
 extern struct kit kit;
 
 // For fixtures: the directory; nothing is opened yet. Afterwards: closed, and removed.
-void kit_up(void);
-void kit_down(void);
+void db_up(void);
+void db_down(void);
 
 // Opens and closes the history.
-void kit_open(void);
-void kit_close(void);
+void db_open(void);
+void db_close(void);
 // What opening says; it must be refused.
-int kit_open_refused(char text[512]);
+int db_open_refused(char text[512]);
 
 // A record of which every field follows from its id.
-struct job_record *kit_record(uint64_t id);
+struct job_record *db_record(uint64_t id);
 // With so many bytes of output.
-struct job_record *kit_record_sized(uint64_t id, size_t size);
-// Fails unless the record is kit_record(id).
-void kit_check(const struct job_record *record, uint64_t id);
+struct job_record *db_record_sized(uint64_t id, size_t size);
+// Fails unless the record is db_record(id).
+void db_check(const struct job_record *record, uint64_t id);
 
-// Adds kit_record(id); its number.
-uint64_t kit_add(uint64_t id);
+// Adds db_record(id); its number.
+uint64_t db_add(uint64_t id);
 // Adds any; takes it over.
-uint64_t kit_add_record(struct job_record *record);
+uint64_t db_add_record(struct job_record *record);
 // Adds those ids and waits until they are durable.
-void kit_fill(uint64_t first, uint64_t last);
-void kit_await(uint64_t number);
+void db_fill(uint64_t first, uint64_t last);
+void db_await(uint64_t number);
 // Whether it is there; if so it must be whole.
-bool kit_has(uint64_t id);
-struct history_stats kit_stats(void);
+bool db_has(uint64_t id);
+struct history_stats db_stats(void);
 // Until a field of the statistics is that number.
-void kit_await_stat(size_t offset, uint64_t value);
+void db_await_stat(size_t offset, uint64_t value);
 
 // SQL on the file by a connection of its own; the first column of the first row.
-int64_t kit_sql(const char *text);
+int64_t db_sql(const char *text);
 // The file's size in bytes, with its log's.
-uint64_t kit_file_size(void);
+uint64_t db_file_size(void);
 // Names in the directory that begin so.
-unsigned kit_files(const char *prefix);
+unsigned db_files(const char *prefix);
 
 #endif

@@ -39,9 +39,9 @@ static void told_durable(uint64_t number, void *arg)
 static _Noreturn void victim(uint64_t first)
 {
     kit.settings.durable = told_durable;
-    kit_open();
+    db_open();
     for (uint64_t id = first;;) {
-        struct job_record *record = kit_record(id);
+        struct job_record *record = db_record(id);
         id += history_add(kit.history, &record, NULL) == 0; // or once more: the queue was full
     }
 }
@@ -78,18 +78,18 @@ START_TEST(what_is_durable_survives_a_kill)
     for (int round = 0; round < KILL_ROUNDS; round++) {
         uint64_t durable = killed_after(1 + 3 * round, first);
         ck_assert_uint_ge(durable, first);
-        kit_open();
-        ck_assert_uint_eq(kit_files("history.db.damaged"), 0);
+        db_open();
+        ck_assert_uint_eq(db_files("history.db.damaged"), 0);
         for (uint64_t id = 1; id <= durable; id++)
-            if (!kit_has(id))
+            if (!db_has(id))
                 ck_abort_msg("round %d: %" PRIu64 " of %" PRIu64 " is missing", round, id, durable);
-        uint64_t count = kit_stats().count;
+        uint64_t count = db_stats().count;
         ck_assert_uint_ge(count, durable);
-        ck_assert_int_eq(kit_sql("SELECT count(*) FROM job"), (int64_t)count);
-        ck_assert_int_eq(kit_sql("SELECT sum(bytes) - (SELECT bytes FROM total) FROM job"), 0);
-        ck_assert_int_eq(kit_sql("SELECT integrity_check = 'ok' FROM pragma_integrity_check"), 1);
+        ck_assert_int_eq(db_sql("SELECT count(*) FROM job"), (int64_t)count);
+        ck_assert_int_eq(db_sql("SELECT sum(bytes) - (SELECT bytes FROM total) FROM job"), 0);
+        ck_assert_int_eq(db_sql("SELECT integrity_check = 'ok' FROM pragma_integrity_check"), 1);
         first = count + 1; // whole batches were written, so ids are without gaps
-        kit_close();
+        db_close();
     }
 }
 END_TEST
@@ -113,7 +113,7 @@ static uint64_t add_until_refused(uint64_t first, uint64_t refused)
 {
     uint64_t added = 0, failed = 0;
     while (failed < refused) {
-        struct job_record *record = kit_record(first + added);
+        struct job_record *record = db_record(first + added);
         if (history_add(kit.history, &record, NULL) == 0)
             added++;
         else
@@ -138,45 +138,45 @@ START_TEST(a_full_disk_costs_records_only)
     _Atomic bool over = false;
     clock_virtual_start(1000 * HL_SECOND);
     kit.settings.queue_bytes = 64 << 10;
-    kit_open();
-    kit_add(1);
+    db_open();
+    db_add(1);
     clock_virtual_advance(HL_SECOND);
-    kit_await(1);
+    db_await(1);
     files_limit(32 << 10);
     hl_thread *pusher = engine_thread(clock_pusher, &over);
     uint64_t added = 1 + add_until_refused(2, 100);
-    while (kit_stats().healthy) // the refusals may come before the first batch that fails
+    while (db_stats().healthy) // the refusals may come before the first batch that fails
         sched_yield();
     atomic_store(&over, true);
     engine_thread_join(&pusher);
-    struct history_stats stats = kit_stats();
-    bool readable = kit_has(1);
+    struct history_stats stats = db_stats();
+    bool readable = db_has(1);
     files_limit(RLIM_INFINITY);
     ck_assert(readable);
     ck_assert_uint_eq(stats.lost, 100);
     ck_assert_uint_gt(stats.pending, 0);
     ck_assert(!stats.healthy);
     clock_virtual_advance(2 * HL_SECOND);
-    kit_await_stat(offsetof(struct history_stats, pending), 0);
-    ck_assert(kit_stats().healthy);
-    ck_assert_uint_eq(kit_stats().count, added);
-    kit_close();
+    db_await_stat(offsetof(struct history_stats, pending), 0);
+    ck_assert(db_stats().healthy);
+    ck_assert_uint_eq(db_stats().count, added);
+    db_close();
     clock_virtual_stop();
-    ck_assert_int_eq(kit_sql("SELECT count(*) FROM job"), (int64_t)added);
-    ck_assert_int_eq(kit_sql("SELECT integrity_check = 'ok' FROM pragma_integrity_check"), 1);
+    ck_assert_int_eq(db_sql("SELECT count(*) FROM job"), (int64_t)added);
+    ck_assert_int_eq(db_sql("SELECT integrity_check = 'ok' FROM pragma_integrity_check"), 1);
 }
 END_TEST
 
 START_TEST(a_stop_on_a_full_disk_ends)
 {
     kit.settings.linger_ns = 3600 * HL_SECOND;
-    kit_open();
-    kit_add(1);
+    db_open();
+    db_add(1);
     files_limit(4096);
     history_free(&kit.history);
     files_limit(RLIM_INFINITY);
-    kit_open();
-    ck_assert_uint_eq(kit_stats().count, 0);
+    db_open();
+    ck_assert_uint_eq(db_stats().count, 0);
 }
 END_TEST
 
@@ -189,8 +189,8 @@ START_TEST(no_room_for_a_new_file)
     ck_assert_msg(rc == ENOSPC || rc == EIO, "%d: %s", rc, error.text);
     ck_assert_ptr_nonnull(strstr(error.text, kit.path));
     ck_assert_ptr_null(kit.history);
-    kit_open(); // half a file doesn't stop the next start
-    kit_fill(1, 3);
+    db_open(); // half a file doesn't stop the next start
+    db_fill(1, 3);
 }
 END_TEST
 
@@ -201,8 +201,8 @@ END_TEST
 START_TEST(a_full_queue_holds_nobody_for_long)
 {
     kit.settings.queue_bytes = 20000;
-    kit_open();
-    kit_fill(1, 1);
+    db_open();
+    db_fill(1, 1);
     sqlite3 *other = NULL;
     ck_assert_int_eq(sqlite3_open(kit.path, &other), SQLITE_OK);
     ck_assert_int_eq(sqlite3_exec(other, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
@@ -210,7 +210,7 @@ START_TEST(a_full_queue_holds_nobody_for_long)
     int64_t began_ns = 0;
     int rc = 0;
     while (rc == 0) {
-        struct job_record *record = kit_record(id);
+        struct job_record *record = db_record(id);
         began_ns = clock_now_ns();
         rc = history_add(kit.history, &record, NULL);
         id += rc == 0;
@@ -220,17 +220,17 @@ START_TEST(a_full_queue_holds_nobody_for_long)
     ck_assert_int_ge(first_ns, HISTORY_PATIENCE_NS);
     began_ns = clock_now_ns();
     for (int i = 0; i < 10; i++) {
-        struct job_record *record = kit_record(1000);
+        struct job_record *record = db_record(1000);
         ck_assert_int_eq(history_add(kit.history, &record, NULL), ENOBUFS);
     }
     ck_assert_int_lt(clock_now_ns() - began_ns, 10 * HISTORY_PATIENCE_NS);
-    ck_assert_uint_eq(kit_stats().lost, 11);
+    ck_assert_uint_eq(db_stats().lost, 11);
     ck_assert_int_eq(sqlite3_exec(other, "ROLLBACK", NULL, NULL, NULL), SQLITE_OK);
     sqlite3_close(other);
-    kit_await(id - 1);
+    db_await(id - 1);
     for (uint64_t i = 1; i < id; i++)
-        ck_assert(kit_has(i));
-    kit_fill(id, id + 100);
+        ck_assert(db_has(i));
+    db_fill(id, id + 100);
 }
 END_TEST
 
@@ -251,20 +251,20 @@ static void scribble(off_t at, size_t size)
 START_TEST(a_damaged_file_is_put_aside)
 {
     for (int i = 0; i < 3; i++) {
-        kit_open();
-        kit_fill(1, 10);
-        kit_close();
+        db_open();
+        db_fill(1, 10);
+        db_close();
         scribble(i == 0 ? 0 : i == 1 ? 100 : 16, i == 2 ? 1 : 3000);
-        kit_open();
-        ck_assert_uint_eq(kit_stats().count, 0);
-        ck_assert_uint_eq(kit_files("history.db.damaged"), (unsigned)i + 1);
-        ck_assert(!kit_has(1));
-        kit_fill(20, 30);
-        kit_close();
+        db_open();
+        ck_assert_uint_eq(db_stats().count, 0);
+        ck_assert_uint_eq(db_files("history.db.damaged"), (unsigned)i + 1);
+        ck_assert(!db_has(1));
+        db_fill(20, 30);
+        db_close();
     }
     scribble(0, 10);
-    kit_open(); // no database at all
-    ck_assert_uint_eq(kit_files("history.db.damaged"), 4);
+    db_open(); // no database at all
+    ck_assert_uint_eq(db_files("history.db.damaged"), 4);
 }
 END_TEST
 
@@ -272,40 +272,40 @@ END_TEST
 START_TEST(damage_that_is_found_later)
 {
     kit.settings.keep_count = 2000;
-    kit_open();
+    db_open();
     uint64_t number = 0;
     for (uint64_t id = 1; id <= 2000; id++)
-        number = kit_add_record(kit_record_sized(id, 3000));
-    kit_await(number);
-    kit_close();
+        number = db_add_record(db_record_sized(id, 3000));
+    db_await(number);
+    db_close();
     kit.settings.keep_count = 1000;
-    uint64_t size = kit_file_size();
+    uint64_t size = db_file_size();
     ck_assert_uint_gt(size, 6000000);
     scribble(81920, size / 2); // behind the roots, not where the newest are
-    kit_open();
+    db_open();
     struct job_record *record;
     ck_assert_int_eq(history_get(kit.history, 100, &record), EIO);
     history_purge(kit.history);
-    kit_await_stat(offsetof(struct history_stats, count), 0);
-    ck_assert_uint_eq(kit_files("history.db.damaged"), 1);
-    kit_fill(3000, 3100);
-    ck_assert(kit_has(3000) && !kit_has(1000));
-    ck_assert(kit_stats().healthy);
+    db_await_stat(offsetof(struct history_stats, count), 0);
+    ck_assert_uint_eq(db_files("history.db.damaged"), 1);
+    db_fill(3000, 3100);
+    ck_assert(db_has(3000) && !db_has(1000));
+    ck_assert(db_stats().healthy);
 }
 END_TEST
 
 START_TEST(a_row_that_means_nothing)
 {
-    kit_open();
-    kit_fill(1, 3);
-    kit_close();
-    (void)kit_sql("UPDATE job SET tags = 'endless' WHERE id = 1");
-    (void)kit_sql("UPDATE job SET outcome = 'eaten' WHERE id = 2");
-    kit_open();
+    db_open();
+    db_fill(1, 3);
+    db_close();
+    (void)db_sql("UPDATE job SET tags = 'endless' WHERE id = 1");
+    (void)db_sql("UPDATE job SET outcome = 'eaten' WHERE id = 2");
+    db_open();
     struct job_record *record;
     ck_assert_int_eq(history_get(kit.history, 1, &record), EIO);
     ck_assert_int_eq(history_get(kit.history, 2, &record), EIO);
-    ck_assert(kit_has(3));
+    ck_assert(db_has(3));
     struct job_record *records[10];
     size_t count;
     uint64_t next;
@@ -318,75 +318,75 @@ END_TEST
 START_TEST(somebody_elses_file_is_left_alone)
 {
     char text[512];
-    (void)kit_sql("CREATE TABLE recipes (name, method)");
-    ck_assert_int_eq(kit_open_refused(text), EINVAL);
+    (void)db_sql("CREATE TABLE recipes (name, method)");
+    ck_assert_int_eq(db_open_refused(text), EINVAL);
     ck_assert_ptr_nonnull(strstr(text, "another program's database"));
-    ck_assert_int_eq(kit_sql("SELECT count(*) FROM recipes"), 0);
-    ck_assert_uint_eq(kit_files("history.db.damaged"), 0);
+    ck_assert_int_eq(db_sql("SELECT count(*) FROM recipes"), 0);
+    ck_assert_uint_eq(db_files("history.db.damaged"), 0);
 }
 END_TEST
 
 START_TEST(a_newer_form_is_refused)
 {
     char text[512];
-    kit_open();
-    kit_fill(1, 3);
-    kit_close();
-    (void)kit_sql("PRAGMA user_version = 5");
-    ck_assert_int_eq(kit_open_refused(text), EOPNOTSUPP);
+    db_open();
+    db_fill(1, 3);
+    db_close();
+    (void)db_sql("PRAGMA user_version = 5");
+    ck_assert_int_eq(db_open_refused(text), EOPNOTSUPP);
     ck_assert_ptr_nonnull(strstr(text, "newer hilera"));
-    (void)kit_sql("PRAGMA user_version = 4");
-    kit_open();
-    ck_assert(kit_has(1) && kit_has(3));
+    (void)db_sql("PRAGMA user_version = 4");
+    db_open();
+    ck_assert(db_has(1) && db_has(3));
 }
 END_TEST
 
 // As the form 3 had it, before records knew who had put the job.
 static void make_form_3(void)
 {
-    (void)kit_sql("DROP INDEX job_keyed");
-    (void)kit_sql("ALTER TABLE job DROP COLUMN submitter");
-    (void)kit_sql("CREATE INDEX job_keyed ON job (tube, job_key, number) WHERE job_key <> ''");
-    (void)kit_sql("PRAGMA user_version = 3");
+    (void)db_sql("DROP INDEX job_keyed");
+    (void)db_sql("ALTER TABLE job DROP COLUMN submitter");
+    (void)db_sql("CREATE INDEX job_keyed ON job (tube, job_key, number) WHERE job_key <> ''");
+    (void)db_sql("PRAGMA user_version = 3");
 }
 
 START_TEST(form_3_is_raised)
 {
-    kit_open();
-    kit_fill(1, 6);
-    kit_close();
+    db_open();
+    db_fill(1, 6);
+    db_close();
     make_form_3();
-    kit_open();
+    db_open();
     struct job_record *record = NULL;
     ck_assert_int_eq(history_get(kit.history, 5, &record), 0);
     ck_assert_uint_eq(record->submitter, JOB_NOBODY);
     ck_assert_uint_eq(history_key(kit.history, record->tube, JOB_NOBODY, record->key), 5);
     ck_assert_uint_eq(history_key(kit.history, record->tube, 0, record->key), 0);
     job_record_unref(&record);
-    kit_fill(7, 9);
-    kit_close();
-    ck_assert_int_eq(kit_sql("PRAGMA user_version"), 4);
-    ck_assert_int_eq(kit_sql("SELECT submitter FROM job WHERE id = 7"), 1000);
-    ck_assert_int_eq(kit_sql("SELECT count(*) FROM pragma_index_info('job_keyed')"), 4);
-    kit_open();
-    ck_assert(kit_has(7) && kit_has(8) && kit_has(9));
+    db_fill(7, 9);
+    db_close();
+    ck_assert_int_eq(db_sql("PRAGMA user_version"), 4);
+    ck_assert_int_eq(db_sql("SELECT submitter FROM job WHERE id = 7"), 1000);
+    ck_assert_int_eq(db_sql("SELECT count(*) FROM pragma_index_info('job_keyed')"), 4);
+    db_open();
+    ck_assert(db_has(7) && db_has(8) && db_has(9));
 }
 END_TEST
 
 // What the form 1 had is what the form 3 had, less four columns and an index.
 START_TEST(an_older_form_is_raised)
 {
-    kit_open();
-    kit_fill(1, 6);
-    kit_close();
+    db_open();
+    db_fill(1, 6);
+    db_close();
     make_form_3();
-    (void)kit_sql("DROP INDEX job_keyed");
-    (void)kit_sql("ALTER TABLE job DROP COLUMN failures");
-    (void)kit_sql("ALTER TABLE job DROP COLUMN crashes");
-    (void)kit_sql("ALTER TABLE job DROP COLUMN losses");
-    (void)kit_sql("ALTER TABLE total DROP COLUMN last");
-    (void)kit_sql("PRAGMA user_version = 1");
-    kit_open();
+    (void)db_sql("DROP INDEX job_keyed");
+    (void)db_sql("ALTER TABLE job DROP COLUMN failures");
+    (void)db_sql("ALTER TABLE job DROP COLUMN crashes");
+    (void)db_sql("ALTER TABLE job DROP COLUMN losses");
+    (void)db_sql("ALTER TABLE total DROP COLUMN last");
+    (void)db_sql("PRAGMA user_version = 1");
+    db_open();
     ck_assert_uint_eq(history_last(kit.history), 6);
     struct job_record *record = NULL;
     ck_assert_int_eq(history_get(kit.history, 5, &record), 0);
@@ -394,14 +394,14 @@ START_TEST(an_older_form_is_raised)
     ck_assert_uint_eq(record->failures + record->crashes + record->losses, 0);
     ck_assert_uint_eq(record->timeouts, 5 % 4);
     job_record_unref(&record);
-    kit_fill(7, 9);
-    ck_assert(kit_has(8));
-    kit_close();
-    ck_assert_int_eq(kit_sql("PRAGMA user_version"), 4);
-    ck_assert_int_eq(kit_sql("SELECT failures FROM job WHERE id = 9"), 9 % 7);
-    ck_assert_int_eq(kit_sql("SELECT count(*) FROM sqlite_schema WHERE name = 'job_keyed'"), 1);
-    kit_open();
-    ck_assert(kit_has(8));
+    db_fill(7, 9);
+    ck_assert(db_has(8));
+    db_close();
+    ck_assert_int_eq(db_sql("PRAGMA user_version"), 4);
+    ck_assert_int_eq(db_sql("SELECT failures FROM job WHERE id = 9"), 9 % 7);
+    ck_assert_int_eq(db_sql("SELECT count(*) FROM sqlite_schema WHERE name = 'job_keyed'"), 1);
+    db_open();
+    ck_assert(db_has(8));
 }
 END_TEST
 
@@ -409,17 +409,17 @@ END_TEST
 START_TEST(a_form_that_is_not_raised_stays)
 {
     char text[512];
-    kit_open();
-    kit_fill(1, 3);
-    kit_close();
-    (void)kit_sql("DROP INDEX job_keyed");
-    (void)kit_sql("ALTER TABLE job DROP COLUMN failures");
-    (void)kit_sql("PRAGMA user_version = 1");
-    ck_assert_int_ne(kit_open_refused(text), 0); // there are crashes already
+    db_open();
+    db_fill(1, 3);
+    db_close();
+    (void)db_sql("DROP INDEX job_keyed");
+    (void)db_sql("ALTER TABLE job DROP COLUMN failures");
+    (void)db_sql("PRAGMA user_version = 1");
+    ck_assert_int_ne(db_open_refused(text), 0); // there are crashes already
     ck_assert_ptr_nonnull(strstr(text, "crashes"));
-    ck_assert_int_eq(kit_sql("PRAGMA user_version"), 1);
-    ck_assert_int_eq(kit_sql("SELECT count(*) FROM pragma_table_info('job') "
-                             "WHERE name = 'failures'"),
+    ck_assert_int_eq(db_sql("PRAGMA user_version"), 1);
+    ck_assert_int_eq(db_sql("SELECT count(*) FROM pragma_table_info('job') "
+                            "WHERE name = 'failures'"),
                      0);
 }
 END_TEST
@@ -429,7 +429,7 @@ START_TEST(a_directory_that_is_not_there)
     char text[512], path[96];
     snprintf(path, sizeof(path), "%s/none/history.db", kit.directory);
     kit.settings.path = path;
-    ck_assert_int_eq(kit_open_refused(text), ENOENT);
+    ck_assert_int_eq(db_open_refused(text), ENOENT);
     ck_assert_ptr_nonnull(strstr(text, path));
 }
 END_TEST
@@ -438,16 +438,16 @@ END_TEST
 START_TEST(a_record_that_is_too_large)
 {
     kit.settings.linger_ns = 3600 * HL_SECOND;
-    kit_open();
+    db_open();
     (void)sqlite3_limit(kit.history->database->writer, SQLITE_LIMIT_LENGTH, 100000);
-    kit_add(1);
-    kit_add_record(kit_record_sized(2, 100001));
-    kit_add(3);
-    kit_close();
-    ck_assert_int_eq(kit_sql("SELECT count(*) FROM job"), 2);
-    ck_assert_int_eq(kit_sql("SELECT count FROM total"), 2);
-    kit_open();
-    ck_assert(kit_has(1) && !kit_has(2) && kit_has(3));
+    db_add(1);
+    db_add_record(db_record_sized(2, 100001));
+    db_add(3);
+    db_close();
+    ck_assert_int_eq(db_sql("SELECT count(*) FROM job"), 2);
+    ck_assert_int_eq(db_sql("SELECT count FROM total"), 2);
+    db_open();
+    ck_assert(db_has(1) && !db_has(2) && db_has(3));
 }
 END_TEST
 
@@ -462,7 +462,7 @@ int main(void)
     log_set_sink(quiet, NULL);
     Suite *suite = suite_create("history_fault");
     TCase *all = tcase_create("fault");
-    tcase_add_checked_fixture(all, kit_up, kit_down);
+    tcase_add_checked_fixture(all, db_up, db_down);
     if (unit_forks())
         tcase_add_test(all, what_is_durable_survives_a_kill);
     tcase_add_test(all, a_full_disk_costs_records_only);

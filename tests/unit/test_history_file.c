@@ -15,7 +15,7 @@
 
 static void teardown(void)
 {
-    kit_down();
+    db_down();
     if (clock_is_virtual())
         clock_virtual_stop();
 }
@@ -23,7 +23,7 @@ static void teardown(void)
 static void check_all(uint64_t first, uint64_t last)
 {
     for (uint64_t id = first; id <= last; id++)
-        if (!kit_has(id))
+        if (!db_has(id))
             ck_abort_msg("job %llu is missing", (unsigned long long)id);
 }
 
@@ -31,43 +31,43 @@ static void check_all(uint64_t first, uint64_t last)
 
 START_TEST(records_outlive_the_daemon)
 {
-    kit_open();
+    db_open();
     ck_assert(history_is_on(kit.history));
-    kit_fill(1, 300);
+    db_fill(1, 300);
     check_all(1, 300);
-    kit_close();
-    kit_open();
+    db_close();
+    db_open();
     check_all(1, 300);
-    ck_assert(!kit_has(301));
-    struct history_stats stats = kit_stats();
+    ck_assert(!db_has(301));
+    struct history_stats stats = db_stats();
     ck_assert_uint_eq(stats.count, 300);
     ck_assert_uint_eq(stats.added, 0);
     ck_assert(stats.file && stats.healthy);
-    ck_assert_uint_gt(kit_add(301), 300); // numbers go on
+    ck_assert_uint_gt(db_add(301), 300); // numbers go on
 }
 END_TEST
 
 START_TEST(the_stop_writes_what_waits)
 {
     kit.settings.linger_ns = 3600 * HL_SECOND;
-    kit_open();
+    db_open();
     for (uint64_t id = 1; id <= 10; id++)
-        kit_add(id);
-    ck_assert_uint_eq(kit_stats().pending, 10);
+        db_add(id);
+    ck_assert_uint_eq(db_stats().pending, 10);
     ck_assert_uint_eq(history_durable(kit.history), 0);
     for (uint64_t id = 1; id <= 10; id++)
-        ck_assert(kit_has(id)); // not in the file yet
-    ck_assert_int_eq(kit_sql("SELECT count(*) FROM job"), 0);
-    kit_close();
-    ck_assert_int_eq(kit_sql("SELECT count(*) FROM job"), 10);
-    ck_assert_int_eq(kit_sql("SELECT count FROM total"), 10);
+        ck_assert(db_has(id)); // not in the file yet
+    ck_assert_int_eq(db_sql("SELECT count(*) FROM job"), 0);
+    db_close();
+    ck_assert_int_eq(db_sql("SELECT count(*) FROM job"), 10);
+    ck_assert_int_eq(db_sql("SELECT count FROM total"), 10);
 }
 END_TEST
 
 START_TEST(the_file_is_for_us_alone)
 {
-    kit_open();
-    kit_fill(1, 1);
+    db_open();
+    db_fill(1, 1);
     static const char *const parts[] = {"", "-wal", "-shm"};
     for (size_t i = 0; i < 3; i++) {
         char path[96];
@@ -86,18 +86,18 @@ START_TEST(nothing_is_kept_nothing_is_opened)
         kit.settings.keep_count = i == 1 ? 0 : 10;
         kit.settings.keep_bytes = i == 2 ? 0 : 10000;
         size_t threads = hl_thread_active_count();
-        kit_open();
+        db_open();
         ck_assert(!history_is_on(kit.history));
-        struct job_record *record = kit_record(1);
+        struct job_record *record = db_record(1);
         uint64_t number = 7;
         ck_assert_int_eq(history_add(kit.history, &record, &number), 0);
         ck_assert_ptr_null(record);
         ck_assert_uint_eq(number, 0);
-        ck_assert(!kit_has(1));
+        ck_assert(!db_has(1));
         history_purge(kit.history);
         ck_assert_uint_eq(hl_thread_active_count(), threads);
-        ck_assert_uint_eq(kit_files("history"), 0);
-        kit_close();
+        ck_assert_uint_eq(db_files("history"), 0);
+        db_close();
     }
 }
 END_TEST
@@ -140,33 +140,33 @@ static void check_attempts(uint64_t id, size_t count, const char *first, const c
 
 START_TEST(attempts_add_up)
 {
-    kit_open();
-    kit_await(kit_add_record(record_again(5, 100, "first")));
-    kit_await(kit_add_record(record_again(5, 200, "second"))); // the first is in the file
+    db_open();
+    db_await(db_add_record(record_again(5, 100, "first")));
+    db_await(db_add_record(record_again(5, 200, "second"))); // the first is in the file
     check_attempts(5, 1, "first", "first", "second");
-    ck_assert_uint_eq(kit_stats().count, 1);
-    kit_await(kit_add_record(record_again(5, 200, "second"))); // the same once more
+    ck_assert_uint_eq(db_stats().count, 1);
+    db_await(db_add_record(record_again(5, 200, "second"))); // the same once more
     check_attempts(5, 1, "first", "first", "second");
-    kit_close();
+    db_close();
     kit.settings.linger_ns = 3600 * HL_SECOND;
-    kit_open();
-    kit_add_record(record_again(5, 300, "third"));
-    kit_add_record(record_again(5, 400, "fourth")); // both wait
-    ck_assert_uint_eq(kit_stats().pending, 1);
+    db_open();
+    db_add_record(record_again(5, 300, "third"));
+    db_add_record(record_again(5, 400, "fourth")); // both wait
+    ck_assert_uint_eq(db_stats().pending, 1);
     check_attempts(5, 1, "third", "third", "fourth"); // the file isn't asked yet
-    kit_close();
-    kit_open();
+    db_close();
+    db_open();
     check_attempts(5, 3, "first", "third", "fourth");
-    ck_assert_uint_eq(kit_stats().count, 1);
-    ck_assert_int_eq(kit_sql("SELECT count(*) FROM attempt"), 3);
+    ck_assert_uint_eq(db_stats().count, 1);
+    ck_assert_int_eq(db_sql("SELECT count(*) FROM attempt"), 3);
 }
 END_TEST
 
 // One that tells its earlier attempts has each of them once, though their times differ a little.
 START_TEST(attempts_that_are_told)
 {
-    kit_open();
-    kit_await(kit_add_record(record_again(5, 100, "first")));
+    db_open();
+    db_await(db_add_record(record_again(5, 100, "first")));
     const struct job_attempt told = {.kind = JOB_OUTCOME_FAILED,
                                      .exit_status = 3,
                                      .started_wall_ns = 100 * HL_SECOND + 7000,
@@ -178,24 +178,24 @@ START_TEST(attempts_that_are_told)
     like.earlier_count = 1;
     ck_assert_int_eq(job_record_copy(&record, &like), 0);
     job_record_unref(&second);
-    kit_await(kit_add_record(record));
+    db_await(db_add_record(record));
     check_attempts(5, 1, "told", "told", "second");
-    ck_assert_int_eq(kit_sql("SELECT count(*) FROM attempt"), 1);
+    ck_assert_int_eq(db_sql("SELECT count(*) FROM attempt"), 1);
 }
 END_TEST
 
 START_TEST(the_latest_attempts_are_kept)
 {
-    kit_open();
+    db_open();
     uint64_t number = 0;
     for (int i = 1; i <= JOB_EARLIER_MAX + 8; i++) {
         char reason[32];
         snprintf(reason, sizeof(reason), "attempt %d", i);
-        number = kit_add_record(record_again(5, i * 100, reason));
+        number = db_add_record(record_again(5, i * 100, reason));
         if (i % 4 == 0)
-            kit_await(number);
+            db_await(number);
     }
-    kit_await(number);
+    db_await(number);
     check_attempts(5, JOB_EARLIER_MAX, "attempt 8", "attempt 39", "attempt 40");
 }
 END_TEST
@@ -205,13 +205,13 @@ END_TEST
 START_TEST(oldest_go_by_number)
 {
     kit.settings.keep_count = 100;
-    kit_open();
-    kit_fill(1, 5000);
-    kit_await_stat(offsetof(struct history_stats, count), 100);
-    ck_assert(!kit_has(4900) && kit_has(4901) && kit_has(5000));
-    ck_assert_uint_eq(kit_stats().dropped, 4900);
-    ck_assert_int_eq(kit_sql("SELECT count(*) FROM job"), 100);
-    ck_assert_int_eq(kit_sql("SELECT sum(bytes) - (SELECT bytes FROM total) FROM job"), 0);
+    db_open();
+    db_fill(1, 5000);
+    db_await_stat(offsetof(struct history_stats, count), 100);
+    ck_assert(!db_has(4900) && db_has(4901) && db_has(5000));
+    ck_assert_uint_eq(db_stats().dropped, 4900);
+    ck_assert_int_eq(db_sql("SELECT count(*) FROM job"), 100);
+    ck_assert_int_eq(db_sql("SELECT sum(bytes) - (SELECT bytes FROM total) FROM job"), 0);
 }
 END_TEST
 
@@ -219,22 +219,22 @@ END_TEST
 START_TEST(oldest_go_by_bytes)
 {
     kit.settings.keep_bytes = 1 << 20;
-    kit_open();
+    db_open();
     uint64_t largest = 0;
     for (uint64_t id = 1; id <= 2000; id++) {
-        uint64_t number = kit_add_record(kit_record_sized(id, 10000));
+        uint64_t number = db_add_record(db_record_sized(id, 10000));
         if (id % 100 == 0) {
-            kit_await(number);
-            largest = kit_file_size() > largest ? kit_file_size() : largest;
+            db_await(number);
+            largest = db_file_size() > largest ? db_file_size() : largest;
         }
     }
     history_purge(kit.history);
-    while (kit_stats().bytes > 1 << 20)
+    while (db_stats().bytes > 1 << 20)
         sched_yield();
-    ck_assert_uint_gt(kit_stats().count, 80);
-    ck_assert(kit_has(2000) && !kit_has(1890));
+    ck_assert_uint_gt(db_stats().count, 80);
+    ck_assert(db_has(2000) && !db_has(1890));
     ck_assert_msg(largest < 16 << 20, "%llu bytes", (unsigned long long)largest);
-    ck_assert_int_eq(kit_sql("SELECT sum(bytes) - (SELECT bytes FROM total) FROM job"), 0);
+    ck_assert_int_eq(db_sql("SELECT sum(bytes) - (SELECT bytes FROM total) FROM job"), 0);
 }
 END_TEST
 
@@ -242,36 +242,36 @@ START_TEST(oldest_go_by_age_and_the_file_shrinks)
 {
     clock_virtual_start(1000 * HL_SECOND);
     kit.settings.keep_ns = 10 * HL_SECOND;
-    kit_open();
+    db_open();
     uint64_t number = 0;
     for (uint64_t id = 1; id <= 3000; id++)
-        number = kit_add_record(kit_record_sized(id, 2000));
-    kit_add_record(record_again(1, 5000, "again"));
-    number = kit_add_record(record_again(1, 6000, "and again"));
+        number = db_add_record(db_record_sized(id, 2000));
+    db_add_record(record_again(1, 5000, "again"));
+    number = db_add_record(record_again(1, 6000, "and again"));
     clock_virtual_advance(HL_SECOND);
-    kit_await(number);
+    db_await(number);
     clock_virtual_advance(4 * HL_SECOND);
-    number = kit_add(4000);
+    number = db_add(4000);
     clock_virtual_advance(HL_SECOND);
-    kit_await(number);
+    db_await(number);
     history_purge(kit.history);
-    kit_add(4001);
+    db_add(4001);
     clock_virtual_advance(4 * HL_SECOND);
-    kit_await_stat(offsetof(struct history_stats, pending), 0);
-    ck_assert_uint_eq(kit_stats().count, 3002); // as old as is kept
-    uint64_t before = kit_stats().file_bytes;
+    db_await_stat(offsetof(struct history_stats, pending), 0);
+    ck_assert_uint_eq(db_stats().count, 3002); // as old as is kept
+    uint64_t before = db_stats().file_bytes;
     clock_virtual_advance(1);
     history_purge(kit.history);
-    kit_await_stat(offsetof(struct history_stats, count), 2);
-    ck_assert_int_gt(kit_sql("PRAGMA freelist_count") + kit_sql("PRAGMA page_count"), 1024);
-    while (kit_sql("PRAGMA page_count") > 1024) // a slice of the file each time
+    db_await_stat(offsetof(struct history_stats, count), 2);
+    ck_assert_int_gt(db_sql("PRAGMA freelist_count") + db_sql("PRAGMA page_count"), 1024);
+    while (db_sql("PRAGMA page_count") > 1024) // a slice of the file each time
         history_purge(kit.history);
-    ck_assert(!kit_has(1) && !kit_has(3000) && kit_has(4000) && kit_has(4001));
-    ck_assert_uint_eq(kit_stats().dropped, 3000);
-    ck_assert_int_eq(kit_sql("SELECT count(*) FROM attempt"), 0);
-    kit_close();
-    ck_assert_msg(kit_file_size() < before / 2, "%llu of %llu bytes",
-                  (unsigned long long)kit_file_size(), (unsigned long long)before);
+    ck_assert(!db_has(1) && !db_has(3000) && db_has(4000) && db_has(4001));
+    ck_assert_uint_eq(db_stats().dropped, 3000);
+    ck_assert_int_eq(db_sql("SELECT count(*) FROM attempt"), 0);
+    db_close();
+    ck_assert_msg(db_file_size() < before / 2, "%llu of %llu bytes",
+                  (unsigned long long)db_file_size(), (unsigned long long)before);
 }
 END_TEST
 
@@ -282,15 +282,15 @@ static void check_own_times(void)
     clock_virtual_start(1000 * HL_SECOND);
     kit.settings.keep_ns = 10 * HL_SECOND;
     kit.settings.keep_count = 25;
-    kit_open();
+    db_open();
     uint64_t number = 0;
     for (uint64_t id = 1; id <= 30; id++) {
-        struct job_record *like = kit_record(id), *record;
+        struct job_record *like = db_record(id), *record;
         struct job_record other = *like;
         other.retention_ns = id % 3 == 0 ? 5 * HL_SECOND : id % 3 == 1 ? 20 * HL_SECOND : -1;
         ck_assert_int_eq(job_record_copy(&record, &other), 0);
         job_record_unref(&like);
-        number = kit_add_record(record);
+        number = db_add_record(record);
     }
     static const struct {
         int64_t at_s;
@@ -302,10 +302,10 @@ static void check_own_times(void)
         clock_virtual_advance((steps[i].at_s - now_s) * HL_SECOND + (i == 0 ? HL_SECOND / 100 : 0));
         now_s = steps[i].at_s;
         if (kit.settings.path != NULL)
-            kit_await(number);
+            db_await(number);
         history_purge(kit.history);
-        kit_await_stat(offsetof(struct history_stats, count),
-                       steps[i].short_ones + steps[i].others + steps[i].long_ones);
+        db_await_stat(offsetof(struct history_stats, count),
+                      steps[i].short_ones + steps[i].others + steps[i].long_ones);
         uint64_t left[3] = {0};
         for (uint64_t id = 1; id <= 30; id++) {
             struct job_record *record;
@@ -318,8 +318,8 @@ static void check_own_times(void)
         ck_assert_uint_eq(left[1], steps[i].long_ones);
         ck_assert_uint_eq(left[2], steps[i].others);
     }
-    ck_assert_uint_eq(kit_stats().dropped, 30);
-    kit_close();
+    ck_assert_uint_eq(db_stats().dropped, 30);
+    db_close();
     clock_virtual_stop();
 }
 
@@ -375,7 +375,7 @@ static void check_lists(void)
             size_t total = list_all(queries[q], max, ids, 1000, &pages);
             size_t at = 0;
             for (uint64_t id = 1000; id >= 1; id--) {
-                struct job_record *record = kit_record(id);
+                struct job_record *record = db_record(id);
                 if ((queries[q].any_kind || record->kind == queries[q].kind) &&
                     (queries[q].name == NULL || (id % 2 == 0 && id % 3 == 0)) &&
                     (queries[q].group == NULL || strcmp(record->group, queries[q].group) == 0) &&
@@ -394,35 +394,35 @@ static void check_lists(void)
 
 START_TEST(lists_of_file_and_memory)
 {
-    kit_open();
-    kit_fill(1, 600);
-    kit_close();
+    db_open();
+    db_fill(1, 600);
+    db_close();
     kit.settings.linger_ns = 3600 * HL_SECOND;
-    kit_open();
+    db_open();
     for (uint64_t id = 601; id <= 1000; id++)
-        kit_add(id);
-    ck_assert_uint_eq(kit_stats().pending, 400);
+        db_add(id);
+    ck_assert_uint_eq(db_stats().pending, 400);
     check_lists();
-    kit_close();
-    kit_open();
+    db_close();
+    db_open();
     check_lists(); // all from the file
-    kit_close();
+    db_close();
     kit.settings.path = NULL;
-    kit_open();
+    db_open();
     for (uint64_t id = 1; id <= 1000; id++)
-        kit_add(id);
+        db_add(id);
     check_lists(); // all from memory
 }
 END_TEST
 
 START_TEST(a_replaced_record_is_listed_once)
 {
-    kit_open();
-    kit_fill(1, 20);
-    kit_close();
+    db_open();
+    db_fill(1, 20);
+    db_close();
     kit.settings.linger_ns = 3600 * HL_SECOND;
-    kit_open();
-    kit_add_record(record_again(7, 100000, "again"));
+    db_open();
+    db_add_record(record_again(7, 100000, "again"));
     uint64_t ids[40];
     size_t pages;
     const struct history_query all = {.any_kind = true};
@@ -437,14 +437,14 @@ END_TEST
 START_TEST(lists_by_time)
 {
     clock_virtual_start(1000 * HL_SECOND);
-    kit_open();
+    db_open();
     int64_t began = clock_wall_ns();
     uint64_t number = 0;
     for (uint64_t id = 0; id < 30; id++) {
-        number = kit_add(id + 1); // ends at began + id seconds
+        number = db_add(id + 1); // ends at began + id seconds
         clock_virtual_advance(HL_SECOND);
         if (id == 15)
-            kit_await(number);
+            db_await(number);
     }
     uint64_t ids[40];
     size_t pages;
@@ -462,18 +462,18 @@ END_TEST
 // A page ends after so many were looked at, and the next one goes on there.
 START_TEST(a_rare_one_is_found_in_several_pages)
 {
-    kit_open();
-    kit_add_record(record_again(1, 1000, "rare"));
+    db_open();
+    db_add_record(record_again(1, 1000, "rare"));
     for (uint64_t id = 2; id <= 25000; id++)
-        (void)kit_add(id * 10 + 1);
-    kit_await(25000);
+        (void)db_add(id * 10 + 1);
+    db_await(25000);
     uint64_t ids[4];
     size_t pages;
     const struct history_query query = {.kind = JOB_OUTCOME_FAILED, .tube = "one"};
     ck_assert_uint_eq(list_all(query, 100, ids, 4, &pages), 1);
     ck_assert_uint_eq(ids[0], 1);
-    kit_close();
-    kit_open();
+    db_close();
+    db_open();
     const struct history_query late = {.any_kind = true, .until_ns = 1};
     ck_assert_uint_eq(list_all(late, 100, ids, 4, &pages), 0);
     ck_assert_uint_eq(pages, 7);
@@ -488,9 +488,9 @@ static void adder(void *arg)
     for (uint64_t id = first; id < first + 5000; id++) {
         struct job_record *record;
         do
-            record = kit_record(id);
+            record = db_record(id);
         while (history_add(kit.history, &record, NULL) != 0); // no room for too long
-        if (id % 7 == 0 && !kit_has(id - first > 100 ? id - 100 : id))
+        if (id % 7 == 0 && !db_has(id - first > 100 ? id - 100 : id))
             ck_abort_msg("job %llu is missing", (unsigned long long)id);
         if (id % 500 == 0)
             history_purge(kit.history);
@@ -517,16 +517,16 @@ START_TEST(threads_share_it)
 {
     static const uint64_t first[] = {1, 100000};
     kit.settings.queue_bytes = 256 << 10; // so that they wait for room, too
-    kit_open();
+    db_open();
     hl_thread *thread[3];
     for (int i = 0; i < 2; i++)
         thread[i] = engine_thread(adder, (void *)&first[i]);
     thread[2] = engine_thread(looker, NULL);
     for (int i = 0; i < 3; i++)
         engine_thread_join(&thread[i]);
-    kit_close();
-    kit_open();
-    ck_assert_uint_eq(kit_stats().count, 10000);
+    db_close();
+    db_open();
+    ck_assert_uint_eq(db_stats().count, 10000);
     check_all(1, 5000);
     check_all(100000, 104999);
 }
@@ -537,7 +537,7 @@ int main(void)
     engine_init();
     Suite *suite = suite_create("history_file");
     TCase *all = tcase_create("file");
-    tcase_add_checked_fixture(all, kit_up, teardown);
+    tcase_add_checked_fixture(all, db_up, teardown);
     tcase_add_test(all, records_outlive_the_daemon);
     tcase_add_test(all, the_stop_writes_what_waits);
     tcase_add_test(all, the_file_is_for_us_alone);

@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdio.h>
 
-// A key as kit_record makes it, of the tube that has the id.
+// A key as db_record makes it, of the tube that has the id.
 static uint64_t by_key(uint64_t id, uint64_t tube_of)
 {
     static const char *const tubes[] = {"one", "two", "three"};
@@ -31,22 +31,22 @@ START_TEST(a_key_finds_its_record)
 {
     int64_t linger_ns = kit.settings.linger_ns;
     kit.settings.linger_ns = 3600 * HL_SECOND;
-    kit_open();
+    db_open();
     for (uint64_t id = 1; id <= 20; id++)
-        kit_add(id);
+        db_add(id);
     check_keys(1, 20);
     ck_assert_uint_eq(history_key(kit.history, "one", JOB_NOBODY, ""), 0);
-    kit_close();
+    db_close();
     kit.settings.linger_ns = linger_ns;
-    kit_open();
+    db_open();
     check_keys(1, 20);
-    kit_fill(21, 40);
+    db_fill(21, 40);
     check_keys(1, 40);
-    kit_close();
+    db_close();
     kit.settings.keep_count = 30;
-    kit_open();
+    db_open();
     history_purge(kit.history);
-    kit_await_stat(offsetof(struct history_stats, count), 30);
+    db_await_stat(offsetof(struct history_stats, count), 30);
     ck_assert_uint_eq(by_key(10, 10), 0);
     check_keys(11, 40);
 }
@@ -54,14 +54,14 @@ END_TEST
 
 static void add_keyed_by(uint64_t id, const char *tube, uint32_t submitter, const char *key)
 {
-    struct job_record *record = kit_record(id), *moved;
+    struct job_record *record = db_record(id), *moved;
     struct job_record like = *record;
     like.tube = tube;
     like.submitter = submitter;
     like.key = key;
     ck_assert_int_eq(job_record_copy(&moved, &like), 0);
     job_record_unref(&record);
-    (void)kit_add_record(moved);
+    (void)db_add_record(moved);
 }
 
 static void add_keyed(uint64_t id, const char *tube, const char *key)
@@ -72,7 +72,7 @@ static void add_keyed(uint64_t id, const char *tube, const char *key)
 // The latest of a key counts; a job that finishes again in another tube has the key there.
 static void check_latest(void)
 {
-    kit_open();
+    db_open();
     add_keyed(1, "a", "same");
     add_keyed(2, "a", "same");
     add_keyed(3, "a", "");
@@ -82,15 +82,15 @@ static void check_latest(void)
     add_keyed(1, "b", "same");
     ck_assert_uint_eq(history_key(kit.history, "b", 7, "same"), 1);
     ck_assert_uint_eq(history_key(kit.history, "a", 7, "same"), 0);
-    kit_close();
+    db_close();
 }
 
 START_TEST(the_latest_of_a_key)
 {
     check_latest();
-    kit_open();
+    db_open();
     ck_assert_uint_eq(history_key(kit.history, "b", 7, "same"), 1);
-    kit_close();
+    db_close();
     kit.settings.path = NULL;
     check_latest();
 }
@@ -112,14 +112,14 @@ START_TEST(a_key_is_its_submitters)
             kit.settings.path = NULL;
         else
             kit.settings.path = kit.path;
-        kit_open();
+        db_open();
         add_keyed_by(1, "a", 0, "same");
         add_keyed_by(2, "a", 1000, "same");
         add_keyed_by(3, "a", JOB_NOBODY, "same");
         check_users();
-        kit_close();
+        db_close();
     }
-    kit_open();
+    db_open();
     check_users();
 }
 END_TEST
@@ -129,7 +129,7 @@ int main(void)
     engine_init();
     Suite *suite = suite_create("history_key");
     TCase *all = tcase_create("key");
-    tcase_add_checked_fixture(all, kit_up, kit_down);
+    tcase_add_checked_fixture(all, db_up, db_down);
     tcase_add_test(all, a_key_finds_its_record);
     tcase_add_test(all, the_latest_of_a_key);
     tcase_add_test(all, a_key_is_its_submitters);

@@ -9,13 +9,13 @@
 static void check_all(uint64_t first, uint64_t last)
 {
     for (uint64_t id = first; id <= last; id++)
-        if (!kit_has(id))
+        if (!db_has(id))
             ck_abort_msg("job %llu is missing", (unsigned long long)id);
 }
 
 static int restore(uint64_t number, uint64_t id)
 {
-    struct job_record *record = kit_record(id);
+    struct job_record *record = db_record(id);
     int rc = history_restore(kit.history, number, &record);
     ck_assert_ptr_null(record);
     return rc;
@@ -23,55 +23,55 @@ static int restore(uint64_t number, uint64_t id)
 
 START_TEST(records_keep_their_numbers)
 {
-    kit_open();
+    db_open();
     ck_assert_uint_eq(history_last(kit.history), 0);
-    kit_fill(1, 5);
-    kit_close();
-    kit_open();
+    db_fill(1, 5);
+    db_close();
+    db_open();
     ck_assert_uint_eq(history_last(kit.history), 5);
     ck_assert_int_eq(restore(5, 50), EINVAL); // the file has that one
     ck_assert_int_eq(restore(7, 7), 0);
     ck_assert_int_eq(restore(7, 70), EINVAL);
     ck_assert_int_eq(restore(1000, 10), 0);
-    ck_assert_uint_eq(kit_add(11), 1001);
-    kit_await(1001);
-    ck_assert_uint_eq(kit_stats().count, 8);
-    ck_assert_uint_eq(kit_stats().lost, 2);
+    ck_assert_uint_eq(db_add(11), 1001);
+    db_await(1001);
+    ck_assert_uint_eq(db_stats().count, 8);
+    ck_assert_uint_eq(db_stats().lost, 2);
     check_all(1, 5);
-    ck_assert(kit_has(7) && kit_has(10) && kit_has(11) && !kit_has(50) && !kit_has(70));
-    kit_close();
-    ck_assert_int_eq(kit_sql("SELECT last FROM total"), 1001);
-    kit_open();
-    ck_assert_uint_eq(kit_add(12), 1002);
+    ck_assert(db_has(7) && db_has(10) && db_has(11) && !db_has(50) && !db_has(70));
+    db_close();
+    ck_assert_int_eq(db_sql("SELECT last FROM total"), 1001);
+    db_open();
+    ck_assert_uint_eq(db_add(12), 1002);
 }
 END_TEST
 
 START_TEST(one_that_comes_twice_has_its_attempts_once)
 {
-    kit_open();
-    struct job_record *first = kit_record(20), *again = job_record_ref(first);
-    (void)kit_add_record(first);
-    kit_await(1);
+    db_open();
+    struct job_record *first = db_record(20), *again = job_record_ref(first);
+    (void)db_add_record(first);
+    db_await(1);
     ck_assert_int_eq(history_restore(kit.history, 2, &again), 0);
-    kit_await(2);
+    db_await(2);
     struct job_record *record;
     ck_assert_int_eq(history_get(kit.history, 20, &record), 0);
     ck_assert_uint_eq(record->earlier_count, 0);
     job_record_unref(&record);
-    ck_assert_uint_eq(kit_stats().count, 1);
+    ck_assert_uint_eq(db_stats().count, 1);
 }
 END_TEST
 
 START_TEST(the_last_number_outlives_its_row)
 {
     kit.settings.keep_count = 3;
-    kit_open();
-    kit_fill(1, 10);
-    kit_close();
-    (void)kit_sql("DELETE FROM job");
-    kit_open();
+    db_open();
+    db_fill(1, 10);
+    db_close();
+    (void)db_sql("DELETE FROM job");
+    db_open();
     ck_assert_uint_eq(history_last(kit.history), 10);
-    ck_assert_uint_eq(kit_add(11), 11);
+    ck_assert_uint_eq(db_add(11), 11);
 }
 END_TEST
 
@@ -79,11 +79,11 @@ END_TEST
 START_TEST(a_restore_waits_for_room)
 {
     kit.settings.queue_bytes = 16 << 10;
-    kit_open();
+    db_open();
     for (uint64_t id = 1; id <= 500; id++)
         ck_assert_int_eq(restore(id * 3, id), 0);
-    kit_await(1500);
-    ck_assert_uint_eq(kit_stats().count, 500);
+    db_await(1500);
+    ck_assert_uint_eq(db_stats().count, 500);
     check_all(1, 500);
 }
 END_TEST
@@ -93,7 +93,7 @@ int main(void)
     engine_init();
     Suite *suite = suite_create("history_restore");
     TCase *all = tcase_create("restore");
-    tcase_add_checked_fixture(all, kit_up, kit_down);
+    tcase_add_checked_fixture(all, db_up, db_down);
     tcase_add_test(all, records_keep_their_numbers);
     tcase_add_test(all, one_that_comes_twice_has_its_attempts_once);
     tcase_add_test(all, the_last_number_outlives_its_row);
