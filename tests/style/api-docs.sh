@@ -7,7 +7,7 @@
 . "${top_srcdir:-$(dirname "$0")/../..}/tests/style/style.sh"
 
 export LC_ALL=C
-library=$top_builddir/.libs/libhilera.so
+library=$top_builddir/libhilera.so
 [ -e "$library" ] || bail "the library is not built: $library"
 
 # The functions that a header declares with HL_API, one a line.

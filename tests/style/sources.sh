@@ -37,7 +37,7 @@ script_faults() {
     )
 }
 
-# A file that Makefile.am does not name is neither built nor in the tarball.
+# A file that Makefile.am does not name is neither built nor in the tarball. Unit tests are rows of their table.
 unbuilt_faults() {
     {
         style_files src "$1"
@@ -46,7 +46,13 @@ unbuilt_faults() {
     } | (
         cd "$1" || exit
         while read -r file; do
-            grep -qF "$file" Makefile.am || echo "$file:1: Makefile.am does not name it"
+            case $file in
+            tests/unit/test_*.c)
+                name=${file#tests/unit/test_} name=${name%.c}
+                grep -qE "^$name +[a-z]" tests/unit/tests.tab || echo "$file:1: tests/unit/tests.tab has no row for it"
+                ;;
+            *) grep -qF "$file" Makefile.am || echo "$file:1: Makefile.am does not name it" ;;
+            esac
         done
     )
 }
@@ -87,6 +93,7 @@ plant "a long function" form_faults "5: a function of 81" src/base/x.c "${essay[
 plant "a script without licence" script_faults 2 tests/x.sh '#!/bin/bash' '# What it is.' 'true'
 plant "a script without interpreter" script_faults 1 tests/x.sh 'true'
 plant "a file the build does not know" unbuilt_faults 1 src/base/unnamed.c "${essay[@]}"
+plant "a unit test without a row" unbuilt_faults 1 tests/unit/test_unnamed.c "${essay[@]}"
 plant "a test in C that sleeps" sleep_faults "1: a test sleeps" tests/unit/x.c '    usle''ep(1000);'
 plant "a script that sleeps" sleep_faults "1: a test sleeps" tests/x.test 'while true; do sle''ep 1; done'
 

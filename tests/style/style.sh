@@ -31,8 +31,8 @@ style_all_files() {
         if ! { [ -e .git ] && git ls-files --cached --others --exclude-standard 2>/dev/null; }; then
             find . \( -path './build*' -o -path ./autom4te.cache -o -path ./.git \) -prune -o -type f -print |
                 sed 's|^\./||' |
-                grep -vE '(^|/)(configure|aclocal\.m4|Makefile(\.in)?|config\.[^/]*|libtool|stamp-h1)~?$|^m4/l(ib)?t' |
-                grep -vE '\.(o|lo|la|trs|log|Po|Plo)$|/\.(libs|deps)/'
+                grep -vE '(^|/)(configure|aclocal\.m4|Makefile(\.in)?|config\.[^/]*|stamp-h1|tests/unit/tests\.am)~?$' |
+                grep -vE '\.(o|a|so[.0-9]*|trs|log|Po)$|/\.deps/'
         fi | LC_ALL=C sort | while read -r file; do
             [ ! -f "$file" ] || echo "$file"
         done

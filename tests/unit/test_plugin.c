@@ -38,7 +38,7 @@ static void listen_in(enum log_level level, const char *line, void *arg)
 static void setup(void)
 {
     const char *top = getenv("top_builddir");
-    snprintf(file, sizeof(file), "%s/tests/programs/.libs/plugin_test.so", top != NULL ? top : ".");
+    snprintf(file, sizeof(file), "%s/tests/programs/plugin_test.so", top != NULL ? top : ".");
     engine_records_init(&records);
     struct broker_options options = {.finished = engine_records_add, .finished_arg = &records};
     ck_assert_int_eq(broker_new(&broker, &options), 0);
