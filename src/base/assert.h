@@ -37,5 +37,7 @@ _Noreturn void assert_failed(const char *kind, const char *what, const char *fil
 _Noreturn void assert_call_failed(const char *call, int rc, const char *file, int line,
                                   const char *function) __attribute__((cold));
 bool assert_expensive(void);
+/* Called before the message of a broken rule is written, and bounded in time as that is. */
+void assert_before_end(void (*what)(void));
 
 #endif

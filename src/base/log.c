@@ -5,8 +5,7 @@
  * A message is formatted into one local buffer, escaped into another that is the line, and leaves
  * in one write(2). A line has at most 4096 bytes, its newline included: that is PIPE_BUF, up to
  * which a write to a pipe is never mixed with another's (pipe(7)); what is longer is cut and ends
- * in "...". There is no lock and no buffer shared by threads, so a thread that dies or hangs in its
- * write holds up nobody else.
+ * in "...". Where a queue is open (log_queue.c) the line goes there, and another thread writes it.
  *
  * Escaped is whatever could pretend to be something else: control characters, those of the C1 set
  * (terminals act on U+009B), the two line separators of Unicode, and bytes that aren't UTF-8. The
@@ -15,10 +14,9 @@
  * A line that can't be written (stderr is closed, full or gone) is lost: a log must not stop the
  * service.
  */
-#include "base/log.h"
-
 #include "base/assert.h"
 #include "base/clock.h"
+#include "base/log_priv.h"
 #include "base/utf8_priv.h"
 
 #include <errno.h>
@@ -31,7 +29,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#define LOG_LINE_BYTES 4096
 #define CUT_MARK "..."
 #define THREAD_NAME_BYTES 16 /* as long as the kernel keeps them, with the NUL */
 #define NS_PER_SECOND INT64_C(1000000000)
@@ -238,6 +235,8 @@ static void line_leave(struct line *line, enum log_level level)
     if (line_to_sink(level, line->text))
         return;
     line->text[line->len++] = '\n';
+    if (log_queue_put(line->text, line->len))
+        return;
     ssize_t written;
     do
         written = write(STDERR_FILENO, line->text, line->len);
@@ -245,8 +244,9 @@ static void line_leave(struct line *line, enum log_level level)
 }
 
 /* `tail` is ours and short; it stays even where the message is cut. */
-__attribute__((format(printf, 3, 0))) static void emit(enum log_level level, const char *tail,
-                                                       const char *format, va_list args)
+__attribute__((format(printf, 4, 0))) static void line_make(struct line *line, enum log_level level,
+                                                            const char *tail, const char *format,
+                                                            va_list args)
 {
     /* Formatting is not cut in the middle of a character: escaping reaches its own, nearer limit
      * before. */
@@ -256,16 +256,34 @@ __attribute__((format(printf, 3, 0))) static void emit(enum log_level level, con
         length = snprintf(text, sizeof(text), "(can't be formatted) %s", format);
     size_t text_len = (size_t)length < sizeof(text) ? (size_t)length : sizeof(text) - 1;
 
+    line->len = 0;
+    line->cut = false;
+    line->limit = LOG_LINE_BYTES - strlen("\n") - strlen(CUT_MARK) - strlen(tail);
+    line_add_head(line, level);
+    line_add_escaped(line, text, text_len);
+    if (line->cut)
+        line_add(line, CUT_MARK);
+    line_add(line, tail);
+}
+
+__attribute__((format(printf, 3, 0))) static void emit(enum log_level level, const char *tail,
+                                                       const char *format, va_list args)
+{
     struct line line;
-    line.len = 0;
-    line.cut = false;
-    line.limit = LOG_LINE_BYTES - strlen("\n") - strlen(CUT_MARK) - strlen(tail);
-    line_add_head(&line, level);
-    line_add_escaped(&line, text, text_len);
-    if (line.cut)
-        line_add(&line, CUT_MARK);
-    line_add(&line, tail);
+    line_make(&line, level, tail, format, args);
     line_leave(&line, level);
+}
+
+size_t log_line_make(char text[LOG_LINE_BYTES], enum log_level level, const char *format, ...)
+{
+    struct line line;
+    va_list args;
+    va_start(args, format);
+    line_make(&line, level, "", format, args);
+    va_end(args);
+    line.text[line.len++] = '\n';
+    memcpy(text, line.text, line.len);
+    return line.len;
 }
 
 void log_message(enum log_level level, const char *format, ...)

@@ -2,7 +2,9 @@
 /*
  * Log messages: one line, one write(2) to stderr, so lines of threads never mix. Bytes that aren't
  * printable ASCII or valid UTF-8 are escaped (\xNN, \n), so no outside data can fake a line. errno
- * survives every call. Thread-safe; never call it under the broker's lock (it does I/O).
+ * survives every call. Thread-safe. Without a queue the caller waits for the write; with one nobody
+ * does but the thread that serves it. Not under the broker's lock all the same: making a line takes
+ * microseconds.
  *
  * Formats: plain "2026-11-22T15:04:05.123456Z level [thread] text"; for systemd "<N>text" with the
  * syslog level, which the journal understands (used when JOURNAL_STREAM is set by the service
@@ -12,6 +14,7 @@
 #define BASE_LOG_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 enum log_level {
     LOG_LEVEL_ERROR = 0,
@@ -53,5 +56,31 @@ struct log_limit {
 };
 void log_limited(struct log_limit *limit, enum log_level level, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+
+/* ---- the queue: whoever says something doesn't wait for the write (log_queue.c) ---- */
+
+/* From here on lines are kept, 256 KiB of them, for a thread that runs log_queue_serve; what comes
+ * when they are full is dropped and counted, and a line tells how many once it can be written. */
+void log_queue_open(void);
+
+/* What the thread waits for now: "lines", or who reads them. Called without locks. */
+typedef void (*log_waits)(const char *object);
+/* Writes lines until log_queue_close, and then what is left. One thread. */
+void log_queue_serve(log_waits waits);
+
+/* Waits until the lines so far are written, or the time is over. Nothing without a queue. */
+void log_flush(int64_t timeout_ns);
+/*
+ * Lets the serving thread write what is left and return; from then on lines are written by who says
+ * them. False: it isn't done within that time, so nobody reads; it goes on alone, and lines are
+ * still queued.
+ */
+bool log_queue_close(int64_t timeout_ns);
+
+struct log_stat {
+    uint64_t dropped; /* lines, since the start */
+    uint64_t pending; /* bytes that are not written yet */
+};
+void log_stat(struct log_stat *stat);
 
 #endif

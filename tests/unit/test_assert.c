@@ -111,6 +111,31 @@ START_TEST(a_broken_rule_ends_the_process)
 }
 END_TEST
 
+/* A full pipe that nobody reads. */
+START_TEST(a_message_that_nobody_reads_is_not_waited_for)
+{
+    int ends[2];
+    char filling[4096] = "";
+    ck_assert_int_eq(pipe2(ends, O_NONBLOCK), 0);
+    while (write(ends[1], filling, sizeof(filling)) > 0) {
+    }
+    ck_assert_int_eq(fcntl(ends[1], F_SETFL, 0), 0);
+    pid_t pid = fork();
+    ck_assert_int_ge(pid, 0);
+    if (pid == 0) {
+        struct rlimit no_core = {0, 0};
+        setrlimit(RLIMIT_CORE, &no_core);
+        dup2(ends[1], STDERR_FILENO);
+        break_rule();
+    }
+    int status = 0;
+    ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+    ck_assert_msg(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT, "status %#x", status);
+    close(ends[0]);
+    close(ends[1]);
+}
+END_TEST
+
 START_TEST(what_holds_is_silent_and_evaluated_once)
 {
     int calls = 0;
@@ -151,6 +176,8 @@ int main(void)
     if (unit_forks()) {
         tcase_add_test(tcase, costly_checks_are_off_unless_asked_for);
         tcase_add_loop_test(tcase, a_broken_rule_ends_the_process, 0, death_count);
+        tcase_add_test(tcase, a_message_that_nobody_reads_is_not_waited_for);
+        tcase_set_timeout(tcase, 60); /* it takes two seconds, and more on a busy machine */
     }
     suite_add_tcase(suite, tcase);
     return unit_main(suite);

@@ -10,10 +10,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #define SECOND INT64_C(1000000000)
@@ -372,6 +374,168 @@ START_TEST(a_limit_is_shared_by_threads)
 }
 END_TEST
 
+/* ---- the queue ---- */
+
+#define NUMBERED 6000 /* lines: twice what the queue holds */
+
+/* Standard error is one end of something; the other is read, or isn't. */
+struct elsewhere {
+    int before, end;
+    pthread_t serving;
+};
+
+static void wait_noted(const char *object)
+{
+    ck_assert_str_ne(object, "");
+}
+
+static void *serve(void *arg)
+{
+    (void)arg;
+    log_queue_serve(wait_noted);
+    return NULL;
+}
+
+static void elsewhere_begin(struct elsewhere *to, int ours, int end)
+{
+    log_set_sink(NULL, NULL);
+    to->end = end;
+    to->before = dup(STDERR_FILENO);
+    ck_assert_int_ge(to->before, 0);
+    ck_assert_int_eq(dup2(ours, STDERR_FILENO), STDERR_FILENO);
+    close(ours);
+    ck_assert_int_eq(pthread_create(&to->serving, NULL, serve, NULL), 0);
+    log_queue_open();
+}
+
+static void elsewhere_end(struct elsewhere *to)
+{
+    ck_assert(log_queue_close(60 * SECOND));
+    ck_assert_int_eq(pthread_join(to->serving, NULL), 0);
+    dup2(to->before, STDERR_FILENO);
+    close(to->before);
+}
+
+/* What came through: lines "number N" that rise by one, but for gaps of which a line tells. */
+struct heard {
+    int fd;
+    size_t piece; /* how much is read at once */
+    uint64_t next, missing, gaps, bad;
+};
+
+static void line_heard(struct heard *heard, const char *line)
+{
+    const char *number = strstr(line, "] number ");
+    const char *gap = strstr(line, "for a while: ");
+    if (number != NULL && strtoull(number + strlen("] number "), NULL, 10) == heard->next) {
+        heard->next++;
+    } else if (gap != NULL) {
+        uint64_t missing = strtoull(gap + strlen("for a while: "), NULL, 10);
+        heard->next += missing;
+        heard->missing += missing;
+        heard->gaps++;
+    } else {
+        heard->bad++;
+    }
+}
+
+static void *hear(void *arg)
+{
+    struct heard *heard = arg;
+    char line[LINE_MAX_BYTES], piece[512];
+    size_t len = 0;
+    ssize_t got;
+    while ((got = read(heard->fd, piece, heard->piece)) > 0) {
+        for (ssize_t i = 0; i < got; i++) {
+            if (piece[i] != '\n') {
+                line[len++] = piece[i];
+                continue;
+            }
+            line[len] = '\0';
+            line_heard(heard, line);
+            len = 0;
+        }
+    }
+    heard->bad += len > 0;
+    return NULL;
+}
+
+static void say_numbers(uint64_t from, uint64_t to)
+{
+    static const char padding[] = "................................................";
+    for (uint64_t i = from; i < to; i++)
+        log_notice("number %llu %s", (unsigned long long)i, padding);
+}
+
+START_TEST(nobody_waits_for_a_pipe_that_is_not_read)
+{
+    int ends[2];
+    struct elsewhere to;
+    struct log_stat before, stat;
+    log_stat(&before);
+    ck_assert_int_eq(pipe2(ends, O_CLOEXEC), 0);
+    elsewhere_begin(&to, ends[1], ends[0]);
+    say_numbers(0, NUMBERED);
+    log_stat(&stat);
+    ck_assert_uint_gt(stat.dropped, before.dropped);
+    ck_assert_uint_gt(stat.pending, 0);
+    ck_assert_msg(!log_queue_close(0), "it can't have been written");
+    log_queue_open();
+    struct heard heard = {.fd = ends[0], .piece = 512};
+    pthread_t hearing;
+    ck_assert_int_eq(pthread_create(&hearing, NULL, hear, &heard), 0);
+    log_flush(60 * SECOND);
+    say_numbers(NUMBERED, NUMBERED + 1);
+    elsewhere_end(&to);
+    pthread_join(hearing, NULL);
+    close(ends[0]);
+    ck_assert_uint_eq(heard.bad, 0);
+    ck_assert_uint_ge(heard.gaps, 1);
+    ck_assert_uint_eq(heard.missing, stat.dropped - before.dropped);
+    ck_assert_uint_eq(heard.next, NUMBERED + 1);
+}
+END_TEST
+
+/* Short writes and EAGAIN: the other end takes less than a line, and somebody made it not block. */
+START_TEST(no_line_is_torn)
+{
+    int ends[2], least = 1;
+    struct elsewhere to;
+    ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends), 0);
+    ck_assert_int_eq(setsockopt(ends[1], SOL_SOCKET, SO_SNDBUF, &least, sizeof(least)), 0);
+    ck_assert_int_eq(fcntl(ends[0], F_SETFL, 0), 0);
+    elsewhere_begin(&to, ends[1], ends[0]);
+    struct heard heard = {.fd = ends[0], .piece = 7};
+    pthread_t hearing;
+    ck_assert_int_eq(pthread_create(&hearing, NULL, hear, &heard), 0);
+    say_numbers(0, 500);
+    elsewhere_end(&to);
+    pthread_join(hearing, NULL);
+    close(ends[0]);
+    ck_assert_uint_eq(heard.bad, 0);
+    ck_assert_uint_eq(heard.next, 500);
+}
+END_TEST
+
+START_TEST(a_reader_that_is_gone_is_counted)
+{
+    int ends[2];
+    struct elsewhere to;
+    struct log_stat before, stat;
+    log_stat(&before);
+    signal(SIGPIPE, SIG_IGN);
+    ck_assert_int_eq(pipe2(ends, O_CLOEXEC), 0);
+    close(ends[0]);
+    elsewhere_begin(&to, ends[1], -1);
+    say_numbers(0, 10);
+    log_flush(60 * SECOND);
+    elsewhere_end(&to);
+    log_stat(&stat);
+    ck_assert_uint_ge(stat.dropped - before.dropped, 10);
+    ck_assert_uint_eq(stat.pending, 0);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("log");
@@ -393,6 +557,9 @@ int main(void)
     tcase_add_test(tcase, a_line_is_one_write);
     tcase_add_test(tcase, a_closed_stderr_is_survived);
     tcase_add_test(tcase, a_limit_is_shared_by_threads);
+    tcase_add_test(tcase, nobody_waits_for_a_pipe_that_is_not_read);
+    tcase_add_test(tcase, no_line_is_torn);
+    tcase_add_test(tcase, a_reader_that_is_gone_is_counted);
     suite_add_tcase(suite, tcase);
     return unit_main(suite);
 }
