@@ -8,6 +8,8 @@
  */
 #include "api/api_priv.h"
 
+#include "base/log.h"
+
 #include <string.h>
 #include <unistd.h>
 
@@ -227,6 +229,9 @@ int run_stats(struct api_call *call, const cJSON *params, struct out result)
     out_seconds(daemon, "uptime", clock_now_ns() - call->api->started_ns);
     out_bool(daemon, "draining", broker_is_draining(links->broker));
     out_health(daemon, call->api);
+    struct log_stat log;
+    log_stat(&log);
+    out_u64(daemon, "log_dropped", log.dropped);
     struct out jobs = out_object(result, "jobs");
     out_totals(jobs, &all);
     out_u64(jobs, "unrecorded", all.unrecorded);

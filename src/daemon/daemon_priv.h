@@ -19,6 +19,7 @@
 #include "net/net.h"
 #include "worker/worker.h"
 
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -130,14 +131,20 @@ int import_run(const struct task_order *order);
 /*
  * Descriptors 0, 1 and 2 are open afterwards: what was closed is /dev/null, so that no socket ever
  * gets their numbers and takes what is meant for people. All others that came along are closed for
- * the programs of jobs. An errno: /dev/null can't be opened, or the kernel is older than 5.11.
+ * the programs of jobs. SIGXFSZ is ignored. An errno: /dev/null can't be opened, or the kernel is
+ * older than 5.11.
  */
 int process_stdio(void);
 /*
  * Signals: SIGPIPE ignored, SIGCHLD and the rest at their default, and those of signals.c blocked;
- * threads made later inherit that. Before the first thread.
+ * threads made later inherit that. SIGHUP and SIGINT stay ignored if they are. Before the first
+ * thread.
  */
 void process_signals(void);
+/* Those of signals.c that process_signals blocked. */
+const sigset_t *process_awaited(void);
+/* Whether the process had a terminal then: SIGHUP says that this terminal is gone. */
+bool process_on_terminal(void);
 /*
  * Raises the soft limit on descriptors to the hard one, and, if that is less than `needed` and the
  * system lets us, the hard one too. *before gets the soft limit found, which is what child
@@ -306,6 +313,21 @@ int daemon_set_draining(struct daemon *daemon, bool draining);
 /* The stop's: puts are refused, and nothing changes that any more. */
 void daemon_drain_for_good(struct daemon *daemon);
 
+/* ---- log_thread.c ---- */
+
+/* From here on that thread writes the log, and nobody else waits for who reads it. An errno of
+ * pthread_create, ENOMEM. */
+int log_thread_start(void);
+/* Lets it write the last lines, for 2 s at most. */
+void log_thread_stop(void);
+
+/* ---- ending.c: an exit() that isn't main's ---- */
+
+/* From here on an exit() ends the process at once, with a line and status 1; until the other.
+ * ENOMEM. */
+int ending_watch(void);
+void ending_expected(void);
+
 /* ---- signals.c: the main thread's life between start and stop ---- */
 
 /* The signals the main thread waits for, which process_signals blocks. */
@@ -316,11 +338,13 @@ void daemon_drain_for_good(struct daemon *daemon);
 
 /*
  * Waits for signals until the daemon has finished its jobs: SIGQUIT prints the threads, SIGUSR1
- * drains; the first of the others begins the stop, a second one ends its patience. EIO: it has
- * stopped because the journal failed. Another errno: a descriptor or the stopping thread could not
- * be had; nothing was stopped then.
+ * drains; the first of the others begins the stop, a second one ends its patience. SIGHUP counts
+ * where there was a terminal. `ready` is called when it waits for them, which is the last that a
+ * start does. EIO: it has stopped because the journal failed. Another errno (logged): it can't wait
+ * for signals, and has ended what ran.
  */
-int signals_serve(struct daemon *daemon);
+int signals_serve(struct daemon *daemon, void (*ready)(struct daemon *daemon, void *arg),
+                  void *arg);
 
 /* ---- threads.c ---- */
 
@@ -334,10 +358,13 @@ void threads_log(void);
  * name, and remembers it. Once, before the first thread.
  */
 void notify_init(void);
-/* Sends a state, such as "READY=1"; see sd_notify(3) for the words. Nobody there, or a failure
- * (logged): nothing happens. */
-void notify_send(const char *state);
-/* For --ready-fd: writes the listeners' names, a line each, and closes the descriptor. */
+/* Sends a state, such as "READY=1"; see sd_notify(3) for the words. Waits so long at most for a
+ * manager that doesn't read; 0: not at all. Nobody there, or a failure (logged): nothing happens.
+ */
+#define NOTIFY_PATIENCE_MS 5000
+void notify_send(const char *state, int patience_ms);
+/* For --ready-fd: writes the listeners' names, a line each, and closes the descriptor. On a thread
+ * of its own, so that nobody waits for who reads it. */
 void notify_ready_fd(int fd, const struct net *net);
 
 #endif

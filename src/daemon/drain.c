@@ -24,7 +24,7 @@ static void change(struct daemon *daemon, bool draining)
         log_notice("draining: puts are refused until \"hilera undrain\"");
     else
         log_notice("not draining any more: puts are taken");
-    notify_send(draining ? "STATUS=draining: puts are refused" : "STATUS=puts are taken");
+    notify_send(draining ? "STATUS=draining: puts are refused" : "STATUS=puts are taken", 0);
 }
 
 int daemon_set_draining(struct daemon *daemon, bool draining)

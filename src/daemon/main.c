@@ -67,15 +67,18 @@ static int configuration_load(struct config **out, const struct options *options
     return rc == 0 ? user_check(user, *out) : rc;
 }
 
-/* A report of the lock order check (hl_lock_set_report): lines for the log. */
+/* A report of the lock order check (hl_lock_set_report): lines for the log. Where the program is to
+ * stop at one (the tests), it must have left before. */
 static void lock_reported(const char *text, void *arg)
 {
-    (void)arg;
+    const bool *last = arg;
     while (*text != '\0') {
         size_t len = strcspn(text, "\n");
         log_error("%.*s", (int)len, text);
         text += len + (text[len] == '\n');
     }
+    if (*last)
+        log_flush(HL_SECOND);
 }
 
 /* Whether what is written to stderr arrives in systemd's journal: $JOURNAL_STREAM names the device
@@ -97,40 +100,57 @@ static void log_prepare(const struct config *config)
     log_set_level((enum log_level)config->log_level);
     if (stderr_is_journal())
         log_set_format(LOG_FORMAT_SYSTEMD);
-    hl_lock_set_report(lock_reported, NULL);
+    static bool last;
+    const char *policy = getenv("HILERA_LOCK_ORDER");
+    last = policy != NULL && strcmp(policy, "abort") == 0;
+    hl_lock_set_report(lock_reported, &last);
 }
 
-static void started_log(const struct daemon *daemon, const struct options *options)
+/* What is told when all of it runs, and nothing that could fail is left. */
+static void ready_say(struct daemon *daemon, void *arg)
 {
+    const struct options *options = arg;
     options_log(options);
     const char *file = daemon->config->file;
-    log_notice("hilerad %s is ready; pools: %zu, configuration: %s", hl_version(),
-               daemon->pool_count, file != NULL ? file : "built in");
     if (daemon->store == NULL)
         log_notice("nothing is kept over a restart: jobs and results are in memory only, as %s",
                    options->memory ? "--memory asks" : "data_dir = none asks");
+    log_notice("hilerad %s is ready; pools: %zu, configuration: %s", hl_version(),
+               daemon->pool_count, file != NULL ? file : "built in");
+    notify_send("READY=1", NOTIFY_PATIENCE_MS);
+    if (options->ready_fd >= 0)
+        notify_ready_fd(options->ready_fd, daemon->net);
 }
 
-/* From loaded configuration to clean end. Returns main's status. */
-static int serve(const struct config *config, const struct options *options,
-                 const struct user *user)
+/* From loaded configuration to clean end, with the log's thread. Returns main's status. */
+static int serve_logged(const struct config *config, struct options *options,
+                        const struct user *user, uint64_t nofile)
+{
+    struct daemon *daemon = NULL;
+    if (daemon_start(&daemon, config, user, nofile) != 0)
+        return 1;
+    int served = signals_serve(daemon, ready_say, options);
+    int kept = daemon_free(&daemon);
+    log_notice("hilerad has stopped");
+    return served == 0 && kept == 0 ? 0 : 1;
+}
+
+static int serve(const struct config *config, struct options *options, const struct user *user)
 {
     uint64_t nofile;
-    struct daemon *daemon = NULL;
     process_signals();
     notify_init();
     log_prepare(config);
     process_descriptors(settings_descriptors(config), &nofile);
-    if (daemon_start(&daemon, config, user, nofile) != 0)
-        return 1;
-    started_log(daemon, options);
-    notify_send("READY=1");
-    if (options->ready_fd >= 0)
-        notify_ready_fd(options->ready_fd, daemon->net);
-    int served = signals_serve(daemon);
-    int kept = daemon_free(&daemon);
-    log_notice("hilerad has stopped");
-    return served == 0 && kept == 0 ? 0 : 1;
+    int rc = ending_watch();
+    if (rc == 0)
+        rc = log_thread_start();
+    if (rc != 0)
+        log_error("the log: %s", strerrordesc_np(rc));
+    int status = rc == 0 ? serve_logged(config, options, user, nofile) : 1;
+    log_thread_stop();
+    ending_expected();
+    return status;
 }
 
 /* A task, with the configuration if it wants that. Returns main's status. */

@@ -10,8 +10,10 @@
 #include "daemon/daemon_priv.h"
 
 #include "base/log.h"
+#include "thr/thr.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,35 +38,71 @@ void notify_init(void)
     unsetenv("NOTIFY_SOCKET");
 }
 
-void notify_send(const char *state)
+/* EAGAIN: the manager doesn't read. */
+static int send_to_manager(int fd, const char *state, int patience_ms)
+{
+    struct pollfd ready = {.fd = fd, .events = POLLOUT};
+    size_t len = strlen(state);
+    if (connect(fd, (const struct sockaddr *)&manager, manager_len) != 0)
+        return errno;
+    if (patience_ms > 0)
+        (void)poll(&ready, 1, patience_ms);
+    return send(fd, state, len, MSG_NOSIGNAL | MSG_DONTWAIT) == (ssize_t)len ? 0 : errno;
+}
+
+void notify_send(const char *state, int patience_ms)
 {
     if (manager_len == 0)
         return;
-    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    size_t len = strlen(state);
-    if (fd < 0 || sendto(fd, state, len, MSG_NOSIGNAL, (const struct sockaddr *)&manager,
-                         manager_len) != (ssize_t)len)
-        log_warning("the service manager was not told %s: %s", state, strerrordesc_np(errno));
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    int rc = fd < 0 ? errno : send_to_manager(fd, state, patience_ms);
+    if (rc != 0)
+        log_warning("the service manager was not told %s: %s", state, strerrordesc_np(rc));
     if (fd >= 0)
         close(fd);
 }
 
-void notify_ready_fd(int fd, const struct net *net)
+/* ---- --ready-fd ---- */
+
+struct announcement {
+    int fd;
+    struct buf text;
+};
+
+static void announce(void *arg)
 {
-    struct buf text = BUF_EMPTY;
-    const char *name;
+    struct announcement *told = arg;
     int rc = 0;
-    for (size_t i = 0; rc == 0 && (name = net_listener_name(net, i)) != NULL; i++)
-        rc = buf_printf(&text, "%s\n", name);
-    for (size_t done = 0; rc == 0 && done < text.len;) {
-        ssize_t wrote = write(fd, text.data + done, text.len - done);
+    for (size_t done = 0; rc == 0 && done < told->text.len;) {
+        ssize_t wrote = write(told->fd, told->text.data + done, told->text.len - done);
         if (wrote > 0)
             done += (size_t)wrote;
         else if (errno != EINTR)
             rc = errno;
     }
     if (rc != 0)
+        log_warning("--ready-fd %d: %s", told->fd, strerrordesc_np(rc));
+    close(told->fd);
+    buf_fini(&told->text);
+}
+
+void notify_ready_fd(int fd, const struct net *net)
+{
+    static struct announcement told; /* once in a process */
+    const struct hl_thread_options options = {
+        .target = announce, .arg = &told, .name = "ready", .daemon = HL_DAEMON_YES};
+    hl_thread *thread = NULL;
+    const char *name;
+    int rc = 0;
+    told = (struct announcement){.fd = fd, .text = BUF_EMPTY};
+    for (size_t i = 0; rc == 0 && (name = net_listener_name(net, i)) != NULL; i++)
+        rc = buf_printf(&told.text, "%s\n", name);
+    if (rc != 0)
         log_warning("--ready-fd %d: %s", fd, strerrordesc_np(rc));
-    buf_fini(&text);
-    close(fd);
+    rc = hl_thread_new(&thread, &options);
+    if (rc == 0)
+        rc = hl_thread_start(thread);
+    if (rc != 0)
+        announce(&told);
+    hl_thread_free(&thread);
 }

@@ -2,9 +2,10 @@
 /*
  * What a process inherits from whoever started it, put in order.
  *
- * A daemon may be started with closed standard descriptors, with signals ignored (nohup) or blocked
- * (a careless supervisor), and with a low limit on descriptors. None of that is to be seen by the
- * rest of the program, or by the processes it starts.
+ * A daemon may be started with closed standard descriptors, with signals ignored or blocked (a
+ * careless supervisor), and with a low limit on descriptors. None of that is to be seen by the rest
+ * of the program, or by the processes it starts. But who starts it with nohup, or in the background
+ * of a script, means that it ignores SIGHUP or SIGINT: it does, and its jobs' programs don't.
  */
 #include "daemon/daemon_priv.h"
 
@@ -22,6 +23,9 @@
 
 int process_stdio(void)
 {
+    /* A limit on the size of files is a full disk: EFBIG, and no end of the process. */
+    const struct sigaction ignore = {.sa_handler = SIG_IGN};
+    MUST(sigaction(SIGXFSZ, &ignore, NULL) != 0 ? errno : 0);
     for (int fd = 0; fd <= 2; fd++) {
         if (fcntl(fd, F_GETFD) >= 0)
             continue;
@@ -35,25 +39,54 @@ int process_stdio(void)
     return close_range(3, ~0U, CLOSE_RANGE_CLOEXEC) != 0 ? errno : 0;
 }
 
+static sigset_t awaited;
+static bool on_terminal;
+
+static bool is_ignored(int signal)
+{
+    struct sigaction action;
+    MUST(sigaction(signal, NULL, &action) != 0 ? errno : 0);
+    return action.sa_handler == SIG_IGN;
+}
+
+/* One that is ignored isn't queued for a descriptor either, as long as it isn't blocked. */
+static void await_signal(int signal)
+{
+    const struct sigaction plain = {.sa_handler = SIG_DFL};
+    if ((signal == SIGHUP || signal == SIGINT) && is_ignored(signal))
+        return;
+    MUST(sigaction(signal, &plain, NULL) != 0 ? errno : 0);
+    sigaddset(&awaited, signal);
+}
+
 void process_signals(void)
 {
-    static const int awaited[] = SIGNALS_AWAITED;
-    struct sigaction action = {.sa_handler = SIG_DFL};
-    sigset_t blocked;
-    sigemptyset(&action.sa_mask);
-    sigemptyset(&blocked);
+    const struct sigaction plain = {.sa_handler = SIG_DFL}, ignore = {.sa_handler = SIG_IGN};
     /* Ignored by an ancestor, they would be ignored here and in every handler's process too; and
      * with SIGCHLD ignored no exit status could be collected. */
-    static const int inherited[] = {SIGCHLD, SIGALRM, SIGUSR2, SIGTTIN, SIGTTOU, SIGTSTP};
+    static const int inherited[] = {SIGCHLD, SIGALRM, SIGUSR2, SIGTTIN, SIGTTOU, SIGTSTP, SIGABRT};
+    static const int waited_for[] = SIGNALS_AWAITED;
     for (size_t i = 0; i < sizeof(inherited) / sizeof(inherited[0]); i++)
-        MUST(sigaction(inherited[i], &action, NULL));
-    for (size_t i = 0; i < sizeof(awaited) / sizeof(awaited[0]); i++) {
-        MUST(sigaction(awaited[i], &action, NULL));
-        sigaddset(&blocked, awaited[i]);
-    }
-    action.sa_handler = SIG_IGN;
-    MUST(sigaction(SIGPIPE, &action, NULL));
-    MUST(pthread_sigmask(SIG_SETMASK, &blocked, NULL));
+        MUST(sigaction(inherited[i], &plain, NULL) != 0 ? errno : 0);
+    sigemptyset(&awaited);
+    for (size_t i = 0; i < sizeof(waited_for) / sizeof(waited_for[0]); i++)
+        await_signal(waited_for[i]);
+    MUST(sigaction(SIGPIPE, &ignore, NULL) != 0 ? errno : 0);
+    MUST(pthread_sigmask(SIG_SETMASK, &awaited, NULL));
+    int terminal = open("/dev/tty", O_RDONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+    on_terminal = terminal >= 0;
+    if (on_terminal)
+        close(terminal);
+}
+
+const sigset_t *process_awaited(void)
+{
+    return &awaited;
+}
+
+bool process_on_terminal(void)
+{
+    return on_terminal;
 }
 
 void process_descriptors(uint64_t needed, uint64_t *before)

@@ -45,7 +45,7 @@ static void finisher_run(void *arg)
 static void stop_begin(struct server *server)
 {
     server->stopping = true;
-    notify_send("STOPPING=1");
+    notify_send("STOPPING=1", 0);
     daemon_drain(server->daemon);
     const struct hl_thread_options options = {
         .target = finisher_run, .arg = server, .name = "stop", .daemon = HL_DAEMON_NO};
@@ -82,7 +82,7 @@ static void failure_met(struct server *server)
         "restart everything is there again that was acknowledged at level commit; of level "
         "interval the last moments may be lost, and level memory keeps nothing",
         strerrordesc_np(error));
-    notify_send("STATUS=the journal has failed: stopping");
+    notify_send("STATUS=the journal has failed: stopping", 0);
     server->failed = true;
     if (server->stopping)
         daemon_hurry(server->daemon);
@@ -113,6 +113,8 @@ static int wait_once(struct server *server, bool *finished)
     } else if (info.ssi_signo == SIGUSR1) {
         log_notice("SIGUSR1: asks to drain");
         (void)daemon_set_draining(server->daemon, true); /* a stop has done it already */
+    } else if (info.ssi_signo == SIGHUP && !process_on_terminal()) {
+        log_notice("SIGHUP: nothing to do; the configuration is read at a start only");
     } else {
         stop_asked(server, (int)info.ssi_signo);
     }
@@ -121,27 +123,36 @@ static int wait_once(struct server *server, bool *finished)
 
 static int server_open(struct server *server)
 {
-    static const int awaited[] = SIGNALS_AWAITED;
-    sigset_t set;
-    sigemptyset(&set);
-    for (size_t i = 0; i < sizeof(awaited) / sizeof(awaited[0]); i++)
-        sigaddset(&set, awaited[i]);
-    server->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+    server->signal_fd = signalfd(-1, process_awaited(), SFD_CLOEXEC | SFD_NONBLOCK);
     if (server->signal_fd < 0)
         return errno;
     server->finished_fd = eventfd(0, EFD_CLOEXEC);
     return server->finished_fd < 0 ? errno : 0;
 }
 
-int signals_serve(struct daemon *daemon)
+/* It can't wait for signals: whatever runs ends without grace. */
+static void give_up(struct server *server, int rc)
+{
+    log_error("signals: %s", strerrordesc_np(rc));
+    if (server->stopping) {
+        daemon_hurry(server->daemon);
+        return;
+    }
+    daemon_drain(server->daemon);
+    daemon_finish(server->daemon, 0);
+}
+
+int signals_serve(struct daemon *daemon, void (*ready)(struct daemon *daemon, void *arg), void *arg)
 {
     struct server server = {.daemon = daemon, .signal_fd = -1, .finished_fd = -1};
     bool finished = false;
     int rc = server_open(&server);
+    if (rc == 0)
+        ready(daemon, arg);
     while (rc == 0 && !finished)
         rc = wait_once(&server, &finished);
     if (rc != 0)
-        log_error("signals: %s", strerrordesc_np(rc));
+        give_up(&server, rc);
     if (server.finisher != NULL)
         MUST(hl_thread_join(server.finisher, HL_FOREVER));
     hl_thread_free(&server.finisher);

@@ -100,16 +100,32 @@ void loop_join(struct loop *loop)
 
 /* ---- making ---- */
 
+/* What libevent said last, for when it gives up. */
+static _Thread_local char libevent_said[256];
+
 /* libevent speaks of what the system refused it; else it would write to stderr itself. */
 static void libevent_says(int severity, const char *text)
 {
-    if (severity >= EVENT_LOG_WARN)
+    if (severity == EVENT_LOG_WARN)
         log_warning("libevent: %s", text);
+    else if (severity > EVENT_LOG_WARN)
+        snprintf(libevent_said, sizeof(libevent_said), "%s", text);
+}
+
+/* It would call exit() or abort(), with threads of ours around. What is acknowledged is in the
+ * journal: the end at once loses nothing. */
+static void libevent_gives_up(int error)
+{
+    (void)error;
+    log_error("libevent gave up: %s", libevent_said);
+    log_flush(HL_SECOND);
+    _exit(EXIT_FAILURE);
 }
 
 static int base_make(struct loop *loop)
 {
     event_set_log_callback(libevent_says);
+    event_set_fatal_callback(libevent_gives_up);
     struct event_config *config = event_config_new();
     if (config == NULL)
         return ENOMEM;
