@@ -93,9 +93,10 @@ static void put_jobs(struct broker *broker, unsigned count)
         uint64_t id;
         check("body", job_body_new(&body, sizeof(text) - 1));
         memcpy(body->bytes, text, sizeof(text) - 1);
-        check("put",
-              broker_put(broker, &(struct broker_put_spec){.tube = tube, .ttr_ns = HL_SECOND},
-                         &body, &id));
+        check("put", broker_put(broker,
+                                &(struct broker_put_spec){
+                                    .submitter = JOB_NOBODY, .tube = tube, .ttr_ns = HL_SECOND},
+                                &body, &id));
     }
     broker_unuse(broker, &tube);
 }

@@ -51,7 +51,7 @@ static int source_find(const struct api_call *call, struct source *source)
 {
     struct broker *broker = call->api->links.broker;
     source->record = NULL;
-    source->here = broker_peek(broker, call->id, &source->view, NULL) == 0;
+    source->here = broker_peek(broker, &trust_all, call->id, &source->view, NULL) == 0;
     source->finished = !source->here || source->view.state == JOB_BURIED;
     if (source->finished)
         (void)history_get(call->api->links.history, call->id, &source->record);
@@ -210,7 +210,7 @@ static int line_up(struct api_call *call)
     call->waiter.fire = fire_end;
     call->output = (struct worker_output_waiter){.fire = fire_output, .arg = call};
     atomic_store(&call->tokens, 2);
-    int rc = broker_wait_async(broker, call->id, &call->waiter);
+    int rc = broker_wait_async(broker, &trust_all, call->id, &call->waiter);
     if (rc != 0)
         return rc == ENOENT ? 0 : rc;
     rc = worker_output_async(broker, &known, &call->output);

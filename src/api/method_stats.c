@@ -239,7 +239,7 @@ int run_stats(struct api_call *call, const cJSON *params, struct out result)
     int rc = broker_each_tube(links->broker, tube_visit, &tubes);
     struct out groups = out_array(result, "groups");
     if (rc == 0)
-        rc = broker_each_group(links->broker, group_visit, &groups);
+        rc = broker_each_group(links->broker, &trust_all, group_visit, &groups);
     struct out pools = out_array(result, "pools");
     for (size_t i = 0; i < links->pool_count; i++)
         out_pool(out_array_object(pools), links->pools[i]);

@@ -18,17 +18,24 @@
  *
  * A tube exists as long as something refers to it: a job, a user (broker_use), a sink, somebody who
  * joins it. The tube "default" always exists.
+ *
+ * Rights: whoever names a job by its id, or chooses jobs, says who asks (trust/trust.h; &trust_all:
+ * the daemon itself). EACCES: he may know of the job, and not do that. A job that he may not see is
+ * ENOENT, as one that never was. What names a tube is asked for by the doors, before they call;
+ * broker_settle and its like show the token of a lease that is the caller's own.
  */
 #ifndef BROKER_BROKER_H
 #define BROKER_BROKER_H
 
 #include "job/job.h"
 #include "thr/thr.h"
+#include "trust/trust.h"
 
 struct broker;
 
 #include "broker/durable.h" /* the journal's side; part of this face */
-#include "broker/select.h"  /* choosing jobs; part of this face, too */
+#include "broker/ending.h"  /* waiting for the end; part of this face, too */
+#include "broker/select.h"  /* choosing jobs; likewise */
 
 struct broker_tube;
 struct broker_group;
@@ -57,6 +64,9 @@ struct broker_options {
      */
     void (*finished)(struct job_record **record, void *arg);
     void *finished_arg;
+    const struct trust *trust; /* who may what; outlives the broker. NULL: there is no table, and
+                                  every view but trust_all may nothing */
+    uint32_t daemon_uid;       /* that user, and root, may move any job into a guarded tube */
     int64_t group_keep_ns; /* for how long a group without jobs and joiners is known; 0: a day */
     /*
      * The id of the job that is gone, whose record is kept, and that had this key of this submitter
@@ -107,6 +117,8 @@ int broker_use(struct broker *broker, const char *name, size_t len, struct broke
 void broker_unuse(struct broker *broker, struct broker_tube **tube);
 /* Valid as long as the hold. */
 const char *broker_tube_name(const struct broker_tube *tube);
+/* trust_tube_class of its name. */
+uint16_t broker_tube_class(const struct broker_tube *tube);
 
 /* ---- put, look, delete ---- */
 
@@ -165,17 +177,19 @@ int broker_put_wait(struct broker *broker, const struct broker_put_spec *spec,
 bool broker_put_cancel(struct broker_putter *putter);
 
 /*
- * Copies the job out; with body_or_null also gives a reference on its body. ENOENT: there is none
- * (any more).
+ * Copies the job out; with body_or_null also gives a reference on its body, for who may read.
+ * ENOENT: there is none (any more). EACCES.
  */
-int broker_peek(struct broker *broker, uint64_t id, struct job_view *view,
-                struct job_body **body_or_null);
+int broker_peek(struct broker *broker, const struct trust_view *asker, uint64_t id,
+                struct job_view *view, struct job_body **body_or_null);
 
-/* Whether there was, or is, a job with that id (ids that a refused put used up count, too). */
+/* Whether there was, or is, a job with that id (ids that a refused put used up count, too). Ids
+ * rise one by one, so that is no secret. */
 bool broker_had(struct broker *broker, uint64_t id);
 
-/* For ready, delayed and buried jobs. ENOENT: no such job, or it is reserved. */
-int broker_delete(struct broker *broker, uint64_t id);
+/* Ready, delayed and buried jobs, by who may edit. ENOENT: no such job, or it is reserved. EACCES.
+ */
+int broker_delete(struct broker *broker, const struct trust_view *asker, uint64_t id);
 
 /*
  * The job of the tube that comes next among those of a state: READY: the one a reserve would get
@@ -194,8 +208,8 @@ int broker_peek_first(struct broker *broker, struct broker_tube *tube, enum job_
  * ENOSPC, EIO: not all of them.
  */
 int broker_kick(struct broker *broker, struct broker_tube *tube, uint64_t count, uint64_t *kicked);
-/* The same for one job of any tube. ENOENT: none, or neither buried nor delayed. ENOMEM. */
-int broker_kick_job(struct broker *broker, uint64_t id);
+/* The same for one job of any tube. ENOENT: none, or neither buried nor delayed. EACCES, ENOMEM. */
+int broker_kick_job(struct broker *broker, const struct trust_view *asker, uint64_t id);
 
 /*
  * For that long nothing is taken from the tube by waiting or asking (broker_take, broker_reserve);
@@ -233,10 +247,13 @@ void broker_walk_end(struct broker_walk *walk);
 
 /*
  * Moves a ready, delayed or buried job to another tube, which is made if there is none; it keeps
- * its id, priority, state and counters. Within one tube: nothing happens. ENOENT: no such job, or
- * it is reserved. EINVAL, ENAMETOOLONG: the name. ENOBUFS: that tube is full. ENOMEM.
+ * its id, priority, state, counters and submitter. For who may edit here and put there; into a
+ * guarded tube only what he put himself, or as root or the daemon's user. Within one tube: nothing
+ * happens. ENOENT: no such job, or it is reserved. EACCES. EINVAL, ENAMETOOLONG: the name. ENOBUFS:
+ * that tube is full. ENOMEM.
  */
-int broker_move(struct broker *broker, uint64_t id, const char *name, size_t len);
+int broker_move(struct broker *broker, const struct trust_view *asker, uint64_t id,
+                const char *name, size_t len);
 
 /* ---- sinks ---- */
 
@@ -438,26 +455,30 @@ int broker_reserve_batch(struct broker_holder *holder, size_t max, unsigned flag
                          struct broker_lease *leases, size_t *count);
 
 /*
- * That job, ready, delayed or buried, of any tube, watched or not, paused or not. ENOENT: none, or
- * it is reserved. ENOMEM. EDQUOT.
+ * That job, ready, delayed or buried, of any tube, watched or not, paused or not, for who may work
+ * there. ENOENT: none, or it is reserved. EACCES, ENOMEM, EDQUOT.
  */
-int broker_reserve_job(struct broker_holder *holder, uint64_t id, unsigned flags,
-                       struct broker_lease *lease);
+int broker_reserve_job(struct broker_holder *holder, const struct trust_view *asker, uint64_t id,
+                       unsigned flags, struct broker_lease *lease);
 
 /*
  * What ends or prolongs a lease. token 0: a plain lease of this holder; ENOENT: it isn't (any
  * more). Another token: the lease under that token, whoever asks; ESTALE: it isn't in force (any
- * more). ENOMEM: nothing changed.
+ * more). EACCES: the asker may not work in the job's tube. ENOMEM: nothing changed.
  *   release  ready, or delayed for delay_ns; takes the priority
  *   bury     set aside; takes the priority; counts as finished (failed)
  *   touch    the TTR begins anew
- *   delete   with token 0 also anybody's ready, delayed or buried job
+ *   delete   with token 0 also a ready, delayed or buried job of which the asker may edit; of
+ *            others: ENOENT
  */
-int broker_release(struct broker_holder *holder, uint64_t id, uint64_t token, uint32_t pri,
-                   int64_t delay_ns);
-int broker_bury(struct broker_holder *holder, uint64_t id, uint64_t token, uint32_t pri);
-int broker_touch(struct broker_holder *holder, uint64_t id, uint64_t token);
-int broker_holder_delete(struct broker_holder *holder, uint64_t id, uint64_t token);
+int broker_release(struct broker_holder *holder, const struct trust_view *asker, uint64_t id,
+                   uint64_t token, uint32_t pri, int64_t delay_ns);
+int broker_bury(struct broker_holder *holder, const struct trust_view *asker, uint64_t id,
+                uint64_t token, uint32_t pri);
+int broker_touch(struct broker_holder *holder, const struct trust_view *asker, uint64_t id,
+                 uint64_t token);
+int broker_holder_delete(struct broker_holder *holder, const struct trust_view *asker, uint64_t id,
+                         uint64_t token);
 
 /* ---- deadlines ---- */
 
@@ -476,76 +497,6 @@ void broker_clock_look(struct broker *broker);
  * any more; a call may still be running when this returns, so first stop those who put.
  */
 void broker_on_sooner(struct broker *broker, void (*sooner)(void *arg), void *arg);
-
-/* ---- waiting for the end ---- */
-
-/* Counts since the tube, or the broker, exists. */
-struct broker_totals {
-    uint64_t put, done, failed, deleted, cancelled;
-    uint64_t kicked;              /* buried ones that became unfinished again */
-    uint64_t moved_in, moved_out; /* unfinished ones, between tubes */
-};
-
-/*
- * An asynchronous wait. Memory is the caller's, zeroed before first use, left alone until fire ran
- * or cancel said true. fire runs once, without locks, on the thread whose call ended the wait,
- * possibly inside the _async call; it may start another wait with the same memory.
- */
-struct broker_waiter {
-    void (*fire)(struct broker_waiter *waiter);
-    void *arg;                   /* the caller's */
-    bool so_far;                 /* join: don't wait for what is put from now on; the caller's */
-    struct broker_totals totals; /* join: of the tube (or of all), set before fire */
-    struct broker_ticket ticket; /* must be reached before anybody is told; set before fire */
-    /* the broker's */
-    struct broker *broker;
-    struct broker_tube *tube;
-    struct broker_group *group;
-    struct queue_wait wait;
-    struct queue_link link;
-    struct list_node node;
-    uint64_t next, until; /* so_far: jobs up to there are still to be looked at; 0: it isn't that */
-    bool given_up;        /* likewise: a cancel came too late for a cancel */
-};
-
-/* Fires when that job is finished (a buried one is). ENOENT: no such job here: it left, ask
- * history, or never was. ENOMEM. */
-int broker_wait_async(struct broker *broker, uint64_t id, struct broker_waiter *waiter);
-
-/*
- * Fires when nothing that was put into the tube (NULL: any tube) is unfinished; at once if nothing
- * was put or nobody knows the tube. EINVAL, ENAMETOOLONG: the name. ENOMEM.
- */
-int broker_join_async(struct broker *broker, const char *tube, struct broker_waiter *waiter);
-
-/*
- * The same for the jobs of a group, in whatever tubes they are. Its totals are those of all jobs
- * that were put into it as long as it is known: done, failed (buried) and deleted ones; what is
- * unfinished counts as put only. After a restart they go on. EINVAL: no name of a group.
- */
-int broker_join_group_async(struct broker *broker, const char *group, struct broker_waiter *waiter);
-/* How it is now. ENOENT: nobody knows it (any more). */
-int broker_group_stats(struct broker *broker, const char *group, uint64_t *unfinished,
-                       struct broker_totals *totals);
-size_t broker_groups(struct broker *broker);
-/* Visits copies of those that were made last, BROKER_GROUPS_TOLD at most, without the lock. ENOMEM.
- */
-#define BROKER_GROUPS_TOLD 256
-int broker_each_group(struct broker *broker,
-                      void (*visit)(const char *name, uint64_t unfinished,
-                                    const struct broker_totals *totals, void *arg),
-                      void *arg);
-/* Forgets those that have been without jobs and joiners for long enough, a few hundred at most. To
- * be called every second or so. */
-void broker_forget_groups(struct broker *broker);
-
-/* true: fire will not run. false: it has run, runs, or is about to. */
-bool broker_cancel(struct broker_waiter *waiter);
-
-/* The same, blocking. ETIMEDOUT. totals may be NULL. */
-int broker_wait(struct broker *broker, uint64_t id, int64_t timeout_ns);
-int broker_join(struct broker *broker, const char *tube, int64_t timeout_ns,
-                struct broker_totals *totals);
 
 /* ---- statistics: copies ---- */
 
@@ -588,8 +539,9 @@ struct broker_why {
     bool ahead_is_exact;      /* false: at least so many */
 };
 #define BROKER_WHY_EXAMINED_MAX 131072 /* jobs looked at for it: about ten milliseconds */
-/* ENOENT: no such job (any more). */
-int broker_why(struct broker *broker, uint64_t id, struct broker_why *why);
+/* ENOENT: no such job (any more), or the asker may not see it. */
+int broker_why(struct broker *broker, const struct trust_view *asker, uint64_t id,
+               struct broker_why *why);
 
 /* Visits the tubes in order of creation with copies, without the lock; the walk lets go of it in
  * between, so tubes made or gone meanwhile may be seen or not. false from visit ends it. ENOMEM. */

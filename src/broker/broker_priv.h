@@ -84,6 +84,7 @@ struct broker_tube {
     struct broker_alarm alarm; /* the first delay or the pause is over */
     int64_t pause_end_ns;      /* CLOCK_NEVER: not paused */
     bool pause_kept;           /* the pause is in the journal, and has a reference */
+    uint16_t trust_class;      /* of its name; set when it is made */
     enum broker_level level;
     int64_t within_ns;      /* of the level; 0: as soon as anybody waits */
     struct job_rules rules; /* of its setting; none: set is 0 */
@@ -115,7 +116,7 @@ struct broker {
     struct submitters submitters;
     int64_t last_burial;
     struct broker_stats stats;
-    struct strmap groups;    /* of struct broker_group, by name */
+    struct strmap groups;    /* of struct broker_group, by submitter and name */
     struct list idle_groups; /* those without jobs and joiners, since when they are */
     struct list group_list;  /* all, in order of making */
     uint64_t last_group;     /* number of the last GROUP entry */
@@ -411,7 +412,7 @@ void lease_give_back(struct job *job);
  * can't be recorded. ENOMEM, or EAGAIN (log_again, without the lock): nothing changed. */
 int lease_return(struct job *job, int64_t delay_ns);
 /* The job that holder or token have. token 0: ENOENT, else ESTALE. */
-int lease_find(struct broker_holder *holder, uint64_t id, uint64_t token, struct job **job);
+int lease_find(const struct broker_holder *holder, uint64_t id, uint64_t token, struct job **job);
 void lease_fill(struct job *job, struct broker_lease *lease);
 
 /* stand.c, all [held] */

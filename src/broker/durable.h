@@ -153,8 +153,10 @@ struct broker_place {
     uint64_t locator; /* pinned; 0: it couldn't be, reading answers EBADMSG */
 };
 
-/* After a peek that found a job and gave no body. ENOENT: the job is gone, or its body is back. */
-int broker_place_get(struct broker *broker, uint64_t id, struct broker_place *place);
+/* After a peek that found a job and gave no body. ENOENT: the job is gone, or its body is back.
+ * EACCES: as of that peek. */
+int broker_place_get(struct broker *broker, const struct trust_view *asker, uint64_t id,
+                     struct broker_place *place);
 
 /*
  * Reads it; blocks for the disk. In every case the place is dropped. EBADMSG: it is damaged (also:

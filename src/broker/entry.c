@@ -29,6 +29,12 @@ static int64_t wall_of(int64_t at_ns)
     return at_ns - clock_now_ns() + clock_wall_ns();
 }
 
+static void entry_submitter(struct job_entry *entry, uint32_t submitter)
+{
+    entry->has_submitter = submitter != JOB_NOBODY;
+    entry->submitter = submitter;
+}
+
 /* What the change counts as for the job's group, once. */
 static void entry_group(struct job_entry *entry, struct job *job)
 {
@@ -37,6 +43,7 @@ static void entry_group(struct job_entry *entry, struct job *job)
     entry->group_count = (enum job_fate_count)job->rare->group_count;
     entry->group = job->rare->options->group;
     entry->group_len = strlen(entry->group);
+    entry_submitter(entry, submitter_of(job));
     job->rare->group_count = JOB_COUNT_NONE;
 }
 
@@ -187,11 +194,8 @@ static void entry_counters(struct job_entry *entry, const struct job_rare *rare)
 static struct job_entry entry_of(const struct job *job, enum job_state state, int64_t key_ns)
 {
     const struct job_rare *rare = job->rare;
-    uint32_t submitter = submitter_of(job);
     struct job_entry entry = {.type = JOB_ENTRY_PUT,
                               .state = state,
-                              .has_submitter = submitter != JOB_NOBODY,
-                              .submitter = submitter,
                               .id = job->id,
                               .pri = job->pri,
                               .ttr_s = job->ttr_s,
@@ -200,6 +204,7 @@ static struct job_entry entry_of(const struct job *job, enum job_state state, in
                               .tube_len = job->tube->name_len,
                               .body_len = job->body.len,
                               .options = options_of(job)};
+    entry_submitter(&entry, submitter_of(job));
     if (rare != NULL)
         entry_counters(&entry, rare);
     if (state == JOB_DELAYED)
@@ -216,11 +221,13 @@ static struct job_entry entry_of(const struct job *job, enum job_state state, in
 static struct job_entry entry_of_group(struct broker_group *group)
 {
     group->number = ++group->broker->last_group;
-    return (struct job_entry){.type = JOB_ENTRY_GROUP,
+    struct job_entry entry = {.type = JOB_ENTRY_GROUP,
                               .group = group->name,
                               .group_len = group->name_len,
                               .group_counts = group->counts,
                               .group_number = group->number};
+    entry_submitter(&entry, group->submitter);
+    return entry;
 }
 
 /* Admitted with the put that names it first. */

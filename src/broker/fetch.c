@@ -26,15 +26,16 @@ struct broker_place place_of(const struct job *job)
     return place;
 }
 
-int broker_place_get(struct broker *broker, uint64_t id, struct broker_place *place)
+int broker_place_get(struct broker *broker, const struct trust_view *asker, uint64_t id,
+                     struct broker_place *place)
 {
     broker_lock(broker);
     const struct job *job = idtable_get(&broker->jobs, id);
-    bool there = job != NULL && job->evicted;
-    if (there)
+    int rc = job != NULL && job->evicted ? job_ask(asker, job, TRUST_read) : ENOENT;
+    if (rc == 0)
         *place = place_of(job);
     broker_unlock(broker);
-    return there ? 0 : ENOENT;
+    return rc;
 }
 
 void broker_place_drop(struct broker_place *place)

@@ -2,19 +2,20 @@
 /*
  * Groups: jobs of any tubes that are joined together.
  *
- * A group is made by the first job that names it and counts as a tube does: how many of its jobs
- * are unfinished (in a queue core of its own, which has the joiners, too), and how the others
- * ended. A job that was buried counts as failed until it is kicked. Once it has neither jobs nor
- * joiners it is kept for a day (broker_options.group_keep_ns), so that who joins late is told the
- * counts, and is forgotten then.
+ * A group is its submitter's, so what one user calls a group is no matter of another's; all whom
+ * nobody knows are one submitter. It is made by the first job that names it and counts as a tube
+ * does: how many of its jobs are unfinished (in a queue core of its own, which has the joiners,
+ * too), and how the others ended. A job that was buried counts as failed until it is kicked. Once
+ * it has neither jobs nor joiners it is kept for a day (broker_options.group_keep_ns), so that who
+ * joins late is told the counts, and is forgotten then.
  *
  * In the journal: a GROUP entry with the counts as they are, written when the group is made and
  * copied by compaction as pauses are; and behind it, in the entries that end a job or bring it back
- * (DELETE, BURY, KICK, LEASE), what that is to the group, by name. So the counts are exact at each
- * point of the journal and need no entry of their own. Where the changes of a job vanish because it
- * ends before they are written, those that count here stay (journal/commit.h). An entry that counts
- * is dead with its segment, for the GROUP entry before it was in that segment or an older one and
- * has been copied: with later counts.
+ * (DELETE, BURY, KICK, LEASE), what that is to the group, by submitter and name. So the counts are
+ * exact at each point of the journal and need no entry of their own. Where the changes of a job
+ * vanish because it ends before they are written, those that count here stay (journal/commit.h). An
+ * entry that counts is dead with its segment, for the GROUP entry before it was in that segment or
+ * an older one and has been copied: with later counts.
  *
  * Counts of jobs in tubes of level memory end with the daemon, as the jobs do.
  */
@@ -22,6 +23,8 @@
 #include "broker/broker_priv.h"
 
 #include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -34,20 +37,44 @@ static const char *name_of(const struct job *job)
     return options != NULL && options->group[0] != '\0' ? options->group : NULL;
 }
 
-struct broker_group *group_find(struct broker *broker, const char *name, size_t len)
+/* The key of a group stands in it as it is. */
+_Static_assert(offsetof(struct broker_group, name) ==
+                   offsetof(struct broker_group, submitter) + sizeof(uint32_t),
+               "a group's name follows its submitter");
+
+static const char *key_of(const struct broker_group *group)
 {
-    return strmap_get(&broker->groups, name, len);
+    return (const char *)&group->submitter;
+}
+
+struct broker_group *group_find(struct broker *broker, uint32_t submitter, const char *name,
+                                size_t len)
+{
+    char key[sizeof(submitter) + JOB_TEXT_MAX];
+    if (len > JOB_TEXT_MAX)
+        return NULL;
+    memcpy(key, &submitter, sizeof(submitter));
+    memcpy(key + sizeof(submitter), name, len);
+    return strmap_get(&broker->groups, key, sizeof(submitter) + len);
 }
 
 static struct broker_group *group_of(const struct job *job)
 {
     const char *name = name_of(job);
-    return name != NULL ? group_find(job->tube->broker, name, strlen(name)) : NULL;
+    return name != NULL ? group_find(job->tube->broker, submitter_of(job), name, strlen(name))
+                        : NULL;
 }
 
-int group_need(struct broker *broker, const char *name, size_t len, struct broker_group **out)
+bool group_has(const struct broker_group *group, const struct job *job)
 {
-    struct broker_group *group = group_find(broker, name, len);
+    const char *name = name_of(job);
+    return name != NULL && submitter_of(job) == group->submitter && strcmp(name, group->name) == 0;
+}
+
+int group_need(struct broker *broker, uint32_t submitter, const char *name, size_t len,
+               struct broker_group **out)
+{
+    struct broker_group *group = group_find(broker, submitter, name, len);
     *out = group;
     if (group != NULL)
         return 0;
@@ -56,7 +83,8 @@ int group_need(struct broker *broker, const char *name, size_t len, struct broke
         return ENOMEM;
     memcpy(group->name, name, len);
     group->name_len = len;
-    int rc = strmap_put(&broker->groups, group->name, len, group);
+    group->submitter = submitter;
+    int rc = strmap_put(&broker->groups, key_of(group), sizeof(submitter) + len, group);
     if (rc != 0) {
         free(group);
         return rc;
@@ -79,7 +107,8 @@ static void group_vanish(struct broker_group *group)
     ASSERT(group->refs == 0 && group->core.unfinished == 0);
     list_remove(&group->idle);
     list_remove(&group->node);
-    strmap_remove(&group->broker->groups, group->name, group->name_len);
+    strmap_remove(&group->broker->groups, key_of(group),
+                  sizeof(group->submitter) + group->name_len);
     queue_core_fini(&group->core);
     MAGIC_WIPE(group);
     free(group);
@@ -135,7 +164,9 @@ int group_admit(struct job *job)
 {
     const char *name = name_of(job);
     struct broker_group *group;
-    return name != NULL ? group_need(job->tube->broker, name, strlen(name), &group) : 0;
+    return name != NULL
+               ? group_need(job->tube->broker, submitter_of(job), name, strlen(name), &group)
+               : 0;
 }
 
 void group_enter(struct job *job, bool unfinished)
@@ -240,11 +271,63 @@ struct broker_totals group_totals(const struct broker_group *group)
                                   .cancelled = counts->cancelled};
 }
 
-int broker_group_stats(struct broker *broker, const char *name, uint64_t *unfinished,
-                       struct broker_totals *totals)
+/* ---- what askers call them ---- */
+
+#define NOBODY_WORD "nobody"
+
+/* "UID:NAME", "nobody:NAME"; NULL: it isn't of that form. */
+static const char *said_parse(const char *text, uint32_t *submitter)
+{
+    const char *colon = strchr(text, ':');
+    if (colon == NULL || colon == text)
+        return NULL;
+    size_t len = (size_t)(colon - text);
+    *submitter = JOB_NOBODY;
+    if (len == strlen(NOBODY_WORD) && memcmp(text, NOBODY_WORD, len) == 0)
+        return colon + 1;
+    uint64_t uid = 0;
+    for (const char *at = text; at < colon; at++) {
+        if (*at < '0' || *at > '9' || uid >= JOB_NOBODY)
+            return NULL;
+        uid = uid * 10 + (uint64_t)(*at - '0');
+    }
+    *submitter = (uint32_t)uid;
+    return uid < JOB_NOBODY ? colon + 1 : NULL;
+}
+
+/*
+ * Who may monitor finds nobody's group by the plain name, too, if he has none of it himself: those
+ * of an older journal are nobody's.
+ */
+struct broker_group *group_said(struct broker *broker, const struct trust_view *asker,
+                                const char *text)
+{
+    struct broker_group *group = group_find(broker, asker->uid, text, strlen(text));
+    if (group != NULL || !trust_may_server(asker, TRUST_monitor))
+        return group;
+    uint32_t submitter;
+    const char *name = said_parse(text, &submitter);
+    if (name != NULL)
+        group = group_find(broker, submitter, name, strlen(name));
+    return group != NULL ? group : group_find(broker, JOB_NOBODY, text, strlen(text));
+}
+
+static void said_write(const struct broker_group *group, const struct trust_view *asker,
+                       char text[BROKER_GROUP_NAME_MAX + 1])
+{
+    if (group->submitter == asker->uid)
+        snprintf(text, BROKER_GROUP_NAME_MAX + 1, "%s", group->name);
+    else if (group->submitter == JOB_NOBODY)
+        snprintf(text, BROKER_GROUP_NAME_MAX + 1, NOBODY_WORD ":%s", group->name);
+    else
+        snprintf(text, BROKER_GROUP_NAME_MAX + 1, "%" PRIu32 ":%s", group->submitter, group->name);
+}
+
+int broker_group_stats(struct broker *broker, const struct trust_view *asker, const char *name,
+                       uint64_t *unfinished, struct broker_totals *totals)
 {
     broker_lock(broker);
-    const struct broker_group *group = group_find(broker, name, strlen(name));
+    const struct broker_group *group = group_said(broker, asker, name);
     if (group != NULL) {
         *unfinished = group->core.unfinished;
         *totals = group_totals(group);
@@ -262,26 +345,30 @@ size_t broker_groups(struct broker *broker)
 }
 
 struct group_copy {
-    char name[JOB_TEXT_MAX + 1];
+    char name[BROKER_GROUP_NAME_MAX + 1];
     uint64_t unfinished;
     struct broker_totals totals;
 };
 
 /* [held] From the last one on, backwards. */
-static size_t copy_last(struct broker *broker, struct group_copy *copies)
+static size_t copy_last(struct broker *broker, const struct trust_view *asker,
+                        struct group_copy *copies)
 {
+    bool all = trust_may_server(asker, TRUST_monitor);
     size_t count = 0;
     struct list_node *node = broker->group_list.head.prev;
     for (; node != &broker->group_list.head && count < BROKER_GROUPS_TOLD; node = node->prev) {
         const struct broker_group *group = CONTAINER_OF(node, struct broker_group, node);
-        memcpy(copies[count].name, group->name, group->name_len + 1);
+        if (!all && group->submitter != asker->uid)
+            continue;
+        said_write(group, asker, copies[count].name);
         copies[count].unfinished = group->core.unfinished;
         copies[count++].totals = group_totals(group);
     }
     return count;
 }
 
-int broker_each_group(struct broker *broker,
+int broker_each_group(struct broker *broker, const struct trust_view *asker,
                       void (*visit)(const char *name, uint64_t unfinished,
                                     const struct broker_totals *totals, void *arg),
                       void *arg)
@@ -291,7 +378,7 @@ int broker_each_group(struct broker *broker,
     if (copies == NULL)
         return ENOMEM;
     broker_lock(broker);
-    size_t count = copy_last(broker, copies);
+    size_t count = copy_last(broker, asker, copies);
     broker_unlock(broker);
     for (size_t i = 0; i < count; i++)
         visit(copies[i].name, copies[i].unfinished, &copies[i].totals, arg);

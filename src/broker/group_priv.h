@@ -19,14 +19,22 @@ struct broker_group {
     int64_t idle_ns;       /* since when */
     uint64_t number;       /* of its GROUP entry; 0: there is none */
     size_t name_len;
+    uint32_t submitter; /* with the name it is the key of broker->groups */
     char name[];
 };
 
 /* All [held]. */
 
-struct broker_group *group_find(struct broker *broker, const char *name, size_t len);
+struct broker_group *group_find(struct broker *broker, uint32_t submitter, const char *name,
+                                size_t len);
+/* As the asker says it (broker_join_group_async). NULL: none. */
+struct broker_group *group_said(struct broker *broker, const struct trust_view *asker,
+                                const char *text);
 /* Makes it if there is none. ENOMEM. */
-int group_need(struct broker *broker, const char *name, size_t len, struct broker_group **out);
+int group_need(struct broker *broker, uint32_t submitter, const char *name, size_t len,
+               struct broker_group **out);
+/* Whether the job is one of it. */
+bool group_has(const struct broker_group *group, const struct job *job);
 void group_ref(struct broker_group *group);
 void group_unref(struct broker_group *group);
 /* Not held. */

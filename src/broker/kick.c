@@ -55,15 +55,17 @@ void broker_kick_begin(struct broker *broker, struct broker_tube *tube, uint64_t
     broker_unlock(broker);
 }
 
-int broker_kick_job(struct broker *broker, uint64_t id)
+int broker_kick_job(struct broker *broker, const struct trust_view *asker, uint64_t id)
 {
     int64_t busy_until_ns = 0;
     int rc;
     do {
         broker_lock(broker);
         struct job *job = idtable_get(&broker->jobs, id);
-        bool can = job != NULL && (job->state == JOB_BURIED || job->state == JOB_DELAYED);
-        rc = can ? kick_job(job, false) : ENOENT;
+        rc = job != NULL ? job_ask(asker, job, TRUST_edit) : ENOENT;
+        if (rc == 0)
+            rc = job->state == JOB_BURIED || job->state == JOB_DELAYED ? kick_job(job, false)
+                                                                       : ENOENT;
         broker_unlock(broker);
     } while (log_again(broker, &rc, &busy_until_ns));
     return rc;

@@ -64,7 +64,7 @@ void lease_given(void *item, struct queue_wait *wait)
     sink_begin(sink, job);
 }
 
-int lease_find(struct broker_holder *holder, uint64_t id, uint64_t token, struct job **out)
+int lease_find(const struct broker_holder *holder, uint64_t id, uint64_t token, struct job **out)
 {
     struct broker *broker = holder->broker;
     struct job *job = idtable_get(&broker->jobs, id);
@@ -76,6 +76,14 @@ int lease_find(struct broker_holder *holder, uint64_t id, uint64_t token, struct
         return token == 0 ? ENOENT : ESTALE;
     *out = job;
     return 0;
+}
+
+/* [held] The same, for who may work there. */
+static int lease_ask(const struct broker_holder *holder, const struct trust_view *asker,
+                     uint64_t id, uint64_t token, struct job **out)
+{
+    int rc = lease_find(holder, id, token, out);
+    return rc == 0 && job_ask(asker, *out, TRUST_work) != 0 ? EACCES : rc;
 }
 
 static bool is_vouched(const struct job *job)
@@ -112,13 +120,14 @@ void broker_lease_fini(struct broker_lease *lease)
     broker_place_drop(&lease->place);
 }
 
-int broker_touch(struct broker_holder *holder, uint64_t id, uint64_t token)
+int broker_touch(struct broker_holder *holder, const struct trust_view *asker, uint64_t id,
+                 uint64_t token)
 {
     MAGIC_CHECK(holder, BROKER_HOLDER_MAGIC);
     struct broker *broker = holder->broker;
     struct job *job;
     broker_lock(broker);
-    int rc = lease_find(holder, id, token, &job);
+    int rc = lease_ask(holder, asker, id, token, &job);
     if (rc == 0) {
         struct broker_holder *owner = job->rare->holder;
         job->rare->key_ns = clock_deadline(job_ttr_ns(job));
@@ -142,8 +151,8 @@ static void release(struct job *job, uint32_t pri, int64_t delay_ns)
     tube_job_enter(job, state, key_ns);
 }
 
-int broker_release(struct broker_holder *holder, uint64_t id, uint64_t token, uint32_t pri,
-                   int64_t delay_ns)
+int broker_release(struct broker_holder *holder, const struct trust_view *asker, uint64_t id,
+                   uint64_t token, uint32_t pri, int64_t delay_ns)
 {
     MAGIC_CHECK(holder, BROKER_HOLDER_MAGIC);
     struct broker *broker = holder->broker;
@@ -152,7 +161,7 @@ int broker_release(struct broker_holder *holder, uint64_t id, uint64_t token, ui
     int rc;
     do {
         broker_lock(broker);
-        rc = lease_find(holder, id, token, &job);
+        rc = lease_ask(holder, asker, id, token, &job);
         if (rc == 0 && delay_ns > 0)
             rc = tube_room(job->tube, JOB_DELAYED);
         if (rc == 0)
@@ -180,12 +189,13 @@ int lease_return(struct job *job, int64_t delay_ns)
     return 0;
 }
 
-static int bury(struct broker_holder *holder, uint64_t id, uint64_t token, uint32_t pri)
+static int bury(struct broker_holder *holder, const struct trust_view *asker, uint64_t id,
+                uint64_t token, uint32_t pri)
 {
     struct broker *broker = holder->broker;
     struct job *job;
     broker_lock(broker);
-    int rc = lease_find(holder, id, token, &job);
+    int rc = lease_ask(holder, asker, id, token, &job);
     if (rc == 0)
         rc = tube_room(job->tube, JOB_BURIED);
     if (rc == 0)
@@ -203,26 +213,28 @@ static int bury(struct broker_holder *holder, uint64_t id, uint64_t token, uint3
     return 0;
 }
 
-int broker_bury(struct broker_holder *holder, uint64_t id, uint64_t token, uint32_t pri)
+int broker_bury(struct broker_holder *holder, const struct trust_view *asker, uint64_t id,
+                uint64_t token, uint32_t pri)
 {
     MAGIC_CHECK(holder, BROKER_HOLDER_MAGIC);
     int64_t busy_until_ns = 0;
     int rc;
     do
-        rc = bury(holder, id, token, pri);
+        rc = bury(holder, asker, id, token, pri);
     while (log_again(holder->broker, &rc, &busy_until_ns));
     return rc;
 }
 
-static int delete (struct broker_holder *holder, uint64_t id, uint64_t token)
+static int delete (struct broker_holder *holder, const struct trust_view *asker, uint64_t id,
+                   uint64_t token)
 {
     struct broker *broker = holder->broker;
     broker_lock(broker);
     struct job *job = idtable_get(&broker->jobs, id);
-    if (token == 0 && job != NULL && job->state != JOB_RESERVED) {
+    if (token == 0 && job != NULL && job->state != JOB_RESERVED &&
+        job_ask(asker, job, TRUST_edit) == 0)
         return settle_delete_idle(broker, job);
-    }
-    int rc = lease_find(holder, id, token, &job);
+    int rc = lease_ask(holder, asker, id, token, &job);
     if (rc == 0)
         rc = log_admit_final(job);
     if (rc != 0) {
@@ -237,13 +249,14 @@ static int delete (struct broker_holder *holder, uint64_t id, uint64_t token)
     return 0;
 }
 
-int broker_holder_delete(struct broker_holder *holder, uint64_t id, uint64_t token)
+int broker_holder_delete(struct broker_holder *holder, const struct trust_view *asker, uint64_t id,
+                         uint64_t token)
 {
     MAGIC_CHECK(holder, BROKER_HOLDER_MAGIC);
     int64_t busy_until_ns = 0;
     int rc;
     do
-        rc = delete (holder, id, token);
+        rc = delete (holder, asker, id, token);
     while (log_again(holder->broker, &rc, &busy_until_ns));
     return rc;
 }

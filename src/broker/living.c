@@ -66,7 +66,8 @@ static int living_pause(struct broker *broker, const struct job_entry *entry)
 /* [held] */
 static int living_group(struct broker *broker, const struct job_entry *entry)
 {
-    struct broker_group *group = group_find(broker, entry->group, entry->group_len);
+    struct broker_group *group =
+        group_find(broker, job_entry_submitter(entry), entry->group, entry->group_len);
     return group != NULL && group->number == entry->group_number ? log_copy_group(group) : 0;
 }
 

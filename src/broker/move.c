@@ -62,13 +62,18 @@ int move_job(struct job *job, const char *name, size_t len)
 }
 
 /* [held] */
-static int move(struct broker *broker, uint64_t id, const char *name, size_t len)
+static int move(struct broker *broker, const struct trust_view *asker, uint64_t id,
+                const char *name, size_t len)
 {
     struct job *job = idtable_get(&broker->jobs, id);
-    return job == NULL || job->state == JOB_RESERVED ? ENOENT : move_job(job, name, len);
+    int rc = job != NULL ? job_ask_move(asker, job, name, len) : ENOENT;
+    if (rc != 0)
+        return rc;
+    return job->state == JOB_RESERVED ? ENOENT : move_job(job, name, len);
 }
 
-int broker_move(struct broker *broker, uint64_t id, const char *name, size_t len)
+int broker_move(struct broker *broker, const struct trust_view *asker, uint64_t id,
+                const char *name, size_t len)
 {
     int rc = job_tube_name_check(name, len);
     if (rc != 0)
@@ -76,7 +81,7 @@ int broker_move(struct broker *broker, uint64_t id, const char *name, size_t len
     int64_t busy_until_ns = 0;
     do {
         broker_lock(broker);
-        rc = move(broker, id, name, len);
+        rc = move(broker, asker, id, name, len);
         broker_unlock(broker);
     } while (rc == EAGAIN && (rc = log_busy(broker, &busy_until_ns)) == 0);
     return rc;

@@ -196,6 +196,17 @@ static int rare_of_entry(struct job *job, const struct job_entry *entry)
     return rare->reason != NULL ? 0 : ENOMEM;
 }
 
+/* Before jobs had submitters, those that had come through the door of a guarded tube were marked:
+ * that was open to the daemon's user, as far as is known. */
+static uint32_t submitter_of_entry(const struct broker *broker, const struct job *job,
+                                   const struct job_entry *entry)
+{
+    const struct job_options *options = job->rare != NULL ? job->rare->options : NULL;
+    bool vouched = options != NULL && (options->set & JOB_OPTION_VOUCHED) != 0;
+    return vouched && !entry->has_submitter ? broker->options.daemon_uid
+                                            : job_entry_submitter(entry);
+}
+
 static void burial_seen(struct replay *replay, uint64_t burial)
 {
     if ((int64_t)burial > replay->broker->last_burial)
@@ -215,8 +226,8 @@ static int replay_put(struct replay *replay, const struct job_entry *entry, uint
     if (state == JOB_DELAYED)
         state = state_until(replay, entry->until_wall_ns);
     rc = rare_of_entry(job, entry);
-    if (rc == 0 && entry->has_submitter)
-        rc = submitter_set(broker, job, entry->submitter);
+    if (rc == 0)
+        rc = submitter_set(broker, job, submitter_of_entry(broker, job, entry));
     if (rc == 0)
         rc = tube_room(replay->tube, state);
     job->tube = replay->tube;
@@ -377,7 +388,8 @@ static int replay_pause(struct replay *replay, const struct job_entry *entry)
 static int replay_group(struct replay *replay, const struct job_entry *entry)
 {
     struct broker_group *group;
-    int rc = group_need(replay->broker, entry->group, entry->group_len, &group);
+    int rc = group_need(replay->broker, job_entry_submitter(entry), entry->group, entry->group_len,
+                        &group);
     if (rc != 0)
         return rc;
     group->counts = entry->group_counts;
@@ -401,7 +413,8 @@ static bool return_was_lost(const struct replay *replay, const struct job_entry 
 static int replay_group_count(struct replay *replay, const struct job_entry *entry)
 {
     struct broker_group *group;
-    int rc = group_need(replay->broker, entry->group, entry->group_len, &group);
+    int rc = group_need(replay->broker, job_entry_submitter(entry), entry->group, entry->group_len,
+                        &group);
     if (rc != 0)
         return rc;
     if (return_was_lost(replay, entry))

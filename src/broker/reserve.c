@@ -253,13 +253,15 @@ int broker_reserve_batch(struct broker_holder *holder, size_t max, unsigned flag
 }
 
 /* [held] */
-static int reserve_by_id(struct broker_holder *holder, uint64_t id, bool with_token,
-                         struct broker_lease *lease)
+static int reserve_by_id(struct broker_holder *holder, const struct trust_view *asker, uint64_t id,
+                         bool with_token, struct broker_lease *lease)
 {
     struct job *job = idtable_get(&holder->broker->jobs, id);
-    if (job == NULL || job->state == JOB_RESERVED)
-        return ENOENT;
-    int rc = lease_room(holder, with_token);
+    int rc = job != NULL ? job_ask(asker, job, TRUST_work) : ENOENT;
+    if (rc == 0 && job->state == JOB_RESERVED)
+        rc = ENOENT;
+    if (rc == 0)
+        rc = lease_room(holder, with_token);
     if (rc == 0 && job->state == JOB_BURIED)
         rc = tube_room(job->tube, JOB_READY); /* for its way back */
     if (rc != 0)
@@ -272,14 +274,14 @@ static int reserve_by_id(struct broker_holder *holder, uint64_t id, bool with_to
     return 0;
 }
 
-int broker_reserve_job(struct broker_holder *holder, uint64_t id, unsigned flags,
-                       struct broker_lease *lease)
+int broker_reserve_job(struct broker_holder *holder, const struct trust_view *asker, uint64_t id,
+                       unsigned flags, struct broker_lease *lease)
 {
     MAGIC_CHECK(holder, BROKER_HOLDER_MAGIC);
     broker_lock(holder->broker);
     int rc = holder_rare_need(holder);
     if (rc == 0)
-        rc = reserve_by_id(holder, id, (flags & BROKER_WITH_TOKEN) != 0, lease);
+        rc = reserve_by_id(holder, asker, id, (flags & BROKER_WITH_TOKEN) != 0, lease);
     if (rc == 0) /* else, as in beanstalkd, it made nobody a worker */
         rc = holder_works(holder);
     broker_unlock(holder->broker);

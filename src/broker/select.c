@@ -25,9 +25,16 @@
 
 /* ---- what matches ---- */
 
-/* A filter under one hold of the lock. */
-struct matcher {
+/* Who chooses, which, and for what. */
+struct choice {
+    const struct trust_view *asker;
     const struct broker_filter *filter;
+    const struct broker_change *change; /* NULL: to be looked at */
+};
+
+/* The same under one hold of the lock. */
+struct matcher {
+    const struct choice *choice;
     const struct broker_tube *tube; /* NULL: of any */
     unsigned states;
     int64_t now_ns;
@@ -51,10 +58,46 @@ static uint64_t count_of(const struct broker_stats *stats, enum job_state state)
     }
 }
 
-/* [held] false: nothing can match. */
-static bool matcher_set(struct matcher *matcher, struct broker *broker,
-                        const struct broker_filter *filter, unsigned states)
+static unsigned action_states(enum broker_action action)
 {
+    switch (action) {
+    case BROKER_DO_KICK:
+        return BROKER_STATE(JOB_BURIED) | BROKER_STATE(JOB_DELAYED);
+    case BROKER_DO_BURY:
+        return BROKER_STATE(JOB_READY) | BROKER_STATE(JOB_DELAYED);
+    case BROKER_DO_DELETE:
+    case BROKER_DO_MOVE:
+        return BROKER_STATE(JOB_READY) | BROKER_STATE(JOB_DELAYED) | BROKER_STATE(JOB_BURIED);
+    case BROKER_DO_CANCEL:
+        return BROKER_STATE(JOB_READY) | BROKER_STATE(JOB_DELAYED) | BROKER_STATE(JOB_RESERVED);
+    case BROKER_DO_COUNT:
+        break;
+    }
+    CANT_HAPPEN("an action that changes nothing is for no state");
+}
+
+static unsigned change_states(const struct broker_change *change)
+{
+    return action_states(change->action == BROKER_DO_COUNT ? change->counts : change->action);
+}
+
+/* [held] Whether the asker may do that with it, and if not, whether he may know of it. */
+static int choice_ask(const struct choice *choice, const struct job *job)
+{
+    const struct broker_change *change = choice->change;
+    if (change == NULL)
+        return job_ask(choice->asker, job, TRUST_see);
+    enum broker_action action = change->action == BROKER_DO_COUNT ? change->counts : change->action;
+    if (action == BROKER_DO_MOVE && change->to != NULL)
+        return job_ask_move(choice->asker, job, change->to, strlen(change->to));
+    return job_ask(choice->asker, job, TRUST_edit);
+}
+
+/* [held] false: nothing can match. */
+static bool matcher_set(struct matcher *matcher, struct broker *broker, const struct choice *choice)
+{
+    const struct broker_filter *filter = choice->filter;
+    unsigned states = choice->change != NULL ? change_states(choice->change) : ~0u;
     const struct broker_tube *tube = NULL;
     if (filter->tube != NULL) {
         tube = tube_find(broker, filter->tube, strlen(filter->tube));
@@ -62,7 +105,8 @@ static bool matcher_set(struct matcher *matcher, struct broker *broker,
             return false;
     }
     unsigned wanted = filter->states != 0 ? filter->states & states : states;
-    *matcher = (struct matcher){filter, tube, wanted, clock_now_ns()};
+    *matcher = (struct matcher){
+        .choice = choice, .tube = tube, .states = wanted, .now_ns = clock_now_ns()};
     const struct broker_stats *stats = tube != NULL ? &tube->stats : &broker->stats;
     for (size_t i = 0; i < sizeof(kept_states) / sizeof(kept_states[0]); i++)
         if ((wanted & BROKER_STATE(kept_states[i])) != 0 && count_of(stats, kept_states[i]) > 0)
@@ -84,7 +128,7 @@ static bool labels_match(const struct job *job, const struct broker_filter *filt
 /* [held] */
 static bool job_matches(const struct job *job, const struct matcher *matcher)
 {
-    const struct broker_filter *filter = matcher->filter;
+    const struct broker_filter *filter = matcher->choice->filter;
     if ((matcher->states & BROKER_STATE(job->state)) == 0 ||
         (matcher->tube != NULL && matcher->tube != job->tube))
         return false;
@@ -129,7 +173,7 @@ static size_t walk_some(struct broker *broker, const struct matcher *matcher,
         }
         looked++;
         page->examined++;
-        if (job_matches(job, matcher))
+        if (job_matches(job, matcher) && choice_ask(matcher->choice, job) == 0)
             jobs[count++] = job;
     }
     return count;
@@ -147,9 +191,11 @@ static bool page_goes_on(const struct broker_page *page)
 
 /* ---- lists ---- */
 
-int broker_list(struct broker *broker, const struct broker_filter *filter, struct broker_page *page,
+int broker_list(struct broker *broker, const struct trust_view *asker,
+                const struct broker_filter *filter, struct broker_page *page,
                 void (*visit)(const struct job_view *view, void *arg), void *arg)
 {
+    const struct choice choice = {.asker = asker, .filter = filter};
     struct job *jobs[SELECT_VIEWS];
     struct matcher matcher;
     /* no magic: never leaves this function */
@@ -160,7 +206,7 @@ int broker_list(struct broker *broker, const struct broker_filter *filter, struc
     while (page_goes_on(page)) {
         size_t count = 0;
         broker_lock(broker);
-        if (!matcher_set(&matcher, broker, filter, ~0u))
+        if (!matcher_set(&matcher, broker, &choice))
             page->next = 0;
         else
             count = walk_some(broker, &matcher, page, jobs,
@@ -177,29 +223,6 @@ int broker_list(struct broker *broker, const struct broker_filter *filter, struc
 }
 
 /* ---- changes ---- */
-
-static unsigned action_states(enum broker_action action)
-{
-    switch (action) {
-    case BROKER_DO_KICK:
-        return BROKER_STATE(JOB_BURIED) | BROKER_STATE(JOB_DELAYED);
-    case BROKER_DO_BURY:
-        return BROKER_STATE(JOB_READY) | BROKER_STATE(JOB_DELAYED);
-    case BROKER_DO_DELETE:
-    case BROKER_DO_MOVE:
-        return BROKER_STATE(JOB_READY) | BROKER_STATE(JOB_DELAYED) | BROKER_STATE(JOB_BURIED);
-    case BROKER_DO_CANCEL:
-        return BROKER_STATE(JOB_READY) | BROKER_STATE(JOB_DELAYED) | BROKER_STATE(JOB_RESERVED);
-    case BROKER_DO_COUNT:
-        break;
-    }
-    CANT_HAPPEN("an action that changes nothing is for no state");
-}
-
-static unsigned change_states(const struct broker_change *change)
-{
-    return action_states(change->action == BROKER_DO_COUNT ? change->counts : change->action);
-}
 
 /* [held on entry, not on return] The job is in a state that the action is for. */
 static int job_change(struct broker *broker, struct job *job, const struct broker_change *change)
@@ -226,34 +249,32 @@ static int job_change(struct broker *broker, struct job *job, const struct broke
 }
 
 /* One job, if it still matches. ENOENT: it doesn't. */
-static int apply_one(struct broker *broker, const struct broker_filter *filter, uint64_t id,
-                     const struct broker_change *change)
+static int apply_one(struct broker *broker, const struct choice *choice, uint64_t id)
 {
     struct matcher matcher;
     broker_lock(broker);
     struct job *job = idtable_get(&broker->jobs, id);
-    if (job != NULL && matcher_set(&matcher, broker, filter, change_states(change)) &&
-        job_matches(job, &matcher) && !job->settling)
-        return job_change(broker, job, change);
+    int rc = job != NULL ? choice_ask(choice, job) : ENOENT;
+    if (rc == 0 && matcher_set(&matcher, broker, choice) && job_matches(job, &matcher) &&
+        !job->settling)
+        return job_change(broker, job, choice->change);
     broker_unlock(broker);
-    return ENOENT;
+    return rc != 0 ? rc : ENOENT;
 }
 
 /* The same, again after a journal that was busy. */
-static int apply_patiently(struct broker *broker, const struct broker_filter *filter, uint64_t id,
-                           const struct broker_change *change)
+static int apply_patiently(struct broker *broker, const struct choice *choice, uint64_t id)
 {
     int64_t busy_until_ns = 0;
     int rc;
     do
-        rc = apply_one(broker, filter, id, change);
+        rc = apply_one(broker, choice, id);
     while (rc == EAGAIN && (rc = log_busy(broker, &busy_until_ns)) == 0);
     return rc;
 }
 
 /* Sets page->next to the place of the error, if there is one. */
-static int apply_some(struct broker *broker, const struct broker_filter *filter,
-                      struct broker_page *page, const struct broker_change *change)
+static int apply_some(struct broker *broker, const struct choice *choice, struct broker_page *page)
 {
     struct job *jobs[SELECT_VIEWS];
     uint64_t ids[SELECT_VIEWS];
@@ -261,7 +282,7 @@ static int apply_some(struct broker *broker, const struct broker_filter *filter,
     size_t count = 0;
     int rc = 0;
     broker_lock(broker);
-    if (!matcher_set(&matcher, broker, filter, change_states(change)))
+    if (!matcher_set(&matcher, broker, choice))
         page->next = 0;
     else
         count = walk_some(broker, &matcher, page, jobs,
@@ -272,9 +293,9 @@ static int apply_some(struct broker *broker, const struct broker_filter *filter,
     broker_unlock(broker);
     for (size_t i = 0; i < count && rc == 0; i++) {
         rc =
-            change->action == BROKER_DO_COUNT ? 0 : apply_patiently(broker, filter, ids[i], change);
+            choice->change->action == BROKER_DO_COUNT ? 0 : apply_patiently(broker, choice, ids[i]);
         page->found += rc == 0;
-        if (rc == ENOENT)
+        if (rc == ENOENT || rc == EACCES)
             rc = 0;
         if (rc != 0)
             page->next = ids[i];
@@ -287,28 +308,31 @@ static int change_check(const struct broker_change *change)
     return change->to != NULL ? job_tube_name_check(change->to, strlen(change->to)) : 0;
 }
 
-int broker_apply(struct broker *broker, const struct broker_filter *filter,
-                 struct broker_page *page, const struct broker_change *change)
+int broker_apply(struct broker *broker, const struct trust_view *asker,
+                 const struct broker_filter *filter, struct broker_page *page,
+                 const struct broker_change *change)
 {
+    const struct choice choice = {.asker = asker, .filter = filter, .change = change};
     int rc = change_check(change);
     page_begin(broker, page);
     while (rc == 0 && page_goes_on(page))
-        rc = apply_some(broker, filter, page, change);
+        rc = apply_some(broker, &choice, page);
     return page->found > 0 ? 0 : rc;
 }
 
-int broker_apply_job(struct broker *broker, uint64_t id, const struct broker_change *change,
-                     enum job_state *state)
+int broker_apply_job(struct broker *broker, const struct trust_view *asker, uint64_t id,
+                     const struct broker_change *change, enum job_state *state)
 {
     static const struct broker_filter any = {.younger_ns = HL_FOREVER};
+    const struct choice choice = {.asker = asker, .filter = &any, .change = change};
     int rc = change_check(change);
     if (rc == 0)
-        rc = apply_patiently(broker, &any, id, change);
+        rc = apply_patiently(broker, &choice, id);
     if (rc != ENOENT)
         return rc;
     broker_lock(broker);
     const struct job *job = idtable_get(&broker->jobs, id);
-    if (job != NULL) {
+    if (job != NULL && choice_ask(&choice, job) == 0) {
         *state = (enum job_state)job->state;
         rc = EBUSY;
     }

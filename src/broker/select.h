@@ -13,6 +13,7 @@
 #define BROKER_SELECT_H
 
 #include "job/job.h"
+#include "trust/trust.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -44,9 +45,11 @@ struct broker_page {
 #define BROKER_EXAMINED_MAX 16384 /* about two milliseconds' worth */
 
 /*
- * Visits copies of the jobs that match, in order of id, without the lock. ENOMEM.
+ * Visits copies of the jobs that match and that the asker may see, in order of id, without the
+ * lock. ENOMEM.
  */
-int broker_list(struct broker *broker, const struct broker_filter *filter, struct broker_page *page,
+int broker_list(struct broker *broker, const struct trust_view *asker,
+                const struct broker_filter *filter, struct broker_page *page,
                 void (*visit)(const struct job_view *view, void *arg), void *arg);
 
 enum broker_action {
@@ -69,19 +72,21 @@ struct broker_change {
 };
 
 /*
- * Changes the jobs that match and that the action is for; each is looked at again under the lock
- * that changes it. page->found: how many. An error ends it and is returned only if it is the first
- * thing that happens; else page->next is the id that it happened to. ENOBUFS (MOVE): that tube is
- * full. EINVAL, ENAMETOOLONG: its name. ENOMEM, ENOSPC, EIO, EAGAIN.
+ * Changes the jobs that match, that the action is for, and that the asker may change so; others are
+ * passed over. Each is looked at again under the lock that changes it. page->found: how many. An
+ * error ends it and is returned only if it is the first thing that happens; else page->next is the
+ * id that it happened to. ENOBUFS (MOVE): that tube is full. EINVAL, ENAMETOOLONG: its name.
+ * ENOMEM, ENOSPC, EIO, EAGAIN.
  */
-int broker_apply(struct broker *broker, const struct broker_filter *filter,
-                 struct broker_page *page, const struct broker_change *change);
+int broker_apply(struct broker *broker, const struct trust_view *asker,
+                 const struct broker_filter *filter, struct broker_page *page,
+                 const struct broker_change *change);
 
 /*
- * Changes that one job. ENOENT: no such job. EBUSY: it is in a state that the action isn't for,
- * which is put into *state (RESERVED, and CANCEL: it is ending just now). Others as above.
+ * Changes that one job. ENOENT: no such job. EACCES. EBUSY: it is in a state that the action isn't
+ * for, which is put into *state (RESERVED, and CANCEL: it is ending just now). Others as above.
  */
-int broker_apply_job(struct broker *broker, uint64_t id, const struct broker_change *change,
-                     enum job_state *state);
+int broker_apply_job(struct broker *broker, const struct trust_view *asker, uint64_t id,
+                     const struct broker_change *change, enum job_state *state);
 
 #endif

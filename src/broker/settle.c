@@ -471,23 +471,25 @@ bool broker_is_cancelled(struct broker *broker, uint64_t id, uint64_t token)
     return cancelled;
 }
 
-static int delete (struct broker *broker, uint64_t id)
+static int delete (struct broker *broker, const struct trust_view *asker, uint64_t id)
 {
     broker_lock(broker);
     struct job *job = idtable_get(&broker->jobs, id);
-    if (job == NULL || job->state == JOB_RESERVED) {
-        broker_unlock(broker);
-        return ENOENT;
-    }
-    return settle_delete_idle(broker, job);
+    int rc = job == NULL ? ENOENT : job_ask(asker, job, TRUST_edit);
+    if (rc == 0 && job->state == JOB_RESERVED)
+        rc = ENOENT;
+    if (rc == 0)
+        return settle_delete_idle(broker, job);
+    broker_unlock(broker);
+    return rc;
 }
 
-int broker_delete(struct broker *broker, uint64_t id)
+int broker_delete(struct broker *broker, const struct trust_view *asker, uint64_t id)
 {
     int64_t busy_until_ns = 0;
     int rc;
     do
-        rc = delete (broker, id);
+        rc = delete (broker, asker, id);
     while (log_again(broker, &rc, &busy_until_ns));
     return rc;
 }

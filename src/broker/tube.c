@@ -39,6 +39,7 @@ static int tube_make(struct broker *broker, const char *name, size_t len, struct
     }
     MAGIC_INIT(tube, BROKER_TUBE_MAGIC);
     tube->broker = broker;
+    tube->trust_class = trust_tube_class(broker->options.trust, name, len);
     level_apply(tube);
     queue_core_init(&tube->ready, broker->domain,
                     &(struct queue_core_options){.name = tube->name,

@@ -82,18 +82,20 @@ void view_copy(const struct job *job, struct job_view *view)
     options_copy(rare != NULL ? rare->options : NULL, view);
 }
 
-int broker_peek(struct broker *broker, uint64_t id, struct job_view *view,
-                struct job_body **body_or_null)
+int broker_peek(struct broker *broker, const struct trust_view *asker, uint64_t id,
+                struct job_view *view, struct job_body **body_or_null)
 {
+    trust_rights need = body_or_null != NULL ? TRUST_read : TRUST_see;
     broker_lock(broker);
     struct job *job = idtable_get(&broker->jobs, id);
-    if (job != NULL) {
+    int rc = job != NULL ? job_ask(asker, job, need) : ENOENT;
+    if (rc == 0) {
         view_copy(job, view);
         if (body_or_null != NULL)
             *body_or_null = job->evicted ? NULL : job_body_ref(&job->body);
     }
     broker_unlock(broker);
-    return job != NULL ? 0 : ENOENT;
+    return rc;
 }
 
 bool broker_had(struct broker *broker, uint64_t id)

@@ -48,8 +48,7 @@ static bool is_awaited(const struct broker_waiter *waiter, const struct job *job
         return false;
     if (waiter->group == NULL)
         return waiter->tube == NULL || waiter->tube == job->tube;
-    const struct job_options *options = job->rare != NULL ? job->rare->options : NULL;
-    return options != NULL && strcmp(options->group, waiter->group->name) == 0;
+    return group_has(waiter->group, job);
 }
 
 /* [held] In the list of that job; without memory for it, with those who wait for all. */
@@ -137,10 +136,11 @@ void wait_finish(struct job *job)
 }
 
 /* [held] EALREADY: the job is finished, nothing was lined up. */
-static int wait_line_up(struct broker *broker, uint64_t id, struct broker_waiter *waiter)
+static int wait_line_up(struct broker *broker, const struct trust_view *asker, uint64_t id,
+                        struct broker_waiter *waiter)
 {
     struct job *job = idtable_get(&broker->jobs, id);
-    if (job == NULL)
+    if (job == NULL || job_ask(asker, job, TRUST_see) != 0)
         return ENOENT;
     if (job->state == JOB_BURIED)
         return EALREADY;
@@ -186,9 +186,10 @@ static int join_line_up(struct broker *broker, const char *name, struct broker_w
 }
 
 /* [held] The same for a group. */
-static int join_group_line_up(struct broker *broker, const char *name, struct broker_waiter *waiter)
+static int join_group_line_up(struct broker *broker, const struct trust_view *asker,
+                              const char *name, struct broker_waiter *waiter)
 {
-    struct broker_group *group = group_find(broker, name, strlen(name));
+    struct broker_group *group = group_said(broker, asker, name);
     if (group == NULL) {
         waiter->totals = (struct broker_totals){0};
         return EALREADY;
@@ -212,12 +213,13 @@ static int async_end(struct broker_waiter *waiter, int rc)
     return 0;
 }
 
-int broker_wait_async(struct broker *broker, uint64_t id, struct broker_waiter *waiter)
+int broker_wait_async(struct broker *broker, const struct trust_view *asker, uint64_t id,
+                      struct broker_waiter *waiter)
 {
     waiter_init(waiter, broker);
     waiter->wait.fire = waiter_fire;
     broker_lock(broker);
-    int rc = wait_line_up(broker, id, waiter);
+    int rc = wait_line_up(broker, asker, id, waiter);
     if (rc == EALREADY)
         waiter_close(waiter);
     log_told_all(broker); /* also of a job that isn't there any more */
@@ -238,14 +240,15 @@ int broker_join_async(struct broker *broker, const char *tube, struct broker_wai
     return async_end(waiter, rc);
 }
 
-int broker_join_group_async(struct broker *broker, const char *group, struct broker_waiter *waiter)
+int broker_join_group_async(struct broker *broker, const struct trust_view *asker,
+                            const char *group, struct broker_waiter *waiter)
 {
-    if (group[0] == '\0' || strlen(group) > JOB_TEXT_MAX)
+    if (group[0] == '\0' || strlen(group) > BROKER_GROUP_NAME_MAX)
         return EINVAL;
     waiter_init(waiter, broker);
     waiter->wait.fire = waiter_fire;
     broker_lock(broker);
-    int rc = join_group_line_up(broker, group, waiter);
+    int rc = join_group_line_up(broker, asker, group, waiter);
     log_told_all(broker); /* also of counts that others made */
     broker_unlock(broker);
     return async_end(waiter, rc);
@@ -275,13 +278,14 @@ static int block(struct broker *broker, struct broker_waiter *waiter, int64_t de
     return rc;
 }
 
-int broker_wait(struct broker *broker, uint64_t id, int64_t timeout_ns)
+int broker_wait(struct broker *broker, const struct trust_view *asker, uint64_t id,
+                int64_t timeout_ns)
 {
     int64_t deadline_ns = clock_deadline(timeout_ns);
     struct broker_waiter waiter = {.so_far = false};
     waiter_init(&waiter, broker);
     broker_lock(broker);
-    int rc = wait_line_up(broker, id, &waiter);
+    int rc = wait_line_up(broker, asker, id, &waiter);
     if (rc == 0)
         rc = block(broker, &waiter, deadline_ns, "job", "wait");
     log_told_all(broker);

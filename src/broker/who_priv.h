@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Who put a job, and who has it: submitters and tokens, for the broker's own files; submitter.c and
- * token.c have the essays.
+ * Who put a job, who asks for it, and who has it: for the broker's own files; submitter.c, ask.c
+ * and token.c have the essays.
  */
 #ifndef BROKER_WHO_PRIV_H
 #define BROKER_WHO_PRIV_H
@@ -25,6 +25,14 @@ int submitter_set(struct broker *broker, struct job *job, uint32_t uid);
 int submitter_put(struct broker *broker, struct job *job, uint32_t uid);
 /* Of a job with its tube. */
 uint32_t submitter_of(const struct job *job);
+
+/* ---- askers ---- */
+
+/* [held] Whether the asker may all of that with the job. EACCES; ENOENT: he may not see it. */
+int job_ask(const struct trust_view *asker, const struct job *job, trust_rights need);
+/* [held] To move it into that tube; likewise. */
+int job_ask_move(const struct trust_view *asker, const struct job *job, const char *name,
+                 size_t len);
 
 /* ---- tokens ---- */
 

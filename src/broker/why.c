@@ -53,11 +53,14 @@ static void count_ahead(struct broker *broker, struct broker_why *why)
     }
 }
 
-int broker_why(struct broker *broker, uint64_t id, struct broker_why *why)
+int broker_why(struct broker *broker, const struct trust_view *asker, uint64_t id,
+               struct broker_why *why)
 {
     *why = (struct broker_why){.ahead_is_exact = true};
     broker_lock(broker);
     const struct job *job = idtable_get(&broker->jobs, id);
+    if (job != NULL && job_ask(asker, job, TRUST_see) != 0)
+        job = NULL;
     bool counts =
         job != NULL && job->state == JOB_READY && heap_first(&job->tube->ready.heap) != job;
     if (job != NULL) {

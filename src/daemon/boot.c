@@ -155,13 +155,14 @@ static int history_build(struct daemon *daemon, const struct user *user)
     return rc;
 }
 
-static int broker_build(struct daemon *daemon)
+static int broker_build(struct daemon *daemon, const struct user *user)
 {
     struct broker_options options = settings_of_broker(daemon->config);
     /* Where no result is kept, none is made. */
     options.finished = history_is_on(daemon->history) ? job_finished : NULL;
     options.key_kept = history_is_on(daemon->history) ? key_kept : NULL;
     options.finished_arg = daemon;
+    options.daemon_uid = user->change ? user->uid : geteuid();
     int rc = broker_new(&daemon->broker, &options);
     for (size_t i = 0; rc == 0 && i < daemon->config->tube_count; i++) {
         const struct config_tube *tube = &daemon->config->tube[i];
@@ -289,7 +290,7 @@ static int daemon_build(struct daemon *daemon, const struct user *user)
     if (rc == 0)
         rc = history_build(daemon, user);
     if (rc == 0)
-        rc = failed(broker_build(daemon), "broker");
+        rc = failed(broker_build(daemon, user), "broker");
     if (rc == 0)
         rc = store_fill(daemon);
     if (rc == 0)

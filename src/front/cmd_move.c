@@ -22,7 +22,7 @@ void do_move(struct session *session, const struct command_args *args)
         reply_word(session, "NOT_ALLOWED\r\n");
         return;
     }
-    int rc = broker_move(session->front->broker, args->id, args->name, args->name_len);
+    int rc = broker_move(session->front->broker, &trust_all, args->id, args->name, args->name_len);
     if (rc == 0)
         reply_word(session, "MOVED\r\n");
     else if (rc == ENOENT)

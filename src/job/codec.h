@@ -67,7 +67,8 @@ struct job_entry {
     uint32_t failures, crashes, losses;
     bool reset;          /* KICK: what rules limit begins anew */
     uint64_t id_ceiling; /* LIMITS; the last one counts, it may be less than before */
-    /* PUT: who put it; else nobody is known. */
+    /* PUT: who put it; GROUP, and where a change counts for a group: whose group it is. Without:
+     * nobody. */
     bool has_submitter;
     uint32_t submitter;
     const char *tube; /* not terminated */
@@ -114,6 +115,11 @@ size_t job_entry_encode(const struct job_entry *entry, char head[JOB_ENTRY_HEAD_
  * known).
  */
 int job_entry_decode(struct job_entry *entry, const void *bytes, size_t len);
+
+static inline uint32_t job_entry_submitter(const struct job_entry *entry)
+{
+    return entry->has_submitter ? entry->submitter : JOB_NOBODY;
+}
 
 /* The options of a PUT that was decoded, in memory of their own; *out NULL: it has none. ENOMEM. */
 int job_options_of_entry(struct job_options **out, const struct job_entry *entry);

@@ -4,10 +4,10 @@
  * program.c.
  *
  * Who may put such a job may run programs as the daemon's user. So the handler is guarded: its
- * tubes take jobs over a Unix socket only, from the daemon's user, root, and users that the
- * configuration names. A job may have come into the tube before the handler had it, or by a move
- * from one that isn't guarded; so the door marks what it lets in (job_options, vouched), the
- * journal keeps the mark, and a job without it is buried and never run.
+ * tubes take jobs over a Unix socket only, from those who may run (trust.h). A job may have come
+ * into the tube before the handler had it, or when its submitter might what he may not any more; so
+ * the submitter is asked for again before anything is run, by his uid as the system knows it now. A
+ * job of nobody is buried and never run.
  *
  * What is wrong with a command (no such directory, no such program) is looked for before anything
  * is started: posix_spawn has one number for all of it.
@@ -16,6 +16,7 @@
 #include "worker/worker_priv.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,6 +29,7 @@ struct commands {
     unsigned magic;
     char *directory; /* for commands that name none; NULL: the daemon's */
     struct environment *environment;
+    const struct trust *trust;
     char **launcher; /* as of exec */
     struct program program;
 };
@@ -69,6 +71,7 @@ static int commands_fill(struct commands *commands, const struct handler_setting
         rc = launcher_new(&commands->launcher, settings, why, why_size);
     if (rc != 0)
         return rc;
+    commands->trust = settings->trust;
     commands->program = program_of(settings);
     commands->program.spec.directory = commands->directory;
     commands->program.spec.launcher = commands->launcher;
@@ -167,6 +170,38 @@ static void command_start(const struct commands *commands, const struct command 
     free(program.spec.env);
 }
 
+/* Whether the submitter may have a command run now; if not, the outcome says why. */
+static bool submitter_may_run(const struct commands *commands, struct handler_call *call)
+{
+    const struct broker_lease *lease = call->lease;
+    struct trust_view view;
+    call->outcome->kind = JOB_OUTCOME_BURIED;
+    if (lease->submitter == JOB_NOBODY) {
+        job_outcome_reason(call->outcome,
+                           "not put as a command: it came when its tube had no pool for commands, "
+                           "or was moved here; put it anew with hilera run");
+        return false;
+    }
+    if (lease->submitter == 0 || lease->submitter == (uint32_t)geteuid())
+        return true; /* may all, without a look into the system's lists of groups */
+    int rc = commands->trust != NULL ? trust_view_of_uid(&view, commands->trust, lease->submitter)
+                                     : EACCES;
+    uint16_t class = trust_tube_class(commands->trust, lease->tube, strlen(lease->tube));
+    if (rc == 0 && trust_ask(&view, class, TRUST_run, JOB_NOBODY) == TRUST_MAY)
+        return true;
+    if (rc != 0 && rc != EACCES) {
+        call->outcome->kind = JOB_OUTCOME_CRASHED; /* nobody knows; it is tried again */
+        job_outcome_reason(call->outcome, "can't look up the groups of uid %" PRIu32 " (%s)",
+                           lease->submitter, strerrordesc_np(rc));
+        return false;
+    }
+    job_outcome_reason(call->outcome,
+                       "uid %" PRIu32 " put it, and may not (or not any more) have commands run in "
+                       "the tube \"%s\"",
+                       lease->submitter, lease->tube);
+    return false;
+}
+
 static void commands_run(void *state, struct handler_call *call)
 {
     const struct commands *commands = state;
@@ -175,11 +210,9 @@ static void commands_run(void *state, struct handler_call *call)
     struct command command;
     char why[JOB_REASON_MAX];
     if (!call->lease->vouched) {
-        call->outcome->kind = JOB_OUTCOME_BURIED;
-        job_outcome_reason(call->outcome,
-                           "not put as a command: it came when its tube had no pool for commands, "
-                           "or was moved here; put it anew with hilera run");
-        return;
+        if (!submitter_may_run(commands, call))
+            return;
+        call->outcome->kind = JOB_OUTCOME_DONE;
     }
     int rc = command_read(&command, body->bytes, body->len, why, sizeof(why));
     if (rc == 0) {

@@ -33,6 +33,8 @@ struct handler_settings {
     int64_t ready_ns;      /* coproc: how long a helper may take to say that it is ready; 0:
                               HANDLER_READY_NS */
     uint64_t nofile;       /* soft RLIMIT_NOFILE for children; 0: as the daemon's */
+    /* command: who may have commands run; outlives the pool. NULL: root and the daemon's user. */
+    const struct trust *trust;
     /* exec; NULL or "" where nothing is said: */
     const char *directory;          /* where programs begin; an absolute path */
     const char *const *environment; /* which variables they get, ended by NULL (environment.c) */
@@ -67,7 +69,7 @@ struct handler {
     const char *name;
     const char *summary; /* one line for people */
     /* Its jobs say what the daemon does as its own user: they may come only from those who may do
-     * that anyway. The doors see to it (api.h, api_guards). */
+     * that anyway. The doors see to it (api.h, api_guards), and the handler asks again. */
     bool guarded;
     /* Whether the settings are enough. EINVAL: `why` says what is wrong and what would be right. */
     int (*check)(const struct handler_settings *settings, char *why, size_t why_size);

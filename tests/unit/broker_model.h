@@ -18,6 +18,7 @@
 struct model_job {
     uint64_t id; // 0: a free place
     int tube;
+    uint32_t submitter;
     uint32_t pri;
     enum job_state state;
     int64_t ttr_ns, delay_ns;

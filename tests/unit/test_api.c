@@ -82,7 +82,8 @@ static void answers(const char *method, const char *json, int error, const char 
 
 static uint64_t put(const char *name, int64_t delay_ns, const char *text)
 {
-    struct broker_put_spec spec = {.pri = 7, .delay_ns = delay_ns, .ttr_ns = 60 * HL_SECOND};
+    struct broker_put_spec spec = {
+        .submitter = JOB_NOBODY, .pri = 7, .delay_ns = delay_ns, .ttr_ns = 60 * HL_SECOND};
     struct job_body *body;
     uint64_t id;
     ck_assert_int_eq(job_body_new(&body, strlen(text)), 0);
@@ -213,7 +214,7 @@ START_TEST(show_tells_of_a_finished_job)
     (void)put("gzip", 0, "abc");
     (void)served_work("gzip", JOB_OUTCOME_DONE);
     (void)served_work("gzip", JOB_OUTCOME_FAILED);
-    ck_assert_int_eq(broker_delete(served.broker, 3), 0);
+    ck_assert_int_eq(broker_delete(served.broker, &trust_all, 3), 0);
     char *text = ask("show", "{\"id\":1}", 0);
     has(text, "\"state\":\"done\"");
     has(text, "\"result\":{\"outcome\":\"done\",\"exit_status\":0,\"stdout\":\"caf\xc3\xa9\\n\"");
@@ -357,7 +358,7 @@ START_TEST(why_tells_what_keeps_a_job)
 {
     clock_virtual_start(1000 * HL_SECOND);
     setup_many();
-    (void)broker_delete(served.broker, 3);
+    (void)broker_delete(served.broker, &trust_all, 3);
     answers("why", "{\"id\":9}", ENOENT, "there is no job 9,");
     answers("why", "{\"id\":3}", 0, "\"reasons\":[{\"code\":\"finished\",");
     answers(
@@ -531,13 +532,13 @@ START_TEST(join_answers_with_the_counts)
     ck_assert_int_eq(start(&call, "join", "{\"tube\":\"gzip\",\"timeout\":7}"), EINPROGRESS);
     (void)served_work("gzip", JOB_OUTCOME_DONE);
     ck_assert(!hl_event_is_set(woken));
-    ck_assert_int_eq(broker_delete(served.broker, 2), 0);
+    ck_assert_int_eq(broker_delete(served.broker, &trust_all, 2), 0);
     finish_and_expect(
         &call, 0,
         "{\"tube\":\"gzip\",\"put\":2,\"done\":1,\"failed\":0,\"deleted\":1,\"cancelled\":0}");
     ck_assert_int_eq(start(&call, "join", "{\"so_far\":true}"), EINPROGRESS);
     (void)put("other", 0, "d");
-    ck_assert_int_eq(broker_delete(served.broker, 3), 0);
+    ck_assert_int_eq(broker_delete(served.broker, &trust_all, 3), 0);
     finish_and_expect(
         &call, 0,
         "{\"tube\":null,\"put\":4,\"done\":1,\"failed\":0,\"deleted\":2,\"cancelled\":0}");

@@ -40,7 +40,7 @@ START_TEST(put_is_seen)
     ck_assert_uint_eq(id, 1);
     struct job_view view;
     struct job_body *body = NULL;
-    ck_assert_int_eq(broker_peek(broker, id, &view, &body), 0);
+    ck_assert_int_eq(broker_peek(broker, &trust_all, id, &view, &body), 0);
     ck_assert_uint_eq(view.id, 1);
     ck_assert_str_eq(view.tube, "t");
     ck_assert_int_eq(view.state, JOB_READY);
@@ -50,12 +50,12 @@ START_TEST(put_is_seen)
     ck_assert_int_eq(view.time_left_ns, 0);
     ck_assert_str_eq(view.reason, "");
     ck_assert_mem_eq(body->bytes, "hello", 5);
-    ck_assert_int_eq(broker_delete(broker, id), 0);
+    ck_assert_int_eq(broker_delete(broker, &trust_all, id), 0);
     ck_assert_mem_eq(body->bytes, "hello", 5); // a peeked body outlives the delete
     job_body_unref(&body);
-    ck_assert_int_eq(broker_peek(broker, id, &view, NULL), ENOENT);
-    ck_assert_int_eq(broker_delete(broker, id), ENOENT);
-    ck_assert_int_eq(broker_peek(broker, 0, &view, NULL), ENOENT);
+    ck_assert_int_eq(broker_peek(broker, &trust_all, id, &view, NULL), ENOENT);
+    ck_assert_int_eq(broker_delete(broker, &trust_all, id), ENOENT);
+    ck_assert_int_eq(broker_peek(broker, &trust_all, 0, &view, NULL), ENOENT);
     ck_assert_uint_eq(engine_put(broker, "t", 0, 0, ""), 2); // ids don't come again
 }
 END_TEST
@@ -116,7 +116,7 @@ START_TEST(only_the_token_settles)
     struct broker_sink *sink = engine_sink(broker, "t");
     struct broker_lease first, second;
     engine_take(sink, &first);
-    ck_assert_int_eq(broker_delete(broker, id), ENOENT); // somebody has it
+    ck_assert_int_eq(broker_delete(broker, &trust_all, id), ENOENT); // somebody has it
     struct job_outcome done;
     job_outcome_init(&done);
     ck_assert_int_eq(broker_settle(broker, id, first.token + 1, &done), ESTALE);
@@ -166,7 +166,7 @@ START_TEST(failed_job_is_buried_with_its_reason)
     ck_assert_int_eq(broker_settle(broker, id, lease.token, &outcome), 0);
     broker_lease_fini(&lease);
     struct job_view view;
-    ck_assert_int_eq(broker_peek(broker, id, &view, NULL), 0);
+    ck_assert_int_eq(broker_peek(broker, &trust_all, id, &view, NULL), 0);
     ck_assert_int_eq(view.state, JOB_BURIED);
     ck_assert_str_eq(view.reason, "exit status 3");
     ck_assert_uint_eq(view.buries, 1);
@@ -175,7 +175,7 @@ START_TEST(failed_job_is_buried_with_its_reason)
     ck_assert_uint_eq(stats.buried, 1);
     ck_assert_uint_eq(stats.totals.failed, 1);
     ck_assert_uint_eq(stats.unfinished, 0); // finished, though it is still here
-    ck_assert_int_eq(broker_delete(broker, id), 0);
+    ck_assert_int_eq(broker_delete(broker, &trust_all, id), 0);
     ck_assert_uint_eq(engine_stats(broker).totals.deleted, 0); // it was finished before
     broker_sink_free(&sink);
     ck_assert(!tube_exists("t"));
@@ -191,7 +191,7 @@ START_TEST(limits_and_draining)
     ck_assert_int_eq(engine_put_rc(broker, "t", "12"), ENOBUFS); // bytes
     ck_assert_int_eq(engine_put_rc(broker, "t", "1"), 0);
     ck_assert_int_eq(engine_put_rc(broker, "t", ""), ENOBUFS); // jobs
-    ck_assert_int_eq(broker_delete(broker, 1), 0);
+    ck_assert_int_eq(broker_delete(broker, &trust_all, 1), 0);
     broker_drain(broker, true);
     ck_assert(broker_is_draining(broker));
     ck_assert_int_eq(engine_put_rc(broker, "t", "x"), EHOSTDOWN);
@@ -204,7 +204,7 @@ END_TEST
 
 START_TEST(short_ttr_is_a_second)
 {
-    struct broker_put_spec spec = {0};
+    struct broker_put_spec spec = {.submitter = JOB_NOBODY};
     ck_assert_int_eq(broker_use(broker, "default", 7, &spec.tube), 0);
     struct job_body *body = engine_body("x");
     uint64_t id;
@@ -212,7 +212,7 @@ START_TEST(short_ttr_is_a_second)
     broker_unuse(broker, &spec.tube);
     ck_assert_ptr_null(spec.tube);
     struct job_view view;
-    ck_assert_int_eq(broker_peek(broker, id, &view, NULL), 0);
+    ck_assert_int_eq(broker_peek(broker, &trust_all, id, &view, NULL), 0);
     ck_assert_int_eq(view.ttr_ns, HL_SECOND);
 }
 END_TEST
@@ -230,7 +230,7 @@ START_TEST(tubes_come_and_go)
     broker_unuse(broker, &tube);
     ck_assert(tube_exists("t")); // the job
     struct broker_sink *sink = engine_sink(broker, "t");
-    ck_assert_int_eq(broker_delete(broker, id), 0);
+    ck_assert_int_eq(broker_delete(broker, &trust_all, id), 0);
     ck_assert(tube_exists("t")); // the sink
     struct broker_stats stats;
     ck_assert_int_eq(broker_tube_stats(broker, "t", 1, &stats), 0);
@@ -343,7 +343,7 @@ START_TEST(delay_ends_at_its_time)
 {
     uint64_t id = engine_put(broker, "t", 0, 10 * HL_SECOND, "x");
     struct job_view view;
-    ck_assert_int_eq(broker_peek(broker, id, &view, NULL), 0);
+    ck_assert_int_eq(broker_peek(broker, &trust_all, id, &view, NULL), 0);
     ck_assert_int_eq(view.state, JOB_DELAYED);
     ck_assert_int_eq(view.delay_ns, 10 * HL_SECOND);
     ck_assert_int_eq(view.time_left_ns, 10 * HL_SECOND);
@@ -355,10 +355,10 @@ START_TEST(delay_ends_at_its_time)
     clock_virtual_advance(1);
     ck_assert_int_eq(broker_due(broker), CLOCK_NEVER);
     ck_assert_uint_eq(engine_take(sink, NULL), id);
-    ck_assert_int_eq(broker_peek(broker, id, &view, NULL), 0);
+    ck_assert_int_eq(broker_peek(broker, &trust_all, id, &view, NULL), 0);
     ck_assert_int_eq(view.age_ns, 10 * HL_SECOND);
     clock_virtual_advance(HL_SECOND);
-    ck_assert_int_eq(broker_peek(broker, id, &view, NULL), 0);
+    ck_assert_int_eq(broker_peek(broker, &trust_all, id, &view, NULL), 0);
     ck_assert_int_eq(view.time_left_ns, 59 * HL_SECOND); // of its TTR
     broker_sink_free(&sink);
 }
@@ -375,7 +375,7 @@ START_TEST(earlier_deadline_is_told)
     uint64_t id = engine_put(broker, "b", 0, 9 * HL_SECOND, "x");
     ck_assert_int_eq(sooner_calls, 2);
     ck_assert_int_eq(broker_due(broker), 1009 * HL_SECOND);
-    ck_assert_int_eq(broker_delete(broker, id), 0);
+    ck_assert_int_eq(broker_delete(broker, &trust_all, id), 0);
     ck_assert_int_eq(broker_due(broker), 1010 * HL_SECOND);
     engine_put(broker, "c", 0, 0, "x"); // not delayed
     ck_assert_int_eq(sooner_calls, 2);
@@ -419,7 +419,7 @@ START_TEST(delay_without_end)
     clock_virtual_advance(HL_FOREVER / 2);
     ck_assert_int_eq(broker_due(broker), CLOCK_NEVER);
     ck_assert_uint_eq(engine_stats(broker).delayed, 1);
-    ck_assert_int_eq(broker_delete(broker, id), 0);
+    ck_assert_int_eq(broker_delete(broker, &trust_all, id), 0);
 }
 END_TEST
 

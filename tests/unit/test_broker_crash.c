@@ -120,7 +120,8 @@ static void do_put(void)
     if (job == NULL)
         return;
     int tube = (int)below(TUBES);
-    struct broker_put_spec spec = {.tube = tubes[tube],
+    struct broker_put_spec spec = {.submitter = JOB_NOBODY,
+                                   .tube = tubes[tube],
                                    .pri = (uint32_t)below(5),
                                    .delay_ns = below(3) == 0 ? (int64_t)below(20) * HL_SECOND : 0,
                                    .ttr_ns = 10 * HL_SECOND};
@@ -169,7 +170,7 @@ static void do_reserve_job(void)
     if (job == NULL || job->owner >= 0)
         return;
     struct broker_lease lease;
-    ck_assert_int_eq(broker_reserve_job(&conns[conn].holder, job->id, 0, &lease), 0);
+    ck_assert_int_eq(broker_reserve_job(&conns[conn].holder, &trust_all, job->id, 0, &lease), 0);
     broker_lease_fini(&lease);
     leased(job->id, conn);
 }
@@ -181,7 +182,8 @@ static void do_release(void)
         return;
     uint32_t pri = (uint32_t)below(5);
     int64_t delay_ns = below(2) == 0 ? (int64_t)below(20) * HL_SECOND : 0;
-    ck_assert_int_eq(broker_release(&conns[job->owner].holder, job->id, 0, pri, delay_ns), 0);
+    ck_assert_int_eq(
+        broker_release(&conns[job->owner].holder, &trust_all, job->id, 0, pri, delay_ns), 0);
     job->owner = -1;
     struct version *version = version_add(job);
     version->state = delay_ns > 0 ? JOB_DELAYED : JOB_READY;
@@ -197,7 +199,7 @@ static void do_bury(void)
     if (job == NULL || job->owner < 0)
         return;
     uint32_t pri = (uint32_t)below(5);
-    ck_assert_int_eq(broker_bury(&conns[job->owner].holder, job->id, 0, pri), 0);
+    ck_assert_int_eq(broker_bury(&conns[job->owner].holder, &trust_all, job->id, 0, pri), 0);
     job->owner = -1;
     struct version *version = version_add(job);
     version->state = JOB_BURIED;
@@ -211,7 +213,7 @@ static void do_kick(void)
     struct tracked *job = any_job();
     if (job == NULL || job->owner >= 0)
         return;
-    int rc = broker_kick_job(durable.broker, job->id);
+    int rc = broker_kick_job(durable.broker, &trust_all, job->id);
     struct job_view view = engine_view(durable.broker, job->id);
     if (rc == ENOENT) { // it was ready, perhaps because its delay was over
         ck_assert_int_eq(view.state, JOB_READY);
@@ -230,8 +232,9 @@ static void do_move(void)
     int tube = (int)below(TUBES);
     if (job == NULL || job->owner >= 0 || now_of(job)->tube == tube)
         return;
-    ck_assert_int_eq(
-        broker_move(durable.broker, job->id, tube_names[tube], strlen(tube_names[tube])), 0);
+    ck_assert_int_eq(broker_move(durable.broker, &trust_all, job->id, tube_names[tube],
+                                 strlen(tube_names[tube])),
+                     0);
     struct version *version = version_add(job);
     version->tube = tube;
     ticket_note(version);
@@ -243,7 +246,7 @@ static void do_delete(void)
     if (job == NULL)
         return;
     int conn = job->owner >= 0 ? job->owner : 0;
-    ck_assert_int_eq(broker_holder_delete(&conns[conn].holder, job->id, 0), 0);
+    ck_assert_int_eq(broker_holder_delete(&conns[conn].holder, &trust_all, job->id, 0), 0);
     job->owner = -1;
     struct version *version = version_add(job);
     version->there = false;
@@ -261,7 +264,8 @@ static void forget(void)
         if (tracked[i].id != 0 && !now_of(&tracked[i])->there &&
             now_of(&tracked[i])->ticket <= reached.durable && below(4) == 0) {
             struct job_view view;
-            ck_assert_int_eq(broker_peek(durable.broker, tracked[i].id, &view, NULL), ENOENT);
+            ck_assert_int_eq(broker_peek(durable.broker, &trust_all, tracked[i].id, &view, NULL),
+                             ENOENT);
             tracked[i].id = 0;
         }
 }
@@ -329,7 +333,7 @@ static bool version_is(const struct version *version, const struct job_view *vie
 static void job_compare(struct tracked *job, uint64_t durable_ticket, uint64_t *from, uint64_t *to)
 {
     struct job_view view;
-    bool there = broker_peek(durable.broker, job->id, &view, NULL) == 0;
+    bool there = broker_peek(durable.broker, &trust_all, job->id, &view, NULL) == 0;
     size_t least = 0;
     for (size_t i = 0; i < job->count; i++)
         if (job->version[i].ticket != 0 && job->version[i].ticket <= durable_ticket)
@@ -362,11 +366,11 @@ static void body_compare(const struct tracked *job)
 {
     struct job_view view;
     struct job_body *body = NULL;
-    if (broker_peek(durable.broker, job->id, &view, &body) != 0)
+    if (broker_peek(durable.broker, &trust_all, job->id, &view, &body) != 0)
         return;
     struct broker_place place;
     if (body == NULL) {
-        ck_assert_int_eq(broker_place_get(durable.broker, job->id, &place), 0);
+        ck_assert_int_eq(broker_place_get(durable.broker, &trust_all, job->id, &place), 0);
         ck_assert_int_eq(broker_fetch(&place, &body), 0);
     }
     ck_assert_uint_eq(body->len, job->body);
@@ -379,7 +383,7 @@ static void body_compare(const struct tracked *job)
 static void job_adopt(struct tracked *job)
 {
     struct job_view view;
-    if (broker_peek(durable.broker, job->id, &view, NULL) != 0) {
+    if (broker_peek(durable.broker, &trust_all, job->id, &view, NULL) != 0) {
         lost += now_of(job)->there;
         job->id = 0;
         return;

@@ -51,14 +51,14 @@ static struct broker_log_stats log_stats(void)
 static bool gone(uint64_t id)
 {
     struct job_view view;
-    return broker_peek(durable.broker, id, &view, NULL) == ENOENT;
+    return broker_peek(durable.broker, &trust_all, id, &view, NULL) == ENOENT;
 }
 
 static bool body_is(uint64_t id, const char *text)
 {
     struct job_view view;
     struct job_body *body = NULL;
-    ck_assert_int_eq(broker_peek(durable.broker, id, &view, &body), 0);
+    ck_assert_int_eq(broker_peek(durable.broker, &trust_all, id, &view, &body), 0);
     ck_assert_ptr_nonnull(body);
     bool same = body->len == strlen(text) && memcmp(body->bytes, text, body->len) == 0;
     job_body_unref(&body);
@@ -111,7 +111,7 @@ START_TEST(a_finished_job_stays_away)
 {
     uint64_t deleted = put("a"), done = put("b"), kept = put("c");
     durable_commit(&durable);
-    ck_assert_int_eq(broker_delete(durable.broker, deleted), 0);
+    ck_assert_int_eq(broker_delete(durable.broker, &trust_all, deleted), 0);
     struct broker_sink *sink = engine_sink(durable.broker, "t");
     struct broker_lease lease;
     ck_assert_uint_eq(engine_take(sink, &lease), done);
@@ -143,8 +143,8 @@ START_TEST(release_keeps_priority_delay_and_counters)
     conn_open();
     ck_assert_uint_eq(engine_reserve(&conn), now);
     ck_assert_uint_eq(engine_reserve(&conn), later);
-    ck_assert_int_eq(broker_release(&conn.holder, now, 0, 77, 0), 0);
-    ck_assert_int_eq(broker_release(&conn.holder, later, 0, 78, 100 * HL_SECOND), 0);
+    ck_assert_int_eq(broker_release(&conn.holder, &trust_all, now, 0, 77, 0), 0);
+    ck_assert_int_eq(broker_release(&conn.holder, &trust_all, later, 0, 78, 100 * HL_SECOND), 0);
     engine_conn_fini(&conn);
     durable_commit(&durable);
     clock_virtual_advance(30 * HL_SECOND);
@@ -172,7 +172,7 @@ START_TEST(a_delayed_put_is_delayed)
     durable_commit(&durable);
     kill_and_start();
     ck_assert_int_eq(engine_view(durable.broker, id).time_left_ns, 50 * HL_SECOND);
-    ck_assert_int_eq(broker_kick_job(durable.broker, id), 0);
+    ck_assert_int_eq(broker_kick_job(durable.broker, &trust_all, id), 0);
     durable_commit(&durable);
     kill_and_start();
     ck_assert_int_eq(engine_view(durable.broker, id).state, JOB_READY);
@@ -227,12 +227,12 @@ START_TEST(a_buried_job_that_was_reserved_by_id_is_ready)
     uint64_t id = put("x");
     conn_open();
     ck_assert_uint_eq(engine_reserve(&conn), id);
-    ck_assert_int_eq(broker_bury(&conn.holder, id, 0, 9), 0);
+    ck_assert_int_eq(broker_bury(&conn.holder, &trust_all, id, 0, 9), 0);
     struct broker_lease lease;
-    ck_assert_int_eq(broker_reserve_job(&conn.holder, id, 0, &lease), 0);
+    ck_assert_int_eq(broker_reserve_job(&conn.holder, &trust_all, id, 0, &lease), 0);
     broker_lease_fini(&lease);
     durable_commit(&durable);
-    ck_assert_int_eq(broker_touch(&conn.holder, id, 0), 0);
+    ck_assert_int_eq(broker_touch(&conn.holder, &trust_all, id, 0), 0);
     engine_conn_fini(&conn);
     put("takes the lease's record with it");
     durable_commit(&durable);
@@ -263,8 +263,8 @@ END_TEST
 START_TEST(a_moved_job_is_in_its_new_tube)
 {
     uint64_t id = put("x"), delayed = engine_put(durable.broker, "t", 0, 9 * HL_SECOND, "y");
-    ck_assert_int_eq(broker_move(durable.broker, id, "other", 5), 0);
-    ck_assert_int_eq(broker_move(durable.broker, delayed, "other", 5), 0);
+    ck_assert_int_eq(broker_move(durable.broker, &trust_all, id, "other", 5), 0);
+    ck_assert_int_eq(broker_move(durable.broker, &trust_all, delayed, "other", 5), 0);
     durable_commit(&durable);
     kill_and_start();
     ck_assert_str_eq(engine_view(durable.broker, id).tube, "other");
@@ -279,7 +279,7 @@ START_TEST(a_pause_goes_on)
     ck_assert_int_eq(broker_pause(durable.broker, "t", 1, 100 * HL_SECOND), 0);
     ck_assert_int_eq(broker_pause(durable.broker, "default", 7, 5 * HL_SECOND), 0);
     durable_commit(&durable);
-    ck_assert_int_eq(broker_delete(durable.broker, id), 0);
+    ck_assert_int_eq(broker_delete(durable.broker, &trust_all, id), 0);
     durable_commit(&durable);
     durable_kill(&durable, NULL);
     clock_virtual_advance(10 * HL_SECOND);
@@ -333,7 +333,7 @@ START_TEST(what_must_be_waited_for)
     ck_assert_uint_eq(engine_reserve(&conn), id);
     ticket = broker_ticket_take(broker);
     ck_assert(broker_ticket_is_none(&ticket));
-    ck_assert_int_eq(broker_holder_delete(&conn.holder, id, 0), 0);
+    ck_assert_int_eq(broker_holder_delete(&conn.holder, &trust_all, id, 0), 0);
     ticket = broker_ticket_take(broker);
     ck_assert_uint_gt(ticket.durable, reached.durable);
     engine_conn_fini(&conn);
@@ -351,13 +351,13 @@ START_TEST(a_join_waits_for_what_ended_it)
     uint64_t id = put("x");
     durable_commit(&durable);
     ck_assert_int_eq(broker_join_async(durable.broker, "t", &waiter), 0);
-    ck_assert_int_eq(broker_delete(durable.broker, id), 0);
+    ck_assert_int_eq(broker_delete(durable.broker, &trust_all, id), 0);
     struct broker_ticket deleted = broker_ticket_take(durable.broker), told;
     ck_assert_uint_ge(waiter.ticket.durable, deleted.durable);
     // who comes when it is over has to wait as long
     ck_assert_int_eq(broker_join_async(durable.broker, NULL, &late), 0);
     ck_assert_uint_ge(late.ticket.durable, deleted.durable);
-    ck_assert_int_eq(broker_wait_async(durable.broker, id, &late), ENOENT);
+    ck_assert_int_eq(broker_wait_async(durable.broker, &trust_all, id, &late), ENOENT);
     told = broker_ticket_take(durable.broker);
     ck_assert_uint_ge(told.durable, deleted.durable);
 }
@@ -370,7 +370,7 @@ START_TEST(a_job_that_is_finished_before_the_commit_leaves_nothing)
         uint64_t id = put("comes and goes");
         conn_open();
         ck_assert_uint_eq(engine_reserve(&conn), id);
-        ck_assert_int_eq(broker_holder_delete(&conn.holder, id, 0), 0);
+        ck_assert_int_eq(broker_holder_delete(&conn.holder, &trust_all, id, 0), 0);
         engine_conn_fini(&conn);
     }
     durable_commit(&durable);
@@ -402,8 +402,8 @@ START_TEST(levels)
     ck_assert_uint_lt(reached.durable, ticket.written); // written, not synced
     // moved to where more is promised, it is in the journal from then on
     uint64_t moved = engine_put(broker, "m", 0, 0, "moved"), back = put("back");
-    ck_assert_int_eq(broker_move(broker, moved, "t", 1), 0);
-    ck_assert_int_eq(broker_move(broker, back, "m", 1), 0);
+    ck_assert_int_eq(broker_move(broker, &trust_all, moved, "t", 1), 0);
+    ck_assert_int_eq(broker_move(broker, &trust_all, back, "m", 1), 0);
     durable_commit(&durable);
     kill_and_start();
     ck_assert(gone(memory) && !gone(interval));
@@ -431,7 +431,7 @@ START_TEST(a_full_disk_refuses_puts_and_drains)
     ck_assert_uint_gt(count, 100);
     // deletes go on, and when enough is dead, puts do, too
     for (uint64_t i = 0; i < count; i++) {
-        ck_assert_int_eq(broker_delete(durable.broker, ids[i]), 0);
+        ck_assert_int_eq(broker_delete(durable.broker, &trust_all, ids[i]), 0);
         durable_commit(&durable);
         (void)durable_compact(&durable);
     }
@@ -456,7 +456,7 @@ START_TEST(nothing_is_durable_any_more_after_a_failed_sync)
     ck_assert_uint_lt(reached.durable, ticket.durable);
     disk_fail(0, 0, false);
     ck_assert_int_eq(engine_put_rc(durable.broker, "t", "x"), EIO);
-    ck_assert_int_eq(broker_delete(durable.broker, kept), EIO);
+    ck_assert_int_eq(broker_delete(durable.broker, &trust_all, kept), EIO);
     ck_assert(!gone(kept));
     ck_assert_int_eq(broker_stop(durable.broker), EIO);
     durable_kill(&durable, NULL);
@@ -501,7 +501,8 @@ START_TEST(a_job_that_is_released_all_the_time_takes_bounded_space)
     conn_open();
     for (int i = 0; i < 20000; i++) {
         ck_assert_uint_eq(engine_reserve(&conn), id);
-        ck_assert_int_eq(broker_release(&conn.holder, id, 0, (uint32_t)i, 3 * HL_SECOND), 0);
+        ck_assert_int_eq(
+            broker_release(&conn.holder, &trust_all, id, 0, (uint32_t)i, 3 * HL_SECOND), 0);
         clock_virtual_advance(3 * HL_SECOND);
         broker_due(durable.broker);
         durable_commit(&durable);
@@ -531,7 +532,7 @@ START_TEST(what_lives_is_copied)
     uint64_t last = 0;
     for (int i = 0; i < 3000; i++) {
         if (last != 0)
-            ck_assert_int_eq(broker_delete(durable.broker, last), 0);
+            ck_assert_int_eq(broker_delete(durable.broker, &trust_all, last), 0);
         last = put(text);
         durable_commit(&durable);
         (void)durable_compact(&durable);

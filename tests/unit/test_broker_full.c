@@ -47,7 +47,8 @@ static int put(size_t len, uint64_t *id)
     ck_assert_int_eq(broker_use(durable.broker, "t", 1, &tube), 0);
     ck_assert_int_eq(job_body_new(&body, len), 0);
     memcpy(body->bytes, text, len);
-    const struct broker_put_spec spec = {.tube = tube, .ttr_ns = 60 * HL_SECOND};
+    const struct broker_put_spec spec = {
+        .submitter = JOB_NOBODY, .tube = tube, .ttr_ns = 60 * HL_SECOND};
     int rc = broker_put(durable.broker, &spec, &body, id);
     job_body_unref(&body);
     broker_unuse(durable.broker, &tube);
@@ -98,7 +99,7 @@ static void drain(enum order order)
 {
     order_make(order);
     for (size_t i = 0; i < count; i++) {
-        int rc = broker_delete(durable.broker, ids[i]);
+        int rc = broker_delete(durable.broker, &trust_all, ids[i]);
         if (rc != 0)
             ck_abort_msg("delete %zu of %zu: %s", i + 1, count, strerrordesc_np(rc));
         durable_commit(&durable);

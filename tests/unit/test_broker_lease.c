@@ -58,9 +58,9 @@ START_TEST(released_to_its_old_place)
 {
     uint64_t first = put(5), second = put(5);
     ck_assert_uint_eq(engine_reserve(&a), first);
-    ck_assert_int_eq(broker_release(&a.holder, first, 0, 5, 0), 0);
+    ck_assert_int_eq(broker_release(&a.holder, &trust_all, first, 0, 5, 0), 0);
     ck_assert_uint_eq(engine_reserve(&a), first); // not behind the second
-    ck_assert_int_eq(broker_release(&a.holder, first, 0, 6, 0), 0);
+    ck_assert_int_eq(broker_release(&a.holder, &trust_all, first, 0, 6, 0), 0);
     ck_assert_uint_eq(engine_reserve(&a), second); // unless its priority changed
     struct job_view view = engine_view(broker, first);
     ck_assert_uint_eq(view.pri, 6);
@@ -73,7 +73,7 @@ END_TEST
 START_TEST(released_with_a_delay)
 {
     uint64_t id = put_and_reserve(&a);
-    ck_assert_int_eq(broker_release(&a.holder, id, 0, 1, 3 * HL_SECOND), 0);
+    ck_assert_int_eq(broker_release(&a.holder, &trust_all, id, 0, 1, 3 * HL_SECOND), 0);
     struct job_view view = engine_view(broker, id);
     ck_assert_int_eq(view.state, JOB_DELAYED);
     ck_assert_int_eq(view.delay_ns, 3 * HL_SECOND);
@@ -87,7 +87,7 @@ START_TEST(a_released_job_goes_to_who_waits)
 {
     uint64_t got, id = put_and_reserve(&a);
     ck_assert_int_eq(engine_reserve_rc(&b, HL_FOREVER, NULL), EINPROGRESS);
-    ck_assert_int_eq(broker_release(&a.holder, id, 0, 0, 0), 0);
+    ck_assert_int_eq(broker_release(&a.holder, &trust_all, id, 0, 0, 0), 0);
     ck_assert_int_eq(engine_finish(&b, &got), 0);
     ck_assert_uint_eq(got, id);
 }
@@ -96,7 +96,7 @@ END_TEST
 START_TEST(buried_is_finished)
 {
     uint64_t id = put_and_reserve(&a);
-    ck_assert_int_eq(broker_bury(&a.holder, id, 0, 9), 0);
+    ck_assert_int_eq(broker_bury(&a.holder, &trust_all, id, 0, 9), 0);
     struct job_view view = engine_view(broker, id);
     ck_assert_int_eq(view.state, JOB_BURIED);
     ck_assert_uint_eq(view.pri, 9);
@@ -110,7 +110,7 @@ START_TEST(touched_leases_last_longer)
 {
     uint64_t id = put_and_reserve(&a);
     pass(50 * HL_SECOND);
-    ck_assert_int_eq(broker_touch(&a.holder, id, 0), 0);
+    ck_assert_int_eq(broker_touch(&a.holder, &trust_all, id, 0), 0);
     ck_assert_int_eq(engine_view(broker, id).time_left_ns, 60 * HL_SECOND);
     pass(60 * HL_SECOND - 1);
     ck_assert_int_eq(state(id), JOB_RESERVED);
@@ -122,30 +122,30 @@ END_TEST
 START_TEST(only_the_holder_has_a_say)
 {
     uint64_t id = put_and_reserve(&a);
-    ck_assert_int_eq(broker_release(&b.holder, id, 0, 0, 0), ENOENT);
-    ck_assert_int_eq(broker_bury(&b.holder, id, 0, 0), ENOENT);
-    ck_assert_int_eq(broker_touch(&b.holder, id, 0), ENOENT);
-    ck_assert_int_eq(broker_holder_delete(&b.holder, id, 0), ENOENT);
-    ck_assert_int_eq(broker_delete(broker, id), ENOENT);
+    ck_assert_int_eq(broker_release(&b.holder, &trust_all, id, 0, 0, 0), ENOENT);
+    ck_assert_int_eq(broker_bury(&b.holder, &trust_all, id, 0, 0), ENOENT);
+    ck_assert_int_eq(broker_touch(&b.holder, &trust_all, id, 0), ENOENT);
+    ck_assert_int_eq(broker_holder_delete(&b.holder, &trust_all, id, 0), ENOENT);
+    ck_assert_int_eq(broker_delete(broker, &trust_all, id), ENOENT);
     // Nor the holder itself when it has no lease.
-    ck_assert_int_eq(broker_release(&a.holder, id, 0, 0, 0), 0);
-    ck_assert_int_eq(broker_release(&a.holder, id, 0, 0, 0), ENOENT);
-    ck_assert_int_eq(broker_bury(&a.holder, id, 0, 0), ENOENT);
-    ck_assert_int_eq(broker_touch(&a.holder, id, 0), ENOENT);
-    ck_assert_int_eq(broker_touch(&a.holder, 999, 0), ENOENT);
+    ck_assert_int_eq(broker_release(&a.holder, &trust_all, id, 0, 0, 0), 0);
+    ck_assert_int_eq(broker_release(&a.holder, &trust_all, id, 0, 0, 0), ENOENT);
+    ck_assert_int_eq(broker_bury(&a.holder, &trust_all, id, 0, 0), ENOENT);
+    ck_assert_int_eq(broker_touch(&a.holder, &trust_all, id, 0), ENOENT);
+    ck_assert_int_eq(broker_touch(&a.holder, &trust_all, 999, 0), ENOENT);
 }
 END_TEST
 
 START_TEST(deleted_by_its_holder_or_when_nobody_has_it)
 {
     uint64_t held = put_and_reserve(&a);
-    ck_assert_int_eq(broker_holder_delete(&a.holder, held, 0), 0);
-    ck_assert_int_eq(broker_holder_delete(&a.holder, held, 0), ENOENT);
+    ck_assert_int_eq(broker_holder_delete(&a.holder, &trust_all, held, 0), 0);
+    ck_assert_int_eq(broker_holder_delete(&a.holder, &trust_all, held, 0), ENOENT);
     uint64_t delayed = engine_put(broker, "x", 0, HL_SECOND, "later");
-    ck_assert_int_eq(broker_holder_delete(&b.holder, delayed, 0), 0);
+    ck_assert_int_eq(broker_holder_delete(&b.holder, &trust_all, delayed, 0), 0);
     uint64_t buried = put_and_reserve(&a);
-    ck_assert_int_eq(broker_bury(&a.holder, buried, 0, 0), 0);
-    ck_assert_int_eq(broker_holder_delete(&b.holder, buried, 0), 0);
+    ck_assert_int_eq(broker_bury(&a.holder, &trust_all, buried, 0, 0), 0);
+    ck_assert_int_eq(broker_holder_delete(&b.holder, &trust_all, buried, 0), 0);
     struct broker_stats stats = engine_stats(broker);
     ck_assert_uint_eq(stats.deletes, 3);
     ck_assert_uint_eq(stats.totals.deleted, 2); // the buried one was finished before
@@ -185,8 +185,8 @@ START_TEST(a_token_survives_its_connection)
     ck_assert_uint_eq(engine_reserve_token(&lost, &token), id);
     (void)engine_conn_fini(&lost);
     ck_assert_int_eq(state(id), JOB_RESERVED);
-    ck_assert_int_eq(broker_touch(&a.holder, id, token), 0);
-    ck_assert_int_eq(broker_holder_delete(&b.holder, id, token), 0);
+    ck_assert_int_eq(broker_touch(&a.holder, &trust_all, id, token), 0);
+    ck_assert_int_eq(broker_holder_delete(&b.holder, &trust_all, id, token), 0);
     ck_assert_uint_eq(engine_stats(broker).unfinished, 0);
 }
 END_TEST
@@ -198,16 +198,17 @@ START_TEST(a_stale_token_is_refused)
     pass(60 * HL_SECOND);
     ck_assert_uint_eq(engine_reserve_token(&b, &new), id);
     ck_assert_uint_ne(old, new);
-    ck_assert_int_eq(broker_touch(&a.holder, id, old), ESTALE);
-    ck_assert_int_eq(broker_release(&a.holder, id, old, 0, 0), ESTALE);
-    ck_assert_int_eq(broker_bury(&a.holder, id, old, 0), ESTALE);
-    ck_assert_int_eq(broker_holder_delete(&a.holder, id, old), ESTALE);
+    ck_assert_int_eq(broker_touch(&a.holder, &trust_all, id, old), ESTALE);
+    ck_assert_int_eq(broker_release(&a.holder, &trust_all, id, old, 0, 0), ESTALE);
+    ck_assert_int_eq(broker_bury(&a.holder, &trust_all, id, old, 0), ESTALE);
+    ck_assert_int_eq(broker_holder_delete(&a.holder, &trust_all, id, old), ESTALE);
     ck_assert_int_eq(state(id), JOB_RESERVED);
-    ck_assert_int_eq(broker_bury(&a.holder, id, new, 3), 0); // whoever shows the right one
-    ck_assert_int_eq(broker_touch(&a.holder, id, new), ESTALE);
-    ck_assert_int_eq(broker_holder_delete(&a.holder, id, new), ESTALE);
-    ck_assert_int_eq(broker_holder_delete(&a.holder, id, 0), 0);
-    ck_assert_int_eq(broker_touch(&a.holder, id, new), ESTALE); // gone altogether
+    ck_assert_int_eq(broker_bury(&a.holder, &trust_all, id, new, 3),
+                     0); // whoever shows the right one
+    ck_assert_int_eq(broker_touch(&a.holder, &trust_all, id, new), ESTALE);
+    ck_assert_int_eq(broker_holder_delete(&a.holder, &trust_all, id, new), ESTALE);
+    ck_assert_int_eq(broker_holder_delete(&a.holder, &trust_all, id, 0), 0);
+    ck_assert_int_eq(broker_touch(&a.holder, &trust_all, id, new), ESTALE); // gone altogether
 }
 END_TEST
 
@@ -215,12 +216,12 @@ START_TEST(a_token_is_not_the_holders_plain_lease)
 {
     uint64_t token, id = put(0);
     ck_assert_uint_eq(engine_reserve_token(&a, &token), id);
-    ck_assert_int_eq(broker_touch(&a.holder, id, 0), ENOENT);
-    ck_assert_int_eq(broker_holder_delete(&a.holder, id, 0), ENOENT);
+    ck_assert_int_eq(broker_touch(&a.holder, &trust_all, id, 0), ENOENT);
+    ck_assert_int_eq(broker_holder_delete(&a.holder, &trust_all, id, 0), ENOENT);
     struct broker_lease lease;
     uint64_t plain = put(0);
     ck_assert_int_eq(broker_reserve(&a.holder, &a.reserver, 0, 0, &lease), 0);
-    ck_assert_int_eq(broker_touch(&b.holder, plain, lease.token), ESTALE);
+    ck_assert_int_eq(broker_touch(&b.holder, &trust_all, plain, lease.token), ESTALE);
     broker_lease_fini(&lease);
 }
 END_TEST
@@ -257,7 +258,7 @@ START_TEST(tokens_are_random)
     uint64_t id = put(0);
     for (int i = 0; i < TOKENS; i++) {
         ck_assert_uint_eq(engine_reserve_token(&a, &token[i]), id);
-        ck_assert_int_eq(broker_release(&b.holder, id, token[i], 0, 0), 0);
+        ck_assert_int_eq(broker_release(&b.holder, &trust_all, id, token[i], 0, 0), 0);
         ck_assert_uint_ne(token[i], 0);
         ck_assert_uint_lt(token[i], UINT64_C(1) << 53);
         for (int bit = 0; bit < 64; bit++)
@@ -285,13 +286,13 @@ START_TEST(a_token_beside_is_refused)
     ck_assert_int_eq(broker_reserve(&b.holder, &b.reserver, 0, BROKER_WITH_TOKEN, &theirs), 0);
     for (int by = -3; by <= 3; by++) {
         uint64_t token = mine.token + (uint64_t)by;
-        ck_assert_int_eq(broker_holder_delete(&a.holder, id[1], token), ESTALE);
-        ck_assert_int_eq(broker_bury(&a.holder, id[1], token, 0), ESTALE);
+        ck_assert_int_eq(broker_holder_delete(&a.holder, &trust_all, id[1], token), ESTALE);
+        ck_assert_int_eq(broker_bury(&a.holder, &trust_all, id[1], token, 0), ESTALE);
         if (by != 0 && token != 0)
-            ck_assert_int_eq(broker_touch(&a.holder, id[0], token), ESTALE);
+            ck_assert_int_eq(broker_touch(&a.holder, &trust_all, id[0], token), ESTALE);
     }
-    ck_assert_int_eq(broker_holder_delete(&a.holder, id[0], mine.token), 0);
-    ck_assert_int_eq(broker_holder_delete(&a.holder, id[1], theirs.token), 0);
+    ck_assert_int_eq(broker_holder_delete(&a.holder, &trust_all, id[0], mine.token), 0);
+    ck_assert_int_eq(broker_holder_delete(&a.holder, &trust_all, id[1], theirs.token), 0);
     broker_lease_fini(&mine);
     broker_lease_fini(&theirs);
 }
@@ -309,12 +310,13 @@ START_TEST(an_expired_lease)
     ck_assert_uint_eq(view.timeouts, 1);
     ck_assert_uint_eq(view.releases, 0);
     ck_assert_uint_eq(engine_stats(broker).timeouts, 1);
-    ck_assert_int_eq(broker_touch(&a.holder, id, 0), ENOENT);
-    ck_assert_int_eq(broker_release(&a.holder, id, 0, 0, 0), ENOENT);
+    ck_assert_int_eq(broker_touch(&a.holder, &trust_all, id, 0), ENOENT);
+    ck_assert_int_eq(broker_release(&a.holder, &trust_all, id, 0, 0, 0), ENOENT);
     ck_assert_uint_eq(engine_reserve(&b), id);
-    ck_assert_int_eq(broker_holder_delete(&a.holder, id, 0), ENOENT);
-    ck_assert_int_eq(broker_release(&b.holder, id, 0, 0, 0), 0);
-    ck_assert_int_eq(broker_holder_delete(&a.holder, id, 0), 0); // late, but nobody has it
+    ck_assert_int_eq(broker_holder_delete(&a.holder, &trust_all, id, 0), ENOENT);
+    ck_assert_int_eq(broker_release(&b.holder, &trust_all, id, 0, 0, 0), 0);
+    ck_assert_int_eq(broker_holder_delete(&a.holder, &trust_all, id, 0),
+                     0); // late, but nobody has it
 }
 END_TEST
 
@@ -340,7 +342,7 @@ START_TEST(the_due_thread_is_woken_once_a_ttr)
     broker_on_sooner(broker, sooner, &calls);
     for (int i = 0; i < 100; i++) {
         uint64_t id = put_and_reserve(&a);
-        ck_assert_int_eq(broker_holder_delete(&a.holder, id, 0), 0);
+        ck_assert_int_eq(broker_holder_delete(&a.holder, &trust_all, id, 0), 0);
         clock_virtual_advance(1000);
     }
     ck_assert_uint_eq(calls, 1);
@@ -369,7 +371,7 @@ START_TEST(three_hundred_silent_holders)
         pass(1);
         ck_assert_int_eq(engine_finish(&a, &got), 0);
         ck_assert_uint_eq(got, i + 1);
-        ck_assert_int_eq(broker_holder_delete(&a.holder, got, 0), 0);
+        ck_assert_int_eq(broker_holder_delete(&a.holder, &trust_all, got, 0), 0);
         ck_assert_int_eq(engine_reserve_rc(&a, HL_FOREVER, NULL), EINPROGRESS);
     }
     ck_assert_uint_eq(engine_stats(broker).timeouts, COUNT);
@@ -394,7 +396,7 @@ static void expiry_make(struct engine_conn *conn, struct expiry *lease, struct e
 {
     lease->at = 1 + rand() % EXPIRY_STEPS;
     delay->at = 1 + rand() % EXPIRY_STEPS;
-    struct broker_put_spec spec = {.ttr_ns = lease->at * HL_SECOND};
+    struct broker_put_spec spec = {.submitter = JOB_NOBODY, .ttr_ns = lease->at * HL_SECOND};
     struct job_body *body = engine_body("x");
     ck_assert_int_eq(broker_use(broker, "default", 7, &spec.tube), 0);
     ck_assert_int_eq(broker_put(broker, &spec, &body, &lease->id), 0);

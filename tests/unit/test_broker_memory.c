@@ -100,7 +100,7 @@ static void fire_nothing(struct broker_reserver *reserver)
 
 static void put(int64_t delay_ns)
 {
-    struct broker_put_spec spec = {.delay_ns = delay_ns};
+    struct broker_put_spec spec = {.submitter = JOB_NOBODY, .delay_ns = delay_ns};
     if (!worked(CALL(broker_use(broker, "t", 1, &spec.tube))))
         return;
     struct job_body *body = NULL;
@@ -149,12 +149,12 @@ static void hold(struct engine_conn *conn)
             continue;
         uint64_t id = lease.id, token = i % 2 ? lease.token : 0;
         broker_lease_fini(&lease);
-        ck_assert_int_eq(CALL(broker_touch(holder, id, token)), 0); // needs no memory
+        ck_assert_int_eq(CALL(broker_touch(holder, &trust_all, id, token)), 0); // needs no memory
         if (i < 2)
-            worked(CALL(broker_release(holder, id, token, 1, i == 0 ? HL_SECOND : 0)));
-        else if (worked(CALL(broker_bury(holder, id, token, 1))))
-            worked(CALL(broker_kick_job(broker, id)));
-        int moved = CALL(broker_move(broker, id, "u", 1));
+            worked(CALL(broker_release(holder, &trust_all, id, token, 1, i == 0 ? HL_SECOND : 0)));
+        else if (worked(CALL(broker_bury(holder, &trust_all, id, token, 1))))
+            worked(CALL(broker_kick_job(broker, &trust_all, id)));
+        int moved = CALL(broker_move(broker, &trust_all, id, "u", 1));
         if (moved != ENOENT) // still reserved
             worked(moved);
     }
@@ -193,7 +193,7 @@ static void never(struct broker_waiter *waiter)
 static void wait_and_cancel(uint64_t id)
 {
     struct broker_waiter waiter = {.fire = never};
-    int rc = CALL(broker_wait_async(broker, id, &waiter));
+    int rc = CALL(broker_wait_async(broker, &trust_all, id, &waiter));
     if (rc != ENOENT && worked(rc))
         ck_assert(broker_cancel(&waiter));
     struct broker_waiter joiner = {.fire = never};
@@ -233,7 +233,7 @@ static void session(void)
     ck_assert(next == CLOCK_NEVER || failed);
     worked(CALL(broker_each_tube(broker, go_on, NULL)));
     for (uint64_t id = 1; id <= 8; id += 2) {
-        int rc = CALL(broker_delete(broker, id));
+        int rc = CALL(broker_delete(broker, &trust_all, id));
         ck_assert(rc == 0 || rc == ENOENT);
     }
 }

@@ -76,6 +76,13 @@ static void wait_fired(struct broker_waiter *waiter)
 
 // ---- jobs come ----
 
+// Many submitters, of whom a few put the most; and nobody.
+static uint32_t any_submitter(void)
+{
+    return random_below(3) == 0 ? JOB_NOBODY
+                                : (uint32_t)random_below(random_below(8) == 0 ? 200 : 4);
+}
+
 static void do_put(void)
 {
     struct model_job *job = model_free_place();
@@ -86,6 +93,7 @@ static void do_put(void)
     struct broker_put_spec spec = {.tube = tubes[tube],
                                    .pri = any_pri(),
                                    .delay_ns = delay_ns,
+                                   .submitter = any_submitter(),
                                    .ttr_ns = (int64_t)random_below(6) * HL_SECOND};
     struct job_body *body = engine_body("body");
     uint64_t id;
@@ -93,6 +101,7 @@ static void do_put(void)
     SAME(id, ++model.last_id);
     *job = (struct model_job){.id = id,
                               .tube = tube,
+                              .submitter = spec.submitter,
                               .pri = spec.pri,
                               .ttr_ns = spec.ttr_ns > 0 ? spec.ttr_ns : HL_SECOND,
                               .delay_ns = delay_ns,
@@ -147,13 +156,32 @@ static void do_settle(void)
         model_attempt_ends(job, outcome.kind);
 }
 
+// ---- who asks ----
+
+// The daemon, somebody who may what he wants with his own jobs and no more, or a stranger.
+// *expected is what comes of it, if it is 0 by the state of the job.
+static const struct trust_view *any_asker(const struct model_job *job, int *expected)
+{
+    static const trust_rights own[] = {TRUST_put | TRUST_see_own | TRUST_read_own | TRUST_edit_own};
+    static struct trust_view view;
+    if (random_below(3) != 0)
+        return &trust_all;
+    bool stranger = random_below(4) == 0;
+    uint32_t uid = job->id != 0 && random_below(2) == 0 ? job->submitter : any_submitter();
+    view = (struct trust_view){.rights = stranger ? NULL : own, .uid = uid};
+    if (stranger || uid == JOB_NOBODY || uid != job->submitter)
+        *expected = ENOENT;
+    return &view;
+}
+
 static void do_cancel_job(void)
 {
     const struct broker_change change = {.action = BROKER_DO_CANCEL, .reason = "a reason"};
     struct model_job *job = any_place();
     enum job_state state;
     int expected = job->id == 0 ? ENOENT : job->state == JOB_BURIED ? EBUSY : 0;
-    SAME(broker_apply_job(broker, job->id, &change, &state), expected);
+    const struct trust_view *asker = any_asker(job, &expected);
+    SAME(broker_apply_job(broker, asker, job->id, &change, &state), expected);
     if (expected != 0)
         return;
     if (job->state == JOB_RESERVED && job->owner == MODEL_NOBODY) {
@@ -240,8 +268,8 @@ static void do_reserve_job(void)
         model.kicked += job->state == JOB_BURIED;
         model_reserve(job, with_token ? MODEL_TOKENS : which);
     }
-    int rc = broker_reserve_job(&conns[which].holder, job->id, with_token ? BROKER_WITH_TOKEN : 0,
-                                &lease);
+    int rc = broker_reserve_job(&conns[which].holder, &trust_all, job->id,
+                                with_token ? BROKER_WITH_TOKEN : 0, &lease);
     reserve_same(rc, &lease, good ? 0 : ENOENT, job);
 }
 
@@ -269,7 +297,7 @@ static void do_release(void)
         return;
     uint32_t pri = any_pri();
     int64_t delay_ns = (int64_t)random_below(3) * HL_SECOND;
-    SAME(broker_release(&conns[which].holder, job->id, token, pri, delay_ns), expected);
+    SAME(broker_release(&conns[which].holder, &trust_all, job->id, token, pri, delay_ns), expected);
     if (expected != 0)
         return;
     job->pri = pri;
@@ -286,7 +314,7 @@ static void do_bury(void)
     if (which < 0)
         return;
     uint32_t pri = any_pri();
-    SAME(broker_bury(&conns[which].holder, job->id, token, pri), expected);
+    SAME(broker_bury(&conns[which].holder, &trust_all, job->id, token, pri), expected);
     if (expected != 0)
         return;
     job->pri = pri;
@@ -301,7 +329,7 @@ static void do_touch(void)
     int expected = speak(&which, &job, &token);
     if (which < 0)
         return;
-    SAME(broker_touch(&conns[which].holder, job->id, token), expected);
+    SAME(broker_touch(&conns[which].holder, &trust_all, job->id, token), expected);
     if (expected == 0)
         job->due_ns = clock_now_ns() + job->ttr_ns;
 }
@@ -314,9 +342,12 @@ static void do_delete(void)
     int expected = speak(&which, &job, &token);
     if (which < 0)
         return;
-    if (token == 0 && job->id != 0 && job->state != JOB_RESERVED)
-        expected = 0; // anybody may
-    SAME(broker_holder_delete(&conns[which].holder, job->id, token), expected);
+    const struct trust_view *asker = &trust_all;
+    if (token == 0 && job->id != 0 && job->state != JOB_RESERVED) {
+        expected = 0; // whoever may edit
+        asker = any_asker(job, &expected);
+    }
+    SAME(broker_holder_delete(&conns[which].holder, asker, job->id, token), expected);
     if (expected != 0)
         return;
     model.deleted += job->state != JOB_BURIED;
@@ -392,8 +423,10 @@ static void do_kick_job(void)
 {
     struct model_job *job = any_place();
     bool good = job->id != 0 && (job->state == JOB_BURIED || job->state == JOB_DELAYED);
-    SAME(broker_kick_job(broker, job->id), good ? 0 : ENOENT);
-    if (!good)
+    int expected = good ? 0 : ENOENT;
+    const struct trust_view *asker = any_asker(job, &expected);
+    SAME(broker_kick_job(broker, asker, job->id), expected);
+    if (expected != 0)
         return;
     job->kicks++;
     model.kicked += job->state == JOB_BURIED;
@@ -436,9 +469,10 @@ static void do_move(void)
 {
     struct model_job *job = any_place();
     int to = any_tube();
-    bool good = job->id != 0 && job->state != JOB_RESERVED;
-    SAME(broker_move(broker, job->id, tube_names[to], strlen(tube_names[to])), good ? 0 : ENOENT);
-    if (!good || job->tube == to)
+    int expected = job->id != 0 && job->state != JOB_RESERVED ? 0 : ENOENT;
+    const struct trust_view *asker = any_asker(job, &expected);
+    SAME(broker_move(broker, asker, job->id, tube_names[to], strlen(tube_names[to])), expected);
+    if (expected != 0 || job->tube == to)
         return;
     job->tube = to;
     if (job->state == JOB_READY)
@@ -464,7 +498,7 @@ static void do_wait(void)
         return;
     }
     waiters[place].fire = wait_fired;
-    int rc = broker_wait_async(broker, job->id, &waiters[place]);
+    int rc = broker_wait_async(broker, &trust_all, job->id, &waiters[place]);
     SAME(rc, job->id == 0 ? ENOENT : 0);
     if (rc == 0 && job->state == JOB_BURIED) {
         SAME(fired[place], true);

@@ -40,8 +40,11 @@ static uint64_t put(const char *name, const struct job_options *options, int64_t
     uint64_t id;
     ck_assert_int_eq(broker_use(durable.broker, name, strlen(name), &tube), 0);
     struct job_body *body = engine_body("body");
-    const struct broker_put_spec spec = {
-        .tube = tube, .delay_ns = delay_ns, .ttr_ns = 60 * HL_SECOND, .options = options};
+    const struct broker_put_spec spec = {.submitter = JOB_NOBODY,
+                                         .tube = tube,
+                                         .delay_ns = delay_ns,
+                                         .ttr_ns = 60 * HL_SECOND,
+                                         .options = options};
     ck_assert_int_eq(broker_put(durable.broker, &spec, &body, &id), 0);
     broker_unuse(durable.broker, &tube);
     return id;
@@ -90,11 +93,11 @@ START_TEST(they_outlive_changes_and_compaction)
     engine_conn_init(&conn, durable.broker);
     engine_watch_only(&conn, "t");
     ck_assert_uint_eq(engine_reserve(&conn), id);
-    ck_assert_int_eq(broker_release(&conn.holder, id, 0, 3, 0), 0);
+    ck_assert_int_eq(broker_release(&conn.holder, &trust_all, id, 0, 3, 0), 0);
     ck_assert_uint_eq(engine_reserve(&conn), id);
-    ck_assert_int_eq(broker_bury(&conn.holder, id, 0, 3), 0);
+    ck_assert_int_eq(broker_bury(&conn.holder, &trust_all, id, 0, 3), 0);
     engine_conn_fini(&conn);
-    ck_assert_int_eq(broker_move(durable.broker, id, "u", 1), 0);
+    ck_assert_int_eq(broker_move(durable.broker, &trust_all, id, "u", 1), 0);
     check_asked(id);
     // Its put is in the oldest segment; so much comes and goes that this one retires.
     struct broker_log_stats stats;
@@ -103,7 +106,7 @@ START_TEST(they_outlive_changes_and_compaction)
     do {
         uint64_t other = engine_put(durable.broker, "other", 1, 0, text);
         durable_commit(&durable);
-        ck_assert_int_eq(broker_delete(durable.broker, other), 0);
+        ck_assert_int_eq(broker_delete(durable.broker, &trust_all, other), 0);
         durable_commit(&durable);
         (void)durable_compact(&durable);
         broker_log_stats(durable.broker, &stats);
@@ -113,7 +116,7 @@ START_TEST(they_outlive_changes_and_compaction)
     kill_and_start();
     check_asked(id);
     ck_assert_int_eq(engine_view(durable.broker, id).state, JOB_BURIED);
-    ck_assert_int_eq(broker_kick_job(durable.broker, id), 0);
+    ck_assert_int_eq(broker_kick_job(durable.broker, &trust_all, id), 0);
     kill_and_start();
     check_asked(id);
 }
@@ -127,7 +130,8 @@ START_TEST(keys_are_known_after_a_start)
     for (int round = 0; round < 2; round++) {
         ck_assert_int_eq(broker_use(durable.broker, "t", 1, &tube), 0);
         struct job_body *body = engine_body("again");
-        const struct broker_put_spec spec = {.tube = tube, .options = &known};
+        const struct broker_put_spec spec = {
+            .submitter = JOB_NOBODY, .tube = tube, .options = &known};
         uint64_t first = 0;
         ck_assert_int_eq(broker_put(durable.broker, &spec, &body, &first), EEXIST);
         ck_assert_uint_eq(first, id);
@@ -135,7 +139,7 @@ START_TEST(keys_are_known_after_a_start)
         broker_unuse(durable.broker, &tube);
         kill_and_start();
     }
-    ck_assert_int_eq(broker_delete(durable.broker, id), 0);
+    ck_assert_int_eq(broker_delete(durable.broker, &trust_all, id), 0);
     kill_and_start();
     ck_assert_uint_gt(put("t", &known, 0), other);
 }
@@ -150,7 +154,7 @@ static struct {
 
 static uint64_t key_kept(const char *tube, uint32_t submitter, const char *key, void *arg)
 {
-    ck_assert_uint_eq(submitter, 0); // as specs here have it
+    ck_assert_uint_eq(submitter, JOB_NOBODY); // as specs here have it
     ck_assert_ptr_eq(arg, &records);
     ck_assert_str_eq(tube, "t");
     ck_assert_str_eq(key, "k");
@@ -171,7 +175,7 @@ static int put_rc(const struct job_options *options, uint64_t *id)
     struct broker_tube *tube;
     ck_assert_int_eq(broker_use(durable.broker, "t", 1, &tube), 0);
     struct job_body *body = engine_body("again");
-    const struct broker_put_spec spec = {.tube = tube, .options = options};
+    const struct broker_put_spec spec = {.submitter = JOB_NOBODY, .tube = tube, .options = options};
     int rc = broker_put(durable.broker, &spec, &body, id);
     job_body_unref(&body);
     broker_unuse(durable.broker, &tube);
@@ -208,7 +212,7 @@ START_TEST(a_key_is_asked_of_who_keeps_records)
     ck_assert_int_eq(put_rc(&keyed, &told), EEXIST); // it is here, so nobody is asked
     ck_assert_uint_eq(told, id);
     ck_assert_uint_eq(keeper.asked, 1);
-    ck_assert_int_eq(broker_delete(durable.broker, id), 0);
+    ck_assert_int_eq(broker_delete(durable.broker, &trust_all, id), 0);
     keeper.id = 1; // of a record
     ck_assert_int_eq(put_rc(&keyed, &told), EEXIST);
     ck_assert_uint_eq(told, 1);
@@ -280,13 +284,13 @@ START_TEST(a_key_is_watched_while_its_put_waits)
     durable_again(&durable);
     uint64_t first = put("t", NULL, 0);
     ck_assert_int_eq(broker_use(durable.broker, "t", 1, &tube), 0);
-    const struct broker_put_spec spec = {.tube = tube, .options = &keyed};
+    const struct broker_put_spec spec = {.submitter = JOB_NOBODY, .tube = tube, .options = &keyed};
     for (size_t i = 0; i < 2; i++) {
         struct job_body *body = engine_body("four");
         ck_assert_int_eq(broker_put_wait(durable.broker, &spec, &body, &putters[i]), EINPROGRESS);
     }
     ck_assert_uint_eq(keeper.asked, 2);
-    ck_assert_int_eq(broker_delete(durable.broker, first), 0);
+    ck_assert_int_eq(broker_delete(durable.broker, &trust_all, first), 0);
     ck_assert_int_eq(putters[0].result, 0);
     struct broker_sink *sink = engine_sink(durable.broker, "t");
     struct broker_lease lease;
@@ -307,12 +311,12 @@ START_TEST(at_is_kept_as_a_moment)
     const struct job_options timed = {.set = JOB_OPTION_AT,
                                       .at_wall_ns = clock_wall_ns() + 100 * HL_SECOND};
     uint64_t id = put("t", &timed, 0), again = put("t", &timed, 0);
-    ck_assert_int_eq(broker_kick_job(durable.broker, again), 0);
+    ck_assert_int_eq(broker_kick_job(durable.broker, &trust_all, again), 0);
     struct engine_conn conn;
     engine_conn_init(&conn, durable.broker);
     engine_watch_only(&conn, "t");
     ck_assert_uint_eq(engine_reserve(&conn), again);
-    ck_assert_int_eq(broker_release(&conn.holder, again, 0, 1, 100 * HL_SECOND), 0);
+    ck_assert_int_eq(broker_release(&conn.holder, &trust_all, again, 0, 1, 100 * HL_SECOND), 0);
     engine_conn_fini(&conn);
     durable_commit(&durable);
     durable_kill(&durable, NULL);

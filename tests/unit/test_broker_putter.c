@@ -64,7 +64,7 @@ static int put_spec(int which, const struct broker_put_spec *spec, size_t len)
 
 static int put(int which, size_t len)
 {
-    struct broker_put_spec spec = {.tube = tube, .ttr_ns = 60 * HL_SECOND};
+    struct broker_put_spec spec = {.submitter = JOB_NOBODY, .tube = tube, .ttr_ns = 60 * HL_SECOND};
     return put_spec(which, &spec, len);
 }
 
@@ -81,7 +81,7 @@ static void came_in(int which, uint64_t id)
     ck_assert_int_eq(waits[which].putter.result, 0);
     ck_assert_uint_eq(waits[which].putter.id, id);
     struct job_view view;
-    ck_assert_int_eq(broker_peek(broker, id, &view, NULL), 0);
+    ck_assert_int_eq(broker_peek(broker, &trust_all, id, &view, NULL), 0);
 }
 
 START_TEST(with_room_it_is_a_put)
@@ -100,12 +100,12 @@ START_TEST(first_come_first_in)
     ck_assert_int_eq(put(1, 1), EINPROGRESS);
     ck_assert_uint_eq(engine_stats(broker).putting, 2);
     ck_assert_int_eq(broker_join(broker, "t", 0, NULL), ETIMEDOUT);
-    ck_assert_int_eq(broker_delete(broker, 1), 0);
+    ck_assert_int_eq(broker_delete(broker, &trust_all, 1), 0);
     came_in(0, 3);
     ck_assert_uint_eq(waits[1].fired, 0);
     ck_assert_uint_eq(engine_reserve(&conn), 2);
     ck_assert_uint_eq(waits[1].fired, 0); // a reserved job takes its room
-    ck_assert_int_eq(broker_holder_delete(&conn.holder, 2, 0), 0);
+    ck_assert_int_eq(broker_holder_delete(&conn.holder, &trust_all, 2, 0), 0);
     came_in(1, 4);
     ck_assert_uint_eq(engine_stats(broker).putting, 0);
 }
@@ -128,8 +128,8 @@ START_TEST(a_job_that_comes_in_goes_to_who_waits)
     fill();
     ck_assert_int_eq(broker_pause(broker, "t", 1, 9 * HL_SECOND), 0);
     ck_assert_int_eq(put(0, 1), EINPROGRESS);
-    ck_assert_int_eq(broker_delete(broker, 1), 0);
-    ck_assert_int_eq(broker_delete(broker, 2), 0);
+    ck_assert_int_eq(broker_delete(broker, &trust_all, 1), 0);
+    ck_assert_int_eq(broker_delete(broker, &trust_all, 2), 0);
     came_in(0, 3);
     ck_assert_int_eq(engine_reserve_rc(&conn, HL_FOREVER, NULL), EINPROGRESS);
     ck_assert_int_eq(broker_pause(broker, "t", 1, 0), 0);
@@ -140,11 +140,12 @@ END_TEST
 
 START_TEST(its_delay_begins_when_it_comes_in)
 {
-    struct broker_put_spec spec = {.tube = tube, .delay_ns = 5 * HL_SECOND};
+    struct broker_put_spec spec = {
+        .submitter = JOB_NOBODY, .tube = tube, .delay_ns = 5 * HL_SECOND};
     fill();
     ck_assert_int_eq(put_spec(0, &spec, 1), EINPROGRESS);
     clock_virtual_advance(100 * HL_SECOND);
-    ck_assert_int_eq(broker_delete(broker, 1), 0);
+    ck_assert_int_eq(broker_delete(broker, &trust_all, 1), 0);
     came_in(0, 3);
     ck_assert_int_eq(engine_view(broker, 3).time_left_ns, 5 * HL_SECOND);
 }
@@ -152,7 +153,7 @@ END_TEST
 
 START_TEST(who_holds_jobs_may_not_wait)
 {
-    struct broker_put_spec spec = {.tube = tube, .holder = &conn.holder};
+    struct broker_put_spec spec = {.submitter = JOB_NOBODY, .tube = tube, .holder = &conn.holder};
     fill();
     ck_assert_int_eq(put_spec(0, &spec, 1), EINPROGRESS);
     ck_assert(broker_put_cancel(&waits[0].putter));
@@ -183,7 +184,7 @@ START_TEST(moved_and_cleared_jobs_make_room)
     fill();
     ck_assert_int_eq(put(0, 1), EINPROGRESS);
     ck_assert_int_eq(put(1, 1), EINPROGRESS);
-    ck_assert_int_eq(broker_move(broker, 1, "u", 1), 0);
+    ck_assert_int_eq(broker_move(broker, &trust_all, 1, "u", 1), 0);
     came_in(0, 3);
     ck_assert_int_eq(broker_clear(broker, "t", 1, &cleared), 0);
     ck_assert_uint_eq(cleared, 2); // what was there when it began
@@ -196,19 +197,19 @@ START_TEST(the_limit_of_all)
 {
     teardown();
     start(&(struct broker_options){.jobs_max = 3, .tube_jobs_max = 2, .put_waits = true});
-    struct broker_put_spec to_other = {.tube = other};
+    struct broker_put_spec to_other = {.submitter = JOB_NOBODY, .tube = other};
     fill();
     ck_assert_int_eq(put(0, 1), EINPROGRESS); // the tube is full
     ck_assert_int_eq(put_spec(1, &to_other, 1), 0);
     ck_assert_int_eq(put_spec(2, &to_other, 1), EINPROGRESS); // all is full
-    ck_assert_int_eq(broker_delete(broker, 3), 0);
+    ck_assert_int_eq(broker_delete(broker, &trust_all, 3), 0);
     came_in(2, 4);
     ck_assert_uint_eq(waits[0].fired, 0);
     ck_assert_int_eq(put_spec(3, &to_other, 1), EINPROGRESS);
-    ck_assert_int_eq(broker_delete(broker, 1), 0);
+    ck_assert_int_eq(broker_delete(broker, &trust_all, 1), 0);
     came_in(0, 5); // its tube has room, and so has all
     ck_assert_uint_eq(waits[3].fired, 0);
-    ck_assert_int_eq(broker_delete(broker, 5), 0);
+    ck_assert_int_eq(broker_delete(broker, &trust_all, 5), 0);
     came_in(3, 6);
 }
 END_TEST

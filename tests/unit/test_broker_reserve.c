@@ -143,17 +143,18 @@ START_TEST(by_id_from_anywhere)
     uint64_t delayed = engine_put(broker, "y", 1, HL_SECOND, "later");
     struct broker_lease lease;
     ck_assert_int_eq(broker_pause(broker, "x", 1, HL_SECOND), 0);
-    ck_assert_int_eq(broker_reserve_job(&a.holder, ready, 0, &lease), 0);
+    ck_assert_int_eq(broker_reserve_job(&a.holder, &trust_all, ready, 0, &lease), 0);
     broker_lease_fini(&lease);
-    ck_assert_int_eq(broker_reserve_job(&a.holder, delayed, 0, &lease), 0);
+    ck_assert_int_eq(broker_reserve_job(&a.holder, &trust_all, delayed, 0, &lease), 0);
     broker_lease_fini(&lease);
-    ck_assert_int_eq(broker_reserve_job(&b.holder, ready, 0, &lease), ENOENT);
-    ck_assert_int_eq(broker_reserve_job(&a.holder, ready, 0, &lease), ENOENT); // not even itself
-    ck_assert_int_eq(broker_reserve_job(&a.holder, 999, 0, &lease), ENOENT);
+    ck_assert_int_eq(broker_reserve_job(&b.holder, &trust_all, ready, 0, &lease), ENOENT);
+    ck_assert_int_eq(broker_reserve_job(&a.holder, &trust_all, ready, 0, &lease),
+                     ENOENT); // not even itself
+    ck_assert_int_eq(broker_reserve_job(&a.holder, &trust_all, 999, 0, &lease), ENOENT);
     // Buried: it was finished, and now it is not.
-    ck_assert_int_eq(broker_bury(&a.holder, ready, 0, 1), 0);
+    ck_assert_int_eq(broker_bury(&a.holder, &trust_all, ready, 0, 1), 0);
     ck_assert_uint_eq(engine_stats(broker).unfinished, 1);
-    ck_assert_int_eq(broker_reserve_job(&b.holder, ready, 0, &lease), 0);
+    ck_assert_int_eq(broker_reserve_job(&b.holder, &trust_all, ready, 0, &lease), 0);
     broker_lease_fini(&lease);
     ck_assert_uint_eq(engine_stats(broker).unfinished, 2);
     pass(60 * HL_SECOND); // it comes back ready, neither buried nor delayed
@@ -324,7 +325,7 @@ START_TEST(deadline_soon_at_once)
     ck_assert_int_eq(engine_reserve_rc(&b, 0, NULL), ETIMEDOUT); // it is a's lease
     uint64_t ready = put("default", 0);
     ck_assert_uint_eq(engine_reserve(&a), ready); // rather a job than the warning
-    ck_assert_int_eq(broker_touch(&a.holder, held, 0), 0);
+    ck_assert_int_eq(broker_touch(&a.holder, &trust_all, held, 0), 0);
     ck_assert_int_eq(engine_reserve_rc(&a, 0, NULL), ETIMEDOUT);
 }
 END_TEST
@@ -373,9 +374,9 @@ START_TEST(producers_and_workers_are_counted_once)
     // A job that can't be had makes nobody a worker; one that can does.
     struct broker_lease lease;
     uint64_t id = engine_put(broker, "default", 0, 0, "x");
-    ck_assert_int_eq(broker_reserve_job(&a.holder, id + 1, 0, &lease), ENOENT);
+    ck_assert_int_eq(broker_reserve_job(&a.holder, &trust_all, id + 1, 0, &lease), ENOENT);
     ck_assert_uint_eq(engine_stats(broker).workers, 1);
-    ck_assert_int_eq(broker_reserve_job(&a.holder, id, 0, &lease), 0);
+    ck_assert_int_eq(broker_reserve_job(&a.holder, &trust_all, id, 0, &lease), 0);
     ck_assert_uint_eq(engine_stats(broker).workers, 2);
     broker_lease_fini(&lease);
 }
@@ -393,8 +394,8 @@ START_TEST(a_holder_may_be_limited)
     ck_assert_uint_eq(engine_reserve(&conn), 1);
     ck_assert_uint_eq(engine_reserve(&conn), 2);
     ck_assert_int_eq(engine_reserve_rc(&conn, 0, NULL), EDQUOT);
-    ck_assert_int_eq(broker_reserve_job(&conn.holder, 3, 0, &lease), EDQUOT);
-    ck_assert_int_eq(broker_holder_delete(&conn.holder, 1, 0), 0);
+    ck_assert_int_eq(broker_reserve_job(&conn.holder, &trust_all, 3, 0, &lease), EDQUOT);
+    ck_assert_int_eq(broker_holder_delete(&conn.holder, &trust_all, 1, 0), 0);
     ck_assert_uint_eq(engine_reserve(&conn), 3);
     (void)engine_conn_fini(&conn);
     broker_free(&small);

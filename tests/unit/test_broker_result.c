@@ -148,7 +148,7 @@ static void found_is(size_t at, uint64_t number, uint64_t id, enum job_outcome_k
 static bool gone(uint64_t id)
 {
     struct job_view seen;
-    return broker_peek(durable.broker, id, &seen, NULL) == ENOENT;
+    return broker_peek(durable.broker, &trust_all, id, &seen, NULL) == ENOENT;
 }
 
 START_TEST(a_crash_costs_no_result)
@@ -235,7 +235,7 @@ START_TEST(compaction_keeps_them)
     for (int i = 0; i < 1500; i++) {
         uint64_t id = engine_put(durable.broker, "u", 5, 0, text);
         durable_commit(&durable);
-        ck_assert_int_eq(broker_delete(durable.broker, id), 0);
+        ck_assert_int_eq(broker_delete(durable.broker, &trust_all, id), 0);
     }
     durable_commit(&durable);
     ck_assert_uint_gt(durable_compact(&durable), 0);
@@ -249,7 +249,7 @@ START_TEST(compaction_keeps_them)
     for (int i = 0; i < 1500; i++) {
         uint64_t id = engine_put(durable.broker, "u", 5, 0, text);
         durable_commit(&durable);
-        ck_assert_int_eq(broker_delete(durable.broker, id), 0);
+        ck_assert_int_eq(broker_delete(durable.broker, &trust_all, id), 0);
     }
     ck_assert_uint_gt(durable_compact(&durable), 0);
     durable_commit(&durable);
@@ -263,7 +263,7 @@ START_TEST(a_second_life)
     uint64_t id = ended(JOB_OUTCOME_FAILED);
     const struct broker_change kick = {.action = BROKER_DO_KICK};
     enum job_state state;
-    ck_assert_int_eq(broker_apply_job(durable.broker, id, &kick, &state), 0);
+    ck_assert_int_eq(broker_apply_job(durable.broker, &trust_all, id, &kick, &state), 0);
     struct broker_lease lease;
     take(id, &lease);
     ck_assert_int_eq(settle_with(&lease, JOB_OUTCOME_DONE, OUTPUT), 0);
@@ -292,11 +292,11 @@ START_TEST(cancelled_ones_too)
     enum job_state state;
     struct broker_lease lease;
     uint64_t ready = engine_put(durable.broker, "t", 5, 0, "x");
-    ck_assert_int_eq(broker_apply_job(durable.broker, ready, &cancel, &state), 0);
+    ck_assert_int_eq(broker_apply_job(durable.broker, &trust_all, ready, &cancel, &state), 0);
     uint64_t running = engine_put(durable.broker, "t", 5, 0, "x");
     take(running, &lease);
     durable_commit(&durable);
-    ck_assert_int_eq(broker_apply_job(durable.broker, running, &cancel, &state), 0);
+    ck_assert_int_eq(broker_apply_job(durable.broker, &trust_all, running, &cancel, &state), 0);
     ck_assert_int_eq(settle_with(&lease, JOB_OUTCOME_RETURNED, OUTPUT), 0);
     durable_commit(&durable);
     die(false);

@@ -59,7 +59,8 @@ static int come_and_go(void)
     ck_assert_int_eq(broker_use(durable.broker, "t", 1, &tube), 0);
     ck_assert_int_eq(job_body_new(&body, (uint32_t)strlen(text)), 0);
     memcpy(body->bytes, text, strlen(text));
-    const struct broker_put_spec spec = {.tube = tube, .ttr_ns = 60 * HL_SECOND};
+    const struct broker_put_spec spec = {
+        .submitter = JOB_NOBODY, .tube = tube, .ttr_ns = 60 * HL_SECOND};
     int rc = broker_put(durable.broker, &spec, &body, &id);
     broker_unuse(durable.broker, &tube);
     if (rc != 0) {
@@ -67,7 +68,7 @@ static int come_and_go(void)
         return rc;
     }
     durable_commit(&durable);
-    ck_assert_int_eq(broker_delete(durable.broker, id), 0);
+    ck_assert_int_eq(broker_delete(durable.broker, &trust_all, id), 0);
     durable_commit(&durable);
     return 0;
 }
@@ -109,7 +110,7 @@ START_TEST(puts_go_on_after_much_was_deleted)
         ck_assert_int_eq(engine_put_rc(durable.broker, "t", text), 0);
     durable_commit(&durable);
     for (uint64_t id = 1; id <= 1500; id++)
-        ck_assert_int_eq(broker_delete(durable.broker, id), 0);
+        ck_assert_int_eq(broker_delete(durable.broker, &trust_all, id), 0);
     durable_commit(&durable);
     ck_assert_uint_gt(calls, 0);
     struct broker_log_stats stats = log_stats();

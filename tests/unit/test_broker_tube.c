@@ -55,9 +55,9 @@ static uint64_t put_buried(const char *tube)
 {
     struct broker_lease lease;
     uint64_t id = put(tube, 0, 0);
-    ck_assert_int_eq(broker_reserve_job(&a.holder, id, 0, &lease), 0);
+    ck_assert_int_eq(broker_reserve_job(&a.holder, &trust_all, id, 0, &lease), 0);
     broker_lease_fini(&lease);
-    ck_assert_int_eq(broker_bury(&a.holder, id, 0, 0), 0);
+    ck_assert_int_eq(broker_bury(&a.holder, &trust_all, id, 0, 0), 0);
     return id;
 }
 
@@ -85,7 +85,7 @@ static uint64_t clear(const char *tube)
 
 static int move(uint64_t id, const char *tube)
 {
-    return broker_move(broker, id, tube, strlen(tube));
+    return broker_move(broker, &trust_all, id, tube, strlen(tube));
 }
 
 // ---- the first of each state ----
@@ -118,8 +118,8 @@ START_TEST(a_peek_keeps_the_body_of_a_deleted_job)
     struct job_view view;
     struct job_body *body;
     uint64_t id = put("default", 0, 0);
-    ck_assert_int_eq(broker_peek(broker, id, &view, &body), 0);
-    ck_assert_int_eq(broker_delete(broker, id), 0);
+    ck_assert_int_eq(broker_peek(broker, &trust_all, id, &view, &body), 0);
+    ck_assert_int_eq(broker_delete(broker, &trust_all, id), 0);
     ck_assert_mem_eq(body->bytes, "body", 4);
     job_body_unref(&body);
 }
@@ -150,12 +150,12 @@ START_TEST(a_kicked_job_is_unfinished_again)
 {
     uint64_t id = put_buried("default");
     ck_assert_int_eq(broker_join(broker, "default", 0, NULL), 0);
-    ck_assert_int_eq(broker_kick_job(broker, id), 0);
+    ck_assert_int_eq(broker_kick_job(broker, &trust_all, id), 0);
     ck_assert_int_eq(broker_join(broker, "default", 0, NULL), ETIMEDOUT);
     ck_assert_uint_eq(engine_reserve(&a), id);
-    ck_assert_int_eq(broker_kick_job(broker, id), ENOENT); // reserved
-    ck_assert_int_eq(broker_holder_delete(&a.holder, id, 0), 0);
-    ck_assert_int_eq(broker_kick_job(broker, id), ENOENT); // gone
+    ck_assert_int_eq(broker_kick_job(broker, &trust_all, id), ENOENT); // reserved
+    ck_assert_int_eq(broker_holder_delete(&a.holder, &trust_all, id, 0), 0);
+    ck_assert_int_eq(broker_kick_job(broker, &trust_all, id), ENOENT); // gone
     struct broker_totals totals;
     ck_assert_int_eq(broker_join(broker, "default", 0, &totals), 0);
     ck_assert_uint_eq(totals.put, 1);
@@ -168,9 +168,9 @@ END_TEST
 START_TEST(kick_one_delayed_or_ready)
 {
     uint64_t delayed = put("x", 0, HL_SECOND), ready = put("x", 0, 0);
-    ck_assert_int_eq(broker_kick_job(broker, delayed), 0);
+    ck_assert_int_eq(broker_kick_job(broker, &trust_all, delayed), 0);
     ck_assert_int_eq(state(delayed), JOB_READY);
-    ck_assert_int_eq(broker_kick_job(broker, ready), ENOENT);
+    ck_assert_int_eq(broker_kick_job(broker, &trust_all, ready), ENOENT);
     ck_assert_int_eq(broker_due(broker), CLOCK_NEVER);
 }
 END_TEST
@@ -202,7 +202,7 @@ START_TEST(a_walk_keeps_to_what_it_began_with)
     ck_assert_uint_eq(engine_stats(broker).ready, walk.done);
     uint64_t late = put("default", 0, 0); // reserved and buried while it goes on
     uint64_t held = engine_reserve(&a);
-    ck_assert_int_eq(broker_bury(&a.holder, held, 0, 0), 0);
+    ck_assert_int_eq(broker_bury(&a.holder, &trust_all, held, 0, 0), 0);
     ck_assert_int_eq(broker_walk_on(&walk), 0);
     ck_assert_uint_eq(walk.done, 300);
     broker_walk_end(&walk);
@@ -293,10 +293,10 @@ START_TEST(a_pause_stops_only_taking)
     ck_assert_int_eq(broker_watch(&a.holder, "x", 1, &count), 0);
     ck_assert_int_eq(broker_pause(broker, "default", 7, HL_SECOND), 0);
     ck_assert_uint_eq(engine_reserve(&a), elsewhere); // other tubes flow
-    ck_assert_int_eq(broker_reserve_job(&a.holder, id, 0, &lease), 0);
+    ck_assert_int_eq(broker_reserve_job(&a.holder, &trust_all, id, 0, &lease), 0);
     broker_lease_fini(&lease);
-    ck_assert_int_eq(broker_release(&a.holder, id, 0, 0, 0), 0);
-    ck_assert_int_eq(broker_delete(broker, gone), 0);
+    ck_assert_int_eq(broker_release(&a.holder, &trust_all, id, 0, 0, 0), 0);
+    ck_assert_int_eq(broker_delete(broker, &trust_all, gone), 0);
     pass(HL_SECOND);
     ck_assert_uint_eq(engine_reserve(&a), id);
 }
@@ -412,7 +412,7 @@ START_TEST(a_tube_may_be_limited)
     ck_assert_int_eq(engine_put_rc(broker, "x", ""), ENOBUFS); // the fourth job
     uint64_t other = put("default", 0, 0);
     ck_assert_int_eq(move(other, "x"), ENOBUFS);
-    ck_assert_int_eq(broker_delete(broker, id), 0);
+    ck_assert_int_eq(broker_delete(broker, &trust_all, id), 0);
     ck_assert_int_eq(move(other, "x"), 0);
     ck_assert_uint_eq(engine_tube_stats(broker, "x").bytes, 10);
 }
@@ -432,7 +432,8 @@ END_TEST
 // Its place among the others is that of its id, and draining doesn't cost a second one.
 START_TEST(a_put_with_an_id_of_its_own)
 {
-    struct broker_put_spec spec = {.ttr_ns = HL_SECOND, .id = broker_take_id(broker)};
+    struct broker_put_spec spec = {
+        .submitter = JOB_NOBODY, .ttr_ns = HL_SECOND, .id = broker_take_id(broker)};
     struct job_body *body = engine_body("early");
     uint64_t id, later = put("default", 0, 0);
     ck_assert_uint_eq(later, spec.id + 1);

@@ -60,10 +60,10 @@ START_TEST(put_hands_to_a_waiting_sink)
     engine_await_waiting(broker, 1);
     uint64_t id = engine_put(broker, "t", 0, 0, "x");
     struct job_view view;
-    ck_assert_int_eq(broker_peek(broker, id, &view, NULL), 0);
+    ck_assert_int_eq(broker_peek(broker, &trust_all, id, &view, NULL), 0);
     ck_assert_int_eq(view.state, JOB_RESERVED);
     ck_assert_uint_eq(view.reserves, 1);
-    ck_assert_int_eq(broker_delete(broker, id), ENOENT);
+    ck_assert_int_eq(broker_delete(broker, &trust_all, id), ENOENT);
     engine_thread_join(&thread);
     ck_assert_int_eq(taker.rc, 0);
     ck_assert_uint_eq(taker.lease.id, id);
@@ -202,8 +202,8 @@ START_TEST(wait_fires_at_the_end)
         uint64_t id = engine_put(broker, "t", 0, 0, "x");
         flag_init(&flag);
         flag_init(&second);
-        ck_assert_int_eq(broker_wait_async(broker, id, &flag.waiter), 0);
-        ck_assert_int_eq(broker_wait_async(broker, id, &second.waiter), 0);
+        ck_assert_int_eq(broker_wait_async(broker, &trust_all, id, &flag.waiter), 0);
+        ck_assert_int_eq(broker_wait_async(broker, &trust_all, id, &second.waiter), 0);
         run_one("t", JOB_OUTCOME_RETURNED);
         ck_assert_int_eq(flag.fired, 0); // an attempt's end isn't the job's
         run_one("t", kinds[i]);
@@ -220,15 +220,15 @@ START_TEST(wait_for_what_is_over)
 {
     struct flag flag;
     flag_init(&flag);
-    ck_assert_int_eq(broker_wait_async(broker, 77, &flag.waiter), ENOENT);
+    ck_assert_int_eq(broker_wait_async(broker, &trust_all, 77, &flag.waiter), ENOENT);
     uint64_t id = engine_put(broker, "t", 0, 0, "x");
     run_one("t", JOB_OUTCOME_FAILED);
-    ck_assert_int_eq(broker_wait_async(broker, id, &flag.waiter), 0); // buried: at once
+    ck_assert_int_eq(broker_wait_async(broker, &trust_all, id, &flag.waiter), 0); // buried: at once
     ck_assert_int_eq(flag.fired, 1);
-    ck_assert_int_eq(broker_wait(broker, id, HL_FOREVER), 0);
-    ck_assert_int_eq(broker_delete(broker, id), 0);
-    ck_assert_int_eq(broker_wait_async(broker, id, &flag.waiter), ENOENT);
-    ck_assert_int_eq(broker_wait(broker, id, HL_FOREVER), ENOENT);
+    ck_assert_int_eq(broker_wait(broker, &trust_all, id, HL_FOREVER), 0);
+    ck_assert_int_eq(broker_delete(broker, &trust_all, id), 0);
+    ck_assert_int_eq(broker_wait_async(broker, &trust_all, id, &flag.waiter), ENOENT);
+    ck_assert_int_eq(broker_wait(broker, &trust_all, id, HL_FOREVER), ENOENT);
     ck_assert_int_eq(flag.fired, 1);
 }
 END_TEST
@@ -240,11 +240,11 @@ START_TEST(wait_ends_with_a_delete)
     struct flag flag[2];
     flag_init(&flag[0]);
     flag_init(&flag[1]);
-    ck_assert_int_eq(broker_wait_async(broker, ready, &flag[0].waiter), 0);
-    ck_assert_int_eq(broker_wait_async(broker, delayed, &flag[1].waiter), 0);
-    ck_assert_int_eq(broker_delete(broker, ready), 0);
+    ck_assert_int_eq(broker_wait_async(broker, &trust_all, ready, &flag[0].waiter), 0);
+    ck_assert_int_eq(broker_wait_async(broker, &trust_all, delayed, &flag[1].waiter), 0);
+    ck_assert_int_eq(broker_delete(broker, &trust_all, ready), 0);
     ck_assert_int_eq(flag[0].fired, 1);
-    ck_assert_int_eq(broker_delete(broker, delayed), 0);
+    ck_assert_int_eq(broker_delete(broker, &trust_all, delayed), 0);
     ck_assert_int_eq(flag[1].fired, 1);
     ck_assert_uint_eq(records.count, 2);
     ck_assert_int_eq(records.record[1]->kind, JOB_OUTCOME_DELETED);
@@ -258,7 +258,7 @@ START_TEST(cancelled_wait_does_not_fire)
     struct flag flag, join;
     flag_init(&flag);
     flag_init(&join);
-    ck_assert_int_eq(broker_wait_async(broker, id, &flag.waiter), 0);
+    ck_assert_int_eq(broker_wait_async(broker, &trust_all, id, &flag.waiter), 0);
     ck_assert_int_eq(broker_join_async(broker, "t", &join.waiter), 0);
     ck_assert(broker_cancel(&flag.waiter));
     ck_assert(broker_cancel(&join.waiter));
@@ -267,7 +267,7 @@ START_TEST(cancelled_wait_does_not_fire)
     ck_assert_int_eq(flag.fired + join.fired, 0);
     ck_assert_uint_eq(engine_stats(broker).tubes, 1); // the joiner's hold is gone, too
     id = engine_put(broker, "t", 0, 0, "x");          // the memory can be used again
-    ck_assert_int_eq(broker_wait_async(broker, id, &flag.waiter), 0);
+    ck_assert_int_eq(broker_wait_async(broker, &trust_all, id, &flag.waiter), 0);
     run_one("t", JOB_OUTCOME_DONE);
     ck_assert_int_eq(flag.fired, 1);
     ck_assert(!broker_cancel(&flag.waiter)); // too late
@@ -288,7 +288,7 @@ START_TEST(join_waits_for_the_last)
     run_one("t", JOB_OUTCOME_DONE);
     run_one("t", JOB_OUTCOME_FAILED);
     ck_assert_int_eq(tube.fired, 0); // a delayed job is unfinished
-    ck_assert_int_eq(broker_delete(broker, later), 0);
+    ck_assert_int_eq(broker_delete(broker, &trust_all, later), 0);
     ck_assert_int_eq(tube.fired, 1);
     ck_assert_uint_eq(tube.records_then, 2); // of the deleted one nobody asked for
     ck_assert_uint_eq(tube.waiter.totals.put, 3);
@@ -327,7 +327,7 @@ START_TEST(joined_tube_lives_until_the_counts_are_told)
     flag_init(&flag);
     engine_put(broker, "t", 0, 0, "1");
     ck_assert_int_eq(broker_join_async(broker, "t", &flag.waiter), 0);
-    ck_assert_int_eq(broker_delete(broker, 1), 0);
+    ck_assert_int_eq(broker_delete(broker, &trust_all, 1), 0);
     ck_assert_uint_eq(flag.waiter.totals.deleted, 1);
     ck_assert_uint_eq(engine_stats(broker).tubes, 1);
 }
@@ -339,8 +339,8 @@ static struct job_view seen_by_hook;
 static void hook_that_peeks(struct job_record **record, void *arg)
 {
     (void)arg;
-    ck_assert_int_eq(broker_peek(broker, (*record)->id, &seen_by_hook, NULL), 0);
-    ck_assert_int_eq(broker_delete(broker, (*record)->id), ENOENT);
+    ck_assert_int_eq(broker_peek(broker, &trust_all, (*record)->id, &seen_by_hook, NULL), 0);
+    ck_assert_int_eq(broker_delete(broker, &trust_all, (*record)->id), ENOENT);
     job_record_unref(record);
 }
 
@@ -354,13 +354,13 @@ START_TEST(job_is_never_in_neither_place)
     ck_assert_uint_eq(seen_by_hook.id, id);
     ck_assert_int_eq(seen_by_hook.state, JOB_RESERVED);
     uint64_t unwatched = engine_put(broker, "t", 0, HL_SECOND, "x");
-    ck_assert_int_eq(broker_delete(broker, unwatched), 0);
+    ck_assert_int_eq(broker_delete(broker, &trust_all, unwatched), 0);
     ck_assert_uint_eq(seen_by_hook.id, id);
     id = engine_put(broker, "t", 0, HL_SECOND, "x");
     struct flag flag;
     flag_init(&flag);
-    ck_assert_int_eq(broker_wait_async(broker, id, &flag.waiter), 0);
-    ck_assert_int_eq(broker_delete(broker, id), 0);
+    ck_assert_int_eq(broker_wait_async(broker, &trust_all, id, &flag.waiter), 0);
+    ck_assert_int_eq(broker_delete(broker, &trust_all, id), 0);
     ck_assert_int_eq(flag.fired, 1);
     ck_assert_uint_eq(seen_by_hook.id, id);
     ck_assert_int_eq(seen_by_hook.state, JOB_RESERVED);
@@ -382,7 +382,7 @@ static void join(void *arg)
 {
     struct joiner *joiner = arg;
     if (joiner->id != 0)
-        joiner->rc = broker_wait(broker, joiner->id, joiner->timeout_ns);
+        joiner->rc = broker_wait(broker, &trust_all, joiner->id, joiner->timeout_ns);
     else
         joiner->rc = broker_join(broker, joiner->tube, joiner->timeout_ns, &joiner->totals);
 }
@@ -423,7 +423,7 @@ START_TEST(blocked_joiners_time_out)
         engine_thread_join(&thread[i]);
         ck_assert_int_eq(joiner[i].rc, ETIMEDOUT);
     }
-    ck_assert_int_eq(broker_wait(broker, id, 0), ETIMEDOUT);
+    ck_assert_int_eq(broker_wait(broker, &trust_all, id, 0), ETIMEDOUT);
     ck_assert_int_eq(broker_join(broker, "t", 0, NULL), ETIMEDOUT);
     run_one("t", JOB_OUTCOME_DONE); // nobody stands in any line
 }
@@ -441,7 +441,7 @@ static void churn(void *arg)
         struct joiner joiner = {.id = id, .timeout_ns = i % 40 * HL_MICROSECOND};
         hl_thread *thread = i % 8 == 0 ? engine_thread(join, &joiner) : NULL;
         if (thread == NULL)
-            joiner.rc = broker_wait(broker, id, joiner.timeout_ns);
+            joiner.rc = broker_wait(broker, &trust_all, id, joiner.timeout_ns);
         struct broker_sink *sink = engine_sink(broker, "t");
         struct broker_lease lease;
         if (engine_take(sink, &lease) != 0)

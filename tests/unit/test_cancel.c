@@ -60,7 +60,7 @@ static int cancel(uint64_t id)
 {
     const struct broker_change change = {.action = BROKER_DO_CANCEL, .reason = "by a test"};
     enum job_state state = JOB_NEW;
-    int rc = broker_apply_job(durable.broker, id, &change, &state);
+    int rc = broker_apply_job(durable.broker, &trust_all, id, &change, &state);
     ck_assert_int_eq(state, rc == EBUSY ? JOB_BURIED : JOB_NEW);
     return rc;
 }
@@ -68,7 +68,7 @@ static int cancel(uint64_t id)
 static bool gone(uint64_t id)
 {
     struct job_view seen;
-    return broker_peek(durable.broker, id, &seen, NULL) == ENOENT;
+    return broker_peek(durable.broker, &trust_all, id, &seen, NULL) == ENOENT;
 }
 
 START_TEST(what_waits_is_cancelled)
@@ -107,8 +107,8 @@ START_TEST(a_remote_lease_ends_with_the_job)
     ck_assert_uint_eq(engine_reserve_token(&conn, &token), id);
     ck_assert_int_eq(cancel(plain), 0);
     ck_assert_int_eq(cancel(id), 0);
-    ck_assert_int_eq(broker_touch(&conn.holder, plain, 0), ENOENT);
-    ck_assert_int_eq(broker_touch(&conn.holder, id, token), ESTALE);
+    ck_assert_int_eq(broker_touch(&conn.holder, &trust_all, plain, 0), ENOENT);
+    ck_assert_int_eq(broker_touch(&conn.holder, &trust_all, id, token), ESTALE);
     ck_assert_uint_eq(engine_stats(durable.broker).reserved, 0);
     (void)engine_conn_fini(&conn);
     kill_and_start();

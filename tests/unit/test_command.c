@@ -142,11 +142,84 @@ START_TEST(a_name_is_looked_for)
 }
 END_TEST
 
+// ---- who may have commands run ----
+
+#define RUNNER 65531
+#define OTHER 65532
+
+// What becomes of a body that is no command: it is looked at only if its submitter may run it.
+static void check_run(const struct trust *trust, uint32_t submitter, const char *reason)
+{
+    const struct handler_settings settings = {.trust = trust};
+    char why[256] = "";
+    void *state;
+    ck_assert_msg(handler_command.open(&settings, &state, why, sizeof(why)) == 0, "%s", why);
+    struct job_body *body;
+    struct job_outcome outcome;
+    ck_assert_int_eq(job_body_new(&body, 2), 0);
+    memcpy(body->bytes, "no", 2);
+    const struct broker_lease lease = {
+        .id = 1, .tube = "commands", .body = body, .submitter = submitter};
+    job_outcome_init(&outcome);
+    struct handler_call call = {.lease = &lease, .outcome = &outcome};
+    handler_command.run(state, &call);
+    ck_assert_int_eq(outcome.kind, JOB_OUTCOME_BURIED);
+    ck_assert_msg(strstr(outcome.reason, reason) != NULL, "uid %u: \"%s\" doesn't say \"%s\"",
+                  submitter, outcome.reason, reason);
+    job_outcome_fini(&outcome);
+    job_body_unref(&body);
+    handler_command.close(&state);
+}
+
+START_TEST(the_submitter_is_asked_for_again)
+{
+    static const char *const guarded[] = {"commands"}, *const others[] = {"other"};
+    static const uint32_t runners[] = {RUNNER}, both[] = {RUNNER, OTHER};
+    const struct trust_rule rules[] = {{.name = "run",
+                                        .users = runners,
+                                        .user_count = 1,
+                                        .tubes = guarded,
+                                        .tube_count = 1,
+                                        .guarded = true,
+                                        .may = TRUST_put | TRUST_run},
+                                       {.name = "elsewhere",
+                                        .users = both,
+                                        .user_count = 2,
+                                        .tubes = others,
+                                        .tube_count = 1,
+                                        .guarded = true,
+                                        .may = TRUST_put | TRUST_run}};
+    struct trust_settings settings = {.rules = rules,
+                                      .rule_count = 2,
+                                      .guarded = guarded,
+                                      .guarded_count = 1,
+                                      .daemon_uid = (uint32_t)geteuid()};
+    struct trust *trust;
+    char why[256] = "";
+    ck_assert_msg(trust_new(&trust, &settings, why, sizeof(why)) == 0, "%s", why);
+    check_run(trust, 0, "not a command");
+    check_run(trust, (uint32_t)geteuid(), "not a command");
+    check_run(trust, RUNNER, "not a command");
+    check_run(trust, OTHER, "uid 65532 put it, and may not");
+    check_run(trust, JOB_NOBODY, "not put as a command");
+    trust_free(&trust);
+    // The rule is gone.
+    settings.rule_count = 0;
+    ck_assert_msg(trust_new(&trust, &settings, why, sizeof(why)) == 0, "%s", why);
+    check_run(trust, RUNNER, "(or not any more)");
+    check_run(trust, 0, "not a command");
+    trust_free(&trust);
+    check_run(NULL, RUNNER, "(or not any more)");
+    check_run(NULL, 0, "not a command");
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("command");
     TCase *tcase = tcase_create("command");
     tcase_add_test(tcase, everything_is_read);
+    tcase_add_test(tcase, the_submitter_is_asked_for_again);
     tcase_add_test(tcase, argv_is_enough);
     tcase_add_test(tcase, what_is_none);
     tcase_add_test(tcase, too_many_words);

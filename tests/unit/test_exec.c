@@ -145,7 +145,7 @@ START_TEST(program_does_not_exist)
     const struct job_record *record = run(argv, "x");
     check_failed(record, -1, 0, "program not found: no-such-program-at-all");
     struct job_view view;
-    ck_assert_int_eq(broker_peek(broker, 1, &view, NULL), 0);
+    ck_assert_int_eq(broker_peek(broker, &trust_all, 1, &view, NULL), 0);
     ck_assert_int_eq(view.state, JOB_BURIED);
     ck_assert_str_eq(view.reason, record->reason);
 }
@@ -301,7 +301,7 @@ static void check_returned(void)
     ck_assert_uint_eq(stats.returned, 1);
     ck_assert_uint_eq(stats.busy, 0);
     struct job_view view;
-    ck_assert_int_eq(broker_peek(broker, 1, &view, NULL), 0);
+    ck_assert_int_eq(broker_peek(broker, &trust_all, 1, &view, NULL), 0);
     ck_assert_int_eq(view.state, JOB_READY);
     ck_assert_uint_eq(records.count, 0);
     ck_assert_uint_eq(engine_stats(broker).unfinished, 1);

@@ -37,7 +37,7 @@ static uint64_t put(const char *name, const char *group)
     struct job_body *body = engine_body("body");
     const struct job_options options = {.group = group};
     const struct broker_put_spec spec = {
-        .tube = tube, .ttr_ns = 60 * HL_SECOND, .options = &options};
+        .submitter = JOB_NOBODY, .tube = tube, .ttr_ns = 60 * HL_SECOND, .options = &options};
     ck_assert_int_eq(broker_put(durable.broker, &spec, &body, &id), 0);
     broker_unuse(durable.broker, &tube);
     return id;
@@ -80,7 +80,7 @@ static void counts_are(const char *group, uint64_t unfinished, uint64_t done, ui
 {
     struct broker_totals totals;
     uint64_t left;
-    ck_assert_int_eq(broker_group_stats(durable.broker, group, &left, &totals), 0);
+    ck_assert_int_eq(broker_group_stats(durable.broker, &trust_all, group, &left, &totals), 0);
     ck_assert_uint_eq(left, unfinished);
     ck_assert_uint_eq(totals.done, done);
     ck_assert_uint_eq(totals.failed, failed);
@@ -145,7 +145,7 @@ static void join_begin(struct broker_waiter *waiter, const char *group)
 {
     *waiter = (struct broker_waiter){.fire = note_fired};
     fired = 0;
-    ck_assert_int_eq(broker_join_group_async(durable.broker, group, waiter), 0);
+    ck_assert_int_eq(broker_join_group_async(durable.broker, &trust_all, group, waiter), 0);
 }
 
 START_TEST(a_join_waits_for_all_of_them)
@@ -156,7 +156,7 @@ START_TEST(a_join_waits_for_all_of_them)
     (void)engine_put(durable.broker, "t", 0, 0, "of none");
     join_begin(&waiter, "g");
     settle("u", two, JOB_OUTCOME_DONE);
-    ck_assert_int_eq(broker_delete(durable.broker, one), 0);
+    ck_assert_int_eq(broker_delete(durable.broker, &trust_all, one), 0);
     ck_assert_uint_eq(fired, 0);
     settle("u", three, JOB_OUTCOME_FAILED);
     ck_assert_uint_eq(fired, 1);
@@ -171,7 +171,7 @@ START_TEST(a_join_waits_for_all_of_them)
     ck_assert_uint_eq(fired, 1);
     ck_assert_uint_eq(second.totals.put, 0);
     // A kick takes the failure back; what the job becomes then counts.
-    ck_assert_int_eq(broker_kick_job(durable.broker, three), 0);
+    ck_assert_int_eq(broker_kick_job(durable.broker, &trust_all, three), 0);
     counts_are("g", 1, 1, 0, 1);
     join_begin(&waiter, "g");
     ck_assert(broker_cancel(&waiter));
@@ -181,7 +181,7 @@ START_TEST(a_join_waits_for_all_of_them)
     ck_assert_uint_eq(fired, 1);
     ck_assert_uint_eq(waiter.totals.done, 2);
     ck_assert_uint_eq(waiter.totals.failed, 0);
-    ck_assert_int_eq(broker_join_group_async(durable.broker, "", &waiter), EINVAL);
+    ck_assert_int_eq(broker_join_group_async(durable.broker, &trust_all, "", &waiter), EINVAL);
 }
 END_TEST
 
@@ -198,17 +198,18 @@ START_TEST(counts_are_kept)
     settle("t", three, JOB_OUTCOME_DONE);
     kill_and_start();
     counts_are("g", 1, 2, 1, 0);
-    ck_assert_int_eq(broker_kick_job(durable.broker, two), 0);
-    ck_assert_int_eq(broker_delete(durable.broker, four), 0);
+    ck_assert_int_eq(broker_kick_job(durable.broker, &trust_all, two), 0);
+    ck_assert_int_eq(broker_delete(durable.broker, &trust_all, four), 0);
     kill_and_start();
     counts_are("g", 1, 2, 0, 1);
     struct engine_conn conn;
     engine_conn_init(&conn, durable.broker);
     engine_watch_only(&conn, "t");
     ck_assert_uint_eq(engine_reserve(&conn), two);
-    ck_assert_int_eq(broker_bury(&conn.holder, two, 0, 3), 0);
+    ck_assert_int_eq(broker_bury(&conn.holder, &trust_all, two, 0, 3), 0);
     struct broker_lease lease;
-    ck_assert_int_eq(broker_reserve_job(&conn.holder, two, 0, &lease), 0); // as a kick does
+    ck_assert_int_eq(broker_reserve_job(&conn.holder, &trust_all, two, 0, &lease),
+                     0); // as a kick does
     broker_lease_fini(&lease);
     engine_conn_fini(&conn);
     counts_are("g", 1, 2, 0, 1);
@@ -217,7 +218,7 @@ START_TEST(counts_are_kept)
     ck_assert_int_eq(durable_close(&durable), 0);
     durable_again(&durable);
     counts_are("g", 1, 2, 0, 1);
-    ck_assert_int_eq(broker_move(durable.broker, two, "v", 1), 0);
+    ck_assert_int_eq(broker_move(durable.broker, &trust_all, two, "v", 1), 0);
     settle("v", two, JOB_OUTCOME_DONE);
     kill_and_start();
     counts_are("g", 0, 3, 0, 1);
@@ -245,14 +246,14 @@ START_TEST(a_return_and_an_end_in_one_commit_count)
     uint64_t kicked = put("t", "g");
     settle("t", kicked, JOB_OUTCOME_FAILED);
     durable_commit(&durable);
-    ck_assert_int_eq(broker_kick_job(durable.broker, kicked), 0);
-    ck_assert_int_eq(broker_delete(durable.broker, kicked), 0);
+    ck_assert_int_eq(broker_kick_job(durable.broker, &trust_all, kicked), 0);
+    ck_assert_int_eq(broker_delete(durable.broker, &trust_all, kicked), 0);
     counts_stay("g", 0, 0, 0, 1);
 
     uint64_t worked = put("t", "g");
     settle("t", worked, JOB_OUTCOME_FAILED);
     durable_commit(&durable);
-    ck_assert_int_eq(broker_kick_job(durable.broker, worked), 0);
+    ck_assert_int_eq(broker_kick_job(durable.broker, &trust_all, worked), 0);
     settle("t", worked, JOB_OUTCOME_DONE);
     counts_stay("g", 0, 1, 0, 1);
 
@@ -263,13 +264,13 @@ START_TEST(a_return_and_an_end_in_one_commit_count)
     struct engine_conn conn;
     engine_conn_init(&conn, durable.broker);
     struct broker_lease lease;
-    ck_assert_int_eq(broker_reserve_job(&conn.holder, reserved, 0, &lease), 0);
+    ck_assert_int_eq(broker_reserve_job(&conn.holder, &trust_all, reserved, 0, &lease), 0);
     broker_lease_fini(&lease);
-    ck_assert_int_eq(broker_bury(&conn.holder, reserved, 0, 3), 0);
-    ck_assert_int_eq(broker_reserve_job(&conn.holder, reserved, 0, &lease), 0);
+    ck_assert_int_eq(broker_bury(&conn.holder, &trust_all, reserved, 0, 3), 0);
+    ck_assert_int_eq(broker_reserve_job(&conn.holder, &trust_all, reserved, 0, &lease), 0);
     broker_lease_fini(&lease);
     engine_conn_fini(&conn);
-    ck_assert_int_eq(broker_delete(durable.broker, reserved), 0);
+    ck_assert_int_eq(broker_delete(durable.broker, &trust_all, reserved), 0);
     counts_stay("g", 0, 1, 0, 2);
 }
 END_TEST
@@ -279,21 +280,21 @@ START_TEST(a_burial_and_an_end_in_one_commit_count)
     uint64_t known = put("t", "g");
     durable_commit(&durable);
     settle("t", known, JOB_OUTCOME_FAILED);
-    ck_assert_int_eq(broker_delete(durable.broker, known), 0);
+    ck_assert_int_eq(broker_delete(durable.broker, &trust_all, known), 0);
     counts_stay("g", 0, 0, 1, 0);
 
     // The disk never sees the job.
     uint64_t unknown = put("t", "g");
     settle("t", unknown, JOB_OUTCOME_FAILED);
-    ck_assert_int_eq(broker_delete(durable.broker, unknown), 0);
+    ck_assert_int_eq(broker_delete(durable.broker, &trust_all, unknown), 0);
     counts_stay("g", 0, 0, 2, 0);
 
     uint64_t through = put("t", "g");
     settle("t", through, JOB_OUTCOME_FAILED);
-    ck_assert_int_eq(broker_kick_job(durable.broker, through), 0);
+    ck_assert_int_eq(broker_kick_job(durable.broker, &trust_all, through), 0);
     settle("t", through, JOB_OUTCOME_FAILED);
-    ck_assert_int_eq(broker_kick_job(durable.broker, through), 0);
-    ck_assert_int_eq(broker_delete(durable.broker, through), 0);
+    ck_assert_int_eq(broker_kick_job(durable.broker, &trust_all, through), 0);
+    ck_assert_int_eq(broker_delete(durable.broker, &trust_all, through), 0);
     counts_stay("g", 0, 0, 2, 1);
 }
 END_TEST
@@ -317,12 +318,12 @@ static void walk_step(struct walk *walk, unsigned which, uint64_t way)
         walk->id[which] = put(tube, "g");
         walk->unfinished++;
     } else if (walk->buried[which] && way % 2 == 0) {
-        ck_assert_int_eq(broker_kick_job(durable.broker, id), 0);
+        ck_assert_int_eq(broker_kick_job(durable.broker, &trust_all, id), 0);
         walk->buried[which] = false;
         walk->failed--;
         walk->unfinished++;
     } else if (walk->buried[which]) { // it stays a failure
-        ck_assert_int_eq(broker_delete(durable.broker, id), 0);
+        ck_assert_int_eq(broker_delete(durable.broker, &trust_all, id), 0);
         walk->buried[which] = false;
         walk->id[which] = 0;
     } else {
@@ -333,7 +334,7 @@ static void walk_step(struct walk *walk, unsigned which, uint64_t way)
         walk->done += way % 3 == 1;
         walk->deleted += way % 3 == 2;
         if (way % 3 == 2)
-            ck_assert_int_eq(broker_delete(durable.broker, id), 0);
+            ck_assert_int_eq(broker_delete(durable.broker, &trust_all, id), 0);
         else
             settle(tube, id, way % 3 == 0 ? JOB_OUTCOME_FAILED : JOB_OUTCOME_DONE);
     }
@@ -412,7 +413,7 @@ START_TEST(counts_outlive_segments)
             done++;
             uint64_t other = engine_put(durable.broker, "other", 1, 0, text);
             durable_commit(&durable);
-            ck_assert_int_eq(broker_delete(durable.broker, other), 0);
+            ck_assert_int_eq(broker_delete(durable.broker, &trust_all, other), 0);
             durable_commit(&durable);
             (void)durable_compact(&durable);
             broker_log_stats(durable.broker, &stats);
@@ -426,7 +427,7 @@ START_TEST(counts_outlive_segments)
     }
     ck_assert_uint_ne(unfinished[0], unfinished[1]);
     settle("k", kept, JOB_OUTCOME_DONE);
-    ck_assert_int_eq(broker_kick_job(durable.broker, buried), 0);
+    ck_assert_int_eq(broker_kick_job(durable.broker, &trust_all, buried), 0);
     kill_and_start();
     counts_are("g", 1, done + 1, 0, 0);
 }
@@ -444,10 +445,10 @@ START_TEST(a_group_is_forgotten_after_a_day)
     counts_are("g", 0, 1, 0, 0);
     clock_virtual_advance(1);
     broker_forget_groups(durable.broker);
-    ck_assert_int_eq(broker_group_stats(durable.broker, "g", &left, &totals), ENOENT);
+    ck_assert_int_eq(broker_group_stats(durable.broker, &trust_all, "g", &left, &totals), ENOENT);
     ck_assert_uint_eq(broker_groups(durable.broker), 1);
     join_begin(&waiter, "kept");
-    ck_assert_int_eq(broker_delete(durable.broker, kept), 0);
+    ck_assert_int_eq(broker_delete(durable.broker, &trust_all, kept), 0);
     ck_assert_uint_eq(fired, 1);
     // The name begins anew, in the journal, too.
     (void)put("t", "g");

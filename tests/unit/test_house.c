@@ -196,8 +196,8 @@ START_TEST(samples_tell_rates)
     ck_assert(first->put_rate < 0.5 && first->finished_rate < 0.5);
     for (int i = 0; i < 6; i++)
         engine_put(broker, "t", 0, 0, "x");
-    ck_assert_int_eq(broker_delete(broker, 2), 0);
-    ck_assert_int_eq(broker_delete(broker, 4), 0);
+    ck_assert_int_eq(broker_delete(broker, &trust_all, 2), 0);
+    ck_assert_int_eq(broker_delete(broker, &trust_all, 4), 0);
     advance_second();
     struct house_sample *second = await_sample(2);
     ck_assert_int_eq(second->taken_ns, 1001 * HL_SECOND);
@@ -267,7 +267,7 @@ START_TEST(the_journal_stays_small)
         ck_assert_int_lt(i, 1000000);
         uint64_t id = engine_put(durable.broker, "t", 0, 0, text);
         durable_commit(&durable);
-        ck_assert_int_eq(broker_delete(durable.broker, id), 0);
+        ck_assert_int_eq(broker_delete(durable.broker, &trust_all, id), 0);
         durable_commit(&durable);
         clock_virtual_advance(HL_SECOND / 10);
         broker_log_stats(durable.broker, &stats);

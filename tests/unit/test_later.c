@@ -379,7 +379,8 @@ static void put_bodies(int count, size_t len)
     for (int i = 0; i < count; i++) {
         struct job_body *body;
         uint64_t id;
-        const struct broker_put_spec spec = {.tube = tube, .ttr_ns = 1000 * HL_SECOND};
+        const struct broker_put_spec spec = {
+            .submitter = JOB_NOBODY, .tube = tube, .ttr_ns = 1000 * HL_SECOND};
         ck_assert_int_eq(job_body_new(&body, len), 0);
         memset(body->bytes, 'a' + (int)(served_stats().totals.put % 26), len);
         ck_assert_int_eq(broker_put(served.broker, &spec, &body, &id), 0);

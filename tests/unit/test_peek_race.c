@@ -74,7 +74,7 @@ static void *race_peek(void *arg)
         pthread_barrier_wait(&race->start);
         uint64_t id = atomic_load(&race->id);
         int rc = round % 2 == 0
-                     ? broker_peek(served.broker, id, &view, &body)
+                     ? broker_peek(served.broker, &trust_all, id, &view, &body)
                      : broker_peek_first(served.broker, race->tube, JOB_READY, &view, &body);
         if (rc == 0 && view.id != id)
             atomic_fetch_add(&race->faults, 1);
@@ -86,7 +86,8 @@ static void *race_peek(void *arg)
 
 static uint64_t race_put(struct race *race, unsigned round)
 {
-    struct broker_put_spec spec = {.tube = race->tube, .ttr_ns = HL_SECOND};
+    struct broker_put_spec spec = {
+        .submitter = JOB_NOBODY, .tube = race->tube, .ttr_ns = HL_SECOND};
     struct job_body *body = NULL;
     uint64_t id = 0;
     ck_assert_int_eq(job_body_new(&body, body_size(round)), 0);
@@ -108,7 +109,7 @@ START_TEST(peeked_and_deleted_by_threads)
         uint64_t id = race_put(&race, round);
         atomic_store(&race.id, id);
         pthread_barrier_wait(&race.start);
-        ck_assert_int_eq(broker_delete(served.broker, id), 0);
+        ck_assert_int_eq(broker_delete(served.broker, &trust_all, id), 0);
         pthread_barrier_wait(&race.stop);
     }
     for (int i = 0; i < PEEKERS; i++)

@@ -52,7 +52,7 @@ static uint64_t put(void)
     uint64_t id;
     ck_assert_int_eq(broker_use(durable.broker, "t", 1, &tube), 0);
     const struct broker_put_spec spec = {
-        .tube = tube, .pri = 5, .ttr_ns = HL_SECOND, .options = &options};
+        .submitter = JOB_NOBODY, .tube = tube, .pri = 5, .ttr_ns = HL_SECOND, .options = &options};
     ck_assert_int_eq(broker_put(durable.broker, &spec, &body, &id), 0);
     broker_unuse(durable.broker, &tube);
     return id;
@@ -262,7 +262,7 @@ START_TEST(a_kill_keeps_pause_counters_and_attempts)
         for (int i = 0; i < 4000; i++) { // until the segment of the job was compacted
             uint64_t filler = engine_put(durable.broker, "other", 5, 0, "so many bytes of a body");
             durable_commit(&durable);
-            ck_assert_int_eq(broker_delete(durable.broker, filler), 0);
+            ck_assert_int_eq(broker_delete(durable.broker, &trust_all, filler), 0);
             if (i % 16 == 0)
                 (void)durable_compact(&durable);
         }
@@ -289,7 +289,7 @@ static void kick(uint64_t id, bool reset)
 {
     const struct broker_change change = {.action = BROKER_DO_KICK, .reset = reset};
     enum job_state state;
-    ck_assert_int_eq(broker_apply_job(durable.broker, id, &change, &state), 0);
+    ck_assert_int_eq(broker_apply_job(durable.broker, &trust_all, id, &change, &state), 0);
 }
 
 START_TEST(a_kick_gives_one_more_attempt_or_all)
@@ -366,7 +366,7 @@ START_TEST(a_ttr_counts_against_the_limit)
     ck_assert_int_eq(view(id).state, JOB_BURIED);
     ck_assert_ptr_nonnull(strstr(view(id).reason, "TTR of 1 s"));
     ck_assert_int_eq(records.record[0]->kind, JOB_OUTCOME_TIMEOUT);
-    ck_assert_int_eq(broker_touch(&conn.holder, id, token), ESTALE);
+    ck_assert_int_eq(broker_touch(&conn.holder, &trust_all, id, token), ESTALE);
     (void)engine_conn_fini(&conn);
 }
 END_TEST

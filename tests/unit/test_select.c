@@ -61,7 +61,7 @@ static void see(const struct job_view *view, void *arg)
 static void list(struct seen *seen, const struct broker_filter *filter, struct broker_page *page)
 {
     size_t before = seen->count;
-    ck_assert_int_eq(broker_list(broker, filter, page, see, seen), 0);
+    ck_assert_int_eq(broker_list(broker, &trust_all, filter, page, see, seen), 0);
     ck_assert_uint_eq(seen->count - before, page->found);
 }
 
@@ -114,7 +114,7 @@ START_TEST(pages_hold_while_jobs_come_and_go)
     ck_assert_uint_eq(page.next, 101);
     ck_assert_uint_eq(page.until, 1000);
     for (uint64_t id = 50; id <= 150; id++)
-        ck_assert_int_eq(broker_delete(broker, id), 0);
+        ck_assert_int_eq(broker_delete(broker, &trust_all, id), 0);
     for (int i = 0; i < 10; i++)
         put("a", 0);
     page.from = page.next;
@@ -161,7 +161,7 @@ static uint64_t apply(struct broker_filter filter, enum broker_action action, co
 {
     const struct broker_change change = {action, action, to, "by a test", false};
     struct broker_page page = {.limit = SIZE_MAX};
-    ck_assert_int_eq(broker_apply(broker, &filter, &page, &change), 0);
+    ck_assert_int_eq(broker_apply(broker, &trust_all, &filter, &page, &change), 0);
     ck_assert_uint_eq(page.next, 0);
     return page.found;
 }
@@ -169,7 +169,7 @@ static uint64_t apply(struct broker_filter filter, enum broker_action action, co
 static int apply_job(uint64_t id, enum broker_action action, const char *to, enum job_state *state)
 {
     const struct broker_change change = {action, action, to, "by a test", false};
-    return broker_apply_job(broker, id, &change, state);
+    return broker_apply_job(broker, &trust_all, id, &change, state);
 }
 
 START_TEST(buried_by_hand_and_kicked)
@@ -203,7 +203,7 @@ START_TEST(moved_and_deleted)
     const struct broker_change dry = {BROKER_DO_COUNT, BROKER_DO_DELETE, NULL, NULL, false};
     const struct broker_filter in_b = FILTER(.tube = "b");
     struct broker_page page = {.limit = SIZE_MAX};
-    ck_assert_int_eq(broker_apply(broker, &in_b, &page, &dry), 0);
+    ck_assert_int_eq(broker_apply(broker, &trust_all, &in_b, &page, &dry), 0);
     ck_assert_uint_eq(page.found, 9);
     ck_assert_uint_eq(engine_tube_stats(broker, "b").ready, 9);
     ck_assert_uint_eq(apply(FILTER(.tube = "b"), BROKER_DO_DELETE, NULL), 9);
@@ -221,14 +221,14 @@ START_TEST(a_full_tube_ends_a_move)
     const struct broker_change change = {BROKER_DO_MOVE, BROKER_DO_MOVE, "b", NULL, false};
     const struct broker_filter filter = FILTER(.tube = "a");
     struct broker_page page = {.limit = SIZE_MAX};
-    ck_assert_int_eq(broker_apply(broker, &filter, &page, &change), 0);
+    ck_assert_int_eq(broker_apply(broker, &trust_all, &filter, &page, &change), 0);
     ck_assert_uint_eq(page.found, 500);
     ck_assert_uint_eq(page.next, 1001); // the first that didn't fit
     page.from = page.next;
-    ck_assert_int_eq(broker_apply(broker, &filter, &page, &change), ENOBUFS);
+    ck_assert_int_eq(broker_apply(broker, &trust_all, &filter, &page, &change), ENOBUFS);
     ck_assert_uint_eq(engine_tube_stats(broker, "a").ready, 1000);
     const struct broker_change bad = {BROKER_DO_MOVE, BROKER_DO_MOVE, "-", NULL, false};
-    ck_assert_int_eq(broker_apply(broker, &filter, &page, &bad), EINVAL);
+    ck_assert_int_eq(broker_apply(broker, &trust_all, &filter, &page, &bad), EINVAL);
 }
 END_TEST
 

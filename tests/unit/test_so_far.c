@@ -44,7 +44,8 @@ static uint64_t put(const char *tube)
 static uint64_t put_in_group(const char *name, const char *group)
 {
     const struct job_options options = {.group = group};
-    struct broker_put_spec spec = {.ttr_ns = HL_SECOND, .options = &options};
+    struct broker_put_spec spec = {
+        .submitter = JOB_NOBODY, .ttr_ns = HL_SECOND, .options = &options};
     struct job_body *body = engine_body("x");
     uint64_t id;
     ck_assert_int_eq(broker_use(broker, name, strlen(name), &spec.tube), 0);
@@ -55,7 +56,7 @@ static uint64_t put_in_group(const char *name, const char *group)
 
 static void gone(uint64_t id)
 {
-    ck_assert_int_eq(broker_delete(broker, id), 0);
+    ck_assert_int_eq(broker_delete(broker, &trust_all, id), 0);
 }
 
 START_TEST(what_comes_later_is_not_waited_for)
@@ -127,7 +128,7 @@ START_TEST(a_group_is_joined_in_all_tubes)
 {
     uint64_t one = put_in_group("t", "g"), stranger = put_in_group("t", "h");
     uint64_t two = put_in_group("u", "g");
-    ck_assert_int_eq(broker_join_group_async(broker, "g", &waiter), 0);
+    ck_assert_int_eq(broker_join_group_async(broker, &trust_all, "g", &waiter), 0);
     uint64_t later = put_in_group("u", "g");
     gone(two);
     gone(stranger);
@@ -203,7 +204,8 @@ START_TEST(joins_and_cancels_at_any_moment)
             continue;
         ck_assert_int_eq(hl_event_wait(told, HL_FOREVER), 0); // though others come all the time
         if (i % 2 == 0) {
-            ck_assert_int_eq(broker_peek(broker, last, &(struct job_view){0}, NULL), ENOENT);
+            ck_assert_int_eq(broker_peek(broker, &trust_all, last, &(struct job_view){0}, NULL),
+                             ENOENT);
             joined++;
         }
     }

@@ -57,7 +57,7 @@ static void refused(int fd, const char *head, const char *word)
 static struct job_view view_of(uint64_t id)
 {
     struct job_view view;
-    ck_assert_int_eq(broker_peek(served.broker, id, &view, NULL), 0);
+    ck_assert_int_eq(broker_peek(served.broker, &trust_all, id, &view, NULL), 0);
     return view;
 }
 
@@ -214,14 +214,14 @@ START_TEST(a_key_is_answered_with_the_first)
     ck_assert_uint_eq(served_stats().totals.put, 3);
     ck_assert_uint_eq(served_work("t", JOB_OUTCOME_FAILED), first);
     ck_assert_uint_eq(submit(fd, head, "two"), first); // buried, and there
-    ck_assert_int_eq(broker_delete(served.broker, first), 0);
+    ck_assert_int_eq(broker_delete(served.broker, &trust_all, first), 0);
     uint64_t second = submit(fd, head, "two");
     ck_assert_uint_gt(second, first);
     // It goes along into another tube, but not where the key is taken.
-    ck_assert_int_eq(broker_move(served.broker, second, "u", 1), 0);
+    ck_assert_int_eq(broker_move(served.broker, &trust_all, second, "u", 1), 0);
     uint64_t third = submit(fd, head, "three");
     ck_assert_uint_gt(third, second);
-    ck_assert_int_eq(broker_move(served.broker, second, "v", 1), 0);
+    ck_assert_int_eq(broker_move(served.broker, &trust_all, second, "v", 1), 0);
     ck_assert_uint_eq(submit(fd, "{\"tube\":\"v\",\"key\":\"k\"}", ""), second);
     peer_close(&fd);
 }

@@ -112,16 +112,16 @@ START_TEST(nothing_changes_it)
     engine_conn_init(&conn, durable.broker);
     engine_watch_only(&conn, "t");
     ck_assert_uint_eq(engine_reserve(&conn), id);
-    ck_assert_int_eq(broker_release(&conn.holder, id, 0, 5, HL_SECOND), 0);
-    ck_assert_int_eq(broker_kick_job(durable.broker, id), 0);
+    ck_assert_int_eq(broker_release(&conn.holder, &trust_all, id, 0, 5, HL_SECOND), 0);
+    ck_assert_int_eq(broker_kick_job(durable.broker, &trust_all, id), 0);
     ck_assert_uint_eq(engine_reserve(&conn), id);
-    ck_assert_int_eq(broker_bury(&conn.holder, id, 0, 5), 0);
-    ck_assert_int_eq(broker_move(durable.broker, id, "u", 1), 0);
+    ck_assert_int_eq(broker_bury(&conn.holder, &trust_all, id, 0, 5), 0);
+    ck_assert_int_eq(broker_move(durable.broker, &trust_all, id, "u", 1), 0);
     engine_conn_fini(&conn);
     ck_assert_uint_eq(submitter_of_job(id), user);
     kill_and_start();
     ck_assert_uint_eq(submitter_of_job(id), user);
-    ck_assert_int_eq(broker_kick_job(durable.broker, id), 0);
+    ck_assert_int_eq(broker_kick_job(durable.broker, &trust_all, id), 0);
     ck_assert_int_eq(put_rc(user, NULL, 3600 * HL_SECOND, &gone), 0); // with a side record
     kill_and_start();
     ck_assert_uint_eq(submitter_of_job(id), user);
@@ -155,13 +155,13 @@ START_TEST(compaction_keeps_it)
     struct broker_log_stats stats;
     uint64_t first = put(1000), second = put(JOB_NOBODY), third = put(1001), copied = 0;
     for (int i = 0; i < 5000; i++)
-        ck_assert_int_eq(broker_delete(durable.broker, put(0)), 0);
+        ck_assert_int_eq(broker_delete(durable.broker, &trust_all, put(0)), 0);
     durable_commit(&durable);
     for (int i = 0; i < 3; i++) {
         for (int k = 0; k < 4000; k++) {
             uint64_t id = put(0);
             durable_commit(&durable);
-            ck_assert_int_eq(broker_delete(durable.broker, id), 0);
+            ck_assert_int_eq(broker_delete(durable.broker, &trust_all, id), 0);
         }
         (void)durable_compact(&durable);
         broker_log_stats(durable.broker, &stats);
@@ -189,11 +189,11 @@ START_TEST(a_key_is_its_submitters)
     ck_assert_uint_eq(put_key(1000, "k", false), mine);
     ck_assert_uint_eq(put_key(JOB_NOBODY, "k", false), nobodys);
     // It is free again with its own job alone.
-    ck_assert_int_eq(broker_delete(durable.broker, attackers), 0);
+    ck_assert_int_eq(broker_delete(durable.broker, &trust_all, attackers), 0);
     ck_assert_uint_eq(put_key(1000, "k", false), mine);
     ck_assert_uint_ne(put_key(4000, "k", true), attackers);
     // And goes along into another tube.
-    ck_assert_int_eq(broker_move(durable.broker, mine, "u", 1), 0);
+    ck_assert_int_eq(broker_move(durable.broker, &trust_all, mine, "u", 1), 0);
     ck_assert_uint_ne(put_key(1000, "k", true), mine);
 }
 END_TEST

@@ -25,7 +25,8 @@ static void put_many(int64_t delay_ns)
 {
     struct broker_tube *tube;
     ck_assert_int_eq(broker_use(served.broker, "default", 7, &tube), 0);
-    const struct broker_put_spec spec = {.tube = tube, .ttr_ns = HL_SECOND, .delay_ns = delay_ns};
+    const struct broker_put_spec spec = {
+        .submitter = JOB_NOBODY, .tube = tube, .ttr_ns = HL_SECOND, .delay_ns = delay_ns};
     for (unsigned i = 0; i < MANY; i++) {
         struct job_body *body;
         uint64_t id;
@@ -202,7 +203,8 @@ START_TEST(a_hangup_between_match_and_delivery_ends_the_wait)
     struct job_body *body;
     uint64_t id;
     ck_assert_int_eq(broker_use(served.broker, "default", 7, &tube), 0);
-    const struct broker_put_spec spec = {.tube = tube, .ttr_ns = HL_SECOND};
+    const struct broker_put_spec spec = {
+        .submitter = JOB_NOBODY, .tube = tube, .ttr_ns = HL_SECOND};
     ck_assert_int_eq(job_body_new(&body, 0), 0);
     ck_assert_int_eq(broker_put(served.broker, &spec, &body, &id), 0);
     broker_unuse(served.broker, &tube);

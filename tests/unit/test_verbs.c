@@ -322,7 +322,8 @@ static void put_many(void *arg)
     for (int i = 0; i < *(int *)arg; i++) {
         struct job_body *body;
         uint64_t id;
-        const struct broker_put_spec spec = {.tube = tube, .ttr_ns = 1000 * HL_SECOND};
+        const struct broker_put_spec spec = {
+            .submitter = JOB_NOBODY, .tube = tube, .ttr_ns = 1000 * HL_SECOND};
         ck_assert_int_eq(job_body_new(&body, 0), 0);
         ck_assert_int_eq(broker_put(served.broker, &spec, &body, &id), 0);
     }

@@ -217,7 +217,7 @@ static void count_finished(struct job_record **record, void *arg)
 static void producer(void *arg)
 {
     uint64_t count = *(const uint64_t *)arg;
-    struct broker_put_spec spec = {.pri = 1};
+    struct broker_put_spec spec = {.submitter = JOB_NOBODY, .pri = 1};
     ck_assert_int_eq(broker_use(broker, "t", 1, &spec.tube), 0);
     for (uint64_t i = 0; i < count; i++) {
         struct job_body *body = NULL;

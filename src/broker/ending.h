@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Waiting for the end: of one job (wait), of all that was put into a tube, into any tube, or into a
+ * group (join). Part of broker/broker.h.
+ */
+#ifndef BROKER_ENDING_H
+#define BROKER_ENDING_H
+
+#include "broker/durable.h"
+#include "job/job.h"
+#include "thr/thr.h"
+#include "trust/trust.h"
+
+struct broker;
+struct broker_tube;
+struct broker_group;
+
+/* Counts since the tube, or the broker, exists. */
+struct broker_totals {
+    uint64_t put, done, failed, deleted, cancelled;
+    uint64_t kicked;              /* buried ones that became unfinished again */
+    uint64_t moved_in, moved_out; /* unfinished ones, between tubes */
+};
+
+/*
+ * An asynchronous wait. Memory is the caller's, zeroed before first use, left alone until fire ran
+ * or cancel said true. fire runs once, without locks, on the thread whose call ended the wait,
+ * possibly inside the _async call; it may start another wait with the same memory.
+ */
+struct broker_waiter {
+    void (*fire)(struct broker_waiter *waiter);
+    void *arg;                   /* the caller's */
+    bool so_far;                 /* join: don't wait for what is put from now on; the caller's */
+    struct broker_totals totals; /* join: of the tube (or of all), set before fire */
+    struct broker_ticket ticket; /* must be reached before anybody is told; set before fire */
+    /* the broker's */
+    struct broker *broker;
+    struct broker_tube *tube;
+    struct broker_group *group;
+    struct queue_wait wait;
+    struct queue_link link;
+    struct list_node node;
+    uint64_t next, until; /* so_far: jobs up to there are still to be looked at; 0: it isn't that */
+    bool given_up;        /* likewise: a cancel came too late for a cancel */
+};
+
+/* Fires when that job is finished (a buried one is). ENOENT: no such job here: it left, ask
+ * history, or never was, or the asker may not see it. ENOMEM. */
+int broker_wait_async(struct broker *broker, const struct trust_view *asker, uint64_t id,
+                      struct broker_waiter *waiter);
+
+/*
+ * Fires when nothing that was put into the tube (NULL: any tube) is unfinished; at once if nothing
+ * was put or nobody knows the tube. EINVAL, ENAMETOOLONG: the name. ENOMEM.
+ */
+int broker_join_async(struct broker *broker, const char *tube, struct broker_waiter *waiter);
+
+/*
+ * The same for the jobs of a group, in whatever tubes they are. A group is its submitter's: NAME is
+ * the asker's own; who may monitor says UID:NAME, or nobody:NAME, for those of others. Its totals
+ * are those of all jobs that were put into it as long as it is known: done, failed (buried) and
+ * deleted ones; what is unfinished counts as put only. After a restart they go on. EINVAL: no name
+ * of a group.
+ */
+#define BROKER_GROUP_NAME_MAX (JOB_TEXT_MAX + 11) /* bytes of such a name */
+int broker_join_group_async(struct broker *broker, const struct trust_view *asker,
+                            const char *group, struct broker_waiter *waiter);
+/* How it is now. ENOENT: nobody knows it (any more). */
+int broker_group_stats(struct broker *broker, const struct trust_view *asker, const char *group,
+                       uint64_t *unfinished, struct broker_totals *totals);
+size_t broker_groups(struct broker *broker);
+/* Visits copies of those that were made last, BROKER_GROUPS_TOLD at most, of the asker's own and
+ * what he may say otherwise, as he would name them; without the lock. ENOMEM. */
+#define BROKER_GROUPS_TOLD 256
+int broker_each_group(struct broker *broker, const struct trust_view *asker,
+                      void (*visit)(const char *name, uint64_t unfinished,
+                                    const struct broker_totals *totals, void *arg),
+                      void *arg);
+/* Forgets those that have been without jobs and joiners for long enough, a few hundred at most. To
+ * be called every second or so. */
+void broker_forget_groups(struct broker *broker);
+
+/* true: fire will not run. false: it has run, runs, or is about to. */
+bool broker_cancel(struct broker_waiter *waiter);
+
+/* The same, blocking. ETIMEDOUT. totals may be NULL. */
+int broker_wait(struct broker *broker, const struct trust_view *asker, uint64_t id,
+                int64_t timeout_ns);
+int broker_join(struct broker *broker, const char *tube, int64_t timeout_ns,
+                struct broker_totals *totals);
+
+#endif
