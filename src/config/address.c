@@ -78,6 +78,20 @@ static int tcp_parse(const char *text, struct config_address *address, const cha
     return 0;
 }
 
+bool config_address_is_local(const struct config_address *address)
+{
+    struct in_addr ipv4;
+    struct in6_addr ipv6;
+    if (address->kind == CONFIG_ADDRESS_UNIX)
+        return true;
+    if (inet_pton(AF_INET, address->host, &ipv4) == 1)
+        return ntohl(ipv4.s_addr) >> 24 == IN_LOOPBACKNET;
+    if (inet_pton(AF_INET6, address->host, &ipv6) != 1)
+        return false; /* with a scope: of a link */
+    return IN6_IS_ADDR_LOOPBACK(&ipv6) ||
+           (IN6_IS_ADDR_V4MAPPED(&ipv6) && ipv6.s6_addr[12] == IN_LOOPBACKNET);
+}
+
 int config_address_parse(const char *text, struct config_address *address, const char **why)
 {
     struct config_address parsed = {.kind = CONFIG_ADDRESS_UNIX};

@@ -174,6 +174,13 @@ static void tubes_complete(struct config *config)
     }
 }
 
+static int listen_default(struct config *config, const char *address, struct config_errors *errors)
+{
+    char *const text[] = {(char *)(uintptr_t)address};
+    const struct config_place place = {"default", 0, NULL, NULL};
+    return settings_set(config, CONFIG_DAEMON_listen, text, 1, &place, errors);
+}
+
 int config_load(struct config **out, const struct config_options *options,
                 struct config_errors *errors)
 {
@@ -182,6 +189,8 @@ int config_load(struct config **out, const struct config_options *options,
         return ENOMEM;
     MAGIC_INIT(config, CONFIG_MAGIC);
     int rc = settings_defaults(config, CONFIG_SCOPE_DAEMON);
+    if (rc == 0 && options->listen != NULL)
+        rc = listen_default(config, options->listen, errors);
     if (rc == 0 && options->file != NULL) {
         config->file = strdup(options->file);
         rc = config->file != NULL ? file_load(config, errors) : ENOMEM;
@@ -218,6 +227,11 @@ void config_free(struct config **config_p)
         free(config->tube[i].name);
     }
     free(config->tube);
+    for (size_t i = 0; i < config->acl_count; i++) {
+        settings_fini(&config->acl[i], CONFIG_SCOPE_ACL);
+        free(config->acl[i].name);
+    }
+    free(config->acl);
     settings_fini(config, CONFIG_SCOPE_DAEMON);
     free(config->file);
     MAGIC_WIPE(config);

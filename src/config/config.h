@@ -29,18 +29,20 @@
 
 /* ---- the parameters ---- */
 
-enum config_scope { CONFIG_SCOPE_DAEMON, CONFIG_SCOPE_POOL, CONFIG_SCOPE_TUBE };
+enum config_scope { CONFIG_SCOPE_DAEMON, CONFIG_SCOPE_POOL, CONFIG_SCOPE_TUBE, CONFIG_SCOPE_ACL };
 
 enum config_type {
     CONFIG_TYPE_INT,
     CONFIG_TYPE_SIZE,
     CONFIG_TYPE_DURATION,
     CONFIG_TYPE_MODE,
+    CONFIG_TYPE_SOCKET_MODE,
     CONFIG_TYPE_LEVEL,
     CONFIG_TYPE_COUNT,
     CONFIG_TYPE_AT_LIMIT,
     CONFIG_TYPE_DURABILITY,
     CONFIG_TYPE_YES_NO,
+    CONFIG_TYPE_ACCESS,
     CONFIG_TYPE_BACKOFF,
     CONFIG_TYPE_PLACE,
     CONFIG_TYPE_WORD,
@@ -54,6 +56,11 @@ enum config_at_limit { CONFIG_REFUSE, CONFIG_WAIT };
 enum config_durability { CONFIG_COMMIT = 1, CONFIG_INTERVAL, CONFIG_MEMORY };
 
 enum config_backoff { CONFIG_FIXED, CONFIG_EXPONENTIAL };
+
+enum config_access { CONFIG_RULES, CONFIG_BEANSTALKD };
+
+/* A socket_mode that the daemon chooses. */
+#define CONFIG_MODE_AUTO INT64_C(-1)
 
 /* The words that a PLACE may be in place of an absolute path. */
 #define CONFIG_PLACE_AUTO "auto"
@@ -73,7 +80,7 @@ struct config_param {
     const char *name;
     const char *initial; /* the default, as text */
     int64_t least, most;
-    size_t offset; /* of the field in struct config, config_pool or config_tube */
+    size_t offset; /* of the field in struct config, config_pool, config_tube or config_acl */
     const char *help;
 };
 
@@ -129,6 +136,7 @@ struct config_tube {
     int line[CONFIG_ID_COUNT]; /* as in a pool */
     int end_line;
 
+    int64_t guarded;
     int64_t durability; /* an enum config_durability */
     int64_t sync_interval;
 
@@ -144,13 +152,29 @@ struct config_tube {
     int64_t timeout;
 };
 
+/* Who may do what (trust/trust.h); words, not yet looked at. */
+struct config_acl {
+    char *name;
+    int line[CONFIG_ID_COUNT]; /* as in a pool */
+    int end_line;
+
+    struct config_list users; /* names, numbers; with @ of groups */
+    int64_t anyone;
+    struct config_list doors;
+    struct config_list tubes;
+    int64_t guarded;
+    struct config_list may;
+};
+
 struct config {
     unsigned magic;
     char *file;                /* NULL: built-in defaults, no file */
     int line[CONFIG_ID_COUNT]; /* as in a pool */
 
     struct config_list listen;
-    int64_t socket_mode;
+    int64_t socket_mode; /* CONFIG_MODE_AUTO, or bits */
+    int64_t insecure;
+    int64_t access;     /* an enum config_access */
     int64_t io_threads; /* 0: chosen from the processors */
     int64_t log_level;  /* an enum log_level */
     int64_t max_connections;
@@ -180,6 +204,8 @@ struct config {
     size_t pool_count;
     struct config_tube *tube; /* likewise */
     size_t tube_count;
+    struct config_acl *acl; /* likewise */
+    size_t acl_count;
 };
 
 /* ---- errors ---- */
@@ -216,8 +242,9 @@ struct config_override {
 };
 
 struct config_options {
-    const char *file; /* NULL: no file, built-in defaults */
-    const char *text; /* without a file: what would stand in it; NULL: nothing */
+    const char *file;   /* NULL: no file, built-in defaults */
+    const char *text;   /* without a file: what would stand in it; NULL: nothing */
+    const char *listen; /* one address, in place of the default of `listen`; NULL: as the table */
     /* In place of the file's values; later ones go before earlier ones. */
     const struct config_override *override;
     size_t override_count;
@@ -260,5 +287,7 @@ struct config_address {
 /* Reads "unix", "unix:PATH" (absolute), "tcp:ADDRESS:PORT", "tcp:[IPV6]:PORT". EINVAL: *why
  * (static) says what is wrong and what would be right. */
 int config_address_parse(const char *text, struct config_address *address, const char **why);
+/* A Unix socket, or TCP that this machine's loopback alone reaches. */
+bool config_address_is_local(const struct config_address *address);
 
 #endif

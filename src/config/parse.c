@@ -25,10 +25,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define UNKNOWN_MAX 32   /* each costs one reading of the file; nobody corrects more in one go */
-#define POOL_NAME_MAX 32 /* with "-1024" behind it still well inside a thread's name */
+#define UNKNOWN_MAX 32  /* each costs one reading of the file; nobody corrects more in one go */
+#define NAME_MAX_LEN 32 /* with "-1024" behind it still well inside a thread's name */
 
-#define SCOPES (CONFIG_SCOPE_TUBE + 1)
+#define SCOPES (CONFIG_SCOPE_ACL + 1)
 
 struct unknown {
     enum config_scope scope;
@@ -76,7 +76,11 @@ static void unknown_report(cfg_t *cfg, const char *name)
     const char *nearest = settings_nearest(scope, name);
     while (other < SCOPES && settings_find(other, name) == CONFIG_ID_COUNT)
         other++;
-    if (other == CONFIG_SCOPE_DAEMON)
+    if (scope == CONFIG_SCOPE_ACL &&
+        (strcmp(name, "tokens") == 0 || strcmp(name, "certificates") == 0))
+        config_error(reader->errors, file, cfg->line,
+                     "%s are not there yet; whom an acl fits is said by users and anyone", name);
+    else if (other == CONFIG_SCOPE_DAEMON)
         config_error(reader->errors, file, cfg->line,
                      "%s belongs to the top of the file, not into a %s", name,
                      settings_word(scope));
@@ -123,7 +127,7 @@ static const struct wording {
     {"missing opening brace for section '%s'", "a { is missing: ", " \"NAME\" { ... }"},
     {"missing title for section '%s'", "the name is missing: ", " \"NAME\" { ... }"},
     {"found duplicate title '%s'", "there is a \"",
-     "\" already; each pool, and each tube, needs a name of its own"},
+     "\" already; each pool, tube and acl needs a name of its own"},
     {"attempt to append to non-list option '%s'", "+= adds to lists; ",
      " holds one value and takes ="},
     {"unexpected token '%s'", "\"",
@@ -226,10 +230,10 @@ static int section_take(cfg_t *cfg, void *base, int *line)
     return 0;
 }
 
-static bool pool_name_good(const char *name)
+static bool name_good(const char *name)
 {
     size_t good = strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-");
-    return good > 0 && name[good] == '\0' && good <= POOL_NAME_MAX;
+    return good > 0 && name[good] == '\0' && good <= NAME_MAX_LEN;
 }
 
 static int pool_take(cfg_t *section)
@@ -251,11 +255,11 @@ static int pool_take(cfg_t *section)
         rc = section_take(section, pool, pool->line);
     if (rc != 0)
         return rc;
-    if (!pool_name_good(pool->name))
+    if (!name_good(pool->name))
         config_error(reader->errors, config->file, pool->end_line,
                      "pool \"%s\": a pool's name has 1 to %d letters, digits, dots, dashes, "
                      "underscores",
-                     pool->name, POOL_NAME_MAX);
+                     pool->name, NAME_MAX_LEN);
     if (pool->tubes.count == 0 && pool->line[CONFIG_POOL_tubes] == 0)
         config_error(reader->errors, config->file, pool->end_line,
                      "pool \"%s\" has no tubes; say which it serves: tubes = {\"NAME\"}",
@@ -281,6 +285,35 @@ static int tube_take(cfg_t *section)
     return rc != 0 ? rc : section_take(section, tube, tube->line);
 }
 
+static int acl_take(cfg_t *section)
+{
+    struct config *config = reader->config;
+    size_t count = config->acl_count;
+    struct config_acl *grown = reallocarray(config->acl, count + 1, sizeof(*grown));
+    if (grown == NULL)
+        return ENOMEM;
+    config->acl = grown;
+    struct config_acl *acl = &grown[count];
+    memset(acl, 0, sizeof(*acl));
+    config->acl_count++;
+    acl->end_line = section->line;
+    memcpy(acl->line, reader->section_line, sizeof(acl->line));
+    acl->name = strdup(cfg_title(section));
+    int rc = acl->name == NULL ? ENOMEM : settings_defaults(acl, CONFIG_SCOPE_ACL);
+    if (rc == 0)
+        rc = section_take(section, acl, acl->line);
+    if (rc == 0 && !name_good(acl->name))
+        config_error(reader->errors, config->file, acl->end_line,
+                     "acl \"%s\": an acl's name has 1 to %d letters, digits, dots, dashes, "
+                     "underscores",
+                     acl->name, NAME_MAX_LEN);
+    return rc;
+}
+
+static int (*const section_takers[SCOPES])(cfg_t *section) = {[CONFIG_SCOPE_POOL] = pool_take,
+                                                              [CONFIG_SCOPE_TUBE] = tube_take,
+                                                              [CONFIG_SCOPE_ACL] = acl_take};
+
 /* The closing brace of a section: the newest one, since two of one name are refused. */
 static int section_met(cfg_t *cfg, cfg_opt_t *opt)
 {
@@ -289,8 +322,7 @@ static int section_met(cfg_t *cfg, cfg_opt_t *opt)
         return 0;
     cfg_t *section = opt->values[opt->nvalues - 1]->section;
     if (reader->rc == 0)
-        reader->rc =
-            scope_of(section) == CONFIG_SCOPE_POOL ? pool_take(section) : tube_take(section);
+        reader->rc = section_takers[scope_of(section)](section);
     memset(reader->section_line, 0, sizeof(reader->section_line));
     return reader->rc;
 }

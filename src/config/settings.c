@@ -18,6 +18,7 @@
 #define STRUCT_DAEMON struct config
 #define STRUCT_POOL struct config_pool
 #define STRUCT_TUBE struct config_tube
+#define STRUCT_ACL struct config_acl
 
 static const struct config_param params[] = {
 #define PARAM(scope, name, type, initial, least, most, help)                                       \
@@ -38,11 +39,13 @@ static const struct config_param params[] = {
 #define FIELD_SIZE int64_t
 #define FIELD_DURATION int64_t
 #define FIELD_MODE int64_t
+#define FIELD_SOCKET_MODE int64_t
 #define FIELD_LEVEL int64_t
 #define FIELD_COUNT int64_t
 #define FIELD_AT_LIMIT int64_t
 #define FIELD_DURABILITY int64_t
 #define FIELD_YES_NO int64_t
+#define FIELD_ACCESS int64_t
 #define FIELD_BACKOFF int64_t
 #define FIELD_PLACE char *
 #define FIELD_WORD char *
@@ -87,7 +90,8 @@ enum config_id settings_find(enum config_scope scope, const char *name)
     return (enum config_id)id;
 }
 
-static const char *const words[] = {[CONFIG_SCOPE_POOL] = "pool", [CONFIG_SCOPE_TUBE] = "tube"};
+static const char *const words[] = {
+    [CONFIG_SCOPE_POOL] = "pool", [CONFIG_SCOPE_TUBE] = "tube", [CONFIG_SCOPE_ACL] = "acl"};
 
 const char *settings_word(enum config_scope scope)
 {
@@ -146,9 +150,10 @@ static int value_error(struct config_errors *errors, const struct config_place *
 static int number_set(void *field, const struct config_param *param, const char *text,
                       const struct config_place *place, struct config_errors *errors)
 {
-    int64_t value;
+    int64_t value = 0;
     int rc = value_parse(param->type, text, &value);
-    bool ranged = param->least != 0 || param->most != 0;
+    bool automatic = param->type == CONFIG_TYPE_SOCKET_MODE && value == CONFIG_MODE_AUTO;
+    bool ranged = !automatic && (param->least != 0 || param->most != 0);
     if (rc != 0 || (ranged && (value < param->least || value > param->most)))
         return value_error(errors, place, param, text);
     *(int64_t *)field = value;

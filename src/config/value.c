@@ -71,6 +71,8 @@ static const char *const durability_words[] = {
     [CONFIG_COMMIT] = "commit", [CONFIG_INTERVAL] = "interval", [CONFIG_MEMORY] = "memory"};
 
 static const char *const yes_no_words[] = {"no", "yes"};
+static const char *const access_words[] = {
+    [CONFIG_RULES] = "rules", [CONFIG_BEANSTALKD] = "beanstalkd"};
 static const char *const backoff_words[] = {
     [CONFIG_FIXED] = "fixed", [CONFIG_EXPONENTIAL] = "exponential"};
 
@@ -98,6 +100,11 @@ int value_parse(enum config_type type, const char *text, int64_t *value)
         return unit_parse(text, 10, duration_units, COUNT(duration_units), value);
     case CONFIG_TYPE_MODE:
         return unit_parse(text, 8, no_units, COUNT(no_units), value);
+    case CONFIG_TYPE_SOCKET_MODE:
+        if (strcmp(text, auto_word) != 0)
+            return unit_parse(text, 8, no_units, COUNT(no_units), value);
+        *value = CONFIG_MODE_AUTO;
+        return 0;
     case CONFIG_TYPE_LEVEL:
         if (log_level_parse(text, &level) != 0)
             return EINVAL;
@@ -114,6 +121,8 @@ int value_parse(enum config_type type, const char *text, int64_t *value)
         return word_parse(durability_words, COUNT(durability_words), text, value);
     case CONFIG_TYPE_YES_NO:
         return word_parse(yes_no_words, COUNT(yes_no_words), text, value);
+    case CONFIG_TYPE_ACCESS:
+        return word_parse(access_words, COUNT(access_words), text, value);
     case CONFIG_TYPE_BACKOFF:
         return word_parse(backoff_words, COUNT(backoff_words), text, value);
     case CONFIG_TYPE_PLACE:
@@ -132,6 +141,10 @@ int value_print(enum config_type type, int64_t value, struct buf *out)
         return unit_print(value, size_units, COUNT(size_units), out);
     case CONFIG_TYPE_DURATION:
         return unit_print(value, duration_units, COUNT(duration_units), out);
+    case CONFIG_TYPE_SOCKET_MODE:
+        if (value == CONFIG_MODE_AUTO)
+            return buf_append_str(out, auto_word);
+        return buf_printf(out, "%04" PRIo64, (uint64_t)value);
     case CONFIG_TYPE_MODE:
         return buf_printf(out, "%04" PRIo64, (uint64_t)value);
     case CONFIG_TYPE_LEVEL:
@@ -142,6 +155,8 @@ int value_print(enum config_type type, int64_t value, struct buf *out)
         return buf_append_str(out, durability_words[value]);
     case CONFIG_TYPE_YES_NO:
         return buf_append_str(out, yes_no_words[value]);
+    case CONFIG_TYPE_ACCESS:
+        return buf_append_str(out, access_words[value]);
     case CONFIG_TYPE_BACKOFF:
         return buf_append_str(out, backoff_words[value]);
     case CONFIG_TYPE_COUNT:
@@ -170,6 +185,8 @@ const char *value_form(enum config_type type)
         return "a time, such as 500ms, 10s, 5m, 1h, 7d";
     case CONFIG_TYPE_MODE:
         return "permissions in octal, such as 0660";
+    case CONFIG_TYPE_SOCKET_MODE:
+        return "auto, or permissions in octal, such as 0660";
     case CONFIG_TYPE_LEVEL:
         return "one of error, warning, notice, info, debug";
     case CONFIG_TYPE_COUNT:
@@ -180,6 +197,8 @@ const char *value_form(enum config_type type)
         return "commit, interval or memory";
     case CONFIG_TYPE_YES_NO:
         return "yes or no";
+    case CONFIG_TYPE_ACCESS:
+        return "rules or beanstalkd";
     case CONFIG_TYPE_BACKOFF:
         return "fixed or exponential";
     case CONFIG_TYPE_PLACE:

@@ -212,11 +212,10 @@ static int house_build(struct daemon *daemon)
 static int api_build(struct daemon *daemon)
 {
     const struct config_list *users = &daemon->config->command_users;
-    for (size_t i = 0; i < users->count; i++) {
-        int rc = guard_user(users->item[i], &daemon->command_user[i]);
-        if (rc != 0)
-            return rc;
-    }
+    size_t user_count = 0;
+    for (size_t i = 0; i < users->count; i++)
+        if (guard_user(users->item[i], &daemon->command_user[user_count]) == 0)
+            user_count++;
     const struct api_links links = {.broker = daemon->broker,
                                     .history = daemon->history,
                                     .house = daemon->house,
@@ -227,7 +226,7 @@ static int api_build(struct daemon *daemon)
                                     .store = store_show,
                                     .drain = draining_set,
                                     .command_users = daemon->command_user,
-                                    .command_user_count = users->count,
+                                    .command_user_count = user_count,
                                     .arg = daemon};
     return api_new(&daemon->api, &links);
 }
@@ -266,7 +265,7 @@ static int listener_open(struct daemon *daemon, const char *text)
             rc = place_socket(path, sizeof(path), &error);
         if (rc == 0)
             rc = net_listen_unix(daemon->net, address.path[0] != '\0' ? address.path : path,
-                                 (mode_t)daemon->config->socket_mode, &error);
+                                 access_socket_mode(daemon->config, daemon->trust), &error);
     }
     if (rc != 0)
         log_error("can't listen on %s: %s", text, error.text);
@@ -285,6 +284,8 @@ static int daemon_build(struct daemon *daemon, const struct user *user)
 {
     int rc =
         failed(hl_lock_new(&daemon->drain_lock, "drain", lock_class(LOCK_CLASS_drain)), "lock");
+    if (rc == 0)
+        rc = access_build(&daemon->trust, daemon->config, user);
     if (rc == 0)
         rc = store_open(&daemon->store, daemon->config, user);
     if (rc == 0)
@@ -396,6 +397,7 @@ int daemon_free(struct daemon **daemon_p)
     free(daemon->pool);
     history_free(&daemon->history); /* its last words are the broker's */
     broker_free(&daemon->broker);
+    trust_free(&daemon->trust);
     store_close(&daemon->store);
     hl_lock_free(&daemon->drain_lock);
     if (daemon->failed_fd >= 0)

@@ -17,6 +17,7 @@
 #include "house/house.h"
 #include "journal/journal.h"
 #include "net/net.h"
+#include "trust/trust.h"
 #include "worker/worker.h"
 
 #include <signal.h>
@@ -31,9 +32,9 @@
 enum { KEY_TASK_CHECK_CONFIG = 512, KEY_TASK_CHECK, KEY_TASK_SALVAGE, KEY_TASK_IMPORT };
 #define TASK_ARGUMENTS_MAX 2
 
-/* Parameters that options of the command line set: --listen, --threads, --log-level, -z, and at
- * most five of options_keep.c. */
-#define OPTIONS_OVERRIDES_MAX 9
+/* Parameters that options of the command line set: --listen, --threads, --log-level, -z,
+ * --insecure, and at most five of options_keep.c. */
+#define OPTIONS_OVERRIDES_MAX 10
 /* beanstalkd's options that have nothing to set here: -n -c */
 #define OPTIONS_LEGACY_COUNT 2
 
@@ -66,7 +67,7 @@ struct options {
     bool port_alone;
     bool legacy[OPTIONS_LEGACY_COUNT];
     /* of argv, as given: */
-    char *log_level, *threads, *size, *port;
+    char *log_level, *threads, *size, *port, *insecure;
     char **address; /* the array is ours */
     size_t address_count;
 };
@@ -163,8 +164,10 @@ int place_socket(char *path, size_t size, struct net_error *error);
 
 /* ---- settings.c: the configuration as the modules want it ---- */
 
-/* For config_load: what only the modules can say of the pools. */
+/* For config_load: what only the modules can say of the pools, and of who may what. */
 void settings_check(const struct config *config, struct config_errors *errors);
+/* The same; and users and groups that don't exist are mistakes, which a start only warns of. */
+void settings_check_names(const struct config *config, struct config_errors *errors);
 /* Of one pool; points into the configuration. `nofile`: for its children. */
 void settings_of_pool(const struct config_pool *pool, uint64_t nofile,
                       struct worker_pool_settings *settings);
@@ -257,13 +260,44 @@ int program_check(const char *name, char *why, size_t why_size);
 /* The path of hilera-exec, static; NULL: it isn't there. On the main thread. */
 const char *launcher_path(void);
 
+/* ---- acl.c: acl sections as rules ---- */
+
+#define ACL_GROUP "hilera" /* its members are operators */
+
+/* Rules, and what they point to beside the configuration. */
+struct acl_rules {
+    struct trust_rule *rule; /* of each section */
+    size_t count;
+    uint32_t *command_users;
+    size_t command_user_count;
+};
+
+/* Every mistake; `names`: users and groups that don't exist are mistakes, too. On the main thread,
+ * as all here. */
+void acl_check(const struct config *config, bool names, struct config_errors *errors);
+/* Of a configuration that was checked; names that don't exist are warned of in the log. ENOMEM. */
+int acl_rules_make(struct acl_rules *rules, const struct config *config);
+void acl_rules_free(struct acl_rules *rules);
+
+/* ---- access.c: who may what ---- */
+
+/* Whether this daemon is a user's own: not started by root, and not the system's service. */
+bool access_is_personal(void);
+/* The table. Any errno: why was logged. */
+int access_build(struct trust **out, const struct config *config, const struct user *user);
+/* What a start says of it. */
+void access_log(const struct config *config);
+/* The table to standard output. */
+void access_print(const struct config *config, const struct trust *trust);
+/* The mode of the Unix sockets. */
+mode_t access_socket_mode(const struct config *config, const struct trust *trust);
+
 /* ---- guard.c: who may have commands run ---- */
 
 #define GUARD_USERS_MAX 64 /* as command_users' row says */
 
 /* A name or a number. ENOENT. */
 int guard_user(const char *text, uid_t *uid);
-void guard_check(const struct config *config, struct config_errors *errors);
 /* Whether a pool that runs commands serves that tube. */
 bool guard_has(const struct config *config, const char *tube, size_t len);
 
@@ -274,6 +308,7 @@ struct daemon {
     const struct config *config; /* borrowed */
     uint64_t nofile;             /* for children */
     uid_t command_user[GUARD_USERS_MAX];
+    struct trust *trust;
     struct history *history;
     struct store *store; /* NULL: nothing is kept */
     struct broker *broker;

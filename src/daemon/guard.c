@@ -25,17 +25,6 @@ int guard_user(const char *text, uid_t *uid)
     return 0;
 }
 
-void guard_check(const struct config *config, struct config_errors *errors)
-{
-    uid_t uid;
-    for (size_t i = 0; i < config->command_users.count; i++)
-        if (guard_user(config->command_users.item[i], &uid) != 0)
-            config_error(errors, config->file, config->line[CONFIG_DAEMON_command_users],
-                         "command_users: there is no user \"%s\"; the name of one, or a number, "
-                         "would be right",
-                         config->command_users.item[i]);
-}
-
 bool guard_has(const struct config *config, const char *tube, size_t len)
 {
     char why[512];

@@ -36,6 +36,12 @@ static int fail(int rc, const char *what)
  * listen: it may stand in for a beanstalkd, which has no tubes that nobody asked for. */
 static const char personal[] = "pool run { tubes = {run} handler = command workers = 2 }\n";
 
+/* Whoever only asks what is wrong hears of all of it. */
+static bool checks_names(const struct options *options)
+{
+    return options->task != NULL && options->task->key == KEY_TASK_CHECK_CONFIG;
+}
+
 /* Loads it, with every mistake printed. Any errno. */
 static int configuration_load(struct config **out, const struct options *options,
                               const struct user *user)
@@ -51,13 +57,14 @@ static int configuration_load(struct config **out, const struct options *options
     }
     struct config_errors errors;
     config_errors_init(&errors);
-    const struct config_options load = {.file = options->config_file != NULL ? options->config_file
-                                                                             : found,
-                                        .text = options->listen_count == 0 ? personal : NULL,
-                                        .override = options->override,
-                                        .override_count = options->override_count,
-                                        .verbosity = options->verbosity,
-                                        .check = settings_check};
+    const struct config_options load = {
+        .file = options->config_file != NULL ? options->config_file : found,
+        .text = options->listen_count == 0 ? personal : NULL,
+        .override = options->override,
+        .override_count = options->override_count,
+        .verbosity = options->verbosity,
+        .listen = access_is_personal() ? "unix" : NULL,
+        .check = checks_names(options) ? settings_check_names : settings_check};
     rc = config_load(out, &load, &errors);
     config_errors_each(&errors, mistake_print);
     if (rc != 0 && errors.count == 0)
@@ -111,6 +118,7 @@ static void ready_say(struct daemon *daemon, void *arg)
 {
     const struct options *options = arg;
     options_log(options);
+    access_log(daemon->config);
     const char *file = daemon->config->file;
     if (daemon->store == NULL)
         log_notice("nothing is kept over a restart: jobs and results are in memory only, as %s",

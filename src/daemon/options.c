@@ -28,7 +28,7 @@
 
 #define PORT_DEFAULT "11300" /* beanstalkd's */
 
-enum { KEY_READY_FD = 256, KEY_THREADS, KEY_MEMORY, KEY_USAGE };
+enum { KEY_READY_FD = 256, KEY_THREADS, KEY_MEMORY, KEY_INSECURE, KEY_USAGE };
 enum { GROUP_OWN = 1, GROUP_TASK, GROUP_BEANSTALKD, GROUP_HELP };
 
 static const struct argp_option rows[] = {
@@ -36,6 +36,8 @@ static const struct argp_option rows[] = {
     {"log-level", 'L', "LEVEL", 0,
      "Log error, warning, notice, info or debug messages and those before it in this list",
      GROUP_OWN},
+    {"insecure", KEY_INSECURE, NULL, 0,
+     "Allow TCP addresses that other machines reach, in plain text, as insecure = yes", GROUP_OWN},
     {"memory", KEY_MEMORY, NULL, 0,
      "Keep nothing: jobs are in memory only, as with data_dir = none", GROUP_OWN},
     {"threads", KEY_THREADS, "N", 0,
@@ -91,6 +93,8 @@ static const struct legacy {
     {'c', "-c: no effect, as in beanstalkd; the configuration file is named with -C or --config"},
 };
 _Static_assert(sizeof(legacies) / sizeof(legacies[0]) == OPTIONS_LEGACY_COUNT, "one flag each");
+
+static char word_yes[] = "yes";
 
 static const char doc[] =
     "The daemon of hilera: takes jobs over sockets and feeds them to pools of worker threads. It "
@@ -167,6 +171,7 @@ static int options_finish(struct options *options)
     override_add(options, CONFIG_DAEMON_io_threads, "--threads", &options->threads, 1);
     override_add(options, CONFIG_DAEMON_log_level, "--log-level", &options->log_level, 1);
     override_add(options, CONFIG_DAEMON_max_job_size, "-z", &options->size, 1);
+    override_add(options, CONFIG_DAEMON_insecure, "--insecure", &options->insecure, 1);
     keep_override(options);
     return 0;
 }
@@ -308,6 +313,9 @@ static error_t option_parse(int key, char *arg, struct argp_state *state)
     case '?':
         argp_state_help(state, stdout, ARGP_HELP_STD_HELP);
         return 0;
+    case KEY_INSECURE:
+        options->insecure = word_yes;
+        return 0;
     case KEY_USAGE:
         argp_state_help(state, stdout, ARGP_HELP_USAGE | ARGP_HELP_EXIT_OK);
         return 0;
@@ -345,7 +353,8 @@ static int parameters_help(struct buf *out)
 {
     static const char *const headings[] = {
         [CONFIG_SCOPE_POOL] = "and in each pool \"NAME\" { ... }:\n",
-        [CONFIG_SCOPE_TUBE] = "and in each tube \"NAME\" { ... }, else as above:\n"};
+        [CONFIG_SCOPE_TUBE] = "and in each tube \"NAME\" { ... }, else as above:\n",
+        [CONFIG_SCOPE_ACL] = "and in each acl \"NAME\" { ... }, see hilera-acl(5):\n"};
     int rc =
         buf_append_str(out, "Parameters of the file and their defaults; see hilerad.conf(5):\n");
     enum config_scope scope = CONFIG_SCOPE_DAEMON;
@@ -400,6 +409,6 @@ void options_log(const struct options *options)
     keep_log(options);
     if (options->port_alone)
         log_notice("-p %s without -l: listens on 127.0.0.1 only; where beanstalkd would listen on "
-                   "every address, say -l 0.0.0.0",
+                   "every address, say -l 0.0.0.0 --insecure",
                    options->port);
 }

@@ -92,14 +92,44 @@ static void kept_check(const struct config *config, struct config_errors *errors
                      "segment_size_max is less than segment_size; it must be the same or more");
 }
 
-void settings_check(const struct config *config, struct config_errors *errors)
+/* Other machines get in by intent only. */
+static void listen_check(const struct config *config, struct config_errors *errors)
+{
+    const char *why;
+    for (size_t i = 0; config->insecure == 0 && i < config->listen.count; i++) {
+        struct config_address address;
+        if (config_address_parse(config->listen.item[i], &address, &why) != 0 ||
+            config_address_is_local(&address))
+            continue;
+        int line = config->line[CONFIG_DAEMON_listen];
+        config_error(errors, line != 0 && config->file != NULL ? config->file : "--listen", line,
+                     "%s: other machines reach this address, in plain text, and nobody there is "
+                     "known by name; if that is meant, say insecure = yes in the configuration, or "
+                     "--insecure, and what they may: acl \"network\" { anyone = yes doors = "
+                     "{\"network\"} tubes = {\"*\"} may = {\"beanstalk\"} }",
+                     config->listen.item[i]);
+    }
+}
+
+static void all_check(const struct config *config, bool names, struct config_errors *errors)
 {
     kept_check(config, errors);
-    guard_check(config, errors);
+    listen_check(config, errors);
+    acl_check(config, names, errors);
     for (size_t i = 0; i < config->pool_count; i++) {
         tubes_check(config, &config->pool[i], errors);
         handler_check(config, &config->pool[i], errors);
     }
+}
+
+void settings_check(const struct config *config, struct config_errors *errors)
+{
+    all_check(config, false, errors);
+}
+
+void settings_check_names(const struct config *config, struct config_errors *errors)
+{
+    all_check(config, true, errors);
 }
 
 /* ---- rules ---- */

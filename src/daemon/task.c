@@ -16,7 +16,12 @@
 static int check_config_run(const struct task_order *order)
 {
     const char *file = order->config->file;
+    struct trust *trust = NULL;
+    if (access_build(&trust, order->config, order->user) != 0)
+        return 1;
     printf("%s: ok\n", file != NULL ? file : "built-in configuration");
+    access_print(order->config, trust);
+    trust_free(&trust);
     return task_said(0) == 0 ? 0 : 1;
 }
 

@@ -98,7 +98,10 @@ START_TEST(empty_file_is_all_defaults)
     ck_assert_str_eq(config->listen.item[0], "unix");
     ck_assert_str_eq(config->listen.item[1], "tcp:127.0.0.1:11300");
     ck_assert_ptr_null(config->listen.item[2]);
-    ck_assert_int_eq(config->socket_mode, 0660);
+    ck_assert_int_eq(config->socket_mode, CONFIG_MODE_AUTO);
+    ck_assert_int_eq(config->access, CONFIG_RULES);
+    ck_assert_int_eq(config->insecure, 0);
+    ck_assert_uint_eq(config->acl_count, 0);
     ck_assert_int_eq(config->max_job_size, 65535);
     ck_assert_int_eq(config->log_level, LOG_LEVEL_NOTICE);
     ck_assert_int_eq(config->io_threads, 0);
@@ -121,7 +124,22 @@ START_TEST(every_parameter_lands_in_its_field)
              " argv = {\"gzip\", \"-c\"}\n output_limit = 1M\n kill_after = 250ms\n"
              " directory = \"/srv\" environment = {PATH, \"A=b\"} umask = 027 limit_core = 0\n"
              " limit_cpu = 90s limit_nofile = 64 run_as = \"www:www\" no_new_privs = yes\n}\n"
-             "pool other { tubes = c }\n");
+             "pool other { tubes = c }\n"
+             "access = beanstalkd insecure = yes tube t { guarded = yes }\n"
+             "acl web { users = {www, \"@staff\"} tubes = {\"a-*\"} may = {put, see} }\n"
+             "acl all { anyone = yes doors = {loopback} guarded = yes }\n");
+    ck_assert_int_eq(config->access, CONFIG_BEANSTALKD);
+    ck_assert_int_eq(config->insecure, 1);
+    ck_assert_int_eq(config->tube[0].guarded, 1);
+    ck_assert_uint_eq(config->acl_count, 2);
+    ck_assert_str_eq(config->acl[0].name, "web");
+    ck_assert_str_eq(config->acl[0].users.item[1], "@staff");
+    ck_assert_str_eq(config->acl[0].tubes.item[0], "a-*");
+    ck_assert_str_eq(config->acl[0].may.item[1], "see");
+    ck_assert_int_eq(config->acl[0].anyone, 0);
+    ck_assert_int_eq(config->acl[1].anyone, 1);
+    ck_assert_int_eq(config->acl[1].guarded, 1);
+    ck_assert_str_eq(config->acl[1].doors.item[0], "loopback");
     ck_assert_uint_eq(config->listen.count, 3);
     ck_assert_str_eq(config->listen.item[1], "tcp:127.0.0.1:1");
     ck_assert_int_eq(config->socket_mode, 0600);
@@ -279,7 +297,7 @@ static const struct {
     {"tube a {\n workers = 1\n}\n", "2: workers belongs into a pool: pool \"NAME\" { ... }\n"},
     {"tube a { grace = 1s }\n", "1: grace belongs to the top of the file, not into a tube\n"},
     {"tube a { }\ntube a { }\n",
-     "2: there is a \"a\" already; each pool, and each tube, needs a name of its own\n"},
+     "2: there is a \"a\" already; each pool, tube and acl needs a name of its own\n"},
     {"data_dir = var\n", "1: data_dir = \"var\"; it must be an absolute path, auto or none\n"},
     {"durability = default\n",
      "1: durability = \"default\"; it must be commit, interval or memory\n"},
@@ -299,7 +317,13 @@ static const struct {
     {"log_level = loud\n",
      "1: log_level = \"loud\"; it must be one of error, warning, notice, info, debug\n"},
     {"socket_mode = rw\n",
-     "1: socket_mode = \"rw\"; it must be permissions in octal, such as 0660: 0000 to 0777\n"},
+     "1: socket_mode = \"rw\"; it must be auto, or permissions in octal, such as 0660: 0000 to "
+     "0777\n"},
+    {"acl a {\n tokens = {x}\n}\n",
+     "2: tokens are not there yet; whom an acl fits is said by users and anyone\n"},
+    {"acl \"a b\" {\n users = x\n}\n",
+     "3: acl \"a b\": an acl's name has 1 to 32 letters, digits, dots, dashes, underscores\n"},
+    {"access = all\n", "1: access = \"all\"; it must be rules or beanstalkd\n"},
     {"listen = {}\n", " listen is empty; it takes 1 to 64 entries\n"},
     {"listen = {unix, 11300}\n",
      "1: listen \"11300\": an address is unix, unix:PATH or tcp:ADDRESS:PORT\n"},
@@ -316,7 +340,7 @@ static const struct {
     {"pool \"a b\" { tubes = t }\n", "1: pool \"a b\": a pool's name has 1 to 32 letters, digits, "
                                      "dots, dashes, underscores\n"},
     {"pool a { tubes = t }\n\npool a { tubes = u }\n",
-     "3: there is a \"a\" already; each pool, and each tube, needs a name of its own\n"},
+     "3: there is a \"a\" already; each pool, tube and acl needs a name of its own\n"},
     {"pool { tubes = t }\n", "1: the name is missing: pool \"NAME\" { ... }\n"},
     {"pool a tubes = t\n", "1: a { is missing: pool \"NAME\" { ... }\n"},
     {"grace 10s\n", "1: an equal sign is missing behind grace: it is written NAME = VALUE\n"},
