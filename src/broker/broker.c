@@ -59,6 +59,7 @@ int broker_new(struct broker **out, const struct broker_options *options)
     at_start(broker);
     broker->chance = hash_random_seed() | 1;
     list_init(&broker->tube_list);
+    names_init(&broker->names);
     list_init(&broker->putters);
     list_init(&broker->hoards);
     heap_init(&broker->due, alarm_less, NULL, alarm_moved);
@@ -122,6 +123,7 @@ void broker_free(struct broker **broker)
     if (mine->tokens.magic != 0)
         holder_stop(&mine->tokens);
     ASSERT(list_empty(&mine->tube_list)); /* a user, a sink or a waiter is left otherwise */
+    ASSERT(list_empty(&mine->names.all)); /* somebody reads them otherwise */
     queue_core_fini(&mine->all);
     groups_free(mine);
     queue_domain_release(mine->domain);

@@ -35,6 +35,7 @@ struct broker;
 
 #include "broker/durable.h" /* the journal's side; part of this face */
 #include "broker/ending.h"  /* waiting for the end; part of this face, too */
+#include "broker/names.h"   /* lists of tubes; likewise */
 #include "broker/select.h"  /* choosing jobs; likewise */
 
 struct broker_tube;
@@ -67,6 +68,7 @@ struct broker_options {
     const struct trust *trust; /* who may what; outlives the broker. NULL: there is no table, and
                                   every view but trust_all may nothing */
     uint32_t daemon_uid;       /* that user, and root, may move any job into a guarded tube */
+    uint64_t groups_max;   /* known at a time, see broker_put; 0: no limit */
     int64_t group_keep_ns; /* for how long a group without jobs and joiners is known; 0: a day */
     /*
      * The id of the job that is gone, whose record is kept, and that had this key of this submitter
@@ -138,7 +140,9 @@ struct broker_put_spec {
  * options->at_wall_ns ahead it is delayed until then, else for delay_ns. EEXIST: options->key is
  * that of a job of this tube and submitter, or of one that is gone whose record is kept
  * (broker_options.key_kept); its id is in *id. EMSGSIZE: body over body_max. EHOSTDOWN: draining.
- * ENOBUFS: jobs_max or bytes_max reached. ENOMEM.
+ * ENOBUFS: jobs_max or bytes_max reached. ENOSPC: the journal is full; or options->group would be a
+ * group more than groups_max, and all of them have jobs or joiners (of those that haven't, the one
+ * that is without for longest is forgotten). ENOMEM.
  */
 int broker_put(struct broker *broker, const struct broker_put_spec *spec, struct job_body **body,
                uint64_t *id);
@@ -214,6 +218,7 @@ int broker_kick_job(struct broker *broker, const struct trust_view *asker, uint6
 /*
  * For that long nothing is taken from the tube by waiting or asking (broker_take, broker_reserve);
  * everything else works. 0 or less: from now on again. Replaces the pause before. ENOENT: no such
+ * tube. ENOSPC: the journal is full; or it has BROKER_PAUSES_MAX pauses, each of which keeps its
  * tube.
  */
 int broker_pause(struct broker *broker, const char *name, size_t len, int64_t pause_ns);
@@ -422,7 +427,8 @@ bool broker_holder_fini(struct broker_holder *holder);
 /* Counts it as a producer from now on (statistics; broker_reserve... counts it as a worker). */
 void broker_holder_produces(struct broker_holder *holder);
 
-/* Watching again changes nothing. *count: tubes watched now. EINVAL, ENAMETOOLONG, ENOMEM. */
+/* Watching again changes nothing. *count: tubes watched now. EINVAL, ENAMETOOLONG, ENOMEM. ENOBUFS:
+ * BROKER_WATCHED_MAX already. */
 int broker_watch(struct broker_holder *holder, const char *name, size_t len, size_t *count);
 /* The last tube moves into the place of the one that goes. One that isn't watched is no error.
  * EBUSY: it is the only one. */
@@ -542,11 +548,5 @@ struct broker_why {
 /* ENOENT: no such job (any more), or the asker may not see it. */
 int broker_why(struct broker *broker, const struct trust_view *asker, uint64_t id,
                struct broker_why *why);
-
-/* Visits the tubes in order of creation with copies, without the lock; the walk lets go of it in
- * between, so tubes made or gone meanwhile may be seen or not. false from visit ends it. ENOMEM. */
-int broker_each_tube(struct broker *broker,
-                     bool (*visit)(const char *name, const struct broker_stats *stats, void *arg),
-                     void *arg);
 
 #endif

@@ -32,6 +32,8 @@
 #include "base/map.h"
 #include "broker/broker.h"
 #include "broker/group_priv.h"
+#include "broker/key_priv.h"
+#include "broker/names_priv.h"
 #include "broker/result_priv.h"
 #include "broker/who_priv.h"
 
@@ -90,18 +92,20 @@ struct broker_tube {
     struct job_rules rules; /* of its setting; none: set is 0 */
     uint64_t refs;          /* jobs, users, sinks, holders, joiners, walks, a kept pause */
     struct broker_stats stats;
+    struct tube_name *named;
     size_t name_len;
-    char name[];
+    const char *name; /* named->text */
 };
 
 struct broker {
     unsigned magic;
     hl_queue_domain *domain;
     struct broker_options options;
-    struct idtable jobs;          /* every job */
-    struct idtable wheres;        /* see where.c; empty without a journal */
-    struct strmap tubes;          /* by name */
-    struct list tube_list;        /* in order of creation */
+    struct idtable jobs;   /* every job */
+    struct idtable wheres; /* see where.c; empty without a journal */
+    struct strmap tubes;   /* by name */
+    struct list tube_list; /* in order of creation */
+    struct tube_names names;
     struct broker_tube *fallback; /* "default" */
     struct queue_core all; /* has no items: counts unfinished jobs and has the joiners of all */
     struct list putters;   /* of struct broker_putter: wait for room in all */
@@ -116,6 +120,7 @@ struct broker {
     struct submitters submitters;
     int64_t last_burial;
     struct broker_stats stats;
+    uint64_t pauses_kept;    /* tubes with pause_kept */
     struct strmap groups;    /* of struct broker_group, by submitter and name */
     struct list idle_groups; /* those without jobs and joiners, since when they are */
     struct list group_list;  /* all, in order of making */
@@ -494,24 +499,6 @@ int kick_job(struct job *job, bool reset);
 /* [held] A job that nobody has reserved, to a tube of a good name. ENOBUFS, ENOMEM, ENOSPC, EIO,
  * EAGAIN: nothing changed. */
 int move_job(struct job *job, const char *name, size_t len);
-
-/* key.c, all [held] */
-/* The job that has the key of this one, in its tube, or had it and is gone, as far as that is known
- * by a watch; 0: none has, or this one asks for none. */
-uint64_t key_holder(const struct job *job);
-/* The key is that job's, in that tube, unless somebody has it there. ENOMEM. */
-int key_add(struct job *job, const struct broker_tube *tube);
-/* If it is that job's. */
-void key_remove(struct job *job, const struct broker_tube *tube);
-/* The same for one that leaves a record: those who watch the key learn it. */
-void key_retire(struct job *job, const struct broker_tube *tube);
-/* Not held: before a put, who keeps records is asked for its key, so that key_holder knows.
- * *watch: to be ended when the put is over; may be NULL. ENOMEM. */
-int key_ask(const struct job *job, struct key_watch **watch);
-/* Nulls *watch. */
-void key_unwatch(struct broker *broker, struct key_watch **watch);
-/* Not held. */
-void keys_free(struct broker *broker);
 
 /* at.c, all [held] */
 void at_start(struct broker *broker);

@@ -7,7 +7,8 @@
  * does: how many of its jobs are unfinished (in a queue core of its own, which has the joiners,
  * too), and how the others ended. A job that was buried counts as failed until it is kicked. Once
  * it has neither jobs nor joiners it is kept for a day (broker_options.group_keep_ns), so that who
- * joins late is told the counts, and is forgotten then.
+ * joins late is told the counts, and is forgotten then; or earlier, when there are as many groups
+ * as there may be (broker_options.groups_max) and a put names a new one.
  *
  * In the journal: a GROUP entry with the counts as they are, written when the group is made and
  * copied by compaction as pauses are; and behind it, in the entries that end a job or bring it back
@@ -167,6 +168,31 @@ int group_admit(struct job *job)
     return name != NULL
                ? group_need(job->tube->broker, submitter_of(job), name, strlen(name), &group)
                : 0;
+}
+
+static bool groups_are_full(const struct broker *broker)
+{
+    uint64_t max = broker->options.groups_max;
+    return max != 0 && broker->groups.len >= max;
+}
+
+void groups_trim(struct broker *broker, size_t most)
+{
+    struct list_node *oldest;
+    for (; most > 0 && groups_are_full(broker); most--) {
+        if ((oldest = list_first(&broker->idle_groups)) == NULL)
+            return;
+        group_vanish(CONTAINER_OF(oldest, struct broker_group, idle));
+    }
+}
+
+int group_admit_put(struct job *job)
+{
+    struct broker *broker = job->tube->broker;
+    if (name_of(job) == NULL || group_of(job) != NULL)
+        return 0;
+    groups_trim(broker, 1);
+    return groups_are_full(broker) ? ENOSPC : group_admit(job);
 }
 
 void group_enter(struct job *job, bool unfinished)

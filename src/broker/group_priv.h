@@ -41,6 +41,11 @@ void group_unref(struct broker_group *group);
 void groups_free(struct broker *broker);
 /* The functions with a job do nothing for one without a group. Its group is there. ENOMEM. */
 int group_admit(struct job *job);
+/* The same for a new job: ENOSPC, see broker_put. */
+int group_admit_put(struct job *job);
+/* Forgets up to `most` of those without jobs and joiners, the oldest first, as far as there are
+ * groups_max and more. */
+void groups_trim(struct broker *broker, size_t most);
 /* The job has come, and goes. */
 void group_enter(struct job *job, bool unfinished);
 void group_leave(struct job *job);

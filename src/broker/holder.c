@@ -177,6 +177,8 @@ static int watch_add(struct broker_holder *holder, const char *name, size_t len)
     struct broker_tube *tube = tube_find(broker, name, len);
     if (tube != NULL && watch_find(holder, tube) < holder->watch_count)
         return 0;
+    if (holder->watch_count >= BROKER_WATCHED_MAX)
+        return ENOBUFS;
     int rc = watch_room(holder);
     if (rc == 0)
         rc = tube_need(broker, name, len, &tube);

@@ -5,7 +5,7 @@
  * replaces the present one; those who waited are then served in their order.
  *
  * A pause that is in the journal would come back with the next start, so it keeps its tube until it
- * is over.
+ * is over. Such tubes are counted, for who makes and pauses one after the other.
  */
 #include "base/clock.h"
 #include "broker/broker_priv.h"
@@ -20,6 +20,7 @@ void tube_resume(struct broker_tube *tube)
     tube->pause_kept = false;
     tube_alarm_update(tube);
     queue_core_hold(&tube->ready, false);
+    tube->broker->pauses_kept -= kept;
     if (kept)
         tube_unref(tube);
 }
@@ -28,8 +29,10 @@ void tube_pause(struct broker_tube *tube, int64_t pause_ns, int64_t end_ns, bool
 {
     tube->stats.pause_ns = pause_ns;
     tube->pause_end_ns = end_ns;
-    if (kept && !tube->pause_kept)
+    if (kept && !tube->pause_kept) {
         tube_ref(tube);
+        tube->broker->pauses_kept++;
+    }
     tube->pause_kept = tube->pause_kept || kept;
     queue_core_hold(&tube->ready, true);
     tube_alarm_update(tube);
@@ -38,6 +41,10 @@ void tube_pause(struct broker_tube *tube, int64_t pause_ns, int64_t end_ns, bool
 /* [held] */
 static int pause(struct broker_tube *tube, int64_t pause_ns)
 {
+    const struct broker *broker = tube->broker;
+    bool more = pause_ns > 0 && tube_is_logged(tube) && !tube->pause_kept;
+    if (more && broker->pauses_kept >= BROKER_PAUSES_MAX)
+        return ENOSPC;
     int rc = log_admit_pause(tube);
     if (rc != 0)
         return rc;

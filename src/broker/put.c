@@ -47,7 +47,7 @@ static int put_admit(struct broker *broker, struct job *job, bool delayed)
     if (rc == 0)
         rc = log_admit_put(job->tube, job);
     if (rc == 0)
-        rc = group_admit(job);
+        rc = group_admit_put(job);
     if (rc == 0)
         rc = key_add(job, job->tube);
     if (rc == 0 && (rc = job_table_add(broker, job)) != 0)

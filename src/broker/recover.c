@@ -205,6 +205,8 @@ int broker_recover(struct broker *broker, const struct broker_log_options *optio
     broker->log = replay.log; /* broker_free's, whatever happens */
     broker_lock(broker);
     rc = replay_all(&replay);
+    if (rc == 0)
+        groups_trim(broker, broker->groups.len);
     /* After half a replay, too: what is there must be counted, though it can only be freed. */
     counters_set(&replay);
     figures_set(&replay);

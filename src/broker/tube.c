@@ -20,20 +20,32 @@ struct broker_tube *tube_find(struct broker *broker, const char *name, size_t le
     return strmap_get(&broker->tubes, name, len);
 }
 
+/* Into what can fail. */
+static int tube_enlist(struct broker *broker, struct broker_tube *tube)
+{
+    int rc = alarm_init(broker, &tube->alarm, ALARM_TUBE);
+    if (rc != 0)
+        return rc;
+    rc = strmap_put(&broker->tubes, tube->name, tube->name_len, tube);
+    if (rc != 0)
+        alarm_fini(broker, &tube->alarm);
+    return rc;
+}
+
 static int tube_make(struct broker *broker, const char *name, size_t len, struct broker_tube **out)
 {
-    struct broker_tube *tube = calloc(1, sizeof(*tube) + len + 1);
+    struct broker_tube *tube = calloc(1, sizeof(*tube));
     if (tube == NULL)
         return ENOMEM;
-    memcpy(tube->name, name, len);
-    tube->name_len = len;
-    int rc = alarm_init(broker, &tube->alarm, ALARM_TUBE);
+    int rc = name_make(&broker->names, name, len, &tube->named);
     if (rc == 0) {
-        rc = strmap_put(&broker->tubes, tube->name, len, tube);
-        if (rc != 0)
-            alarm_fini(broker, &tube->alarm);
+        tube->name = tube->named->text;
+        tube->name_len = len;
+        rc = tube_enlist(broker, tube);
     }
     if (rc != 0) {
+        if (tube->named != NULL)
+            name_drop(&broker->names, &tube->named);
         free(tube);
         return rc;
     }
@@ -70,6 +82,7 @@ static void tube_vanish(struct broker_tube *tube)
     queue_core_fini(&tube->ready);
     heap_fini(&tube->delayed);
     heap_fini(&tube->buried);
+    name_drop(&broker->names, &tube->named);
     MAGIC_WIPE(tube);
     free(tube);
 }

@@ -192,6 +192,7 @@ struct config {
     int64_t results_age;
     int64_t results_count;
     int64_t results_bytes;
+    int64_t max_groups;
     int64_t group_keep;
     char *data_dir;
     int64_t durability; /* an enum config_durability */

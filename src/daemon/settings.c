@@ -280,6 +280,7 @@ struct broker_options settings_of_broker(const struct config *config)
                                    .level = settings_level(config->durability),
                                    .interval_ns = config->sync_interval,
                                    .held_max = (uint64_t)config->max_held,
+                                   .groups_max = (uint64_t)config->max_groups,
                                    .group_keep_ns = config->group_keep};
 }
 

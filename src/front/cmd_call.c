@@ -19,6 +19,8 @@
 
 #define CALL_MAGIC 0xca110005u
 #define METHOD_MAX 64
+#define CALL_COST 32 /* small commands; the answer costs beside that */
+#define CALL_COST_BYTES 32
 
 struct pending_call {
     unsigned magic;
@@ -123,6 +125,7 @@ static void call_body_arrived(struct session *session)
     call->message =
         (struct loop_message){.to = conn_get_handle(session->conn), .deliver = call_deliver};
     loop_hold(call->message.to);
+    conn_charge(session->conn, CALL_COST + call->len / CALL_COST_BYTES);
     int rc = api_call_start(&call->api, session->front->api, call->method, call->method_len,
                             call->json, call->len);
     if (rc != EINPROGRESS) {

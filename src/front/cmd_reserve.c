@@ -23,6 +23,7 @@
 #include <stdlib.h>
 
 #define RESERVE_MAGIC 0x4e5e0006u
+#define WATCHED_PER_COST 16 /* tubes are looked at in the time of a small command */
 
 struct pending_reserve {
     unsigned magic;
@@ -164,6 +165,8 @@ void reserve_start(struct session *session, int64_t timeout_ns, enum reserve_for
         return;
     }
     struct pending_reserve *reserve = session->reserve;
+    if (session->holder.watch_count > WATCHED_PER_COST)
+        conn_charge(session->conn, session->holder.watch_count / WATCHED_PER_COST);
     reserve->form = form;
     reserve->most = most;
     reserve->deadline_ns = clock_deadline(timeout_ns);

@@ -20,6 +20,7 @@
 
 #define SUBMIT_MAGIC 0x50b3171du
 #define WHY_MAX 768
+#define HEAD_COST_BYTES 32 /* are read in the time of a small command */
 
 struct pending_submit {
     unsigned magic;
@@ -98,6 +99,7 @@ static void head_arrived(struct session *session)
     struct pending_submit *submit = session->submit;
     MAGIC_CHECK(submit, SUBMIT_MAGIC);
     struct api_submit *read = &submit->read;
+    conn_charge(session->conn, submit->head_len / HEAD_COST_BYTES);
     int rc = api_submit_read(read, submit->head, submit->head_len, submit->why, WHY_MAX);
     submit->is_read = rc == 0;
     if (rc == 0)

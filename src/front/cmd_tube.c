@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Tubes: use, the one that later puts of this connection go to; list-tube-used, list-tubes; and
- * pause-tube.
+ * Tubes: use, the one that later puts of this connection go to; list-tube-used; and pause-tube.
  *
  * A tube exists as long as somebody uses it; the new one is taken before the old one is let go, so
  * using the same again keeps it.
@@ -40,39 +39,6 @@ void do_list_tube_used(struct session *session, const struct command_args *args)
     reply_name(session, "USING", name, strlen(name));
 }
 
-/* ---- list-tubes ---- */
-
-struct tube_list {
-    struct buf yaml;
-    int rc;
-};
-
-static bool list_one(const char *name, const struct broker_stats *stats, void *arg)
-{
-    struct tube_list *list = arg;
-    (void)stats;
-    list->rc = buf_printf(&list->yaml, "- %s\n", name);
-    return list->rc == 0;
-}
-
-int parse_list_tubes(struct scan *scan, struct command_args *args)
-{
-    return parse_nothing(scan, args);
-}
-
-void do_list_tubes(struct session *session, const struct command_args *args)
-{
-    (void)args;
-    struct tube_list list = {.yaml = BUF_EMPTY};
-    list.rc = buf_printf(&list.yaml, "---\n");
-    if (list.rc == 0) {
-        int rc = broker_each_tube(session->front->broker, list_one, &list);
-        if (list.rc == 0)
-            list.rc = rc;
-    }
-    reply_yaml(session, list.rc, &list.yaml);
-}
-
 /* ---- pause-tube ---- */
 
 /* No blank is needed between word and name, and several may be there: as beanstalkd reads it. */
@@ -92,6 +58,8 @@ void do_pause_tube(struct session *session, const struct command_args *args)
                           (int64_t)args->delay * HL_SECOND);
     if (rc == 0)
         reply_word(session, "PAUSED\r\n");
-    else
+    else if (rc == ENOENT)
         reply_word(session, "NOT_FOUND\r\n");
+    else
+        reply_refusal(session, rc, "OUT_OF_MEMORY\r\n");
 }

@@ -150,6 +150,7 @@ struct pending_call;
 struct pending_submit;
 struct pending_reserve;
 struct later;
+struct task;
 
 struct session {
     unsigned magic;
@@ -160,6 +161,7 @@ struct session {
     struct broker_holder holder;     /* what it watches, and the jobs it has reserved */
     struct pending_reserve *reserve; /* NULL: none was needed yet */
     struct later *later;             /* what it waits for instead, NULL: nothing */
+    struct task *task;               /* what it does in several turns, NULL: nothing */
     /* while a body comes: */
     void (*body_done)(struct session *session);
     struct job_body *body; /* of a put */
@@ -258,9 +260,6 @@ struct later_kind {
     /* true: it doesn't wait any more, later_fire will not be called. false: it was, or is about to
      * be. */
     bool (*cancel)(struct later *later);
-    /* May be NULL. First thing when later_fire was called. true: this wasn't the end; it is fired
-     * again at once, and comes back in another turn of the loop. */
-    bool (*goes_on)(struct session *session, struct later *later);
     /* Writes the answer. `why`: 0 later_fire was called; ETIMEDOUT the time is over; ECANCELED the
      * other side sends no more. */
     void (*answer)(struct session *session, struct later *later, int why);
@@ -286,7 +285,26 @@ void later_abandon(struct session *session);
 void later_hangup(struct session *session);
 void later_time_out(struct session *session);
 
-/* ---- walk.c: commands that take several turns ---- */
+/* ---- task.c: commands that take several turns ---- */
+
+struct task_kind {
+    /* Does a part, which should take as long as the turn (conn_has_turn). true: there is more.
+     * false: that was all, and it is answered. */
+    bool (*step)(struct session *session, struct task *task);
+    void (*release)(struct task *task);
+};
+
+/* The beginning of what such a command needs. */
+struct task {
+    const struct task_kind *kind;
+};
+
+/* Takes the task over, and does its first part. */
+void task_start(struct session *session, struct task *task);
+void task_go_on(struct session *session);
+void task_abandon(struct session *session);
+
+/* ---- walk.c ---- */
 
 /* "WORD done\r\n", now or later; takes over the walk, which has just begun. `word` is static. */
 void walk_start(struct session *session, struct broker_walk *walk, const char *word);

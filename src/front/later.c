@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * Answers that come later, for commands that wait for the broker and can be given up: join, and a
- * put that waits for room; and for those that take several turns (walk.c). (call and reserve have
- * more to keep and do the same for themselves.)
+ * put that waits for room. (call and reserve have more to keep and do the same for themselves.)
  *
  * The connection is paused meanwhile, so there is one at a time and nothing behind it is executed.
  * What ends the wait runs on any thread and sends a message to the connection's loop, which is held
@@ -68,10 +67,7 @@ static void later_deliver(struct loop_message *message, void *memory)
     }
     MAGIC_CHECK(session, SESSION_MAGIC);
     ASSERT(session->later == later);
-    if (later->kind->goes_on != NULL && later->kind->goes_on(session, later))
-        later_fire(later);
-    else
-        later_end(session, 0);
+    later_end(session, 0);
 }
 
 static void later_give_up(struct session *session, int why)

@@ -12,6 +12,7 @@
 #define NUMBER_MAX 20 /* digits of 2^64 - 1 */
 #define HEAD_MAX 128  /* a word of the protocol, four numbers, CR LF */
 #define TEXT_SLACK ((size_t)4096)
+#define TEXT_COST_BYTES 32 /* of a text take as long as a small command */
 
 /* Appends " number"; returns the new end. */
 static char *put_number(char *to, uint64_t number)
@@ -107,6 +108,7 @@ static void text_trim(struct buf *text)
 void reply_text(struct session *session, const char *word, struct buf *text)
 {
     text_trim(text);
+    conn_charge(session->conn, text->len / TEXT_COST_BYTES);
     reply_number(session, word, text->len);
     conn_write_ref(session->conn, text->data, text->len, free, text->data);
     *text = BUF_EMPTY;

@@ -148,6 +148,13 @@ static void session_received(void *memory)
     parser_body_received(&session->parser);
 }
 
+static void session_go_on(void *memory)
+{
+    struct session *session = memory;
+    MAGIC_CHECK(session, SESSION_MAGIC);
+    task_go_on(session);
+}
+
 static void session_hangup(void *memory)
 {
     struct session *session = memory;
@@ -174,6 +181,7 @@ static void session_close(void *memory)
     put_abandon(session);
     call_abandon(session);
     later_abandon(session);
+    task_abandon(session);
     reserve_abandon(session);
     broker_unuse(session->front->broker, &session->used);
     front_count(session, FRONT_CLOSED);
@@ -186,6 +194,7 @@ const struct net_protocol front_protocol = {
     .open = session_open,
     .input = session_input,
     .received = session_received,
+    .go_on = session_go_on,
     .hangup = session_hangup,
     .timeout = session_timeout,
     .close = session_close,

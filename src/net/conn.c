@@ -28,7 +28,61 @@
 
 static bool conn_stopped(const struct conn *conn)
 {
-    return conn->paused || conn->finishing || conn->broken || conn_is_held(conn);
+    return conn->paused || conn->going || conn->finishing || conn->broken || conn_is_held(conn);
+}
+
+/* ---- turns ---- */
+
+/* So many others whose turns end with more to do make one's own half as long. */
+#define CROWD_HALVES 8u
+#define TURN_COMMANDS_MIN 64
+#define TURN_OUTPUT_MIN ((size_t)4 * 1024)
+
+/* What a turn costs beside its commands. */
+#define TURN_COST 16
+
+/* Returns how many commands it may have. */
+static int turn_begin(struct conn *conn)
+{
+    const struct loop *loop = conn->loop;
+    unsigned crowd = loop->crowd + CROWD_HALVES;
+    size_t output = NET_TURN_OUTPUT * CROWD_HALVES / crowd;
+    conn->budget = (int)(NET_TURN_COMMANDS * CROWD_HALVES / crowd);
+    if (conn->budget < TURN_COMMANDS_MIN)
+        conn->budget = TURN_COMMANDS_MIN;
+    if (output < TURN_OUTPUT_MIN)
+        output = TURN_OUTPUT_MIN;
+    conn->out_stop = conn->out.bytes + output;
+    if (conn->out_stop > loop->output_high)
+        conn->out_stop = loop->output_high;
+    return conn->budget;
+}
+
+static void turn_end(struct conn *conn, int allowed)
+{
+    conn->loop->ready_work -= TURN_COST + allowed - conn->budget;
+}
+
+/* It has more to do, and did as much as it may at a time. */
+static void turn_yield(struct conn *conn)
+{
+    counter_add(&conn->loop->yields, 1);
+    conn->loop->crowd++;
+    conn_make_ready(conn);
+}
+
+/* Whether its answers have to be read first. What the socket takes doesn't wait: the kernel may
+ * take megabytes of a connection's answers, one after the other. */
+static bool turn_stalls(struct conn *conn)
+{
+    if (conn->out.bytes <= conn->loop->output_high)
+        return false;
+    conn_flush(conn);
+    if (!conn->broken && conn->out.bytes > conn->loop->output_high) {
+        conn->stalled = true;
+        counter_add(&conn->loop->stalls, 1);
+    }
+    return conn->stalled || conn->broken;
 }
 
 /* ---- executing ---- */
@@ -53,27 +107,12 @@ static size_t conn_fill_sink(struct conn *conn, const char *data, size_t len)
     return take;
 }
 
-/* Execution ended with input left: why, and what makes it go on. Having written as much as may wait
- * is a turn, too: the kernel may take megabytes of a connection's answers, one after the other. */
+/* Execution ended with input left: why, and what makes it go on. */
 static void conn_goes_on(struct conn *conn)
 {
-    if (conn_stopped(conn))
-        return;
-    bool wrote = conn->out.bytes > conn->loop->output_high;
-    if (wrote) {
-        conn_flush(conn);
-        if (conn->broken)
-            return;
-        if (conn->out.bytes > conn->loop->output_high) {
-            conn->stalled = true;
-            counter_add(&conn->loop->stalls, 1);
-            return;
-        }
-    }
-    if (wrote || conn->budget == 0) {
-        counter_add(&conn->loop->yields, 1);
-        conn_make_ready(conn);
-    }
+    bool over = conn_turn_over(conn);
+    if (!conn_stopped(conn) && !turn_stalls(conn) && over)
+        turn_yield(conn);
 }
 
 /* Executes what can be; returns how many bytes were used. What is left for want of more input, and
@@ -82,7 +121,7 @@ static size_t conn_execute(struct conn *conn, const char *data, size_t len)
 {
     const struct net_protocol *protocol = conn->loop->net->protocol;
     size_t used = 0;
-    conn->budget = NET_TURN_COMMANDS;
+    int allowed = turn_begin(conn);
     while (used < len && (conn->sink_left > 0 || (!conn_stopped(conn) && !conn->stalled))) {
         if (conn->sink_left > 0) {
             used += conn_fill_sink(conn, data + used, len - used);
@@ -98,6 +137,7 @@ static size_t conn_execute(struct conn *conn, const char *data, size_t len)
             break;
         }
     }
+    turn_end(conn, allowed);
     return used;
 }
 
@@ -122,10 +162,30 @@ static void conn_run_pending(struct conn *conn)
     buf_fini(&taken);
 }
 
+/* The next part of a command that takes several turns. */
+static void conn_run_on(struct conn *conn)
+{
+    conn->going = false;
+    if (conn_stopped(conn) || conn->stalled || turn_stalls(conn)) {
+        conn->going = true;
+        return;
+    }
+    int allowed = turn_begin(conn);
+    conn->loop->net->protocol->go_on(conn->session);
+    turn_end(conn, allowed);
+    if (conn->going)
+        turn_yield(conn);
+    else if (conn->pending.len > 0)
+        conn_make_ready(conn);
+}
+
 void conn_run_ready(struct conn *conn)
 {
     MAGIC_CHECK(conn, CONN_MAGIC);
-    conn_run_pending(conn);
+    if (conn->going)
+        conn_run_on(conn);
+    else
+        conn_run_pending(conn);
     conn_settle(conn);
 }
 
@@ -204,7 +264,7 @@ static void conn_event(evutil_socket_t fd, short what, void *arg)
         conn->write_blocked = false; /* conn_settle writes */
     if (conn->interest & EV_CLOSED)
         conn_look_closed(conn);
-    else if ((what & EV_READ) && !list_node_linked(&conn->ready))
+    else if ((what & EV_READ) && (!list_node_linked(&conn->ready) || conn->going))
         conn_readable(conn); /* one that waits for its next turn is not read before it */
     struct loop *loop = conn->loop;
     conn_settle(conn);
@@ -225,7 +285,7 @@ static short conn_wants(const struct conn *conn)
         wants |= EV_WRITE;
     /* Edge-triggered, since bytes may wait there unread; with EV_READ, for libevent reports a
      * failed socket as that only. */
-    if (wants == 0 && conn->paused && !conn->peer_closed)
+    if (wants == 0 && (conn->paused || conn->going) && !conn->peer_closed)
         wants = EV_CLOSED | EV_READ | EV_ET;
     return wants;
 }
@@ -254,7 +314,7 @@ static void conn_hangup(struct conn *conn)
         conn->hangup_told = true;
         protocol->hangup(conn->session);
     }
-    if (conn->eof && !conn->paused && !conn->stalled && !conn_is_held(conn) &&
+    if (conn->eof && !conn->paused && !conn->going && !conn->stalled && !conn_is_held(conn) &&
         !list_node_linked(&conn->ready))
         conn->finishing = true;
 }

@@ -82,7 +82,7 @@ bool gate_is_open(struct loop *loop)
 static void conn_let_go(struct conn *conn)
 {
     list_remove(&conn->held_node);
-    if (conn->pending.len > 0)
+    if (conn->pending.len > 0 || conn->going)
         conn_make_ready(conn);
     conn_settle(conn);
 }

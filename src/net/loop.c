@@ -6,7 +6,8 @@
  * answers that had to wait (gate.c), then libevent: with events at hand they are handled, without
  * any, and with nothing left over, it sleeps (unless the gate gathers). Left-over work is taken as
  * it stands at the start of the turn, so what a connection adds to it waits until the sockets of
- * the others were looked at. Messages are looked for after each event, too.
+ * the others were looked at; and no more of it than READY_WORK, so they are looked at soon, however
+ * many have work left over. Messages are looked for after each event, too.
  *
  * Ending: told to stop, it lets each connection write what was answered, closes it, and goes on
  * until the last one is gone and the last message that was promised (loop_hold) has come.
@@ -18,15 +19,23 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+/* Small commands that are executed for those who have input left over, between two looks at the
+ * sockets: a few milliseconds. */
+#define READY_WORK 4096
+
 static void loop_ready(struct loop *loop)
 {
-    struct list round;
-    list_init(&round);
+    struct list_node last; /* of those who are there by now; others come behind it */
+    list_node_init(&last);
+    list_append(&loop->ready, &last);
+    loop->ready_work = READY_WORK;
     struct list_node *node;
-    while ((node = list_pop(&loop->ready)) != NULL)
-        list_append(&round, node);
-    while ((node = list_pop(&round)) != NULL)
+    while (loop->ready_work > 0 && (node = list_first(&loop->ready)) != &last) {
+        list_remove(node);
         conn_run_ready(CONTAINER_OF(node, struct conn, ready));
+    }
+    list_remove(&last);
+    loop->crowd /= 2;
 }
 
 static bool loop_done(const struct loop *loop)

@@ -12,9 +12,11 @@
  * goes back as soon as they are used. Nothing in a turn touches epoll: reading is level-triggered
  * and stays registered, writing is asked for only after the socket took no more.
  *
- * Ceilings: a connection doesn't execute while more than output_max bytes of answers wait,
- * isn't read from while it doesn't execute and NET_READ_SIZE bytes wait, and after
- * NET_TURN_COMMANDS commands lets the others of its loop go first.
+ * Ceilings: a connection doesn't execute while more than output_max bytes of answers wait, and
+ * isn't read from while it doesn't execute and NET_READ_SIZE bytes wait. A turn ends by work: after
+ * NET_TURN_COMMANDS small commands, or what costs as much (conn_charge), or NET_TURN_OUTPUT bytes
+ * of answers, the others of the loop go first; and the more of them have as much to do, the shorter
+ * turns are. So who asks for little waits for a few milliseconds, whatever others ask for.
  */
 #ifndef NET_NET_H
 #define NET_NET_H
@@ -27,7 +29,10 @@
 
 #define NET_READ_SIZE ((size_t)64 * 1024)
 #define NET_OUTPUT_HIGH ((size_t)256 * 1024) /* output_max where none is given */
-#define NET_TURN_COMMANDS 1024
+/* A small command takes about half a microsecond. Bodies are written from where they are, so bytes
+ * of answers are cheap, too. */
+#define NET_TURN_COMMANDS 512
+#define NET_TURN_OUTPUT ((size_t)64 * 1024)
 #define NET_LOOPS_MAX 64
 
 struct net;
@@ -36,7 +41,7 @@ struct conn;
 
 /* ---- the protocol: what runs on connections ---- */
 
-/* Every entry but `hangup`, `timeout` is mandatory. All run on the loop's thread. */
+/* Every entry but `go_on`, `hangup`, `timeout` is mandatory. All run on the loop's thread. */
 struct net_protocol {
     const char *name;
     /* Bytes of session memory that each connection gets, zeroed; handed to the other functions. */
@@ -52,6 +57,8 @@ struct net_protocol {
     size_t (*input)(void *session, const char *data, size_t len);
     /* The memory of conn_receive is full. */
     void (*received)(void *session);
+    /* The next part of what conn_go_on was called for. */
+    void (*go_on)(void *session);
     /* The other side sends no more. Called once, while the connection is paused, or when all input
      * was given to `input`; after the latter it is closed unless the call paused it. */
     void (*hangup)(void *session);
@@ -164,7 +171,7 @@ struct net_stats {
     uint64_t accept_pauses; /* how often descriptors (or connections_max) ran out */
     uint64_t bytes_in, bytes_out;
     uint64_t turns;  /* of all loops */
-    uint64_t yields; /* a connection had NET_TURN_COMMANDS commands and more */
+    uint64_t yields; /* a turn ended with more to do */
     uint64_t stalls; /* execution paused, because answers were not read */
     uint64_t holds;  /* a connection was held by the gate */
 };
@@ -193,6 +200,17 @@ size_t conn_output_max(const struct conn *conn);
 
 /* Whether `input` may execute one (more) command now; asked once before each. */
 bool conn_may_run(struct conn *conn);
+/* Whether its turn isn't over yet: for who does more in it than a command. */
+bool conn_has_turn(const struct conn *conn);
+/* That one cost as much as so many small ones more: the turn is over so much earlier. */
+void conn_charge(struct conn *conn, size_t commands);
+
+/*
+ * The command that runs has more to do, or to say: `go_on` is called once in the connection's next
+ * turn, or in the first one that has room in its output, and may call this again. No calls of
+ * `input` before it returned without. A part should be worth a turn at most.
+ */
+void conn_go_on(struct conn *conn);
 
 /*
  * From `input`: the next `len` bytes behind what this call returns as used go to `memory` and not

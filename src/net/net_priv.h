@@ -117,6 +117,8 @@ struct loop {
     size_t holds;
     struct list held;     /* of conn.held_node: wait for the gate */
     struct net_mark want; /* the furthest of them; at least what they wait for */
+    unsigned crowd;       /* turns that ended with more to do, lately */
+    int ready_work;       /* commands that may still be executed for `ready` in this turn */
     bool gathering;       /* the gate wants one more look at the sockets before it does anything */
     unsigned looks;       /* it has had in a row */
     uint64_t looked_at;   /* held_count at the last look */
@@ -184,7 +186,9 @@ struct conn {
     bool hangup_told;   /* for this pause */
     bool stalled;       /* too many answers wait */
     bool write_blocked; /* the last write found no room */
-    unsigned budget;    /* commands left in this turn */
+    bool going;         /* conn_go_on */
+    int budget;         /* commands left in this turn */
+    size_t out_stop;    /* bytes of `out` past which this turn is over */
     struct outqueue out;
     struct buf pending; /* input not executed yet */
     char *sink;         /* conn_receive */
@@ -197,6 +201,10 @@ struct conn {
 void conn_open(struct loop *loop, int fd);
 /* Ends every turn of a connection: writes, closes, asks for events. It may be gone after. */
 void conn_settle(struct conn *conn);
+static inline bool conn_turn_over(const struct conn *conn)
+{
+    return conn->budget <= 0 || conn->out.bytes > conn->out_stop;
+}
 /* Puts it on the loop's ready list, and executes what it has when its turn comes. */
 void conn_make_ready(struct conn *conn);
 void conn_run_ready(struct conn *conn);

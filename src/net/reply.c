@@ -67,11 +67,32 @@ size_t conn_output_max(const struct conn *conn)
 
 bool conn_may_run(struct conn *conn)
 {
-    if (conn->paused || conn->finishing || conn->broken || conn->budget == 0 ||
-        conn_is_held(conn) || conn->out.bytes > conn->loop->output_high)
+    if (conn->paused || conn->going || conn->finishing || conn->broken || conn_is_held(conn) ||
+        conn_turn_over(conn))
         return false;
     conn->budget--;
     return true;
+}
+
+bool conn_has_turn(const struct conn *conn)
+{
+    MAGIC_CHECK(conn, CONN_MAGIC);
+    return !conn->finishing && !conn->broken && !conn_turn_over(conn);
+}
+
+void conn_charge(struct conn *conn, size_t commands)
+{
+    MAGIC_CHECK(conn, CONN_MAGIC);
+    if (conn->budget > 0)
+        conn->budget -= (int)(commands < NET_TURN_COMMANDS ? commands : NET_TURN_COMMANDS);
+}
+
+void conn_go_on(struct conn *conn)
+{
+    MAGIC_CHECK(conn, CONN_MAGIC);
+    ASSERT(conn->loop->net->protocol->go_on != NULL);
+    conn->going = true;
+    conn_make_ready(conn);
 }
 
 void conn_receive(struct conn *conn, void *memory, size_t len)

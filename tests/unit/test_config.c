@@ -119,7 +119,8 @@ START_TEST(every_parameter_lands_in_its_field)
              "max_job_size = 2M\nmax_jobs = 5\nmax_bytes = 9K\ngrace = 90s\n"
              "max_line = 64K max_output = 1M max_held = 3 max_tube_jobs = 4 max_tube_bytes = 2K\n"
              "at_limit = wait\n"
-             "results_age = 2d\nresults_count = 10\nresults_bytes = 1G group_keep = 90s\n"
+             "results_age = 2d\nresults_count = 10\nresults_bytes = 1G group_keep = 90s"
+             " max_groups = 12\n"
              "pool \"gzip\" {\n tubes = {\"a\", \"b\"}\n workers = 4\n handler = \"null\"\n"
              " argv = {\"gzip\", \"-c\"}\n output_limit = 1M\n kill_after = 250ms\n"
              " directory = \"/srv\" environment = {PATH, \"A=b\"} umask = 027 limit_core = 0\n"
@@ -160,6 +161,7 @@ START_TEST(every_parameter_lands_in_its_field)
     ck_assert_int_eq(config->results_count, 10);
     ck_assert_int_eq(config->results_bytes, CONFIG_GIB);
     ck_assert_int_eq(config->group_keep, 90 * CONFIG_SECOND);
+    ck_assert_int_eq(config->max_groups, 12);
     ck_assert_int_eq(config->line[CONFIG_DAEMON_max_jobs], 7);
     ck_assert_uint_eq(config->pool_count, 2);
     const struct config_pool *pool = &config->pool[0];

@@ -133,6 +133,28 @@ static void entry_write(const struct job_entry *entry)
     ck_assert_int_eq(journal_close(&journal), 0);
 }
 
+static int put_says(const char *group)
+{
+    struct broker_tube *tube;
+    uint64_t id;
+    ck_assert_int_eq(broker_use(durable.broker, "t", 1, &tube), 0);
+    struct job_body *body = engine_body("body");
+    const struct job_options options = {.group = group};
+    const struct broker_put_spec spec = {
+        .tube = tube, .ttr_ns = 60 * HL_SECOND, .options = &options};
+    int rc = broker_put(durable.broker, &spec, &body, &id);
+    job_body_unref(&body);
+    broker_unuse(durable.broker, &tube);
+    return rc;
+}
+
+static bool is_known(const char *group)
+{
+    struct broker_totals totals;
+    uint64_t left;
+    return broker_group_stats(durable.broker, group, &left, &totals) == 0;
+}
+
 static unsigned fired;
 
 static void note_fired(struct broker_waiter *waiter)
@@ -471,6 +493,36 @@ START_TEST(in_memory_a_group_ends_with_the_daemon)
 }
 END_TEST
 
+// One group more than there may be: of those without jobs the one goes that is so for longest; and
+// where all have jobs, the put is refused.
+START_TEST(groups_are_bounded)
+{
+    durable_kill(&durable, NULL);
+    durable.options.groups_max = 3;
+    durable_again(&durable);
+    uint64_t first = put("t", "first"), second = put("t", "second");
+    put("t", "third");
+    ck_assert_int_eq(put_says("fourth"), ENOSPC);
+    ck_assert(!is_known("fourth"));
+    ck_assert_int_eq(put_says("third"), 0); // which is there
+    ck_assert_int_eq(broker_delete(durable.broker, second), 0);
+    ck_assert_int_eq(broker_delete(durable.broker, first), 0);
+    ck_assert_int_eq(put_says("fourth"), 0);
+    ck_assert(!is_known("second"));
+    counts_are("first", 0, 0, 0, 1);
+    durable_commit(&durable);
+    // after a start they are as many again, those without jobs first
+    durable_kill(&durable, NULL);
+    durable.options.groups_max = 2;
+    durable_again(&durable);
+    ck_assert(!is_known("first"));
+    ck_assert(!is_known("second"));
+    counts_are("third", 2, 0, 0, 0);
+    counts_are("fourth", 1, 0, 0, 0);
+    ck_assert_int_eq(put_says("fifth"), ENOSPC);
+}
+END_TEST
+
 int main(void)
 {
     engine_init();
@@ -487,6 +539,7 @@ int main(void)
     tcase_add_test(all, counts_outlive_segments);
     tcase_add_test(all, a_group_is_forgotten_after_a_day);
     tcase_add_test(all, in_memory_a_group_ends_with_the_daemon);
+    tcase_add_test(all, groups_are_bounded);
     suite_add_tcase(suite, all);
     return unit_main(suite);
 }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * What comes between: the turns of a kick or clear of very many jobs, and a job's match and its
- * delivery. There is one loop, halted where it matters (halt.h), so that what happens in which
- * order is the test's choice. While it halts, several sockets become ready; it then handles them in
- * that order, in one turn.
+ * What comes between: the turns of who asks for much, of a kick or clear of very many jobs, of a
+ * list of very many tubes; and a job's match and its delivery. There is one loop, halted where it
+ * matters (halt.h), so that what happens in which order is the test's choice. While it halts,
+ * several sockets become ready; it then handles them in that order, in one turn.
  */
 #include "base/buf.h"
 #include "base/clock.h"
@@ -18,6 +18,212 @@
 
 #define MANY ((unsigned)unit_rounds(200000))
 #define LOOK_COMMANDS (2 * NET_TURN_COMMANDS + 10)
+
+/* ---- very many questions ---- */
+
+/* The loop halts in the input of that connection, which gets one answer for it. */
+static void halt_in(int fd)
+{
+    halt_next(HALT_INPUT);
+    peer_say(fd, "list-tube-used\r\n");
+    halt_wait();
+}
+
+static void say_often(int fd, const char *text, int times)
+{
+    struct buf say = BUF_EMPTY;
+    for (int i = 0; i < times; i++)
+        ck_assert_int_eq(buf_append_str(&say, text), 0);
+    peer_send(fd, say.data, say.len);
+    buf_fini(&say);
+}
+
+static unsigned read_stat(int fd, const char *key)
+{
+    char line[300];
+    unsigned number = 0;
+    size_t len = strlen(key);
+    do {
+        peer_line(fd, line, sizeof(line));
+        if (strncmp(line, key, len) == 0)
+            number = (unsigned)strtoul(line + len, NULL, 10);
+    } while (strncmp(line, "current-puts-waiting", 20) != 0);
+    peer_expect(fd, "\r\n");
+    return number;
+}
+
+/*
+ * In one turn the loop sees some who ask `often` times, and then one who asks for the statistics
+ * once. What these count tells how many of the others' commands went before.
+ */
+static unsigned asked_before(const char *question, int often, const char *counter)
+{
+    enum { HOGS = 20 };
+    int hogs[HOGS], first = served_connect(), other = served_connect();
+    for (int i = 0; i < HOGS; i++)
+        hogs[i] = served_connect();
+    halt_in(first);
+    for (int i = 0; i < HOGS; i++)
+        say_often(hogs[i], question, often);
+    peer_say(other, "stats\r\n");
+    halt_end();
+    peer_expect(first, "USING default\r\n");
+    unsigned before = read_stat(other, counter);
+    for (int i = 0; i < HOGS; i++)
+        peer_close(&hogs[i]);
+    peer_close(&first);
+    peer_close(&other);
+    return before;
+}
+
+START_TEST(a_turn_of_expensive_commands_has_few)
+{
+    /* twenty have asked 300 times each */
+    ck_assert_uint_lt(asked_before("stats\r\n", 300, "cmd-stats: "), 200);
+    ck_assert_uint_lt(asked_before("call stats 2\r\n{}\r\n", 200, "cmd-call: "), 200);
+}
+END_TEST
+
+START_TEST(turns_are_shorter_in_a_crowd)
+{
+    unsigned before = asked_before("list-tube-used\r\n", 4000, "cmd-list-tube-used: ");
+    ck_assert_uint_gt(before, NET_TURN_COMMANDS);
+    ck_assert_uint_lt(before, 15 * NET_TURN_COMMANDS); /* of twenty */
+}
+END_TEST
+
+/* ---- very many tubes ---- */
+
+#define TUBES ((int)unit_rounds(20000))
+
+/* "NAME-000...000" and so on, of nearly 200 bytes each. */
+static void tube_text(char name[JOB_TUBE_NAME_MAX + 1], const char *begin, int number)
+{
+    snprintf(name, JOB_TUBE_NAME_MAX + 1, "%s-%0180d", begin, number);
+}
+
+static struct broker_tube **tubes_make(const char *begin)
+{
+    struct broker_tube **tubes = calloc((size_t)TUBES, sizeof(*tubes));
+    ck_assert_ptr_nonnull(tubes);
+    for (int i = 0; i < TUBES; i++) {
+        char name[JOB_TUBE_NAME_MAX + 1];
+        tube_text(name, begin, i);
+        ck_assert_int_eq(broker_use(served.broker, name, strlen(name), &tubes[i]), 0);
+    }
+    return tubes;
+}
+
+static void tubes_drop(struct broker_tube ***tubes)
+{
+    for (int i = 0; i < TUBES; i++)
+        broker_unuse(served.broker, &(*tubes)[i]);
+    free(*tubes);
+    *tubes = NULL;
+}
+
+static void expect_list(int fd, const char *begin)
+{
+    struct buf yaml = BUF_EMPTY;
+    char head[40];
+    ck_assert_int_eq(buf_printf(&yaml, "---\n- default\n"), 0);
+    for (int i = 0; i < TUBES; i++) {
+        ck_assert_int_eq(buf_append_str(&yaml, "- "), 0);
+        char name[JOB_TUBE_NAME_MAX + 1];
+        tube_text(name, begin, i);
+        ck_assert_int_eq(buf_printf(&yaml, "%s\n", name), 0);
+    }
+    snprintf(head, sizeof(head), "OK %zu\r\n", yaml.len);
+    peer_expect(fd, head);
+    peer_expect(fd, yaml.data);
+    peer_expect(fd, "\r\n");
+    buf_fini(&yaml);
+}
+
+static bool has_stalled(void *arg)
+{
+    struct net_stats stats;
+    net_stats(served.net, &stats);
+    return stats.stalls >= *(uint64_t *)arg;
+}
+
+/* A list is one of one moment, however long its reader takes, whatever comes and goes. */
+START_TEST(a_list_that_is_read_late_is_of_one_moment)
+{
+    static const char first[] = "first", second[] = "second";
+    uint64_t stalls = 1;
+    int reader = served_connect(), late = served_connect(), other = served_connect();
+    struct broker_tube **old = tubes_make(first);
+    peer_say(reader, "list-tubes\r\nlist-tube-used\r\n");
+    peer_until(has_stalled, &stalls);
+    tubes_drop(&old);
+    struct broker_tube **new = tubes_make(second);
+    peer_say(late, "list-tubes\r\n");
+    stalls = 2;
+    peer_until(has_stalled, &stalls);
+    tubes_drop(&new);
+    served_ask(other, "list-tubes\r\n", "OK 14\r\n---\n- default\n\r\n");
+    expect_list(reader, first);
+    peer_expect(reader, "USING default\r\n");
+    expect_list(late, second);
+    served_ask(other, "list-tubes\r\n", "OK 14\r\n---\n- default\n\r\n");
+    peer_close(&reader);
+    peer_close(&late);
+    peer_close(&other);
+}
+END_TEST
+
+/* One who doesn't read can't make the daemon keep the names of all tubes there ever were. */
+START_TEST(a_list_that_is_read_too_late_is_cut_off)
+{
+    uint64_t stalls = 1;
+    int reader = served_connect();
+    struct broker_tube **tubes = tubes_make("tube");
+    peer_say(reader, "list-tubes\r\nlist-tube-used\r\n");
+    peer_until(has_stalled, &stalls);
+    tubes_drop(&tubes);
+    for (size_t kept = 0; kept <= BROKER_NAMES_KEPT; kept += (size_t)TUBES * 180) {
+        tubes = tubes_make("tube");
+        tubes_drop(&tubes);
+    }
+    char chunk[65536];
+    size_t got = 0;
+    ssize_t n;
+    while ((n = recv(reader, chunk, sizeof(chunk), 0)) > 0)
+        got += (size_t)n;
+    ck_assert_int_eq(n, 0);
+    ck_assert_uint_gt(got, 0);
+    ck_assert_uint_lt(got, (size_t)TUBES * 188);
+    peer_close(&reader);
+}
+END_TEST
+
+/* Who leaves in the middle leaves nothing behind: served_down looks. */
+START_TEST(a_list_whose_reader_leaves)
+{
+    uint64_t stalls = 1;
+    int reader = served_connect();
+    struct broker_tube **tubes = tubes_make("tube");
+    peer_say(reader, "list-tubes\r\n");
+    peer_until(has_stalled, &stalls);
+    tubes_drop(&tubes);
+    peer_close(&reader);
+    served_until_connections(0);
+}
+END_TEST
+
+START_TEST(a_client_that_sends_no_more_gets_its_list)
+{
+    int reader = served_connect();
+    struct broker_tube **tubes = tubes_make("tube");
+    peer_say(reader, "list-tubes\r\n");
+    ck_assert_int_eq(shutdown(reader, SHUT_WR), 0);
+    expect_list(reader, "tube");
+    peer_expect_eof(reader);
+    peer_close(&reader);
+    tubes_drop(&tubes);
+}
+END_TEST
 
 /* ---- very many jobs ---- */
 
@@ -35,14 +241,6 @@ static void put_many(int64_t delay_ns)
         ck_assert_int_eq(broker_put(served.broker, &spec, &body, &id), 0);
     }
     broker_unuse(served.broker, &tube);
-}
-
-/* The loop halts in the input of that connection, which gets one answer for it. */
-static void halt_in(int fd)
-{
-    halt_next(HALT_INPUT);
-    peer_say(fd, "list-tube-used\r\n");
-    halt_wait();
 }
 
 /* Two turns full of commands, and then how many jobs are ready and delayed; all in one piece. */
@@ -235,6 +433,14 @@ static TCase *case_of(Suite *suite, const char *name)
 int main(void)
 {
     Suite *suite = suite_create("turns");
+    TCase *questions = case_of(suite, "very many questions");
+    tcase_add_test(questions, a_turn_of_expensive_commands_has_few);
+    tcase_add_test(questions, turns_are_shorter_in_a_crowd);
+    TCase *lists = case_of(suite, "very many tubes");
+    tcase_add_test(lists, a_list_that_is_read_late_is_of_one_moment);
+    tcase_add_test(lists, a_list_that_is_read_too_late_is_cut_off);
+    tcase_add_test(lists, a_list_whose_reader_leaves);
+    tcase_add_test(lists, a_client_that_sends_no_more_gets_its_list);
     TCase *many = case_of(suite, "very many jobs");
     tcase_add_test(many, others_are_served_during_a_kick);
     tcase_add_test(many, others_are_served_during_a_clear);

@@ -151,8 +151,8 @@ START_TEST(thousands_of_lists_of_thousands_of_tubes)
     }
     ck_assert_int_eq(buf_printf(&answer, "OK %zu\r\n%s\r\n", yaml.len, yaml.data), 0);
     ck_assert_uint_gt(answer.len, (size_t)900000);
-    /* one answer at a time, however large it is */
-    unread("list-tubes\r\n", TIMES, answer.data, answer.len, BOUND + answer.len);
+    /* made as it is read, so it costs no more than others */
+    unread("list-tubes\r\n", TIMES, answer.data, answer.len, BOUND);
     for (int i = 0; i < TUBES; i++)
         broker_unuse(served.broker, &tubes[i]);
     buf_fini(&yaml);
@@ -218,6 +218,29 @@ START_TEST(bodies_of_deleted_jobs_are_bounded)
 }
 END_TEST
 
+/* ---- what is kept for a client that does read ---- */
+
+START_TEST(watched_tubes_are_bounded)
+{
+    int fd = served_connect();
+    char text[64];
+    for (int i = 2; i <= BROKER_WATCHED_MAX; i++) {
+        snprintf(text, sizeof(text), "watch tube-%d\r\n", i);
+        peer_say(fd, text);
+        snprintf(text, sizeof(text), "WATCHING %d\r\n", i);
+        peer_expect(fd, text);
+    }
+    served_ask(fd, "watch one-more\r\n", "OUT_OF_MEMORY\r\n");
+    served_ask(fd, "stats-tube one-more\r\n", "NOT_FOUND\r\n");
+    served_ask(fd, "watch tube-2\r\n", "WATCHING 10000\r\n"); /* which it has */
+    served_ask(fd, "ignore tube-2\r\nwatch one-more\r\n", "WATCHING 9999\r\nWATCHING 10000\r\n");
+    int other = served_connect();
+    served_ask(other, "watch tube-2\r\n", "WATCHING 2\r\n");
+    peer_close(&fd);
+    peer_close(&other);
+}
+END_TEST
+
 int main(void)
 {
     /* These walk all tubes each time the broker lets go of its lock, and there are thousands. */
@@ -229,6 +252,7 @@ int main(void)
     tcase_add_test(unread_case, thousands_of_peeks_of_large_bodies);
     tcase_add_test(unread_case, thousands_of_small_answers);
     tcase_add_test(unread_case, bodies_of_deleted_jobs_are_bounded);
+    tcase_add_test(unread_case, watched_tubes_are_bounded);
     suite_add_tcase(suite, unread_case);
     return unit_main(suite);
 }
