@@ -35,7 +35,7 @@
 struct api;
 
 struct api_connections {
-    uint64_t open, accepted, accept_pauses, bytes_in, bytes_out;
+    uint64_t open, accepted, accept_pauses, refused, bytes_in, bytes_out;
 };
 
 /* Of the data directory, what the broker doesn't know. */

@@ -96,6 +96,7 @@ static void out_connections(struct out result, const struct api_links *links)
     out_u64(connections, "open", stats.open);
     out_u64(connections, "accepted", stats.accepted);
     out_u64(connections, "accept_pauses", stats.accept_pauses);
+    out_u64(connections, "refused", stats.refused);
     out_u64(connections, "bytes_in", stats.bytes_in);
     out_u64(connections, "bytes_out", stats.bytes_out);
 }

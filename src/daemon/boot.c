@@ -78,6 +78,7 @@ static void connections_tell(struct api_connections *out, void *arg)
     *out = (struct api_connections){.open = stats.connections,
                                     .accepted = stats.accepted,
                                     .accept_pauses = stats.accept_pauses,
+                                    .refused = stats.refused,
                                     .bytes_in = stats.bytes_in,
                                     .bytes_out = stats.bytes_out};
 }
@@ -237,7 +238,7 @@ static int doors_build(struct daemon *daemon)
     const struct front_settings front = {.loops = settings_io_threads(config),
                                          .line_max = (uint32_t)config->max_line};
     const struct net_settings net = {.loops = front.loops,
-                                     .connections_max = (size_t)config->max_connections,
+                                     .connections_max = (size_t)settings_connections(config),
                                      .output_max = (size_t)config->max_output,
                                      .gate = daemon->store != NULL ? &front_gate : NULL,
                                      .gate_arg = daemon->broker};

@@ -182,6 +182,8 @@ struct history_settings settings_of_history(const struct config *config);
 unsigned settings_io_threads(const struct config *config);
 /* Descriptors that may be open at once, with max_connections of them taken by connections. */
 uint64_t settings_descriptors(const struct config *config);
+/* max_connections, or as many as this process may have descriptors for. */
+uint64_t settings_connections(const struct config *config);
 
 /* ---- store.c: the journal's life in the daemon ---- */
 

@@ -103,7 +103,7 @@ void process_descriptors(uint64_t needed, uint64_t *before)
     }
     if (raised.rlim_cur < needed)
         log_warning("the limit on descriptors is %" PRIu64 ", and max_connections with the rest "
-                    "may need %" PRIu64 ": past the limit, callers wait; raise it (LimitNOFILE=, "
+                    "may need %" PRIu64 ": fewer connections are taken; raise it (LimitNOFILE=, "
                     "ulimit -n), or lower max_connections",
                     (uint64_t)raised.rlim_cur, needed);
 }

@@ -13,6 +13,7 @@
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #define IO_THREADS_CHOSEN_MAX 8 /* more have to be asked for */
 
@@ -300,6 +301,8 @@ static unsigned threads_chosen(void)
 #define DESCRIPTORS_WORKER 13
 #define DESCRIPTORS_LOOP 4
 #define DESCRIPTORS_OTHER 64
+/* Where they are too few for all, connections have at least one of so many. */
+#define DESCRIPTORS_PART 4
 
 uint64_t settings_descriptors(const struct config *config)
 {
@@ -308,6 +311,19 @@ uint64_t settings_descriptors(const struct config *config)
         workers += (uint64_t)config->pool[i].workers;
     return (uint64_t)config->max_connections + workers * DESCRIPTORS_WORKER +
            (uint64_t)settings_io_threads(config) * DESCRIPTORS_LOOP + DESCRIPTORS_OTHER;
+}
+
+uint64_t settings_connections(const struct config *config)
+{
+    struct rlimit limit;
+    uint64_t wanted = (uint64_t)config->max_connections;
+    uint64_t others = settings_descriptors(config) - wanted;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= others + wanted)
+        return wanted;
+    uint64_t left = limit.rlim_cur > others ? limit.rlim_cur - others : 0;
+    uint64_t few = limit.rlim_cur / DESCRIPTORS_PART + 1; /* not all workers start at once */
+    uint64_t most = left > few ? left : few;
+    return most < wanted ? most : wanted;
 }
 
 unsigned settings_io_threads(const struct config *config)

@@ -190,6 +190,7 @@ static void session_close(void *memory)
 
 const struct net_protocol front_protocol = {
     .name = "beanstalk",
+    .refusal = "OUT_OF_MEMORY\r\n",
     .session_size = sizeof(struct session),
     .open = session_open,
     .input = session_input,

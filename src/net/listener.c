@@ -3,16 +3,24 @@
  * Accepting: all listeners live on loop 0, which hands each new connection to the loop that has the
  * fewest.
  *
- * When descriptors (or connections_max) run out, the listeners are taken out of the loop: epoll
- * would report them again and again. Callers wait in the kernel's backlog meanwhile. Accepting is
- * tried again when a connection closes, and after a second, for descriptors also come back from
- * elsewhere (a child's pipes). What is logged about it is at most one line a second.
+ * At connections_max callers are told so and closed; they would wait for who may never leave. The
+ * last places are for who is on this machine, and the very last for root and the daemon's own user,
+ * so that whoever takes all of them doesn't keep those out who can end it. Where descriptors run
+ * out earlier, the same is done with one that is kept for that (spare_fd).
+ *
+ * When there is no memory for sockets, or somebody else took the spare descriptor, the listeners
+ * are taken out of the loop: epoll would report them again and again. Callers wait in the kernel's
+ * backlog meanwhile. Accepting is tried again when a connection closes, and after a second, for
+ * what is missing may also come back from elsewhere (a child's pipes). What is logged about any of
+ * this is at most one line a second.
  */
 #include "net/net_priv.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #define ACCEPT_BATCH 64 /* in one turn, so that a rush of callers doesn't hold up the loop */
@@ -74,6 +82,63 @@ static void hand_over(struct net *net, int fd)
     loop_post(&newcomer->message);
 }
 
+/* ---- refusing ---- */
+
+static void spare_take(struct net *net)
+{
+    if (net->spare_fd < 0)
+        net->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+}
+
+static void spare_give(struct net *net)
+{
+    if (net->spare_fd >= 0)
+        close(net->spare_fd);
+    net->spare_fd = -1;
+}
+
+/* Tells the caller, and closes. */
+static void refuse(struct net *net, int fd, const char *why)
+{
+    const char *text = net->protocol->refusal;
+    char dropped[256];
+    log_limited(&net->accept_log, LOG_LEVEL_WARNING,
+                "no more connections for now: %s; callers are told so and closed", why);
+    counter_add(&net->refused, 1);
+    if (text != NULL)
+        (void)!send(fd, text, strlen(text), MSG_NOSIGNAL | MSG_DONTWAIT);
+    /* what it has said may not stay unread, or the end of the connection overtakes the text */
+    (void)!recv(fd, dropped, sizeof(dropped), MSG_DONTWAIT);
+    close(fd);
+}
+
+static size_t least(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+/* How many connections there may be before this caller is one too many. */
+static size_t places_for(const struct net *net, const struct listener *listener, int fd)
+{
+    size_t max = net->settings.connections_max;
+    size_t local = least(NET_PLACES_LOCAL, max / 4), own = least(NET_PLACES_OWN, local / 4);
+    if (listener->tcp)
+        return max - local;
+    struct ucred peer;
+    socklen_t len = sizeof(peer);
+    bool is_own = getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0 &&
+                  (peer.uid == 0 || peer.uid == geteuid());
+    return is_own ? max : max - own;
+}
+
+static bool is_full_for(const struct net *net, const struct listener *listener, int fd)
+{
+    size_t max = net->settings.connections_max;
+    uint64_t open = atomic_load(&net->connections);
+    return max != 0 && open + least(NET_PLACES_LOCAL, max) >= max &&
+           open >= places_for(net, listener, fd);
+}
+
 /* ---- accepting ---- */
 
 static void accept_pause(struct net *net, const char *why)
@@ -89,24 +154,37 @@ static void accept_pause(struct net *net, const char *why)
     atomic_store(&net->retry_wanted, true);
 }
 
-static bool at_limit(const struct net *net)
+static int accept_one(const struct listener *listener)
 {
-    size_t max = net->settings.connections_max;
-    return max != 0 && atomic_load(&net->connections) >= max;
+    // cppcheck-suppress nullPointer ; who connects isn't asked for, which the call allows
+    return accept4(listener->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+}
+
+/* There is no descriptor for the next caller: the spare one is used to tell so. */
+static void accept_to_refuse(struct net *net, const struct listener *listener, const char *why)
+{
+    spare_give(net);
+    int fd = accept_one(listener);
+    if (fd >= 0)
+        refuse(net, fd, why);
+    spare_take(net);
+    if (fd < 0 || net->spare_fd < 0)
+        accept_pause(net, why);
 }
 
 /* The errors that end a batch: false for those of one caller, who left before we came to him. */
-static bool accept_failed(struct net *net, int error)
+static bool accept_failed(struct net *net, const struct listener *listener, int error)
 {
     switch (error) {
     case EAGAIN:
         return true;
     case EMFILE:
-        accept_pause(net, "this process has no descriptors left (see its limit of open files)");
-        return true;
+        accept_to_refuse(net, listener,
+                         "this process has no descriptors left (see its limit of open files)");
+        return net->accept_paused;
     case ENFILE:
-        accept_pause(net, "the system has no descriptors left");
-        return true;
+        accept_to_refuse(net, listener, "the system has no descriptors left");
+        return net->accept_paused;
     case ENOBUFS:
     case ENOMEM:
         accept_pause(net, "the system has no memory left for sockets");
@@ -116,33 +194,22 @@ static bool accept_failed(struct net *net, int error)
     }
 }
 
-/* Whether the limit is reached, in a way that no leaver can slip through: who leaves after the flag
- * is up tells us, who left before it is seen by the second look. */
-static bool limit_reached(struct net *net)
-{
-    if (!at_limit(net))
-        return false;
-    atomic_store(&net->retry_wanted, true);
-    return at_limit(net);
-}
-
 static void listener_event(evutil_socket_t fd, short what, void *arg)
 {
-    (void)what;
+    (void)fd, (void)what;
     struct listener *listener = arg;
     MAGIC_CHECK(listener, LISTENER_MAGIC);
     struct net *net = listener->net;
     loop_awake(net->loops[0]);
     for (int i = 0; i < ACCEPT_BATCH && !net->accept_paused; i++) {
-        if (limit_reached(net)) {
-            accept_pause(net, "the limit of connections is reached");
-            return;
-        }
-        // cppcheck-suppress nullPointer ; who connects isn't asked for, which the call allows
-        int conn_fd = accept4(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        int conn_fd = accept_one(listener);
         if (conn_fd < 0) {
-            if (accept_failed(net, errno))
+            if (accept_failed(net, listener, errno))
                 return;
+            continue;
+        }
+        if (is_full_for(net, listener, conn_fd)) {
+            refuse(net, conn_fd, "the limit of connections is reached");
             continue;
         }
         if (listener->tcp) {
@@ -190,6 +257,7 @@ void listeners_accept(struct net *net)
 {
     if (net->accept_timer.fire == NULL)
         timer_init(&net->accept_timer, accept_timer_fired);
+    spare_take(net);
     net->accepting = true;
     bool all = true;
     for (size_t i = 0; i < net->listener_count; i++) {
@@ -206,6 +274,7 @@ void listeners_accept(struct net *net)
 void listeners_stop(struct net *net)
 {
     net->accepting = net->accept_paused = false;
+    spare_give(net);
     if (net->accept_timer.fire != NULL)
         (void)timer_set(net->loops[0], &net->accept_timer, CLOCK_NEVER);
     for (size_t i = 0; i < net->listener_count; i++)

@@ -36,6 +36,7 @@ int net_new(struct net **out, const struct net_settings *settings,
     if (net == NULL)
         return ENOMEM;
     MAGIC_INIT(net, NET_MAGIC);
+    net->spare_fd = -1;
     net->settings = *settings;
     net->protocol = protocol;
     net->arg = arg;
@@ -144,7 +145,8 @@ void net_stats(const struct net *net, struct net_stats *out)
 {
     MAGIC_CHECK(net, NET_MAGIC);
     *out = (struct net_stats){.connections = atomic_load(&net->connections),
-                              .accept_pauses = counter_get(&net->accept_pauses)};
+                              .accept_pauses = counter_get(&net->accept_pauses),
+                              .refused = counter_get(&net->refused)};
     for (unsigned i = 0; i < net->loop_count; i++) {
         const struct loop *loop = net->loops[i];
         out->accepted += counter_get(&loop->accepted);

@@ -44,6 +44,8 @@ struct conn;
 /* Every entry but `go_on`, `hangup`, `timeout` is mandatory. All run on the loop's thread. */
 struct net_protocol {
     const char *name;
+    /* What a caller is told for whom there is no place; NULL: nothing. */
+    const char *refusal;
     /* Bytes of session memory that each connection gets, zeroed; handed to the other functions. */
     size_t session_size;
     /* A connection came. Not 0: it is closed at once, `close` is not called. `arg`: net_new's. */
@@ -102,9 +104,14 @@ struct net_gate {
 
 /* ---- the whole ---- */
 
+/* Of connections_max (a quarter at most), for Unix sockets; and of these (likewise), for root and
+ * the user of this process. */
+#define NET_PLACES_LOCAL 64
+#define NET_PLACES_OWN 16
+
 struct net_settings {
     unsigned loops;         /* threads io-0 ...; 0: 1 */
-    size_t connections_max; /* at this many, accepting pauses; 0: no limit but the descriptors */
+    size_t connections_max; /* 0: no limit but the descriptors */
     size_t output_max;      /* bytes of answers that wait, past which a connection doesn't execute;
                                0: NET_OUTPUT_HIGH */
     const struct net_gate *gate; /* NULL: no answer ever waits */
@@ -168,7 +175,8 @@ void net_reached(struct net *net);
 struct net_stats {
     uint64_t connections;   /* open now */
     uint64_t accepted;      /* since the start */
-    uint64_t accept_pauses; /* how often descriptors (or connections_max) ran out */
+    uint64_t accept_pauses; /* how often memory or descriptors ran out */
+    uint64_t refused;       /* for want of a place */
     uint64_t bytes_in, bytes_out;
     uint64_t turns;  /* of all loops */
     uint64_t yields; /* a turn ended with more to do */

@@ -283,6 +283,7 @@ struct net {
     bool accepting, accept_paused;
     struct loop_timer accept_timer;
     struct log_limit accept_log;
+    int spare_fd; /* -1: none */
     struct loop_message stop_listening;
     hl_event *listening_stopped;
 
@@ -290,7 +291,7 @@ struct net {
     struct loop_message retry;
     atomic_bool retry_wanted, retry_posted;
     _Atomic uint64_t connections;
-    struct counter accept_pauses; /* loop 0 */
+    struct counter accept_pauses, refused; /* loop 0 */
 };
 
 #endif

@@ -210,6 +210,7 @@ static void echo_close(void *memory)
 
 const struct net_protocol echo_protocol = {
     .name = "echo",
+    .refusal = "full\n",
     .session_size = sizeof(struct echo_session),
     .open = echo_open,
     .input = echo_input,

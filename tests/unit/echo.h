@@ -9,6 +9,8 @@
  *     timer N       pauses for N milliseconds; answers "time"
  *     hold A B      writes "held A B"; held until the gate's two lines have reached A and B
  *     quit          ends
+ *
+ * Who finds no place is told "full".
  */
 #ifndef ECHO_H
 #define ECHO_H

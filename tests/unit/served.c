@@ -32,6 +32,7 @@ static void connections(struct api_connections *out, void *arg)
     *out = (struct api_connections){.open = stats.connections,
                                     .accepted = stats.accepted,
                                     .accept_pauses = stats.accept_pauses,
+                                    .refused = stats.refused,
                                     .bytes_in = stats.bytes_in,
                                     .bytes_out = stats.bytes_out};
 }

@@ -305,31 +305,117 @@ END_TEST
 
 /* ---- no room ---- */
 
-static bool has_paused(void *arg)
+static bool has_refused(void *arg)
 {
     struct net_stats stats;
     net_stats(arg, &stats);
-    return stats.accept_pauses > 0;
+    return stats.refused > 0;
 }
 
-START_TEST(limit_of_connections_lets_the_next_one_wait)
+static bool has_one_connection(void *arg)
+{
+    struct net_stats stats;
+    net_stats(arg, &stats);
+    return stats.connections == 1;
+}
+
+START_TEST(one_more_than_the_limit_is_told_and_closed)
 {
     struct net *net = net_make(2);
     ck_assert_int_eq(net_listen_unix(net, path, 0600, &error), 0);
+    ck_assert_int_eq(net_listen_tcp(net, "127.0.0.1", 0, &error), 0);
     ck_assert_int_eq(net_start(net), 0);
     int first = peer_unix(path), second = peer_unix(path), third = peer_unix(path);
-    peer_until(has_paused, net);
-    peer_say(third, "echo at last\n");
+    peer_expect(third, "full\n");
+    peer_expect_eof(third);
+    int fourth = peer_tcp(net_listener_port(net, 1));
+    peer_expect(fourth, "full\n");
+    peer_expect_eof(fourth);
     peer_say(first, "echo one\n");
     peer_expect(first, "one\n");
     struct net_stats stats;
     net_stats(net, &stats);
     ck_assert_uint_eq(stats.accepted, 2);
+    ck_assert_uint_eq(stats.refused, 2);
     peer_close(&second);
-    peer_expect(third, "at last\n");
+    peer_until(has_one_connection, net);
+    int fifth = peer_unix(path);
+    peer_say(fifth, "echo two\n");
+    peer_expect(fifth, "two\n");
     peer_close(&first);
     peer_close(&third);
+    peer_close(&fourth);
+    peer_close(&fifth);
     is_served();
+    net_end(&net);
+}
+END_TEST
+
+static void is_taken(int fd)
+{
+    peer_say(fd, "echo taken\n");
+    peer_expect(fd, "taken\n");
+}
+
+static void is_full(int fd)
+{
+    peer_expect(fd, "full\n");
+    peer_expect_eof(fd);
+    peer_close(&fd);
+}
+
+/* A connection of another user: it is who calls that counts. */
+static int peer_of_another(void)
+{
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    struct sockaddr_un addr = {.sun_family = AF_UNIX};
+    snprintf(addr.sun_path, sizeof(addr.sun_path), "%s", path);
+    pid_t pid = fork();
+    ck_assert_int_ge(pid, 0);
+    if (pid == 0)
+        _exit(setresuid(65534, 65534, 65534) == 0 &&
+                      connect(fd, (struct sockaddr *)&addr, sizeof(addr)) == 0
+                  ? 0
+                  : 1);
+    int status;
+    ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+    ck_assert_int_eq(status, 0);
+    struct timeval patience = {.tv_sec = PEER_SECONDS};
+    ck_assert_int_eq(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)), 0);
+    return fd;
+}
+
+/* Of 64 places a quarter is for Unix sockets, and of these a quarter for root and our own user. */
+START_TEST(the_last_places_are_kept)
+{
+    enum { ALL = 64, FAR = 48, NEAR = 12 };
+    bool is_root = geteuid() == 0;
+    struct net *net = net_make(ALL);
+    ck_assert_int_eq(net_listen_unix(net, path, 0666, &error), 0);
+    ck_assert_int_eq(net_listen_tcp(net, "127.0.0.1", 0, &error), 0);
+    ck_assert_int_eq(net_start(net), 0);
+    if (is_root) {
+        char folder[PEER_PATH_MAX];
+        snprintf(folder, sizeof(folder), "%s", path);
+        *strrchr(folder, '/') = '\0';
+        ck_assert_int_eq(chmod(folder, 0711), 0);
+    } else {
+        printf("# 2 checks skipped: only root can be another user\n");
+    }
+    int fds[ALL], count = 0;
+    for (; count < FAR; count++)
+        is_taken(fds[count] = peer_tcp(net_listener_port(net, 1)));
+    is_full(peer_tcp(net_listener_port(net, 1)));
+    for (; count < FAR + NEAR; count++)
+        is_taken(fds[count] = is_root ? peer_of_another() : peer_unix(path));
+    is_full(peer_tcp(net_listener_port(net, 1)));
+    if (is_root)
+        is_full(peer_of_another());
+    for (; count < ALL; count++)
+        is_taken(fds[count] = peer_unix(path));
+    is_full(peer_unix(path));
+    while (count > 0)
+        peer_close(&fds[--count]);
     net_end(&net);
 }
 END_TEST
@@ -352,7 +438,7 @@ static int take_descriptors(int *taken, int most)
     return count;
 }
 
-START_TEST(out_of_descriptors_pauses_and_resumes)
+START_TEST(out_of_descriptors_callers_are_told)
 {
     enum { MOST = 256 };
     struct net *net = net_make(0);
@@ -377,7 +463,7 @@ START_TEST(out_of_descriptors_pauses_and_resumes)
     struct sockaddr_un addr = {.sun_family = AF_UNIX};
     snprintf(addr.sun_path, sizeof(addr.sun_path), "%s", path);
     ck_assert_int_eq(connect(next, (struct sockaddr *)&addr, sizeof(addr)), 0);
-    peer_until(has_paused, net);
+    peer_until(has_refused, net);
     struct net_stats before, after;
     net_stats(net, &before);
     /* It doesn't spin: while others are served a hundred times, it looks for that and no more. */
@@ -388,11 +474,16 @@ START_TEST(out_of_descriptors_pauses_and_resumes)
     net_stats(net, &after);
     ck_assert_uint_le(after.turns - before.turns, 210);
     ck_assert_int_eq(warnings, 1);
-    peer_say(next, "echo resumed\n");
+    ck_assert_uint_eq(after.refused, 1);
+    peer_expect(next, "full\n");
+    peer_expect_eof(next);
+    peer_close(&next);
     while (count > 0)
         close(taken[--count]);
-    peer_close(&waiting); /* one of the server's goes with it, and it looks again */
+    next = peer_unix(path);
+    peer_say(next, "echo resumed\n");
     peer_expect(next, "resumed\n");
+    peer_close(&waiting);
     ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &old), 0);
     log_set_sink(NULL, NULL);
     peer_close(&served);
@@ -435,8 +526,9 @@ int main(void)
 
     TCase *room = tcase_create("room");
     tcase_add_checked_fixture(room, up, down);
-    tcase_add_test(room, limit_of_connections_lets_the_next_one_wait);
-    tcase_add_test(room, out_of_descriptors_pauses_and_resumes);
+    tcase_add_test(room, one_more_than_the_limit_is_told_and_closed);
+    tcase_add_test(room, the_last_places_are_kept);
+    tcase_add_test(room, out_of_descriptors_callers_are_told);
     tcase_add_test(room, start_and_stop_without_anybody);
     suite_add_tcase(suite, room);
     return unit_main(suite);
