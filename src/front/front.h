@@ -7,8 +7,8 @@
  *     net_new(&net, &net_settings, &front_protocol, front);
  *
  * Answers are byte for byte those of beanstalkd 1.13, but for its two framing bugs: a stray CR and
- * an overlong line each get one BAD_FORMAT, and the connection goes on. An HTTP request is refused
- * at its first line.
+ * an overlong line each get one BAD_FORMAT, and the connection goes on. A connection whose first
+ * bytes are of HTTP or TLS is closed.
  */
 #ifndef FRONT_FRONT_H
 #define FRONT_FRONT_H

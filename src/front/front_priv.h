@@ -98,6 +98,23 @@ command_parse parse_id;
 command_parse parse_name;
 command_parse parse_nothing;
 
+/* ---- stranger.c: signs of another protocol, before the first good command ---- */
+
+/* So many bad lines are one too many. */
+#define STRANGER_ERRORS 16
+/* What every HTTP request has in its first line, in whatever case. */
+#define STRANGER_PATTERN " HTTP/"
+#define STRANGER_MATCHED (sizeof(STRANGER_PATTERN) - 1)
+
+/* How much of the pattern stands at the end of what was seen (at first 0), or STRANGER_MATCHED if
+ * all of it was there. */
+unsigned stranger_match(unsigned state, const char *bytes, size_t len);
+/* A line that is no good command: is it one of HTTP? */
+bool stranger_line(const char *line, size_t len);
+/* A line whose end need not have come: does it begin with a TLS hello, or is there, ended by LF
+ * alone, a line of HTTP in it? */
+bool stranger_begins(const char *data, size_t len);
+
 /* ---- parser.c ---- */
 
 enum parser_event {
@@ -105,20 +122,22 @@ enum parser_event {
     PARSER_COMMAND,    /* *parser->args is it */
     PARSER_BAD_FORMAT, /* a line that can't be a command, or has bad arguments */
     PARSER_UNKNOWN,    /* no such command */
-    PARSER_HTTP,       /* a request for another protocol */
+    PARSER_STRANGER,   /* it speaks another protocol: no more of it */
     PARSER_BODY,       /* the body of parser_body is there, and its line end; or a part is */
     PARSER_BODY_BAD    /* it is there, but no line end behind it */
 };
 
 struct parser {
     enum { PARSE_LINE, PARSE_SKIP_LINE, PARSE_BODY, PARSE_TRAILER } state;
-    uint32_t line_max; /* bytes of a line with CR LF; 0: FRONT_LINE_MAX */
-    bool skip_cr;      /* PARSE_SKIP_LINE: the last byte was a CR */
-    bool skip_http;    /* PARSE_SKIP_LINE: it began like an HTTP request */
-    bool part;         /* PARSE_BODY: more comes right behind it, no line end */
-    bool discard;      /* PARSE_BODY: nobody wants it; the line end is part of it, unchecked */
-    char *body;        /* where its next byte goes */
-    uint64_t left;     /* bytes of it that are missing */
+    uint32_t line_max;  /* bytes of a line with CR LF; 0: FRONT_LINE_MAX */
+    bool skip_cr;       /* PARSE_SKIP_LINE: the last byte was a CR */
+    bool known;         /* there was a good command: it is no stranger */
+    uint8_t errors;     /* bad lines before that */
+    uint8_t skip_match; /* PARSE_SKIP_LINE: stranger_match's state */
+    bool part;          /* PARSE_BODY: more comes right behind it, no line end */
+    bool discard;       /* PARSE_BODY: nobody wants it; the line end is part of it, unchecked */
+    char *body;         /* where its next byte goes */
+    uint64_t left;      /* bytes of it that are missing */
     /* The caller's, written by each parser_next that answers PARSER_COMMAND: a session needs it no
      * longer than for the call. */
     struct command_args *args;

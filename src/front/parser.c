@@ -12,8 +12,8 @@
  * A line is looked through for bytes that no command may have (CR, NUL) only if it isn't a good
  * command: what parses well was looked at byte by byte already.
  *
- * HTTP: a web page can make a browser send a request here, whose body could hold commands. So a
- * line that is an HTTP request, or one too long to tell that begins like one, ends the connection.
+ * Until the first good command the lines are also looked at for signs of another protocol
+ * (stranger.c), which end the connection.
  */
 #include "front/front_priv.h"
 
@@ -30,30 +30,6 @@ const struct command commands[COMMAND_COUNT] = {
 #include "front/commands.def"
 #undef COMMAND
 };
-
-/* ---- HTTP ---- */
-
-/* Whether the line ends as the first line of a request does: " HTTP/1.1". */
-static bool is_http_request(const char *line, size_t len)
-{
-    if (len <= 9)
-        return false;
-    const char *tail = line + len - 9;
-    return memcmp(tail, " HTTP/", 6) == 0 && tail[7] == '.' && tail[6] >= '0' && tail[6] <= '9' &&
-           tail[8] >= '0' && tail[8] <= '9';
-}
-
-/* Whether a line begins like a request: a method in capitals, a blank, and a path or an address. */
-static bool starts_like_http(const char *line, size_t len)
-{
-    size_t method = 0;
-    while (method < len && line[method] >= 'A' && line[method] <= 'Z')
-        method++;
-    if (method == 0 || method + 1 >= len || line[method] != ' ')
-        return false;
-    return strchr("/*h", line[method + 1]) != NULL ||
-           (method == 7 && memcmp(line, "CONNECT", 7) == 0);
-}
 
 /* ---- lines ---- */
 
@@ -88,19 +64,41 @@ static bool added_line(const char *line, size_t len)
     return command != NULL && command->origin == ORIGIN_HILERA;
 }
 
+/* A line that is none: an error, or, before the first good command, perhaps one too many. */
+static enum parser_event bad_line(struct parser *parser, enum parser_event event)
+{
+    if (!parser->known && ++parser->errors == STRANGER_ERRORS)
+        return PARSER_STRANGER;
+    return event;
+}
+
 static enum parser_event parse_line(struct parser *parser, const char *line, size_t len)
 {
     const struct command *command = command_of(line, len);
+    if (!parser->known && stranger_begins(line, len))
+        return PARSER_STRANGER;
     if (command != NULL) {
         struct scan scan = {.at = line + command->word_len, .end = line + len};
         *parser->args = (struct command_args){.command = (enum command_id)(command - commands)};
-        return command->parse(&scan, parser->args) == 0 ? PARSER_COMMAND : PARSER_BAD_FORMAT;
+        if (command->parse(&scan, parser->args) == 0) {
+            parser->known = true;
+            return PARSER_COMMAND;
+        }
     }
-    if (is_http_request(line, len))
-        return PARSER_HTTP;
-    if (memchr(line, '\r', len) != NULL || memchr(line, '\0', len) != NULL)
-        return PARSER_BAD_FORMAT;
-    return PARSER_UNKNOWN;
+    if (!parser->known && stranger_line(line, len))
+        return PARSER_STRANGER;
+    bool bad =
+        command != NULL || memchr(line, '\r', len) != NULL || memchr(line, '\0', len) != NULL;
+    return bad_line(parser, bad ? PARSER_BAD_FORMAT : PARSER_UNKNOWN);
+}
+
+/* Of a line whose end hasn't come: `data` is all that there is of it, or all that is kept. */
+static enum parser_event unfinished_line(struct parser *parser, const char *data, size_t len,
+                                         bool overlong)
+{
+    if (!parser->known && (stranger_begins(data, len) || (overlong && stranger_line(data, len))))
+        return PARSER_STRANGER;
+    return PARSER_MORE;
 }
 
 static enum parser_event next_line(struct parser *parser, const char *data, size_t len,
@@ -120,12 +118,27 @@ static enum parser_event next_line(struct parser *parser, const char *data, size
     }
     *used = 0;
     if (len < line_max)
-        return PARSER_MORE;
-    parser->state = PARSE_SKIP_LINE;
-    parser->skip_http = starts_like_http(data, window);
-    parser->skip_cr = data[window - 1] == '\r';
+        return unfinished_line(parser, data, len, false);
     *used = window;
+    enum parser_event event = unfinished_line(parser, data, window, true);
+    if (event != PARSER_MORE)
+        return event;
+    parser->state = PARSE_SKIP_LINE;
+    parser->skip_match = (uint8_t)stranger_match(0, data, window);
+    parser->skip_cr = data[window - 1] == '\r';
     return PARSER_MORE;
+}
+
+/* Of the rest of an overlong line, in pieces. */
+static enum parser_event skip_looked_at(struct parser *parser, const char *data, size_t len)
+{
+    if (parser->known)
+        return PARSER_MORE;
+    parser->skip_match = (uint8_t)stranger_match(parser->skip_match, data, len);
+    if (parser->skip_match < STRANGER_MATCHED)
+        return PARSER_MORE;
+    parser->state = PARSE_LINE;
+    return PARSER_STRANGER;
 }
 
 static enum parser_event next_skip(struct parser *parser, const char *data, size_t len,
@@ -140,10 +153,12 @@ static enum parser_event next_skip(struct parser *parser, const char *data, size
         *used = len;
         if (len > 0)
             parser->skip_cr = data[len - 1] == '\r';
-        return PARSER_MORE;
+        return skip_looked_at(parser, data, len);
     }
+    if (skip_looked_at(parser, data, *used) == PARSER_STRANGER)
+        return PARSER_STRANGER;
     parser->state = PARSE_LINE;
-    return PARSER_BAD_FORMAT;
+    return bad_line(parser, PARSER_BAD_FORMAT);
 }
 
 /* ---- bodies ---- */
@@ -209,12 +224,6 @@ enum parser_event parser_next(struct parser *parser, const char *data, size_t le
         at += step;
         if (parser->state != PARSE_SKIP_LINE)
             break;
-        /* HTTP is refused before the rest of the line has come: who sends it may wait for us. */
-        if (parser->skip_http) {
-            parser->state = PARSE_LINE;
-            event = PARSER_HTTP;
-            break;
-        }
         event = next_skip(parser, data + at, len - at, &step);
         at += step;
         break;

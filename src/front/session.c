@@ -13,10 +13,6 @@
 
 #include <string.h>
 
-static const char http_refusal[] =
-    "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nConnection: close\r\n"
-    "Content-Length: 61\r\n\r\nThis port speaks the beanstalk protocol. It is not for HTTP.\n";
-
 static int session_open(void *memory, struct conn *conn, void *arg)
 {
     struct session *session = memory;
@@ -103,8 +99,7 @@ static void session_event(struct session *session, enum parser_event event)
     case PARSER_UNKNOWN:
         reply_word(session, "UNKNOWN_COMMAND\r\n");
         return;
-    case PARSER_HTTP:
-        reply_word(session, http_refusal);
+    case PARSER_STRANGER: /* hears nothing: it could be made to believe what it hears */
         conn_finish(session->conn);
         return;
     case PARSER_BODY:

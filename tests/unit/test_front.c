@@ -4,6 +4,7 @@
  * real broker behind it. Answers that come later, clients that leave, noise, and many at once.
  */
 #include "base/clock.h"
+#include "front/front_priv.h"
 #include "served.h"
 #include "unit.h"
 
@@ -155,27 +156,21 @@ START_TEST(stats_job_as_beanstalkd_writes_it)
 }
 END_TEST
 
-START_TEST(http_is_refused)
+START_TEST(strangers_are_closed_unheard)
 {
-    static const char *const requests[] = {
+    static const char *const hellos[] = {
         "GET / HTTP/1.1\r\nHost: here\r\n\r\n",
         "POST /" LETTERS_200 LETTERS_200 " HTTP/1.1\r\n\r\nput 0 0 0 1\r\nx\r\n",
-        "peek 1\r\nPUT /x HTTP/1.0\r\n\r\ndelete 1\r\n",
+        "foo /" LETTERS_200 LETTERS_200 " http/1.1\r\n\r\nput 0 0 0 1\r\nx\r\n",
+        "use / HTTP/1.1\r\nput 0 0 0 1\r\nx\r\n",
+        "PUT / HTTP/1.1\nHost: here\n\nput 0 0 0 1\nx\n",
+        "Host: here\r\nput 0 0 0 1\r\nx\r\n",
+        "\x16\x03\x01\x02",
+        "\x80\x2e\x01",
     };
-    for (size_t i = 0; i < 3; i++) {
+    for (size_t i = 0; i < sizeof(hellos) / sizeof(hellos[0]); i++) {
         int fd = connect_new();
-        char line[512];
-        size_t length = 0;
-        peer_say(fd, requests[i]);
-        if (i == 2)
-            peer_expect(fd, "NOT_FOUND\r\n");
-        ck_assert_str_eq(peer_line(fd, line, sizeof(line)), "HTTP/1.1 400 Bad Request");
-        while (peer_line(fd, line, sizeof(line))[0] != '\0')
-            if (sscanf(line, "Content-Length: %zu", &length) == 1)
-                ck_assert_uint_lt(length, sizeof(line));
-        ck_assert_uint_gt(length, 0);
-        peer_read(fd, line, length);
-        ck_assert_int_eq(line[length - 1], '\n');
+        peer_say(fd, hellos[i]);
         peer_expect_eof(fd);
         peer_close(&fd);
     }
@@ -183,6 +178,30 @@ START_TEST(http_is_refused)
     struct broker_stats stats;
     broker_stats(served.broker, &stats);
     ck_assert_uint_eq(stats.totals.put, 0);
+}
+END_TEST
+
+START_TEST(people_may_err)
+{
+    int fd = connect_new();
+    for (int i = 1; i < STRANGER_ERRORS; i++)
+        peer_say(fd, "help\r\n");
+    for (int i = 1; i < STRANGER_ERRORS; i++)
+        peer_expect(fd, "UNKNOWN_COMMAND\r\n");
+    peer_say(fd, "peek 1\r\n");
+    peer_expect(fd, "NOT_FOUND\r\n");
+    for (int i = 0; i < 2 * STRANGER_ERRORS; i++)
+        peer_say(fd, "GET / HTTP/1.1\r\n");
+    for (int i = 0; i < 2 * STRANGER_ERRORS; i++)
+        peer_expect(fd, "UNKNOWN_COMMAND\r\n");
+    peer_close(&fd);
+    fd = connect_new();
+    for (int i = 0; i < STRANGER_ERRORS; i++)
+        peer_say(fd, "help\r\n");
+    for (int i = 1; i < STRANGER_ERRORS; i++)
+        peer_expect(fd, "UNKNOWN_COMMAND\r\n");
+    peer_expect_eof(fd);
+    peer_close(&fd);
 }
 END_TEST
 
@@ -414,7 +433,8 @@ int main(void)
     tcase_add_loop_test(bytes, answers_byte_for_byte, 0, 2);
     tcase_add_test(bytes, draining_is_told_after_the_body);
     tcase_add_test(bytes, stats_job_as_beanstalkd_writes_it);
-    tcase_add_test(bytes, http_is_refused);
+    tcase_add_test(bytes, strangers_are_closed_unheard);
+    tcase_add_test(bytes, people_may_err);
     tcase_add_test(bytes, quit_closes_without_an_answer);
     tcase_add_test(bytes, half_close_is_answered_first);
     tcase_add_test(bytes, bodies_of_every_size_come_back);

@@ -162,15 +162,42 @@ static const struct sample samples[] = {
     SAMPLE("join a 3\r\n", "join a\n"),
     SAMPLE("clear-tube a\r\n", "clear-tube a\n"),
     SAMPLE("hello\r\nhello \r\n", "hello 0\nbad format\n"),
-    /* HTTP */
-    SAMPLE("GET / HTTP/1.1\r\nHost: x\r\n\r\nput 0 0 0 1\r\n", "http\n"),
-    SAMPLE("POST /x HTTP/1.0\r\n", "http\n"),
-    SAMPLE("PRI * HTTP/2.0\r\n", "http\n"),
-    SAMPLE("weird thing HTTP/1.1\r\n", "http\n"),
-    SAMPLE(" HTTP/1.1\r\n", "unknown\n"),
-    SAMPLE("GET / HTTP/1\r\n", "unknown\n"),
-    SAMPLE("GET /\r\n", "unknown\n"),
+    /* strangers: HTTP in any method, case and line end */
+    SAMPLE("GET / HTTP/1.1\r\nHost: x\r\n\r\nput 0 0 0 1\r\n", "stranger\n"),
+    SAMPLE("POST /x HTTP/1.0\r\n", "stranger\n"),
+    SAMPLE("PRI * HTTP/2.0\r\n", "stranger\n"),
+    SAMPLE("weird thing HTTP/1.1\r\n", "stranger\n"),
+    SAMPLE("get / http/1.1\r\n", "stranger\n"),
+    SAMPLE("foo / hTTp/9\r\n", "stranger\n"),
+    SAMPLE("use / HTTP/1.1\r\nput 0 0 0 1\r\n", "stranger\n"),
+    SAMPLE("watch /x HTTP/1.1 \r\n", "stranger\n"),
+    SAMPLE("put 0 0 0 HTTP/1.1\r\n", "stranger\n"),
+    SAMPLE(" HTTP/1.1\r\n", "stranger\n"),
+    SAMPLE("  HTTP/\r\n", "stranger\n"),
+    SAMPLE("GET / HTTP/1\r\n", "stranger\n"),
+    SAMPLE("GET /\r\nput 0 0 0 1\r\n", "stranger\n"),
+    SAMPLE("GET http://x\r\n", "stranger\n"),
+    SAMPLE("GET / HTTP/1.1\nHost: x\n\nput 0 0 0 1\nx\n", "stranger\n"),
+    SAMPLE("x\nGET / HTTP/1.1\nput 0 0 0 1\r\n", "stranger\n"),
+    SAMPLE("use a\nGET / HTTP/1.1\r\n", "stranger\n"),
+    SAMPLE("quit\nHost: x\n\r\n", "stranger\n"),
+    SAMPLE("Host: here\r\nput 0 0 0 1\r\n", "stranger\n"),
+    SAMPLE("content-type:text/plain\r\n", "stranger\n"),
+    SAMPLE("what\r\nX-Y_z.1: 2\r\n", "unknown\nstranger\n"),
+    SAMPLE("what\nX: 2\n", "stranger\n"),
+    SAMPLE("peek x\r\nGET / HTTP/1.1\r\n", "bad format\nstranger\n"),
+    SAMPLE("\x16\x03\x01\x02", "stranger\n"),
+    SAMPLE("\x80\x2e\x01\x03", "stranger\n"),
+    SAMPLE("?\r\n\x16\x03\r\n", "unknown\nstranger\n"),
+    /* and what is none */
     SAMPLE("use HTTP/1.1\r\n", "use HTTP/1.1\n"),
+    SAMPLE("move 3 http/in\r\nGET / HTTP/1.1\r\n", "move http/in\nunknown\n"),
+    SAMPLE("peek 1\r\nHost: x\r\n\x16\x03\r\npeek 2\r\n", "peek 1\nunknown\nunknown\npeek 2\n"),
+    SAMPLE("put 0 0 0 16\r\nGET / HTTP/1.1\r\n\r\npeek 1\r\n",
+           "put pri 0 delay 0 ttr 0 bytes 16\nbody GET / HTTP/1.1\r\n\npeek 1\n"),
+    SAMPLE("GET\r\nHELP me\r\nhello: \r\n", "unknown\nunknown\nstranger\n"),
+    SAMPLE("get http\r\n:\r\na b: c\r\nHTTP\r\n/ HTTP\r\npeek 1\r\n",
+           "unknown\nunknown\nunknown\nunknown\nunknown\npeek 1\n"),
 };
 
 START_TEST(samples_in_any_pieces)
@@ -285,16 +312,63 @@ START_TEST(overlong_line_ends_at_its_own_end_only)
 }
 END_TEST
 
-START_TEST(overlong_requests_are_http)
+START_TEST(overlong_requests_are_strangers)
 {
     struct unit_random random = peer_random();
-    long_line(&random, 500, "GET /", "http\n");
-    long_line(&random, 500, "POST http://", "http\n");
-    long_line(&random, 500, "OPTIONS *", "http\n");
-    long_line(&random, 500, "CONNECT example.org", "http\n");
+    long_line(&random, 500, "GET /", "stranger\n");
+    long_line(&random, 500, "POST http://", "stranger\n");
+    long_line(&random, 500, "OPTIONS *", "stranger\n");
+    long_line(&random, 500, "CONNECT example.org", "stranger\n");
+    long_line(&random, 500, "Cookie:", "stranger\n");
     long_line(&random, 500, "get /", "bad format\npeek 1\n");
     long_line(&random, 500, "GET", "bad format\npeek 1\n");
     long_line(&random, 500, "X Y", "bad format\npeek 1\n");
+}
+END_TEST
+
+/* The version behind a path of any length, whichever way the line is cut; with and without an end.
+ */
+START_TEST(versions_are_found_behind_long_paths)
+{
+    static const char *const ends[] = {" HTTP/1.1\r\nput 0 0 0 1\r\n", " http/1.1\n\n", " HtTp/"};
+    struct unit_random random = peer_random();
+    for (size_t path = 200; path < 320; path++) {
+        struct buf data = BUF_EMPTY;
+        ck_assert_int_eq(buf_append_str(&data, "foo /"), 0);
+        while (data.len < path)
+            ck_assert_int_eq(buf_append_char(&data, " H/x"[data.len % 4]), 0);
+        size_t which = path % 3;
+        ck_assert_int_eq(buf_append_str(&data, ends[which]), 0);
+        if (which < 2 || data.len > FRONT_LINE_MAX)
+            parses(&random, data.data, data.len, "stranger\n");
+        buf_fini(&data);
+    }
+}
+END_TEST
+
+/* Fifteen mistakes are a person's. */
+START_TEST(who_only_errs_is_a_stranger)
+{
+    struct unit_random random = peer_random();
+    for (int errors = 14; errors <= 18; errors++) {
+        struct buf data = BUF_EMPTY, expected = BUF_EMPTY;
+        for (int i = 0; i < errors; i++) {
+            ck_assert_int_eq(buf_append_str(&data, i % 2 ? "peek x\r\n" : "what\r\n"), 0);
+            if (i < STRANGER_ERRORS - 1)
+                ck_assert_int_eq(buf_append_str(&expected, i % 2 ? "bad format\n" : "unknown\n"),
+                                 0);
+        }
+        ck_assert_int_eq(buf_append_str(&data, "peek 1\r\n"), 0);
+        for (int i = 0; i < 20; i++)
+            ck_assert_int_eq(buf_append_str(&data, "what\r\n"), 0);
+        ck_assert_int_eq(
+            buf_append_str(&expected, errors < STRANGER_ERRORS ? "peek 1\n" : "stranger\n"), 0);
+        for (int i = 0; errors < STRANGER_ERRORS && i < 20; i++)
+            ck_assert_int_eq(buf_append_str(&expected, "unknown\n"), 0);
+        parses(&random, data.data, data.len, expected.data);
+        buf_fini(&data);
+        buf_fini(&expected);
+    }
 }
 END_TEST
 
@@ -348,7 +422,9 @@ int main(void)
     tcase_add_test(events, added_commands_have_longer_lines);
     tcase_add_test(events, longest_line_is_a_setting);
     tcase_add_test(events, overlong_line_ends_at_its_own_end_only);
-    tcase_add_test(events, overlong_requests_are_http);
+    tcase_add_test(events, overlong_requests_are_strangers);
+    tcase_add_test(events, versions_are_found_behind_long_paths);
+    tcase_add_test(events, who_only_errs_is_a_stranger);
     tcase_add_test(events, large_bodies_are_skipped_whole);
     tcase_add_test(events, random_bytes_in_any_pieces);
     suite_add_tcase(suite, events);

@@ -19,7 +19,7 @@ struct taker {
     size_t body_len;
     size_t then; /* a head is coming, and so many bytes of body behind it */
     bool head;
-    bool ended; /* refused as HTTP, or quit */
+    bool ended; /* a stranger, or quit */
 };
 
 /* As the session does: too much of anything is skipped in one piece. */
@@ -86,8 +86,8 @@ static void take_event(struct taker *taker, enum parser_event event)
     case PARSER_UNKNOWN:
         MUST(buf_append_str(taker->out, "unknown\n"));
         return;
-    case PARSER_HTTP:
-        MUST(buf_append_str(taker->out, "http\n"));
+    case PARSER_STRANGER:
+        MUST(buf_append_str(taker->out, "stranger\n"));
         taker->ended = true;
         return;
     case PARSER_BODY:
