@@ -7,9 +7,7 @@
  * which a write to a pipe is never mixed with another's (pipe(7)); what is longer is cut and ends
  * in "...". Where a queue is open (log_queue.c) the line goes there, and another thread writes it.
  *
- * Escaped is whatever could pretend to be something else: control characters, those of the C1 set
- * (terminals act on U+009B), the two line separators of Unicode, and bytes that aren't UTF-8. The
- * rest of UTF-8 stays readable.
+ * What could pretend to be something else is escaped, as everywhere (text.h).
  *
  * A line that can't be written (stderr is closed, full or gone) is lost: a log must not stop the
  * service.
@@ -17,7 +15,7 @@
 #include "base/assert.h"
 #include "base/clock.h"
 #include "base/log_priv.h"
-#include "base/utf8_priv.h"
+#include "base/text.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -124,57 +122,20 @@ static void line_add(struct line *line, const char *text)
     line->len += len;
 }
 
-static bool code_is_plain(uint32_t code)
-{
-    return code >= 0x20 && !(code >= 0x7f && code <= 0x9f) && code != 0x2028 && code != 0x2029;
-}
-
-/* How one byte is shown that can't be shown as it is. Returns the length. */
-static size_t escape_byte(unsigned char byte, char shown[5])
-{
-    static const char hex[] = "0123456789abcdef";
-    shown[0] = '\\';
-    switch (byte) {
-    case '\n':
-        shown[1] = 'n';
-        return 2;
-    case '\r':
-        shown[1] = 'r';
-        return 2;
-    case '\t':
-        shown[1] = 't';
-        return 2;
-    default:
-        shown[1] = 'x';
-        shown[2] = hex[byte >> 4];
-        shown[3] = hex[byte & 15];
-        return 4;
-    }
-}
-
 /* Any bytes, escaped, until they end or the limit is reached; a character is added whole or not at
  * all. */
 static void line_add_escaped(struct line *line, const char *text, size_t len)
 {
-    const unsigned char *bytes = (const unsigned char *)text;
     for (size_t at = 0; at < len;) {
-        char shown[5];
-        const void *piece = bytes + at;
-        uint32_t code = 0;
-        size_t taken = utf8_decode(bytes + at, len - at, &code);
-        size_t piece_len = taken;
-        if (taken == 0 || !code_is_plain(code)) {
-            taken = 1; /* further bytes of a C1 character aren't valid alone, so they get their own
-                          turn */
-            piece_len = escape_byte(bytes[at], shown);
-            piece = shown;
-        }
-        if (line->len + piece_len > line->limit) {
+        char shown[TEXT_PIECE_MAX];
+        size_t shown_len;
+        size_t taken = text_piece(text + at, len - at, TEXT_LINE, shown, &shown_len);
+        if (line->len + shown_len > line->limit) {
             line->cut = true;
             return;
         }
-        memcpy(line->text + line->len, piece, piece_len);
-        line->len += piece_len;
+        memcpy(line->text + line->len, shown, shown_len);
+        line->len += shown_len;
         at += taken;
     }
 }

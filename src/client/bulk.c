@@ -71,8 +71,10 @@ static enum exit_code bulk_call(hl_client *client, struct bulk *bulk, cJSON *par
     if (code == EXIT_CODE_OK)
         code = link_parse(text, len, &answer);
     if (code == EXIT_CODE_OK) {
-        bulk->done += field_u64(answer, "count");
-        *more = filter_next(&bulk->filter, answer);
+        uint64_t count = field_u64(answer, "count");
+        bulk->done += count;
+        code = filter_next(&bulk->filter, answer, count);
+        *more = bulk->filter.from != 0;
     }
     cJSON_Delete(answer);
     return code;

@@ -15,7 +15,7 @@
 
 #include "base/clock.h"
 #include "base/errtab.h"
-#include "client/text_priv.h"
+#include "base/text.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -147,7 +147,7 @@ int client_break(struct hl_client *client, int err, const char *format, ...)
 int client_refused(struct hl_client *client, int err, const char *code, const char *message)
 {
     buf_clear(&client->error);
-    (void)text_append_printable(&client->error, message, strlen(message));
+    (void)text_show(&client->error, message, strlen(message), TEXT_LINE);
     size_t len = strnlen(code, CLIENT_CODE_MAX - 1);
     memcpy(client->code, code, len);
     client->code[len] = '\0';
@@ -200,8 +200,8 @@ static int client_garbled(struct hl_client *client, const char *why)
 {
     size_t len = client->in.len - client->in_at;
     struct buf quote = BUF_EMPTY;
-    (void)text_append_printable(&quote, client->in.data + client->in_at,
-                                len < CLIENT_QUOTE_MAX ? len : CLIENT_QUOTE_MAX);
+    (void)text_show(&quote, client->in.data + client->in_at,
+                    len < CLIENT_QUOTE_MAX ? len : CLIENT_QUOTE_MAX, TEXT_LINE);
     int rc = client_break(client, EPROTO,
                           "the server at %s does not speak hilera's protocol: %s (\"%s%s\")",
                           client->address.data, why, quote.data ? quote.data : "",

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * The inside of a client connection, shared by the files of the library (the tool uses only
- * <hilera/client.h> and text_priv.h).
+ * <hilera/client.h>).
  *
  *   client.c   the object, its errors, the pipeline: what is pending and what is skipped
  *   ask.c      the plain functions: one request, one answer; and put_many

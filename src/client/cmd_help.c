@@ -34,12 +34,20 @@ static error_t help_parse(int key, char *arg, struct argp_state *state)
     return 0;
 }
 
+static void help_line(const struct command *command)
+{
+    out_printf("  ");
+    out_style(STYLE_HEAD);
+    out_printf("%-8s", command->name);
+    out_style(STYLE_PLAIN);
+    out_printf(" %s\n", command->summary);
+}
+
 static void help_overview(void)
 {
     out_printf("hilera puts jobs into the work queue hilerad, waits for them, and shows them.\n\n");
     for (size_t i = 0; i < command_count; i++)
-        out_printf("  %s%-8s%s %s\n", style_code(stdout, STYLE_HEAD), commands[i].name,
-                   style_code(stdout, STYLE_PLAIN), commands[i].summary);
+        help_line(&commands[i]);
     out_printf("\n"
                "'hilera help COMMAND' shows its options, 'hilera help exit-codes' what the exit\n"
                "status says. Every command takes --json, --socket PATH and --host HOST[:PORT].\n");
@@ -82,14 +90,9 @@ static enum exit_code help_json(void)
         rc = json_command(list, &commands[i]);
     for (size_t i = 0; rc == 0 && i < exit_count; i++)
         rc = json_exit_code(codes, &exit_rows[i]);
-    char *text = rc == 0 ? cJSON_PrintUnformatted(root) : NULL;
-    if (text)
-        out_printf("%s\n", text);
-    else
-        say("not enough memory");
+    enum exit_code code = out_object(rc == 0 ? root : NULL);
     cJSON_Delete(root);
-    cJSON_free(text);
-    return text ? EXIT_CODE_OK : EXIT_CODE_FAILED;
+    return code;
 }
 
 enum exit_code command_help(struct tool *tool, int argc, char **argv)

@@ -155,11 +155,8 @@ static enum exit_code join_show(const struct tool *tool, const struct join_optio
                                 const struct hl_client_reply *reply)
 {
     cJSON *answer = NULL;
-    if (tool->json) {
-        out_write(reply->text, reply->len);
-        out_write("\n", 1);
-        return EXIT_CODE_OK;
-    }
+    if (tool->json)
+        return out_json(reply->text, reply->len);
     enum exit_code code = link_parse(reply->text, reply->len, &answer);
     if (code == EXIT_CODE_OK) {
         uint64_t cancelled = field_u64(answer, "cancelled");

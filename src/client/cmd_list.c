@@ -118,15 +118,16 @@ static enum exit_code list_page(const struct tool *tool, hl_client *client,
     enum exit_code code = link_call(client, "list", params, LINK_ANSWER_NS, &text, &len);
     if (code == EXIT_CODE_OK)
         code = link_parse(text, len, &answer);
-    if (code == EXIT_CODE_OK && tool->json) {
-        out_write(text, len);
-        out_write("\n", 1);
-    }
+    if (code == EXIT_CODE_OK && tool->json)
+        code = out_json(text, len);
     if (code == EXIT_CODE_OK) {
-        *left -= (uint64_t)cJSON_GetArraySize(cJSON_GetObjectItemCaseSensitive(answer, "jobs"));
-        (void)filter_next(filter, answer);
+        const cJSON *jobs = cJSON_GetObjectItemCaseSensitive(answer, "jobs");
+        uint64_t found = cJSON_IsArray(jobs) ? (uint64_t)cJSON_GetArraySize(jobs) : 0;
+        *left -= found < *left ? found : *left;
         if (!tool->json)
             code = rows_add(rows, answer);
+        if (code == EXIT_CODE_OK)
+            code = filter_next(filter, answer, found);
     }
     cJSON_Delete(answer);
     return code;
@@ -148,6 +149,7 @@ enum exit_code command_list(struct tool *tool, int argc, char **argv)
     uint64_t left = list.all                 ? UINT64_MAX
                     : list.filter.limit != 0 ? list.filter.limit
                                              : LIST_LIMIT_DEFAULT;
+    list.filter.down = list.filter.state && strcmp(list.filter.state, "finished") == 0;
     enum exit_code code = link_open(tool, &client);
     do {
         if (code == EXIT_CODE_OK)

@@ -16,15 +16,16 @@
 struct logs_options {
     uint64_t id;
     bool out, err; /* neither: both */
-    bool follow;
+    bool follow, raw;
 };
 
-enum { LOGS_STDOUT = 1000, LOGS_STDERR };
+enum { LOGS_STDOUT = 1000, LOGS_STDERR, LOGS_RAW };
 
 static const struct argp_option logs_argp_options[] = {
     {"follow", 'f', NULL, 0, "Also of a job that isn't finished: as it comes, until it is", 0},
     {"stdout", LOGS_STDOUT, NULL, 0, "Only what it wrote to standard output", 0},
     {"stderr", LOGS_STDERR, NULL, 0, "Only what it wrote to standard error", 0},
+    {"raw", LOGS_RAW, NULL, 0, "As it wrote it to a terminal, too", 0},
     {0}};
 
 static error_t logs_parse(int key, char *arg, struct argp_state *state)
@@ -39,6 +40,9 @@ static error_t logs_parse(int key, char *arg, struct argp_state *state)
         return 0;
     case LOGS_STDERR:
         logs->err = true;
+        return 0;
+    case LOGS_RAW:
+        logs->raw = true;
         return 0;
     case ARGP_KEY_ARG:
         if (state->arg_num > 0)
@@ -101,29 +105,14 @@ static enum exit_code logs_json(const struct logs_options *logs, const cJSON *re
         rc = stream_copy(object, result, "stdout");
     if (rc == 0 && logs->err)
         rc = stream_copy(object, result, "stderr");
-    char *text = rc == 0 ? cJSON_PrintUnformatted(object) : NULL;
-    if (text != NULL)
-        out_printf("%s\n", text);
-    else
-        say("not enough memory");
-    enum exit_code code = text != NULL ? EXIT_CODE_OK : EXIT_CODE_FAILED;
-    cJSON_free(text);
+    enum exit_code code = out_object(rc == 0 ? object : NULL);
     cJSON_Delete(object);
     return code;
 }
 
 static enum exit_code logs_print(const struct logs_options *logs, const cJSON *result)
 {
-    enum exit_code code = EXIT_CODE_OK;
-    if (logs->out)
-        code = output_print(result, "stdout", stdout);
-    if (code == EXIT_CODE_OK && logs->err)
-        code = output_print(result, "stderr", stderr);
-    if (logs->out)
-        output_warn(result, logs->id, "stdout");
-    if (logs->err)
-        output_warn(result, logs->id, "stderr");
-    return code;
+    return output_print_all(result, logs->id, logs->out, logs->err, logs->raw);
 }
 
 static enum exit_code logs_show(const struct tool *tool, const struct logs_options *logs,
@@ -143,7 +132,7 @@ static enum exit_code logs_show(const struct tool *tool, const struct logs_optio
 static enum exit_code logs_follow(const struct tool *tool, hl_client *client,
                                   const struct logs_options *logs)
 {
-    struct follow follow = {.id = logs->id, .out = logs->out, .err = logs->err};
+    struct follow follow = {.id = logs->id, .out = logs->out, .err = logs->err, .raw = logs->raw};
     enum exit_code code = follow_job(tool, client, &follow);
     return code == EXIT_CODE_OK && follow.lost ? logs_lost(logs->id) : code;
 }
@@ -174,7 +163,8 @@ enum exit_code command_logs(struct tool *tool, int argc, char **argv)
     hl_client *client = NULL;
     command_parse(tool, "logs", logs_argp_options, logs_parse, &logs,
                   "What the job wrote goes to standard output and standard error, as it wrote it, "
-                  "as long as the daemon keeps its result. With --json it is one object; when it "
+                  "as long as the daemon keeps its result. A terminal gets control characters as "
+                  "\\xNN, and of what is no text the size. With --json it is one object; when it "
                   "follows, one for each piece.",
                   argc, argv);
     enum exit_code code = link_open(tool, &client);

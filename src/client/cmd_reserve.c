@@ -21,12 +21,16 @@
 struct reserve_options {
     struct tubes tubes;
     int64_t wait_ns;
+    bool raw;
 };
+
+enum { RESERVE_RAW = 1000 };
 
 static const struct argp_option reserve_argp_options[] = {
     {"tube", 't', "TUBE", 0, "A tube to take from, may be given several times (default: default)",
      0},
     {"timeout", 'T', "TIME", 0, "Wait this long at most, such as 10s; 0 doesn't wait", 0},
+    {"raw", RESERVE_RAW, NULL, 0, "The body goes to a terminal as it is, too", 0},
     {0}};
 
 static error_t reserve_parse(int key, char *arg, struct argp_state *state)
@@ -38,6 +42,9 @@ static error_t reserve_parse(int key, char *arg, struct argp_state *state)
         return 0;
     case 'T':
         reserve->wait_ns = duration_option("timeout", arg, state);
+        return 0;
+    case RESERVE_RAW:
+        reserve->raw = true;
         return 0;
     case ARGP_KEY_INIT:
         return tubes_init(&reserve->tubes, state);
@@ -51,31 +58,28 @@ static enum exit_code reserve_print_json(const struct hl_client_job *job)
     char token[24];
     cJSON *line = cJSON_CreateObject();
     snprintf(token, sizeof(token), "%" PRIu64, job->token);
-    char *json = NULL;
-    if (line && jsonobj_add_u64(line, "id", job->id) == 0 &&
-        jsonobj_add_str(line, "token", token) == 0 &&
-        jsonobj_add_bytes(line, "body", job->body, job->len) == 0)
-        json = cJSON_PrintUnformatted(line);
-    if (json)
-        out_printf("%s\n", json);
-    else
-        say("not enough memory");
-    cJSON_free(json);
+    bool good = line && jsonobj_add_u64(line, "id", job->id) == 0 &&
+                jsonobj_add_str(line, "token", token) == 0 &&
+                jsonobj_add_bytes(line, "body", job->body, job->len) == 0;
+    enum exit_code code = out_object(good ? line : NULL);
     cJSON_Delete(line);
-    return json ? EXIT_CODE_OK : EXIT_CODE_FAILED;
+    return code;
 }
 
 /* A job that nobody will hear of goes back at once. */
 static enum exit_code reserve_print(const struct tool *tool, hl_client *client,
-                                    const struct hl_client_job *job)
+                                    const struct hl_client_job *job, bool raw)
 {
+    struct screen screen;
     uint64_t id = job->id, token = job->token;
     enum exit_code code = EXIT_CODE_OK;
     if (tool->json) {
         code = reserve_print_json(job);
     } else {
         out_printf("%" PRIu64 " %" PRIu64 "\n", id, token);
-        out_write(job->body, job->len);
+        screen_begin(&screen, stdout, "the body", raw);
+        if (screen_write(&screen, job->body, job->len) != 0 || screen_end(&screen) != 0)
+            code = EXIT_CODE_FAILED;
     }
     if (code == EXIT_CODE_OK)
         code = out_flush();
@@ -106,7 +110,8 @@ enum exit_code command_reserve(struct tool *tool, int argc, char **argv)
         int rc = hl_client_reserve(
             client, wait_ns, wait_ns < HL_FOREVER - ANSWER_NS ? wait_ns + ANSWER_NS : HL_FOREVER,
             &job);
-        code = rc == 0 ? reserve_print(tool, client, &job) : link_failed(client, rc, NULL);
+        code = rc == 0 ? reserve_print(tool, client, &job, reserve.raw)
+                       : link_failed(client, rc, NULL);
         if (rc == EINTR && hl_client_reserve_end(client, LINK_ANSWER_NS, &job) == 0)
             (void)lease_give_back(tool, job.id, job.token);
     }

@@ -33,7 +33,7 @@ static const char *const variables[] = {"PATH",   "HOME", "USER",     "LOGNAME",
 
 struct run_options {
     const char *tube;
-    bool wait, follow;
+    bool wait, follow, raw;
     struct asked asked;
     char **env; /* NAME or NAME=VALUE */
     size_t env_count;
@@ -41,12 +41,15 @@ struct run_options {
     size_t argc;
 };
 
+enum { RUN_RAW = 1000 };
+
 static const struct argp_option run_argp_options[] = {
     {"wait", 'w', NULL, 0, "Wait for its end; print what it wrote, and end with its exit status",
      0},
     {"follow", 'f', NULL, 0, "The same, but print what it writes as it comes", 0},
     {"tube", 't', "TUBE", 0, "The tube to put it into (default: run)", 0},
     {"env", 'e', "NAME[=VALUE]", 0, "Set this variable, or take it along; may be repeated", 0},
+    {"raw", RUN_RAW, NULL, 0, "What it writes goes to a terminal as it is", 0},
     ASKED_OPTIONS,
     {0}};
 
@@ -78,6 +81,9 @@ static error_t run_parse(int key, char *arg, struct argp_state *state)
         return 0;
     case 'w':
         run->wait = true;
+        return 0;
+    case RUN_RAW:
+        run->raw = true;
         return 0;
     case 't':
         run->tube = tube_option(arg, state);
@@ -215,7 +221,7 @@ static enum exit_code status_of(const cJSON *answer, bool *own)
     return ended_code(ended_outcome(answer));
 }
 
-static enum exit_code end_show(const struct tool *tool, bool followed, uint64_t id,
+static enum exit_code end_show(const struct tool *tool, const struct run_options *run, uint64_t id,
                                const char *text, size_t len)
 {
     cJSON *answer = NULL;
@@ -225,11 +231,11 @@ static enum exit_code end_show(const struct tool *tool, bool followed, uint64_t 
         return code;
     code = status_of(answer, &own);
     if (tool->json) {
-        out_write(text, len);
-        out_write("\n", 1);
+        enum exit_code printed = out_json(text, len);
+        code = printed != EXIT_CODE_OK ? printed : code;
     } else {
         struct buf line = BUF_EMPTY;
-        enum exit_code printed = followed ? EXIT_CODE_OK : ended_print(answer, id);
+        enum exit_code printed = run->follow ? EXIT_CODE_OK : ended_print(answer, id, run->raw);
         if (!own && ended_line(&line, id, answer) == 0)
             say("%s", line.data);
         buf_fini(&line);
@@ -286,11 +292,12 @@ static enum exit_code await_once(const struct tool *tool, hl_client *client, str
 }
 
 /* Waits until the job has ended; *cancelled: Ctrl-C was answered by yes. */
-static enum exit_code await(const struct tool *tool, hl_client **client, bool following,
-                            uint64_t id, const char **text, size_t *len, bool *cancelled)
+static enum exit_code await(const struct tool *tool, hl_client **client,
+                            const struct run_options *run, uint64_t id, const char **text,
+                            size_t *len, bool *cancelled)
 {
-    struct follow follow = {.id = id, .out = true, .err = true, .attempt = 1};
-    enum exit_code code = await_once(tool, *client, &follow, following, text, len);
+    struct follow follow = {.id = id, .out = true, .err = true, .raw = run->raw, .attempt = 1};
+    enum exit_code code = await_once(tool, *client, &follow, run->follow, text, len);
     while (code == EXIT_CODE_INTERRUPTED && !*cancelled && at_terminal()) {
         *cancelled = cancel_wanted(id);
         interrupt_forget();
@@ -301,24 +308,24 @@ static enum exit_code await(const struct tool *tool, hl_client **client, bool fo
                 code = EXIT_CODE_OK; /* it has ended meanwhile */
         }
         if (code == EXIT_CODE_OK)
-            code = await_once(tool, *client, &follow, following, text, len);
+            code = await_once(tool, *client, &follow, run->follow, text, len);
     }
     return code;
 }
 
-static enum exit_code run_await(const struct tool *tool, hl_client **client, bool following,
-                                uint64_t id)
+static enum exit_code run_await(const struct tool *tool, hl_client **client,
+                                const struct run_options *run, uint64_t id)
 {
     const char *text;
     size_t len;
     bool cancelled = false;
-    enum exit_code code = await(tool, client, following, id, &text, &len, &cancelled);
+    enum exit_code code = await(tool, client, run, id, &text, &len, &cancelled);
     if (code == EXIT_CODE_OK) {
-        code = end_show(tool, following, id, text, len);
+        code = end_show(tool, run, id, text, len);
         return cancelled ? EXIT_CODE_INTERRUPTED : code;
     }
     say("job %" PRIu64 " goes on; hilera %s %" PRIu64 " tells how it ends", id,
-        following ? "logs --follow" : "wait --output", id);
+        run->follow ? "logs --follow" : "wait --output", id);
     return code;
 }
 
@@ -357,7 +364,7 @@ enum exit_code command_run(struct tool *tool, int argc, char **argv)
     if (code == EXIT_CODE_OK)
         code = run_put(client, &run, body, &id);
     if (code == EXIT_CODE_OK && run.wait)
-        code = run_await(tool, &client, run.follow, id);
+        code = run_await(tool, &client, &run, id);
     else if (code == EXIT_CODE_OK)
         out_printf(tool->json ? "{\"id\":%llu}\n" : "%llu\n", (unsigned long long)id);
     hl_client_free(&client);

@@ -11,18 +11,21 @@
 
 #include "base/json.h"
 #include "base/jsonobj.h"
-#include "client/text_priv.h"
 
 #include <errno.h>
 #include <inttypes.h>
 
 struct show_options {
     uint64_t id;
-    bool body;
+    bool body, raw;
 };
 
+enum { SHOW_RAW = 1000 };
+
 static const struct argp_option show_argp_options[] = {
-    {"body", 'b', NULL, 0, "Print the job's body and nothing else", 0}, {0}};
+    {"body", 'b', NULL, 0, "Print the job's body and nothing else", 0},
+    {"raw", SHOW_RAW, NULL, 0, "With --body: as it is to a terminal, too", 0},
+    {0}};
 
 static error_t show_parse(int key, char *arg, struct argp_state *state)
 {
@@ -30,6 +33,9 @@ static error_t show_parse(int key, char *arg, struct argp_state *state)
     switch (key) {
     case 'b':
         show->body = true;
+        return 0;
+    case SHOW_RAW:
+        show->raw = true;
         return 0;
     case ARGP_KEY_ARG:
         if (state->arg_num > 0)
@@ -58,10 +64,10 @@ static enum exit_code show_job(const cJSON *answer)
     return EXIT_CODE_FAILED;
 }
 
-static enum exit_code show_body(const struct tool *tool, uint64_t id)
+static enum exit_code show_body(const struct tool *tool, uint64_t id, bool raw)
 {
     hl_client *client = NULL;
-    struct buf page = BUF_EMPTY;
+    struct screen screen;
     const char *body;
     size_t len;
     char doing[32];
@@ -69,14 +75,14 @@ static enum exit_code show_body(const struct tool *tool, uint64_t id)
     enum exit_code code = link_open(tool, &client);
     if (code == EXIT_CODE_OK)
         code = link_failed(client, hl_client_peek(client, id, LINK_ANSWER_NS, &body, &len), doing);
-    if (code == EXIT_CODE_OK && !out_is_terminal()) {
-        out_write(body, len);
-    } else if (code == EXIT_CODE_OK && text_append_page(&page, body, len) == 0) {
-        out_write(page.data ? page.data : "", page.len);
-        if (len > 0 && body[len - 1] != '\n')
-            out_write("\n", 1);
+    screen_begin(&screen, stdout, "the body", raw);
+    if (code == EXIT_CODE_OK &&
+        (screen_write(&screen, body, len) != 0 || screen_end(&screen) != 0)) {
+        say("not enough memory");
+        code = EXIT_CODE_FAILED;
     }
-    buf_fini(&page);
+    if (screen.filtered && screen.open_line)
+        out_write("\n", 1);
     hl_client_free(&client);
     return code;
 }
@@ -86,15 +92,15 @@ enum exit_code command_show(struct tool *tool, int argc, char **argv)
     struct show_options show = {0};
     command_parse(tool, "show", show_argp_options, show_parse, &show,
                   "A finished job is known until the daemon's retention ends; its body is gone. "
-                  "With --body a terminal shows control characters as \\xNN; a file or pipe gets "
-                  "the bytes as they are.",
+                  "With --body a terminal shows control characters as \\xNN, and of what is no "
+                  "text the size; a file or pipe gets the bytes as they are.",
                   argc, argv);
     if (show.body && tool->json) {
         say("--body prints bytes, not JSON; leave out one of --body and --json");
         return EXIT_CODE_USAGE;
     }
     if (show.body)
-        return show_body(tool, show.id);
+        return show_body(tool, show.id, show.raw);
     cJSON *params = cJSON_CreateObject();
     if (!params || jsonobj_add_u64(params, "id", show.id) != 0) {
         cJSON_Delete(params);

@@ -23,12 +23,15 @@ struct wait_options {
     uint64_t *ids;
     size_t count;
     int64_t timeout_ns;
-    bool output;
+    bool output, raw;
 };
+
+enum { WAIT_RAW = 1000 };
 
 static const struct argp_option wait_argp_options[] = {
     {"timeout", 'T', "TIME", 0, "Give up after this time, such as 10s or 5m", 0},
     {"output", 'o', NULL, 0, "Print what the jobs wrote, each stream to its own", 0},
+    {"raw", WAIT_RAW, NULL, 0, "With --output: as it is to a terminal, too", 0},
     {0}};
 
 static error_t wait_parse(int key, char *arg, struct argp_state *state)
@@ -40,6 +43,9 @@ static error_t wait_parse(int key, char *arg, struct argp_state *state)
         return 0;
     case 'o':
         wait->output = true;
+        return 0;
+    case WAIT_RAW:
+        wait->raw = true;
         return 0;
     case ARGP_KEY_INIT:
         wait->ids = calloc((size_t)state->argc + 1, sizeof(*wait->ids));
@@ -72,7 +78,7 @@ static enum exit_code ended_show(const struct wait_options *wait, uint64_t id, c
         return code;
     }
     if (wait->output)
-        streams = ended_print(answer, id);
+        streams = ended_print(answer, id, wait->raw);
     struct buf line = BUF_EMPTY;
     if (ended_line(&line, id, answer) != 0) {
         say("not enough memory");
@@ -99,9 +105,9 @@ static enum exit_code wait_one(const struct tool *tool, hl_client *client,
         return code;
     code = link_parse(text, len, &answer);
     if (code == EXIT_CODE_OK && tool->json) {
-        code = ended_code(ended_outcome(answer));
-        out_write(text, len);
-        out_write("\n", 1);
+        code = out_json(text, len);
+        if (code == EXIT_CODE_OK)
+            code = ended_code(ended_outcome(answer));
     } else if (code == EXIT_CODE_OK) {
         code = ended_show(wait, id, answer);
     }

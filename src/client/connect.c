@@ -13,7 +13,7 @@
 #include "client/client_priv.h"
 
 #include "base/clock.h"
-#include "client/text_priv.h"
+#include "base/text.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -35,7 +35,7 @@ static int connect_begin(struct hl_client *client, const char *address)
 {
     hl_client_close(client);
     buf_clear(&client->address);
-    if (text_append_printable(&client->address, address, strlen(address)) != 0 ||
+    if (text_show(&client->address, address, strlen(address), TEXT_LINE) != 0 ||
         buf_reserve(&client->address, 1) != 0) /* an empty one is a text, too */
         return client_fail(client, ENOMEM, "not enough memory for a connection");
     return 0;
@@ -234,7 +234,7 @@ int hl_client_connect_tcp(hl_client *client, const char *address, int64_t timeou
     buf_clear(&client->address);
     bool v6 = strchr(target.host, ':') != NULL;
     if (buf_append_str(&client->address, v6 ? "[" : "") != 0 ||
-        text_append_printable(&client->address, target.host, strlen(target.host)) != 0 ||
+        text_show(&client->address, target.host, strlen(target.host), TEXT_LINE) != 0 ||
         buf_printf(&client->address, "%s:%s", v6 ? "]" : "", target.port) != 0)
         return client_fail(client, ENOMEM, "not enough memory for a connection");
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV}, *list;

@@ -33,18 +33,11 @@ enum exit_code ended_code(const char *outcome)
     return strcmp(outcome, "done") == 0 ? EXIT_CODE_OK : EXIT_CODE_FAILED;
 }
 
-enum exit_code ended_print(const cJSON *answer, uint64_t id)
+enum exit_code ended_print(const cJSON *answer, uint64_t id, bool raw)
 {
     const cJSON *job = cJSON_GetObjectItemCaseSensitive(answer, "job");
     const cJSON *result = cJSON_GetObjectItemCaseSensitive(job, "result");
-    if (result == NULL)
-        return EXIT_CODE_OK;
-    enum exit_code code = output_print(result, "stdout", stdout);
-    if (code == EXIT_CODE_OK)
-        code = output_print(result, "stderr", stderr);
-    output_warn(result, id, "stdout");
-    output_warn(result, id, "stderr");
-    return code;
+    return result == NULL ? EXIT_CODE_OK : output_print_all(result, id, true, true, raw);
 }
 
 int ended_line(struct buf *line, uint64_t id, const cJSON *answer)

@@ -91,14 +91,10 @@ static void feed_refused(struct feed *feed, uint64_t number, int err)
     if (!feed->options.json)
         return;
     cJSON *line = cJSON_CreateObject();
-    char *json = NULL;
     if (line && jsonobj_add_bytes(line, "input", name, strlen(name)) == 0 &&
         jsonobj_add_str(line, "code", hl_client_error_code(feed->client)) == 0 &&
         jsonobj_add_str(line, "message", hl_client_error(feed->client)) == 0)
-        json = cJSON_PrintUnformatted(line);
-    if (json)
-        out_printf("%s\n", json);
-    cJSON_free(json);
+        (void)out_object(line);
     cJSON_Delete(line);
 }
 

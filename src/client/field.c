@@ -12,7 +12,7 @@
 
 #include "base/json.h"
 #include "base/jsonobj.h"
-#include "client/text_priv.h"
+#include "base/text.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -61,7 +61,7 @@ static int label_append(struct buf *out, const char *section, const char *key)
     if (field)
         return buf_append_str(out, field->label);
     size_t start = out->len;
-    int rc = text_append_printable(out, key, strlen(key));
+    int rc = text_show(out, key, strlen(key), TEXT_LINE);
     for (size_t i = start; rc == 0 && i < out->len; i++)
         if (out->data[i] == '_')
             out->data[i] = ' ';
@@ -93,7 +93,7 @@ static int time_append(struct buf *out, double seconds)
     return buf_append_str(out, text);
 }
 
-static int size_append(struct buf *out, double bytes)
+int size_append(struct buf *out, double bytes)
 {
     static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
     size_t unit = 0;
@@ -125,7 +125,7 @@ static int scalar_append(struct buf *out, enum field_kind kind, const cJSON *val
         /* A number too large for a double arrives as the text of its digits, which is exact. */
         if (kind != FIELD_KIND_TEXT && json_parse_u64(value->valuestring, &number) == 0)
             return number_append(out, kind, (double)number);
-        return text_append_printable(out, value->valuestring, strlen(value->valuestring));
+        return text_show(out, value->valuestring, strlen(value->valuestring), TEXT_LINE);
     }
     if (cJSON_IsNumber(value))
         return number_append(out, kind, value->valuedouble);
@@ -294,7 +294,7 @@ static int block_print(const char *text, size_t indent)
     for (const char *line = text; *line;) {
         size_t len = strcspn(line, "\n");
         struct buf printable = BUF_EMPTY;
-        int rc = text_append_page(&printable, line, len);
+        int rc = text_show(&printable, line, len, TEXT_PAGE);
         if (rc == 0)
             out_printf("%*s%s\n", (int)indent, "", printable.data ? printable.data : "");
         buf_fini(&printable);

@@ -3,6 +3,8 @@
  * Choosing jobs on the command line: the options of list and of the commands that change many jobs,
  * and the parameters that they become.
  *
+ * What they choose comes in pages, and a daemon that names a next page for ever is found out here.
+ *
  * Durations go to the daemon as seconds and are compared there, with its clock.
  */
 
@@ -12,7 +14,13 @@
 #include "base/jsonobj.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <string.h>
+
+/* No daemon has as many jobs as so many pages of 500, or as so many without a match, for each of
+ * which it looks through thousands. */
+#define PAGES_MAX 1000000
+#define PAGES_EMPTY_MAX 100000
 
 static const char *const states[] = {"ready", "delayed", "reserved", "buried"};
 
@@ -110,9 +118,26 @@ int filter_add(const struct filter *filter, cJSON *params)
     return rc;
 }
 
-bool filter_next(struct filter *filter, const cJSON *answer)
+enum exit_code filter_next(struct filter *filter, const cJSON *answer, uint64_t found)
 {
-    filter->from = field_u64(answer, "next");
-    filter->until = field_u64(answer, "until");
-    return filter->from != 0;
+    uint64_t from = filter->from, next = field_u64(answer, "next");
+    uint64_t until = field_u64(answer, "until");
+    filter->pages++;
+    filter->empty = found > 0 ? 0 : filter->empty + 1;
+    bool moves = next == 0 || from == 0 || (filter->down ? next < from : next > from);
+    filter->from = next;
+    filter->until = until;
+    if (!moves)
+        say("the daemon's list does not end: behind %" PRIu64 " it goes on at %" PRIu64, from,
+            next);
+    else if (next != 0 && until != 0 && next > until)
+        say("the daemon's list does not end: its last job is %" PRIu64
+            ", and it goes on at %" PRIu64,
+            until, next);
+    else if (next != 0 && (filter->pages >= PAGES_MAX || filter->empty >= PAGES_EMPTY_MAX))
+        say("the daemon's list does not end: there were %u pages, and nothing in the last %u",
+            filter->pages, filter->empty);
+    else
+        return EXIT_CODE_OK;
+    return EXIT_CODE_OUTPUT;
 }

@@ -18,6 +18,11 @@
 /* The longest that the daemon takes; it is asked again after that. */
 #define FOLLOW_WAIT_NS (1000000000 * HL_SECOND)
 
+/* Answers in a row that bring no bytes: a new attempt may be one, and there may be many; an answer
+ * that tells nothing new at all should come after the longest wait only, and weighs more. */
+#define FOLLOW_IDLE_MAX 100000
+#define FOLLOW_NO_NEWS 1000
+
 static cJSON *follow_params(const struct follow *follow)
 {
     cJSON *params = cJSON_CreateObject();
@@ -31,58 +36,107 @@ static cJSON *follow_params(const struct follow *follow)
     return NULL;
 }
 
+/* No more of the attempt that is shown. */
+static void follow_end(struct follow *follow)
+{
+    for (size_t i = 0; follow->shown > 0 && i < 2; i++)
+        if (screen_end(&follow->screen[i]) != 0)
+            say("not enough memory");
+    (void)fflush(stdout);
+}
+
 /* A retry begins with a line of its own, once it has written something. */
 static void follow_begin(struct follow *follow, uint64_t attempt)
 {
+    if (attempt == follow->shown)
+        return;
+    follow_end(follow);
     if (follow->shown > 0 && attempt > follow->shown)
         say("job %" PRIu64 ": attempt %" PRIu64, follow->id, attempt);
     follow->shown = attempt;
+    screen_begin(&follow->screen[0], stdout, "stdout", follow->raw);
+    screen_begin(&follow->screen[1], stderr, "stderr", follow->raw);
 }
 
 static enum exit_code follow_print(struct follow *follow, const cJSON *answer, bool complete)
 {
     enum exit_code code = EXIT_CODE_OK;
+    if (follow->shown == 0)
+        return code;
     if (follow->out)
-        code = output_print(answer, "stdout", stdout);
+        code = output_print(answer, "stdout", &follow->screen[0]);
     if (follow->out)
         (void)fflush(stdout);
     if (follow->err && code == EXIT_CODE_OK)
-        code = output_print(answer, "stderr", stderr);
-    if (follow->out && complete)
-        output_warn(answer, follow->id, "stdout");
-    if (follow->err && complete)
-        output_warn(answer, follow->id, "stderr");
+        code = output_print(answer, "stderr", &follow->screen[1]);
+    if (complete)
+        output_warnings(answer, follow->id, follow->out, follow->err);
     return code;
+}
+
+/* What an answer says of where the job is. */
+struct place {
+    uint64_t attempt, out_at, err_at;
+    bool ended, more, kept;
+};
+
+static enum exit_code place_read(struct follow *follow, const cJSON *answer, struct place *place)
+{
+    if (jsonobj_get_u64(answer, "attempt", &place->attempt) == 0 &&
+        jsonobj_get_u64(answer, "stdout_next", &place->out_at) == 0 &&
+        jsonobj_get_u64(answer, "stderr_next", &place->err_at) == 0 &&
+        jsonobj_get_bool(answer, "attempt_ended", &place->ended) == 0 &&
+        jsonobj_get_bool(answer, "finished", &follow->finished) == 0 &&
+        jsonobj_get_bool(answer, "kept", &place->kept) == 0 &&
+        jsonobj_get_bool(answer, "more", &place->more) == 0)
+        return EXIT_CODE_OK;
+    say("the daemon's answer does not say what the job has written");
+    return EXIT_CODE_OUTPUT;
+}
+
+/* A daemon answers when there is something new; one that has nothing, time and again, would be
+ * asked without end. */
+static enum exit_code place_check(struct follow *follow, const struct place *place)
+{
+    bool same = place->attempt == follow->attempt && place->out_at == follow->out_at &&
+                place->err_at == follow->err_at && !place->ended && !follow->finished;
+    bool back = place->attempt < follow->attempt ||
+                (place->attempt == follow->attempt &&
+                 (place->out_at < follow->out_at || place->err_at < follow->err_at));
+    bool bytes = !back && (place->attempt == follow->attempt
+                               ? place->out_at > follow->out_at || place->err_at > follow->err_at
+                               : place->out_at > 0 || place->err_at > 0);
+    follow->idle = bytes ? 0 : follow->idle + (same || back ? FOLLOW_NO_NEWS : 1);
+    if (follow->idle < FOLLOW_IDLE_MAX)
+        return EXIT_CODE_OK;
+    say("the daemon answers again and again that job %" PRIu64
+        " has written nothing more; that is no "
+        "answer to what was asked",
+        follow->id);
+    return EXIT_CODE_OUTPUT;
 }
 
 /* Takes one answer in. */
 static enum exit_code follow_take(const struct tool *tool, struct follow *follow,
                                   const cJSON *answer)
 {
-    uint64_t attempt, out_at, err_at;
-    bool ended, more, kept;
-    if (jsonobj_get_u64(answer, "attempt", &attempt) != 0 ||
-        jsonobj_get_u64(answer, "stdout_next", &out_at) != 0 ||
-        jsonobj_get_u64(answer, "stderr_next", &err_at) != 0 ||
-        jsonobj_get_bool(answer, "attempt_ended", &ended) != 0 ||
-        jsonobj_get_bool(answer, "finished", &follow->finished) != 0 ||
-        jsonobj_get_bool(answer, "kept", &kept) != 0 ||
-        jsonobj_get_bool(answer, "more", &more) != 0) {
-        say("the daemon's answer does not say what the job has written");
-        return EXIT_CODE_OUTPUT;
-    }
-    enum exit_code code = EXIT_CODE_OK;
+    struct place at = {0};
+    enum exit_code code = place_read(follow, answer, &at);
+    if (code == EXIT_CODE_OK)
+        code = place_check(follow, &at);
+    if (code != EXIT_CODE_OK)
+        return code;
     if (!tool->json) {
-        if (out_at + err_at > 0)
-            follow_begin(follow, attempt);
-        code = follow_print(follow, answer, ended && !more);
+        if (at.out_at + at.err_at > 0)
+            follow_begin(follow, at.attempt);
+        code = follow_print(follow, answer, at.ended && !at.more);
     }
-    bool next = ended && !more && !follow->finished;
-    follow->finished = follow->finished && !more;
-    follow->lost = follow->finished && !kept;
-    follow->attempt = next ? attempt + 1 : attempt;
-    follow->out_at = next ? 0 : out_at;
-    follow->err_at = next ? 0 : err_at;
+    bool next = at.ended && !at.more && !follow->finished;
+    follow->finished = follow->finished && !at.more;
+    follow->lost = follow->finished && !at.kept;
+    follow->attempt = next ? at.attempt + 1 : at.attempt;
+    follow->out_at = next ? 0 : at.out_at;
+    follow->err_at = next ? 0 : at.err_at;
     return code;
 }
 
@@ -100,11 +154,11 @@ static enum exit_code follow_ask(const struct tool *tool, hl_client *client, str
     if (code != EXIT_CODE_OK)
         return code == EXIT_CODE_TIMED_OUT ? EXIT_CODE_OK : code;
     if (tool->json) {
-        out_write(text, len);
-        out_write("\n", 1);
+        code = out_json(text, len);
         (void)fflush(stdout);
     }
-    code = link_parse(text, len, &answer);
+    if (code == EXIT_CODE_OK)
+        code = link_parse(text, len, &answer);
     if (code == EXIT_CODE_OK)
         code = follow_take(tool, follow, answer);
     cJSON_Delete(answer);
@@ -116,5 +170,6 @@ enum exit_code follow_job(const struct tool *tool, hl_client *client, struct fol
     enum exit_code code = EXIT_CODE_OK;
     while (code == EXIT_CODE_OK && !follow->finished)
         code = follow_ask(tool, client, follow);
+    follow_end(follow);
     return code;
 }

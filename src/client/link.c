@@ -15,6 +15,8 @@
 #include <errno.h>
 #include <string.h>
 
+/* In one answer; the figures of 100,000 tubes are two millions. */
+#define VALUES_MAX 4000000
 #define LINK_CONNECT_NS (10 * HL_SECOND)
 
 static void link_advise(const struct tool *tool, const hl_client *client, int err)
@@ -103,8 +105,28 @@ enum exit_code link_call(hl_client *client, const char *method, cJSON *params, i
     return link_failed(client, rc, NULL);
 }
 
+/* Each value takes some sixty bytes of memory, and two of the text. */
+static bool has_too_many_values(const char *text, size_t len)
+{
+    size_t count = 0;
+    bool inside = false;
+    for (size_t i = 0; i < len && count <= VALUES_MAX; i++) {
+        if (text[i] == '"')
+            inside = !inside;
+        else if (inside && text[i] == '\\')
+            i++;
+        else if (!inside)
+            count += text[i] == ',' || text[i] == '[' || text[i] == '{';
+    }
+    return count > VALUES_MAX;
+}
+
 enum exit_code link_parse(const char *text, size_t len, cJSON **object)
 {
+    if (has_too_many_values(text, len)) {
+        say("the daemon's answer has more than %d values in it", VALUES_MAX);
+        return EXIT_CODE_OUTPUT;
+    }
     int rc = jsonobj_parse(object, text, len, NULL);
     if (rc == 0 && cJSON_IsObject(*object))
         return EXIT_CODE_OK;
@@ -123,11 +145,8 @@ static enum exit_code link_show_answer(const struct tool *tool, const char *text
                                        enum exit_code (*show)(const cJSON *answer))
 {
     cJSON *answer = NULL;
-    if (tool->json) {
-        out_write(text, len);
-        out_write("\n", 1);
-        return EXIT_CODE_OK;
-    }
+    if (tool->json)
+        return out_json(text, len);
     enum exit_code code = link_parse(text, len, &answer);
     if (code == EXIT_CODE_OK)
         code = show(answer);

@@ -8,12 +8,15 @@
  * more; both have exit status EXIT_CODE_OUTPUT, whichever way the program ends, help texts
  * included.
  *
+ * What is formatted here is mostly the daemon's or a job's, so all of it is made printable
+ * (base/text.h); only out_style, and out_write, which knows what its bytes are, leave it alone.
+ *
  * Colours are for terminals, and not if NO_COLOR is set (https://no-color.org) or TERM is dumb.
  */
 
 #include "client/tool_priv.h"
 
-#include "client/text_priv.h"
+#include "base/text.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -58,7 +61,7 @@ void say(const char *format, ...)
     struct buf line = BUF_EMPTY, printable = BUF_EMPTY;
     va_start(args, format);
     if (buf_vprintf(&line, format, args) == 0 &&
-        text_append_printable(&printable, line.data, line.len) == 0)
+        text_show(&printable, line.data, line.len, TEXT_LINE) == 0)
         fprintf(stderr, "%shilera:%s %s\n", style_code(stderr, STYLE_BAD),
                 style_code(stderr, STYLE_PLAIN), printable.data);
     va_end(args);
@@ -75,15 +78,52 @@ void out_write(const void *bytes, size_t len)
 void out_printf(const char *format, ...)
 {
     va_list args;
+    struct buf text = BUF_EMPTY, printable = BUF_EMPTY;
     va_start(args, format);
-    vprintf(format, args);
+    if (buf_vprintf(&text, format, args) == 0 &&
+        text_show(&printable, text.data, text.len, TEXT_PAGE) == 0 && printable.len > 0)
+        out_write(printable.data, printable.len);
     va_end(args);
+    buf_fini(&text);
+    buf_fini(&printable);
+}
+
+void out_style(enum style style)
+{
+    const char *code = style_code(stdout, style);
+    out_write(code, strlen(code));
+}
+
+enum exit_code out_json(const char *text, size_t len)
+{
+    struct buf printable = BUF_EMPTY;
+    int rc = text_show(&printable, text, len, TEXT_JSON);
+    if (rc == 0)
+        rc = buf_append_char(&printable, '\n');
+    if (rc == 0)
+        out_write(printable.data, printable.len);
+    else
+        say("not enough memory");
+    buf_fini(&printable);
+    return rc == 0 ? EXIT_CODE_OK : EXIT_CODE_FAILED;
+}
+
+enum exit_code out_object(cJSON *object)
+{
+    char *text = cJSON_PrintUnformatted(object);
+    enum exit_code code = EXIT_CODE_FAILED;
+    if (text != NULL)
+        code = out_json(text, strlen(text));
+    else
+        say("not enough memory");
+    cJSON_free(text);
+    return code;
 }
 
 void out_text(enum style style, const char *text)
 {
     struct buf printable = BUF_EMPTY;
-    if (text_append_printable(&printable, text, strlen(text)) == 0 && printable.len > 0)
+    if (text_show(&printable, text, strlen(text), TEXT_LINE) == 0 && printable.len > 0)
         printf("%s%s%s", style_code(stdout, style), printable.data,
                style == STYLE_PLAIN ? "" : style_code(stdout, STYLE_PLAIN));
     buf_fini(&printable);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * What finished jobs wrote, out of the daemon's answer: exact bytes, also of what is no text (then
- * the answer has them in base 64 beside a readable form).
+ * What jobs wrote, out of the daemon's answer: exact bytes, also of what is no text (then the
+ * answer has them in base 64 beside a readable form).
  */
 
 #include "client/tool_priv.h"
@@ -11,7 +11,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-enum exit_code output_print(const cJSON *result, const char *name, FILE *to)
+enum exit_code output_print(const cJSON *result, const char *name, struct screen *screen)
 {
     struct buf bytes = BUF_EMPTY;
     char key[32];
@@ -20,8 +20,8 @@ enum exit_code output_print(const cJSON *result, const char *name, FILE *to)
     int rc = jsonobj_get_str(result, key, &text) == 0
                  ? base64_append(&bytes, text)
                  : buf_append_str(&bytes, field_text(result, name));
-    if (rc == 0 && bytes.len > 0)
-        (void)!fwrite(bytes.data, 1, bytes.len, to);
+    if (rc == 0)
+        rc = screen_write(screen, bytes.data, bytes.len);
     buf_fini(&bytes);
     if (rc == 0)
         return EXIT_CODE_OK;
@@ -29,11 +29,42 @@ enum exit_code output_print(const cJSON *result, const char *name, FILE *to)
     return EXIT_CODE_OUTPUT;
 }
 
-void output_warn(const cJSON *result, uint64_t id, const char *name)
+static enum exit_code stream_print(const cJSON *result, const char *name, FILE *to, bool raw)
+{
+    struct screen screen;
+    screen_begin(&screen, to, name, raw);
+    enum exit_code code = output_print(result, name, &screen);
+    if (screen_end(&screen) == 0)
+        return code;
+    say("not enough memory");
+    return EXIT_CODE_FAILED;
+}
+
+/* Says so if a stream was cut. */
+static void output_warn(const cJSON *result, uint64_t id, const char *name)
 {
     char key[32];
     bool cut = false;
     snprintf(key, sizeof(key), "%s_truncated", name);
     if (jsonobj_get_bool(result, key, &cut) == 0 && cut)
         say("job %" PRIu64 ": its %s was longer than the daemon keeps; the rest is lost", id, name);
+}
+
+void output_warnings(const cJSON *result, uint64_t id, bool out, bool err)
+{
+    if (out)
+        output_warn(result, id, "stdout");
+    if (err)
+        output_warn(result, id, "stderr");
+}
+
+enum exit_code output_print_all(const cJSON *result, uint64_t id, bool out, bool err, bool raw)
+{
+    enum exit_code code = EXIT_CODE_OK;
+    if (out)
+        code = stream_print(result, "stdout", stdout, raw);
+    if (code == EXIT_CODE_OK && err)
+        code = stream_print(result, "stderr", stderr, raw);
+    output_warnings(result, id, out, err);
+    return code;
 }

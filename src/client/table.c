@@ -12,7 +12,7 @@
 
 #include "client/tool_priv.h"
 
-#include "client/text_priv.h"
+#include "base/text.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -49,7 +49,7 @@ int table_add(struct table *table, const char *text, size_t len)
         table->cell = grown;
         table->cap = cap;
     }
-    int rc = text_append_printable(&cell, text, len);
+    int rc = text_show(&cell, text, len, TEXT_LINE);
     char *copy = rc == 0 ? buf_detach(&cell, NULL) : NULL;
     buf_fini(&cell);
     if (!copy)
@@ -149,10 +149,14 @@ int table_print(const struct table *table, size_t width, size_t indent)
         size_t column = i % table->columns;
         bool head = i < table->columns, last = column == table->columns - 1;
         if (column == 0)
-            out_printf("%*s%s", (int)indent, "", head ? style_code(stdout, STYLE_HEAD) : "");
+            out_printf("%*s", (int)indent, "");
+        if (column == 0 && head)
+            out_style(STYLE_HEAD);
         cell_print(table->cell[i], widths[column], table->right[column], last);
+        if (last && head)
+            out_style(STYLE_PLAIN);
         if (last)
-            out_printf("%s\n", head ? style_code(stdout, STYLE_PLAIN) : "");
+            out_printf("\n");
     }
     free(widths);
     return 0;

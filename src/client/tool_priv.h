@@ -14,7 +14,8 @@
  *   asked.c     what may be asked for with a job
  *   bulk.c      what the commands share that change jobs
  *   duration.c  "10s", "1h30m" in; "1 h 30 min" out
- *   output.c    what finished jobs wrote
+ *   output.c    what jobs wrote
+ *   screen.c    the same on a terminal
  *   base64.c    for output of jobs that is no text
  *   ended.c     how a job ended: wait and run
  *   feed.c      put's pipeline of many jobs
@@ -126,9 +127,18 @@ enum style { STYLE_PLAIN, STYLE_HEAD, STYLE_GOOD, STYLE_BAD };
 void out_begin(void);
 /* One line "hilera: ..." on standard error. */
 void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
-/* Standard output: bytes; printf; what the daemon sent with a newline. */
+/* Standard output, bytes as they are. */
 void out_write(const void *bytes, size_t len);
+/* Formatted text, of which everything may be from outside: made printable, newlines and tabs stay.
+ */
 void out_printf(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* The escape sequence of a style. */
+void out_style(enum style style);
+/* JSON and a newline; without raw control characters, and meaning the same. */
+enum exit_code out_json(const char *text, size_t len);
+/* The same of an object, which stays the caller's. EXIT_CODE_FAILED, said: no memory, also if it is
+ * NULL. */
+enum exit_code out_object(cJSON *object);
 /* Bytes from outside in one printable line, in a style. */
 void out_text(enum style style, const char *text);
 /* Out now. EXIT_CODE_OUTPUT: can't be written; said if there was somebody to read it. */
@@ -162,6 +172,8 @@ struct filter {
     int64_t older_ns, younger_ns; /* HL_FOREVER: any */
     uint64_t limit;               /* 0: not given */
     uint64_t from, until;         /* the page; 0: from the first, to the last */
+    bool down;                    /* pages go down: finished jobs */
+    unsigned pages, empty;        /* how many there were; of them without a job, in a row */
 };
 
 enum { FILTER_NAME = 0x100, FILTER_TAG };
@@ -186,8 +198,9 @@ error_t filter_parse(struct filter *filter, int key, char *arg, struct argp_stat
 bool filter_given(const struct filter *filter);
 /* Adds the conditions and the page to a call's parameters. ENOMEM. */
 int filter_add(const struct filter *filter, cJSON *params);
-/* To the page behind that answer's. false: that was the last. */
-bool filter_next(struct filter *filter, const cJSON *answer);
+/* To the page behind that answer's, which had `found` jobs; filter->from is 0 if that was the last.
+ * EXIT_CODE_OUTPUT, said: such pages never end. */
+enum exit_code filter_next(struct filter *filter, const cJSON *answer, uint64_t found);
 /* For parsers: a whole number from 1, a tube's name; or argp_error. */
 uint64_t number_option(const char *option, const char *arg, struct argp_state *state);
 const char *tube_option(const char *arg, struct argp_state *state);
@@ -373,17 +386,39 @@ int field_append(struct buf *out, const cJSON *value);
 int field_print(const cJSON *object, size_t indent);
 /* An array of objects, not empty, as a table with the keys of the row that has the most. */
 int field_print_table(const cJSON *array, size_t indent);
+/* "1.5 KiB" */
+int size_append(struct buf *out, double bytes);
 /* A number of the daemon, 0 if it isn't there. */
 uint64_t field_u64(const cJSON *object, const char *key);
 /* A text of the daemon, "" if it isn't there. */
 const char *field_text(const cJSON *object, const char *key);
 
+/* ---- screen.c: bodies and output of jobs, which a terminal gets made printable ---- */
+
+struct screen {
+    FILE *to;
+    const char *what; /* "stdout", "the body": for the line about what is no text */
+    bool filtered;    /* it is a terminal's, and not raw */
+    bool open_line;   /* the last byte that was shown is no newline */
+    uint64_t unshown; /* bytes that are no text */
+    char cut[4];      /* the beginning of a character */
+    size_t cut_len;
+};
+
+void screen_begin(struct screen *screen, FILE *to, const char *what, bool raw);
+/* The next piece. ENOMEM. */
+int screen_write(struct screen *screen, const void *bytes, size_t len);
+/* No more comes: what is left, and the line about what wasn't shown. ENOMEM. */
+int screen_end(struct screen *screen);
+
 /* ---- output.c ---- */
 
 /* What a job wrote to "stdout" or "stderr", as the daemon's "result" has it, in bytes. */
-enum exit_code output_print(const cJSON *result, const char *name, FILE *to);
-/* Says so if that was cut. */
-void output_warn(const cJSON *result, uint64_t id, const char *name);
+enum exit_code output_print(const cJSON *result, const char *name, struct screen *screen);
+/* All of these streams of a job, each to its own; says what was cut. */
+enum exit_code output_print_all(const cJSON *result, uint64_t id, bool out, bool err, bool raw);
+/* Only says what was cut. */
+void output_warnings(const cJSON *result, uint64_t id, bool out, bool err);
 
 /* ---- base64.c ---- */
 
@@ -397,11 +432,14 @@ int base64_append(struct buf *out, const char *text);
 struct follow {
     uint64_t id;
     bool out, err; /* which streams are shown */
+    bool raw;      /* on a terminal, too */
     /* What is known: */
     uint64_t attempt, out_at, err_at;
-    uint64_t shown; /* the attempt whose output was shown last; 0: none */
-    bool finished;  /* nothing more comes */
-    bool lost;      /* the daemon doesn't keep what it wrote */
+    uint64_t shown;          /* the attempt whose output was shown last; 0: none */
+    bool finished;           /* nothing more comes */
+    bool lost;               /* the daemon doesn't keep what it wrote */
+    unsigned idle;           /* answers in a row that told nothing new */
+    struct screen screen[2]; /* stdout, stderr; of the attempt `shown` */
 };
 
 /* Shows what comes until the job is finished; with --json a line for each answer. Interrupted, or
@@ -418,7 +456,7 @@ enum exit_code ended_await(hl_client *client, uint64_t id, int64_t deadline_ns, 
 const char *ended_outcome(const cJSON *answer);
 enum exit_code ended_code(const char *outcome);
 /* What it wrote, each stream to its own; says what was cut. */
-enum exit_code ended_print(const cJSON *answer, uint64_t id);
+enum exit_code ended_print(const cJSON *answer, uint64_t id, bool raw);
 /* "job 5 failed: why, ran 1.2 s". ENOMEM. */
 int ended_line(struct buf *line, uint64_t id, const cJSON *answer);
 

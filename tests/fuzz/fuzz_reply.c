@@ -18,8 +18,8 @@
  */
 #include "base/assert.h"
 #include "base/json.h"
+#include "base/text.h"
 #include "client/client_priv.h"
-#include "client/text_priv.h"
 #include "fuzz.h"
 
 #include <errno.h>
@@ -73,17 +73,23 @@ static void replies(const char *bytes, size_t size, enum request_kind kind)
 
 static void terminal(const char *bytes, size_t size)
 {
-    struct buf line = BUF_EMPTY, page = BUF_EMPTY;
-    MUST(text_append_printable(&line, bytes, size));
-    MUST(text_append_page(&page, bytes, size));
+    struct buf line = BUF_EMPTY, page = BUF_EMPTY, json = BUF_EMPTY;
+    ASSERT(text_cut(bytes, size) <= 3);
+    (void)text_is_readable(bytes, size);
+    MUST(text_show(&json, bytes, size, TEXT_JSON));
+    ASSERT(json_is_utf8(json.data, json.len));
+    MUST(text_show(&line, bytes, size, TEXT_LINE));
+    MUST(text_show(&page, bytes, size, TEXT_PAGE));
     ASSERT(json_is_utf8(line.data, line.len));
     ASSERT(json_is_utf8(page.data, page.len));
     for (size_t i = 0; i < line.len; i++)
         ASSERT((unsigned char)line.data[i] >= 0x20 && line.data[i] != 0x7f);
     for (size_t i = 0; i < page.len; i++)
-        ASSERT((unsigned char)page.data[i] >= 0x20 || page.data[i] == '\n' || page.data[i] == '\t');
+        ASSERT((unsigned char)page.data[i] >= 0x20 || page.data[i] == '\n' ||
+               page.data[i] == '\t' || (page.data[i] == '\r' && page.data[i + 1] == '\n'));
     buf_fini(&line);
     buf_fini(&page);
+    buf_fini(&json);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -2,7 +2,7 @@
 // What the client makes of bytes: replies, refusals, and text for a terminal. No sockets.
 
 #include "client/client_priv.h"
-#include "client/text_priv.h"
+
 #include "unit.h"
 
 #include <errno.h>
@@ -246,23 +246,6 @@ START_TEST(what_is_no_refusal_is_named)
 }
 END_TEST
 
-// ---- text ----
-
-START_TEST(text_can_not_move_the_cursor)
-{
-    static const char bytes[] = "a\x1b[2Jb\n\r\t\x7f\0\xc2\x9b\xe2\x80\xa8\xff\xc3\xa9\xc3";
-    struct buf out = BUF_EMPTY;
-    ck_assert_int_eq(text_append_printable(&out, bytes, sizeof(bytes) - 1), 0);
-    ck_assert_str_eq(out.data, "a\\x1b[2Jb\\n\\r\\t\\x7f\\x00\\xc2\\x9b\\xe2\\x80\\xa8\\xff"
-                               "\xc3\xa9\\xc3");
-    buf_clear(&out);
-    ck_assert_int_eq(text_append_page(&out, bytes, sizeof(bytes) - 1), 0);
-    ck_assert_str_eq(out.data, "a\\x1b[2Jb\n\\r\t\\x7f\\x00\\xc2\\x9b\\xe2\\x80\\xa8\\xff"
-                               "\xc3\xa9\\xc3");
-    buf_fini(&out);
-}
-END_TEST
-
 int main(void)
 {
     Suite *suite = suite_create("reply");
@@ -279,9 +262,5 @@ int main(void)
     tcase_add_loop_test(refused, what_is_no_refusal_is_named, 0,
                         sizeof(not_refusals) / sizeof(not_refusals[0]));
     suite_add_tcase(suite, refused);
-
-    TCase *text = tcase_create("text");
-    tcase_add_test(text, text_can_not_move_the_cursor);
-    suite_add_tcase(suite, text);
     return unit_main(suite);
 }
