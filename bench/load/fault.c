@@ -5,16 +5,25 @@
  */
 #include "load/fault.h"
 
+#include "base/buf.h"
+#include "base/text.h"
+
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 
+/* What a server said may be in it. */
 static void say(const char *kind, const char *format, va_list args)
 {
-    (void)fprintf(stderr, "hilera-bench: %s", kind);
-    (void)vfprintf(stderr, format, args);
-    (void)fputc('\n', stderr);
+    struct buf text = BUF_EMPTY, shown = BUF_EMPTY;
+    if (buf_vprintf(&text, format, args) == 0 &&
+        text_show(&shown, text.data, text.len, TEXT_LINE) == 0)
+        (void)fprintf(stderr, "hilera-bench: %s%s\n", kind, shown.data);
+    else
+        (void)fprintf(stderr, "hilera-bench: %snot enough memory to say what\n", kind);
+    buf_fini(&text);
+    buf_fini(&shown);
 }
 
 void wrong(const char *format, ...)

@@ -38,17 +38,16 @@ static error_t pause_parse(int key, char *arg, struct argp_state *state)
 
 static enum exit_code pause_show(const cJSON *answer)
 {
-    const cJSON *left = cJSON_GetObjectItemCaseSensitive(answer, "pause_left");
-    double seconds = cJSON_IsNumber(left) ? left->valuedouble : 0;
+    int64_t left_ns = field_seconds(answer, "pause_left");
     struct buf time = BUF_EMPTY;
-    if (seconds > 0 && duration_append(&time, (int64_t)(seconds * (double)HL_SECOND)) != 0) {
+    if (left_ns > 0 && duration_append(&time, left_ns) != 0) {
         say("not enough memory");
         return EXIT_CODE_FAILED;
     }
-    if (seconds > PAUSE_NO_END_S / 2)
+    if (left_ns > PAUSE_NO_END_NS / 2)
         out_printf("paused: nothing is taken from %s until it is resumed\n",
                    field_text(answer, "tube"));
-    else if (seconds > 0)
+    else if (left_ns > 0)
         out_printf("paused: nothing is taken from %s for %s\n", field_text(answer, "tube"),
                    time.data);
     else

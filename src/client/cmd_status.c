@@ -22,15 +22,15 @@ static const struct count tube_counts[] = {
 /* "paused, 4 min 05 s left", or nothing. */
 static int cell_pause(struct table *table, const cJSON *row)
 {
-    const cJSON *left = cJSON_GetObjectItemCaseSensitive(row, "pause_left");
+    int64_t left_ns = field_seconds(row, "pause_left");
     struct buf text = BUF_EMPTY;
     int rc = 0;
-    if (cJSON_IsNumber(left) && left->valuedouble > PAUSE_NO_END_S / 2)
+    if (left_ns > PAUSE_NO_END_NS / 2)
         rc = buf_append_str(&text, "paused");
-    else if (cJSON_IsNumber(left) && left->valuedouble > 0) {
+    else if (left_ns > 0) {
         rc = buf_append_str(&text, "paused, ");
         if (rc == 0)
-            rc = duration_append(&text, (int64_t)(left->valuedouble * (double)HL_SECOND));
+            rc = duration_append(&text, left_ns);
         if (rc == 0)
             rc = buf_append_str(&text, " left");
     }
@@ -73,13 +73,11 @@ static int tubes_print(const cJSON *tubes)
 static int daemon_print(const cJSON *daemon, const cJSON *jobs)
 {
     struct buf line = BUF_EMPTY;
-    const cJSON *uptime = cJSON_GetObjectItemCaseSensitive(daemon, "uptime");
-    double seconds = cJSON_IsNumber(uptime) ? uptime->valuedouble : 0;
     uint64_t left = field_u64(jobs, "unfinished");
     int rc = buf_printf(&line, "hilerad %s, pid %" PRIu64 ", up ", field_text(daemon, "version"),
                         field_u64(daemon, "pid"));
     if (rc == 0)
-        rc = duration_append(&line, (int64_t)(seconds * (double)HL_SECOND));
+        rc = duration_append(&line, field_seconds(daemon, "uptime"));
     if (rc == 0)
         rc = buf_printf(&line, "; %" PRIu64 " job%s", left,
                         left == 1 ? " is unfinished" : "s are unfinished");

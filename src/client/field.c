@@ -74,6 +74,16 @@ uint64_t field_u64(const cJSON *object, const char *key)
     return jsonobj_get_u64(object, key, &number) == 0 ? number : 0;
 }
 
+int64_t field_seconds(const cJSON *object, const char *key)
+{
+    const cJSON *value = cJSON_GetObjectItemCaseSensitive(object, key);
+    double seconds = cJSON_IsNumber(value) ? value->valuedouble : 0;
+    if (!(seconds > 0)) /* not a number, too */
+        return 0;
+    return seconds < (double)FIELD_SECONDS_MAX ? (int64_t)(seconds * (double)HL_SECOND)
+                                               : FIELD_SECONDS_MAX * HL_SECOND;
+}
+
 const char *field_text(const cJSON *object, const char *key)
 {
     const char *text;

@@ -338,7 +338,7 @@ error_t bulk_parse(int key, char *arg, struct argp_state *state);
 enum exit_code bulk_run(const struct tool *tool, struct bulk *bulk);
 
 /* A pause of this many seconds is one until it is ended: about 31 years, the API's longest. */
-#define PAUSE_NO_END_S 1e9
+#define PAUSE_NO_END_NS (INT64_C(1000000000) * HL_SECOND)
 
 /* ---- table.c ---- */
 
@@ -390,6 +390,9 @@ int field_print_table(const cJSON *array, size_t indent);
 int size_append(struct buf *out, double bytes);
 /* A number of the daemon, 0 if it isn't there. */
 uint64_t field_u64(const cJSON *object, const char *key);
+/* Seconds of the daemon, in nanoseconds: 0 if there are none, at most FIELD_SECONDS_MAX. */
+#define FIELD_SECONDS_MAX INT64_C(9000000000)
+int64_t field_seconds(const cJSON *object, const char *key);
 /* A text of the daemon, "" if it isn't there. */
 const char *field_text(const cJSON *object, const char *key);
 

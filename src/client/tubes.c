@@ -52,8 +52,10 @@ int lease_facts(hl_client *client, uint64_t id, struct lease_facts *facts)
     if (rc == 0 && cJSON_IsNumber(ttr)) {
         facts->priority = (uint32_t)field_u64(job, "priority");
         facts->attempt = field_u64(job, "reserves");
-        facts->ttr_ns = (int64_t)(ttr->valuedouble * (double)HL_SECOND);
-        snprintf(facts->tube, sizeof(facts->tube), "%s", field_text(job, "tube"));
+        facts->ttr_ns = field_seconds(job, "ttr");
+        /* It becomes a variable of the command, whose scripts may trust it to be a name. */
+        const char *tube = field_text(job, "tube");
+        snprintf(facts->tube, sizeof(facts->tube), "%s", hl_client_tube_valid(tube) ? tube : "");
     } else if (rc == 0)
         rc = EPROTO;
     cJSON_Delete(answer);

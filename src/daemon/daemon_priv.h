@@ -25,6 +25,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 /* ---- options.c: the command line ---- */
 
@@ -119,6 +120,8 @@ struct task {
 const struct task *task_find(int key);
 /* A line of what a task has to say, to standard output; `arg` isn't used. */
 void task_line(void *arg, const char *text);
+/* One line, of whose text anything may be from outside: made printable. */
+void line_print(FILE *to, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* Flushes what was said: `status`, or 2 when it could not be written. */
 int task_said(int status);
 

@@ -15,7 +15,7 @@
 static int refused(const char *text)
 {
     (void)task_said(2);
-    fprintf(stderr, "hilerad: --import-beanstalkd: %s\n", text);
+    line_print(stderr, "hilerad: --import-beanstalkd: %s", text);
     return 2;
 }
 

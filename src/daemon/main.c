@@ -23,7 +23,7 @@
 
 static void mistake_print(const char *text)
 {
-    fprintf(stderr, "hilerad: %s\n", text);
+    line_print(stderr, "hilerad: %s", text);
 }
 
 static int fail(int rc, const char *what)

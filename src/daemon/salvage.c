@@ -20,7 +20,7 @@ int salvage_run(const struct task_order *order)
     int rc = journal_salvage(&from, &to, &copied, task_line, NULL, &error);
     if (rc != 0) {
         (void)task_said(2);
-        fprintf(stderr, "hilerad: --salvage: %s\n", error.text);
+        line_print(stderr, "hilerad: --salvage: %s", error.text);
         return 2;
     }
     printf("%s: has %" PRIu64 " records of %s; start with -b %s, or put it in its place\n",

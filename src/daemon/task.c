@@ -9,7 +9,11 @@
  */
 #include "daemon/daemon_priv.h"
 
+#include "base/buf.h"
+#include "base/text.h"
+
 #include <errno.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -59,10 +63,23 @@ const struct task *task_find(int key)
     return NULL;
 }
 
+void line_print(FILE *to, const char *format, ...)
+{
+    struct buf text = BUF_EMPTY, shown = BUF_EMPTY;
+    va_list args;
+    va_start(args, format);
+    if (buf_vprintf(&text, format, args) == 0 &&
+        text_show(&shown, text.data, text.len, TEXT_LINE) == 0)
+        fprintf(to, "%s\n", shown.len > 0 ? shown.data : "");
+    va_end(args);
+    buf_fini(&text);
+    buf_fini(&shown);
+}
+
 void task_line(void *arg, const char *text)
 {
     (void)arg;
-    puts(text);
+    line_print(stdout, "%s", text);
 }
 
 int task_said(int status)
