@@ -33,7 +33,9 @@ static bool asks_for_time(const struct job *job)
 
 static int64_t key_of(const struct job *job)
 {
-    return job->rare->options->at_wall_ns - clocks_apart();
+    int64_t key_ns;
+    bool over = __builtin_sub_overflow(job->rare->options->at_wall_ns, clocks_apart(), &key_ns);
+    return over ? CLOCK_NEVER - 1 : key_ns;
 }
 
 bool at_is_ahead(const struct job *job)

@@ -26,7 +26,9 @@
 
 static int64_t wall_of(int64_t at_ns)
 {
-    return at_ns - clock_now_ns() + clock_wall_ns();
+    int64_t wall_ns, now_ns = clock_now_ns();
+    bool over = __builtin_add_overflow(at_ns, clock_wall_ns() - now_ns, &wall_ns);
+    return over ? INT64_MAX : wall_ns;
 }
 
 static void entry_submitter(struct job_entry *entry, uint32_t submitter)

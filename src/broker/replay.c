@@ -16,15 +16,19 @@
  * A new type of entry: a row in job/job_entries.def, a function here, and its case in replay_entry
  * or replay_change.
  */
+#include "base/clock.h"
 #include "broker/replay_priv.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
+/* A clock that stands in 1970 could be behind the one that counts from the start. */
 static int64_t mono_of(const struct replay *replay, int64_t wall_ns)
 {
-    return wall_ns - replay->wall_ns + replay->mono_ns;
+    int64_t mono_ns;
+    bool over = __builtin_sub_overflow(wall_ns, replay->wall_ns - replay->mono_ns, &mono_ns);
+    return over || mono_ns == CLOCK_NEVER ? CLOCK_NEVER - 1 : mono_ns;
 }
 
 static int tube_at(struct replay *replay, const char *name, size_t len)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * The database of finished jobs: its file, its form, its two connections.
+ * The database of finished jobs: its file and its two connections; form.c has its tables.
  *
  * One connection writes and is the thread's alone; one reads, under a lock. In WAL mode neither
  * waits for the other. Transactions are synced (synchronous = FULL): they are few, since many
@@ -32,44 +32,11 @@
 
 #define DATABASE_MAGIC 0x41570db1u
 
-#define DATABASE_APPLICATION 0x68696c68 /* "hilh" */
-#define DATABASE_FORM 4
-
 #define WRITER_BUSY_MS 1000 /* somebody looks at the file with other tools */
-/* Pages without use that are left for later records, and pages given back at a time. */
+/* Pages without use that are left for later records. */
 #define FREE_PAGES_MIN 256
-#define FREE_PAGES_SLICE 1024
 
 /* ---- what is said to SQLite ---- */
-
-#define TEXT_OF(number) #number
-#define TEXT_OF_VALUE(macro) TEXT_OF(macro)
-
-static const struct {
-    const char *name, *text;
-} insertions[] = {
-#define COLUMN(name, declaration, kind, field) ", " #name
-    {
-        "{names}",
-#include "history/columns.def"
-    },
-#undef COLUMN
-#define COLUMN(name, declaration, kind, field) ", ?"
-    {
-        "{marks}",
-#include "history/columns.def"
-    },
-#undef COLUMN
-#define COLUMN(name, declaration, kind, field) ", " #name " " declaration
-    {
-        "{columns}",
-#include "history/columns.def"
-    },
-#undef COLUMN
-    {"{earlier}", TEXT_OF_VALUE(JOB_EARLIER_MAX)},
-    {"{application}", TEXT_OF_VALUE(DATABASE_APPLICATION)},
-    {"{form}", TEXT_OF_VALUE(DATABASE_FORM)},
-};
 
 static const struct {
     bool reads;
@@ -83,63 +50,6 @@ static const struct {
 #undef WRITER
 #undef READER
 };
-
-/* The key of a submit finds its record. In forms 2 and 3 it was anybody's. */
-#define KEYED_INDEX                                                                                \
-    "CREATE INDEX job_keyed ON job (tube, job_key, submitter, number) WHERE job_key <> '';"
-#define KEYED_INDEX_2 "CREATE INDEX job_keyed ON job (tube, job_key, number) WHERE job_key <> '';"
-
-static const char form_text[] =
-    "BEGIN IMMEDIATE;"
-    "CREATE TABLE job (number INTEGER PRIMARY KEY{columns});"
-    "CREATE INDEX job_tube ON job (tube, number);"
-    "CREATE INDEX job_outcome ON job (outcome, number);"
-    "CREATE INDEX job_grouped ON job (job_group, number) WHERE job_group <> '';" KEYED_INDEX
-    "CREATE INDEX job_aged ON job (ended) WHERE retention < 0;"
-    "CREATE INDEX job_expired ON job (ended + retention) WHERE retention >= 0;"
-    "CREATE TABLE attempt (id INTEGER, started INTEGER, ended INTEGER NOT NULL,"
-    " outcome TEXT NOT NULL, exit_status INTEGER NOT NULL, signal INTEGER NOT NULL,"
-    " reason TEXT NOT NULL, PRIMARY KEY (id, started)) WITHOUT ROWID;"
-    "CREATE TABLE total (count INTEGER NOT NULL, bytes INTEGER NOT NULL,"
-    " last INTEGER NOT NULL);"
-    "INSERT INTO total VALUES (0, 0, 0);"
-    "PRAGMA application_id = {application};"
-    "PRAGMA user_version = {form};"
-    "COMMIT";
-
-/*
- * What makes of each older form the next one. A row that is there already gets what is added; where
- * a column stands in the table doesn't matter, since statements name them. The last step may grow
- * until the form it makes has been in a release.
- */
-static const char *const steps[DATABASE_FORM] = {
-    [1] = "ALTER TABLE job ADD COLUMN failures INTEGER NOT NULL DEFAULT 0;"
-          "ALTER TABLE job ADD COLUMN crashes INTEGER NOT NULL DEFAULT 0;"
-          "ALTER TABLE job ADD COLUMN losses INTEGER NOT NULL DEFAULT 0;" KEYED_INDEX_2,
-    [2] = "ALTER TABLE total ADD COLUMN last INTEGER NOT NULL DEFAULT 0;"
-          "UPDATE total SET last = (SELECT coalesce(max(number), 0) FROM job);",
-    [3] = "ALTER TABLE job ADD COLUMN submitter INTEGER NOT NULL DEFAULT 4294967295;"
-          "DROP INDEX job_keyed;" KEYED_INDEX};
-
-/* The text with everything in braces put in. */
-static int text_expand(struct buf *out, const char *text)
-{
-    int rc = 0;
-    while (rc == 0 && *text != '\0') {
-        size_t plain = strcspn(text, "{");
-        rc = buf_append(out, text, plain);
-        text += plain;
-        for (size_t i = 0; rc == 0 && i < sizeof(insertions) / sizeof(insertions[0]); i++) {
-            size_t len = strlen(insertions[i].name);
-            if (strncmp(text, insertions[i].name, len) == 0) {
-                rc = buf_append_str(out, insertions[i].text);
-                text += len;
-                break;
-            }
-        }
-    }
-    return rc;
-}
 
 int database_errno(int rc)
 {
@@ -171,7 +81,7 @@ int database_errno(int rc)
     }
 }
 
-static int failed(const struct database *database, int rc, const char *said,
+int database_fail(const struct database *database, int rc, const char *said,
                   struct history_error *error)
 {
     if (rc != 0)
@@ -180,38 +90,19 @@ static int failed(const struct database *database, int rc, const char *said,
     return rc;
 }
 
-static int run(sqlite3 *connection, const char *text)
-{
-    struct buf sql = BUF_EMPTY;
-    int rc = text_expand(&sql, text);
-    if (rc == 0)
-        rc = database_errno(sqlite3_exec(connection, sql.data, NULL, NULL, NULL));
-    buf_fini(&sql);
-    return rc;
-}
-
-/* The first column of the first row. */
-static int ask(sqlite3 *connection, const char *text, int64_t *number)
-{
-    sqlite3_stmt *statement = NULL;
-    int rc = sqlite3_prepare_v2(connection, text, -1, &statement, NULL);
-    if (rc == SQLITE_OK)
-        rc = sqlite3_step(statement);
-    if (rc == SQLITE_ROW)
-        *number = sqlite3_column_int64(statement, 0);
-    sqlite3_finalize(statement);
-    return rc == SQLITE_DONE ? EBADMSG : database_errno(rc);
-}
-
 /* ---- opening ---- */
 
 /* A new file, for us alone, and its name on the disk: SQLite syncs what is in it. */
 static int file_make(const char *path)
 {
-    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    struct stat status;
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, 0600);
     if (fd < 0)
         return errno;
+    int regular = fstat(fd, &status) == 0 && S_ISREG(status.st_mode);
     close(fd);
+    if (!regular)
+        return EINVAL;
     char *directory = strdup(path);
     if (directory == NULL)
         return ENOMEM;
@@ -226,89 +117,51 @@ static int file_make(const char *path)
     return rc;
 }
 
+/* What a file may bring along isn't run, whatever is in it. */
+static const struct {
+    int what, on;
+} switches[] = {
+    {SQLITE_DBCONFIG_DEFENSIVE, 1},
+    {SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0},
+    {SQLITE_DBCONFIG_ENABLE_TRIGGER, 0},
+    {SQLITE_DBCONFIG_ENABLE_VIEW, 0},
+    {SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION, 0},
+    {SQLITE_DBCONFIG_ENABLE_FTS3_TOKENIZER, 0},
+    {SQLITE_DBCONFIG_WRITABLE_SCHEMA, 0},
+};
+
 static int connect_to(const char *path, sqlite3 **connection)
 {
     int rc = sqlite3_open_v2(path, connection, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
     if (rc == SQLITE_OK)
         rc = sqlite3_extended_result_codes(*connection, 1);
+    for (size_t i = 0; rc == SQLITE_OK && i < sizeof(switches) / sizeof(switches[0]); i++)
+        rc = sqlite3_db_config(*connection, switches[i].what, switches[i].on, NULL);
+    if (rc == SQLITE_OK)
+        (void)sqlite3_limit(*connection, SQLITE_LIMIT_ATTACHED, 0);
     return rc == SQLITE_OK
-               ? run(*connection, "PRAGMA trusted_schema = OFF; PRAGMA cache_size = -2048")
+               ? form_run(*connection, "PRAGMA cell_size_check = ON;"
+                                       "PRAGMA mmap_size = 0; PRAGMA cache_size = -2048")
                : database_errno(rc);
-}
-
-/* What kind of file it is. A new one has no page yet. */
-static int form_check(const struct database *database, struct history_error *error)
-{
-    int64_t application = 0, form = 0, tables = 0;
-    int rc = ask(database->writer, "SELECT count(*) FROM sqlite_schema", &tables);
-    if (rc == 0)
-        rc = ask(database->writer, "PRAGMA application_id", &application);
-    if (rc == 0)
-        rc = ask(database->writer, "PRAGMA user_version", &form);
-    if (rc != 0)
-        return failed(database, rc, sqlite3_errmsg(database->writer), error);
-    if (tables == 0 && application == 0 && form == 0)
-        return 0;
-    if (application != DATABASE_APPLICATION) {
-        snprintf(error->text, sizeof(error->text),
-                 "%s is not a history of hilera but another program's database; move it away, or "
-                 "name another data directory",
-                 database->path);
-        return EINVAL;
-    }
-    if (form > DATABASE_FORM) {
-        snprintf(error->text, sizeof(error->text),
-                 "%s was written by a newer hilera (its form is %lld, this program knows %d); "
-                 "start that one, or move the file away",
-                 database->path, (long long)form, DATABASE_FORM);
-        return EOPNOTSUPP;
-    }
-    return form > 0 ? 0 : failed(database, EBADMSG, "it has no form that there ever was", error);
-}
-
-/* All steps in one transaction: it has the old form, or ours. */
-static int form_raise(const struct database *database, int64_t form)
-{
-    log_notice("history: %s has the form %lld of an older hilera; it gets the form %d",
-               database->path, (long long)form, DATABASE_FORM);
-    int rc = run(database->writer, "BEGIN IMMEDIATE");
-    for (; rc == 0 && form < DATABASE_FORM; form++)
-        rc = run(database->writer, steps[form]);
-    return rc == 0 ? run(database->writer, "PRAGMA user_version = {form}; COMMIT") : rc;
-}
-
-static int form_make(const struct database *database)
-{
-    int64_t form = 0;
-    int rc = ask(database->writer, "PRAGMA user_version", &form);
-    /* Before there is a page, or it has no effect. */
-    if (rc == 0 && form == 0)
-        rc = run(database->writer, "PRAGMA auto_vacuum = INCREMENTAL");
-    if (rc == 0)
-        rc = run(database->writer, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
-                                   "PRAGMA wal_autocheckpoint = 1000;"
-                                   "PRAGMA journal_size_limit = 4194304");
-    if (rc == 0 && form == 0)
-        rc = run(database->writer, form_text);
-    else if (rc == 0 && form < DATABASE_FORM)
-        rc = form_raise(database, form);
-    return rc;
 }
 
 static int totals_read(struct database *database)
 {
     int64_t count = 0, bytes = 0, last = 0;
-    int rc = ask(database->writer, "SELECT count FROM total", &count);
+    int rc = form_ask(database->writer, "SELECT count FROM total", &count);
     if (rc == 0)
-        rc = ask(database->writer, "SELECT bytes FROM total", &bytes);
+        rc = form_ask(database->writer, "SELECT bytes FROM total", &bytes);
     if (rc == 0)
-        rc = ask(database->writer, "SELECT last FROM total", &last);
+        rc = form_ask(database->writer, "SELECT last FROM total", &last);
     if (rc != 0)
         return rc;
     database->count = (uint64_t)count;
     database->bytes = (uint64_t)bytes;
     database->last = (uint64_t)last;
-    return count >= 0 && bytes >= 0 && last >= 0 ? 0 : EBADMSG;
+    return count >= 0 && count <= (int64_t)JOB_COUNT_MAX && bytes >= 0 &&
+                   bytes <= (int64_t)JOB_COUNT_MAX && last >= 0 && last <= (int64_t)JOB_ID_MAX
+               ? 0
+               : EBADMSG;
 }
 
 static int statements_prepare(struct database *database)
@@ -317,7 +170,7 @@ static int statements_prepare(struct database *database)
     for (int i = 0; rc == 0 && i < STATEMENT_COUNT; i++) {
         sqlite3 *connection = statements[i].reads ? database->reader : database->writer;
         struct buf sql = BUF_EMPTY;
-        rc = text_expand(&sql, statements[i].text);
+        rc = form_expand(&sql, statements[i].text);
         if (rc == 0)
             rc = database_errno(sqlite3_prepare_v3(connection, sql.data, -1,
                                                    SQLITE_PREPARE_PERSISTENT,
@@ -342,7 +195,7 @@ static void disconnect(struct database *database)
  * could want it. */
 static int connect_both(struct database *database, struct history_error *error)
 {
-    int rc = failed(database, file_make(database->path), NULL, error);
+    int rc = database_fail(database, file_make(database->path), NULL, error);
     if (rc != 0)
         return rc;
     rc = connect_to(database->path, &database->writer);
@@ -363,7 +216,7 @@ static int connect_both(struct database *database, struct history_error *error)
     if (rc == 0)
         rc = statements_prepare(database);
     if (rc != 0) {
-        rc = failed(database, rc, sqlite3_errmsg(database->writer), error);
+        rc = database_fail(database, rc, sqlite3_errmsg(database->writer), error);
         disconnect(database);
     }
     return rc;
@@ -441,7 +294,7 @@ int database_renew(struct database *database, struct history_error *error)
     disconnect(database);
     int rc = had_one ? database_set_aside(database->path, aside, sizeof(aside)) : 0;
     if (rc != 0)
-        return failed(database, rc, "renaming it", error);
+        return database_fail(database, rc, "renaming it", error);
     if (had_one)
         log_error("history: %s is damaged; it is now %s, and a new one is begun", database->path,
                   aside);
@@ -476,5 +329,5 @@ int database_shrink(struct database *database)
         rc = pragma(database, STATEMENT_PAGES, &all);
     if (rc != 0 || unused < FREE_PAGES_MIN || unused < all / 4)
         return rc;
-    return run(database->writer, "PRAGMA incremental_vacuum(" TEXT_OF_VALUE(FREE_PAGES_SLICE) ")");
+    return form_run(database->writer, "PRAGMA incremental_vacuum({slice})");
 }

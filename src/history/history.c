@@ -229,7 +229,7 @@ uint64_t history_last(const struct history *history)
 static int number_skip_to(struct history *history, uint64_t number)
 {
     struct recent *recent = &history->recent;
-    if (number < recent->next || number > INT64_MAX)
+    if (number < recent->next || number > JOB_ID_MAX)
         return EINVAL;
     if (history->stats.pending == 0)
         history->written = number - 1;

@@ -94,12 +94,29 @@ void database_close(struct database **database);
 int database_renew(struct database *database, struct history_error *error);
 /* Renames the file and what belongs to it; *aside (of `size` bytes) gets the new name. */
 int database_set_aside(const char *path, char *aside, size_t size);
+/* "PATH can't be used: ..." unless rc is 0; `said` may be NULL. Returns rc. */
+int database_fail(const struct database *database, int rc, const char *said,
+                  struct history_error *error);
 /* What SQLite said, as an errno value: ENOSPC, EIO, EBADMSG, ENOMEM, E2BIG, EEXIST ... */
 int database_errno(int rc);
 /* The size of its pages all together, those without use included. */
 uint64_t database_file_bytes(struct database *database);
 /* Gives a slice of the pages without use back to the file system, if they are many. */
 int database_shrink(struct database *database);
+
+/* ---- form.c ---- */
+
+/* The text with everything in braces put in, behind what is in *out. */
+int form_expand(struct buf *out, const char *text);
+/* Runs it, with braces. */
+int form_run(sqlite3 *connection, const char *text);
+/* The first column of the first row. EBADMSG: there is none. */
+int form_ask(sqlite3 *connection, const char *text, int64_t *number);
+/* What kind of file the writer has open; a new one has no page yet. EBADMSG: not as any hilera
+ * makes it. EINVAL: somebody else's. EOPNOTSUPP: a newer hilera's. Others as SQLite says. */
+int form_check(const struct database *database, struct history_error *error);
+/* Makes what is missing: all of it, or what is new since the form that it has. */
+int form_make(const struct database *database);
 
 /* ---- rows.c: writing is for the thread ---- */
 

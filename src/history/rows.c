@@ -11,8 +11,7 @@
  * the insert is done again. The counts of all rows and bytes change in the same transaction as the
  * rows, so nobody ever has to count them.
  *
- * What is read here may have been written by anybody's hand: a word that means nothing is damage,
- * and no more than an error.
+ * What is read may be by anybody's hand: a word that means nothing is damage, and only an error.
  */
 #include "base/magic.h"
 #include "history/history_priv.h"
@@ -83,8 +82,10 @@ static int tags_read(sqlite3_stmt *statement, int at, const char **tags, size_t 
     return right ? 0 : EBADMSG;
 }
 
+/* A number that its field can't hold is damage. */
 #define GET_INT(statement, at, record, field)                                                      \
-    ((record)->field = (__typeof__((record)->field))sqlite3_column_int64(statement, at), 0)
+    ((record)->field = (__typeof__((record)->field))sqlite3_column_int64(statement, at),           \
+     (int64_t)(record)->field == sqlite3_column_int64(statement, at) ? 0 : EBADMSG)
 #define GET_TEXT(statement, at, record, field) text_read(statement, at, &(record)->field)
 #define GET_BLOB(statement, at, record, field)                                                     \
     blob_read(statement, at, output, &(record)->field, &(record)->field##_len)
@@ -92,17 +93,25 @@ static int tags_read(sqlite3_stmt *statement, int at, const char **tags, size_t 
     tags_read(statement, at, &(record)->field, &(record)->field##_size)
 #define GET_KIND(statement, at, record, field) kind_read(statement, at, &(record)->field)
 
-/* Texts are SQLite's until the statement is stepped or reset. Without `output` that stays unread.
- */
+static bool number_is_right(sqlite3_int64 number)
+{
+    return number > 0 && number <= (sqlite3_int64)JOB_ID_MAX;
+}
+
+/* Texts are SQLite's until the statement is stepped or reset. `output`: that is wanted, too. */
 static int row_read(sqlite3_stmt *statement, bool output, struct job_record *record)
 {
     int rc = 0, at = 1;
     *record = (struct job_record){.out = NULL};
 #define COLUMN(name, declaration, kind, field)                                                     \
     if (rc == 0)                                                                                   \
-        rc = GET_##kind(statement, at++, record, field);
+        rc = GET_##kind(statement, at, record, field);                                             \
+    at++;
 #include "history/columns.def"
 #undef COLUMN
+    if (rc == 0 &&
+        (!number_is_right(sqlite3_column_int64(statement, 0)) || !job_record_is_right(record)))
+        rc = EBADMSG;
     return rc;
 }
 
@@ -139,6 +148,22 @@ static sqlite3_int64 known_since(const struct job_record *record)
                                      : INT64_MAX;
 }
 
+static uint64_t bytes_read(sqlite3_stmt *statement, int at)
+{
+    sqlite3_int64 bytes = sqlite3_column_int64(statement, at);
+    return bytes < 0 ? 0 : bytes > (sqlite3_int64)JOB_COUNT_MAX ? JOB_COUNT_MAX : (uint64_t)bytes;
+}
+
+static uint64_t rest(uint64_t of, uint64_t without)
+{
+    return without < of ? of - without : 0;
+}
+static void totals_less(struct database *database, uint64_t count, uint64_t bytes)
+{
+    database->count = rest(database->count, count);
+    database->bytes = rest(database->bytes, bytes);
+}
+
 /* The row that has the id: its attempt is kept, and it goes. */
 static int row_replace(struct database *database, const struct numbered *row)
 {
@@ -154,8 +179,7 @@ static int row_replace(struct database *database, const struct numbered *row)
     MUST(sqlite3_bind_int64(remove, 1, id));
     int step = sqlite3_step(remove);
     if (step == SQLITE_ROW) {
-        database->count--;
-        database->bytes -= (uint64_t)sqlite3_column_int64(remove, 0);
+        totals_less(database, 1, bytes_read(remove, 0));
         step = sqlite3_step(remove);
     }
     return statement_end(remove, database_errno(step));
@@ -272,11 +296,11 @@ static int cut_find(struct database *database, enum statement find, int64_t befo
         MUST(sqlite3_bind_int64(statement, 2, before_ns));
     int rc;
     while ((rc = sqlite3_step(statement)) == SQLITE_ROW) {
-        if (find == STATEMENT_OLDEST && database->count - cut->count <= retention->count &&
-            database->bytes - cut->bytes <= retention->bytes)
+        if (find == STATEMENT_OLDEST && rest(database->count, cut->count) <= retention->count &&
+            rest(database->bytes, cut->bytes) <= retention->bytes)
             break;
         cut->numbers[cut->count++] = (uint64_t)sqlite3_column_int64(statement, 0);
-        cut->bytes += (uint64_t)sqlite3_column_int64(statement, 1);
+        cut->bytes += bytes_read(statement, 1);
     }
     return statement_end(statement, database_errno(rc));
 }
@@ -320,8 +344,7 @@ int rows_forget(struct database *database, const struct retention *retention, ui
         return rc;
     for (size_t i = 0; rc == 0 && i < cut.count; i++)
         rc = row_forget(database, numbers[i]);
-    database->count -= cut.count;
-    database->bytes -= cut.bytes;
+    totals_less(database, cut.count, cut.bytes);
     rc = transaction_end(database, rc, &before);
     if (rc == 0)
         *forgotten = cut.count;
@@ -349,7 +372,7 @@ static int attempt_read(sqlite3_stmt *statement, struct job_attempt *attempt, ch
     attempt->ended_wall_ns = sqlite3_column_int64(statement, 4);
     snprintf(reason, JOB_REASON_MAX, "%s", text);
     attempt->reason = reason;
-    return 0;
+    return job_attempt_is_right(attempt) ? 0 : EBADMSG;
 }
 
 /* They come with the latest first, and stand in a record with the oldest first. */
@@ -406,9 +429,12 @@ int rows_by_key(struct database *database, const char *tube, uint32_t submitter,
     MUST(sqlite3_bind_text(statement, 2, key, -1, SQLITE_STATIC));
     MUST(sqlite3_bind_int64(statement, 3, submitter));
     int step = sqlite3_step(statement);
-    if (step == SQLITE_ROW)
+    int rc = step == SQLITE_DONE ? ENOENT : database_errno(step);
+    if (rc == 0 && !number_is_right(sqlite3_column_int64(statement, 0)))
+        rc = EBADMSG;
+    if (rc == 0)
         *id = (uint64_t)sqlite3_column_int64(statement, 0);
-    return reading(statement_end(statement, step == SQLITE_DONE ? ENOENT : database_errno(step)));
+    return reading(statement_end(statement, rc));
 }
 
 bool query_matches(const struct history_query *query, const struct job_record *record)

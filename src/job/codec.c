@@ -262,6 +262,17 @@ static int64_t read_time(struct cursor *cursor)
     return (int64_t)read_number_up_to(cursor, INT64_MAX);
 }
 
+static int64_t read_span(struct cursor *cursor)
+{
+    return (int64_t)read_number_up_to(cursor, JOB_SPAN_MAX_NS);
+}
+
+/* One that is counted on from there. */
+static uint64_t read_serial(struct cursor *cursor)
+{
+    return read_number_up_to(cursor, JOB_ID_MAX);
+}
+
 /* A group's name may be any text that has no NUL. */
 static void read_group_name(struct cursor *cursor, struct job_entry *entry, size_t len)
 {
@@ -274,11 +285,11 @@ static void read_group_name(struct cursor *cursor, struct job_entry *entry, size
 static void read_group(struct cursor *cursor, struct job_entry *entry)
 {
     read_group_name(cursor, entry, read_byte(cursor));
-    entry->group_number = read_number(cursor);
-    entry->group_counts.done = read_number(cursor);
-    entry->group_counts.failed = read_number(cursor);
-    entry->group_counts.deleted = read_number(cursor);
-    entry->group_counts.cancelled = read_number(cursor);
+    entry->group_number = read_serial(cursor);
+    entry->group_counts.done = read_number_up_to(cursor, JOB_COUNT_MAX);
+    entry->group_counts.failed = read_number_up_to(cursor, JOB_COUNT_MAX);
+    entry->group_counts.deleted = read_number_up_to(cursor, JOB_COUNT_MAX);
+    entry->group_counts.cancelled = read_number_up_to(cursor, JOB_COUNT_MAX);
 }
 
 /* The option of DELETE, BURY, KICK, LEASE. EOPNOTSUPP: this is another entry. */
@@ -298,15 +309,17 @@ static int read_group_count(struct cursor *value, struct job_entry *entry)
 static void read_fields(struct cursor *cursor, struct job_entry *entry, unsigned fields,
                         unsigned version)
 {
-    if (fields & FIELD_ID)
-        entry->id = read_number(cursor);
+    if (fields & FIELD_ID) {
+        entry->id = read_serial(cursor);
+        cursor->bad = cursor->bad || entry->id == 0;
+    }
     if (fields & FIELD_PRI)
         entry->pri = read_u32(cursor);
     if (fields & FIELD_TTR)
         entry->ttr_s = read_u32(cursor);
     if (fields & FIELD_CREATED)
         entry->created_wall_ns =
-            (int64_t)read_number_up_to(cursor, INT64_MAX / NS_PER_MS) * NS_PER_MS;
+            (int64_t)read_number_up_to(cursor, JOB_WALL_MAX_NS / NS_PER_MS) * NS_PER_MS;
     if (fields & FIELD_STATE) {
         entry->state = state_of_letter(read_byte(cursor));
         cursor->bad = cursor->bad || entry->state == JOB_NEW;
@@ -318,14 +331,14 @@ static void read_fields(struct cursor *cursor, struct job_entry *entry, unsigned
             cursor->bad = true;
     }
     if (fields & FIELD_CEILING) {
-        entry->id_ceiling = read_number(cursor);
+        entry->id_ceiling = read_serial(cursor);
         if (version == 1)
             (void)read_number(cursor); /* of tokens, which had one then */
     }
     if (fields & FIELD_GROUP)
         read_group(cursor, entry);
     if (fields & FIELD_NUMBER) {
-        entry->number = read_number_up_to(cursor, INT64_MAX);
+        entry->number = read_serial(cursor);
         cursor->bad = cursor->bad || entry->number == 0;
     }
 }
@@ -359,14 +372,14 @@ static int read_option(struct job_entry *entry, uint64_t tag, struct cursor *val
     int rc = 0;
     switch (tag) {
     case OPTION_DELAY:
-        entry->delay_ns = read_time(value);
+        entry->delay_ns = read_span(value);
         entry->until_wall_ns = read_time(value);
         break;
     case OPTION_COUNTERS:
         read_counters(value, entry);
         break;
     case OPTION_BURIAL:
-        entry->burial = read_number(value);
+        entry->burial = read_serial(value);
         break;
     case OPTION_REASON:
         entry->reason_len = (size_t)(value->end - value->at);

@@ -86,7 +86,7 @@ struct job_entry {
     enum job_fate_count group_count;
     struct job_group_counts group_counts;
     uint64_t group_number;
-    uint64_t number; /* RESULT: of the record, in history; 1 to INT64_MAX */
+    uint64_t number; /* RESULT: of the record, in history; 1 to JOB_ID_MAX */
     const char *body;
     size_t body_len;
     /* PUT: what was asked for. To encode: the options, NULL: none. Decoded: where they stand, see

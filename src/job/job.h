@@ -141,6 +141,15 @@ struct job {
 #define JOB_SUBMITTER_RARE 63 /* it is in the side record */
 #define JOB_TTR_MAX_S UINT32_MAX
 
+/*
+ * What a disk may say of numbers that are counted on, of durations and of times of day: far more
+ * than there ever is, and so little that sums of them fit. What is above was not written by us.
+ */
+#define JOB_ID_MAX (UINT64_C(1) << 62)
+#define JOB_COUNT_MAX (UINT64_C(1) << 60)
+#define JOB_SPAN_MAX_NS (INT64_C(1) << 62)
+#define JOB_WALL_MAX_NS (INT64_MAX - (INT64_C(1) << 60)) /* in the year 2225 */
+
 /* Where the put of a job is (the broker keeps it, by id): 0: not in the journal. With this bit:
  * pending, the rest is the ticket of its put. Else a locator; KEPT: the journal keeps it, but not
  * in a place that can be read. */
@@ -334,6 +343,11 @@ int job_record_new(struct job_record **out, const struct job_view *view,
  * ENOMEM.
  */
 int job_record_copy(struct job_record **out, const struct job_record *like);
+/* Whether one that was read from a disk may be shown and counted with: times and numbers in their
+ * ranges, a tube's name that can be, texts that aren't too long. Of its attempts, too; or of one.
+ */
+bool job_record_is_right(const struct job_record *record);
+bool job_attempt_is_right(const struct job_attempt *attempt);
 /*
  * As bytes, for the journal (record_codec.c), without the id: in a body of its own. ENOMEM,
  * EMSGSIZE. And back: EBADMSG: these bytes are none. EOPNOTSUPP: of a newer hilera. ENOMEM.

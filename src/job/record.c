@@ -8,6 +8,7 @@
  * was set meanwhile.
  */
 #include "base/clock.h"
+#include "base/json.h"
 #include "base/magic.h"
 #include "base/refs.h"
 #include "job/job.h"
@@ -159,6 +160,45 @@ int job_record_new(struct job_record **out, const struct job_view *view,
                               .earlier_count = view->past_count};
     times_set(&like, view, outcome);
     return job_record_copy(out, &like);
+}
+
+static bool wall_is_right(int64_t at_ns)
+{
+    return at_ns >= -JOB_SPAN_MAX_NS && at_ns <= JOB_WALL_MAX_NS;
+}
+
+static bool span_is_right(int64_t span_ns)
+{
+    return span_ns >= -JOB_SPAN_MAX_NS && span_ns <= JOB_SPAN_MAX_NS;
+}
+
+static bool label_is_right(const char *text)
+{
+    size_t len = strlen(text);
+    return len <= JOB_TEXT_MAX && json_is_utf8(text, len);
+}
+
+bool job_attempt_is_right(const struct job_attempt *attempt)
+{
+    return wall_is_right(attempt->started_wall_ns) && wall_is_right(attempt->ended_wall_ns) &&
+           strlen(attempt->reason) < JOB_REASON_MAX;
+}
+
+bool job_record_is_right(const struct job_record *record)
+{
+    bool right = record->id > 0 && record->id <= JOB_ID_MAX && record->size <= JOB_COUNT_MAX &&
+                 wall_is_right(record->created_wall_ns) && wall_is_right(record->started_wall_ns) &&
+                 wall_is_right(record->ended_wall_ns) && span_is_right(record->waited_ns) &&
+                 span_is_right(record->duration_ns) && span_is_right(record->delay_ns) &&
+                 span_is_right(record->ttr_ns) && span_is_right(record->retention_ns) &&
+                 span_is_right(record->usage.user_ns) && span_is_right(record->usage.system_ns) &&
+                 job_tube_name_check(record->tube, strlen(record->tube)) == 0 &&
+                 strlen(record->reason) < JOB_REASON_MAX && label_is_right(record->name) &&
+                 label_is_right(record->group) && label_is_right(record->key) &&
+                 strlen(record->progress_text) < JOB_PROGRESS_MAX;
+    for (size_t i = 0; right && i < record->earlier_count; i++)
+        right = job_attempt_is_right(&record->earlier[i]);
+    return right;
 }
 
 struct job_record *job_record_ref(struct job_record *record)

@@ -176,14 +176,6 @@ static void read_attempt(struct cursor *cursor, struct job_attempt *attempt)
         cursor->bad = true;
 }
 
-static bool record_right(const struct job_record *record)
-{
-    return job_tube_name_check(record->tube, strlen(record->tube)) == 0 &&
-           strlen(record->reason) < JOB_REASON_MAX && strlen(record->name) <= JOB_TEXT_MAX &&
-           strlen(record->group) <= JOB_TEXT_MAX && strlen(record->key) <= JOB_TEXT_MAX &&
-           strlen(record->progress_text) < JOB_PROGRESS_MAX;
-}
-
 int job_record_decode(struct job_record **out, uint64_t id, const void *bytes, size_t len)
 {
     struct cursor cursor = {bytes, (const unsigned char *)bytes + len, false};
@@ -202,7 +194,7 @@ int job_record_decode(struct job_record **out, uint64_t id, const void *bytes, s
     record.earlier_count = (size_t)read_number_up_to(&cursor, JOB_EARLIER_MAX);
     for (size_t i = 0; i < record.earlier_count && !cursor.bad; i++)
         read_attempt(&cursor, &earlier[i]);
-    if (cursor.bad || cursor.at != cursor.end || !record_right(&record))
+    if (cursor.bad || cursor.at != cursor.end || !job_record_is_right(&record))
         return EBADMSG;
     int64_t ago_ns;
     if (__builtin_sub_overflow(clock_wall_ns(), record.ended_wall_ns, &ago_ns) ||
