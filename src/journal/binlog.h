@@ -25,7 +25,8 @@
  * A record says all about its job from then on; a job that compaction moved has a full record again
  * in a later file. There are no checksums: damage is what can't be, and behind it nothing is known.
  *
- * Pure: no memory, no calls. Any thread.
+ * A file is read in pieces, whatever its size: where it comes from is the source's business. No
+ * memory. Any thread.
  */
 #ifndef JOURNAL_BINLOG_H
 #define JOURNAL_BINLOG_H
@@ -45,18 +46,29 @@ enum binlog_state {
 };
 
 struct binlog_record {
-    size_t offset; /* in the file */
-    const char *tube;
-    size_t tube_len; /* 0: a short record, which has no body either */
+    size_t offset;    /* in the file */
+    const char *tube; /* valid during the call */
+    size_t tube_len;  /* 0: a short record, which has no body either */
     uint64_t id;
     uint32_t pri;
     int64_t delay_ns, ttr_ns; /* not negative */
     int64_t created_wall_ns, deadline_wall_ns;
     uint32_t reserves, timeouts, releases, buries, kicks;
     enum binlog_state state;
-    const char *body;
     size_t body_len;    /* without CR LF; of a short record: what it says of the full one */
     size_t body_offset; /* in the file */
+};
+
+/* Where the bytes of a file come from. */
+struct binlog_source {
+    size_t size;
+    /* All `len` bytes at that place, which are inside of it; else an errno, which ends the reading.
+     */
+    int (*read)(const void *arg, void *to, size_t len, size_t at);
+    /* The first place from `at` on that may have something else than zeros; `size`: none. For files
+     * with holes. NULL: it can't be said. */
+    size_t (*next)(const void *arg, size_t at);
+    const void *arg;
 };
 
 struct binlog_end {
@@ -70,8 +82,11 @@ struct binlog_end {
  * damage that begins there). 0: all of it. EBADMSG: damaged or torn from end->offset on.
  * EOPNOTSUPP: another version, or another machine's byte order; end->why says which.
  */
-int binlog_read(const void *bytes, size_t len,
+int binlog_read(const struct binlog_source *source,
                 int (*record)(void *arg, const struct binlog_record *record), void *arg,
                 struct binlog_end *end);
+
+/* Where the last byte from `at` on that isn't zero ends; `at`: all are. What the source said. */
+int binlog_last(const struct binlog_source *source, size_t at, size_t *last);
 
 #endif

@@ -145,31 +145,30 @@ static int record_take(void *arg, const struct binlog_record *record)
 
 /* ---- files ---- */
 
-static void damage_tell(struct import *import, uint64_t number, const struct buf *bytes,
-                        const struct binlog_end *end)
+static int damage_tell(struct import *import, uint64_t number, const struct binlog_source *source,
+                       const struct binlog_end *end)
 {
-    size_t last = bytes->len;
-    while (last > end->offset && bytes->data[last - 1] == '\0')
-        last--;
+    size_t last;
+    int rc = binlog_last(source, end->offset, &last);
+    if (rc != 0)
+        return rc;
     import->census.damages++;
     import->census.lost_bytes += last - end->offset;
     import_tell(import,
                 "damage: binlog.%" PRIu64 ", byte %zu: %s; %zu bytes to the end of the file can't "
                 "be read",
                 number, end->offset, end->why, last - end->offset);
+    return 0;
 }
 
-static int file_take(struct import *import, const struct import_file *file, struct buf *bytes,
+static int file_take(struct import *import, const struct import_file *file,
                      struct journal_error *error)
 {
     struct binlog_end end = {.why = NULL};
-    int rc = import_file_read(file, bytes);
-    if (rc == 0)
-        rc = binlog_read(bytes->data, bytes->len, record_take, import, &end);
-    if (rc == EBADMSG) {
-        damage_tell(import, file->number, bytes, &end);
-        rc = 0;
-    }
+    const struct binlog_source source = import_file_source(file);
+    int rc = binlog_read(&source, record_take, import, &end);
+    if (rc == EBADMSG)
+        rc = damage_tell(import, file->number, &source, &end);
     if (rc == EOPNOTSUPP)
         return journal_error_set(error, rc,
                                  "%s/binlog.%" PRIu64 " is %s; what beanstalkd 1.10 to 1.13 write "
@@ -196,14 +195,12 @@ static void gap_tell(struct import *import, size_t i)
 
 static int files_take(struct import *import, struct journal_error *error)
 {
-    struct buf bytes = BUF_EMPTY;
     int rc = 0;
     for (size_t i = 0; rc == 0 && i < import->file_count; i++) {
         if (i > 0)
             gap_tell(import, i);
-        rc = file_take(import, &import->file[i], &bytes, error);
+        rc = file_take(import, &import->file[i], error);
     }
-    buf_fini(&bytes);
     return rc;
 }
 

@@ -25,9 +25,13 @@ static int refuse(const struct import *import, int rc, struct journal_error *err
 
 static int lock_take(struct import *import, struct journal_error *error)
 {
-    import->lock = openat(import->directory, "lock", O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    struct stat status = {.st_mode = 0};
+    import->lock = openat(import->directory, "lock",
+                          O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
     if (import->lock < 0)
         return errno == ENOENT ? 0 : refuse(import, errno, error);
+    if (fstat(import->lock, &status) != 0 || !S_ISREG(status.st_mode))
+        return journal_error_set(error, EINVAL, "%s/lock: not a regular file", import->path);
     struct flock lock = {.l_type = F_RDLCK, .l_whence = SEEK_SET};
     if (fcntl(import->lock, F_SETLK, &lock) == 0)
         return 0;
@@ -108,6 +112,7 @@ static int binlog_open(struct import *import, struct import_file *file, struct j
     int rc = file->fd < 0 || fstat(file->fd, &status) != 0 ? errno : 0;
     if (rc == 0 && !S_ISREG(status.st_mode))
         rc = EINVAL;
+    file->size = rc == 0 ? (size_t)status.st_size : 0;
     if (rc != 0)
         journal_error_set(error, rc, "%s/%s: %s", import->path, name,
                           rc == EINVAL ? "not a regular file" : strerrordesc_np(rc));
@@ -159,17 +164,23 @@ int import_file_read_at(const struct import_file *file, void *to, size_t len, si
     return 0;
 }
 
-int import_file_read(const struct import_file *file, struct buf *bytes)
+static int source_read(const void *arg, void *to, size_t len, size_t at)
 {
-    struct stat status;
-    buf_clear(bytes);
-    if (fstat(file->fd, &status) != 0)
-        return errno;
-    size_t size = (size_t)status.st_size;
-    int rc = buf_reserve(bytes, size);
-    if (rc == 0 && size > 0)
-        rc = import_file_read_at(file, bytes->data, size, 0);
-    if (rc == 0)
-        bytes->len = size;
-    return rc;
+    return import_file_read_at(arg, to, len, at);
+}
+
+/* Where there are no holes, or a file system knows of none, it is where it is. */
+static size_t source_next(const void *arg, size_t at)
+{
+    const struct import_file *file = arg;
+    off_t found = lseek(file->fd, (off_t)at, SEEK_DATA);
+    if (found >= 0)
+        return (size_t)found;
+    return errno == ENXIO ? file->size : at;
+}
+
+struct binlog_source import_file_source(const struct import_file *file)
+{
+    return (struct binlog_source){
+        .size = file->size, .read = source_read, .next = source_next, .arg = file};
 }

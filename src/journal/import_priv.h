@@ -35,6 +35,7 @@ struct import_job {
 struct import_file {
     uint64_t number; /* of binlog.N */
     int fd;          /* -1: not open */
+    size_t size;
 };
 
 struct import {
@@ -60,8 +61,8 @@ void import_tell(const struct import *import, const char *format, ...)
 /* Opens the directory, takes its lock, opens its files in their order. As import_open. */
 int import_files_open(struct import *import, struct journal_error *error);
 void import_files_close(struct import *import);
-/* All of a file, into *bytes (cleared first). */
-int import_file_read(const struct import_file *file, struct buf *bytes);
+/* For the reader of its records, as long as it is open. */
+struct binlog_source import_file_source(const struct import_file *file);
 /* `len` bytes of it from `at` on. EIO: it is shorter. */
 int import_file_read_at(const struct import_file *file, void *to, size_t len, size_t at);
 
