@@ -64,7 +64,8 @@ HL_API void hl_client_free(hl_client **client);
  * The Unix socket that a client of this user takes when none is named: $HILERA_SOCKET, else
  * $XDG_RUNTIME_DIR/hilera/hilera.sock if it exists, else /run/hilera/hilera.sock if it exists; if
  * neither does, the first of them that this user's daemon would make. Copied to `buffer`,
- * terminated. ENAMETOOLONG: doesn't fit. ENOMEM.
+ * terminated. EACCES: $XDG_RUNTIME_DIR leads to a socket that another user may have made.
+ * ENAMETOOLONG: doesn't fit. ENOMEM.
  */
 HL_API int hl_client_default_socket(char *buffer, size_t size);
 

@@ -13,9 +13,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #define PUT_PRIORITY_DEFAULT 1024
@@ -158,21 +160,39 @@ static int read_all(int fd, struct buf *out)
     }
 }
 
+/* A named pipe is waited for without an end, and says nothing of a writer that never comes. One
+ * that the shell has made, as <(...), has its writer, and no name of its own. ENOTSUP. */
+static int file_check(int fd)
+{
+    struct stat status;
+    struct statfs system;
+    if (fstat(fd, &status) != 0)
+        return errno;
+    if (S_ISBLK(status.st_mode))
+        return ENOTSUP;
+    bool pipe = S_ISFIFO(status.st_mode);
+    return pipe && (fstatfs(fd, &system) != 0 || system.f_type != PIPEFS_MAGIC) ? ENOTSUP : 0;
+}
+
 static int read_file(const char *path, struct buf *out)
 {
     if (strcmp(path, "-") == 0)
         return read_all(STDIN_FILENO, out);
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     if (fd < 0)
         return errno;
-    int rc = read_all(fd, out);
+    int rc = file_check(fd);
+    if (rc == 0)
+        rc = read_all(fd, out);
     close(fd);
     return rc;
 }
 
 static const char *read_error(int err)
 {
-    return err == EFBIG ? "it is larger than any job may be" : strerrordesc_np(err);
+    return err == EFBIG     ? "it is larger than any job may be"
+           : err == ENOTSUP ? "it is a named pipe or a disk; read it with: put - <FILE"
+                            : strerrordesc_np(err);
 }
 
 /* ---- one ---- */

@@ -14,15 +14,19 @@
 
 #include "base/clock.h"
 #include "base/text.h"
+#include "base/trusted.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netdb.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -63,30 +67,75 @@ static int connect_done(struct hl_client *client, int fd)
 
 #define SYSTEM_SOCKET "/run/hilera/hilera.sock"
 
+/*
+ * Whether there is a socket of the user's own daemon that may be followed: a stranger's variable,
+ * as it is left over after su or sudo -E, would lead root's commands to a daemon of that stranger.
+ * 0; ENOENT: there is none; EACCES, with why: there is one, and it is somebody else's.
+ */
+static int runtime_socket(const char *directory, const char *path, struct trusted_error *why)
+{
+    char owner[128];
+    struct stat status;
+    int fd;
+    why->text[0] = '\0';
+    if (access(path, F_OK) != 0)
+        return ENOENT;
+    int rc = trusted_open(directory, TRUSTED_RUNTIME, geteuid(), &fd, why);
+    if (rc != 0)
+        return rc == EACCES ? EACCES : ENOENT;
+    if (fstatat(fd, "hilera.sock", &status, AT_SYMLINK_NOFOLLOW) != 0)
+        rc = ENOENT;
+    else if (status.st_uid != 0 && status.st_uid != geteuid()) {
+        snprintf(why->text, sizeof(why->text), "the socket %s belongs to %s", path,
+                 trusted_user_text(status.st_uid, owner, sizeof(owner)));
+        rc = EACCES;
+    }
+    close(fd);
+    return rc;
+}
+
 /* The user's own daemon first, then the machine's. When neither is there the error names the one
  * that this user would start. */
-int hl_client_default_socket(char *buffer, size_t size)
+static int default_socket(struct buf *path, struct trusted_error *why)
 {
     const char *named = getenv("HILERA_SOCKET");
     const char *runtime = getenv("XDG_RUNTIME_DIR");
+    why->text[0] = '\0';
+    if (named && *named)
+        return buf_append_str(path, named);
+    if (!runtime || !*runtime)
+        return buf_append_str(path, SYSTEM_SOCKET);
+    struct buf directory = BUF_EMPTY;
+    int rc = buf_printf(&directory, "%s/hilera", runtime);
+    if (rc == 0)
+        rc = buf_printf(path, "%s/hilera/hilera.sock", runtime);
+    if (rc == 0)
+        rc = runtime_socket(directory.data, path->data, why);
+    buf_fini(&directory);
+    if (rc != ENOENT)
+        return rc;
+    if (geteuid() != 0 && access(SYSTEM_SOCKET, F_OK) != 0)
+        return 0;
+    buf_clear(path);
+    return buf_append_str(path, SYSTEM_SOCKET);
+}
+
+static int default_socket_copy(char *buffer, size_t size, struct trusted_error *why)
+{
     struct buf path = BUF_EMPTY;
-    int rc = 0;
-    if (named && *named) {
-        rc = buf_append_str(&path, named);
-    } else if (runtime && *runtime) {
-        rc = buf_printf(&path, "%s/hilera/hilera.sock", runtime);
-        if (rc == 0 && access(path.data, F_OK) != 0 &&
-            (geteuid() == 0 || access(SYSTEM_SOCKET, F_OK) == 0))
-            buf_clear(&path);
-    }
-    if (rc == 0 && path.len == 0)
-        rc = buf_append_str(&path, SYSTEM_SOCKET);
+    int rc = default_socket(&path, why);
     if (rc == 0 && path.len >= size)
         rc = ENAMETOOLONG;
     if (rc == 0)
         memcpy(buffer, path.data, path.len + 1);
     buf_fini(&path);
     return rc;
+}
+
+int hl_client_default_socket(char *buffer, size_t size)
+{
+    struct trusted_error why;
+    return default_socket_copy(buffer, size, &why);
 }
 
 /* One connect of at most a slice. EAGAIN: the queue is still full. */
@@ -106,10 +155,11 @@ int hl_client_connect_unix(hl_client *client, const char *path, int64_t timeout_
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     int64_t deadline_ns = clock_deadline(timeout_ns);
+    struct trusted_error why;
     char chosen[4096];
     int rc = 0;
     if (!path) {
-        rc = hl_client_default_socket(chosen, sizeof(chosen));
+        rc = default_socket_copy(chosen, sizeof(chosen), &why);
         path = rc == 0 ? chosen : "(the default socket)";
     }
     int begun = connect_begin(client, path);
@@ -117,6 +167,11 @@ int hl_client_connect_unix(hl_client *client, const char *path, int64_t timeout_
         return begun;
     if (rc == ENOMEM)
         return client_fail(client, rc, "not enough memory for a connection");
+    if (rc == EACCES)
+        return client_fail(client, rc,
+                           "%s; XDG_RUNTIME_DIR leads there: unset it, or name a socket that you "
+                           "trust (HILERA_SOCKET)",
+                           why.text);
     size_t len = strlen(path);
     if (rc != 0 || len >= sizeof(address.sun_path))
         return client_fail(client, ENAMETOOLONG,

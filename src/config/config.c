@@ -11,14 +11,13 @@
 
 #include "base/log.h"
 #include "base/magic.h"
+#include "base/trusted.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 /* ---- errors ---- */
@@ -101,25 +100,20 @@ static int text_read(int fd, struct buf *text)
     }
 }
 
-/* O_NONBLOCK: a named pipe in the file's place is an error to report, not a wait for ever. */
-static int file_read(const char *file, struct buf *text)
+/* What it says is run, so nobody else may have a hand in it. */
+static int file_read(const char *file, struct buf *text, struct trusted_error *refused)
 {
-    int fd = open(file, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-    if (fd < 0)
-        return errno;
-    struct stat status;
-    int rc = fstat(fd, &status) != 0 ? errno : 0;
-    if (rc == 0 && S_ISDIR(status.st_mode))
-        rc = EISDIR;
-    else if (rc == 0 && !S_ISREG(status.st_mode))
-        rc = EINVAL;
-    if (rc == 0)
-        rc = text_read(fd, text);
+    int fd;
+    int rc = trusted_open(file, TRUSTED_CONFIGURATION, geteuid(), &fd, refused);
+    if (rc != 0)
+        return rc;
+    rc = text_read(fd, text);
     close(fd);
     return rc;
 }
 
-static void file_error(const char *file, int rc, struct config_errors *errors)
+static void file_error(const char *file, int rc, const struct trusted_error *refused,
+                       struct config_errors *errors)
 {
     if (rc == ENOENT)
         config_error(errors, file, 0, "there is no such file; name another with --config FILE");
@@ -127,6 +121,8 @@ static void file_error(const char *file, int rc, struct config_errors *errors)
         config_error(errors, file, 0, "larger than 1 MiB; is this a configuration file?");
     else if (rc == EINVAL)
         config_error(errors, file, 0, "not a regular file");
+    else if (rc == EACCES)
+        config_error(errors, file, 0, "%s", refused->text);
     else
         config_error(errors, file, 0, "can't be read: %s", strerrordesc_np(rc));
 }
@@ -134,12 +130,13 @@ static void file_error(const char *file, int rc, struct config_errors *errors)
 static int file_load(struct config *config, struct config_errors *errors)
 {
     struct buf text = BUF_EMPTY;
-    int rc = file_read(config->file, &text);
+    struct trusted_error refused;
+    int rc = file_read(config->file, &text, &refused);
     if (rc == 0) {
         if (text_prepare(text.data, text.len - 1, config->file, errors))
             rc = parse_text(config, text.data, errors);
     } else if (rc != ENOMEM) {
-        file_error(config->file, rc, errors);
+        file_error(config->file, rc, &refused, errors);
         rc = 0;
     }
     buf_fini(&text);

@@ -250,7 +250,7 @@ static int doors_build(struct daemon *daemon)
     return rc;
 }
 
-static int listener_open(struct daemon *daemon, const char *text)
+static int listener_open(struct daemon *daemon, const char *text, const struct user *user)
 {
     struct config_address address;
     struct net_error error = {""};
@@ -262,22 +262,25 @@ static int listener_open(struct daemon *daemon, const char *text)
     if (address.kind == CONFIG_ADDRESS_TCP) {
         rc = net_listen_tcp(daemon->net, address.host, address.port, &error);
     } else {
+        const struct net_owner owner = {
+            .uid = user->change ? user->uid : geteuid(), .gid = user->gid, .give = user->change};
         if (address.path[0] == '\0')
             rc = place_socket(path, sizeof(path), &error);
         if (rc == 0)
-            rc = net_listen_unix(daemon->net, address.path[0] != '\0' ? address.path : path,
-                                 access_socket_mode(daemon->config, daemon->trust), &error);
+            rc = net_listen_unix_for(daemon->net, address.path[0] != '\0' ? address.path : path,
+                                     access_socket_mode(daemon->config, daemon->trust), &owner,
+                                     &error);
     }
     if (rc != 0)
         log_error("can't listen on %s: %s", text, error.text);
     return rc;
 }
 
-static int listeners_open(struct daemon *daemon)
+static int listeners_open(struct daemon *daemon, const struct user *user)
 {
     int rc = 0;
     for (size_t i = 0; rc == 0 && i < daemon->config->listen.count; i++)
-        rc = listener_open(daemon, daemon->config->listen.item[i]);
+        rc = listener_open(daemon, daemon->config->listen.item[i], user);
     return rc;
 }
 
@@ -304,7 +307,7 @@ static int daemon_build(struct daemon *daemon, const struct user *user)
     if (rc == 0)
         rc = failed(doors_build(daemon), "network");
     if (rc == 0)
-        rc = listeners_open(daemon);
+        rc = listeners_open(daemon, user);
     return rc;
 }
 
@@ -336,7 +339,7 @@ int daemon_start(struct daemon **out, const struct config *config, const struct 
     /* Everything is opened that takes root's rights. The journal's threads run, and become that
      * user with this one. */
     if (rc == 0)
-        rc = user_become(user, daemon->net);
+        rc = user_become(user);
     if (rc == 0)
         rc = daemon_run(daemon);
     if (rc == 0) {

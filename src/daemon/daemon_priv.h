@@ -161,7 +161,8 @@ void process_descriptors(uint64_t needed, uint64_t *before);
 /*
  * The path of the usual socket and its directory, made if it isn't there (0755 for root, else
  * 0700): $RUNTIME_DIRECTORY (set by systemd), or /run/hilera for root, or $XDG_RUNTIME_DIR/hilera.
- * Any errno: the error says what to do.
+ * EACCES: it isn't to be trusted, as where XDG_RUNTIME_DIR is somebody else's. Any errno: the error
+ * says what to do.
  */
 int place_socket(char *path, size_t size, struct net_error *error);
 
@@ -223,10 +224,16 @@ void store_tell(const struct store *store, struct api_store *out);
  * what to do.
  */
 int store_place(const struct config *config, char *path, size_t size, struct journal_error *error);
-/* Makes it if it isn't there, and then gives it to the user. Any errno: the error says what to do.
+/*
+ * Opens it as a descriptor, which is the caller's: made if it isn't there, and then the user's;
+ * else it must be that already, on a way that nobody else can change, and so must be its files (see
+ * base/trusted.h). Any errno: the error says what to do.
  */
 struct user;
-int store_prepare(const char *path, const struct user *user, struct journal_error *error);
+int store_directory_open(const char *path, const struct user *user, int *fd,
+                         struct journal_error *error);
+/* Takes away what others may do with it, and says so. As its user. */
+void store_directory_narrow(int fd, const char *path);
 
 /* ---- user.c: -u ---- */
 
@@ -240,8 +247,8 @@ struct user {
 
 /* Looks the user up; NULL: nobody. EPERM, ENOENT, others: it was said on standard error. */
 int user_find(struct user *user, const char *name);
-/* Whether the pools can do what they are to do after the change. EPERM: it was said on standard
- * error. */
+/* Whether the pools can do what they are to do after the change, and root's run what is root's. Any
+ * errno: it was said on standard error. */
 int user_check(const struct user *user, const struct config *config);
 /*
  * Files that this thread, and threads that it makes, open from here on are opened and made as that
@@ -250,15 +257,20 @@ int user_check(const struct user *user, const struct config *config);
 int user_assume(const struct user *user, struct journal_error *error);
 void user_resume(const struct user *user);
 /*
- * Gives the socket files to the user, and becomes that user with all of its groups, for good. While
- * there is one thread. Any errno: it was logged; what it is by then is undefined, so end.
+ * Becomes that user with all of its groups, for good. While there is one thread. Any errno: it was
+ * logged; what it is by then is undefined, so end.
  */
-int user_become(const struct user *user, struct net *net);
+int user_become(const struct user *user);
 
 /* ---- program.c ---- */
 
 /* Whether the program can be found and run, as far as can be seen. An errno: `why` says why not. */
 int program_check(const char *name, char *why, size_t why_size);
+/* Whether the programs of the pool run as root. */
+struct user;
+bool program_is_roots(const struct config_pool *pool, const struct user *user);
+/* For such a pool: whether only root can change what an absolute path leads to. An errno: `why`. */
+int program_trust(const char *name, char *why, size_t why_size);
 
 /* ---- launcher.c ---- */
 

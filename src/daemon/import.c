@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <unistd.h>
 
 static int refused(const char *text)
 {
@@ -69,14 +70,20 @@ int import_run(const struct task_order *order)
     if (rc != 0)
         return refused(error.text);
     rc = guard_jobs(import, order->config, &error);
+    int held = -1;
     if (rc == 0)
-        rc = store_prepare(directory, order->user, &error);
+        rc = store_directory_open(directory, order->user, &held, &error);
     if (rc == 0)
         rc = user_assume(order->user, &error);
     if (rc == 0) {
         settings = settings_of_journal(order->config, directory);
+        settings.held = held;
         rc = import_write(import, &settings, &error);
     }
+    if (rc == 0)
+        store_directory_narrow(held, directory);
+    if (held >= 0)
+        close(held);
     struct import_census census;
     import_get_census(import, &census);
     import_free(&import);

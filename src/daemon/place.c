@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: MIT
 /*
  * Where the usual socket is. The client looks in the same places (src/client), so that on one
- * machine `hilera` finds `hilerad` without being told.
+ * machine `hilera` finds `hilerad` without being told. Like the client, the daemon follows no
+ * variable into a directory of somebody else.
  */
 #include "daemon/daemon_priv.h"
+
+#include "base/trusted.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #define PLACE_SYSTEM "/run/hilera"
@@ -50,14 +52,13 @@ int place_socket(char *path, size_t size, struct net_error *error)
                  CONFIG_PATH_MAX - 1);
         return ENAMETOOLONG;
     }
-    mode_t mode = geteuid() == 0 ? 0755 : 0700;
-    if (mkdir(directory, mode) != 0 && errno != EEXIST) {
-        rc = errno;
-        snprintf(error->text, sizeof(error->text),
-                 "can't make the directory %s for the socket: %s; make it, or name the socket with "
-                 "--listen unix:PATH",
-                 directory, strerrordesc_np(rc));
-        return rc;
-    }
-    return 0;
+    const struct trusted_owner owner = {.uid = geteuid(), .mode = geteuid() == 0 ? 0755 : 0700};
+    struct trusted_error refused;
+    int fd;
+    rc = trusted_make(directory, TRUSTED_RUNTIME, &owner, &fd, &refused);
+    if (rc == 0)
+        close(fd);
+    else
+        snprintf(error->text, sizeof(error->text), "%s", refused.text);
+    return rc;
 }

@@ -5,10 +5,16 @@
  * A job whose program is missing is buried with that reason, one after the other, so a mistyped
  * name is better found at the start. The search is posix_spawnp's: a name with a slash is a path,
  * another one is looked for in $PATH.
+ *
+ * One that root runs, and that is named by its whole path, must be root's, on a way that nobody
+ * else can change.
  */
 #include "daemon/daemon_priv.h"
 
+#include "base/trusted.h"
+
 #include <errno.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -48,6 +54,28 @@ static int program_search(const char *name)
             break;
     }
     return best;
+}
+
+bool program_is_roots(const struct config_pool *pool, const struct user *user)
+{
+    if (user->change ? user->uid != 0 : geteuid() != 0)
+        return false;
+    const struct passwd *entry = pool->run_as[0] != '\0' ? getpwnam(pool->run_as) : NULL;
+    return pool->run_as[0] == '\0' || (entry != NULL && entry->pw_uid == 0);
+}
+
+int program_trust(const char *name, char *why, size_t why_size)
+{
+    struct trusted_error refused;
+    int fd;
+    if (name[0] != '/')
+        return 0;
+    int rc = trusted_open(name, TRUSTED_PROGRAM, 0, &fd, &refused);
+    if (rc == 0)
+        close(fd);
+    else
+        snprintf(why, why_size, "%s", refused.text);
+    return rc;
 }
 
 int program_check(const char *name, char *why, size_t why_size)

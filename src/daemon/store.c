@@ -15,7 +15,7 @@
  * end.
  *
  * With -u the directory and its files belong to that user, though it isn't yet that user who opens
- * them; see user.c.
+ * them; see user.c. The directory is held as a descriptor (store_place.c).
  */
 #include "daemon/daemon_priv.h"
 
@@ -28,6 +28,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define STORE_MAGIC 0x5704ea11u
 
@@ -37,6 +38,7 @@ struct store {
     const struct config *config;
     const struct user *user;
     struct store_hooks hooks;
+    int held; /* the directory; -1: not opened */
     struct journal *journal;
     struct broker *broker; /* NULL: not recovered */
     struct broker_recovered recovered;
@@ -57,15 +59,18 @@ static int refused(const struct store *store, int rc, const struct journal_error
 
 static int journal_get(struct store *store, struct journal_error *error)
 {
-    const struct journal_settings settings = settings_of_journal(store->config, store->directory);
-    int rc = store_prepare(store->directory, store->user, error);
+    struct journal_settings settings = settings_of_journal(store->config, store->directory);
+    int rc = store_directory_open(store->directory, store->user, &store->held, error);
     if (rc == 0)
         rc = user_assume(store->user, error);
     if (rc != 0)
         return rc;
+    settings.held = store->held;
     rc = journal_open(&store->journal, &settings, error);
     if (rc == 0)
         rc = journal_acquire(store->journal, error);
+    if (rc == 0)
+        store_directory_narrow(store->held, store->directory);
     user_resume(store->user);
     return rc;
 }
@@ -82,6 +87,7 @@ int store_open(struct store **out, const struct config *config, const struct use
     MAGIC_INIT(store, STORE_MAGIC);
     store->config = config;
     store->user = user;
+    store->held = -1;
     int rc = store_place(config, store->directory, sizeof(store->directory), &error);
     if (rc == 0 && store->directory[0] == '\0') {
         MAGIC_WIPE(store);
@@ -229,6 +235,8 @@ void store_close(struct store **store_p)
         if (rc != 0)
             log_error("data directory %s: %s", store->directory, strerrordesc_np(rc));
     }
+    if (store->held >= 0)
+        close(store->held);
     MAGIC_WIPE(store);
     free(store);
 }

@@ -48,18 +48,43 @@ int user_find(struct user *user, const char *name)
     return EPERM;
 }
 
+static void complain(const struct config *config, const struct config_pool *pool, enum config_id id,
+                     const char *text)
+{
+    int line = pool->line[id] != 0 ? pool->line[id] : pool->end_line;
+    fprintf(stderr, "hilerad: %s:%d: pool \"%s\": %s\n",
+            config->file != NULL ? config->file : "built-in configuration", line, pool->name, text);
+}
+
+/* Plug-ins are looked at where they are loaded. */
+static int programs_check(const struct user *user, const struct config *config)
+{
+    char why[512];
+    int rc = 0;
+    for (size_t i = 0; i < config->pool_count; i++) {
+        const struct config_pool *pool = &config->pool[i];
+        if (pool->argv.count == 0 || !program_is_roots(pool, user))
+            continue;
+        int refused = program_trust(pool->argv.item[0], why, sizeof(why));
+        if (refused != 0)
+            complain(config, pool, CONFIG_POOL_argv, why);
+        rc = rc == 0 ? refused : rc;
+    }
+    return rc;
+}
+
 int user_check(const struct user *user, const struct config *config)
 {
-    int rc = 0;
+    int rc = programs_check(user, config);
     for (size_t i = 0; user->change && i < config->pool_count; i++) {
         const struct config_pool *pool = &config->pool[i];
         if (pool->run_as[0] == '\0')
             continue;
-        fprintf(stderr,
-                "hilerad: %s:%d: pool \"%s\": run_as = \"%s\" needs root, which -u %s gives up; "
-                "leave one of the two out\n",
-                config->file != NULL ? config->file : "built-in configuration",
-                pool->line[CONFIG_POOL_run_as], pool->name, pool->run_as, user->name);
+        char why[512];
+        snprintf(why, sizeof(why),
+                 "run_as = \"%s\" needs root, which -u %s gives up; leave one of the two out",
+                 pool->run_as, user->name);
+        complain(config, pool, CONFIG_POOL_run_as, why);
         rc = EPERM;
     }
     return rc;
@@ -101,17 +126,11 @@ void user_resume(const struct user *user)
     (void)setfsgid(getegid());
 }
 
-int user_become(const struct user *user, struct net *net)
+int user_become(const struct user *user)
 {
     if (!user->change)
         return 0;
-    struct net_error error = {""};
-    int rc = net_listeners_give(net, user->uid, user->gid, &error);
-    if (rc != 0) {
-        log_error("-u %s: %s", user->name, error.text);
-        return rc;
-    }
-    rc = identity_set(user);
+    int rc = identity_set(user);
     if (rc != 0)
         log_error("-u %s: can't become this user: %s", user->name, strerrordesc_np(rc));
     else

@@ -305,7 +305,7 @@ static int open_empty(struct journal **out, const struct journal_settings *setti
 {
     const struct journal_sys *sys = settings->sys != NULL ? settings->sys : &journal_sys_real;
     int directory;
-    int rc = sys->open_directory(settings->directory, true, &directory);
+    int rc = directory_open(settings, sys, &directory);
     if (rc == 0) {
         rc = sys->list(directory, name_refuse, NULL);
         (void)sys->close(directory);

@@ -21,6 +21,11 @@
 
 #define LOCK_NAME "journal.lock"
 
+static const char *open_fault(int rc)
+{
+    return rc == EINVAL ? "it is not a regular file" : strerrordesc_np(rc);
+}
+
 /* ---- the lock ---- */
 
 static long lock_holder(const struct file_journal *file)
@@ -42,7 +47,7 @@ static int lock_take(struct file_journal *file, struct journal_error *error)
         return 0; /* nobody was ever here */
     if (rc != 0)
         return journal_error_set(error, rc, "%s/" LOCK_NAME " can't be opened: %s", file->path,
-                                 strerrordesc_np(rc));
+                                 open_fault(rc));
     rc = file->sys->lock(file->lock_fd, shared);
     if (rc == EBUSY)
         return journal_error_set(error, EBUSY,
@@ -182,7 +187,14 @@ static int segment_load(struct file_journal *file, uint32_t number, struct journ
     }
     if (rc != 0)
         return journal_error_set(error, rc, "%s/%s can't be opened: %s", file->path, name,
-                                 strerrordesc_np(rc));
+                                 open_fault(rc));
+    if (size > SEGMENT_SIZE_MAX) {
+        (void)file->sys->close(fd);
+        return journal_error_set(error, EFBIG,
+                                 "%s/%s has %" PRIu64 " bytes, more than a segment can have; it "
+                                 "isn't hilera's, so move it away",
+                                 file->path, name, size);
+    }
     struct segment *segment = segment_new(number, fd, size);
     if (segment == NULL) {
         (void)file->sys->close(fd);

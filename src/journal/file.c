@@ -6,6 +6,7 @@
 #include "journal/file_priv.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -139,6 +140,14 @@ static int settings_complete(struct journal_settings *settings, struct journal_e
     return 0;
 }
 
+int directory_open(const struct journal_settings *settings, const struct journal_sys *sys, int *fd)
+{
+    if (settings->held == 0)
+        return sys->open_directory(settings->directory, !settings->read_only, fd);
+    *fd = fcntl(settings->held, F_DUPFD_CLOEXEC, 0);
+    return *fd >= 0 ? 0 : errno;
+}
+
 int file_open(struct journal **out, const struct journal_settings *settings,
               struct journal_error *error)
 {
@@ -168,7 +177,7 @@ int file_open(struct journal **out, const struct journal_settings *settings,
     if (rc == 0)
         rc = hl_lock_new(&file->sync_lock, "syncs", lock_class(LOCK_CLASS_syncs));
     if (rc == 0)
-        rc = file->sys->open_directory(settings->directory, !complete.read_only, &file->directory);
+        rc = directory_open(settings, file->sys, &file->directory);
     if (rc != 0) {
         file_free(file);
         return journal_error_set(error, rc, "the directory %s can't be opened: %s",

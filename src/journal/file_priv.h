@@ -32,7 +32,8 @@
 #define SEGMENTS_AHEAD 2     /* ready beyond those */
 #define SEGMENTS_GROWTH                                                                            \
     64 /* a segment is at most this part of the journal, from the second size on */
-#define SEGMENTS_MAX 60000 /* in the line: FORMAT_BACK_MAX counts them */
+#define SEGMENT_SIZE_MAX ((uint64_t)UINT32_MAX) /* a place in it is a number of 32 bits */
+#define SEGMENTS_MAX 60000                      /* in the line: FORMAT_BACK_MAX counts them */
 
 struct segment {
     unsigned magic;
@@ -98,6 +99,9 @@ static inline struct file_journal *file_journal_of(const struct journal *journal
     MAGIC_CHECK(&file->base, FILE_JOURNAL_MAGIC);
     return file;
 }
+
+/* file.c: the directory of the settings, by the descriptor that they have or by its name. */
+int directory_open(const struct journal_settings *settings, const struct journal_sys *sys, int *fd);
 
 /* error.c: a sentence; returns rc. */
 int journal_error_set(struct journal_error *error, int rc, const char *format, ...)

@@ -46,7 +46,9 @@ struct journal_error {
 
 struct journal_settings {
     const char *directory; /* made if it isn't there; NULL: the backend `memory` */
-    bool read_only;        /* for check and salvage: nothing is written, not even the directory */
+    int held; /* a descriptor of that directory, which is used in place of the name and stays the
+                 caller's; 0: none */
+    bool read_only; /* for check and salvage: nothing is written, not even the directory */
     /*
      * Bytes of a segment of an empty journal, and of a large one: segments grow with what is in the
      * journal, a 64th of it each. 0: the defaults. Six segments are there at least, so an empty

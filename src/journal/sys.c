@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * The system's calls behind struct journal_sys. Each does one thing completely or says why not:
- * short writes and interruptions end here. Nothing is retried that the disk refused.
+ * short writes and interruptions end here. Nothing is retried that the disk refused. What has the
+ * name of a file and is none (a named pipe, a link) is refused at once, with EINVAL or ELOOP.
  */
 #include "journal/journal.h"
 
@@ -23,8 +24,14 @@ static int real_open_directory(const char *path, bool make, int *directory)
 
 static int real_open(int directory, const char *name, int flags, mode_t mode, int *fd)
 {
-    *fd = openat(directory, name, flags | O_CLOEXEC | O_NOFOLLOW, mode);
-    return *fd >= 0 ? 0 : errno;
+    struct stat about;
+    *fd = openat(directory, name, flags | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, mode);
+    if (*fd < 0)
+        return errno;
+    int rc = fstat(*fd, &about) != 0 ? errno : S_ISREG(about.st_mode) ? 0 : EINVAL;
+    if (rc != 0)
+        close(*fd);
+    return rc;
 }
 
 static int real_close(int fd)

@@ -290,7 +290,7 @@ int listener_new(struct listener **out)
     if (listener == NULL)
         return ENOMEM;
     MAGIC_INIT(listener, LISTENER_MAGIC);
-    listener->fd = listener->lock_fd = -1;
+    listener->fd = listener->directory = listener->lock_fd = -1;
     *out = listener;
     return 0;
 }

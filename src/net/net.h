@@ -128,12 +128,23 @@ struct net_error {
     char text[512];
 };
 
+/* Who is going to serve at a socket. */
+struct net_owner {
+    uid_t uid;
+    gid_t gid; /* the socket's group, with `give` */
+    bool give; /* that user isn't the one of this process, which is root's */
+};
+
 /*
  * A Unix socket. A stale file (a killed daemon's) is replaced; `path`.lock, held as long as the
  * listener lives, makes that safe against two starting at once. EADDRINUSE: somebody listens there.
- * EEXIST: what is there is no socket. ENAMETOOLONG. Others as from the system. `mode`: who may
- * connect (0660); the umask doesn't matter. Between net_new and net_start.
+ * EEXIST: what is there is no socket. EACCES: its directory isn't to be trusted (base/trusted.h).
+ * ENAMETOOLONG. Others as from the system. `mode`: who may connect (0660); the umask doesn't
+ * matter. Between net_new and net_start, with nobody else making files by name.
  */
+int net_listen_unix_for(struct net *net, const char *path, mode_t mode,
+                        const struct net_owner *owner, struct net_error *error);
+/* The same for the user of this process. */
 int net_listen_unix(struct net *net, const char *path, mode_t mode, struct net_error *error);
 
 /*
@@ -142,10 +153,6 @@ int net_listen_unix(struct net *net, const char *path, mode_t mode, struct net_e
  * there, as far as it can be found out. EINVAL: no such host.
  */
 int net_listen_tcp(struct net *net, const char *host, uint16_t port, struct net_error *error);
-
-/* Gives the files of the Unix sockets to that user, who could not remove or guard them otherwise.
- * For root. Between net_listen_unix and net_start. */
-int net_listeners_give(struct net *net, uid_t uid, gid_t gid, struct net_error *error);
 
 /* Listener number `index`, in order of making, for people and tests: "unix:PATH" or
  * "127.0.0.1:11300" with the real port. NULL: there is none. */

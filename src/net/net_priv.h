@@ -230,7 +230,8 @@ bool gate_is_open(struct loop *loop);
 struct listener {
     unsigned magic;
     int fd;
-    int lock_fd; /* Unix: of path.lock; -1 */
+    int directory; /* Unix: where the socket is; -1 */
+    int lock_fd;   /* Unix: of path.lock; -1 */
     uint16_t port;
     bool tcp;
     dev_t dev; /* Unix: of the socket file we made */

@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static struct broker *broker;
 static struct worker_pool *pool;
@@ -37,8 +38,16 @@ static void listen_in(enum log_level level, const char *line, void *arg)
 
 static void setup(void)
 {
-    const char *top = getenv("top_builddir");
-    snprintf(file, sizeof(file), "%s/tests/programs/plugin_test.so", top != NULL ? top : ".");
+    const char *top = getenv("top_builddir"), *where = getenv("TMPDIR");
+    char command[sizeof(file) * 3];
+    // A copy, for the tree may belong to somebody whose plug-ins this user would not load.
+    snprintf(file, sizeof(file), "%s/hilera-plugin-XXXXXX", where != NULL ? where : "/tmp");
+    int fd = mkstemp(file);
+    ck_assert_int_ge(fd, 0);
+    close(fd);
+    snprintf(command, sizeof(command), "cp '%s/tests/programs/plugin_test.so' '%s'",
+             top != NULL ? top : ".", file);
+    ck_assert_int_eq(system(command), 0); // NOLINT(concurrency-mt-unsafe): one thread
     engine_records_init(&records);
     struct broker_options options = {.finished = engine_records_add, .finished_arg = &records};
     ck_assert_int_eq(broker_new(&broker, &options), 0);
@@ -52,6 +61,7 @@ static void teardown(void)
 {
     worker_pool_free(&pool);
     broker_free(&broker);
+    (void)unlink(file);
     engine_records_fini(&records);
     log_set_sink(NULL, NULL);
     hl_event_free(&blocked);
