@@ -14,6 +14,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* A limit on the size of files and a quota are full disks to the journal. */
+static int refusal(int error)
+{
+    return error == EFBIG || error == EDQUOT ? ENOSPC : error;
+}
+
 static int real_open_directory(const char *path, bool make, int *directory)
 {
     if (make && mkdir(path, 0700) != 0 && errno != EEXIST)
@@ -64,7 +70,7 @@ static int real_write(int fd, const void *bytes, size_t len, uint64_t at)
         else if (some == 0)
             return EIO;
         else if (errno != EINTR)
-            return errno;
+            return refusal(errno);
     }
     return 0;
 }
@@ -75,12 +81,12 @@ static int real_allocate(int fd, uint64_t size)
     do
         rc = posix_fallocate(fd, 0, (off_t)size);
     while (rc == EINTR);
-    return rc;
+    return refusal(rc);
 }
 
 static int real_truncate(int fd, uint64_t size)
 {
-    return ftruncate(fd, (off_t)size) == 0 ? 0 : errno;
+    return ftruncate(fd, (off_t)size) == 0 ? 0 : refusal(errno);
 }
 
 static int real_size(int fd, uint64_t *size)
