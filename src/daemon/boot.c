@@ -235,7 +235,8 @@ static int api_build(struct daemon *daemon)
 static int doors_build(struct daemon *daemon)
 {
     const struct config *config = daemon->config;
-    const struct front_settings front = {.loops = settings_io_threads(config),
+    const struct front_settings front = {.trust = daemon->trust,
+                                         .loops = settings_io_threads(config),
                                          .line_max = (uint32_t)config->max_line};
     const struct net_settings net = {.loops = front.loops,
                                      .connections_max = (size_t)settings_connections(config),
@@ -318,6 +319,8 @@ static int daemon_run(struct daemon *daemon)
         rc = failed(worker_pool_start(daemon->pool[i]), worker_pool_name(daemon->pool[i]));
     if (rc == 0)
         rc = failed(house_start(daemon->house), "housekeeping");
+    if (rc == 0)
+        rc = failed(front_start(daemon->front), "group lookups");
     if (rc == 0)
         rc = failed(net_start(daemon->net), "network");
     return rc;

@@ -44,6 +44,8 @@ int front_new(struct front **out, const struct front_settings *settings, struct 
     front->started_ns = clock_now_ns();
     front->counts = calloc((size_t)loop_count(front) * FRONT_COUNTERS, sizeof(struct counter));
     int rc = front->counts == NULL ? ENOMEM : id_make(front->id);
+    if (rc == 0 && settings->trust != NULL)
+        rc = peers_new(&front->peers, settings->trust, loop_count(front));
     if (rc != 0) {
         front_free(&front);
         return rc;
@@ -52,12 +54,19 @@ int front_new(struct front **out, const struct front_settings *settings, struct 
     return 0;
 }
 
+int front_start(struct front *front)
+{
+    MAGIC_CHECK(front, FRONT_MAGIC);
+    return peers_start(front->peers);
+}
+
 void front_free(struct front **pointer)
 {
     if (*pointer == NULL)
         return;
     struct front *front;
     MAGIC_TAKE(front, pointer, FRONT_MAGIC);
+    peers_free(&front->peers);
     free(front->counts);
     MAGIC_WIPE(front);
     free(front);

@@ -16,6 +16,7 @@
 #include "api/api.h"
 #include "broker/broker.h"
 #include "net/net.h"
+#include "trust/trust.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -30,7 +31,8 @@
 struct front;
 
 struct front_settings {
-    unsigned loops;    /* as net_settings.loops */
+    const struct trust *trust; /* who may what; NULL: everybody everything, for tests */
+    unsigned loops;            /* as net_settings.loops */
     uint32_t line_max; /* bytes of a line with CR LF, at most NET_READ_SIZE; 0: FRONT_LINE_MAX.
                           Lines of added commands may have FRONT_ADDED_LINE_MAX in any case. */
 };
@@ -38,6 +40,8 @@ struct front_settings {
 /* `broker` and `api` must outlive it. A body may have as many bytes as the broker takes. ENOMEM. */
 int front_new(struct front **out, const struct front_settings *settings, struct broker *broker,
               struct api *api);
+/* What it does beside the loops: before net_start. EAGAIN: no more threads. */
+int front_start(struct front *front);
 /* After net_stop. */
 void front_free(struct front **front);
 

@@ -189,7 +189,8 @@ struct session {
     struct pending_submit *submit; /* of a submit, while head and body come */
     struct pending_call *call;     /* of a call, also while its answer is waited for */
     enum { TRUST_UNKNOWN, TRUST_NO, TRUST_YES } trust; /* guard.c's */
-    const char *refusal; /* the reply to a command whose body is skipped */
+    struct trust_view view; /* what its peer may; whose, is known before the first command */
+    const char *refusal;    /* the reply to a command whose body is skipped */
 };
 
 /* The body that follows goes to `memory`, then `done` is called. */
@@ -202,6 +203,19 @@ void session_part(struct session *session, void *memory, size_t len,
 void session_skip_body(struct session *session, size_t len, void (*done)(struct session *session));
 /* The body that follows is skipped, then answered with `reply` (static, with CR LF). */
 void session_refuse_body(struct session *session, size_t len, const char *reply);
+
+/* ---- peer.c: who is on the other side ---- */
+
+struct peers;
+
+/* ENOMEM. */
+int peers_new(struct peers **out, const struct trust *trust, unsigned loops);
+/* EAGAIN: no more threads. Takes NULL. */
+int peers_start(struct peers *peers);
+void peers_free(struct peers **peers);
+/* At the end of a session's open: sees to session->view. It may pause the connection until that is
+ * known; a peer that may nothing is answered, and closed. */
+void peer_open(struct session *session);
 
 /* ---- guard.c: who may put commands ---- */
 
@@ -366,6 +380,7 @@ struct front {
     char id[FRONT_ID_SIZE];               /* names this run of the daemon, in stats */
     /* [loop * FRONT_COUNTERS + what]; each written by its loop only */
     struct counter *counts;
+    struct peers *peers; /* NULL: no settings.trust */
 };
 
 /* One more of it, counted in the row of the session's loop. */

@@ -32,6 +32,7 @@ static int session_open(void *memory, struct conn *conn, void *arg)
         return rc;
     }
     front_count(session, FRONT_OPENED);
+    peer_open(session);
     return 0;
 }
 

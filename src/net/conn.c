@@ -368,6 +368,12 @@ void conn_timer_set(struct conn *conn, int64_t deadline_ns)
         conn->broken = true;
 }
 
+int conn_descriptor(const struct conn *conn)
+{
+    MAGIC_CHECK(conn, CONN_MAGIC);
+    return conn->fd;
+}
+
 static struct conn *conn_make(struct loop *loop, int fd)
 {
     struct conn *conn = calloc(1, sizeof(struct conn) + loop->net->protocol->session_size);

@@ -254,6 +254,9 @@ void conn_timer_set(struct conn *conn, int64_t deadline_ns);
  * says. */
 int conn_peer_uid(const struct conn *conn, uid_t *uid);
 
+/* Its socket, for asking the kernel about it, and for nothing else. */
+int conn_descriptor(const struct conn *conn);
+
 /* Which loop: 0 .. net_loop_count - 1; for counters with one writer. */
 unsigned conn_loop_index(const struct conn *conn);
 

@@ -324,6 +324,19 @@ void trust_free(struct trust **trust_p)
     free(trust);
 }
 
+bool trust_door_has_groups(const struct trust *trust, enum trust_door door)
+{
+    MAGIC_CHECK(trust, TRUST_MAGIC);
+    for (size_t i = 0; i < trust->rules.count; i++) {
+        struct trust_rule open = trust->rules.rule[i];
+        const struct trust_peer anyone = {.door = door, .uid = JOB_NOBODY};
+        open.anyone = true;
+        if (open.group_count > 0 && trust_rule_fits(&open, &anyone))
+            return true;
+    }
+    return false;
+}
+
 size_t trust_rule_count(const struct trust *trust)
 {
     MAGIC_CHECK(trust, TRUST_MAGIC);

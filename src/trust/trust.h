@@ -179,6 +179,9 @@ bool trust_may_nothing(const struct trust_view *view);
  * needs to ask who comes, and all may pass as anonymous. */
 bool trust_door_is_plain(const struct trust *trust, enum trust_door door);
 
+/* Whether any rule for that door has groups. */
+bool trust_door_has_groups(const struct trust *trust, enum trust_door door);
+
 /* ---- the question ---- */
 
 enum trust_verdict {
