@@ -23,9 +23,11 @@
 #include <string.h>
 
 static const struct api_method methods[] = {
-#define METHOD(method, finish_or_null, late_or_null, text)                                         \
+#define METHOD(method, finish_or_null, late_or_null, needs, where, text)                           \
     {.name = #method,                                                                              \
      .summary = (text),                                                                            \
+     .right = (needs),                                                                             \
+     .scope = API_SCOPE_##where,                                                                   \
      .params = params_##method,                                                                    \
      .run = run_##method,                                                                          \
      .finish = (finish_or_null),                                                                   \
@@ -49,12 +51,8 @@ int api_new(struct api **out, const struct api_links *links)
     MAGIC_INIT(api, API_MAGIC);
     api->links = *links;
     api->started_ns = clock_now_ns();
-    int rc = guard_fill(api);
-    if (rc == 0)
-        *out = api;
-    else
-        api_free(&api);
-    return rc;
+    *out = api;
+    return 0;
 }
 
 void api_free(struct api **pointer)
@@ -63,7 +61,6 @@ void api_free(struct api **pointer)
         return;
     struct api *api;
     MAGIC_TAKE(api, pointer, API_MAGIC);
-    free(api->guarded);
     MAGIC_WIPE(api);
     free(api);
 }
@@ -179,7 +176,11 @@ static int call_run(struct api_call *call, const char *json, size_t json_len)
     if (rc == 0)
         rc = params_check(call, call->method->params, given);
     if (rc == 0)
+        rc = api_may_run(call, given);
+    if (rc == 0)
         rc = call->method->run(call, given, result);
+    if (rc == EACCES && call->answer.len == 0)
+        rc = api_refuse(call, call->method->right, NULL);
     if (rc == 0)
         rc = out_rc;
     if (rc != EINPROGRESS)
@@ -193,6 +194,7 @@ int api_call_start(struct api_call *call, struct api *api, const char *method, s
                    const char *json, size_t json_len)
 {
     MAGIC_CHECK(api, API_MAGIC);
+    ASSERT(call->asker != NULL);
     MAGIC_INIT(call, API_CALL_MAGIC);
     call->api = api;
     call->error = 0;

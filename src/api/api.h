@@ -24,6 +24,7 @@
 #include "broker/broker.h"
 #include "history/history.h"
 #include "house/house.h"
+#include "trust/trust.h"
 #include "worker/worker.h"
 
 #include <stdatomic.h>
@@ -63,9 +64,6 @@ struct api_links {
      * stopping. From the doors' threads. NULL: the broker is told, and nobody else. */
     int (*drain)(bool draining, void *arg);
     void *arg; /* for all of them */
-    /* Who may put commands beside root and the daemon's own user. */
-    const uid_t *command_users;
-    size_t command_user_count;
 };
 
 /* Starts the clock of "uptime". ENOMEM. */
@@ -80,7 +78,7 @@ struct api_call {
 
     /* set by the door */
     void (*wake)(struct api_call *call); /* from any thread: only pass it on */
-    bool trusted;                        /* the other side is one that api_trusts says yes to */
+    const struct trust_view *asker;      /* what the other side may; outlives the call */
 
     /* for the door to read */
     int error;           /* 0: answer is the result; else answer is the error object */
@@ -131,15 +129,6 @@ struct api_submit {
 int api_submit_read(struct api_submit *submit, const char *json, size_t len, char *why,
                     size_t why_size);
 void api_submit_fini(struct api_submit *submit);
-
-/*
- * Whether jobs of that tube are commands, so that they may come only from a Unix socket's peer whom
- * api_trusts. Doors ask before they put or move a job; any thread.
- */
-bool api_guards(const struct api *api, const char *tube, size_t len);
-bool api_trusts(const struct api *api, uid_t uid);
-/* EACCES, and the sentence for who isn't. */
-int api_guard_refuse(char *why, size_t why_size, const char *tube);
 
 /* Answers an error of the door's own (body too big) in the same form. */
 void api_call_refuse(struct api_call *call, int error, const char *message);

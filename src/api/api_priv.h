@@ -21,14 +21,7 @@ struct api {
     unsigned magic;
     struct api_links links;
     int64_t started_ns;
-    const char **guarded; /* tubes; the names are the pools' */
-    size_t guarded_count;
 };
-
-/* ---- guard.c ---- */
-
-/* The list of guarded tubes. ENOMEM. */
-int guard_fill(struct api *api);
 
 /* ---- writing a result ---- */
 
@@ -135,9 +128,23 @@ void out_page(struct out out, const struct broker_page *page);
 
 /* ---- methods ---- */
 
+/* Where the right of a row is needed; methods.def says what each means. */
+enum api_scope {
+    API_SCOPE_NONE,
+    API_SCOPE_SERVER,
+    API_SCOPE_TUBE,
+    API_SCOPE_TUBE_OR_ALL,
+    API_SCOPE_POOL,
+    API_SCOPE_JOBS,
+    API_SCOPE_JOBS_TO,
+    API_SCOPE_SEEN
+};
+
 struct api_method {
     const char *name;
     const char *summary;
+    trust_rights right;
+    enum api_scope scope;
     const struct api_param *params;
     /* 0: the result is written. EINPROGRESS: later. Others: api_fail was called. */
     int (*run)(struct api_call *call, const cJSON *params, struct out result);
@@ -151,7 +158,7 @@ struct api_method {
 const struct api_method *method_at(size_t index);
 
 /* Each family's parameters and functions. */
-#define METHOD(name, finish, late, summary)                                                        \
+#define METHOD(name, finish, late, right, scope, summary)                                          \
     extern const struct api_param params_##name[];                                                 \
     int run_##name(struct api_call *call, const cJSON *params, struct out result);
 #include "api/methods.def"
@@ -164,6 +171,23 @@ int finish_join(struct api_call *call, struct out result);
 void late_join(const struct api_call *call, char *text, size_t size);
 int finish_pool_drain(struct api_call *call, struct out result);
 void late_pool_drain(const struct api_call *call, char *text, size_t size);
+
+/* ---- rights.c: what who calls may ---- */
+
+/* Whether the method may be run with these parameters, which are checked. EACCES: it has failed. */
+int api_may_run(struct api_call *call, const cJSON *params);
+/* Whether the asker may all of `need` in that tube. */
+bool api_may_in(const struct api_call *call, const char *tube, trust_rights need);
+/* On a job of that submitter there. */
+bool api_may_on(const struct api_call *call, const char *tube, uint32_t submitter,
+                trust_rights need);
+/* The same for a job's record. */
+bool api_may_record(const struct api_call *call, const struct job_record *record,
+                    trust_rights need);
+/* Whether there was such a job; false where the caller may not know of all jobs. */
+bool api_had(const struct api_call *call, uint64_t id);
+/* EACCES; `tube` NULL: of the daemon, or of a job of any tube. */
+int api_refuse(struct api_call *call, trust_rights need, const char *tube);
 
 /* Answers with an error; returns it. */
 int api_fail(struct api_call *call, int error, const char *format, ...)
@@ -190,7 +214,7 @@ void out_labels(struct out job, const char *name, const char *group, const char 
 void out_options(struct out job, const struct job_view *view);
 /* A row of a list: that, and how it ended in short. */
 void out_row(struct out job, const struct job_record *record);
-/* Adds "result" of a job that had an attempt. */
-void out_result(struct out job, const struct job_record *record);
+/* Adds "result" of a job that had an attempt; `output`: with what it wrote. */
+void out_result(struct out job, const struct job_record *record, bool output);
 
 #endif

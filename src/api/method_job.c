@@ -45,10 +45,14 @@ static int job_show(struct api_call *call, uint64_t id, struct out result)
 {
     struct job_view view;
     struct job_record *record = NULL;
-    int here = broker_peek(call->api->links.broker, &trust_all, id, &view, NULL);
+    int here = broker_peek(call->api->links.broker, call->asker, id, &view, NULL);
     int past = history_get(call->api->links.history, id, &record);
+    if (past == 0 && !api_may_record(call, record, TRUST_see)) {
+        job_record_unref(&record);
+        past = ENOENT;
+    }
     if (here != 0 && past != 0) {
-        if (!broker_had(call->api->links.broker, id))
+        if (!api_had(call, id))
             return ENOENT;
         out_forgotten(result, id);
         return 0;
@@ -61,7 +65,7 @@ static int job_show(struct api_call *call, uint64_t id, struct out result)
         out_record(job, record);
     /* A record of a job that is on its way again is about its last life. */
     if (past == 0 && (here != 0 || view.state == JOB_BURIED))
-        out_result(job, record);
+        out_result(job, record, api_may_record(call, record, TRUST_read));
     else if (here == 0)
         out_past(job, &view);
     job_record_unref(&record);
@@ -80,7 +84,7 @@ int run_wait(struct api_call *call, const cJSON *params, struct out result)
     call->id = params_id(params, "id");
     call->timeout_ns = params_seconds(params, "timeout");
     call->deadline_ns = clock_deadline(call->timeout_ns);
-    int rc = broker_wait_async(call->api->links.broker, &trust_all, call->id, &call->waiter);
+    int rc = broker_wait_async(call->api->links.broker, call->asker, call->id, &call->waiter);
     if (rc == 0)
         return EINPROGRESS;
     if (rc != ENOENT)

@@ -35,7 +35,7 @@ int run_join(struct api_call *call, const cJSON *params, struct out result)
         return api_fail(call, EINVAL, "give \"tube\" or \"group\", not both");
     struct broker *broker = call->api->links.broker;
     call->waiter.so_far = params_bool(params, "so_far");
-    int rc = group != NULL ? broker_join_group_async(broker, &trust_all, group, &call->waiter)
+    int rc = group != NULL ? broker_join_group_async(broker, call->asker, group, &call->waiter)
                            : broker_join_async(broker, tube, &call->waiter);
     return rc == 0 ? EINPROGRESS : rc;
 }
@@ -62,7 +62,7 @@ void late_join(const struct api_call *call, char *text, size_t size)
     struct broker_stats stats = {.unfinished = 0};
     struct broker_totals totals;
     if (call->group[0] != '\0') {
-        (void)broker_group_stats(call->api->links.broker, &trust_all, call->group,
+        (void)broker_group_stats(call->api->links.broker, call->asker, call->group,
                                  &stats.unfinished, &totals);
         snprintf(text, size, "group %s: %llu jobs were still unfinished after %.3f s", call->group,
                  (unsigned long long)stats.unfinished,

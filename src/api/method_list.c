@@ -44,7 +44,7 @@ static int list_present(struct api_call *call, const cJSON *params, size_t limit
     filter_read(params, &filter, &page);
     page.limit = limit;
     struct list_to to = {.jobs = out_array(result, "jobs"), .api = call->api};
-    int rc = broker_list(call->api->links.broker, &trust_all, &filter, &page, list_visit, &to);
+    int rc = broker_list(call->api->links.broker, call->asker, &filter, &page, list_visit, &to);
     out_page(result, &page);
     return rc;
 }
@@ -82,7 +82,8 @@ static int list_past(struct api_call *call, const cJSON *params, size_t limit, s
         return rc;
     struct out jobs = out_array(result, "jobs");
     for (size_t i = 0; i < count; i++) {
-        out_row(out_array_object(jobs), records[i]);
+        if (api_may_record(call, records[i], TRUST_see))
+            out_row(out_array_object(jobs), records[i]);
         job_record_unref(&records[i]);
     }
     if (next != 0)

@@ -46,16 +46,28 @@ struct source {
     bool finished;
 };
 
-/* ENOENT: there never was such a job. */
+/* Whether the caller may read what it wrote. */
+static bool source_may_read(const struct api_call *call, const struct source *source)
+{
+    if (source->here)
+        return api_may_on(call, source->view.tube, source->view.submitter, TRUST_read);
+    return source->record == NULL || api_may_record(call, source->record, TRUST_read);
+}
+
+/* ENOENT: there never was such a job, or it may not be seen; EACCES: nor its output be read. */
 static int source_find(const struct api_call *call, struct source *source)
 {
     struct broker *broker = call->api->links.broker;
     source->record = NULL;
-    source->here = broker_peek(broker, &trust_all, call->id, &source->view, NULL) == 0;
+    source->here = broker_peek(broker, call->asker, call->id, &source->view, NULL) == 0;
     source->finished = !source->here || source->view.state == JOB_BURIED;
     if (source->finished)
         (void)history_get(call->api->links.history, call->id, &source->record);
-    return source->here || source->record != NULL || broker_had(broker, call->id) ? 0 : ENOENT;
+    if (source->record != NULL && !api_may_record(call, source->record, TRUST_see))
+        job_record_unref(&source->record);
+    if (!source->here && source->record == NULL && !api_had(call, call->id))
+        return ENOENT;
+    return source_may_read(call, source) ? 0 : EACCES;
 }
 
 static int piece(struct buf *to, const char *from, size_t len, size_t *at, bool *more)
@@ -210,7 +222,7 @@ static int line_up(struct api_call *call)
     call->waiter.fire = fire_end;
     call->output = (struct worker_output_waiter){.fire = fire_output, .arg = call};
     atomic_store(&call->tokens, 2);
-    int rc = broker_wait_async(broker, &trust_all, call->id, &call->waiter);
+    int rc = broker_wait_async(broker, call->asker, call->id, &call->waiter);
     if (rc != 0)
         return rc == ENOENT ? 0 : rc;
     rc = worker_output_async(broker, &known, &call->output);

@@ -13,6 +13,8 @@ const struct api_param params_methods[] = {{.name = NULL}};
 int run_ping(struct api_call *call, const cJSON *params, struct out result)
 {
     (void)params;
+    if (!trust_may_server(call->asker, TRUST_monitor))
+        return 0; /* it is there: that much everybody sees who may connect */
     out_str(result, "version", HL_VERSION);
     out_i64(result, "pid", getpid());
     out_seconds(result, "uptime", clock_now_ns() - call->api->started_ns);

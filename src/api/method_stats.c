@@ -5,6 +5,8 @@
  * sample.
  *
  * The groups are copied one after the other, so sums over them may differ by what happened between.
+ *
+ * Without the right to monitor there are the tubes that the caller may see, and the sums of these.
  */
 #include "api/api_priv.h"
 
@@ -33,16 +35,44 @@ static void out_totals(struct out out, const struct broker_stats *stats)
     out_u64(out, "retries", stats->retries);
 }
 
+/* What is told of tubes: those that the caller may see. */
+struct tubes_seen {
+    const struct api_call *call;
+    struct out tubes;
+    struct broker_stats sum;
+};
+
+static void sum_add(struct broker_stats *sum, const struct broker_stats *stats)
+{
+    sum->ready += stats->ready;
+    sum->urgent += stats->urgent;
+    sum->reserved += stats->reserved;
+    sum->delayed += stats->delayed;
+    sum->buried += stats->buried;
+    sum->unfinished += stats->unfinished;
+    sum->bytes += stats->bytes;
+    sum->waiting += stats->waiting;
+    sum->retries += stats->retries;
+    sum->totals.put += stats->totals.put;
+    sum->totals.done += stats->totals.done;
+    sum->totals.failed += stats->totals.failed;
+    sum->totals.deleted += stats->totals.deleted;
+    sum->totals.cancelled += stats->totals.cancelled;
+}
+
 static bool tube_visit(const char *name, const struct broker_stats *stats, void *arg)
 {
-    const struct out *tubes = arg;
-    struct out tube = out_array_object(*tubes);
+    struct tubes_seen *seen = arg;
+    if (!api_may_in(seen->call, name, TRUST_see))
+        return true;
+    sum_add(&seen->sum, stats);
+    struct out tube = out_array_object(seen->tubes);
     out_str(tube, "name", name);
     out_totals(tube, stats);
     out_u64(tube, "using", stats->using);
     out_u64(tube, "watching", stats->watching);
     out_seconds(tube, "pause_left", stats->pause_left_ns);
-    return *tubes->rc == 0;
+    return *seen->tubes.rc == 0;
 }
 
 void out_pool(struct out row, const struct worker_pool *pool)
@@ -218,11 +248,39 @@ static void out_journal(struct out result, const struct api_links *links)
     out_u64(row, "torn_bytes", store.torn_bytes);
 }
 
+/* Adds "tubes", and to `sum` what they have together. */
+static int out_tubes(struct api_call *call, struct out result, struct broker_stats *sum)
+{
+    struct tubes_seen seen = {.call = call, .tubes = out_array(result, "tubes")};
+    int rc = broker_each_tube(call->api->links.broker, tube_visit, &seen);
+    *sum = seen.sum;
+    return rc;
+}
+
+static int stats_seen(struct api_call *call, struct out result)
+{
+    struct broker_stats sum;
+    struct out jobs = out_object(result, "jobs");
+    int rc = out_tubes(call, result, &sum);
+    out_totals(jobs, &sum);
+    return rc;
+}
+
+static void out_denials(struct out result)
+{
+    struct out denied = out_object(result, "denied");
+    for (unsigned i = 0; i < TRUST_RIGHT_COUNT; i++)
+        out_u64(denied, trust_right_word((enum trust_right_bit)i),
+                trust_denials((enum trust_right_bit)i));
+}
+
 int run_stats(struct api_call *call, const cJSON *params, struct out result)
 {
     (void)params;
     const struct api_links *links = &call->api->links;
-    struct broker_stats all;
+    struct broker_stats all, sum;
+    if (!trust_may_server(call->asker, TRUST_monitor))
+        return stats_seen(call, result);
     broker_stats(links->broker, &all);
     struct out daemon = out_object(result, "daemon");
     out_str(daemon, "version", HL_VERSION);
@@ -236,11 +294,10 @@ int run_stats(struct api_call *call, const cJSON *params, struct out result)
     struct out jobs = out_object(result, "jobs");
     out_totals(jobs, &all);
     out_u64(jobs, "unrecorded", all.unrecorded);
-    struct out tubes = out_array(result, "tubes");
-    int rc = broker_each_tube(links->broker, tube_visit, &tubes);
+    int rc = out_tubes(call, result, &sum);
     struct out groups = out_array(result, "groups");
     if (rc == 0)
-        rc = broker_each_group(links->broker, &trust_all, group_visit, &groups);
+        rc = broker_each_group(links->broker, call->asker, group_visit, &groups);
     struct out pools = out_array(result, "pools");
     for (size_t i = 0; i < links->pool_count; i++)
         out_pool(out_array_object(pools), links->pools[i]);
@@ -253,6 +310,7 @@ int run_stats(struct api_call *call, const cJSON *params, struct out result)
         struct out commands = out_object(result, "commands");
         links->commands(command_visit, &commands, links->arg);
     }
+    out_denials(result);
     if (links->house != NULL)
         out_sample(result, links->house);
     return rc;

@@ -173,8 +173,8 @@ int run_why(struct api_call *call, const cJSON *params, struct out result)
     const struct api_links *links = &call->api->links;
     uint64_t id = params_id(params, "id");
     struct broker_why why;
-    int rc = broker_why(links->broker, &trust_all, id, &why);
-    if (rc == ENOENT && !broker_had(links->broker, id))
+    int rc = broker_why(links->broker, call->asker, id, &why);
+    if (rc == ENOENT && !api_had(call, id))
         return api_fail(call, rc, "there is no job %" PRIu64 ", and there never was", id);
     out_u64(result, "id", id);
     out_str(result, "state",

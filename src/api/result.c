@@ -144,7 +144,15 @@ static void out_earlier(struct out result, const struct job_record *record)
         out_attempt(attempts, &record->earlier[i]);
 }
 
-void out_result(struct out job, const struct job_record *record)
+static void out_written(struct out result, const struct job_record *record)
+{
+    out_bytes(result, "stdout", record->out, record->out_len);
+    out_bool(result, "stdout_truncated", record->out_truncated);
+    out_bytes(result, "stderr", record->err, record->err_len);
+    out_bool(result, "stderr_truncated", record->err_truncated);
+}
+
+void out_result(struct out job, const struct job_record *record, bool output)
 {
     struct out result = out_object(job, "result");
     out_str(result, "outcome", job_outcome_word(record->kind));
@@ -155,10 +163,8 @@ void out_result(struct out job, const struct job_record *record)
     if (record->reason[0] != '\0')
         out_bytes(result, "reason", record->reason, strlen(record->reason));
     if (record->started_wall_ns != 0) {
-        out_bytes(result, "stdout", record->out, record->out_len);
-        out_bool(result, "stdout_truncated", record->out_truncated);
-        out_bytes(result, "stderr", record->err, record->err_len);
-        out_bool(result, "stderr_truncated", record->err_truncated);
+        if (output)
+            out_written(result, record);
         out_seconds(result, "started", record->started_wall_ns);
         out_seconds(result, "duration", record->duration_ns);
         out_usage(result, &record->usage);

@@ -68,7 +68,7 @@ struct broker_options {
     const struct trust *trust; /* who may what; outlives the broker. NULL: there is no table, and
                                   every view but trust_all may nothing */
     uint32_t daemon_uid;       /* that user, and root, may move any job into a guarded tube */
-    uint64_t groups_max;   /* known at a time, see broker_put; 0: no limit */
+    uint64_t groups_max;       /* known at a time, see broker_put; 0: no limit */
     int64_t group_keep_ns; /* for how long a group without jobs and joiners is known; 0: a day */
     /*
      * The id of the job that is gone, whose record is kept, and that had this key of this submitter
@@ -323,8 +323,8 @@ struct broker_lease {
     int64_t timeout_ns;  /* of this attempt, as job or tube say; 0: none; -1: they say nothing */
     int64_t reserved_ns; /* clock_now_ns time */
     int64_t created_ns;  /* likewise; when it was put */
-    uint32_t submitter;  /* who put it; JOB_NOBODY */
     bool vouched;        /* as of job_options */
+    uint32_t submitter;  /* who put it; JOB_NOBODY */
 };
 
 /*
@@ -433,6 +433,8 @@ int broker_watch(struct broker_holder *holder, const char *name, size_t len, siz
 /* The last tube moves into the place of the one that goes. One that isn't watched is no error.
  * EBUSY: it is the only one. */
 int broker_ignore(struct broker_holder *holder, const char *name, size_t len, size_t *count);
+/* Watches nothing from now on; before its first reserve, for who may not take from "default". */
+void broker_watch_none(struct broker_holder *holder);
 /* Names of the watched tubes; `index` counts from 0 in order of watching; valid until ignored. */
 size_t broker_watch_count(const struct broker_holder *holder);
 const char *broker_watch_name(const struct broker_holder *holder, size_t index);

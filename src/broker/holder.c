@@ -233,6 +233,15 @@ int broker_ignore(struct broker_holder *holder, const char *name, size_t len, si
     return rc;
 }
 
+void broker_watch_none(struct broker_holder *holder)
+{
+    MAGIC_CHECK(holder, BROKER_HOLDER_MAGIC);
+    broker_lock(holder->broker);
+    while (holder->watch_count > 0)
+        watch_remove(holder, holder->watch_count - 1);
+    broker_unlock(holder->broker);
+}
+
 size_t broker_watch_count(const struct broker_holder *holder)
 {
     MAGIC_CHECK(holder, BROKER_HOLDER_MAGIC);

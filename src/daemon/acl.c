@@ -142,7 +142,7 @@ static bool tube_is_good(const char *text)
     if (len == 0 || len > JOB_TUBE_NAME_MAX)
         return false;
     for (size_t i = 0; i < len; i++)
-        plain[i] = (text[i] == '*' || text[i] == '?') ? 'x' : text[i];
+        plain[i] = (char)(text[i] == '*' || text[i] == '?' ? 'x' : text[i]);
     return job_tube_name_check(plain, len) == 0;
 }
 

@@ -163,6 +163,7 @@ static int broker_build(struct daemon *daemon, const struct user *user)
     options.finished = history_is_on(daemon->history) ? job_finished : NULL;
     options.key_kept = history_is_on(daemon->history) ? key_kept : NULL;
     options.finished_arg = daemon;
+    options.trust = daemon->trust;
     options.daemon_uid = user->change ? user->uid : geteuid();
     int rc = broker_new(&daemon->broker, &options);
     for (size_t i = 0; rc == 0 && i < daemon->config->tube_count; i++) {
@@ -193,6 +194,7 @@ static int pools_build(struct daemon *daemon)
         struct worker_pool_settings settings;
         char why[512] = "";
         settings_of_pool(&daemon->config->pool[i], daemon->nofile, &settings);
+        settings.handler_settings.trust = daemon->trust;
         int rc = worker_pool_new(&daemon->pool[i], &settings, daemon->broker, why, sizeof(why));
         if (rc != 0) {
             log_error("pool \"%s\": %s", settings.name, why[0] ? why : strerrordesc_np(rc));
@@ -212,11 +214,6 @@ static int house_build(struct daemon *daemon)
 
 static int api_build(struct daemon *daemon)
 {
-    const struct config_list *users = &daemon->config->command_users;
-    size_t user_count = 0;
-    for (size_t i = 0; i < users->count; i++)
-        if (guard_user(users->item[i], &daemon->command_user[user_count]) == 0)
-            user_count++;
     const struct api_links links = {.broker = daemon->broker,
                                     .history = daemon->history,
                                     .house = daemon->house,
@@ -226,8 +223,6 @@ static int api_build(struct daemon *daemon)
                                     .commands = commands_tell,
                                     .store = store_show,
                                     .drain = draining_set,
-                                    .command_users = daemon->command_user,
-                                    .command_user_count = user_count,
                                     .arg = daemon};
     return api_new(&daemon->api, &links);
 }

@@ -309,12 +309,8 @@ void access_print(const struct config *config, const struct trust *trust);
 /* The mode of the Unix sockets. */
 mode_t access_socket_mode(const struct config *config, const struct trust *trust);
 
-/* ---- guard.c: who may have commands run ---- */
+/* ---- guard.c: where jobs are commands ---- */
 
-#define GUARD_USERS_MAX 64 /* as command_users' row says */
-
-/* A name or a number. ENOENT. */
-int guard_user(const char *text, uid_t *uid);
 /* Whether a pool that runs commands serves that tube. */
 bool guard_has(const struct config *config, const char *tube, size_t len);
 
@@ -324,7 +320,6 @@ struct daemon {
     unsigned magic;
     const struct config *config; /* borrowed */
     uint64_t nofile;             /* for children */
-    uid_t command_user[GUARD_USERS_MAX];
     struct trust *trust;
     struct history *history;
     struct store *store; /* NULL: nothing is kept */

@@ -217,7 +217,7 @@ void bodies_reply(struct session *session, enum bodies_form form, struct broker_
 void bodies_reply_peek(struct session *session, uint64_t id)
 {
     struct broker_place place;
-    if (broker_place_get(session->front->broker, &trust_all, id, &place) != 0) {
+    if (broker_place_get(session->front->broker, &session->view, id, &place) != 0) {
         reply_word(session, "NOT_FOUND\r\n");
         return;
     }

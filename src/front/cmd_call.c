@@ -121,7 +121,7 @@ static void call_body_arrived(struct session *session)
 {
     struct pending_call *call = session->call;
     call->api.wake = call_wake;
-    call->api.trusted = session_is_trusted(session);
+    call->api.asker = &session->view;
     call->message =
         (struct loop_message){.to = conn_get_handle(session->conn), .deliver = call_deliver};
     loop_hold(call->message.to);

@@ -19,7 +19,7 @@ int parse_delete(struct scan *scan, struct command_args *args)
 
 void do_delete(struct session *session, const struct command_args *args)
 {
-    int rc = broker_holder_delete(&session->holder, &trust_all, args->id, 0);
+    int rc = broker_holder_delete(&session->holder, &session->view, args->id, 0);
     if (rc == 0)
         reply_word(session, "DELETED\r\n");
     else if (rc == ENOENT)
@@ -42,7 +42,7 @@ static int64_t seconds(int64_t ns)
 void do_stats_job(struct session *session, const struct command_args *args)
 {
     struct job_view view;
-    if (broker_peek(session->front->broker, &trust_all, args->id, &view, NULL) != 0) {
+    if (broker_peek(session->front->broker, &session->view, args->id, &view, NULL) != 0) {
         reply_word(session, "NOT_FOUND\r\n");
         return;
     }

@@ -28,7 +28,7 @@ int parse_kick_job(struct scan *scan, struct command_args *args)
 
 void do_kick_job(struct session *session, const struct command_args *args)
 {
-    int rc = broker_kick_job(session->front->broker, &trust_all, args->id);
+    int rc = broker_kick_job(session->front->broker, &session->view, args->id);
     if (rc == 0)
         reply_word(session, "KICKED\r\n");
     else if (rc == ENOENT)

@@ -23,7 +23,7 @@ int parse_release(struct scan *scan, struct command_args *args)
 
 void do_release(struct session *session, const struct command_args *args)
 {
-    int rc = broker_release(&session->holder, &trust_all, args->id, 0, args->pri,
+    int rc = broker_release(&session->holder, &session->view, args->id, 0, args->pri,
                             (int64_t)args->delay * HL_SECOND);
     lease_answer(session, rc, "RELEASED\r\n", "OUT_OF_MEMORY\r\n");
 }
@@ -37,7 +37,7 @@ int parse_bury(struct scan *scan, struct command_args *args)
 
 void do_bury(struct session *session, const struct command_args *args)
 {
-    int rc = broker_bury(&session->holder, &trust_all, args->id, 0, args->pri);
+    int rc = broker_bury(&session->holder, &session->view, args->id, 0, args->pri);
     lease_answer(session, rc, "BURIED\r\n", "INTERNAL_ERROR\r\n");
 }
 
@@ -48,6 +48,6 @@ int parse_touch(struct scan *scan, struct command_args *args)
 
 void do_touch(struct session *session, const struct command_args *args)
 {
-    int rc = broker_touch(&session->holder, &trust_all, args->id, 0);
+    int rc = broker_touch(&session->holder, &session->view, args->id, 0);
     lease_answer(session, rc, "TOUCHED\r\n", "INTERNAL_ERROR\r\n");
 }

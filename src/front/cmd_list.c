@@ -43,7 +43,7 @@ struct list_source {
     void (*end)(struct tube_list *list);
 };
 
-/* ---- all tubes ---- */
+/* ---- all tubes that the peer may see ---- */
 
 static void all_begin(struct session *session, struct tube_list *list)
 {
@@ -58,8 +58,17 @@ static void all_rewind(struct tube_list *list)
 static int all_next(struct session *session, struct tube_list *list, tube_text *names,
                     size_t *count)
 {
-    (void)session;
-    return broker_names_next(&list->names, names, LIST_PART, count);
+    size_t read;
+    *count = 0;
+    do {
+        int rc = broker_names_next(&list->names, names, LIST_PART, &read);
+        if (rc != 0)
+            return rc;
+        for (size_t i = 0; i < read; i++)
+            if (rights_in(session, names[i], strlen(names[i]), TRUST_see))
+                memmove(names[(*count)++], names[i], sizeof(names[i]));
+    } while (read > 0 && *count == 0);
+    return 0;
 }
 
 static void all_end(struct tube_list *list)

@@ -18,11 +18,8 @@ int parse_move(struct scan *scan, struct command_args *args)
 
 void do_move(struct session *session, const struct command_args *args)
 {
-    if (!session_may_put(session, args->name, args->name_len)) {
-        reply_word(session, "NOT_ALLOWED\r\n");
-        return;
-    }
-    int rc = broker_move(session->front->broker, &trust_all, args->id, args->name, args->name_len);
+    int rc =
+        broker_move(session->front->broker, &session->view, args->id, args->name, args->name_len);
     if (rc == 0)
         reply_word(session, "MOVED\r\n");
     else if (rc == ENOENT)

@@ -24,7 +24,7 @@ void do_peek(struct session *session, const struct command_args *args)
 {
     struct job_view view;
     struct job_body *body = NULL;
-    int rc = broker_peek(session->front->broker, &trust_all, args->id, &view, &body);
+    int rc = broker_peek(session->front->broker, &session->view, args->id, &view, &body);
     peek_reply(session, rc, args->id, &body);
 }
 

@@ -5,8 +5,8 @@
  *
  * The order of refusals is beanstalkd's: arguments that are no numbers leave the body where it is,
  * to be read as commands; a body that is too big is skipped, and then refused before anything else
- * is looked at; then what stands behind the last argument; then whether the client may put there
- * at all (guard.c); then the line end behind the body; then whether we are draining.
+ * is looked at; then what stands behind the last argument; then the line end behind the body; then
+ * whether we are draining. Whether the client may put there at all was asked before (rights.c).
  *
  * At a limit a put is refused, or waits for room in the broker's line, as it is configured. The
  * wait ends also by draining, and when the client sends no more; it is later.c's.
@@ -150,13 +150,13 @@ static int put_scan(struct scan *scan, struct command_args *args)
         scan_u32(scan, &args->ttr) != 0 || scan_u32(scan, &args->bytes) != 0)
         return EINVAL;
     args->junk = !scan_ended(scan);
+    args->has_body = true;
     /* a bad byte makes it no line at all, however big the body would be */
     return scan_rest(scan);
 }
 
 /* false: refused, and answered. */
-static bool put_admit(struct session *session, const struct command_args *args, const char *tube,
-                      size_t tube_len)
+static bool put_admit(struct session *session, const struct command_args *args)
 {
     if (args->bytes > session->front->body_max) {
         session_refuse_body(session, args->bytes, "JOB_TOO_BIG\r\n");
@@ -164,10 +164,6 @@ static bool put_admit(struct session *session, const struct command_args *args, 
     }
     if (args->junk) {
         reply_word(session, "BAD_FORMAT\r\n");
-        return false;
-    }
-    if (!session_may_put(session, tube, tube_len)) {
-        session_refuse_body(session, args->bytes, "NOT_ALLOWED\r\n");
         return false;
     }
     broker_holder_produces(&session->holder);
@@ -192,13 +188,13 @@ static void put_begin(struct session *session, const struct command_args *args,
                       struct broker_tube *tube)
 {
     session->put = (struct broker_put_spec){.tube = tube,
-                                            .submitter = JOB_NOBODY,
+                                            .submitter = session->view.uid,
                                             .pri = args->pri,
                                             .delay_ns = (int64_t)args->delay * HL_SECOND,
                                             .holder = &session->holder,
                                             .ttr_ns = (int64_t)args->ttr * HL_SECOND};
     const char *name = broker_tube_name(tube);
-    if (session_vouches(session, name, strlen(name)))
+    if (rights_guarded(session, name, strlen(name)))
         session->put.options = &vouched;
     put_body(session, args->bytes);
 }
@@ -210,8 +206,7 @@ int parse_put(struct scan *scan, struct command_args *args)
 
 void do_put(struct session *session, const struct command_args *args)
 {
-    const char *tube = broker_tube_name(session->used);
-    if (put_admit(session, args, tube, strlen(tube)))
+    if (put_admit(session, args))
         put_begin(session, args, session->used);
 }
 
@@ -223,7 +218,7 @@ int parse_put_in_tube(struct scan *scan, struct command_args *args)
 
 void do_put_in_tube(struct session *session, const struct command_args *args)
 {
-    if (!put_admit(session, args, args->name, args->name_len))
+    if (!put_admit(session, args))
         return;
     struct broker_tube *tube;
     if (broker_use(session->front->broker, args->name, args->name_len, &tube) != 0) {

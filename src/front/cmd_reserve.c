@@ -227,7 +227,7 @@ int parse_reserve_job(struct scan *scan, struct command_args *args)
 void do_reserve_job(struct session *session, const struct command_args *args)
 {
     struct broker_lease lease;
-    int rc = broker_reserve_job(&session->holder, &trust_all, args->id, 0, &lease);
+    int rc = broker_reserve_job(&session->holder, &session->view, args->id, 0, &lease);
     if (rc == 0)
         bodies_reply(session, BODIES_JOB, &lease, 1);
     else

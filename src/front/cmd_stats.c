@@ -12,6 +12,7 @@
 #include "base/clock.h"
 
 #include <inttypes.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <sys/utsname.h>
 #include <unistd.h>
@@ -194,9 +195,51 @@ static int stats_own(struct buf *yaml, const struct front *front, const struct b
     return rc;
 }
 
+/* ---- of what the peer may see, where it may not monitor ---- */
+
+struct seen {
+    const struct session *session;
+    struct broker_stats sum;
+};
+
+static bool seen_add(const char *name, const struct broker_stats *stats, void *arg)
+{
+    struct seen *seen = arg;
+    if (!rights_in(seen->session, name, strlen(name), TRUST_see))
+        return true;
+    seen->sum.urgent += stats->urgent;
+    seen->sum.ready += stats->ready;
+    seen->sum.reserved += stats->reserved;
+    seen->sum.delayed += stats->delayed;
+    seen->sum.buried += stats->buried;
+    seen->sum.totals.put += stats->totals.put;
+    seen->sum.tubes++;
+    return true;
+}
+
+static void stats_seen(struct session *session)
+{
+    struct seen seen = {.session = session};
+    struct buf yaml = BUF_EMPTY;
+    int rc = broker_each_tube(session->front->broker, seen_add, &seen);
+    if (rc == 0)
+        rc = buf_printf(&yaml, "---\n");
+    if (rc == 0)
+        rc = stats_jobs(&yaml, &seen.sum);
+    if (rc == 0)
+        rc = buf_printf(&yaml,
+                        "total-jobs: %" PRIu64 "\nmax-job-size: %zu\ncurrent-tubes: %" PRIu64 "\n",
+                        seen.sum.totals.put, session->front->body_max, seen.sum.tubes);
+    reply_yaml(session, rc, &yaml);
+}
+
 void do_stats(struct session *session, const struct command_args *args)
 {
     (void)args;
+    if (!trust_may_server(&session->view, TRUST_monitor)) {
+        stats_seen(session);
+        return;
+    }
     const struct front *front = session->front;
     struct broker_stats stats;
     broker_stats(front->broker, &stats);

@@ -77,14 +77,18 @@ static int tube_check(struct session *session)
 {
     const char *name = tube_name(session);
     struct job_options *options = &session->submit->read.options;
-    if (session_may_put(session, name, strlen(name))) {
-        if (session_vouches(session, name, strlen(name))) {
+    bool used = session->submit->read.tube == NULL;
+    if (used ? (session->in_used & TRUST_put) != 0
+             : rights_in(session, name, strlen(name), TRUST_put)) {
+        if (rights_guarded(session, name, strlen(name))) {
             options->set |= JOB_OPTION_VOUCHED;
             options->vouched = 1;
         }
         return 0;
     }
-    return api_guard_refuse(session->submit->why, WHY_MAX, name);
+    rights_denied(session, TRUST_put, name, strlen(name));
+    trust_deny_text(session->submit->why, WHY_MAX, &session->view, TRUST_put, name);
+    return EACCES;
 }
 
 /* A hold of this put's own. */
@@ -120,7 +124,7 @@ static void head_arrived(struct session *session)
     }
     session->put_elsewhere = true;
     session->put = (struct broker_put_spec){.tube = tube,
-                                            .submitter = JOB_NOBODY,
+                                            .submitter = session->view.uid,
                                             .pri = read->pri,
                                             .delay_ns = read->delay_ns,
                                             .holder = &session->holder,

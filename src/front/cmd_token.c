@@ -32,7 +32,8 @@ int parse_reserve_job_token(struct scan *scan, struct command_args *args)
 void do_reserve_job_token(struct session *session, const struct command_args *args)
 {
     struct broker_lease lease;
-    int rc = broker_reserve_job(&session->holder, &trust_all, args->id, BROKER_WITH_TOKEN, &lease);
+    int rc =
+        broker_reserve_job(&session->holder, &session->view, args->id, BROKER_WITH_TOKEN, &lease);
     if (rc == 0)
         bodies_reply(session, BODIES_JOB_TOKEN, &lease, 1);
     else
@@ -61,7 +62,7 @@ int parse_touch_token(struct scan *scan, struct command_args *args)
 
 void do_touch_token(struct session *session, const struct command_args *args)
 {
-    int rc = broker_touch(&session->holder, &trust_all, args->id, args->token);
+    int rc = broker_touch(&session->holder, &session->view, args->id, args->token);
     token_answer(session, rc, "TOUCHED\r\n", "INTERNAL_ERROR\r\n");
 }
 
@@ -72,7 +73,7 @@ int parse_delete_token(struct scan *scan, struct command_args *args)
 
 void do_delete_token(struct session *session, const struct command_args *args)
 {
-    int rc = broker_holder_delete(&session->holder, &trust_all, args->id, args->token);
+    int rc = broker_holder_delete(&session->holder, &session->view, args->id, args->token);
     token_answer(session, rc, "DELETED\r\n", "INTERNAL_ERROR\r\n");
 }
 
@@ -86,7 +87,7 @@ int parse_release_token(struct scan *scan, struct command_args *args)
 
 void do_release_token(struct session *session, const struct command_args *args)
 {
-    int rc = broker_release(&session->holder, &trust_all, args->id, args->token, args->pri,
+    int rc = broker_release(&session->holder, &session->view, args->id, args->token, args->pri,
                             (int64_t)args->delay * HL_SECOND);
     token_answer(session, rc, "RELEASED\r\n", "OUT_OF_MEMORY\r\n");
 }
@@ -100,6 +101,6 @@ int parse_bury_token(struct scan *scan, struct command_args *args)
 
 void do_bury_token(struct session *session, const struct command_args *args)
 {
-    int rc = broker_bury(&session->holder, &trust_all, args->id, args->token, args->pri);
+    int rc = broker_bury(&session->holder, &session->view, args->id, args->token, args->pri);
     token_answer(session, rc, "BURIED\r\n", "INTERNAL_ERROR\r\n");
 }

@@ -24,6 +24,7 @@ void do_use(struct session *session, const struct command_args *args)
     }
     broker_unuse(session->front->broker, &session->used);
     session->used = tube;
+    rights_use(session);
     reply_name(session, "USING", args->name, args->name_len);
 }
 

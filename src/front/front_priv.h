@@ -48,7 +48,7 @@ static inline bool scan_ended(const struct scan *scan)
 struct session;
 
 enum command_id {
-#define COMMAND(id, name, word, whose) COMMAND_##id,
+#define COMMAND(id, name, word, whose, right, scope) COMMAND_##id,
 #include "front/commands.def"
 #undef COMMAND
     COMMAND_COUNT
@@ -62,6 +62,7 @@ struct command_args {
     uint32_t count;           /* of jobs */
     uint32_t timeout;         /* seconds */
     bool junk;                /* something stands behind the last argument, which may not */
+    bool has_body;            /* `bytes` of a job's body follow, whatever becomes of the command */
     const char *name;         /* tube or method, in the line; copied by who needs it later */
     size_t name_len;
 };
@@ -76,18 +77,33 @@ typedef void command_run(struct session *session, const struct command_args *arg
 
 enum command_origin { ORIGIN_BEANSTALKD, ORIGIN_HILERA };
 
+/* In which tube the right of a row is needed; commands.def says what each means. */
+enum command_scope {
+    SCOPE_NONE,
+    SCOPE_USED,
+    SCOPE_NAMED,
+    SCOPE_ANY_OF_NAMED,
+    SCOPE_WATCHED,
+    SCOPE_JOB,
+    SCOPE_JOB_TO,
+    SCOPE_ITS_OWN,
+    SCOPE_SEEN
+};
+
 struct command {
     const char *name;
     const char *word;
     size_t word_len;
     enum command_origin origin;
+    trust_rights right;
+    enum command_scope scope;
     command_parse *parse;
     command_run *run;
 };
 
 extern const struct command commands[COMMAND_COUNT];
 
-#define COMMAND(id, name, word, whose)                                                             \
+#define COMMAND(id, name, word, whose, right, scope)                                               \
     command_parse parse_##id;                                                                      \
     command_run do_##id;
 #include "front/commands.def"
@@ -188,9 +204,10 @@ struct session {
     bool put_elsewhere;            /* put.tube is this put's own hold */
     struct pending_submit *submit; /* of a submit, while head and body come */
     struct pending_call *call;     /* of a call, also while its answer is waited for */
-    enum { TRUST_UNKNOWN, TRUST_NO, TRUST_YES } trust; /* guard.c's */
-    struct trust_view view; /* what its peer may; whose, is known before the first command */
-    const char *refusal;    /* the reply to a command whose body is skipped */
+    struct trust_view view;        /* what its peer may; whose, is known before the first command */
+    trust_rights everywhere;       /* of these, what it may in every tube */
+    trust_rights in_used;          /* and in the used one */
+    const char *refusal;           /* the reply to a command whose body is skipped */
 };
 
 /* The body that follows goes to `memory`, then `done` is called. */
@@ -217,13 +234,20 @@ void peers_free(struct peers **peers);
  * known; a peer that may nothing is answered, and closed. */
 void peer_open(struct session *session);
 
-/* ---- guard.c: who may put commands ---- */
+/* ---- rights.c: what the peer may ---- */
 
-bool session_is_trusted(struct session *session);
-/* Whether this connection may put or move jobs into that tube. */
-bool session_may_put(struct session *session, const char *tube, size_t len);
-/* After that said yes: whether what is put there must be marked (job_options, vouched). */
-bool session_vouches(const struct session *session, const char *tube, size_t len);
+/* Once, when session->view is known, before the first command. */
+void rights_begin(struct session *session);
+/* Another tube is used now. */
+void rights_use(struct session *session);
+/* Whether that command may be run; if not, it is answered. */
+bool rights_admit(struct session *session, const struct command_args *args);
+/* Whether the peer may all of `need` in that tube, as for one that it names. */
+bool rights_in(const struct session *session, const char *tube, size_t len, trust_rights need);
+/* Whether jobs of that tube are commands: what is let in is marked (job_options, vouched). */
+bool rights_guarded(const struct session *session, const char *tube, size_t len);
+/* It was refused that: the log, and the counters. */
+void rights_denied(struct session *session, trust_rights need, const char *tube, size_t len);
 
 /* ---- gate.c: answers that wait for the journal ---- */
 
@@ -234,8 +258,8 @@ void session_hold_until(struct session *session, const struct broker_ticket *tic
 
 /* ---- answers ---- */
 
-/* What the journal's refusals are called: ENOSPC OUT_OF_MEMORY, EIO INTERNAL_ERROR; others as
- * said. With CR LF. */
+/* What the journal's refusals are called: ENOSPC OUT_OF_MEMORY, EIO INTERNAL_ERROR, EACCES
+ * NOT_ALLOWED; others as said. With CR LF. */
 void reply_refusal(struct session *session, int rc, const char *otherwise);
 
 #define reply_word(session, word) conn_write((session)->conn, (word), sizeof(word) - 1)

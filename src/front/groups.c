@@ -146,6 +146,7 @@ int gids_ask(struct gids *groups, struct conn *conn, uint32_t uid,
     MAGIC_CHECK(groups, GIDS_MAGIC);
     if (groups->thread == NULL)
         return ESHUTDOWN;
+    /* no magic: it is on its way between two functions of this file */
     struct gids_request *request = calloc(1, sizeof(*request));
     if (request == NULL)
         return ENOMEM;

@@ -20,11 +20,13 @@
 #include <string.h>
 
 const struct command commands[COMMAND_COUNT] = {
-#define COMMAND(id, text, prefix, whose)                                                           \
+#define COMMAND(id, text, prefix, whose, needs, where)                                             \
     [COMMAND_##id] = {.name = (text),                                                              \
                       .word = (prefix),                                                            \
                       .word_len = sizeof(prefix) - 1,                                              \
                       .origin = ORIGIN_##whose,                                                    \
+                      .right = (needs),                                                            \
+                      .scope = SCOPE_##where,                                                      \
                       .parse = parse_##id,                                                         \
                       .run = do_##id},
 #include "front/commands.def"

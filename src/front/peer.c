@@ -112,8 +112,10 @@ static void peer_known(struct session *session, const struct trust_peer *peer)
 {
     const struct front *front = session->front;
     trust_view_of(&session->view, front->settings.trust, peer);
-    if (!trust_may_nothing(&session->view))
+    if (!trust_may_nothing(&session->view)) {
+        rights_begin(session);
         return;
+    }
     refusal_log(&front->peers->loop[conn_loop_index(session->conn)], &session->view);
     reply_word(session, "NOT_ALLOWED\r\n");
     conn_finish(session->conn);
@@ -150,6 +152,7 @@ void peer_open(struct session *session)
     struct peers *peers = session->front->peers;
     if (peers == NULL) {
         session->view = trust_all;
+        rights_begin(session);
         return;
     }
     MAGIC_CHECK(peers, PEERS_MAGIC);

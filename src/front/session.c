@@ -83,7 +83,8 @@ static void session_command(struct session *session)
 {
     const struct parser *parser = &session->parser;
     front_count(session, parser->args->command);
-    commands[parser->args->command].run(session, parser->args);
+    if (rights_admit(session, parser->args))
+        commands[parser->args->command].run(session, parser->args);
 }
 
 static void session_event(struct session *session, enum parser_event event)

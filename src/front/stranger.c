@@ -23,7 +23,7 @@ unsigned stranger_match(unsigned state, const char *bytes, size_t len)
 {
     static const char pattern[] = STRANGER_PATTERN;
     for (size_t i = 0; i < len && state < STRANGER_MATCHED; i++) {
-        char c = bytes[i] >= 'a' && bytes[i] <= 'z' ? (char)(bytes[i] - 'a' + 'A') : bytes[i];
+        char c = (char)(bytes[i] >= 'a' && bytes[i] <= 'z' ? bytes[i] - 'a' + 'A' : bytes[i]);
         /* The pattern has its first byte only once, so that no other beginning is under way. */
         state = c == pattern[state] ? state + 1 : c == pattern[0];
     }

@@ -30,6 +30,15 @@ int trust_view_of_uid(struct trust_view *view, const struct trust *trust, uint32
     return 0;
 }
 
+trust_rights trust_rights_everywhere(const struct trust_view *view)
+{
+    trust_rights rights = TRUST_EVERYTHING;
+    size_t classes = view->trust != NULL ? trust_class_count(view->trust) : 1;
+    for (size_t i = 0; i < classes; i++)
+        rights &= trust_rights_on(view, (uint16_t)i, JOB_NOBODY);
+    return rights;
+}
+
 bool trust_may_nothing(const struct trust_view *view)
 {
     return view->rights == NULL && view->server == 0;

@@ -242,6 +242,14 @@ void trust_view_of(struct trust_view *view, const struct trust *trust,
     view->peer_class = row->number;
 }
 
+bool trust_view_fits(const struct trust_view *view, size_t index)
+{
+    if (view->trust == NULL || view->rights == NULL)
+        return false;
+    const struct trust_row *row = CONTAINER_OF(view->rights, const struct trust_row, rights);
+    return rule_set_has(&row->fits, index);
+}
+
 /* ---- the table's life ---- */
 
 static int rules_take(struct trust *trust, const struct trust_settings *settings)

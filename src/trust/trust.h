@@ -173,6 +173,8 @@ extern const struct trust_view trust_all;
 /* As if that uid came over the Unix socket; may block, as trust_groups_of_uid. JOB_NOBODY may what
  * anybody may. On failure the view may nothing. */
 int trust_view_of_uid(struct trust_view *view, const struct trust *trust, uint32_t uid);
+/* Whether the rule of that index fits the peer that the view is of. */
+bool trust_view_fits(const struct trust_view *view, size_t index);
 /* In no tube that could be, and not of the daemon. */
 bool trust_may_nothing(const struct trust_view *view);
 /* Whether all peers of that door may the same, whoever they are and whoever put a job: then nobody
@@ -215,6 +217,9 @@ static inline enum trust_verdict trust_ask(const struct trust_view *view, uint16
     return have & TRUST_see ? TRUST_DENIED : TRUST_HIDDEN;
 }
 
+/* What is allowed in every tube, whatever its class. */
+trust_rights trust_rights_everywhere(const struct trust_view *view);
+
 /* Whether any of them is allowed in the tube. */
 static inline bool trust_may_any(const struct trust_view *view, uint16_t tube_class,
                                  trust_rights any)
@@ -240,5 +245,13 @@ void trust_allow_text(char *text, size_t size, const struct trust_view *view, tr
 /* A sentence: who may not do what where, and the line that would allow it. */
 void trust_deny_text(char *why, size_t size, const struct trust_view *view, trust_rights need,
                      const char *tube);
+
+/* ---- what was refused ---- */
+
+/* The view was refused `need` there (`tube` NULL: of the daemon, or of a job of any tube): counts
+ * it, and logs it, once a minute a peer and right. Any thread. */
+void trust_denied(const struct trust_view *view, trust_rights need, const char *tube);
+/* How often since the program began. */
+uint64_t trust_denials(enum trust_right_bit bit);
 
 #endif

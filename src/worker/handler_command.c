@@ -176,7 +176,7 @@ static bool submitter_may_run(const struct commands *commands, struct handler_ca
     const struct broker_lease *lease = call->lease;
     struct trust_view view;
     call->outcome->kind = JOB_OUTCOME_BURIED;
-    if (lease->submitter == JOB_NOBODY) {
+    if (!lease->vouched || lease->submitter == JOB_NOBODY) {
         job_outcome_reason(call->outcome,
                            "not put as a command: it came when its tube had no pool for commands, "
                            "or was moved here; put it anew with hilera run");
@@ -209,11 +209,9 @@ static void commands_run(void *state, struct handler_call *call)
     const struct job_body *body = call->lease->body;
     struct command command;
     char why[JOB_REASON_MAX];
-    if (!call->lease->vouched) {
-        if (!submitter_may_run(commands, call))
-            return;
-        call->outcome->kind = JOB_OUTCOME_DONE;
-    }
+    if (!submitter_may_run(commands, call))
+        return;
+    call->outcome->kind = JOB_OUTCOME_DONE;
     int rc = command_read(&command, body->bytes, body->len, why, sizeof(why));
     if (rc == 0) {
         command_start(commands, &command, call);

@@ -69,7 +69,7 @@ struct handler {
     const char *name;
     const char *summary; /* one line for people */
     /* Its jobs say what the daemon does as its own user: they may come only from those who may do
-     * that anyway. The doors see to it (api.h, api_guards), and the handler asks again. */
+     * that anyway. The doors see to it (trust.h), and the handler asks again. */
     bool guarded;
     /* Whether the settings are enough. EINVAL: `why` says what is wrong and what would be right. */
     int (*check)(const struct handler_settings *settings, char *why, size_t why_size);

@@ -198,6 +198,11 @@ ask() {
     hear
 }
 
+# The tool, over the Unix socket: what only its peers may ask for.
+daemon_tool() {
+    "$top_builddir/hilera" --socket "$daemon_socket" "$@"
+}
+
 call() {
     local method=$1 json=${2-{\}} connection head size answer
     connect

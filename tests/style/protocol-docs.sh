@@ -22,12 +22,12 @@ page_items() {
 
 # The commands of BEANSTALKD or HILERA.
 table_commands() {
-    sed -n "s/^COMMAND([a-z_]*, \"\([a-z-]*\)\", \"[a-z -]*\", $1)\$/\1/p" src/front/commands.def | sort
+    sed -n "s/^COMMAND([a-z_]*, \"\([a-z-]*\)\", \"[a-z -]*\", $1, .*, [A-Z_]*)\$/\1/p" src/front/commands.def | sort
 }
 
 # Words in capitals that begin an answer: the whole of a string, or a line with its end. A refusal of HTTP is none.
 answer_words() {
-    cat src/front/cmd_*.c src/front/bodies.c src/front/session.c | grep -oE '"[A-Z]{2}[A-Z_]*(\\r\\n)?"' |
+    cat src/front/cmd_*.c src/front/bodies.c src/front/session.c src/front/rights.c | grep -oE '"[A-Z]{2}[A-Z_]*(\\r\\n)?"' |
         sed 's/^"//; s/"$//; s/\\r\\n$//' | sort -u
 }
 
@@ -68,7 +68,7 @@ style_copy
 mkdir -p "$style_root/man"
 cp "$top_srcdir/$page" "$style_root/man/"
 chmod u+w "$style_root/$page"
-echo 'COMMAND(planted, "planted-job", "planted-job ", HILERA)' >>"$style_root/src/front/commands.def"
+echo 'COMMAND(planted, "planted-job", "planted-job ", HILERA, 0, NONE)' >>"$style_root/src/front/commands.def"
 cat >>"$style_root/src/front/cmd_hello.c" <<'END'
 const char *planted = "PLANTED_WORD\r\n", *key = "planted-key: %d\n";
 END

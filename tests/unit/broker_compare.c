@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What can be asked of the broker, asked of it and of its model.
+// What can be asked of the broker, asked of it and of its model; and who asks.
 
 #include "broker_compare.h"
 
@@ -75,4 +75,29 @@ void compare_counts(void)
     SAME(stats.totals.kicked, model.kicked);
     SAME(stats.unfinished, count[JOB_READY] + count[JOB_DELAYED] + count[JOB_RESERVED]);
     SAME(broker_join(broker, NULL, 0, NULL), stats.unfinished == 0 ? 0 : ETIMEDOUT);
+}
+
+// ---- who asks ----
+
+uint32_t any_submitter(struct unit_random *random)
+{
+    if (unit_random_below(random, 3) == 0)
+        return JOB_NOBODY;
+    return (uint32_t)unit_random_below(random, unit_random_below(random, 8) == 0 ? 200 : 4);
+}
+
+const struct trust_view *any_asker(struct unit_random *random, const struct model_job *job,
+                                   int *expected)
+{
+    static const trust_rights own[] = {TRUST_put | TRUST_see_own | TRUST_read_own | TRUST_edit_own};
+    static struct trust_view view;
+    if (unit_random_below(random, 3) != 0)
+        return &trust_all;
+    bool stranger = unit_random_below(random, 4) == 0;
+    bool his = job->id != 0 && unit_random_below(random, 2) == 0;
+    uint32_t uid = his ? job->submitter : any_submitter(random);
+    view = (struct trust_view){.rights = stranger ? NULL : own, .uid = uid};
+    if (stranger || uid == JOB_NOBODY || uid != job->submitter)
+        *expected = ENOENT;
+    return &view;
 }

@@ -6,6 +6,7 @@
 
 #include "broker_model.h"
 #include "engine.h"
+#include "unit_random.h"
 
 extern const char *const tube_names[MODEL_TUBES];
 extern struct broker *broker;
@@ -26,5 +27,12 @@ extern uint64_t run_seed, run_step;
 void compare_job(const struct model_job *job);
 void compare_tube(int tube);
 void compare_counts(void);
+
+// Many submitters, of whom a few put the most; and nobody.
+uint32_t any_submitter(struct unit_random *random);
+// The daemon, somebody who may what he wants with his own jobs and no more, or a stranger.
+// *expected is what comes of it, if it is 0 by the state of the job.
+const struct trust_view *any_asker(struct unit_random *random, const struct model_job *job,
+                                   int *expected);
 
 #endif

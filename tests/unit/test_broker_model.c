@@ -10,7 +10,6 @@
 
 #include "broker_compare.h"
 #include "durable.h"
-#include "unit_random.h"
 
 #include "base/clock.h"
 
@@ -76,13 +75,6 @@ static void wait_fired(struct broker_waiter *waiter)
 
 // ---- jobs come ----
 
-// Many submitters, of whom a few put the most; and nobody.
-static uint32_t any_submitter(void)
-{
-    return random_below(3) == 0 ? JOB_NOBODY
-                                : (uint32_t)random_below(random_below(8) == 0 ? 200 : 4);
-}
-
 static void do_put(void)
 {
     struct model_job *job = model_free_place();
@@ -93,7 +85,7 @@ static void do_put(void)
     struct broker_put_spec spec = {.tube = tubes[tube],
                                    .pri = any_pri(),
                                    .delay_ns = delay_ns,
-                                   .submitter = any_submitter(),
+                                   .submitter = any_submitter(&numbers),
                                    .ttr_ns = (int64_t)random_below(6) * HL_SECOND};
     struct job_body *body = engine_body("body");
     uint64_t id;
@@ -156,31 +148,13 @@ static void do_settle(void)
         model_attempt_ends(job, outcome.kind);
 }
 
-// ---- who asks ----
-
-// The daemon, somebody who may what he wants with his own jobs and no more, or a stranger.
-// *expected is what comes of it, if it is 0 by the state of the job.
-static const struct trust_view *any_asker(const struct model_job *job, int *expected)
-{
-    static const trust_rights own[] = {TRUST_put | TRUST_see_own | TRUST_read_own | TRUST_edit_own};
-    static struct trust_view view;
-    if (random_below(3) != 0)
-        return &trust_all;
-    bool stranger = random_below(4) == 0;
-    uint32_t uid = job->id != 0 && random_below(2) == 0 ? job->submitter : any_submitter();
-    view = (struct trust_view){.rights = stranger ? NULL : own, .uid = uid};
-    if (stranger || uid == JOB_NOBODY || uid != job->submitter)
-        *expected = ENOENT;
-    return &view;
-}
-
 static void do_cancel_job(void)
 {
     const struct broker_change change = {.action = BROKER_DO_CANCEL, .reason = "a reason"};
     struct model_job *job = any_place();
     enum job_state state;
     int expected = job->id == 0 ? ENOENT : job->state == JOB_BURIED ? EBUSY : 0;
-    const struct trust_view *asker = any_asker(job, &expected);
+    const struct trust_view *asker = any_asker(&numbers, job, &expected);
     SAME(broker_apply_job(broker, asker, job->id, &change, &state), expected);
     if (expected != 0)
         return;
@@ -345,7 +319,7 @@ static void do_delete(void)
     const struct trust_view *asker = &trust_all;
     if (token == 0 && job->id != 0 && job->state != JOB_RESERVED) {
         expected = 0; // whoever may edit
-        asker = any_asker(job, &expected);
+        asker = any_asker(&numbers, job, &expected);
     }
     SAME(broker_holder_delete(&conns[which].holder, asker, job->id, token), expected);
     if (expected != 0)
@@ -422,9 +396,9 @@ static void do_kick(void)
 static void do_kick_job(void)
 {
     struct model_job *job = any_place();
-    bool good = job->id != 0 && (job->state == JOB_BURIED || job->state == JOB_DELAYED);
-    int expected = good ? 0 : ENOENT;
-    const struct trust_view *asker = any_asker(job, &expected);
+    int expected = job->state == JOB_BURIED || job->state == JOB_DELAYED ? 0 : ENOENT;
+    expected = job->id != 0 ? expected : ENOENT;
+    const struct trust_view *asker = any_asker(&numbers, job, &expected);
     SAME(broker_kick_job(broker, asker, job->id), expected);
     if (expected != 0)
         return;
@@ -470,7 +444,7 @@ static void do_move(void)
     struct model_job *job = any_place();
     int to = any_tube();
     int expected = job->id != 0 && job->state != JOB_RESERVED ? 0 : ENOENT;
-    const struct trust_view *asker = any_asker(job, &expected);
+    const struct trust_view *asker = any_asker(&numbers, job, &expected);
     SAME(broker_move(broker, asker, job->id, tube_names[to], strlen(tube_names[to])), expected);
     if (expected != 0 || job->tube == to)
         return;
@@ -506,8 +480,6 @@ static void do_wait(void)
     } else if (rc == 0)
         job->waited_for = true;
 }
-
-// ---- the run ----
 
 static void drop_record(struct job_record **record, void *arg)
 {

@@ -66,7 +66,9 @@ static void check_same(const struct job_entry *a, const struct job_entry *b)
     ck_assert(same_bytes(a->group, b->group, b->group_len));
     ck_assert_uint_eq(a->group_number, b->group_number);
     ck_assert_int_eq(a->group_count, b->group_count);
+    ck_assert_uint_eq(a->group_counts.done, b->group_counts.done);
     ck_assert_uint_eq(a->group_counts.failed, b->group_counts.failed);
+    ck_assert_uint_eq(a->group_counts.deleted, b->group_counts.deleted);
     ck_assert_uint_eq(a->group_counts.cancelled, b->group_counts.cancelled);
     ck_assert_uint_eq(a->reason_len, b->reason_len);
     ck_assert(same_bytes(a->reason, b->reason, b->reason_len));
@@ -75,7 +77,7 @@ static void check_same(const struct job_entry *a, const struct job_entry *b)
     ck_assert(same_bytes(a->body, b->body, b->body_len));
 }
 
-// Small, large and largest numbers.
+// Small, large and largest legal numbers.
 static uint64_t any_number(struct unit_random *random, uint64_t max)
 {
     uint64_t bits = unit_random_below(random, 65);
@@ -99,23 +101,25 @@ static struct job_entry any_entry(struct unit_random *random, enum job_entry_typ
     if (group || (counts && unit_random_below(random, 2) == 0)) {
         entry.group = bytes_of_tube;
         entry.group_len = 1 + unit_random_below(random, JOB_TEXT_MAX);
-        entry.group_number = group ? any_number(random, UINT64_MAX) : 0;
-        entry.group_counts.failed = group ? any_number(random, UINT64_MAX) : 0;
-        entry.group_counts.cancelled = group ? any_number(random, UINT64_MAX) : 0;
+        entry.group_number = group ? any_number(random, JOB_ID_MAX) : 0;
+        entry.group_counts.done = group ? any_number(random, JOB_COUNT_MAX) : 0;
+        entry.group_counts.deleted = group ? any_number(random, JOB_COUNT_MAX) : 0;
+        entry.group_counts.failed = group ? any_number(random, JOB_COUNT_MAX) : 0;
+        entry.group_counts.cancelled = group ? any_number(random, JOB_COUNT_MAX) : 0;
         entry.group_count = counts ? JOB_COUNT_CANCELLED : JOB_COUNT_NONE;
     }
     if (!limits && !group && type != JOB_ENTRY_PAUSE)
-        entry.id = any_number(random, UINT64_MAX);
+        entry.id = 1 + any_number(random, JOB_ID_MAX - 1);
     if (put || type == JOB_ENTRY_RELEASE || type == JOB_ENTRY_BURY)
         entry.pri = (uint32_t)any_number(random, UINT32_MAX);
     if (type == JOB_ENTRY_RESULT) {
-        entry.number = 1 + any_number(random, INT64_MAX - 1);
+        entry.number = 1 + any_number(random, JOB_ID_MAX - 1);
         entry.body = bytes_of_body;
         entry.body_len = unit_random_below(random, sizeof(bytes_of_body) + 1);
     }
     if (put) {
         entry.ttr_s = (uint32_t)any_number(random, UINT32_MAX);
-        entry.created_wall_ns = (int64_t)any_number(random, INT64_MAX) / 1000000 * 1000000;
+        entry.created_wall_ns = (int64_t)any_number(random, JOB_WALL_MAX_NS) / 1000000 * 1000000;
         entry.state = states[unit_random_below(random, 3)];
         entry.has_submitter = unit_random_below(random, 3) > 0;
         entry.submitter = entry.has_submitter ? (uint32_t)any_number(random, JOB_NOBODY - 1) : 0;
@@ -127,16 +131,16 @@ static struct job_entry any_entry(struct unit_random *random, enum job_entry_typ
         entry.tube_len = 1 + unit_random_below(random, JOB_TUBE_NAME_MAX);
     }
     if (limits)
-        entry.id_ceiling = any_number(random, UINT64_MAX);
+        entry.id_ceiling = any_number(random, JOB_ID_MAX);
     if (unit_random_below(random, 2) == 0) {
-        entry.delay_ns = (int64_t)any_number(random, INT64_MAX);
+        entry.delay_ns = (int64_t)any_number(random, JOB_SPAN_MAX_NS);
         entry.until_wall_ns = (int64_t)any_number(random, INT64_MAX);
     }
     if (unit_random_below(random, 2) == 0)
         entry.kicks = entry.reserves = (uint32_t)any_number(random, UINT32_MAX);
     entry.timeouts = (uint32_t)unit_random_below(random, 2);
     entry.attempts = (uint32_t)unit_random_below(random, 2) * UINT32_MAX;
-    entry.burial = any_number(random, UINT64_MAX);
+    entry.burial = any_number(random, JOB_ID_MAX);
     if (unit_random_below(random, 2) == 0)
         entry.failures = entry.losses = (uint32_t)any_number(random, UINT32_MAX);
     entry.crashes = (uint32_t)unit_random_below(random, 2) * UINT32_MAX;
@@ -202,9 +206,11 @@ START_TEST(longest_fits)
 {
     char bytes[JOB_ENTRY_HEAD_MAX];
     struct job_entry put = plain_put(), again;
-    put.id = put.burial = UINT64_MAX;
+    put.id = put.burial = JOB_ID_MAX;
     put.pri = put.ttr_s = UINT32_MAX;
-    put.created_wall_ns = put.delay_ns = put.until_wall_ns = INT64_MAX;
+    put.created_wall_ns = JOB_WALL_MAX_NS;
+    put.delay_ns = JOB_SPAN_MAX_NS;
+    put.until_wall_ns = INT64_MAX;
     put.reserves = put.timeouts = put.releases = put.buries = put.kicks = put.attempts = UINT32_MAX;
     put.tube = bytes_of_tube;
     put.tube_len = sizeof(bytes_of_tube);
@@ -308,14 +314,88 @@ START_TEST(values_are_checked)
     ck_assert_int_eq(job_entry_decode(&entry, bytes, len), 0);
     bytes[state + 2] = '-'; // no name begins so
     ck_assert_int_eq(job_entry_decode(&entry, bytes, len), EBADMSG);
-    // Numbers of more than 64 bits, and a priority of more than 32.
+    // The largest id and one more, numbers of 64 bits and of more, a priority of more than 32.
     ck_assert_int_eq(
-        job_entry_decode(&entry, "\x02\x01\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01\x00", 13), 0);
-    ck_assert_uint_eq(entry.id, UINT64_MAX);
+        job_entry_decode(&entry, "\x02\x01\x80\x80\x80\x80\x80\x80\x80\x80\x40\x00", 12), 0);
+    ck_assert_uint_eq(entry.id, JOB_ID_MAX);
+    ck_assert_int_eq(
+        job_entry_decode(&entry, "\x02\x01\x81\x80\x80\x80\x80\x80\x80\x80\x40\x00", 12), EBADMSG);
+    ck_assert_int_eq(
+        job_entry_decode(&entry, "\x02\x01\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01\x00", 13),
+        EBADMSG);
     ck_assert_int_eq(
         job_entry_decode(&entry, "\x02\x01\xff\xff\xff\xff\xff\xff\xff\xff\xff\x02\x00", 13),
         EBADMSG);
     ck_assert_int_eq(job_entry_decode(&entry, "\x03\x01\x05\x80\x80\x80\x80\x10\x00", 9), EBADMSG);
+}
+END_TEST
+
+static int decode_of(const struct job_entry *entry)
+{
+    char bytes[JOB_ENTRY_HEAD_MAX + sizeof(bytes_of_body)];
+    struct job_entry again;
+    return job_entry_decode(&again, bytes, encode(entry, bytes));
+}
+
+// Each at its last legal value and one past that.
+#define CHECK_RANGE(entry, field, from, last)                                                      \
+    do {                                                                                           \
+        (entry).field = (from);                                                                    \
+        ck_assert_int_eq(decode_of(&(entry)), 0);                                                  \
+        (entry).field = (last);                                                                    \
+        ck_assert_int_eq(decode_of(&(entry)), 0);                                                  \
+        (entry).field++;                                                                           \
+        ck_assert_int_eq(decode_of(&(entry)), EBADMSG);                                            \
+        (entry).field = (from);                                                                    \
+    } while (0)
+
+START_TEST(one_past_the_range_is_refused)
+{
+    struct job_entry put = plain_put();
+    CHECK_RANGE(put, id, 1, JOB_ID_MAX);
+    CHECK_RANGE(put, burial, 0, JOB_ID_MAX);
+    CHECK_RANGE(put, delay_ns, 0, JOB_SPAN_MAX_NS);
+    put.has_submitter = true;
+    CHECK_RANGE(put, submitter, 0, JOB_NOBODY - 1);
+    put.created_wall_ns = JOB_WALL_MAX_NS; // is written in milliseconds
+    ck_assert_int_eq(decode_of(&put), 0);
+    put.created_wall_ns += 1000000;
+    ck_assert_int_eq(decode_of(&put), EBADMSG);
+    for (size_t i = 0; i < TYPES; i++) {
+        struct job_entry none = plain_put();
+        bool has_id = types[i] != JOB_ENTRY_PAUSE && types[i] != JOB_ENTRY_GROUP &&
+                      types[i] != JOB_ENTRY_LIMITS;
+        none.type = types[i];
+        none.id = 0;
+        none.number = 1;
+        none.group = "g";
+        none.group_len = 1;
+        ck_assert_int_eq(decode_of(&none), has_id ? EBADMSG : 0);
+    }
+    struct job_entry limits = {.type = JOB_ENTRY_LIMITS};
+    CHECK_RANGE(limits, id_ceiling, 0, JOB_ID_MAX);
+    struct job_entry result = {.type = JOB_ENTRY_RESULT, .id = 1};
+    ck_assert_int_eq(decode_of(&result), EBADMSG);
+    CHECK_RANGE(result, number, 1, JOB_ID_MAX);
+    struct job_entry group = {.type = JOB_ENTRY_GROUP, .group = "g", .group_len = 1};
+    CHECK_RANGE(group, group_number, 0, JOB_ID_MAX);
+    CHECK_RANGE(group, group_counts.done, 0, JOB_COUNT_MAX);
+    CHECK_RANGE(group, group_counts.failed, 0, JOB_COUNT_MAX);
+    CHECK_RANGE(group, group_counts.deleted, 0, JOB_COUNT_MAX);
+    CHECK_RANGE(group, group_counts.cancelled, 0, JOB_COUNT_MAX);
+    // When a delay is over: INT64_MAX, and one more.
+    struct job_entry entry;
+    ck_assert_int_eq(job_entry_decode(&entry,
+                                      "\x09\x01\x01t\x0c\x01\x0a\x01"
+                                      "\xff\xff\xff\xff\xff\xff\xff\xff\x7f",
+                                      17),
+                     0);
+    ck_assert_int_eq(entry.until_wall_ns, INT64_MAX);
+    ck_assert_int_eq(job_entry_decode(&entry,
+                                      "\x09\x01\x01t\x0d\x01\x0b\x01"
+                                      "\x80\x80\x80\x80\x80\x80\x80\x80\x80\x01",
+                                      18),
+                     EBADMSG);
 }
 END_TEST
 
@@ -367,148 +447,6 @@ START_TEST(past_attempts)
 }
 END_TEST
 
-// ---- records ----
-
-static const struct job_attempt attempts[] = {
-    {JOB_OUTCOME_FAILED, 3, 0, 1000, 2000, "it failed"},
-    {JOB_OUTCOME_LOST, -1, 15, 3000, 0, ""},
-};
-
-static struct job_record *any_record(void)
-{
-    struct job_record like = {.id = 77,
-                              .kind = JOB_OUTCOME_CANCELLED,
-                              .exit_status = -1,
-                              .signal = 9,
-                              .pri = UINT32_MAX,
-                              .reserves = 4,
-                              .delay_ns = -1,
-                              .ttr_ns = INT64_MAX,
-                              .size = UINT32_MAX,
-                              .created_wall_ns = clock_wall_ns() - 3 * HL_SECOND,
-                              .started_wall_ns = INT64_MIN,
-                              .ended_wall_ns = clock_wall_ns() - 2 * HL_SECOND,
-                              .waited_ns = 5,
-                              .duration_ns = 6,
-                              .tube = "t",
-                              .reason = "by a test",
-                              .name = "",
-                              .group = "g",
-                              .key = "k",
-                              .tags = "red\0blue",
-                              .tags_size = 9,
-                              .submitter = 65534,
-                              .retention_ns = -1,
-                              .out = "o\0ut",
-                              .err = "",
-                              .out_len = 4,
-                              .out_truncated = true,
-                              .usage = {.user_ns = -1, .system_ns = -1, .max_rss = 1 << 30},
-                              .progress = 50,
-                              .progress_text = "half",
-                              .earlier = attempts,
-                              .earlier_count = 2};
-    struct job_record *record;
-    ck_assert_int_eq(job_record_copy(&record, &like), 0);
-    return record;
-}
-
-START_TEST(a_record_comes_back)
-{
-    struct job_record *record = any_record(), *again;
-    struct job_body *body;
-    ck_assert_int_eq(job_record_encode(record, &body), 0);
-    ck_assert_int_eq(job_record_decode(&again, 77, body->bytes, body->len), 0);
-    ck_assert_uint_eq(again->id, 77);
-    ck_assert_uint_eq(again->memory, record->memory);
-#define SAME_INT(field) ck_assert(again->field == record->field)
-#define SAME_KIND(field) SAME_INT(field)
-#define SAME_TEXT(field) ck_assert_str_eq(again->field, record->field)
-#define SAME_TAGS(field)                                                                           \
-    ck_assert_uint_eq(again->field##_size, record->field##_size);                                  \
-    ck_assert(same_bytes(again->field, record->field, record->field##_size))
-#define SAME_BLOB(field)                                                                           \
-    ck_assert_uint_eq(again->field##_len, record->field##_len);                                    \
-    ck_assert(same_bytes(again->field, record->field, record->field##_len))
-#define RECORD_FIELD(since, kind, field) SAME_##kind(field);
-#include "job/record_fields.def"
-#undef RECORD_FIELD
-    ck_assert_uint_eq(again->earlier_count, 2);
-    for (int i = 0; i < 2; i++) {
-        ck_assert_int_eq(again->earlier[i].kind, attempts[i].kind);
-        ck_assert_int_eq(again->earlier[i].exit_status, attempts[i].exit_status);
-        ck_assert_int_eq(again->earlier[i].signal, attempts[i].signal);
-        ck_assert_int_eq(again->earlier[i].started_wall_ns, attempts[i].started_wall_ns);
-        ck_assert_int_eq(again->earlier[i].ended_wall_ns, attempts[i].ended_wall_ns);
-        ck_assert_str_eq(again->earlier[i].reason, attempts[i].reason);
-    }
-    int64_t ago_ns = clock_now_ns() - again->finished_ns;
-    ck_assert(ago_ns >= 2 * HL_SECOND && ago_ns < 60 * HL_SECOND);
-    job_body_unref(&body);
-    job_record_unref(&again);
-    job_record_unref(&record);
-}
-END_TEST
-
-// Memory of its own for each, so that a sanitizer sees a step over the end.
-static int decode_copy(const char *bytes, size_t len)
-{
-    char *copy = malloc(len > 0 ? len : 1);
-    if (copy == NULL)
-        ck_abort_msg("no memory");
-    memcpy(copy, bytes, len);
-    struct job_record *record = NULL;
-    int rc = job_record_decode(&record, 77, copy, len);
-    ck_assert((rc == 0) == (record != NULL));
-    job_record_unref(&record);
-    free(copy);
-    return rc;
-}
-
-// Version 1 had no submitter: it stood before the attempts, of which there are none here.
-START_TEST(a_record_of_version_1)
-{
-    struct job_record *record = any_record(), *plain, *again;
-    struct job_record like = *record;
-    struct job_body *body;
-    like.earlier_count = 0;
-    like.submitter = 5;
-    ck_assert_int_eq(job_record_copy(&plain, &like), 0);
-    ck_assert_int_eq(job_record_encode(plain, &body), 0);
-    ck_assert_int_eq(body->bytes[body->len - 2], 5 * 2);
-    body->bytes[0] = 1;
-    ck_assert_int_eq(decode_copy(body->bytes, body->len), EBADMSG);
-    body->bytes[body->len - 2] = 0; // how many attempts
-    ck_assert_int_eq(job_record_decode(&again, 77, body->bytes, body->len - 1), 0);
-    ck_assert_uint_eq(again->submitter, JOB_NOBODY);
-    ck_assert_str_eq(again->tube, record->tube);
-    job_body_unref(&body);
-    job_record_unref(&again);
-    job_record_unref(&plain);
-    job_record_unref(&record);
-}
-END_TEST
-
-START_TEST(no_bytes_of_a_record_are_too_strange)
-{
-    struct job_record *record = any_record();
-    struct job_body *body;
-    ck_assert_int_eq(job_record_encode(record, &body), 0);
-    for (size_t len = 0; len < body->len; len++)
-        ck_assert_int_eq(decode_copy(body->bytes, len), EBADMSG);
-    for (size_t bit = 0; bit < (size_t)8 * body->len; bit++) {
-        body->bytes[bit / 8] = (char)(body->bytes[bit / 8] ^ 1 << bit % 8);
-        int rc = decode_copy(body->bytes, body->len);
-        ck_assert(rc == 0 || rc == EBADMSG || (bit < 8 && rc == EOPNOTSUPP));
-        body->bytes[bit / 8] = (char)(body->bytes[bit / 8] ^ 1 << bit % 8);
-    }
-    body->bytes[0] = 3;
-    ck_assert_int_eq(decode_copy(body->bytes, body->len), EOPNOTSUPP);
-    job_body_unref(&body);
-    job_record_unref(&record);
-}
-END_TEST
-
 // Before tokens were random, a record of limits had a ceiling of theirs, too.
 START_TEST(older_limits)
 {
@@ -544,12 +482,10 @@ int main(void)
     tcase_add_loop_test(all, any_bit_flipped, 0, TYPES);
     tcase_add_test(all, newer_is_told_from_damaged);
     tcase_add_test(all, values_are_checked);
+    tcase_add_test(all, one_past_the_range_is_refused);
     tcase_add_test(all, past_attempts);
     tcase_add_test(all, older_limits);
     tcase_add_test(all, words);
-    tcase_add_test(all, a_record_comes_back);
-    tcase_add_test(all, a_record_of_version_1);
-    tcase_add_test(all, no_bytes_of_a_record_are_too_strange);
     suite_add_tcase(suite, all);
     return unit_main(suite);
 }

@@ -112,6 +112,22 @@ START_TEST(empty_file_is_all_defaults)
 }
 END_TEST
 
+static void rights_landed(void)
+{
+    ck_assert_int_eq(config->access, CONFIG_BEANSTALKD);
+    ck_assert_int_eq(config->insecure, 1);
+    ck_assert_int_eq(config->tube[0].guarded, 1);
+    ck_assert_uint_eq(config->acl_count, 2);
+    ck_assert_str_eq(config->acl[0].name, "web");
+    ck_assert_str_eq(config->acl[0].users.item[1], "@staff");
+    ck_assert_str_eq(config->acl[0].tubes.item[0], "a-*");
+    ck_assert_str_eq(config->acl[0].may.item[1], "see");
+    ck_assert_int_eq(config->acl[0].anyone, 0);
+    ck_assert_int_eq(config->acl[1].anyone, 1);
+    ck_assert_int_eq(config->acl[1].guarded, 1);
+    ck_assert_str_eq(config->acl[1].doors.item[0], "loopback");
+}
+
 START_TEST(every_parameter_lands_in_its_field)
 {
     accepted("listen = {\"unix:/a\", tcp:127.0.0.1:1, 'unix'}\n"
@@ -129,18 +145,7 @@ START_TEST(every_parameter_lands_in_its_field)
              "access = beanstalkd insecure = yes tube t { guarded = yes }\n"
              "acl web { users = {www, \"@staff\"} tubes = {\"a-*\"} may = {put, see} }\n"
              "acl all { anyone = yes doors = {loopback} guarded = yes }\n");
-    ck_assert_int_eq(config->access, CONFIG_BEANSTALKD);
-    ck_assert_int_eq(config->insecure, 1);
-    ck_assert_int_eq(config->tube[0].guarded, 1);
-    ck_assert_uint_eq(config->acl_count, 2);
-    ck_assert_str_eq(config->acl[0].name, "web");
-    ck_assert_str_eq(config->acl[0].users.item[1], "@staff");
-    ck_assert_str_eq(config->acl[0].tubes.item[0], "a-*");
-    ck_assert_str_eq(config->acl[0].may.item[1], "see");
-    ck_assert_int_eq(config->acl[0].anyone, 0);
-    ck_assert_int_eq(config->acl[1].anyone, 1);
-    ck_assert_int_eq(config->acl[1].guarded, 1);
-    ck_assert_str_eq(config->acl[1].doors.item[0], "loopback");
+    rights_landed();
     ck_assert_uint_eq(config->listen.count, 3);
     ck_assert_str_eq(config->listen.item[1], "tcp:127.0.0.1:1");
     ck_assert_int_eq(config->socket_mode, 0600);

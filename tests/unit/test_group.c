@@ -141,7 +141,7 @@ static int put_says(const char *group)
     struct job_body *body = engine_body("body");
     const struct job_options options = {.group = group};
     const struct broker_put_spec spec = {
-        .tube = tube, .ttr_ns = 60 * HL_SECOND, .options = &options};
+        .tube = tube, .submitter = JOB_NOBODY, .ttr_ns = 60 * HL_SECOND, .options = &options};
     int rc = broker_put(durable.broker, &spec, &body, &id);
     job_body_unref(&body);
     broker_unuse(durable.broker, &tube);
@@ -152,7 +152,7 @@ static bool is_known(const char *group)
 {
     struct broker_totals totals;
     uint64_t left;
-    return broker_group_stats(durable.broker, group, &left, &totals) == 0;
+    return broker_group_stats(durable.broker, &trust_all, group, &left, &totals) == 0;
 }
 
 static unsigned fired;
@@ -505,8 +505,8 @@ START_TEST(groups_are_bounded)
     ck_assert_int_eq(put_says("fourth"), ENOSPC);
     ck_assert(!is_known("fourth"));
     ck_assert_int_eq(put_says("third"), 0); // which is there
-    ck_assert_int_eq(broker_delete(durable.broker, second), 0);
-    ck_assert_int_eq(broker_delete(durable.broker, first), 0);
+    ck_assert_int_eq(broker_delete(durable.broker, &trust_all, second), 0);
+    ck_assert_int_eq(broker_delete(durable.broker, &trust_all, first), 0);
     ck_assert_int_eq(put_says("fourth"), 0);
     ck_assert(!is_known("second"));
     counts_are("first", 0, 0, 0, 1);
