@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: MIT
+/*
+ * How much a program's arguments and environment may be, so that what can't be run is refused when
+ * it is put. The kernel's rules: each text up to 32 pages with its NUL; all of them, and a pointer
+ * for each, up to what sysconf says.
+ */
+#include "spawn/spawn.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define TEXT_PAGES 32
+#define OWN_SIZE ((size_t)4096) /* left for the variables of a run, and the program's path */
+
+static size_t list_weigh(char *const *list, size_t *longest)
+{
+    size_t size = sizeof(char *);
+    for (size_t i = 0; list != NULL && list[i] != NULL; i++) {
+        size_t len = strlen(list[i]) + 1;
+        size += len + sizeof(char *);
+        if (len > *longest)
+            *longest = len;
+    }
+    return size;
+}
+
+int spawn_arguments_check(char *const *argv, char *const *env, char *why, size_t why_size)
+{
+    long page = sysconf(_SC_PAGESIZE), most = sysconf(_SC_ARG_MAX);
+    size_t one = (size_t)(page > 0 ? page : 4096) * TEXT_PAGES;
+    size_t all = most > 0 ? (size_t)most - OWN_SIZE : (size_t)128 * 1024 - OWN_SIZE;
+    size_t longest = 0;
+    size_t size = list_weigh(argv, &longest) + list_weigh(env, &longest);
+    if (longest > one) {
+        snprintf(why, why_size,
+                 "an argument or variable of %zu bytes is more than this system gives a program, "
+                 "which is %zu; give it as standard input or in a file",
+                 longest - 1, one - 1);
+        return E2BIG;
+    }
+    if (size <= all)
+        return 0;
+    snprintf(why, why_size,
+             "arguments and environment of %zu bytes are more than this system gives a program, "
+             "which is %zu; give them as standard input or in a file",
+             size, all);
+    return E2BIG;
+}
