@@ -15,6 +15,7 @@
  * NAME: only the cases whose names begin so.
  */
 #include "base/clock.h"
+#include "spawn/spawn.h"
 #include "worker/worker.h"
 
 #include <errno.h>
@@ -108,6 +109,26 @@ static void drained(struct broker *broker)
     check("join", broker_join(broker, NULL, HL_FOREVER, &totals));
 }
 
+/* As the daemon does it, before there are threads. */
+static struct spawner *spawner_begin(struct worker_pool_settings *settings)
+{
+    const struct handler *handler = handler_find(settings->handler);
+    struct worker_programs *programs;
+    struct spawner *spawner = NULL;
+    char why[256];
+    size_t count;
+    if (!handler->programs)
+        return NULL;
+    check("programs", worker_programs_new(&programs, 1));
+    check("programs",
+          worker_programs_add(programs, handler, &settings->handler_settings, why, sizeof(why)));
+    const struct spawn_program *table = worker_programs_table(programs, &count);
+    check("spawner", spawner_start(&spawner, table, count));
+    worker_programs_free(&programs);
+    settings->handler_settings.spawner = spawner;
+    return spawner;
+}
+
 static double run_pool(const struct bench_case *it)
 {
     static const char *const tubes[] = {"t"};
@@ -120,6 +141,7 @@ static double run_pool(const struct bench_case *it)
                                             .workers = it->workers,
                                             .handler = it->handler,
                                             .handler_settings = {.argv = it->argv}};
+    struct spawner *spawner = spawner_begin(&settings);
     check("broker", broker_new(&broker, NULL));
     if (worker_pool_new(&pool, &settings, broker, why, sizeof(why)) != 0) {
         (void)fprintf(stderr, "bench/workers: %s\n", why);
@@ -143,6 +165,7 @@ static double run_pool(const struct bench_case *it)
         exit(1);
     }
     worker_pool_free(&pool);
+    spawner_end(&spawner);
     broker_free(&broker);
     return it->jobs / took;
 }

@@ -16,8 +16,23 @@
 
 struct health {
     const char *word;
-    char reason[160]; /* "": all is well */
+    char reason[WORKER_TROUBLE_MAX + 128]; /* "": all is well */
 };
+
+/* A pool whose handler can't run any job just now. */
+static void health_of_pools(const struct api *api, struct health *health)
+{
+    for (size_t i = 0; i < api->links.pool_count; i++) {
+        struct worker_pool_stats pool;
+        worker_pool_stats(api->links.pools[i], &pool);
+        if (pool.trouble[0] == '\0')
+            continue;
+        health->word = "yellow";
+        snprintf(health->reason, sizeof(health->reason), "the pool %s can't run jobs now: %s",
+                 pool.name, pool.trouble);
+        return;
+    }
+}
 
 static void health_get(const struct api *api, struct health *health)
 {
@@ -42,7 +57,8 @@ static void health_get(const struct api *api, struct health *health)
         snprintf(health->reason, sizeof(health->reason),
                  "the data directory was found damaged in %" PRIu64 " places: see the log",
                  store.damages);
-    }
+    } else
+        health_of_pools(api, health);
 }
 
 void out_health(struct out out, const struct api *api)

@@ -44,6 +44,7 @@ enum config_type {
     CONFIG_TYPE_YES_NO,
     CONFIG_TYPE_ACCESS,
     CONFIG_TYPE_BACKOFF,
+    CONFIG_TYPE_LEFTOVERS,
     CONFIG_TYPE_PLACE,
     CONFIG_TYPE_WORD,
     CONFIG_TYPE_LIST,
@@ -61,6 +62,7 @@ enum config_access { CONFIG_RULES, CONFIG_BEANSTALKD };
 
 /* A socket_mode that the daemon chooses. */
 #define CONFIG_MODE_AUTO INT64_C(-1)
+enum config_leftovers { CONFIG_KILL, CONFIG_LEAVE };
 
 /* The words that a PLACE may be in place of an absolute path. */
 #define CONFIG_PLACE_AUTO "auto"
@@ -117,6 +119,7 @@ struct config_pool {
     int64_t limit_as, limit_cpu, limit_fsize, limit_nofile, limit_nproc, limit_core;
     char *run_as; /* "": not said */
     int64_t no_new_privs;
+    int64_t leftovers; /* enum config_leftovers */
 
     /* Rules (job/rules.h); one whose line is 0 isn't said. */
     int64_t attempts;

@@ -47,6 +47,7 @@ static const struct config_param params[] = {
 #define FIELD_YES_NO int64_t
 #define FIELD_ACCESS int64_t
 #define FIELD_BACKOFF int64_t
+#define FIELD_LEFTOVERS int64_t
 #define FIELD_PLACE char *
 #define FIELD_WORD char *
 #define FIELD_LIST struct config_list

@@ -75,6 +75,7 @@ static const char *const access_words[] = {
     [CONFIG_RULES] = "rules", [CONFIG_BEANSTALKD] = "beanstalkd"};
 static const char *const backoff_words[] = {
     [CONFIG_FIXED] = "fixed", [CONFIG_EXPONENTIAL] = "exponential"};
+static const char *const leftovers_words[] = {[CONFIG_KILL] = "kill", [CONFIG_LEAVE] = "leave"};
 
 /* Its number; NULL entries are no words. */
 static int word_parse(const char *const *words, size_t count, const char *text, int64_t *value)
@@ -125,6 +126,8 @@ int value_parse(enum config_type type, const char *text, int64_t *value)
         return word_parse(access_words, COUNT(access_words), text, value);
     case CONFIG_TYPE_BACKOFF:
         return word_parse(backoff_words, COUNT(backoff_words), text, value);
+    case CONFIG_TYPE_LEFTOVERS:
+        return word_parse(leftovers_words, COUNT(leftovers_words), text, value);
     case CONFIG_TYPE_PLACE:
     case CONFIG_TYPE_WORD:
     case CONFIG_TYPE_LIST:
@@ -159,6 +162,8 @@ int value_print(enum config_type type, int64_t value, struct buf *out)
         return buf_append_str(out, access_words[value]);
     case CONFIG_TYPE_BACKOFF:
         return buf_append_str(out, backoff_words[value]);
+    case CONFIG_TYPE_LEFTOVERS:
+        return buf_append_str(out, leftovers_words[value]);
     case CONFIG_TYPE_COUNT:
         if (value == 0)
             return buf_append_str(out, auto_word);
@@ -201,6 +206,8 @@ const char *value_form(enum config_type type)
         return "rules or beanstalkd";
     case CONFIG_TYPE_BACKOFF:
         return "fixed or exponential";
+    case CONFIG_TYPE_LEFTOVERS:
+        return "kill or leave";
     case CONFIG_TYPE_PLACE:
         return "an absolute path, auto or none";
     case CONFIG_TYPE_WORD:

@@ -184,6 +184,13 @@ static int store_fill(struct daemon *daemon)
     return store_recover(daemon->store, daemon->broker, &hooks);
 }
 
+static int programs_hold(struct daemon *daemon)
+{
+    struct api_store store;
+    store_tell(daemon->store, &store);
+    return programs_lock(daemon->programs, store.directory);
+}
+
 static int pools_build(struct daemon *daemon)
 {
     size_t count = daemon->config->pool_count;
@@ -193,8 +200,9 @@ static int pools_build(struct daemon *daemon)
     for (size_t i = 0; i < count; i++) {
         struct worker_pool_settings settings;
         char why[512] = "";
-        settings_of_pool(&daemon->config->pool[i], daemon->nofile, &settings);
+        settings_of_pool(&daemon->config->pool[i], &settings);
         settings.handler_settings.trust = daemon->trust;
+        programs_settle(daemon->programs, &settings);
         int rc = worker_pool_new(&daemon->pool[i], &settings, daemon->broker, why, sizeof(why));
         if (rc != 0) {
             log_error("pool \"%s\": %s", settings.name, why[0] ? why : strerrordesc_np(rc));
@@ -289,6 +297,8 @@ static int daemon_build(struct daemon *daemon, const struct user *user)
     if (rc == 0)
         rc = store_open(&daemon->store, daemon->config, user);
     if (rc == 0)
+        rc = programs_hold(daemon);
+    if (rc == 0)
         rc = history_build(daemon, user);
     if (rc == 0)
         rc = failed(broker_build(daemon, user), "broker");
@@ -309,9 +319,7 @@ static int daemon_build(struct daemon *daemon, const struct user *user)
 
 static int daemon_run(struct daemon *daemon)
 {
-    int rc = 0;
-    for (size_t i = 0; rc == 0 && i < daemon->pool_count; i++)
-        rc = failed(worker_pool_start(daemon->pool[i]), worker_pool_name(daemon->pool[i]));
+    int rc = programs_run(daemon->programs, daemon);
     if (rc == 0)
         rc = failed(house_start(daemon->house), "housekeeping");
     if (rc == 0)
@@ -322,14 +330,14 @@ static int daemon_run(struct daemon *daemon)
 }
 
 int daemon_start(struct daemon **out, const struct config *config, const struct user *user,
-                 uint64_t nofile)
+                 struct programs *programs)
 {
     struct daemon *daemon = calloc(1, sizeof(*daemon));
     if (daemon == NULL)
         return failed(ENOMEM, "hilerad");
     MAGIC_INIT(daemon, DAEMON_MAGIC);
     daemon->config = config;
-    daemon->nofile = nofile;
+    daemon->programs = programs;
     daemon->failed_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     int rc = daemon->failed_fd < 0 ? failed(errno, "eventfd") : 0;
     if (rc == 0)
@@ -354,6 +362,7 @@ int daemon_start(struct daemon **out, const struct config *config, const struct 
 void daemon_drain(struct daemon *daemon)
 {
     MAGIC_CHECK(daemon, DAEMON_MAGIC);
+    programs_wait_no_more(daemon->programs);
     net_stop_listening(daemon->net);
     daemon_drain_for_good(daemon);
     for (size_t i = 0; i < daemon->pool_count; i++)
@@ -364,6 +373,7 @@ void daemon_drain(struct daemon *daemon)
 void daemon_finish(struct daemon *daemon, int64_t grace_ns)
 {
     MAGIC_CHECK(daemon, DAEMON_MAGIC);
+    programs_wait_no_more(daemon->programs);
     int64_t deadline_ns = clock_deadline(grace_ns);
     bool late = false;
     for (size_t i = 0; i < daemon->pool_count; i++)

@@ -151,10 +151,10 @@ const sigset_t *process_awaited(void);
 bool process_on_terminal(void);
 /*
  * Raises the soft limit on descriptors to the hard one, and, if that is less than `needed` and the
- * system lets us, the hard one too. *before gets the soft limit found, which is what child
- * processes are given. That it doesn't reach is logged and no error.
+ * system lets us, the hard one too. The spawner, which was forked before, and so all programs, keep
+ * what there was. That it doesn't reach is logged and no error.
  */
-void process_descriptors(uint64_t needed, uint64_t *before);
+void process_descriptors(uint64_t needed);
 
 /* ---- place.c: the usual socket ---- */
 
@@ -165,6 +165,8 @@ void process_descriptors(uint64_t needed, uint64_t *before);
  * says what to do.
  */
 int place_socket(char *path, size_t size, struct net_error *error);
+/* The path alone; nothing is made. ENOENT, ENAMETOOLONG: "". */
+int place_socket_path(char *path, size_t size);
 
 /* ---- settings.c: the configuration as the modules want it ---- */
 
@@ -172,9 +174,8 @@ int place_socket(char *path, size_t size, struct net_error *error);
 void settings_check(const struct config *config, struct config_errors *errors);
 /* The same; and users and groups that don't exist are mistakes, which a start only warns of. */
 void settings_check_names(const struct config *config, struct config_errors *errors);
-/* Of one pool; points into the configuration. `nofile`: for its children. */
-void settings_of_pool(const struct config_pool *pool, uint64_t nofile,
-                      struct worker_pool_settings *settings);
+/* Of one pool; points into the configuration. programs_settle adds who starts its programs. */
+void settings_of_pool(const struct config_pool *pool, struct worker_pool_settings *settings);
 struct journal_settings settings_of_journal(const struct config *config, const char *directory);
 /* Of an enum config_durability. */
 enum broker_level settings_level(int64_t durability);
@@ -247,8 +248,7 @@ struct user {
 
 /* Looks the user up; NULL: nobody. EPERM, ENOENT, others: it was said on standard error. */
 int user_find(struct user *user, const char *name);
-/* Whether the pools can do what they are to do after the change, and root's run what is root's. Any
- * errno: it was said on standard error. */
+/* Whether root's programs are root's. Any errno: it was said on standard error. */
 int user_check(const struct user *user, const struct config *config);
 /*
  * Files that this thread, and threads that it makes, open from here on are opened and made as that
@@ -272,10 +272,25 @@ bool program_is_roots(const struct config_pool *pool, const struct user *user);
 /* For such a pool: whether only root can change what an absolute path leads to. An errno: `why`. */
 int program_trust(const char *name, char *why, size_t why_size);
 
-/* ---- launcher.c ---- */
+/* ---- programs.c: who starts the programs of pools ---- */
 
-/* The path of hilera-exec, static; NULL: it isn't there. On the main thread. */
-const char *launcher_path(void);
+struct programs;
+struct daemon;
+
+/* Forks the spawner, if a pool runs programs: while there is one thread, before files are opened
+ * and rights are given up. Any errno: it was logged. */
+int programs_start(struct programs **out, const struct config *config, const struct user *user);
+/* Completes the settings of a pool; for each pool once, in the order of the configuration. */
+void programs_settle(struct programs *programs, struct worker_pool_settings *settings);
+/* With the data directory open (NULL: nothing is kept). Any errno: it was logged. */
+int programs_lock(struct programs *programs, const char *directory);
+/* Starts all pools; those with programs as soon as none of a daemon before is left, perhaps later,
+ * on a thread. Any errno: it was logged. */
+int programs_run(struct programs *programs, struct daemon *daemon);
+/* No pool is started from here on. NULL: nothing happens. */
+void programs_wait_no_more(struct programs *programs);
+/* When all pools are freed. */
+void programs_end(struct programs **programs);
 
 /* ---- acl.c: acl sections as rules ---- */
 
@@ -319,7 +334,7 @@ bool guard_has(const struct config *config, const char *tube, size_t len);
 struct daemon {
     unsigned magic;
     const struct config *config; /* borrowed */
-    uint64_t nofile;             /* for children */
+    struct programs *programs;   /* borrowed */
     struct trust *trust;
     struct history *history;
     struct store *store; /* NULL: nothing is kept */
@@ -340,7 +355,7 @@ struct daemon {
 
 /* Builds and starts all of it. Any errno: what failed was logged, nothing is left running. */
 int daemon_start(struct daemon **out, const struct config *config, const struct user *user,
-                 uint64_t nofile);
+                 struct programs *programs);
 /*
  * The stop, in three steps, in this order. drain: no new connections and jobs, at once. finish:
  * waits for running jobs, `grace_ns` at most, then ends them; daemon_hurry, from another thread,

@@ -132,10 +132,10 @@ static void ready_say(struct daemon *daemon, void *arg)
 
 /* From loaded configuration to clean end, with the log's thread. Returns main's status. */
 static int serve_logged(const struct config *config, struct options *options,
-                        const struct user *user, uint64_t nofile)
+                        const struct user *user, struct programs *programs)
 {
     struct daemon *daemon = NULL;
-    if (daemon_start(&daemon, config, user, nofile) != 0)
+    if (daemon_start(&daemon, config, user, programs) != 0)
         return 1;
     int served = signals_serve(daemon, ready_say, options);
     int kept = daemon_free(&daemon);
@@ -145,17 +145,20 @@ static int serve_logged(const struct config *config, struct options *options,
 
 static int serve(const struct config *config, struct options *options, const struct user *user)
 {
-    uint64_t nofile;
+    struct programs *programs = NULL;
     process_signals();
     notify_init();
     log_prepare(config);
-    process_descriptors(settings_descriptors(config), &nofile);
+    if (programs_start(&programs, config, user) != 0)
+        return 1;
+    process_descriptors(settings_descriptors(config));
     int rc = ending_watch();
     if (rc == 0)
         rc = log_thread_start();
     if (rc != 0)
         log_error("the log: %s", strerrordesc_np(rc));
-    int status = rc == 0 ? serve_logged(config, options, user, nofile) : 1;
+    int status = rc == 0 ? serve_logged(config, options, user, programs) : 1;
+    programs_end(&programs);
     log_thread_stop();
     ending_expected();
     return status;

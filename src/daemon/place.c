@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #define PLACE_SYSTEM "/run/hilera"
+#define PLACE_SOCKET "hilera.sock"
 
 /* The directory, without making it. ENOENT: nothing says where. */
 static int place_directory(char *path, size_t size)
@@ -34,6 +35,16 @@ static int place_directory(char *path, size_t size)
     return len < 0 || (size_t)len >= size ? ENAMETOOLONG : 0;
 }
 
+int place_socket_path(char *path, size_t size)
+{
+    char directory[CONFIG_PATH_MAX];
+    int rc = place_directory(directory, sizeof(directory));
+    path[0] = '\0';
+    if (rc == 0)
+        snprintf(path, size, "%s/" PLACE_SOCKET, directory);
+    return rc;
+}
+
 int place_socket(char *path, size_t size, struct net_error *error)
 {
     char directory[CONFIG_PATH_MAX];
@@ -44,7 +55,7 @@ int place_socket(char *path, size_t size, struct net_error *error)
                  "it, or name the socket with --listen unix:PATH");
         return rc;
     }
-    int len = rc == 0 ? snprintf(path, size, "%s/hilera.sock", directory) : -1;
+    int len = rc == 0 ? snprintf(path, size, "%s/" PLACE_SOCKET, directory) : -1;
     if (len < 0 || (size_t)len >= size) {
         snprintf(error->text, sizeof(error->text),
                  "the usual socket's path is longer than %d bytes; name a shorter one with "

@@ -89,11 +89,10 @@ bool process_on_terminal(void)
     return on_terminal;
 }
 
-void process_descriptors(uint64_t needed, uint64_t *before)
+void process_descriptors(uint64_t needed)
 {
     struct rlimit limit;
     MUST(getrlimit(RLIMIT_NOFILE, &limit) != 0 ? errno : 0);
-    *before = limit.rlim_cur;
     struct rlimit raised = {.rlim_cur = limit.rlim_max, .rlim_max = limit.rlim_max};
     if (raised.rlim_max < needed)
         raised.rlim_cur = raised.rlim_max = needed; /* root may */

@@ -68,7 +68,7 @@ static void handler_check(const struct config *config, const struct config_pool 
     }
     struct worker_pool_settings settings;
     char why[512];
-    settings_of_pool(pool, 0, &settings);
+    settings_of_pool(pool, &settings);
     int rc = handler->check(&settings.handler_settings, why, sizeof(why));
     /* Whatever the handler does with argv: nothing comes of it if the program is not there. */
     if (rc == 0 && pool->argv.count > 0)
@@ -228,8 +228,19 @@ static void limits_set(const struct config_pool *pool, struct handler_settings *
     }
 }
 
-void settings_of_pool(const struct config_pool *pool, uint64_t nofile,
-                      struct worker_pool_settings *settings)
+static enum handler_choice choice(const struct config_pool *pool, enum config_id id, int64_t value)
+{
+    return pool->line[id] == 0 ? HANDLER_AUTO : value != 0 ? HANDLER_YES : HANDLER_NO;
+}
+
+static enum handler_leftovers leftovers_of(const struct config_pool *pool)
+{
+    return pool->line[CONFIG_POOL_leftovers] == 0 ? HANDLER_LEFTOVERS_AUTO
+           : pool->leftovers == CONFIG_KILL       ? HANDLER_LEFTOVERS_KILL
+                                                  : HANDLER_LEFTOVERS_LEAVE;
+}
+
+void settings_of_pool(const struct config_pool *pool, struct worker_pool_settings *settings)
 {
     *settings = (struct worker_pool_settings){
         .name = pool->name,
@@ -238,21 +249,20 @@ void settings_of_pool(const struct config_pool *pool, uint64_t nofile,
         .workers = (unsigned)pool->workers,
         .handler = pool->handler,
         .rules = rules_of_pool(pool),
-        .handler_settings = {.argv = (const char *const *)pool->argv.item,
-                             .plugin = pool->plugin,
-                             .arguments = (const char *const *)pool->arguments.item,
-                             .output_max = (size_t)pool->output_limit,
-                             .kill_after_ns = pool->kill_after,
-                             .nofile = nofile,
-                             .directory = pool->directory,
-                             .environment = pool->environment.count > 0
-                                                ? (const char *const *)pool->environment.item
-                                                : NULL,
-                             .launcher = launcher_path(),
-                             .run_as = pool->run_as,
-                             .no_new_privs = pool->no_new_privs != 0,
-                             .umask_set = pool->line[CONFIG_POOL_umask] != 0,
-                             .umask = (unsigned)pool->umask}};
+        .handler_settings = {
+            .argv = (const char *const *)pool->argv.item,
+            .plugin = pool->plugin,
+            .arguments = (const char *const *)pool->arguments.item,
+            .output_max = (size_t)pool->output_limit,
+            .kill_after_ns = pool->kill_after,
+            .directory = pool->directory,
+            .environment =
+                pool->environment.count > 0 ? (const char *const *)pool->environment.item : NULL,
+            .run_as = pool->run_as,
+            .no_new_privs = choice(pool, CONFIG_POOL_no_new_privs, pool->no_new_privs),
+            .leftovers = leftovers_of(pool),
+            .umask_set = pool->line[CONFIG_POOL_umask] != 0,
+            .umask = (unsigned)pool->umask}};
     limits_set(pool, &settings->handler_settings);
 }
 
@@ -295,9 +305,9 @@ static unsigned threads_chosen(void)
     return threads < 1 ? 1 : threads > IO_THREADS_CHOSEN_MAX ? IO_THREADS_CHOSEN_MAX : threads;
 }
 
-/* Of a worker that runs a program: both ends of three pipes while it is started, and as many again
- * to spare, and one to be stopped by. Of the rest: the log, listeners, three for each loop, a
- * client that looks on. */
+/* Of a worker that runs a program: both ends of three pipes and of its keeper's channel while it is
+ * started, four to spare, and one to be stopped by. Of the rest: the log, listeners, three for each
+ * loop, a client that looks on. */
 #define DESCRIPTORS_WORKER 13
 #define DESCRIPTORS_LOOP 4
 #define DESCRIPTORS_OTHER 64

@@ -75,19 +75,7 @@ static int programs_check(const struct user *user, const struct config *config)
 
 int user_check(const struct user *user, const struct config *config)
 {
-    int rc = programs_check(user, config);
-    for (size_t i = 0; user->change && i < config->pool_count; i++) {
-        const struct config_pool *pool = &config->pool[i];
-        if (pool->run_as[0] == '\0')
-            continue;
-        char why[512];
-        snprintf(why, sizeof(why),
-                 "run_as = \"%s\" needs root, which -u %s gives up; leave one of the two out",
-                 pool->run_as, user->name);
-        complain(config, pool, CONFIG_POOL_run_as, why);
-        rc = EPERM;
-    }
-    return rc;
+    return programs_check(user, config);
 }
 
 static int identity_set(const struct user *user)

@@ -76,6 +76,7 @@ struct coproc_helper {
     unsigned magic;
     struct list_node idle; /* in the handler's list; covered by its lock */
     struct child child;
+    pid_t pid; /* for messages */
     struct coproc_reader reader;
     size_t window;       /* jobs that it may have at once; 0: it isn't ready yet */
     bool quick;          /* its last answer came while we looked for it, without sleeping */

@@ -158,7 +158,7 @@ static void talk_poll(const struct coproc_flight *flight, struct pollfd fds[ON_C
     const struct child *child = &helper->child;
     bool tells = helper->window > 0 && !flight->stopped &&
                  (helper->out_at < helper->out_len || flight->next != NULL || flight->orders > 0);
-    fds[ON_END] = (struct pollfd){.fd = child->pid_fd, .events = POLLIN};
+    fds[ON_END] = (struct pollfd){.fd = child_fd(child), .events = POLLIN};
     fds[ON_SHIFT] =
         (struct pollfd){.fd = flight->final ? -1 : shift_fd(flight->shift), .events = POLLIN};
     fds[ON_IN] = (struct pollfd){.fd = tells ? child->in : -1, .events = POLLOUT};
@@ -198,7 +198,7 @@ static void talk_turn(struct coproc_flight *flight)
         hear_errors(flight);
     if (fds[ON_OUT].revents != 0)
         (void)hear(flight);
-    if (fds[ON_END].revents != 0) {
+    if (fds[ON_END].revents != 0 && child_has_ended(&flight->helper->child)) {
         /* What it wrote before: at most what a pipe holds. */
         for (int i = 0; i < 16 && !flight->stopped && flight->count > 0 && hear(flight); i++)
             continue;

@@ -1,36 +1,25 @@
 // SPDX-License-Identifier: MIT
 /*
- * The environment of a program: what the pool lets through of the daemon's, and what a run adds of
- * its own, HILERA_JOB_ID, HILERA_TUBE, HILERA_ATTEMPT, HILERA_PRIORITY and HILERA_SUBMITTED.
+ * The environment of a pool's programs: what it lets through of the daemon's, and what everybody
+ * has who logs in. A keeper adds what a run has of its own, HILERA_JOB_ID and the like.
  *
  * The list of a pool has NAME, a variable of the daemon's if it is there; PRE*, all whose names
  * begin so; NAME=VALUE, which is set, and goes before the daemon's. Without a list all of them
- * pass. The variables of a run have the run's values in any case.
- *
- * The daemon's environment doesn't change after its boot, so its strings are used as they are.
+ * pass, for programs that are whoever started the daemon. Others stand apart: of the daemon's they
+ * get only what is listed, and else PATH, HOME, USER, LOGNAME and SHELL of their user, LANG and TZ.
  */
-#include "base/clock.h"
-#include "base/magic.h"
 #include "worker/worker_priv.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#define ENVIRONMENT_MAGIC 0x3e3ec002u
+#define PLACES_USUAL "PATH=/usr/local/bin:/usr/bin:/bin"
 
-struct environment {
-    unsigned magic;
-    size_t count;
-    char **list; /* the pool's, a copy; NULL: none */
-    char *var[]; /* `count`; not owned: of `list`, or the daemon's */
-};
-
-static const char *const own_names[ENVIRONMENT_OWN] = {
-    "HILERA_JOB_ID", "HILERA_TUBE", "HILERA_ATTEMPT", "HILERA_PRIORITY", "HILERA_SUBMITTED"};
+static const char *const own_names[] = {"HILERA_JOB_ID",   "HILERA_TUBE",      "HILERA_ATTEMPT",
+                                        "HILERA_PRIORITY", "HILERA_SUBMITTED", "HILERA_SOCKET"};
 
 static size_t name_length(const char *variable)
 {
@@ -40,7 +29,7 @@ static size_t name_length(const char *variable)
 bool environment_is_own(const char *variable)
 {
     size_t len = name_length(variable);
-    for (size_t i = 0; i < ENVIRONMENT_OWN; i++)
+    for (size_t i = 0; i < sizeof(own_names) / sizeof(own_names[0]); i++)
         if (strlen(own_names[i]) == len && memcmp(own_names[i], variable, len) == 0)
             return true;
     return false;
@@ -72,99 +61,90 @@ static bool matches(const char *pattern, const char *variable)
     return len == name_length(variable) && memcmp(pattern, variable, len) == 0;
 }
 
-/* Whether the list lets the daemon's variable through; what it sets itself goes before. */
-static bool passes(char *const *list, const char *variable)
+/* Whether the list lets the daemon's variable through. */
+static bool passes(const char *const *list, const char *variable)
 {
-    bool named = false;
-    for (size_t i = 0; list[i] != NULL; i++) {
-        size_t len = name_length(list[i]);
-        if (list[i][len] != '=')
-            named |= matches(list[i], variable);
-        else if (len == name_length(variable) && memcmp(list[i], variable, len) == 0)
-            return false;
-    }
-    return named;
+    for (size_t i = 0; list[i] != NULL; i++)
+        if (list[i][name_length(list[i])] != '=' && matches(list[i], variable))
+            return true;
+    return false;
 }
 
-static void environment_fill(struct environment *environment)
+/* ---- a list of them, each name once ---- */
+
+struct vars { /* no magic: on the stack */
+    const char **list;
+    size_t count, room;
+    int rc;
+};
+
+/* In place of one of that name. */
+static void add(struct vars *vars, const char *variable)
+{
+    size_t len = name_length(variable);
+    for (size_t i = 0; i < vars->count; i++)
+        if (name_length(vars->list[i]) == len && memcmp(vars->list[i], variable, len) == 0) {
+            vars->list[i] = variable;
+            return;
+        }
+    if (vars->count == vars->room) {
+        size_t room = vars->room > 0 ? vars->room * 2 : 64;
+        const char **list = realloc(vars->list, room * sizeof(*list));
+        if (list == NULL) {
+            vars->rc = ENOMEM;
+            return;
+        }
+        vars->list = list;
+        vars->room = room;
+    }
+    vars->list[vars->count++] = variable;
+}
+
+/* Those that the list names; NULL: all. */
+static void add_daemons(struct vars *vars, const char *const *list)
 {
     for (size_t i = 0; environ != NULL && environ[i] != NULL; i++)
-        if (!environment_is_own(environ[i]) &&
-            (environment->list == NULL || passes(environment->list, environ[i])))
-            environment->var[environment->count++] = environ[i];
-    for (size_t i = 0; environment->list != NULL && environment->list[i] != NULL; i++)
-        if (strchr(environment->list[i], '=') != NULL)
-            environment->var[environment->count++] = environment->list[i];
+        if (!environment_is_own(environ[i]) && (list == NULL || passes(list, environ[i])))
+            add(vars, environ[i]);
 }
 
-int environment_new(struct environment **out, const char *const *list)
-{
-    size_t most = 0, listed = 0;
-    while (environ != NULL && environ[most] != NULL)
-        most++;
-    while (list != NULL && list[listed] != NULL)
-        listed++;
-    struct environment *environment =
-        calloc(1, sizeof(*environment) + (most + listed) * sizeof(char *));
-    if (environment == NULL)
-        return ENOMEM;
-    MAGIC_INIT(environment, ENVIRONMENT_MAGIC);
-    *out = environment;
-    if (listed > 0 && (environment->list = strings_copy(list, listed)) == NULL) {
-        environment_free(out);
-        return ENOMEM;
-    }
-    environment_fill(environment);
-    return 0;
-}
+/* What a login gives; the texts stand in `text`. */
+#define LOGIN_TEXT 640
 
-void environment_free(struct environment **environment)
+static void add_login(struct vars *vars, const struct identity *identity, char text[4][LOGIN_TEXT])
 {
-    if (*environment == NULL)
+    static const char *const locale[] = {"LANG", "TZ", NULL};
+    add(vars, PLACES_USUAL);
+    add_daemons(vars, locale);
+    snprintf(text[0], LOGIN_TEXT, "HOME=%s", identity->home[0] != '\0' ? identity->home : "/");
+    snprintf(text[1], LOGIN_TEXT, "SHELL=%s",
+             identity->shell[0] != '\0' ? identity->shell : "/bin/sh");
+    add(vars, text[0]);
+    add(vars, text[1]);
+    if (identity->name[0] == '\0')
         return;
-    struct environment *mine;
-    MAGIC_TAKE(mine, environment, ENVIRONMENT_MAGIC);
-    free(mine->list);
-    MAGIC_WIPE(mine);
-    free(mine);
+    snprintf(text[2], LOGIN_TEXT, "USER=%s", identity->name);
+    snprintf(text[3], LOGIN_TEXT, "LOGNAME=%s", identity->name);
+    add(vars, text[2]);
+    add(vars, text[3]);
 }
 
-/* When it was put, in seconds since 1970. */
-static void submitted_tell(struct environment_own *own, const struct broker_lease *lease)
+int environment_make(char ***out, const char *const *list, const struct identity *apart,
+                     const char *variable)
 {
-    int64_t wall = clock_wall_ns() - (clock_now_ns() - lease->created_ns);
-    if (wall < 0)
-        wall = 0;
-    snprintf(own->submitted, sizeof(own->submitted), "%s=%" PRId64 ".%06" PRId64, own_names[4],
-             wall / HL_SECOND, wall % HL_SECOND / 1000);
-}
-
-char **environment_join(char *const *var, size_t count, struct environment_own *own,
-                        const struct broker_lease *lease)
-{
-    snprintf(own->id, sizeof(own->id), "%s=%" PRIu64, own_names[0], lease->id);
-    snprintf(own->tube, sizeof(own->tube), "%s=%s", own_names[1], lease->tube);
-    snprintf(own->attempt, sizeof(own->attempt), "%s=%" PRIu32, own_names[2], lease->attempt);
-    snprintf(own->pri, sizeof(own->pri), "%s=%" PRIu32, own_names[3], lease->pri);
-    submitted_tell(own, lease);
-    char **env = malloc((count + ENVIRONMENT_OWN + 1) * sizeof(*env));
-    if (env == NULL)
-        return NULL;
-    if (count > 0)
-        memcpy(env, var, count * sizeof(*env));
-    char **at = env + count;
-    *at++ = own->id;
-    *at++ = own->tube;
-    *at++ = own->attempt;
-    *at++ = own->pri;
-    *at++ = own->submitted;
-    *at = NULL;
-    return env;
-}
-
-char **environment_make(const struct environment *environment, struct environment_own *own,
-                        const struct broker_lease *lease)
-{
-    MAGIC_CHECK(environment, ENVIRONMENT_MAGIC);
-    return environment_join(environment->var, environment->count, own, lease);
+    struct vars vars = {.list = NULL};
+    char text[4][LOGIN_TEXT];
+    bool listed = list != NULL && list[0] != NULL;
+    if (apart != NULL)
+        add_login(&vars, apart, text);
+    if (listed || apart == NULL)
+        add_daemons(&vars, listed ? list : NULL);
+    for (size_t i = 0; listed && list[i] != NULL; i++)
+        if (strchr(list[i], '=') != NULL)
+            add(&vars, list[i]);
+    if (variable != NULL)
+        add(&vars, variable);
+    *out = vars.rc == 0 ? strings_copy(vars.list, vars.count) : NULL;
+    free(vars.list);
+    return *out != NULL ? 0 : ENOMEM;
 }

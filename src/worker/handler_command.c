@@ -9,8 +9,8 @@
  * the submitter is asked for again before anything is run, by his uid as the system knows it now. A
  * job of nobody is buried and never run.
  *
- * What is wrong with a command (no such directory, no such program) is looked for before anything
- * is started: posix_spawn has one number for all of it.
+ * What is wrong with a command (no such directory, no such program) is found by whoever starts it,
+ * with the rights that it has.
  */
 #include "base/magic.h"
 #include "worker/worker_priv.h"
@@ -20,17 +20,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #define COMMANDS_MAGIC 0x3e3ec0cdu
 
 struct commands {
     unsigned magic;
-    char *directory; /* for commands that name none; NULL: the daemon's */
-    struct environment *environment;
     const struct trust *trust;
-    char **launcher; /* as of exec */
+    struct keepers keepers;
     struct program program;
 };
 
@@ -42,8 +39,7 @@ static int commands_check(const struct handler_settings *settings, char *why, si
                  "handler exec");
         return EINVAL;
     }
-    int rc = environment_check(settings->environment, why, why_size);
-    return rc == 0 ? launcher_check(settings, why, why_size) : rc;
+    return programs_check(settings, why, why_size);
 }
 
 static void commands_close(void **state)
@@ -53,64 +49,30 @@ static void commands_close(void **state)
     struct commands *commands = *state;
     MAGIC_CHECK(commands, COMMANDS_MAGIC);
     *state = NULL;
-    free(commands->directory);
-    free(commands->launcher);
-    environment_free(&commands->environment);
+    keepers_fini(&commands->keepers);
     MAGIC_WIPE(commands);
     free(commands);
-}
-
-static int commands_fill(struct commands *commands, const struct handler_settings *settings,
-                         char *why, size_t why_size)
-{
-    int rc = environment_new(&commands->environment, settings->environment);
-    if (rc == 0 && settings->directory != NULL && settings->directory[0] != '\0' &&
-        (commands->directory = strdup(settings->directory)) == NULL)
-        rc = ENOMEM;
-    if (rc == 0)
-        rc = launcher_new(&commands->launcher, settings, why, why_size);
-    if (rc != 0)
-        return rc;
-    commands->trust = settings->trust;
-    commands->program = program_of(settings);
-    commands->program.spec.directory = commands->directory;
-    commands->program.spec.launcher = commands->launcher;
-    return 0;
 }
 
 static int commands_open(const struct handler_settings *settings, void **state, char *why,
                          size_t why_size)
 {
+    (void)why;
+    (void)why_size;
     struct commands *commands = calloc(1, sizeof(*commands));
     if (commands == NULL)
         return ENOMEM;
     MAGIC_INIT(commands, COMMANDS_MAGIC);
     *state = commands;
-    int rc = commands_fill(commands, settings, why, why_size);
+    commands->trust = settings->trust;
+    commands->program = program_of(settings, &commands->keepers);
+    int rc = keepers_init(&commands->keepers, settings);
     if (rc != 0)
         commands_close(state);
     return rc;
 }
 
 /* ---- a run ---- */
-
-static int directory_check(const char *directory)
-{
-    struct stat info;
-    if (stat(directory, &info) != 0)
-        return errno;
-    if (!S_ISDIR(info.st_mode))
-        return ENOTDIR;
-    return access(directory, X_OK) == 0 ? 0 : errno;
-}
-
-static const char *places_of(char *const *env)
-{
-    for (size_t i = 0; env[i] != NULL; i++)
-        if (strncmp(env[i], "PATH=", 5) == 0)
-            return env[i] + 5;
-    return NULL;
-}
 
 static int input_make(struct job_body **input, const char *text)
 {
@@ -121,53 +83,27 @@ static int input_make(struct job_body **input, const char *text)
     return rc;
 }
 
-/* Finds the program and runs it; spec has everything but its file. */
-static void program_start(struct program *program, const struct command *command,
-                          struct handler_call *call)
-{
-    struct job_body *input = NULL;
-    char *path = NULL;
-    int rc = program_find(&path, command->argv[0], places_of(program->spec.env),
-                          program->spec.directory);
-    if (rc == 0)
-        rc = input_make(&input, command->input);
-    program->spec.path = path;
-    program->input = input;
-    if (rc == 0)
-        program_run(program, call);
-    else
-        verdict_no_start(call->outcome, rc, &program->spec, "");
-    job_body_unref(&input);
-    free(path);
-}
-
-/* What the command says, with the pool's own where it says nothing. */
+/* What the command says; where it says nothing the spawner's table does. */
 static void command_start(const struct commands *commands, const struct command *command,
                           struct handler_call *call)
 {
+    struct job_body *input = NULL;
     struct program program = commands->program;
-    struct environment_own own = {0};
-    program.spec.argv = command->argv;
-    program.spec.has_umask = command->has_umask;
-    program.spec.umask = command->umask;
-    if (command->directory != NULL)
-        program.spec.directory = command->directory;
-    int rc = program.spec.directory != NULL ? directory_check(program.spec.directory) : 0;
-    if (rc != 0) {
-        const char *text = strerrordesc_np(rc);
-        call->outcome->kind = JOB_OUTCOME_FAILED;
-        job_outcome_reason(call->outcome, "can't work in %s (%s)", program.spec.directory,
-                           text != NULL ? text : "unknown error");
-        return;
-    }
-    program.spec.env = command->env != NULL
-                           ? environment_join(command->env, command->env_count, &own, call->lease)
-                           : environment_make(commands->environment, &own, call->lease);
-    if (program.spec.env != NULL)
-        program_start(&program, command, call);
+    int rc = input_make(&input, command->input);
+    program.name = command->argv[0];
+    program.input = input;
+    program.job = program_job(call->lease);
+    program.job.argv = command->argv;
+    program.job.env = command->env;
+    program.job.directory = command->directory;
+    program.job.has_umask = command->has_umask;
+    program.job.umask = command->umask;
+    if (rc == 0)
+        program_run(&program, call);
     else
-        verdict_no_start(call->outcome, ENOMEM, &program.spec, "");
-    free(program.spec.env);
+        verdict_no_start(call, &(struct spawn_news){.error = rc, .step = SPAWN_STEP_order},
+                         program.name);
+    job_body_unref(&input);
 }
 
 /* Whether the submitter may have a command run now; if not, the outcome says why. */
@@ -229,6 +165,7 @@ const struct handler handler_command = {
     .name = "command",
     .summary = "runs the command that the job is, as hilera run puts it",
     .guarded = true,
+    .programs = true,
     .check = commands_check,
     .open = commands_open,
     .close = commands_close,

@@ -40,12 +40,12 @@
 /* Of a helper's restart. */
 #define BACKOFF_NS (100 * HL_MILLISECOND)
 #define BACKOFF_MAX_NS (30 * HL_SECOND)
+#define START_NS (10 * HL_SECOND) /* from its start until its program must have begun */
 
 struct coproc {
     unsigned magic;
-    char **argv;
-    char **env; /* the daemon's and HILERA_COPROC; strings not owned */
-    uint64_t nofile;
+    char *program;
+    struct keepers keepers;
     struct coproc_terms terms;
     hl_lock *lock;
     struct list idle;  /* covered by lock, as is what follows; the one used last is first */
@@ -64,42 +64,55 @@ static int64_t backoff(uint32_t times)
 
 /* ---- helpers ---- */
 
-static int helper_start(const struct coproc *coproc, struct coproc_helper **out)
+/* Until it has begun: 0, or why it can't. */
+static int helper_await_start(struct coproc_helper *helper, pid_t *pid)
+{
+    int64_t until = clock_deadline(START_NS);
+    for (;;) {
+        int64_t left = until - clock_now_ns();
+        struct pollfd fd = {.fd = child_fd(&helper->child), .events = POLLIN};
+        struct timespec wait = {.tv_sec = left / HL_SECOND, .tv_nsec = left % HL_SECOND};
+        struct spawn_news news;
+        if (left <= 0) {
+            child_bury(&helper->child);
+            return ETIMEDOUT;
+        }
+        if (ppoll(&fd, 1, &wait, NULL) <= 0)
+            continue;
+        int rc = child_hear(&helper->child, &news);
+        if (rc == EPIPE || (rc == 0 && news.word == SPAWN_BYE))
+            return ESRCH;
+        if (rc == 0 && news.word == SPAWN_FAILED)
+            return news.error != 0 ? news.error : EINVAL;
+        if (rc == 0 && news.word == SPAWN_STARTED) {
+            *pid = news.pid;
+            return 0;
+        }
+    }
+}
+
+static int helper_start(struct coproc *coproc, struct coproc_helper **out)
 {
     struct coproc_helper *helper = calloc(1, sizeof(*helper));
     if (helper == NULL)
         return ENOMEM;
     MAGIC_INIT(helper, HELPER_MAGIC);
     list_node_init(&helper->idle);
-    char doing[CHILD_DOING_MAX]; /* stays empty: there is no launcher */
-    int rc = child_spawn(
-        &helper->child,
-        &(struct child_spec){.argv = coproc->argv, .env = coproc->env, .nofile = coproc->nofile},
-        doing);
+    int rc = child_start(&helper->child, &coproc->keepers,
+                         &(struct spawn_job){.tube = "", .tell = true}, false);
+    if (rc == 0) {
+        rc = helper_await_start(helper, &helper->pid);
+        if (rc != 0)
+            child_finish(&helper->child, true);
+    }
     if (rc != 0) {
         MAGIC_WIPE(helper);
         free(helper);
         return rc;
     }
-    log_info("helper %s started, pid %d", coproc->terms.program, (int)helper->child.pid);
+    log_info("helper %s started, pid %d", coproc->terms.program, (int)helper->pid);
     *out = helper;
     return 0;
-}
-
-/* Waits until the process has ended, that long at most. */
-static bool helper_await(const struct coproc_helper *helper, int64_t timeout_ns)
-{
-    struct pollfd end = {.fd = helper->child.pid_fd, .events = POLLIN};
-    int64_t until = clock_deadline(timeout_ns);
-    for (;;) {
-        int64_t left = until - clock_now_ns();
-        if (left < 0)
-            left = 0;
-        struct timespec wait = {.tv_sec = left / HL_SECOND, .tv_nsec = left % HL_SECOND};
-        int got = ppoll(&end, 1, &wait, NULL);
-        if (got > 0 || (got == 0 && left == 0))
-            return got > 0;
-    }
 }
 
 /* How it ended, in words. */
@@ -118,7 +131,7 @@ static void helper_end(struct coproc_helper **helper, char *how, size_t how_size
 {
     struct coproc_helper *mine;
     MAGIC_TAKE(mine, helper, HELPER_MAGIC);
-    int status = child_collect(&mine->child, NULL);
+    int status = child_end(&mine->child);
     if (how != NULL)
         status_print(status, how, how_size);
     MAGIC_WIPE(mine);
@@ -127,13 +140,12 @@ static void helper_end(struct coproc_helper **helper, char *how, size_t how_size
 
 /* An idle helper that has ended, or says something although it has no job, is of no use. One that
  * has just answered isn't asked: the talk sees that, too, and the question costs a tenth of it. */
-static bool helper_is_good(const struct coproc_helper *helper)
+static bool helper_is_good(struct coproc_helper *helper)
 {
     if (clock_now_ns() - helper->answered_ns < FRESH_NS)
         return true;
-    struct pollfd fds[] = {{.fd = helper->child.pid_fd, .events = POLLIN},
-                           {.fd = helper->child.out, .events = POLLIN}};
-    return poll(fds, 2, 0) == 0;
+    struct pollfd out = {.fd = helper->child.out, .events = POLLIN};
+    return !child_has_ended(&helper->child) && poll(&out, 1, 0) == 0;
 }
 
 /* The idle helper that was used last, or NULL. */
@@ -151,8 +163,8 @@ static struct coproc_helper *helper_take(struct coproc *coproc)
         if (helper_is_good(helper))
             return helper;
         log_notice("helper %s, pid %d, %s while it had no job; it is ended", coproc->terms.program,
-                   (int)helper->child.pid,
-                   helper_await(helper, 0) ? "went away" : "wrote something");
+                   (int)helper->pid,
+                   child_await(&helper->child, 0) ? "went away" : "wrote something");
         helper_end(&helper, NULL, 0);
     }
 }
@@ -185,7 +197,7 @@ static void note_failure(struct coproc *coproc)
 static int coproc_check(const struct handler_settings *settings, char *why, size_t why_size)
 {
     if (settings->argv != NULL && settings->argv[0] != NULL && settings->argv[0][0] != '\0')
-        return 0;
+        return programs_check(settings, why, why_size);
     snprintf(why, why_size,
              "the handler coproc needs argv with a helper, like argv = {\"python3\", "
              "\"/path/helper.py\"}");
@@ -206,36 +218,16 @@ static void coproc_close(void **state)
     struct list_node *node;
     while ((node = list_pop(&coproc->idle)) != NULL) {
         struct coproc_helper *helper = CONTAINER_OF(node, struct coproc_helper, idle);
-        if (!helper_await(helper, until - clock_now_ns()))
+        if (!child_await(&helper->child, until - clock_now_ns()))
             log_notice("helper %s, pid %d, does not end with its input; it is killed",
-                       coproc->terms.program, (int)helper->child.pid);
+                       coproc->terms.program, (int)helper->pid);
         helper_end(&helper, NULL, 0);
     }
     hl_lock_free(&coproc->lock);
-    free(coproc->argv);
-    free(coproc->env);
+    keepers_fini(&coproc->keepers);
+    free(coproc->program);
     MAGIC_WIPE(coproc);
     free(coproc);
-}
-
-/* The daemon's environment doesn't change after its boot, so its strings can be used as they are.
- */
-static int env_make(struct coproc *coproc)
-{
-    static char version[] = "HILERA_COPROC=" HL_STRINGIFY(COPROC_VERSION);
-    char *none = NULL;
-    char *const *ours = environ != NULL ? environ : &none;
-    size_t count = 0, kept = 0;
-    while (ours[count] != NULL)
-        count++;
-    coproc->env = calloc(count + 2, sizeof(*coproc->env));
-    if (coproc->env == NULL)
-        return ENOMEM;
-    for (size_t i = 0; i < count; i++)
-        if (strncmp(ours[i], "HILERA_COPROC=", 14) != 0)
-            coproc->env[kept++] = ours[i];
-    coproc->env[kept] = version;
-    return 0;
 }
 
 static int coproc_open(const struct handler_settings *settings, void **state, char *why,
@@ -248,17 +240,13 @@ static int coproc_open(const struct handler_settings *settings, void **state, ch
         return ENOMEM;
     MAGIC_INIT(coproc, COPROC_MAGIC);
     list_init(&coproc->idle);
-    coproc->nofile = settings->nofile;
-    size_t count = 0;
-    while (settings->argv[count] != NULL)
-        count++;
-    coproc->argv = strings_copy(settings->argv, count);
-    int rc = coproc->argv == NULL ? ENOMEM : env_make(coproc);
+    coproc->program = strdup(settings->argv[0]);
+    int rc = coproc->program == NULL ? ENOMEM : keepers_init(&coproc->keepers, settings);
     if (rc == 0)
         rc = hl_lock_new(&coproc->lock, "helpers", lock_class(LOCK_CLASS_coproc));
     if (rc == 0)
         coproc->terms = (struct coproc_terms){
-            .program = coproc->argv[0],
+            .program = coproc->program,
             .output_max = settings->output_max != 0 ? settings->output_max : HANDLER_OUTPUT_MAX,
             .ready_ns = settings->ready_ns > 0 ? settings->ready_ns : HANDLER_READY_NS,
             .kill_after_ns =
@@ -415,6 +403,8 @@ static void coproc_serve(void *state, struct shift *shift)
 const struct handler handler_coproc = {
     .name = "coproc",
     .summary = "hands jobs to long-lived helper processes",
+    .programs = true,
+    .variable = "HILERA_COPROC=" HL_STRINGIFY(COPROC_VERSION),
     .check = coproc_check,
     .open = coproc_open,
     .close = coproc_close,

@@ -223,7 +223,20 @@ void worker_pool_stop(struct worker_pool *pool, int64_t grace_ns)
     pool->stopped = true;
 }
 
+void worker_pool_hold(struct worker_pool *pool, const char *why)
+{
+    MAGIC_CHECK(pool, POOL_MAGIC);
+    HL_LOCK_SCOPE(pool->lock);
+    snprintf(pool->trouble, sizeof(pool->trouble), "%s", why != NULL ? why : "");
+}
+
 /* ---- looking ---- */
+
+bool worker_pool_has_programs(const struct worker_pool *pool)
+{
+    MAGIC_CHECK(pool, POOL_MAGIC);
+    return pool->handler->programs;
+}
 
 const char *worker_pool_name(const struct worker_pool *pool)
 {
@@ -252,7 +265,8 @@ void worker_pool_stats(const struct worker_pool *pool, struct worker_pool_stats 
                                         .workers = pool->wanted,
                                         .paused = pool->paused};
     const struct handler *handler = pool->handler;
-    if (handler->trouble == NULL ||
+    memcpy(stats->trouble, pool->trouble, sizeof(stats->trouble));
+    if (pool->trouble[0] == '\0' && handler->trouble != NULL &&
         !handler->trouble(pool->state, stats->trouble, sizeof(stats->trouble)))
         stats->trouble[0] = '\0';
     uint64_t ended[JOB_OUTCOME_COUNT];

@@ -42,10 +42,13 @@ struct worker_pool {
     void *state;        /* the handler's */
     hl_event *stopping; /* set when running jobs must stop */
     bool started, stopped;
+    _Atomic int64_t rest_until_ns; /* no job is begun before; 0: it doesn't rest */
 
     hl_lock *lock; /* covers all below; taken before the broker's */
     bool closing;  /* for good: no worker takes any more */
     bool paused;
+    int64_t rest_ns;                  /* how long it rested the last time; 0: it is well */
+    char trouble[WORKER_TROUBLE_MAX]; /* why it rests, or isn't started; "": nothing */
     unsigned wanted;                  /* workers that aren't leaving */
     struct worker **workers;          /* WORKER_POOL_MAX places; those without a worker are NULL */
     struct list quiet;                /* of struct worker_pool_waiter */
@@ -87,6 +90,15 @@ void shift_ring(bool wanted, void *worker);
 int pool_grow(struct worker_pool *pool, unsigned wanted);
 /* The worker takes no more and ends. */
 void pool_dismiss(struct worker *worker);
+
+/* ---- pool_rest.c ---- */
+
+/* No program can be started at the moment: the pool rests, each time twice as long. */
+void pool_rest_begin(struct worker_pool *pool, const char *why);
+/* One could. */
+void pool_rest_end(struct worker_pool *pool);
+/* By a worker without a job: returns when the rest is over, or the worker is to leave. */
+void worker_rest_out(struct worker *worker);
 
 /* ---- pool_pause.c ---- */
 

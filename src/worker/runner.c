@@ -138,6 +138,16 @@ int64_t worker_timeout(const struct worker *worker, const struct broker_lease *l
     return (pool->rules.set & JOB_RULE_TIMEOUT) != 0 ? pool->rules.timeout_ns : 0;
 }
 
+/* No job can be started now, or one could again. */
+static void note_rest(struct worker_pool *pool, const struct handler_call *call)
+{
+    if (call->rest[0] != '\0')
+        pool_rest_begin(pool, call->rest);
+    else if (atomic_load_explicit(&pool->rest_until_ns, memory_order_relaxed) != 0 &&
+             call->outcome->kind != JOB_OUTCOME_RETURNED)
+        pool_rest_end(pool);
+}
+
 /* Runs a job, and tells what became of it. *cancels: somebody may have cancelled a job of this
  * worker that had not begun; from then on the broker is asked. */
 static void attempt(struct worker *worker, const struct broker_lease *lease, bool *cancels,
@@ -154,8 +164,10 @@ static void attempt(struct worker *worker, const struct broker_lease *lease, boo
     if (*cancels && broker_is_cancelled(pool->broker, lease->id, lease->token)) {
         outcome->kind = JOB_OUTCOME_CANCELLED;
         outcome->started_ns = 0;
-    } else
+    } else {
         pool->handler->run(pool->state, &call);
+        note_rest(pool, &call);
+    }
     live_end(&live);
     worker_judge(worker, lease, outcome, stop_end(&worker->stop), timeout_ns);
 }
@@ -221,6 +233,7 @@ static int work(struct worker *worker, struct batch *batch)
             batch_run(worker, batch);
         return rc;
     }
+    worker_rest_out(worker);
     struct broker_lease lease;
     int rc = broker_take(worker->sink, &lease, HL_FOREVER);
     if (rc != 0)

@@ -3,16 +3,17 @@
  * What the end of a program means for its job: exit status 0 is done, 75 (EX_TEMPFAIL of
  * sysexits.h) asks for another attempt, 100 buries the job at once, everything else failed, with a
  * reason that names the status, the signal, or why the program couldn't even be started. When the
- * system can't start a process just now, that isn't the job's fault: the attempt crashed.
+ * system can't start a process just now, that isn't the job's fault: it goes back without an
+ * attempt, and its pool rests. But where the shortage is that of the program's user, whom the
+ * process had become already, only this job is meant: the attempt has crashed.
  */
 #include "worker/worker_priv.h"
 
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 #define EXIT_RETRY 75 /* EX_TEMPFAIL of sysexits.h */
 #define EXIT_BURY 100 /* as qmail's and others' "permanent failure" */
@@ -61,30 +62,58 @@ void verdict_end(struct job_outcome *outcome, int status, const char *program)
         judge_exit(outcome, WEXITSTATUS(status), program);
 }
 
-static bool is_directory(const char *path)
+/* ---- it didn't begin ---- */
+
+/* The system has not enough of something. */
+static bool is_shortage(int error)
 {
-    struct stat status;
-    return stat(path, &status) == 0 && S_ISDIR(status.st_mode);
+    return error == EAGAIN || error == EMFILE || error == ENFILE || error == ENOMEM ||
+           error == ETIMEDOUT || error == EPIPE;
 }
 
-void verdict_no_start(struct job_outcome *outcome, int rc, const struct child_spec *spec,
-                      const char *doing)
+static const char *error_text(int error)
 {
-    bool transient = rc == EAGAIN || rc == EMFILE || rc == ENFILE || rc == ENOMEM;
-    outcome->kind = transient ? JOB_OUTCOME_CRASHED : JOB_OUTCOME_FAILED;
-    const char *text = strerrordesc_np(rc);
-    if (text == NULL)
-        text = "unknown error";
-    const char *program = spec->argv[0];
-    if (doing[0] != '\0')
-        job_outcome_reason(outcome, "can't start %s: can't set %s (%s)", program, doing, text);
-    else if (rc == ENOENT && spec->directory != NULL && !is_directory(spec->directory))
-        job_outcome_reason(outcome, "can't start %s: there is no directory %s", program,
-                           spec->directory);
-    else if (spec->launcher != NULL && access(spec->launcher[0], X_OK) != 0)
-        job_outcome_reason(outcome, "can't start %s: %s can't be run (%s)", program,
-                           spec->launcher[0], text);
+    const char *text = strerrordesc_np(error);
+    return text != NULL ? text : "unknown error";
+}
+
+/* Not at all the job's fault: it goes back, and the pool rests. */
+static void rest(struct handler_call *call, const struct spawn_news *failed, const char *program)
+{
+    call->outcome->kind = JOB_OUTCOME_RETURNED;
+    if (failed->error == EPIPE)
+        snprintf(call->rest, sizeof(call->rest),
+                 "the process that starts programs has gone; restart hilerad");
     else
+        snprintf(call->rest, sizeof(call->rest), "can't start %.100s (%s)", program,
+                 error_text(failed->error));
+}
+
+/* Its user has too many processes, say. It is tried again for long, and then buried. */
+static const struct job_rules patient = {.set = JOB_RULE_CRASHES, .crashes = 20};
+
+void verdict_no_start(struct handler_call *call, const struct spawn_news *failed,
+                      const char *program)
+{
+    struct job_outcome *outcome = call->outcome;
+    if (is_shortage(failed->error) && !failed->own) {
+        rest(call, failed, program);
+        return;
+    }
+    outcome->kind = JOB_OUTCOME_FAILED;
+    if (is_shortage(failed->error)) {
+        outcome->kind = JOB_OUTCOME_CRASHED;
+        outcome->rules = &patient;
+    }
+    const char *text = error_text(failed->error);
+    if (failed->step == SPAWN_STEP_exec || failed->step == SPAWN_STEP_fork)
         job_outcome_reason(outcome, "%s%s (%s)",
-                           rc == ENOENT ? "program not found: " : "can't start ", program, text);
+                           failed->error == ENOENT ? "program not found: " : "can't start ",
+                           program, text);
+    else if (failed->what[0] != '\0')
+        job_outcome_reason(outcome, "can't start %s: can't %s %s (%s)", program,
+                           spawn_step_verb(failed->step), failed->what, text);
+    else
+        job_outcome_reason(outcome, "can't %s %s (%s)", spawn_step_verb(failed->step), program,
+                           text);
 }

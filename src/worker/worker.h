@@ -20,6 +20,16 @@ enum handler_limit {
     HANDLER_LIMIT_COUNT
 };
 
+/* What becomes of processes that a program leaves behind and that have left its group. */
+enum handler_leftovers {
+    HANDLER_LEFTOVERS_AUTO, /* left alone where programs are whoever started the daemon */
+    HANDLER_LEFTOVERS_KILL,
+    HANDLER_LEFTOVERS_LEAVE
+};
+enum handler_choice { HANDLER_AUTO, HANDLER_YES, HANDLER_NO };
+
+struct spawner;
+
 /* What a pool's configuration says about its handler; each handler's check names what it needs. */
 struct handler_settings {
     const char *const
@@ -32,27 +42,35 @@ struct handler_settings {
                               that hold its pipes; 0: HANDLER_DRAIN_NS */
     int64_t ready_ns;      /* coproc: how long a helper may take to say that it is ready; 0:
                               HANDLER_READY_NS */
-    uint64_t nofile;       /* soft RLIMIT_NOFILE for children; 0: as the daemon's */
     /* command: who may have commands run; outlives the pool. NULL: root and the daemon's user. */
     const struct trust *trust;
-    /* exec; NULL or "" where nothing is said: */
+    /* Of those that run programs, the spawner's table (worker_programs); NULL or "" where nothing
+     * is said: */
     const char *directory;          /* where programs begin; an absolute path */
     const char *const *environment; /* which variables they get, ended by NULL (environment.c) */
-    /* What goes through hilera-exec: */
-    const char *launcher; /* its path; NULL: there is none */
-    const char *run_as;   /* USER or USER:GROUP; for root */
-    bool no_new_privs, umask_set;
+    const char *run_as;             /* USER or USER:GROUP; for root */
+    const char *user;   /* whom they are without run_as, if not whoever the daemon is; for root */
+    const char *socket; /* the daemon's, for HILERA_SOCKET */
+    bool apart;         /* they aren't whoever started the daemon, and have nothing of it */
+    enum handler_choice no_new_privs; /* AUTO: where they are apart */
+    enum handler_leftovers leftovers;
+    bool umask_set;
     unsigned umask;
     struct {
         bool set;
         uint64_t most; /* soft and hard, in setrlimit's unit */
     } limit[HANDLER_LIMIT_COUNT];
+    /* Who starts them, from that row of its table on. */
+    struct spawner *spawner;
+    unsigned row;
 };
 
 #define HANDLER_OUTPUT_MAX ((size_t)64 * 1024)
 #define HANDLER_KILL_AFTER_NS (5 * HL_SECOND)
 #define HANDLER_DRAIN_NS (HL_SECOND / 4)
 #define HANDLER_READY_NS (30 * HL_SECOND)
+
+#define WORKER_TROUBLE_MAX 256
 
 /* One run of a job. */
 struct handler_call {
@@ -61,6 +79,9 @@ struct handler_call {
     struct live *live; /* who follows it (live_priv.h); NULL: nobody can */
     struct job_outcome
         *outcome; /* initialised as DONE; started_ns is set. Times aren't the handler's */
+    /* Set by the handler: it is RETURNED since no job can be started at the moment, and why. The
+     * pool rests a little. "": nothing of that kind. */
+    char rest[WORKER_TROUBLE_MAX];
 };
 
 struct shift; /* shift_priv.h */
@@ -71,6 +92,8 @@ struct handler {
     /* Its jobs say what the daemon does as its own user: they may come only from those who may do
      * that anyway. The doors see to it (trust.h), and the handler asks again. */
     bool guarded;
+    bool programs;        /* it runs programs: the settings' spawner must be there to open it */
+    const char *variable; /* one more that its programs have, "NAME=value"; NULL: none */
     /* Whether the settings are enough. EINVAL: `why` says what is wrong and what would be right. */
     int (*check)(const struct handler_settings *settings, char *why, size_t why_size);
     /* Once for each pool. *state is passed to run by all its workers at once. ENOMEM, ...; a
@@ -99,6 +122,22 @@ struct handler {
 const struct handler *handler_find(const char *name);
 /* The row at that place, or NULL behind the last: for lists and messages. */
 const struct handler *handler_at(size_t index);
+
+/* ---- programs: the rows of the spawner's table ---- */
+
+struct spawn_program;
+struct worker_programs;
+
+/* Room for so many rows. ENOMEM. */
+int worker_programs_new(struct worker_programs **out, size_t count);
+/* The next row, of a handler with `programs`. EINVAL: `why` says what is wrong. ENOMEM. */
+int worker_programs_add(struct worker_programs *programs, const struct handler *handler,
+                        const struct handler_settings *settings, char *why, size_t why_size);
+/* For spawner_start; count of them so far. */
+const struct spawn_program *worker_programs_table(const struct worker_programs *programs,
+                                                  size_t *count);
+/* When the spawner is there. NULL: nothing happens. */
+void worker_programs_free(struct worker_programs **programs);
 
 /* ---- pools ---- */
 
@@ -139,6 +178,9 @@ void worker_pool_free(struct worker_pool **pool);
 
 /* EAGAIN: the system has no more threads; those that ran are stopped again. EALREADY. */
 int worker_pool_start(struct worker_pool *pool);
+/* It isn't started yet because of this, half a sentence for its trouble; any thread may look. NULL:
+ * nothing keeps it. The text is copied. */
+void worker_pool_hold(struct worker_pool *pool, const char *why);
 
 /* No more jobs are taken; running ones go on. Returns at once. For stopping several pools together.
  */
@@ -187,8 +229,8 @@ int worker_pool_quiet_async(struct worker_pool *pool, struct worker_pool_waiter 
 bool worker_pool_quiet_cancel(struct worker_pool_waiter *waiter);
 
 const char *worker_pool_name(const struct worker_pool *pool);
-
-#define WORKER_TROUBLE_MAX 256
+/* Whether its handler runs programs. */
+bool worker_pool_has_programs(const struct worker_pool *pool);
 
 struct worker_pool_stats {
     const char *name, *handler; /* valid as long as the pool */

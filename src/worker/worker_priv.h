@@ -6,6 +6,7 @@
 #ifndef WORKER_WORKER_PRIV_H
 #define WORKER_WORKER_PRIV_H
 
+#include "spawn/spawn.h"
 #include "worker/worker.h"
 
 #include <sys/types.h>
@@ -19,45 +20,69 @@
 /* `count` strings, then NULL; freed by one free. NULL: out of memory. */
 char **strings_copy(const char *const *list, size_t count);
 
+/* ---- keepers.c: who starts and keeps the programs of a pool ---- */
+
+struct keepers {
+    struct spawner *spawner;
+    unsigned row;
+    hl_lock *lock;
+    struct spawn_keeper **idle; /* covered by lock, as what follows; the one used last is last */
+    size_t count, room;
+};
+
+/* EINVAL: the settings have no spawner. ENOMEM. */
+int keepers_init(struct keepers *keepers, const struct handler_settings *settings);
+void keepers_fini(struct keepers *keepers);
+/* Has a keeper start the job's program; what comes of it, the keeper tells. EPIPE: the spawner is
+ * gone. EMFILE, EAGAIN, ENOMEM, ENFILE, ETIMEDOUT: not now. E2BIG. */
+int keepers_start(struct keepers *keepers, struct spawn_keeper **out, const struct spawn_job *job,
+                  const int fds[3]);
+/* One that has no program any more. */
+void keepers_give(struct keepers *keepers, struct spawn_keeper **keeper);
+
 /* ---- child.c ---- */
 
-/* A process in a group of its own, and our ends of its pipes (-1: closed). On its keeper's stack.
- */
+/* A program, its keeper, and our ends of its pipes (-1: closed). On the stack of who runs it. */
 struct child {
-    pid_t pid;  /* also the group's id */
-    int pid_fd; /* readable once it has ended */
+    struct keepers *keepers;
+    struct spawn_keeper *keeper; /* NULL: it has gone, and the program with it */
     int in, out, err;
-    int theirs[2]; /* the other ends of out and err, with child_spec.keep; else -1 */
+    int theirs[2]; /* the other ends of out and err, with `keep`; else -1 */
+    bool ended;    /* status and usage are there */
+    bool others;   /* and it left processes behind */
+    bool answered; /* the keeper, to the last signal */
+    int status;    /* wait's */
+    struct job_usage usage;
 };
 
-struct child_spec {
-    char *const *argv;
-    const char *path; /* the file; NULL: argv[0], looked for in PATH if it has no slash */
-    char **env;
-    const char *directory; /* where it begins; NULL: where we are */
-    char *const *launcher; /* hilera-exec and its arguments, in front of argv; NULL: none */
-    uint64_t nofile;       /* soft limit of descriptors; 0: as ours */
-    bool keep;             /* the other ends of its outputs stay open until child_let_go */
-    bool has_umask;        /* else it has ours */
-    mode_t umask;
-};
-
-#define CHILD_DOING_MAX 64
-
+/* Asks for the start. `keep`: the other ends of its outputs stay open until child_let_go. As
+ * keepers_start; EMFILE of pipes. */
+int child_start(struct child *child, struct keepers *keepers, const struct spawn_job *job,
+                bool keep);
+/* Readable when there is something for child_hear. */
+int child_fd(const struct child *child);
 /*
- * Starts it with empty signal mask and default handlers. What posix_spawn says when the program
- * can't be run (ENOENT, EACCES, ENOEXEC ...), or EMFILE, EAGAIN, ENOMEM. `doing` gets the setting
- * of the launcher's that failed, "" for all else.
+ * Hears one message. 0, with *news: ENDED is in the child by then, and only one of it and FAILED
+ * comes. EAGAIN: there is none. EPIPE: the keeper has gone, and so has all that it kept.
  */
-int child_spawn(struct child *child, const struct child_spec *spec, char doing[CHILD_DOING_MAX]);
+int child_hear(struct child *child, struct spawn_news *news);
 /* Closes the ends that were kept. As long as they are open the outputs have no end, so that a
- * process that ends wakes its keeper once, by pid_fd, and not also by each pipe. */
+ * process that ends wakes who runs it once, by its keeper, and not also by each pipe. */
 void child_let_go(struct child *child);
 /* To every process of its group. */
-void child_signal(const struct child *child, int sig);
-/* Kills what is left of the group, collects the process, which must have ended or been killed, and
- * closes everything. Returns its wait status; *usage, unless NULL, gets what it used. */
-int child_collect(struct child *child, struct job_usage *usage);
+void child_signal(struct child *child, int sig);
+/* Hears what there is: whether it has ended, with its keeper or by itself. */
+bool child_has_ended(struct child *child);
+/* Waits for that, so long at most. CLOCK_NEVER: until it has. */
+bool child_await(struct child *child, int64_t timeout_ns);
+/* Kills it, unless it has ended, and finishes it. Its wait status; SIGKILL's if its keeper is gone.
+ */
+int child_end(struct child *child);
+/* It was asked to start or to stop, and its keeper doesn't answer: both are killed. */
+void child_bury(struct child *child);
+/* After its end, or when it couldn't be started: closes everything, kills what it left behind
+ * (`all`: also what would be left alone), and gives the keeper back. */
+void child_finish(struct child *child, bool all);
 void child_close(int *fd);
 
 /* ---- feed.c: what goes through the pipes of a child ---- */
@@ -92,51 +117,59 @@ void capture_read(struct capture *capture);
  */
 void feed_write(int *fd, const struct job_body *body, size_t *at);
 
-/* ---- environment.c ---- */
+/* ---- identity.c: who programs are ---- */
 
-#define ENVIRONMENT_OWN 5 /* variables of a run */
+#define IDENTITY_GROUPS_MAX 256
 
-struct environment;
-struct environment_own {
-    char id[40], tube[JOB_TUBE_NAME_MAX + 16], attempt[32], pri[32], submitted[48];
+struct identity {
+    uid_t uid;
+    gid_t gid;
+    gid_t groups[IDENTITY_GROUPS_MAX];
+    size_t group_count;
+    char name[64], home[512], shell[512]; /* "": not known */
 };
+
+/* USER or USER:GROUP, and the groups that USER has now. EINVAL: `why` says what is wrong. ENOMEM.
+ */
+int identity_find(const char *text, struct identity *identity, char *why, size_t why_size);
+/* Of this process; what isn't known of it stays empty. */
+void identity_own(struct identity *identity);
+
+/* ---- environment.c ---- */
 
 /* EINVAL: `why` says what is wrong with the list, which may be NULL. */
 int environment_check(const char *const *list, char *why, size_t why_size);
-/* `list` is copied; NULL or empty: all of the daemon's variables. ENOMEM. */
-int environment_new(struct environment **out, const char *const *list);
-void environment_free(struct environment **environment);
-/* For one run, good as long as `own` and the environment; freed by one free. NULL: ENOMEM. */
-char **environment_make(const struct environment *environment, struct environment_own *own,
-                        const struct broker_lease *lease);
-
-/* The same of other variables, of which those of a run must have been left out. */
-char **environment_join(char *const *var, size_t count, struct environment_own *own,
-                        const struct broker_lease *lease);
+/*
+ * The variables of a pool's programs, without those of a run; *out is freed by one free. `list` is
+ * the pool's; where it is NULL or empty all of the daemon's variables pass. With an identity: of
+ * the daemon's only what `list` names, and beside that what everybody has who logs in. `variable`
+ * is one more; NULL: none. ENOMEM.
+ */
+int environment_make(char ***out, const char *const *list, const struct identity *apart,
+                     const char *variable);
 /* Whether a run sets this one ("NAME=value") itself. */
 bool environment_is_own(const char *variable);
 
-/* ---- launcher.c ---- */
+/* ---- programs.c ---- */
 
-/* hilera-exec, a row of each kind, "--". */
-#define LAUNCHER_ARGUMENTS_MAX (8 + HANDLER_LIMIT_COUNT)
-
-/* Directory, umask, limits, run_as, no_new_privs. EINVAL: `why` says what is wrong. */
-int launcher_check(const struct handler_settings *settings, char *why, size_t why_size);
-/* *out: for child_spec.launcher, freed by one free; NULL: it isn't needed. ENOMEM, EINVAL (why). */
-int launcher_new(char ***out, const struct handler_settings *settings, char *why, size_t why_size);
+/* Directory, environment, umask, limits, run_as. EINVAL: `why` says what is wrong. */
+int programs_check(const struct handler_settings *settings, char *why, size_t why_size);
 
 /* ---- program.c ---- */
 
 struct program {
-    struct child_spec spec;
+    const char *name; /* for messages */
+    struct keepers *keepers;
+    struct spawn_job job;
     const struct job_body *input;
     size_t output_max;
     int64_t kill_after_ns, drain_ns;
 };
 
-/* What of it the settings say, defaults filled in; spec is empty but for nofile. */
-struct program program_of(const struct handler_settings *settings);
+/* What of it the settings say, defaults filled in; the rest is empty. */
+struct program program_of(const struct handler_settings *settings, struct keepers *keepers);
+/* What a run says of its job. */
+struct spawn_job program_job(const struct broker_lease *lease);
 /* From its start to call->outcome. */
 void program_run(const struct program *program, struct handler_call *call);
 
@@ -144,19 +177,9 @@ void program_run(const struct program *program, struct handler_call *call);
 
 /* `status` is wait's. */
 void verdict_end(struct job_outcome *outcome, int status, const char *program);
-/* It couldn't be started; rc and doing are child_spawn's. */
-void verdict_no_start(struct job_outcome *outcome, int rc, const struct child_spec *spec,
-                      const char *doing);
-
-/* ---- find.c ---- */
-
-/*
- * The file that a shell would run for `name`: *path, which is the caller's to free. NULL: the name
- * has a slash, and is the file. `places` is a PATH (NULL: the usual one), of which relative ones
- * are below `directory` (NULL: the daemon's). ENOENT; EACCES: there is one that can't be run;
- * ENOMEM.
- */
-int program_find(char **path, const char *name, const char *places, const char *directory);
+/* It couldn't be started. Where that isn't the job's trouble, call->rest says so. */
+void verdict_no_start(struct handler_call *call, const struct spawn_news *failed,
+                      const char *program);
 
 /* ---- command.c: a job that is a command ---- */
 

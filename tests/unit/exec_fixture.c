@@ -6,6 +6,8 @@
 
 #include "exec_fixture.h"
 
+#include "spawned.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,6 +24,7 @@ struct broker *broker;
 struct worker_pool *pool;
 struct engine_records records;
 struct handler_settings handler_settings;
+struct job_rules pool_rules;
 char folder[64];
 
 void exec_setup(void)
@@ -34,11 +37,13 @@ void exec_setup(void)
         .body_max = 1 << 20, .finished = engine_records_add, .finished_arg = &records};
     ck_assert_int_eq(broker_new(&broker, &options), 0);
     handler_settings = (struct handler_settings){0};
+    pool_rules = (struct job_rules){.set = 0};
 }
 
 void exec_teardown(void)
 {
     worker_pool_free(&pool);
+    spawned_end();
     broker_free(&broker);
     engine_records_fini(&records);
     char path[128];
@@ -47,7 +52,8 @@ void exec_teardown(void)
         unlink(path);
     }
     rmdir(folder);
-    ck_assert_int_eq(waitpid(-1, NULL, WNOHANG), -1); // nobody is left, dead or alive
+    while (waitpid(-1, NULL, 0) > 0) // until nobody is left, dead or alive
+        continue;
     ck_assert_int_eq(errno, ECHILD);
 }
 
@@ -62,8 +68,10 @@ void start_pool(const char *const *argv, unsigned workers)
                                             .tube_count = 1,
                                             .workers = workers,
                                             .handler = "exec",
-                                            .handler_settings = handler_settings};
+                                            .handler_settings = handler_settings,
+                                            .rules = pool_rules};
     char why[256] = "";
+    spawned_begin(&settings);
     ck_assert_msg(worker_pool_new(&pool, &settings, broker, why, sizeof(why)) == 0, "%s", why);
     ck_assert_int_eq(worker_pool_start(pool), 0);
 }

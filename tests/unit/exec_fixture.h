@@ -12,6 +12,7 @@ extern struct broker *broker;
 extern struct worker_pool *pool;
 extern struct engine_records records;
 extern struct handler_settings handler_settings; // for the pool, before it is started
+extern struct job_rules pool_rules;              // likewise
 extern char folder[64];                          // the test's own; at its end it must be empty
 
 // Around each test. The second one waits for nobody: no process may be left.

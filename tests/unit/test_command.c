@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
-// Bodies that are commands, taken apart; and which file a name means. Commands that run are
-// run.test's.
+// Bodies that are commands, taken apart. Commands that run are run.test's.
 
 #include "worker/worker_priv.h"
 
+#include "spawned.h"
 #include "unit.h"
 
 #include <errno.h>
@@ -105,43 +105,6 @@ START_TEST(too_many_words)
 }
 END_TEST
 
-START_TEST(a_name_is_looked_for)
-{
-    char folder[] = "/tmp/hilera-command-XXXXXX";
-    char places[256], file[64], expected[64];
-    char *path = NULL;
-    ck_assert_ptr_nonnull(mkdtemp(folder));
-    snprintf(file, sizeof(file), "%s/tool", folder);
-    FILE *made = fopen(file, "w");
-    ck_assert_ptr_nonnull(made);
-    fclose(made);
-    snprintf(places, sizeof(places), "/nowhere:%s", folder);
-
-    ck_assert_int_eq(chmod(file, 0644), 0);
-    ck_assert_int_eq(program_find(&path, "tool", places, NULL), EACCES);
-    ck_assert_int_eq(chmod(file, 0755), 0);
-    ck_assert_int_eq(program_find(&path, "tool", places, NULL), 0);
-    ck_assert_str_eq(path, file);
-    free(path);
-    // An empty place, and a relative one, are below the directory.
-    ck_assert_int_eq(program_find(&path, "tool", "/nowhere:", folder), 0);
-    ck_assert_str_eq(path, file);
-    free(path);
-    snprintf(expected, sizeof(expected), "/tmp/%s/tool", folder + strlen("/tmp/"));
-    ck_assert_int_eq(program_find(&path, "tool", folder + strlen("/tmp/"), "/tmp"), 0);
-    ck_assert_str_eq(path, expected);
-    free(path);
-    ck_assert_int_eq(program_find(&path, "tool", "/nowhere", folder), ENOENT);
-    ck_assert_int_eq(program_find(&path, "tool", "", "/nowhere"), ENOENT);
-    // A folder is no program; a name with a slash is the file.
-    ck_assert_int_eq(program_find(&path, strrchr(folder, '/') + 1, "/tmp", NULL), EACCES);
-    ck_assert_int_eq(program_find(&path, "./tool", places, folder), 0);
-    ck_assert_ptr_null(path);
-    ck_assert_int_eq(unlink(file), 0);
-    ck_assert_int_eq(rmdir(folder), 0);
-}
-END_TEST
-
 // ---- who may have commands run ----
 
 #define RUNNER 65531
@@ -150,10 +113,12 @@ END_TEST
 // What becomes of a body that is no command: it is looked at only if its submitter may run it.
 static void check_run(const struct trust *trust, uint32_t submitter, const char *reason)
 {
-    const struct handler_settings settings = {.trust = trust};
+    struct worker_pool_settings pool = {.handler = "command", .handler_settings = {.trust = trust}};
     char why[256] = "";
     void *state;
-    ck_assert_msg(handler_command.open(&settings, &state, why, sizeof(why)) == 0, "%s", why);
+    spawned_begin(&pool);
+    ck_assert_msg(handler_command.open(&pool.handler_settings, &state, why, sizeof(why)) == 0, "%s",
+                  why);
     struct job_body *body;
     struct job_outcome outcome;
     ck_assert_int_eq(job_body_new(&body, 2), 0);
@@ -169,6 +134,7 @@ static void check_run(const struct trust *trust, uint32_t submitter, const char 
     job_outcome_fini(&outcome);
     job_body_unref(&body);
     handler_command.close(&state);
+    spawned_end();
 }
 
 START_TEST(the_submitter_is_asked_for_again)
@@ -223,7 +189,6 @@ int main(void)
     tcase_add_test(tcase, argv_is_enough);
     tcase_add_test(tcase, what_is_none);
     tcase_add_test(tcase, too_many_words);
-    tcase_add_test(tcase, a_name_is_looked_for);
     suite_add_tcase(suite, tcase);
     return unit_main(suite);
 }

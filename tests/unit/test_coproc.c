@@ -5,6 +5,7 @@
 #include "worker/coproc_priv.h"
 
 #include "engine.h"
+#include "spawned.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -255,6 +256,7 @@ static void open_broker(void)
 static void close_broker(void)
 {
     worker_pool_free(&pool);
+    spawned_end();
     broker_free(&broker);
     engine_records_fini(&records);
 }
@@ -272,6 +274,7 @@ static const struct job_record *run(const char *const *argv, const char *body)
         .handler_settings = {.argv = argv, .ready_ns = HL_SECOND / 2},
         .rules = {.set = JOB_RULE_CRASHES, .crashes = 1}};
     char problem[512] = "";
+    spawned_begin(&settings);
     ck_assert_msg(worker_pool_new(&pool, &settings, broker, problem, sizeof(problem)) == 0, "%s",
                   problem);
     ck_assert_int_eq(worker_pool_start(pool), 0);

@@ -5,6 +5,7 @@
 #include "worker/coproc_priv.h"
 
 #include "engine.h"
+#include "spawned.h"
 
 #include "base/clock.h"
 
@@ -35,6 +36,7 @@ static void setup(void)
 static void teardown(void)
 {
     worker_pool_free(&pool);
+    spawned_end();
     broker_free(&broker);
     engine_records_fini(&records);
     (void)unlink(mark);
@@ -65,6 +67,7 @@ static void start(unsigned workers, unsigned window, const char *on_job, const c
         .handler = "coproc",
         .handler_settings = {.argv = argv, .kill_after_ns = HL_SECOND},
         .rules = *rules};
+    spawned_begin(&settings);
     ck_assert_msg(worker_pool_new(&pool, &settings, broker, problem, sizeof(problem)) == 0, "%s",
                   problem);
     ck_assert_int_eq(worker_pool_start(pool), 0);

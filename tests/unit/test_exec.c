@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "exec_fixture.h"
+#include "spawned.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -13,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -105,11 +107,14 @@ START_TEST(child_leads_its_group)
 }
 END_TEST
 
-// The limit is set between the spawn and the first byte of the body.
-START_TEST(child_has_its_own_descriptor_limit)
+// That of whoever forked the spawner: the daemon raises its own later.
+START_TEST(child_has_the_limit_of_the_spawner)
 {
-    handler_settings.nofile = 123;
-    check_done(run_shell("read x; ulimit -Sn", "go\n"), "123\n", "");
+    struct rlimit limit;
+    ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    char expected[32];
+    snprintf(expected, sizeof(expected), "%llu\n", (unsigned long long)limit.rlim_cur);
+    check_done(run_shell("ulimit -Sn", ""), expected, "");
 }
 END_TEST
 
@@ -231,12 +236,11 @@ START_TEST(output_as_long_as_the_limit_is_whole)
 }
 END_TEST
 
-// Collects a process of that group that came to us; it must have been killed.
-static void reap_killed(pid_t group)
+// Nobody of that group lives any more when the job has ended.
+static void check_gone(pid_t group)
 {
-    int status = 0;
-    ck_assert_int_gt(waitpid(-group, &status, 0), 0);
-    ck_assert(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+    ck_assert_int_eq(kill(-group, 0), -1);
+    ck_assert_int_eq(errno, ESRCH);
 }
 
 START_TEST(grandchild_holds_the_pipe)
@@ -244,25 +248,61 @@ START_TEST(grandchild_holds_the_pipe)
     handler_settings.drain_ns = 50 * HL_MILLISECOND;
     const struct job_record *record = run_shell("sleep 1000 & echo $$", "");
     ck_assert_int_eq(record->kind, JOB_OUTCOME_DONE);
-    reap_killed((pid_t)atoi(record->out));
+    check_gone((pid_t)atoi(record->out));
 }
 END_TEST
 
-// It left the group: nobody kills it, and nobody waits for it. Its end comes with that of the fifo.
-START_TEST(grandchild_in_another_session_is_let_go)
+// It left the group. Where programs are whoever started the daemon nobody kills it, and nobody
+// waits for it; its end comes with that of the fifo.
+static pid_t start_in_another_session(void)
 {
     handler_settings.drain_ns = 50 * HL_MILLISECOND;
-    char fifo[128], script[256];
-    snprintf(fifo, sizeof(fifo), "%s/fifo0", folder);
-    ck_assert_int_eq(mkfifo(fifo, 0600), 0);
-    snprintf(script, sizeof(script), "setsid cat %s & echo ok", fifo);
+    char fifo[128], script[512];
+    for (int i = 0; i < 2; i++) {
+        snprintf(fifo, sizeof(fifo), "%s/fifo%d", folder, i);
+        ck_assert_int_eq(mkfifo(fifo, 0600), 0);
+    }
+    snprintf(script, sizeof(script),
+             "cd %s; setsid sh -c 'echo >fifo1; exec cat fifo0' & read x <fifo1; echo $!", folder);
     const struct job_record *record = run_shell(script, "");
     ck_assert_int_eq(record->kind, JOB_OUTCOME_DONE);
+    return (pid_t)atoi(record->out);
+}
+
+START_TEST(grandchild_in_another_session_is_let_go)
+{
+    char fifo[128];
+    pid_t pid = start_in_another_session();
+    snprintf(fifo, sizeof(fifo), "%s/fifo0", folder);
+    ck_assert_int_eq(kill(pid, 0), 0);
     int fd = open(fifo, O_WRONLY); // waits until cat has opened it
     ck_assert_int_ge(fd, 0);
     close(fd);
-    int status = 0;
-    ck_assert_int_gt(waitpid(-1, &status, 0), 0);
+    while (kill(pid, 0) == 0)
+        sched_yield();
+}
+END_TEST
+
+START_TEST(grandchild_in_another_session_is_killed_if_asked)
+{
+    handler_settings.leftovers = HANDLER_LEFTOVERS_KILL;
+    check_gone(start_in_another_session());
+}
+END_TEST
+
+// Thirty of them, in sessions of their own, some orphans, some that make more.
+START_TEST(swarm_is_killed)
+{
+    handler_settings.leftovers = HANDLER_LEFTOVERS_KILL;
+    const struct job_record *record =
+        run_shell("for i in 1 2 3 4 5 6 7 8 9 10; do"
+                  "  setsid sleep 1000 & (setsid sleep 1000 &);"
+                  "  setsid sh -c '(setsid sleep 1000 &) & wait; sleep 1000' & "
+                  "done; echo $$",
+                  "");
+    ck_assert_int_eq(record->kind, JOB_OUTCOME_DONE);
+    check_gone((pid_t)atoi(record->out));
+    spawned_check_alone();
 }
 END_TEST
 
@@ -271,7 +311,30 @@ START_TEST(grandchild_writes_without_end)
     handler_settings.drain_ns = 50 * HL_MILLISECOND;
     const struct job_record *record = run_shell("echo $$; yes & exit 0", "");
     ck_assert_int_eq(record->kind, JOB_OUTCOME_DONE);
-    reap_killed((pid_t)atoi(record->out));
+    check_gone((pid_t)atoi(record->out));
+}
+END_TEST
+
+// Its parent isn't the daemon; it goes, and the program with it, and the daemon hears of that.
+START_TEST(program_kills_its_parent)
+{
+    pool_rules = (struct job_rules){.set = JOB_RULE_CRASHES, .crashes = 1};
+    const struct job_record *record =
+        run_shell("setsid sleep 1000 & echo $$; kill -KILL $PPID; sleep 1000", "");
+    ck_assert_int_eq(record->kind, JOB_OUTCOME_CRASHED);
+    ck_assert_ptr_nonnull(strstr(record->reason, "the parent of /bin/sh was killed"));
+    check_gone((pid_t)atoi(record->out));
+    spawned_check_alone();
+}
+END_TEST
+
+START_TEST(program_has_no_terminal)
+{
+    check_done(run_shell("(: </dev/tty) 2>/dev/null || echo none; "
+                         "read -r pid name state parent group session tty rest </proc/$$/stat; "
+                         "[ $session = $$ ] && echo $tty",
+                         ""),
+               "none\n0\n", "");
 }
 END_TEST
 
@@ -316,13 +379,40 @@ START_TEST(stop_terminates)
 }
 END_TEST
 
+// What left the group, too, although it would be left alone at another end.
+START_TEST(stop_kills_what_left_the_group)
+{
+    (void)start_script("setsid sleep 1000 & (setsid setsid sleep 1000 &); echo $$ >$fifo; wait");
+    worker_pool_stop(pool, 0);
+    check_returned();
+    spawned_check_alone();
+}
+END_TEST
+
+START_TEST(stopped_program_hears_the_term)
+{
+    handler_settings.kill_after_ns = 1000 * HL_SECOND;
+    pid_t pid = start_script("echo $$ >$fifo; kill -STOP $$; sleep 1000");
+    char path[64], text[256] = "";
+    snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+    while (strstr(text, ") T ") == NULL) {
+        FILE *file = fopen(path, "re");
+        ck_assert_ptr_nonnull(file);
+        ck_assert_ptr_nonnull(fgets(text, sizeof(text), file));
+        fclose(file);
+    }
+    worker_pool_stop(pool, 0);
+    check_returned();
+}
+END_TEST
+
 START_TEST(stop_kills_what_ignores_the_term)
 {
     handler_settings.kill_after_ns = 50 * HL_MILLISECOND;
     pid_t group = start_script("trap '' TERM; sleep 1000 & echo $$ >$fifo; wait; sleep 1000");
     worker_pool_stop(pool, 0);
     check_returned();
-    reap_killed(group); // the sleep
+    check_gone(group); // the sleep, too
 }
 END_TEST
 
@@ -356,29 +446,17 @@ START_TEST(stopped_job_returns_whatever_its_status)
 }
 END_TEST
 
-// The process is a zombie: it has ended and isn't collected yet.
-static bool is_zombie(pid_t pid)
-{
-    char path[64], text[256] = "";
-    snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
-    FILE *file = fopen(path, "re");
-    ck_assert_ptr_nonnull(file);
-    ck_assert_ptr_nonnull(fgets(text, sizeof(text), file));
-    fclose(file);
-    return strstr(text, ") Z ") != NULL;
-}
-
 // A stop that comes while only the output is still waited for: the job is done, not returned.
 START_TEST(stop_after_the_end_changes_nothing)
 {
     handler_settings.drain_ns = HL_SECOND;
     pid_t group = start_script("sleep 1000 & echo $$ >$fifo; echo ok");
-    while (!is_zombie(group))
+    while (kill(group, 0) == 0)
         sched_yield();
     worker_pool_stop(pool, 0);
     ck_assert_uint_eq(records.count, 1);
     check_done(records.record[0], "ok\n", "");
-    reap_killed(group);
+    check_gone(group);
 }
 END_TEST
 
@@ -437,7 +515,7 @@ int main(void)
     tcase_add_test(good, child_has_three_descriptors);
     tcase_add_test(good, child_has_no_blocked_or_ignored_signals);
     tcase_add_test(good, child_leads_its_group);
-    tcase_add_test(good, child_has_its_own_descriptor_limit);
+    tcase_add_test(good, child_has_the_limit_of_the_spawner);
     tcase_add_test(good, large_body_arrives);
     tcase_add_test(good, body_and_output_at_once);
     tcase_add_test(good, many_at_once);
@@ -460,12 +538,18 @@ int main(void)
     tcase_add_test(nuisance, output_as_long_as_the_limit_is_whole);
     tcase_add_test(nuisance, grandchild_holds_the_pipe);
     tcase_add_test(nuisance, grandchild_in_another_session_is_let_go);
+    tcase_add_test(nuisance, grandchild_in_another_session_is_killed_if_asked);
+    tcase_add_test(nuisance, swarm_is_killed);
     tcase_add_test(nuisance, grandchild_writes_without_end);
+    tcase_add_test(nuisance, program_kills_its_parent);
+    tcase_add_test(nuisance, program_has_no_terminal);
     suite_add_tcase(suite, nuisance);
 
     TCase *stop = tcase_create("stop");
     tcase_add_checked_fixture(stop, exec_setup, exec_teardown);
     tcase_add_test(stop, stop_terminates);
+    tcase_add_test(stop, stop_kills_what_left_the_group);
+    tcase_add_test(stop, stopped_program_hears_the_term);
     tcase_add_test(stop, stop_kills_what_ignores_the_term);
     tcase_add_test(stop, hurry_ends_the_waiting);
     tcase_add_test(stop, stopped_job_returns_whatever_its_status);

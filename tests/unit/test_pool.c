@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "engine.h"
+#include "spawned.h"
 #include "unit_random.h"
 
 #include <errno.h>
@@ -35,6 +36,7 @@ static void setup(void)
 static void teardown(void)
 {
     worker_pool_free(&pool);
+    spawned_end();
     broker_free(&broker);
     unlink(gate);
     rmdir(directory);
@@ -50,6 +52,7 @@ static void make(const char *const *tubes, size_t tube_count, unsigned workers, 
                                             .handler = gated ? "exec" : "null",
                                             .handler_settings = {.argv = argv}};
     char why[256] = "";
+    spawned_begin(&settings);
     ck_assert_msg(worker_pool_new(&pool, &settings, broker, why, sizeof(why)) == 0, "%s", why);
     ck_assert_int_eq(worker_pool_start(pool), 0);
 }
