@@ -19,8 +19,11 @@ lint_lane=(format scripts fuzz analyzer cppcheck tidy)
 
 usage() {
     cat <<'END'
-usage: ./check.sh [--quick] [--only STEP]... [--distcheck] [--jobs N]
+usage: ./check.sh [--quick | --full] [--only STEP]... [--distcheck] [--jobs N]
 
+Without arguments: the plain build and its tests, format and scripts.
+
+  --full       all steps
   --quick      only the plain build and its tests
   --only STEP  only this step (may be repeated)
   --distcheck  run the whole 'make distcheck' in the step 'dist'
@@ -283,6 +286,7 @@ chosen=()
 while [ $# -gt 0 ]; do
     case $1 in
     --quick) chosen+=(plain) ;;
+    --full) chosen+=("${test_lane[@]}" "${lint_lane[@]}") ;;
     --only)
         if [[ " ${test_lane[*]} ${lint_lane[*]} " != *" ${2-} "* ]]; then
             echo "check.sh: there is no step '${2-}'; there are: ${test_lane[*]} ${lint_lane[*]}" >&2
@@ -311,7 +315,7 @@ while [ $# -gt 0 ]; do
     esac
     shift
 done
-[ ${#chosen[@]} -gt 0 ] || chosen=("${test_lane[@]}" "${lint_lane[@]}")
+[ ${#chosen[@]} -gt 0 ] || chosen=(plain format scripts)
 
 mkdir -p "$logs"
 rm -f "$logs"/*.count

@@ -241,7 +241,7 @@ START_TEST(stats_have_every_group)
     (void)served_work("gzip", JOB_OUTCOME_DONE);
     char *text = ask("stats", "{}", 0);
     has(text, "{\"daemon\":{\"version\":\"" HL_VERSION "\",\"pid\":");
-    has(text, "\"draining\":false,\"health\":\"green\"}");
+    has(text, "\"draining\":false,\"health\":\"green\",\"log_dropped\":0}");
     has(text, "\"jobs\":{\"ready\":1,\"urgent\":1,\"reserved\":0,\"delayed\":0,\"buried\":0,"
               "\"unfinished\":1,\"bytes\":4,\"waiting\":0,\"put\":2,\"done\":1,\"failed\":0,"
               "\"deleted\":0,\"cancelled\":0,\"retries\":0,\"unrecorded\":0}");
