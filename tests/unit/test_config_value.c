@@ -97,7 +97,7 @@ START_TEST(default_is_within_its_range)
     }
     int64_t value;
     ck_assert_int_eq(value_parse(param->type, param->initial, &value), 0);
-    bool chosen = param->type == CONFIG_TYPE_MODE && value == CONFIG_MODE_AUTO;
+    bool chosen = param->type == CONFIG_TYPE_SOCKET_MODE && value == CONFIG_MODE_AUTO;
     if ((param->least != 0 || param->most != 0) && !chosen)
         ck_assert_msg(value >= param->least && value <= param->most, "%s", param->name);
 }
