@@ -91,8 +91,9 @@ void name_drop(struct tube_names *names, struct tube_name **pointer)
     names->ghost_bytes += name_size(name);
     if (ghosts_trim(names, TRIM_FEW) || names->ghost_bytes <= BROKER_NAMES_KEPT)
         return;
-    struct broker_names *slowest =
-        CONTAINER_OF(list_pop(&names->readers), struct broker_names, node);
+    struct list_node *first = list_pop(&names->readers);
+    ASSERT(first != NULL); /* there are some: see above */
+    struct broker_names *slowest = CONTAINER_OF(first, struct broker_names, node);
     slowest->lost = true;
 }
 

@@ -146,7 +146,7 @@ static enum exit_code access_show(const cJSON *answer)
     {
         section_show(section);
     }
-    if (!sections->child)
+    if (cJSON_GetArraySize(sections) == 0)
         out_printf("  no section of the configuration gives anything\n");
     return EXIT_CODE_OK;
 }

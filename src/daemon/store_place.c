@@ -107,14 +107,19 @@ static int files_look(int directory, const char *path, uid_t uid, struct journal
 {
     int fd = openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *stream = fd >= 0 ? fdopendir(fd) : NULL;
-    int rc = stream == NULL ? errno : 0;
-    if (stream == NULL && fd >= 0)
-        close(fd);
+    if (stream == NULL) {
+        int rc = errno;
+        if (fd >= 0)
+            close(fd);
+        snprintf(error->text, sizeof(error->text), "%s can't be listed: %s", path,
+                 strerrordesc_np(rc));
+        return rc;
+    }
+    int rc = 0;
     const struct dirent *entry;
     while (rc == 0 && (entry = readdir(stream)) != NULL) // NOLINT(concurrency-mt-unsafe): our own
         rc = file_look(directory, path, entry->d_name, uid, error);
-    if (stream != NULL)
-        closedir(stream);
+    closedir(stream);
     if (rc != 0 && error->text[0] == '\0')
         snprintf(error->text, sizeof(error->text), "%s can't be listed: %s", path,
                  strerrordesc_np(rc));

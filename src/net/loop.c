@@ -25,16 +25,15 @@
 
 static void loop_ready(struct loop *loop)
 {
-    struct list_node last; /* of those who are there by now; others come behind it */
-    list_node_init(&last);
-    list_append(&loop->ready, &last);
+    struct list_node *last = &loop->ready_last;
+    list_append(&loop->ready, last);
     loop->ready_work = READY_WORK;
     struct list_node *node;
-    while (loop->ready_work > 0 && (node = list_first(&loop->ready)) != &last) {
+    while (loop->ready_work > 0 && (node = list_first(&loop->ready)) != NULL && node != last) {
         list_remove(node);
         conn_run_ready(CONTAINER_OF(node, struct conn, ready));
     }
-    list_remove(&last);
+    list_remove(last);
     loop->crowd /= 2;
 }
 
@@ -176,6 +175,7 @@ int loop_new(struct loop **out, struct net *net, unsigned index)
     snprintf(loop->name, sizeof(loop->name), "io-%u", index);
     list_init(&loop->conns);
     list_init(&loop->ready);
+    list_node_init(&loop->ready_last);
     list_init(&loop->held);
     list_node_init(&loop->registry_node);
     idmap_init(&loop->ids);

@@ -109,7 +109,9 @@ struct loop {
     struct outpool pool;
     struct list conns; /* of conn.node */
     struct list ready; /* of conn.ready: have input to execute without waiting for more */
-    struct idmap ids;  /* conn.id -> conn */
+    struct list_node
+        ready_last;   /* behind those who were there when a turn began; others come behind */
+    struct idmap ids; /* conn.id -> conn */
     uint64_t last_id;
     struct heap timers;
     struct event *tick; /* libevent's timer for the earliest of them */

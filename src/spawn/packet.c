@@ -29,7 +29,7 @@ int packet_send(int fd, const void *head, size_t head_len, const void *text, siz
         memset(&room, 0, sizeof(room));
         message.msg_control = room.bytes;
         message.msg_controllen = CMSG_SPACE(fd_count * sizeof(int));
-        struct cmsghdr *control = CMSG_FIRSTHDR(&message);
+        struct cmsghdr *control = &room.align; /* the first */
         control->cmsg_level = SOL_SOCKET;
         control->cmsg_type = SCM_RIGHTS;
         control->cmsg_len = CMSG_LEN(fd_count * sizeof(int));

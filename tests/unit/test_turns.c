@@ -94,7 +94,7 @@ END_TEST
 
 /* ---- very many tubes ---- */
 
-#define TUBES ((int)unit_rounds(20000))
+#define TUBES 20000
 
 /* "NAME-000...000" and so on, of nearly 200 bytes each. */
 static void tube_text(char name[JOB_TUBE_NAME_MAX + 1], const char *begin, int number)
