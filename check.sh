@@ -1,21 +1,23 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# Checks everything in one command: builds with warnings as errors, runs the suite plain and under the sanitizers, and
-# the static checks. Prints a line a step and what went wrong; the last line is always "N passed, N failed".
+# Checks everything in one command: builds with warnings as errors, runs the suite, and the static checks. Prints a line a
+# step and what went wrong; the last line is always "N passed, N failed".
 #
 # It needs nothing prepared: what is missing on a Debian is installed (packaging/deps.sh says what and why). All it makes is
 # under build/; a second run builds only what changed. A test counts for each build it runs in, a static step counts as one.
 #
 # Two lanes share the machine: the builds with their tests, one after another, and beside them, at lower priority, the
 # static steps. A step is a function step_NAME that succeeds or not; its output goes to build/check/NAME.log. To add
-# one, write the function and put its name into a lane.
+# one, write the function, put its name into a lane, and say what it needs in needs_of.
 set -uo pipefail
 cd "$(dirname "$0")" || exit 1
 top=$PWD
 logs=$top/build/check
 
-test_lane=(plain asan tsan dist)
-lint_lane=(format scripts fuzz analyzer cppcheck tidy)
+test_lane=(plain dist asan tsan)
+lint_lane=(format scripts fuzz cppcheck tidy)
+daily=(plain format scripts)
+full=(dist asan tsan format scripts fuzz cppcheck tidy)
 
 usage() {
     cat <<'END'
@@ -23,24 +25,34 @@ usage: ./check.sh [--quick | --full] [--only STEP]... [--distcheck] [--jobs N]
 
 Without arguments: the plain build and its tests, format and scripts.
 
-  --full       all steps
+  --full       all steps but plain, which is in dist
   --quick      only the plain build and its tests
   --only STEP  only this step (may be repeated)
-  --distcheck  run the whole 'make distcheck' in the step 'dist'
-  --jobs N     N things at once in the lane of the tests (default: one a processor)
+  --distcheck  run the whole 'make distcheck', too, in the step 'dist'
+  --jobs N     compile N files at once, and run twice as many tests (default: one a processor)
 
-Steps with tests:  plain     the whole suite
-                   asan      under AddressSanitizer, LeakSanitizer and UndefinedBehaviorSanitizer
-                   tsan      under ThreadSanitizer
-                   dist      the tarball builds and installs outside of the checkout
+Steps with tests:  plain     the whole suite, but for the clients in other languages
+                   dist      the release tarball, compiled by gcc -fanalyzer: the whole suite, and what is installed
+                   asan      under AddressSanitizer, LeakSanitizer and UndefinedBehaviorSanitizer: what reads
+                             anything from outside or holds it in memory
+                   tsan      under ThreadSanitizer: what has threads
 Static steps:      format    clang-format
                    scripts   shellcheck
                    fuzz      libFuzzer on the beanstalk port, for half a minute
-                   analyzer  gcc -fanalyzer
                    cppcheck  cppcheck
                    tidy      clang-tidy
 Logs are in build/check/. The exit status is 0 only if tests ran and none failed.
 END
+}
+
+# The groups of packages (packaging/deps.tab) that step $1 needs.
+needs_of() {
+    case $1 in
+    plain | asan | tsan) echo build test ;;
+    dist) echo build test clients ;;
+    format | scripts) echo form ;;
+    *) echo build lint ;;
+    esac
 }
 
 # ---- builds ----
@@ -72,57 +84,63 @@ step_autogen() {
 # Lines of code are all that is needed of debugging information, and the rest of it costs a seventh of the build.
 as_checked=(--enable-werror CFLAGS="-O2 -g1")
 
-# All tests, but in the order of program_tests: the longest first. (The variables are make's.)
-# shellcheck disable=SC2016
-step_plain() {
-    configured plain "${as_checked[@]}" && make -s "-j$jobs" &&
-        make -s "-j$jobs" check 'TESTS=$(program_tests) $(style_tests)'
+# Runs the tests of the variable $1 of Makefile.am. Many of them wait rather than compute.
+tests_run() {
+    make -s "-j$jobs" check TESTS= "${@:2}" && make -s "-j$((2 * jobs))" check "TESTS=\$($1)" "${@:2}"
 }
 
-# All but the style tests: those read the sources, which no sanitizer changes. Unit tests that repeat something very often
-# do so a tenth as often here (unit_rounds in tests/unit/unit.h).
-# shellcheck disable=SC2016
-program_tests='TESTS=$(program_tests)'
+step_plain() {
+    configured plain "${as_checked[@]}" && make -s "-j$jobs" && tests_run plain_tests
+}
 
+# The release tarball in a read-only folder, as a packager has it. The analyzer looks on as it is compiled, but for the
+# tests: what they are for is to break rules. gcc 12 loses sight of memory that is reached only through a list node inside
+# it, and calls that a leak; leaks are LeakSanitizer's, in the step asan.
+step_dist() {
+    configured plain "${as_checked[@]}" || return
+    rm -f hilera-*.tar.* && make -s dist || return
+    local fresh=$top/build/dist archive
+    archive=$(echo "$PWD"/hilera-*.tar.xz)
+    [ ! -e "$fresh/src" ] || chmod -R u+w "$fresh/src"
+    rm -rf "$fresh/src" "$fresh/root" && mkdir -p "$fresh/src" "$fresh/build" &&
+        tar -xJf "$archive" -C "$fresh/src" --strip-components=1 && chmod -R a-w "$fresh/src" &&
+        cd "$fresh/build" || return
+    [ -f Makefile ] || ../src/configure --quiet --enable-werror --prefix=/usr --with-systemdsystemunitdir=no \
+        CFLAGS="-O2 -g1 -fanalyzer -Wno-analyzer-malloc-leak" || return
+    make -s -k "-j$jobs" && tests_run TESTS CFLAGS="-O2 -g1" && installs "$fresh/root" || return
+    [ $distcheck = no ] || make -s -C "$top/build/plain" distcheck
+}
+
+# Whether make install puts into folder $1 what people need.
+installs() {
+    local file
+    make -s install DESTDIR="$1" || return
+    for file in lib/libhilera.so lib/pkgconfig/hilera.pc include/hilera/queue.h sbin/hilerad bin/hilera; do
+        [ -e "$1/usr/$file" ] || {
+            echo "make install did not install $file"
+            return 1
+        }
+    done
+}
+
+# Unit tests that repeat something very often do so a tenth as often under a sanitizer (unit_rounds in tests/unit/unit.h).
 step_asan() {
-    configured asan --enable-werror --enable-asan CFLAGS="-O1 -g1" && make -s "-j$jobs" &&
-        ASAN_OPTIONS=detect_leaks=1:detect_stack_use_after_return=1:strict_string_checks=1 \
-            make -s "-j$jobs" check "$program_tests"
+    configured asan --enable-werror --enable-asan CFLAGS="-O1 -g1" && make -s "-j$jobs" || return
+    export ASAN_OPTIONS=detect_leaks=1:detect_stack_use_after_return=1:strict_string_checks=1
+    tests_run asan_tests
 }
 
 # On a kernel that spreads addresses further than this ThreadSanitizer knows, its programs stop at once; without the
 # randomization they run.
 step_tsan() {
-    local prefix=()
     configured tsan --enable-werror --enable-tsan CFLAGS="-O1 -g1" && make -s "-j$jobs" || return
     echo 'int main(void) { return 0; }' >hello.c && gcc -fsanitize=thread -o hello hello.c || return
-    ./hello 2>/dev/null || prefix=(setarch "$(uname -m)" -R)
-    "${prefix[@]}" make -s "-j$jobs" check "$program_tests"
-}
-
-# Compiled in the fastest way there is: it is about what is in the tarball, and nothing of it is run.
-step_dist() {
-    configured plain "${as_checked[@]}" || return
-    if [ $distcheck = yes ]; then
-        make -s distcheck
-        return
+    if ./hello 2>/dev/null; then
+        tests_run tsan_tests
+    else
+        export -f tests_run && export jobs
+        setarch "$(uname -m)" -R bash -c 'tests_run tsan_tests'
     fi
-    rm -f hilera-*.tar.* && make -s dist || return
-    local fresh=$top/build/dist archive
-    archive=$(echo "$PWD"/hilera-*.tar.xz)
-    [ ! -e "$fresh" ] || chmod -R u+w "$fresh"
-    rm -rf "$fresh" && mkdir -p "$fresh/src" "$fresh/build" &&
-        tar -xJf "$archive" -C "$fresh/src" --strip-components=1 && chmod -R a-w "$fresh/src" &&
-        cd "$fresh/build" && ../src/configure --quiet --enable-werror --prefix=/usr --with-systemdsystemunitdir=no \
-        CFLAGS="-O0 -g0" &&
-        make -s "-j$jobs" && make -s install DESTDIR="$fresh/root" || return
-    local file
-    for file in lib/libhilera.so lib/pkgconfig/hilera.pc include/hilera/queue.h sbin/hilerad bin/hilera; do
-        [ -e "$fresh/root/usr/$file" ] || {
-            echo "make install did not install $file"
-            return 1
-        }
-    done
 }
 
 # ---- static steps ----
@@ -144,7 +162,7 @@ step_format() {
 }
 
 step_scripts() {
-    project_files '\.(sh|test)$|^\.ci/run$|^bench/(compare|million|programs)$' | xargs -r shellcheck
+    project_files '\.(sh|test)$|^\.ci/run$|^bench/(compare|million|programs)$' | xargs -r -n 12 -P "$jobs" shellcheck
 }
 
 # What it finds interesting is kept in build/fuzz/corpus and tried first the next time; an input that fails is left in
@@ -153,12 +171,6 @@ step_fuzz() {
     configured fuzz --enable-fuzzer CC=clang && make -s tests/fuzz/fuzz_front && mkdir -p corpus &&
         tests/fuzz/fuzz_front -max_total_time="${HILERA_FUZZ_SECONDS:-30}" -timeout=25 -print_final_stats=1 \
             -artifact_prefix="$logs/" -dict="$top/tests/fuzz/front.dict" corpus "$top/tests/fuzz/corpus/front"
-}
-
-# gcc 12 loses sight of memory that is reached only through a list node inside it, and calls that a leak; leaks
-# are LeakSanitizer's, in the step asan.
-step_analyzer() {
-    configured analyzer --enable-werror CFLAGS="-O2 -g0 -fanalyzer -Wno-analyzer-malloc-leak" && make -s -k
 }
 
 # The C files that are ours to analyse, and the preprocessor's flags for them.
@@ -235,7 +247,7 @@ run_step() {
     (eval "step_$name") >"$logs/$name.log" 2>&1 </dev/null
     status=$?
     case $name in
-    plain | asan | tsan)
+    plain | dist | asan | tsan)
         read -r passed failed skipped < <(count_tests "$logs/$name.log")
         if [ "$failed" -eq 0 ] && { [ $status -ne 0 ] || [ "$passed" -eq 0 ]; }; then
             failed=1
@@ -286,7 +298,7 @@ chosen=()
 while [ $# -gt 0 ]; do
     case $1 in
     --quick) chosen+=(plain) ;;
-    --full) chosen+=("${test_lane[@]}" "${lint_lane[@]}") ;;
+    --full) chosen+=("${full[@]}") ;;
     --only)
         if [[ " ${test_lane[*]} ${lint_lane[*]} " != *" ${2-} "* ]]; then
             echo "check.sh: there is no step '${2-}'; there are: ${test_lane[*]} ${lint_lane[*]}" >&2
@@ -315,7 +327,7 @@ while [ $# -gt 0 ]; do
     esac
     shift
 done
-[ ${#chosen[@]} -gt 0 ] || chosen=(plain format scripts)
+[ ${#chosen[@]} -gt 0 ] || chosen=("${daily[@]}")
 
 mkdir -p "$logs"
 rm -f "$logs"/*.count
@@ -323,9 +335,9 @@ lanes=()
 trap finish EXIT
 trap 'exit 130' INT TERM
 
-groups=(build test)
-[[ " ${chosen[*]} " =~ \ (format|scripts|fuzz|cppcheck|tidy)\  ]] && groups+=(lint)
-packaging/deps.sh "${groups[@]}" || exit
+# Each group once, in order of appearance.
+read -r -a groups < <(for name in "${chosen[@]}"; do needs_of "$name"; done | tr ' ' '\n' | awk '!seen[$0]++' | paste -sd ' ')
+packaging/deps.sh build "${groups[@]}" || exit
 if ! step_autogen >"$logs/autogen.log" 2>&1; then
     tail -n 40 "$logs/autogen.log"
     exit 1

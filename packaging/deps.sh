@@ -8,7 +8,7 @@ set -euo pipefail
 cd "$(dirname "$0")"
 
 usage() {
-    echo "usage: packaging/deps.sh [--missing] GROUP...    (groups: build test lint bench)" >&2
+    echo "usage: packaging/deps.sh [--missing] GROUP...    (groups: build test clients form lint bench)" >&2
     exit 64
 }
 
@@ -70,8 +70,28 @@ fi
 
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
+
+# What apt-get tells of its progress, as one line that is written over; where that can't be, as a line every tenth.
+show_progress() {
+    awk -F: -v terminal="$([ -t 1 ] && echo 1 || echo 0)" -v log_file="$log" '
+        /^(dlstatus|pmstatus):/ {
+            what = $1 == "dlstatus" ? "fetched" : "installed"
+            tenth = int($3 / 10)
+            if (terminal)
+                printf "\r  %3d%% %s\033[K", $3, what
+            else if (what tenth != last)
+                printf "  %3d%% %s\n", $3, what
+            last = what tenth
+            fflush()
+            next
+        }
+        { print >>log_file }
+        END { if (terminal && last != "") printf "\r\033[K" }'
+}
+
 apt() {
-    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq -o Dpkg::Use-Pty=0 "$@" >"$log" 2>&1
+    : >"$log"
+    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -q -o Dpkg::Use-Pty=0 -o APT::Status-Fd=1 "$@" 2>&1 | show_progress
 }
 # The lists of packages may be absent or old: then the first try fails, and one update is worth it.
 echo "Installing ..."

@@ -7,7 +7,7 @@
 #     client_missing WHAT             skips all of the test, when the machine has no such client
 
 client_missing() {
-    skip "no $1 on this machine: packaging/deps.sh test installs it" "hilerad with $1"
+    skip "no $1 on this machine: packaging/deps.sh clients installs it" "hilerad with $1"
     finish
 }
 
