@@ -145,10 +145,21 @@ static void call_too_big(struct session *session)
     call_reply(session);
 }
 
+static char *call_grow(struct session *session, size_t size)
+{
+    MAGIC_CHECK(session->call, CALL_MAGIC);
+    struct pending_call *grown = realloc(session->call, sizeof(*grown) + size);
+    if (grown == NULL)
+        return NULL;
+    session->call = grown;
+    return grown->json;
+}
+
 void do_call(struct session *session, const struct command_args *args)
 {
     bool too_big = args->bytes > FRONT_CALL_SIZE_MAX;
-    struct pending_call *call = calloc(1, sizeof(*call) + (too_big ? 0 : args->bytes));
+    size_t first = too_big ? 0 : incoming_first(session, args->bytes);
+    struct pending_call *call = calloc(1, sizeof(*call) + first);
     if (call == NULL) {
         session_refuse_body(session, args->bytes, "OUT_OF_MEMORY\r\n");
         return;
@@ -161,7 +172,7 @@ void do_call(struct session *session, const struct command_args *args)
     if (too_big)
         session_skip_body(session, args->bytes, call_too_big);
     else
-        session_body(session, call->json, args->bytes, call_body_arrived);
+        incoming_begin(session, call->json, first, args->bytes, call_grow, call_body_arrived);
 }
 
 void call_abandon(struct session *session)

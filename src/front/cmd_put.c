@@ -170,14 +170,20 @@ static bool put_admit(struct session *session, const struct command_args *args)
     return true;
 }
 
+static char *put_grow(struct session *session, size_t size)
+{
+    return job_body_grow(&session->body, size) == 0 ? session->body->bytes : NULL;
+}
+
 void put_body(struct session *session, size_t len)
 {
-    if (job_body_new(&session->body, len) != 0) {
+    size_t first = incoming_first(session, len);
+    if (job_body_new(&session->body, first) != 0) {
         put_abandon(session);
         session_refuse_body(session, len, "OUT_OF_MEMORY\r\n");
         return;
     }
-    session_body(session, session->body->bytes, len, put_body_arrived);
+    incoming_begin(session, session->body->bytes, first, len, put_grow, put_body_arrived);
 }
 
 /* What a plain put has where it is let into a guarded tube. */

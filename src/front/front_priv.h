@@ -187,6 +187,18 @@ struct pending_reserve;
 struct later;
 struct task;
 
+/* The body's bytes in memory for `size` of them, those that there are kept; NULL: no memory, they
+ * are where they were. */
+typedef char *incoming_grow(struct session *session, size_t size);
+
+/* A body that comes in parts (incoming.c). */
+struct incoming {
+    size_t len;  /* 0: none */
+    size_t have; /* bytes of it that there is memory for */
+    incoming_grow *grow;
+    void (*done)(struct session *session);
+};
+
 struct session {
     unsigned magic;
     struct front *front;
@@ -197,8 +209,10 @@ struct session {
     struct pending_reserve *reserve; /* NULL: none was needed yet */
     struct later *later;             /* what it waits for instead, NULL: nothing */
     struct task *task;               /* what it does in several turns, NULL: nothing */
+    size_t behind;                   /* bytes of the input behind the event that is handled */
     /* while a body comes: */
     void (*body_done)(struct session *session);
+    struct incoming incoming;
     struct job_body *body; /* of a put */
     struct broker_put_spec put;
     bool put_elsewhere;            /* put.tube is this put's own hold */
@@ -220,6 +234,18 @@ void session_part(struct session *session, void *memory, size_t len,
 void session_skip_body(struct session *session, size_t len, void (*done)(struct session *session));
 /* The body that follows is skipped, then answered with `reply` (static, with CR LF). */
 void session_refuse_body(struct session *session, size_t len, const char *reply);
+
+/* The body of a put or a call won't come whole: what waits for it is dropped. */
+void session_abandon_body(struct session *session);
+
+/* ---- incoming.c: bodies that come ---- */
+
+/* How many bytes of memory a body of that size begins with. */
+size_t incoming_first(const struct session *session, size_t len);
+/* The body that follows has `len` bytes. The first of them, `have` as incoming_first has said, go
+ * to `bytes`; when it is whole `done` is called. */
+void incoming_begin(struct session *session, char *bytes, size_t have, size_t len,
+                    incoming_grow *grow, void (*done)(struct session *session));
 
 /* ---- peer.c: who is on the other side ---- */
 

@@ -5,7 +5,8 @@
  *
  * One command at a time, in order. A command whose answer comes later (call, reserve, join, a put
  * that waits for room) pauses the connection and with it everything behind it. A body is copied out
- * of the input as far as it is there and received straight into its memory otherwise.
+ * of the input as far as it is there and received straight into its memory otherwise, of which a
+ * large one has no more than what it needs (incoming.c).
  *
  * To add a command: see commands.def.
  */
@@ -69,11 +70,16 @@ void session_refuse_body(struct session *session, size_t len, const char *reply)
     session_skip_body(session, len, refusal_send);
 }
 
+void session_abandon_body(struct session *session)
+{
+    put_abandon(session);
+    call_abandon(session);
+}
+
 static void body_without_end(struct session *session)
 {
     put_take_id(session);
-    put_abandon(session);
-    call_abandon(session);
+    session_abandon_body(session);
     reply_word(session, "EXPECTED_CRLF\r\n");
 }
 
@@ -131,6 +137,7 @@ static size_t session_input(void *memory, const char *data, size_t len)
                 conn_receive(session->conn, parser->body, (size_t)parser->left);
             break;
         }
+        session->behind = len - at;
         session_event(session, event);
     }
     parser->args = NULL;
@@ -175,8 +182,7 @@ static void session_close(void *memory)
 {
     struct session *session = memory;
     MAGIC_CHECK(session, SESSION_MAGIC);
-    put_abandon(session);
-    call_abandon(session);
+    session_abandon_body(session);
     later_abandon(session);
     task_abandon(session);
     reserve_abandon(session);

@@ -36,6 +36,21 @@ int job_body_new(struct job_body **out, size_t len)
     return 0;
 }
 
+int job_body_grow(struct job_body **body, size_t len)
+{
+    struct job *job = body_job(*body);
+    ASSERT(len >= job->body.len &&
+           atomic_load_explicit(&job->body.refs, memory_order_relaxed) == 1);
+    if (len > JOB_BODY_MAX)
+        return ENOMEM;
+    struct job *grown = realloc(job, sizeof(*job) + len);
+    if (grown == NULL)
+        return ENOMEM;
+    grown->body.len = (uint32_t)len;
+    *body = &grown->body;
+    return 0;
+}
+
 struct job_body *job_body_ref(struct job_body *body)
 {
     (void)body_job(body);

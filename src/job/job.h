@@ -81,6 +81,8 @@ struct job_body {
 
 /* With one reference; `bytes` is not initialised. ENOMEM (also above JOB_BODY_MAX). */
 int job_body_new(struct job_body **out, size_t len);
+/* Makes it longer, while its maker is the only holder; it may move. ENOMEM: nothing changed. */
+int job_body_grow(struct job_body **body, size_t len);
 struct job_body *job_body_ref(struct job_body *body);
 /* Drops the caller's reference and nulls *body (which may be NULL already). */
 void job_body_unref(struct job_body **body);

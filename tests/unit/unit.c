@@ -8,6 +8,7 @@
 
 #include "unit.h"
 
+#include <malloc.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -60,6 +61,17 @@ int unit_rounds(int full)
 #else
     return full;
 #endif
+}
+
+// Of the sanitizers' runtime, where there is one.
+extern size_t __sanitizer_get_current_allocated_bytes(void) __attribute__((weak));
+
+size_t unit_allocated(void)
+{
+    if (__sanitizer_get_current_allocated_bytes)
+        return __sanitizer_get_current_allocated_bytes();
+    struct mallinfo2 info = mallinfo2();
+    return info.uordblks + info.hblkhd;
 }
 
 void unit_add_death(TCase *tcase, const TTest *test, int sig)

@@ -24,6 +24,10 @@ int unit_forks(void);
 // build does all.
 int unit_rounds(int full);
 
+// Bytes of memory that the process has allocated, as the allocator itself (the sanitizer's, in such
+// a build) counts them: nothing else may allocate while two of them are compared.
+size_t unit_allocated(void);
+
 // Adds a test that must end by signal `sig` (SIGABRT for a failed assertion). Left out when tests
 // share a process.
 void unit_add_death(TCase *tcase, const TTest *test, int sig);
