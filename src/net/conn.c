@@ -324,6 +324,7 @@ void conn_settle(struct conn *conn)
     MAGIC_CHECK(conn, CONN_MAGIC);
     conn_hangup(conn);
     conn_flush(conn);
+    outqueue_pack(&conn->out, &conn->loop->pool);
     if (conn->stalled && !conn_is_held(conn) && conn->out.bytes <= conn->loop->output_low) {
         conn->stalled = false;
         conn_make_ready(conn);

@@ -34,7 +34,8 @@ struct outseg {
     struct outseg *next;
     const char *data; /* what is not written yet */
     size_t len;
-    size_t cap; /* 0: somebody else's memory */
+    size_t cap;  /* 0: somebody else's memory */
+    size_t held; /* bytes of memory that go when it goes */
     void (*release)(void *arg);
     void *arg;
     char bytes[];
@@ -49,6 +50,7 @@ struct outpool {
 struct outqueue {
     struct outseg *head, *tail;
     size_t bytes; /* that wait, in all segments */
+    size_t held;  /* of memory, by all segments */
 };
 
 void outpool_fini(struct outpool *pool);
@@ -61,6 +63,8 @@ char *outqueue_space(struct outqueue *queue, struct outpool *pool, size_t size);
 void outqueue_used(struct outqueue *queue, size_t len);
 /* Writes what the socket takes. 0: all of it. EAGAIN: it takes no more now. Others: it is dead. */
 int outqueue_flush(struct outqueue *queue, struct outpool *pool, int fd, size_t *written);
+/* For who has to wait: what is held becomes about as much as the bytes that wait. */
+void outqueue_pack(struct outqueue *queue, struct outpool *pool);
 void outqueue_clear(struct outqueue *queue, struct outpool *pool);
 
 /* ---- timers.c ---- */

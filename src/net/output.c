@@ -7,6 +7,10 @@
  * that was cut short isn't tried again: the next one would only learn that the socket is full.
  * Usually all is written at the end of the turn and the segments go back to the pool at once, the
  * last one first out again, so that a busy loop works in memory that is still in the cache.
+ *
+ * A reference ends the segment before it, so between two of them a segment may have a few bytes in
+ * it. That is no matter while a turn lasts. What then has to wait for its reader is packed: such
+ * segments are replaced by some that fit.
  */
 #include "net/net_priv.h"
 
@@ -19,6 +23,8 @@
 #define OUT_ROOM (OUT_SEGMENT - sizeof(struct outseg))
 #define OUT_POOL_MAX 64 /* kept free in a loop: 1 MiB */
 #define OUT_IOV 64
+#define OUT_WASTE_MAX ((size_t)32 * 1024) /* memory that isn't worth being packed, */
+#define OUT_WASTE_PART 8                  /* and of the bytes: one in so many */
 #define OUT_REF_MIN 2048 /* below that a copy is cheaper than another iovec and its bookkeeping */
 
 static struct outseg *segment_get(struct outpool *pool)
@@ -32,6 +38,7 @@ static struct outseg *segment_get(struct outpool *pool)
         if (seg == NULL)
             return NULL;
         seg->cap = OUT_ROOM;
+        seg->held = OUT_SEGMENT;
         seg->release = NULL;
     }
     seg->next = NULL;
@@ -55,6 +62,7 @@ static void segment_put(struct outpool *pool, struct outseg *seg)
 
 static void queue_push(struct outqueue *queue, struct outseg *seg)
 {
+    queue->held += seg->held;
     if (queue->tail != NULL)
         queue->tail->next = seg;
     else
@@ -118,7 +126,8 @@ int outqueue_append(struct outqueue *queue, struct outpool *pool, const void *by
     if (seg == NULL)
         return ENOMEM;
     memcpy(seg->bytes, bytes, len);
-    *seg = (struct outseg){.data = seg->bytes, .len = len, .cap = len};
+    *seg = (struct outseg){
+        .data = seg->bytes, .len = len, .cap = len, .held = sizeof(struct outseg) + len};
     queue_push(queue, seg);
     queue->bytes += len;
     return 0;
@@ -136,10 +145,22 @@ int outqueue_append_ref(struct outqueue *queue, struct outpool *pool, const void
     struct outseg *seg = malloc(sizeof(*seg)); /* no magic: never leaves this file */
     if (seg == NULL)
         return ENOMEM;
-    *seg = (struct outseg){.data = data, .len = len, .release = release, .arg = arg};
+    *seg = (struct outseg){
+        .data = data, .len = len, .held = sizeof(*seg) + len, .release = release, .arg = arg};
     queue_push(queue, seg);
     queue->bytes += len;
     return 0;
+}
+
+/* Drops the first one. */
+static void queue_pop(struct outqueue *queue, struct outpool *pool)
+{
+    struct outseg *seg = queue->head;
+    queue->head = seg->next;
+    if (queue->head == NULL)
+        queue->tail = NULL;
+    queue->held -= seg->held;
+    segment_put(pool, seg);
 }
 
 /* Drops `len` written bytes from the front. */
@@ -147,12 +168,8 @@ static void queue_advance(struct outqueue *queue, struct outpool *pool, size_t l
 {
     queue->bytes -= len;
     while (queue->head != NULL && len >= queue->head->len) {
-        struct outseg *seg = queue->head;
-        len -= seg->len;
-        queue->head = seg->next;
-        if (queue->head == NULL)
-            queue->tail = NULL;
-        segment_put(pool, seg);
+        len -= queue->head->len;
+        queue_pop(queue, pool);
     }
     if (len > 0) {
         ASSERT(queue->head != NULL);
@@ -199,13 +216,40 @@ int outqueue_flush(struct outqueue *queue, struct outpool *pool, int fd, size_t 
     return 0;
 }
 
-void outqueue_clear(struct outqueue *queue, struct outpool *pool)
+/* A segment with the same bytes and no more room than these; NULL: it would be no better. */
+static struct outseg *segment_fit(const struct outseg *seg)
 {
-    while (queue->head != NULL) {
-        struct outseg *seg = queue->head;
-        queue->head = seg->next;
+    size_t size = sizeof(*seg) + seg->len;
+    if (seg->cap == 0 || seg->held - size <= seg->len / OUT_WASTE_PART)
+        return NULL;
+    struct outseg *fit = malloc(size); /* no magic: never leaves this file */
+    if (fit == NULL)
+        return NULL;
+    *fit = (struct outseg){
+        .next = seg->next, .data = fit->bytes, .len = seg->len, .cap = seg->len, .held = size};
+    memcpy(fit->bytes, seg->data, seg->len);
+    return fit;
+}
+
+void outqueue_pack(struct outqueue *queue, struct outpool *pool)
+{
+    if (queue->held <= queue->bytes + queue->bytes / OUT_WASTE_PART + OUT_WASTE_MAX)
+        return;
+    for (struct outseg **at = &queue->head; *at != NULL; at = &(*at)->next) {
+        struct outseg *seg = *at, *fit = segment_fit(seg);
+        if (fit == NULL)
+            continue;
+        *at = fit;
+        if (queue->tail == seg)
+            queue->tail = fit;
+        queue->held -= seg->held - fit->held;
         segment_put(pool, seg);
     }
-    queue->tail = NULL;
+}
+
+void outqueue_clear(struct outqueue *queue, struct outpool *pool)
+{
+    while (queue->head != NULL)
+        queue_pop(queue, pool);
     queue->bytes = 0;
 }
