@@ -71,6 +71,7 @@ void api_free(struct api **pointer)
 static void answer_error(struct api_call *call, int error, const char *message)
 {
     struct buf *answer = &call->answer;
+    rows_end(call);
     buf_clear(answer);
     call->error = error;
     if (buf_append_str(answer, "{\"code\":\"") != 0 ||
@@ -199,6 +200,7 @@ int api_call_start(struct api_call *call, struct api *api, const char *method, s
     call->api = api;
     call->error = 0;
     call->answer = BUF_EMPTY;
+    call->rows = NULL;
     call->deadline_ns = CLOCK_NEVER;
     call->timeout_ns = HL_FOREVER;
     call->waiter = (struct broker_waiter){.fire = api_fire, .arg = call};
@@ -253,6 +255,7 @@ void api_call_refuse(struct api_call *call, int error, const char *message)
 void api_call_fini(struct api_call *call)
 {
     MAGIC_CHECK(call, API_CALL_MAGIC);
+    rows_end(call);
     buf_fini(&call->answer);
     MAGIC_WIPE(call);
 }

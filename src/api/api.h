@@ -15,6 +15,8 @@
  *     api_call_time_out     at deadline_ns; true: cancelled, and answered with timed_out
  *     api_call_fini     when the answer was used, or after a cancel that said true
  *
+ * An answer that can be of any size is made as it is read: see api_answer_size.
+ *
  * Errors are {"code":WORD,"message":SENTENCE}; the words are those of base/errtab.def.
  */
 #ifndef API_API_H
@@ -72,6 +74,7 @@ int api_new(struct api **out, const struct api_links *links);
 void api_free(struct api **api);
 
 struct api_method;
+struct api_rows;
 
 struct api_call {
     unsigned magic; /* the api's; api_call_start sets it */
@@ -81,9 +84,10 @@ struct api_call {
     const struct trust_view *asker;      /* what the other side may; outlives the call */
 
     /* for the door to read */
-    int error;           /* 0: answer is the result; else answer is the error object */
-    struct buf answer;   /* JSON, one line, no newline. Empty: memory ran out, say so */
-    int64_t deadline_ns; /* when to call api_call_time_out; CLOCK_NEVER */
+    int error;             /* 0: answer is the result; else answer is the error object */
+    struct buf answer;     /* JSON, one line, no newline. Empty: memory ran out, say so */
+    struct api_rows *rows; /* not NULL: a part of it is missing, read it by api_answer_next */
+    int64_t deadline_ns;   /* when to call api_call_time_out; CLOCK_NEVER */
 
     /* the api's */
     struct api *api;
@@ -108,6 +112,14 @@ struct api_call {
 int api_call_start(struct api_call *call, struct api *api, const char *method, size_t method_len,
                    const char *json, size_t json_len);
 void api_call_finish(struct api_call *call);
+/*
+ * For a call that is answered and has rows, on the door's thread. Each does a little at a time;
+ * EINPROGRESS: call it again. _size: of the whole answer; 0: that is known. _next: appends the next
+ * part of it, after that; 0: that was the last. ENOMEM. ESTALE: the reader was too slow, the rest
+ * can't be had.
+ */
+int api_answer_size(struct api_call *call, size_t *size);
+int api_answer_next(struct api_call *call, struct buf *part);
 bool api_call_cancel(struct api_call *call);
 bool api_call_time_out(struct api_call *call);
 void api_call_fini(struct api_call *call);

@@ -195,7 +195,13 @@ int api_fail(struct api_call *call, int error, const char *format, ...)
 /* For waiters of the broker: call->waiter.fire, with call->waiter.arg the call. */
 void api_fire(struct broker_waiter *waiter);
 
-/* method_stats.c: a pool's counters. */
+/* rows.c: the answer's array "tubes", which is empty, is to be made as it is read. ENOMEM. */
+int rows_begin(struct api_call *call);
+/* If there are any. */
+void rows_end(struct api_call *call);
+
+/* method_stats.c: a tube's counters, a pool's. */
+void out_tube(struct out row, const char *name, const struct broker_stats *stats);
 void out_pool(struct out row, const struct worker_pool *pool);
 
 /* ---- result.c: jobs as JSON ---- */

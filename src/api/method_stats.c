@@ -7,6 +7,8 @@
  * The groups are copied one after the other, so sums over them may differ by what happened between.
  *
  * Without the right to monitor there are the tubes that the caller may see, and the sums of these.
+ *
+ * Where there are many tubes the answer is made as it is read (rows.c).
  */
 #include "api/api_priv.h"
 
@@ -14,6 +16,9 @@
 
 #include <string.h>
 #include <unistd.h>
+
+/* So many are no more than other answers have: 100 KiB, and a few milliseconds to make it. */
+#define TUBES_AT_ONCE 200
 
 const struct api_param params_stats[] = {{.name = NULL}};
 
@@ -38,7 +43,7 @@ static void out_totals(struct out out, const struct broker_stats *stats)
 /* What is told of tubes: those that the caller may see. */
 struct tubes_seen {
     const struct api_call *call;
-    struct out tubes;
+    const struct out *tubes; /* NULL: they are only added up */
     struct broker_stats sum;
 };
 
@@ -60,19 +65,25 @@ static void sum_add(struct broker_stats *sum, const struct broker_stats *stats)
     sum->totals.cancelled += stats->totals.cancelled;
 }
 
+void out_tube(struct out row, const char *name, const struct broker_stats *stats)
+{
+    out_str(row, "name", name);
+    out_totals(row, stats);
+    out_u64(row, "using", stats->using);
+    out_u64(row, "watching", stats->watching);
+    out_seconds(row, "pause_left", stats->pause_left_ns);
+}
+
 static bool tube_visit(const char *name, const struct broker_stats *stats, void *arg)
 {
     struct tubes_seen *seen = arg;
     if (!api_may_in(seen->call, name, TRUST_see))
         return true;
     sum_add(&seen->sum, stats);
-    struct out tube = out_array_object(seen->tubes);
-    out_str(tube, "name", name);
-    out_totals(tube, stats);
-    out_u64(tube, "using", stats->using);
-    out_u64(tube, "watching", stats->watching);
-    out_seconds(tube, "pause_left", stats->pause_left_ns);
-    return *seen->tubes.rc == 0;
+    if (seen->tubes == NULL)
+        return true;
+    out_tube(out_array_object(*seen->tubes), name, stats);
+    return *seen->tubes->rc == 0;
 }
 
 void out_pool(struct out row, const struct worker_pool *pool)
@@ -248,20 +259,26 @@ static void out_journal(struct out result, const struct api_links *links)
     out_u64(row, "torn_bytes", store.torn_bytes);
 }
 
-/* Adds "tubes", and to `sum` what they have together. */
-static int out_tubes(struct api_call *call, struct out result, struct broker_stats *sum)
+/* Adds "tubes"; to `sum`, unless it is NULL, what they have together. */
+static int out_tubes(struct api_call *call, struct out result, uint64_t count,
+                     struct broker_stats *sum)
 {
-    struct tubes_seen seen = {.call = call, .tubes = out_array(result, "tubes")};
-    int rc = broker_each_tube(call->api->links.broker, tube_visit, &seen);
-    *sum = seen.sum;
+    struct out tubes = out_array(result, "tubes");
+    bool many = count > TUBES_AT_ONCE;
+    struct tubes_seen seen = {.call = call, .tubes = many ? NULL : &tubes};
+    int rc = many ? rows_begin(call) : 0;
+    if (rc == 0 && (!many || sum != NULL))
+        rc = broker_each_tube(call->api->links.broker, tube_visit, &seen);
+    if (sum != NULL)
+        *sum = seen.sum;
     return rc;
 }
 
-static int stats_seen(struct api_call *call, struct out result)
+static int stats_seen(struct api_call *call, uint64_t count, struct out result)
 {
     struct broker_stats sum;
     struct out jobs = out_object(result, "jobs");
-    int rc = out_tubes(call, result, &sum);
+    int rc = out_tubes(call, result, count, &sum);
     out_totals(jobs, &sum);
     return rc;
 }
@@ -278,10 +295,10 @@ int run_stats(struct api_call *call, const cJSON *params, struct out result)
 {
     (void)params;
     const struct api_links *links = &call->api->links;
-    struct broker_stats all, sum;
-    if (!trust_may_server(call->asker, TRUST_monitor))
-        return stats_seen(call, result);
+    struct broker_stats all;
     broker_stats(links->broker, &all);
+    if (!trust_may_server(call->asker, TRUST_monitor))
+        return stats_seen(call, all.tubes, result);
     struct out daemon = out_object(result, "daemon");
     out_str(daemon, "version", HL_VERSION);
     out_i64(daemon, "pid", getpid());
@@ -294,7 +311,7 @@ int run_stats(struct api_call *call, const cJSON *params, struct out result)
     struct out jobs = out_object(result, "jobs");
     out_totals(jobs, &all);
     out_u64(jobs, "unrecorded", all.unrecorded);
-    int rc = out_tubes(call, result, &sum);
+    int rc = out_tubes(call, result, all.tubes, NULL);
     struct out groups = out_array(result, "groups");
     if (rc == 0)
         rc = broker_each_group(links->broker, call->asker, group_visit, &groups);

@@ -8,6 +8,8 @@
  * meanwhile, so it can't be gone. Whoever leaves (or whose time is over) while a call is waited for
  * cancels it; where that comes too late the message is on its way, and the call is freed when it
  * arrives.
+ *
+ * An answer that is made as it is read (api_answer_size) is a task, which has the call then.
  */
 #include "front/front_priv.h"
 
@@ -21,12 +23,15 @@
 #define METHOD_MAX 64
 #define CALL_COST 32 /* small commands; the answer costs beside that */
 #define CALL_COST_BYTES 32
+#define PART_COST 8
 
 struct pending_call {
     unsigned magic;
     struct api_call api;
     struct loop_message message;
-    bool waiting; /* started, its answer comes later; the loop is held */
+    struct task task; /* of an answer in parts */
+    bool sized;       /* its head was written */
+    bool waiting;     /* started, its answer comes later; the loop is held */
     char method[METHOD_MAX];
     size_t method_len;
     size_t len;
@@ -49,10 +54,74 @@ static void call_free(struct pending_call **pointer)
     free(call);
 }
 
+/* ---- an answer in parts ---- */
+
+static struct pending_call *call_of(struct task *task)
+{
+    struct pending_call *call = CONTAINER_OF(task, struct pending_call, task);
+    MAGIC_CHECK(call, CALL_MAGIC);
+    return call;
+}
+
+/* 0: that was all. EINPROGRESS. Others: the rest can't be had. */
+static int part_write(struct session *session, struct pending_call *call)
+{
+    size_t size;
+    if (!call->sized) {
+        int rc = api_answer_size(&call->api, &size);
+        if (rc != 0)
+            return rc;
+        call->sized = true;
+        reply_number(session, "OK", size);
+        return EINPROGRESS;
+    }
+    struct buf part = BUF_EMPTY;
+    int rc = api_answer_next(&call->api, &part);
+    conn_write(session->conn, part.data, part.len);
+    conn_charge(session->conn, part.len / CALL_COST_BYTES);
+    buf_fini(&part);
+    return rc;
+}
+
+static bool parts_step(struct session *session, struct task *task)
+{
+    struct pending_call *call = call_of(task);
+    int rc;
+    do {
+        rc = part_write(session, call);
+        conn_charge(session->conn, PART_COST);
+    } while (rc == EINPROGRESS && conn_has_turn(session->conn));
+    if (rc == EINPROGRESS)
+        return true;
+    if (rc == 0)
+        reply_word(session, "\r\n");
+    else if (call->sized)
+        conn_finish(session->conn); /* half an answer can only be cut off */
+    else
+        reply_word(session, "OUT_OF_MEMORY\r\n");
+    return false;
+}
+
+static void parts_release(struct task *task)
+{
+    struct pending_call *call = call_of(task);
+    api_call_fini(&call->api);
+    call_free(&call);
+}
+
+static const struct task_kind parts_kind = {.step = parts_step, .release = parts_release};
+
 /* Answers with what the call has, and frees it. */
 static void call_reply(struct session *session)
 {
     struct api_call *api = &session->call->api;
+    if (api->rows != NULL) {
+        struct task *task = &session->call->task;
+        task->kind = &parts_kind;
+        session->call = NULL;
+        task_start(session, task);
+        return;
+    }
     if (api->answer.len > 0)
         reply_text(session, api->error == 0 ? "OK" : "ERROR", &api->answer);
     else

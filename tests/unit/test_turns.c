@@ -7,6 +7,7 @@
  */
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/jsonobj.h"
 #include "halt.h"
 #include "served.h"
 #include "unit.h"
@@ -220,6 +221,95 @@ START_TEST(a_client_that_sends_no_more_gets_its_list)
     ck_assert_int_eq(shutdown(reader, SHUT_WR), 0);
     expect_list(reader, "tube");
     peer_expect_eof(reader);
+    peer_close(&reader);
+    tubes_drop(&tubes);
+}
+END_TEST
+
+/* ---- the statistics of very many tubes ---- */
+
+#define ASK_STATS "call stats 2\r\n{}\r\n"
+#define MEMBERS 18 /* of a tube */
+
+/* Of JSON; the caller deletes it. */
+static cJSON *read_stats(int fd)
+{
+    char head[64];
+    size_t size;
+    ck_assert_int_eq(sscanf(peer_line(fd, head, sizeof(head)), "OK %zu", &size), 1);
+    char *text = malloc(size);
+    ck_assert_ptr_nonnull(text);
+    peer_read(fd, text, size);
+    peer_expect(fd, "\r\n");
+    cJSON *stats;
+    ck_assert_int_eq(jsonobj_parse(&stats, text, size, NULL), 0);
+    free(text);
+    return stats;
+}
+
+/* Whether "default" and then `count` tubes in order are told of, with all that there is of each,
+ * and all else stands around them. */
+static void expect_stats(int fd, const char *begin, int count)
+{
+    cJSON *stats = read_stats(fd);
+    const cJSON *tube = cJSON_GetObjectItem(stats, "tubes")->child;
+    ck_assert_str_eq(cJSON_GetObjectItem(tube, "name")->valuestring, "default");
+    for (int i = 0; i < count; i++) {
+        char name[JOB_TUBE_NAME_MAX + 1];
+        tube_text(name, begin, i);
+        tube = tube->next;
+        ck_assert_ptr_nonnull(tube);
+        ck_assert_str_eq(cJSON_GetObjectItem(tube, "name")->valuestring, name);
+        ck_assert_int_eq(cJSON_GetArraySize(tube), MEMBERS);
+    }
+    ck_assert_ptr_null(tube->next);
+    ck_assert_ptr_nonnull(cJSON_GetObjectItem(stats, "daemon"));
+    ck_assert_ptr_nonnull(cJSON_GetObjectItem(stats, "denied"));
+    cJSON_Delete(stats);
+}
+
+START_TEST(statistics_are_made_as_they_are_read)
+{
+    uint64_t stalls = 1;
+    int reader = served_connect(), other = served_connect(), leaver = served_connect();
+    struct broker_tube **tubes = tubes_make("tube");
+    served_ask(other, "list-tube-used\r\n", "USING default\r\n");
+    size_t before = unit_allocated();
+    peer_say(reader, ASK_STATS "list-tube-used\r\n");
+    peer_until(has_stalled, &stalls);
+    served_ask(other, "list-tube-used\r\n", "USING default\r\n");
+    size_t after = unit_allocated();
+    ck_assert_uint_lt(after, before + 2 * NET_OUTPUT_HIGH);
+    peer_say(leaver, ASK_STATS);
+    stalls = 2;
+    peer_until(has_stalled, &stalls);
+    peer_close(&leaver);
+    expect_stats(reader, "tube", TUBES);
+    peer_expect(reader, "USING default\r\n");
+    tubes_drop(&tubes);
+    peer_say(reader, ASK_STATS);
+    expect_stats(reader, "tube", 0);
+    peer_close(&reader);
+    peer_close(&other);
+}
+END_TEST
+
+/* What is announced is what comes, with the tubes that are still there. */
+START_TEST(statistics_of_tubes_that_go)
+{
+    uint64_t stalls = 1;
+    int reader = served_connect();
+    struct broker_tube **tubes = tubes_make("tube");
+    peer_say(reader, ASK_STATS "list-tube-used\r\n");
+    peer_until(has_stalled, &stalls);
+    tubes_drop(&tubes);
+    tubes = tubes_make("other");
+    cJSON *stats = read_stats(reader);
+    int told = cJSON_GetArraySize(cJSON_GetObjectItem(stats, "tubes"));
+    ck_assert_int_gt(told, 1);
+    ck_assert_int_lt(told, TUBES);
+    cJSON_Delete(stats);
+    peer_expect(reader, "USING default\r\n");
     peer_close(&reader);
     tubes_drop(&tubes);
 }
@@ -443,6 +533,9 @@ int main(void)
     tcase_add_test(lists, a_list_that_is_read_too_late_is_cut_off);
     tcase_add_test(lists, a_list_whose_reader_leaves);
     tcase_add_test(lists, a_client_that_sends_no_more_gets_its_list);
+    TCase *statistics = case_of(suite, "statistics of very many tubes");
+    tcase_add_test(statistics, statistics_are_made_as_they_are_read);
+    tcase_add_test(statistics, statistics_of_tubes_that_go);
     TCase *many = case_of(suite, "very many jobs");
     tcase_add_test(many, others_are_served_during_a_kick);
     tcase_add_test(many, others_are_served_during_a_clear);
