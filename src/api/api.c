@@ -97,7 +97,9 @@ int api_fail(struct api_call *call, int error, const char *format, ...)
 static void answer_result(struct api_call *call, int rc, const cJSON *result)
 {
     if (rc != 0) {
-        if (call->answer.len == 0)
+        if (call->answer.len == 0 && rc == EACCES)
+            (void)api_refuse(call, call->method->right, NULL);
+        else if (call->answer.len == 0)
             answer_error(call, rc, error_text(rc));
         return;
     }
@@ -180,8 +182,6 @@ static int call_run(struct api_call *call, const char *json, size_t json_len)
         rc = api_may_run(call, given);
     if (rc == 0)
         rc = call->method->run(call, given, result);
-    if (rc == EACCES && call->answer.len == 0)
-        rc = api_refuse(call, call->method->right, NULL);
     if (rc == 0)
         rc = out_rc;
     if (rc != EINPROGRESS)

@@ -88,6 +88,7 @@ void served_up(const struct served_options *options)
                                                   .held_max = options->held_max,
                                                   .put_waits = options->put_waits,
                                                   .level = options->level,
+                                                  .trust = options->trust,
                                                   .finished = finished};
     const struct history_settings history_settings = {.keep_ns =
                                                           options->forgets ? 0 : 3600 * HL_SECOND,

@@ -25,14 +25,15 @@ struct served {
 extern struct served served;
 
 struct served_options {
-    unsigned loops;         /* 0: 1 */
-    size_t body_max;        /* 0: the default */
-    uint64_t jobs_max;      /* 0: no limit */
-    uint64_t tube_jobs_max; /* 0: no limit */
-    uint64_t held_max;      /* 0: no limit */
-    bool put_waits;         /* at a limit */
-    bool forgets;           /* history keeps nothing */
-    bool without_net;       /* only what the api needs */
+    unsigned loops;            /* 0: 1 */
+    size_t body_max;           /* 0: the default */
+    uint64_t jobs_max;         /* 0: no limit */
+    uint64_t tube_jobs_max;    /* 0: no limit */
+    uint64_t held_max;         /* 0: no limit */
+    bool put_waits;            /* at a limit */
+    bool forgets;              /* history keeps nothing */
+    bool without_net;          /* only what the api needs */
+    const struct trust *trust; /* the broker's; NULL: none */
     /* With a journal: how; its `published` and `arg` are served's. */
     const struct broker_log_options *log;
     enum broker_level level;
