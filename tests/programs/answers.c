@@ -7,7 +7,8 @@
  * `call METHOD` is answered with the file METHOD.json as its JSON, or else with the file METHOD as
  * it is; any other command, by its first word, with the file of that name as it is. A file
  * WORD.again is said over and over until the other side closes. What has no file is
- * UNKNOWN_COMMAND.
+ * UNKNOWN_COMMAND. In METHOD.json each # becomes a number, greater by one each time, and each ~ one
+ * that is less.
  *
  * The file `calls` in the directory gets the line of every command.
  */
@@ -15,8 +16,8 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -41,22 +42,40 @@ static bool say(int fd, const char *text, size_t len)
     return true;
 }
 
-/* The file's bytes, which the caller frees; NULL: there is none. */
+/* The file's bytes, until the next call; NULL: there is none. */
 static char *slurp(const char *word, const char *ending, size_t *len)
 {
-    char name[WORD + 8], *text = malloc(BUFFER);
+    static char text[BUFFER];
+    char name[WORD + 8];
     (void)snprintf(name, sizeof(name), "%s%s", word, ending);
-    int fd = text != NULL ? openat(directory, name, O_RDONLY | O_CLOEXEC) : -1;
-    if (fd < 0) {
-        free(text);
+    int fd = openat(directory, name, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
         return NULL;
-    }
     *len = 0;
     ssize_t n;
     while (*len < BUFFER && (n = read(fd, text + *len, BUFFER - *len)) > 0)
         *len += (size_t)n;
     close(fd);
     return text;
+}
+
+/* Puts the numbers into a text, in its memory of BUFFER bytes. */
+static void number_all(char *text, size_t *len)
+{
+    static uint64_t rising = 1000000000, falling = 1000000000;
+    char digits[24];
+    for (size_t i = 0; i < *len; i++) {
+        if (text[i] != '#' && text[i] != '~')
+            continue;
+        uint64_t number = text[i] == '#' ? ++rising : --falling;
+        size_t size = (size_t)snprintf(digits, sizeof(digits), "%llu", (unsigned long long)number);
+        if (*len + size > BUFFER)
+            break;
+        memmove(text + i + size, text + i + 1, *len - i - 1);
+        memcpy(text + i, digits, size);
+        *len += size - 1;
+        i += size - 1;
+    }
 }
 
 static bool answer(int fd, const char *word, bool call)
@@ -68,11 +87,12 @@ static bool answer(int fd, const char *word, bool call)
     if (text != NULL) {
         while (say(fd, text, len))
             continue;
-        free(text);
         return false;
     }
     text = call ? slurp(word, ".json", &len) : NULL;
     call = text != NULL;
+    if (call)
+        number_all(text, &len);
     if (text == NULL)
         text = slurp(word, "", &len);
     if (text == NULL)
@@ -82,9 +102,7 @@ static bool answer(int fd, const char *word, bool call)
         (void)snprintf(head, sizeof(head), "OK %zu\r\n", len);
         said = say(fd, head, strlen(head));
     }
-    said = said && say(fd, text, len) && (!call || say(fd, "\r\n", 2));
-    free(text);
-    return said;
+    return said && say(fd, text, len) && (!call || say(fd, "\r\n", 2));
 }
 
 /* Takes the first command with its body off the input; its word, "" if it isn't all there. */
