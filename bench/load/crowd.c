@@ -24,14 +24,15 @@
 #include <unistd.h>
 
 #define CROWD_MAGIC 0xc405d001u
-#define BUNDLE 100
 #define LARGE_BODY 60000
 #define QUESTIONS 64 /* of one act of unread */
+#define ASKED 300    /* times, by each of asks */
 
 struct crowd {
     unsigned magic;
     struct run *run;
     void (*act)(struct crowd *crowd, size_t at);
+    int bundle; /* acts between two pauses */
     int *fds;
     size_t count, next;
     uint64_t acts, job; /* the large job's id; 0: none */
@@ -103,12 +104,30 @@ static void crowd_act_unread(struct crowd *crowd, size_t at)
     }
 }
 
+static void ask_often(int fd)
+{
+    static const char question[] = "stats\r\n";
+    char text[ASKED * (sizeof(question) - 1) + 1], *end = text;
+    for (int i = 0; i < ASKED; i++)
+        end = stpcpy(end, question);
+    if (!send_text(fd, text))
+        wrong("a new connection takes nothing");
+}
+
+static void crowd_act_asks(struct crowd *crowd, size_t at)
+{
+    crowd_replace(crowd, at);
+    ask_often(crowd->fds[at]);
+    crowd->acts++;
+}
+
 static const struct kind {
     const char *name;
     void (*act)(struct crowd *crowd, size_t at);
     uint64_t most;
+    int bundle;
 } kinds[] = {
-#define CROWD(name, most) {#name, crowd_act_##name, most},
+#define CROWD(name, most, bundle) {#name, crowd_act_##name, most, bundle},
 #include "load/crowds.def"
 #undef CROWD
 };
@@ -120,7 +139,7 @@ static void *crowd_main(void *argument)
     struct crowd *crowd = argument;
     const struct timespec pause = {0, 1000000};
     while (!atomic_load(&crowd->stop)) {
-        for (int i = 0; i < BUNDLE; i++, crowd->next = (crowd->next + 1) % crowd->count)
+        for (int i = 0; i < crowd->bundle; i++, crowd->next = (crowd->next + 1) % crowd->count)
             crowd->act(crowd, crowd->next);
         (void)nanosleep(&pause, NULL);
     }
@@ -136,7 +155,8 @@ static const struct kind *kind_find(const struct options *options)
                          kinds[i].name, kinds[i].most, options->connections);
             return &kinds[i];
         }
-    unusable("there is no crowd \"%s\"; there are idle, churn, slow and unread", options->crowd);
+    unusable("there is no crowd \"%s\"; there are idle, churn, slow, unread and asks",
+             options->crowd);
 }
 
 /* The large job that unread asks for, in a tube of its own. */
@@ -163,6 +183,7 @@ struct crowd *crowd_start(struct run *run)
     MAGIC_INIT(crowd, CROWD_MAGIC);
     crowd->run = run;
     crowd->act = kind->act;
+    crowd->bundle = kind->bundle;
     crowd->count = run->options.connections;
     crowd->fds = need(calloc(crowd->count, sizeof(*crowd->fds)));
     if (kind->act == crowd_act_unread)
@@ -171,6 +192,8 @@ struct crowd *crowd_start(struct run *run)
         crowd->fds[i] = address_connect(&run->address, false);
         if (kind->act == crowd_act_slow && !send_text(crowd->fds[i], "put 0 0 60 60000\r\n"))
             wrong("a new connection takes nothing");
+        if (kind->act == crowd_act_asks)
+            ask_often(crowd->fds[i]);
     }
     int rc = pthread_create(&crowd->thread, NULL, crowd_main, crowd);
     if (rc != 0)

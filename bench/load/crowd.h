@@ -6,6 +6,8 @@
  *   churn   one after the other is closed and replaced by a new one that asks one thing
  *   slow    each sends a put whose body comes byte by byte and never ends
  *   unread  each asks for a large body, again and again, and reads nothing of it
+ *   asks    each asks for the statistics 300 times at once and reads none; one after the other is
+ *           replaced by a new one that does the same
  */
 #ifndef LOAD_CROWD_H
 #define LOAD_CROWD_H

@@ -58,7 +58,7 @@ static const struct argp_option table[] = {
     {"seconds", 's', "S", 0, "In place of a number of jobs: so long, after a warm-up", 0},
     {"tubes", 't', "N", 0, "Spread over so many tubes", 0},
     {"waiters", 'w', "N", 0, "So many waiting consumers", 0},
-    {"crowd", KEY_CROWD, "KIND", 0, "What the others do: idle, churn, slow or unread", 0},
+    {"crowd", KEY_CROWD, "KIND", 0, "What the others do: idle, churn, slow, unread or asks", 0},
     {"restart", KEY_RESTART, "COMMAND", 0, "How to start the server again: words, no shell", 0},
     {"data", KEY_DATA, "DIR", 0, "Where the server keeps the jobs, to measure the bytes", 0},
     {"seed", KEY_SEED, "N", 0, "For what is random; a run prints its own", 0},
