@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * What calls of the API say who are refused: which right is missing, whether that is known before
- * the method runs, while it does, or when its answer comes later.
+ * What calls of the API tell who may not do all: which right is missing, whether that is known
+ * before the method runs, while it does, or when its answer comes later; and of many tubes those
+ * that may be seen.
  */
+#include "base/jsonobj.h"
 #include "served.h"
 #include "unit.h"
 
@@ -117,6 +119,45 @@ START_TEST(when_the_answer_comes_later)
 }
 END_TEST
 
+#define HIDDEN 300
+
+START_TEST(of_many_tubes_those_that_may_be_seen)
+{
+    struct broker_tube *tubes[HIDDEN];
+    struct api_call call;
+    struct buf text = BUF_EMPTY;
+    size_t size;
+    int rc;
+    for (int i = 0; i < HIDDEN; i++) {
+        char name[32];
+        snprintf(name, sizeof(name), "hidden-%d", i);
+        ck_assert_int_eq(broker_use(served.broker, name, strlen(name), &tubes[i]), 0);
+    }
+    put("open");
+    put("hidden-7");
+    put("shut");
+    ck_assert_int_eq(start(&call, "stats", ""), 0);
+    ck_assert_ptr_nonnull(call.rows);
+    while ((rc = api_answer_size(&call, &size)) == EINPROGRESS)
+        continue;
+    ck_assert_int_eq(rc, 0);
+    while ((rc = api_answer_next(&call, &text)) == EINPROGRESS)
+        continue;
+    ck_assert_int_eq(rc, 0);
+    ck_assert_uint_eq(text.len, size);
+    cJSON *stats;
+    ck_assert_int_eq(jsonobj_parse(&stats, text.data, text.len, NULL), 0);
+    ck_assert_ptr_nonnull(strstr(text.data, "{\"jobs\":{\"ready\":2,"));
+    ck_assert_ptr_null(strstr(text.data, "hidden"));
+    ck_assert_int_eq(cJSON_GetArraySize(cJSON_GetObjectItem(stats, "tubes")), 2);
+    cJSON_Delete(stats);
+    buf_fini(&text);
+    api_call_fini(&call);
+    for (int i = 0; i < HIDDEN; i++)
+        broker_unuse(served.broker, &tubes[i]);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("refusal");
@@ -124,6 +165,7 @@ int main(void)
     tcase_add_checked_fixture(tcase, up, down);
     tcase_add_test(tcase, before_and_while_it_runs);
     tcase_add_test(tcase, when_the_answer_comes_later);
+    tcase_add_test(tcase, of_many_tubes_those_that_may_be_seen);
     suite_add_tcase(suite, tcase);
     return unit_main(suite);
 }
