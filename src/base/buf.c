@@ -43,6 +43,11 @@ void buf_clear(struct buf *buf)
 
 int buf_reserve(struct buf *buf, size_t more)
 {
+    return buf_reserve_within(buf, more, SIZE_MAX - 1);
+}
+
+int buf_reserve_within(struct buf *buf, size_t more, size_t most)
+{
     size_t need;
     if (more == 0)
         return 0;
@@ -53,6 +58,8 @@ int buf_reserve(struct buf *buf, size_t more)
     size_t cap = buf->cap > SIZE_MAX / 2 ? need : buf->cap * 2;
     if (cap < BUF_FIRST_BYTES)
         cap = BUF_FIRST_BYTES;
+    if (cap > most + 1)
+        cap = most + 1;
     if (cap < need)
         cap = need;
     char *data = realloc(buf->data, cap);

@@ -26,6 +26,9 @@ void buf_clear(struct buf *buf);
 
 /* Room for `more` bytes behind the last one. ENOMEM: unchanged. */
 int buf_reserve(struct buf *buf, size_t more);
+/* The same for a buffer that won't have more than `most` bytes (SIZE_MAX - 1 at most): there is no
+ * more memory than these need. */
+int buf_reserve_within(struct buf *buf, size_t more, size_t most);
 /* `bytes` must not lie in the buffer itself. ENOMEM: nothing was added. */
 int buf_append(struct buf *buf, const void *bytes, size_t len);
 int buf_append_str(struct buf *buf, const char *text);

@@ -12,11 +12,12 @@
  * goes back as soon as they are used. Nothing in a turn touches epoll: reading is level-triggered
  * and stays registered, writing is asked for only after the socket took no more.
  *
- * Ceilings: a connection doesn't execute while more than output_max bytes of answers wait, and
- * isn't read from while it doesn't execute and NET_READ_SIZE bytes wait. A turn ends by work: after
- * NET_TURN_COMMANDS small commands, or what costs as much (conn_charge), or NET_TURN_OUTPUT bytes
- * of answers, the others of the loop go first; and the more of them have as much to do, the shorter
- * turns are. So who asks for little waits for a few milliseconds, whatever others ask for.
+ * Ceilings: a connection doesn't execute while more than output_max bytes of answers wait, which
+ * then take little more memory than they have bytes (outqueue_pack), and isn't read from while it
+ * doesn't execute and NET_READ_SIZE bytes wait. A turn ends by work: after NET_TURN_COMMANDS small
+ * commands, or what costs as much (conn_charge), or NET_TURN_OUTPUT bytes of answers, the others of
+ * the loop go first; and the more of them have as much to do, the shorter turns are. So who asks
+ * for little waits for a few milliseconds, whatever others ask for.
  */
 #ifndef NET_NET_H
 #define NET_NET_H

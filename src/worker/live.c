@@ -216,7 +216,9 @@ static int keep(struct buf *into, size_t max, bool *truncated, const void *bytes
 {
     size_t room = max > into->len ? max - into->len : 0;
     size_t fits = len < room ? len : room;
-    int rc = fits == 0 ? 0 : buf_append(into, bytes, fits);
+    int rc = buf_reserve_within(into, fits, max);
+    if (rc == 0)
+        rc = buf_append(into, bytes, fits);
     if (rc == 0 && fits < len)
         rc = ENOSPC;
     if (rc != 0)

@@ -77,6 +77,23 @@ START_TEST(reserved_room_does_not_move)
 }
 END_TEST
 
+START_TEST(a_bound_is_not_exceeded)
+{
+    enum { MOST = 1000 };
+    struct buf buf = BUF_EMPTY;
+    for (int i = 0; i < MOST; i++) {
+        ck_assert_int_eq(buf_reserve_within(&buf, 1, MOST), 0);
+        ck_assert_int_eq(buf_append_char(&buf, 'x'), 0);
+        ck_assert_uint_le(buf.cap, MOST + 1); /* and the NUL */
+    }
+    ck_assert_int_eq(buf_reserve_within(&buf, 0, MOST), 0);
+    ck_assert_uint_eq(buf.cap, MOST + 1);
+    ck_assert_int_eq(buf_reserve_within(&buf, 1, MOST), 0); /* what must be, is */
+    ck_assert_uint_eq(buf.cap, MOST + 2);
+    buf_fini(&buf);
+}
+END_TEST
+
 START_TEST(an_impossible_size_changes_nothing)
 {
     struct buf buf = BUF_EMPTY;
@@ -186,6 +203,7 @@ int main(void)
     tcase_add_test(tcase, reserved_room_does_not_move);
     tcase_add_test(tcase, an_impossible_size_changes_nothing);
     tcase_add_test(tcase, consuming_takes_from_the_front);
+    tcase_add_test(tcase, a_bound_is_not_exceeded);
     tcase_add_test(tcase, clearing_keeps_the_memory);
     tcase_add_test(tcase, detaching_hands_the_memory_over);
     tcase_add_test(tcase, it_behaves_like_an_array);

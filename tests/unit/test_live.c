@@ -204,6 +204,21 @@ START_TEST(without_a_live_all_is_kept_as_well)
 }
 END_TEST
 
+START_TEST(what_is_kept_costs_no_more_than_it_may_be)
+{
+    char piece[1001];
+    memset(piece, 'x', sizeof(piece) - 1);
+    piece[sizeof(piece) - 1] = '\0';
+    begin(1);
+    while (out(piece) == 0)
+        ck_assert_uint_le(outcome.out.cap, KEEP_MAX + 1); // and a NUL
+    ck_assert_uint_eq(outcome.out.len, KEEP_MAX);
+    ck_assert_uint_eq(outcome.out.cap, KEEP_MAX + 1);
+    ck_assert(outcome.out_truncated);
+    end(JOB_OUTCOME_DONE);
+}
+END_TEST
+
 // ---- waiting ----
 
 static unsigned fired;
@@ -347,6 +362,7 @@ int main(void)
     tcase_add_test(tcase, remains_are_bounded);
     tcase_add_test(tcase, progress_is_the_latest);
     tcase_add_test(tcase, without_a_live_all_is_kept_as_well);
+    tcase_add_test(tcase, what_is_kept_costs_no_more_than_it_may_be);
     tcase_add_test(tcase, a_follower_waits_for_what_is_new);
     tcase_add_test(tcase, a_cancel_counts_once_and_also_before);
     tcase_add_test(tcase, a_follower_misses_nothing);
