@@ -65,6 +65,16 @@ void api_free(struct api **pointer)
     free(api);
 }
 
+int api_admit(const struct api *api, const char *tube, const char *bytes, size_t len, char *why,
+              size_t why_size)
+{
+    MAGIC_CHECK(api, API_MAGIC);
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < api->links.pool_count; i++)
+        rc = worker_pool_admit(api->links.pools[i], tube, bytes, len, why, why_size);
+    return rc;
+}
+
 /* ---- answering ---- */
 
 /* {"code":...,"message":...}; without memory the answer stays empty, which the door knows. */

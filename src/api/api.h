@@ -142,6 +142,11 @@ int api_submit_read(struct api_submit *submit, const char *json, size_t len, cha
                     size_t why_size);
 void api_submit_fini(struct api_submit *submit);
 
+/* Whether a pool of that tube could run a job of that body; asked where it may be that it couldn't
+ * (rights_guarded). EMSGSIZE: `why` says how much is too much. */
+int api_admit(const struct api *api, const char *tube, const char *bytes, size_t len, char *why,
+              size_t why_size);
+
 /* Answers an error of the door's own (body too big) in the same form. */
 void api_call_refuse(struct api_call *call, int error, const char *message);
 

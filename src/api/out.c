@@ -6,6 +6,7 @@
  */
 #include "api/api_priv.h"
 
+#include "base/base64.h"
 #include "base/json.h"
 
 #include <errno.h>
@@ -95,30 +96,6 @@ void out_array_str(struct out array, const char *text)
 
 /* ---- bytes ---- */
 
-/* NULL: no memory. The caller frees it. */
-static char *base64(const unsigned char *bytes, size_t len)
-{
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    char *text = malloc((len + 2) / 3 * 4 + 1);
-    if (text == NULL)
-        return NULL;
-    char *to = text;
-    for (size_t at = 0; at < len; at += 3) {
-        size_t have = len - at < 3 ? len - at : 3;
-        uint32_t three = (uint32_t)bytes[at] << 16;
-        if (have > 1)
-            three |= (uint32_t)bytes[at + 1] << 8;
-        if (have > 2)
-            three |= bytes[at + 2];
-        *to++ = digits[three >> 18];
-        *to++ = digits[three >> 12 & 63];
-        *to++ = (char)(have > 1 ? digits[three >> 6 & 63] : '=');
-        *to++ = (char)(have > 2 ? digits[three & 63] : '=');
-    }
-    *to = '\0';
-    return text;
-}
-
 void out_bytes(struct out out, const char *name, const void *bytes, size_t len)
 {
     if (out_good(out))
@@ -129,10 +106,9 @@ void out_bytes(struct out out, const char *name, const void *bytes, size_t len)
         return;
     char label[64];
     snprintf(label, sizeof(label), "%s_base64", name);
-    char *text = base64(bytes, len);
-    if (text != NULL)
-        out_str(out, label, text);
-    else
-        *out.rc = ENOMEM;
-    free(text);
+    struct buf text = BUF_EMPTY;
+    *out.rc = base64_encode(&text, bytes, len);
+    if (*out.rc == 0)
+        out_str(out, label, text.data);
+    buf_fini(&text);
 }

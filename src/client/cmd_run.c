@@ -2,10 +2,6 @@
 /*
  * hilera run: puts a command, for a pool with the handler command, and, with --wait, becomes what
  * the command was: its output, with --follow as it comes, and its exit status.
- *
- * What goes along: the arguments, this directory, the umask, and those few variables that a command
- * needs to find its files and speak the user's language. Not the whole environment: a job can be
- * looked at by whoever may talk to the daemon, and environments hold secrets.
  */
 
 #include "client/tool_priv.h"
@@ -18,7 +14,6 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #define RUN_TUBE "run"
@@ -26,19 +21,11 @@
 #define RUN_TTR_NS (60 * HL_SECOND)
 #define SIGNALLED 128 /* as a shell tells it: this and the signal's number */
 
-/* Taken along if they are set. */
-static const char *const variables[] = {"PATH",   "HOME", "USER",     "LOGNAME",     "SHELL",
-                                        "TMPDIR", "TZ",   "LANG",     "LANGUAGE",    "LC_ALL",
-                                        "TERM",   "PWD",  "LC_CTYPE", "LC_MESSAGES", "LC_TIME"};
-
 struct run_options {
     const char *tube;
     bool wait, follow, raw;
     struct asked asked;
-    char **env; /* NAME or NAME=VALUE */
-    size_t env_count;
-    char **argv;
-    size_t argc;
+    struct run_command command;
 };
 
 enum { RUN_RAW = 1000 };
@@ -94,15 +81,14 @@ static error_t run_parse(int key, char *arg, struct argp_state *state)
         if (strchr(arg, '=') == NULL && getenv(arg) == NULL)
             argp_error(state, "--env %s: there is no such variable; --env %s=VALUE sets one", arg,
                        arg);
-        run->env[run->env_count++] = arg;
+        run->command.env[run->command.env_count++] = arg;
         return 0;
     case ARGP_KEY_INIT:
-        run->env = calloc((size_t)state->argc + 1, sizeof(*run->env));
-        return run->env ? 0 : ENOMEM;
+        run->command.env = calloc((size_t)state->argc + 1, sizeof(*run->command.env));
+        return run->command.env ? 0 : ENOMEM;
     case ARGP_KEY_ARGS:
-        run->argv = state->argv + state->next;
-        run->argc = (size_t)(state->argc - state->next);
-        if (run->argv[0][0] == '\0')
+        run->command.argv = state->argv + state->next;
+        if (run->command.argv[0][0] == '\0')
             argp_error(state, "the program's name is empty");
         return 0;
     case ARGP_KEY_NO_ARGS:
@@ -111,97 +97,6 @@ static error_t run_parse(int key, char *arg, struct argp_state *state)
     default:
         return ARGP_ERR_UNKNOWN;
     }
-}
-
-/* ---- the body ---- */
-
-/* JSON is text. EILSEQ: it is said. */
-static int text_check(const char *what, const char *text)
-{
-    if (json_is_utf8(text, strlen(text)))
-        return 0;
-    say("%s is not valid UTF-8, and can't be sent: \"%s\"", what, text);
-    return EILSEQ;
-}
-
-static int add_argv(cJSON *body, const struct run_options *run)
-{
-    cJSON *list = cJSON_CreateArray();
-    int rc = jsonobj_add_item(body, "argv", list);
-    for (size_t i = 0; rc == 0 && i < run->argc; i++) {
-        rc = text_check("an argument", run->argv[i]);
-        cJSON *item = rc == 0 ? cJSON_CreateString(run->argv[i]) : NULL;
-        if (rc == 0 && !cJSON_AddItemToArray(list, item)) {
-            cJSON_Delete(item);
-            rc = ENOMEM;
-        }
-    }
-    return rc;
-}
-
-static int add_variable(cJSON *env, const char *name, const char *value)
-{
-    int rc = text_check("a variable's name", name);
-    if (rc == 0)
-        rc = text_check(name, value);
-    cJSON_DeleteItemFromObjectCaseSensitive(env, name); /* a later one is meant */
-    return rc == 0 ? jsonobj_add_str(env, name, value) : rc;
-}
-
-static int add_env(cJSON *body, const struct run_options *run)
-{
-    cJSON *env = cJSON_CreateObject();
-    int rc = jsonobj_add_item(body, "env", env);
-    for (size_t i = 0; rc == 0 && i < sizeof(variables) / sizeof(variables[0]); i++) {
-        const char *value = getenv(variables[i]);
-        if (value != NULL && json_is_utf8(value, strlen(value)))
-            rc = jsonobj_add_str(env, variables[i], value);
-    }
-    for (size_t i = 0; rc == 0 && i < run->env_count; i++) {
-        char *name = run->env[i];
-        char *equals = strchr(name, '=');
-        if (equals != NULL)
-            *equals = '\0';
-        rc = add_variable(env, name, equals != NULL ? equals + 1 : getenv(name));
-    }
-    return rc;
-}
-
-static int add_place(cJSON *body)
-{
-    char text[8];
-    mode_t mask = umask(0);
-    (void)umask(mask);
-    snprintf(text, sizeof(text), "%03o", (unsigned)mask & 0777);
-    int rc = jsonobj_add_str(body, "umask", text);
-    char *here = rc == 0 ? getcwd(NULL, 0) : NULL;
-    if (rc == 0 && here == NULL) {
-        rc = errno;
-        say("this directory can't be told: %s", strerrordesc_np(rc));
-        return EILSEQ;
-    }
-    if (rc == 0)
-        rc = text_check("this directory's path", here);
-    if (rc == 0)
-        rc = jsonobj_add_str(body, "cwd", here);
-    free(here);
-    return rc;
-}
-
-/* The body; NULL: it was said why not. */
-static char *body_make(const struct run_options *run)
-{
-    cJSON *body = cJSON_CreateObject();
-    int rc = body != NULL ? add_argv(body, run) : ENOMEM;
-    if (rc == 0)
-        rc = add_place(body);
-    if (rc == 0)
-        rc = add_env(body, run);
-    char *text = rc == 0 ? cJSON_PrintUnformatted(body) : NULL;
-    cJSON_Delete(body);
-    if (text == NULL && rc != EILSEQ)
-        say("not enough memory");
-    return text;
 }
 
 /* ---- its end ---- */
@@ -337,8 +232,9 @@ static enum exit_code run_put(hl_client *client, const struct run_options *run, 
                                 .ttr_ns = RUN_TTR_NS,
                                 .body = body,
                                 .len = strlen(body)};
-    char *head = run->asked.any ? asked_head(&run->asked, &put) : NULL;
-    if (run->asked.any && head == NULL) {
+    /* A submit, since a put that is refused is not told why. */
+    char *head = asked_head(&run->asked, &put);
+    if (head == NULL) {
         say("not enough memory");
         return EXIT_CODE_FAILED;
     }
@@ -359,7 +255,7 @@ enum exit_code command_run(struct tool *tool, int argc, char **argv)
     uint64_t id = 0;
     asked_init(&run.asked);
     command_parse(tool, "run", run_argp_options, run_parse, &run, run_doc, argc, argv);
-    char *body = body_make(&run);
+    char *body = run_body_make(&run.command);
     enum exit_code code = body != NULL ? link_open(tool, &client) : EXIT_CODE_FAILED;
     if (code == EXIT_CODE_OK)
         code = run_put(client, &run, body, &id);
@@ -369,6 +265,6 @@ enum exit_code command_run(struct tool *tool, int argc, char **argv)
         out_printf(tool->json ? "{\"id\":%llu}\n" : "%llu\n", (unsigned long long)id);
     hl_client_free(&client);
     cJSON_free(body);
-    free(run.env);
+    free(run.command.env);
     return code;
 }

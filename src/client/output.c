@@ -6,6 +6,7 @@
 
 #include "client/tool_priv.h"
 
+#include "base/base64.h"
 #include "base/jsonobj.h"
 
 #include <inttypes.h>
@@ -18,7 +19,7 @@ enum exit_code output_print(const cJSON *result, const char *name, struct screen
     const char *text;
     snprintf(key, sizeof(key), "%s_base64", name);
     int rc = jsonobj_get_str(result, key, &text) == 0
-                 ? base64_append(&bytes, text)
+                 ? base64_decode(&bytes, text)
                  : buf_append_str(&bytes, field_text(result, name));
     if (rc == 0)
         rc = screen_write(screen, bytes.data, bytes.len);

@@ -16,9 +16,9 @@
  *   duration.c  "10s", "1h30m" in; "1 h 30 min" out
  *   output.c    what jobs wrote
  *   screen.c    the same on a terminal
- *   base64.c    for output of jobs that is no text
  *   ended.c     how a job ended: wait and run
  *   feed.c      put's pipeline of many jobs
+ *   run_body.c  the command of run as a job's body
  *
  * Everything runs on one thread. A function that returns an exit code has said on standard error
  * what was wrong, if it is not EXIT_CODE_OK.
@@ -423,10 +423,16 @@ enum exit_code output_print_all(const cJSON *result, uint64_t id, bool out, bool
 /* Only says what was cut. */
 void output_warnings(const cJSON *result, uint64_t id, bool out, bool err);
 
-/* ---- base64.c ---- */
+/* ---- run_body.c ---- */
 
-/* Decodes. EINVAL: not base64. ENOMEM. */
-int base64_append(struct buf *out, const char *text);
+struct run_command {
+    char **argv;
+    char **env; /* of --env: NAME, which is set, or NAME=VALUE; whoever made it frees it */
+    size_t env_count;
+};
+
+/* With what else goes along. NULL: it was said why not. Freed with cJSON_free. */
+char *run_body_make(const struct run_command *command);
 
 /* ---- follow.c: what a job writes, as it comes ---- */
 

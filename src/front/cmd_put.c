@@ -6,7 +6,8 @@
  * The order of refusals is beanstalkd's: arguments that are no numbers leave the body where it is,
  * to be read as commands; a body that is too big is skipped, and then refused before anything else
  * is looked at; then what stands behind the last argument; then the line end behind the body; then
- * whether we are draining. Whether the client may put there at all was asked before (rights.c).
+ * whether a command is more than the system runs, and whether we are draining. Whether the client
+ * may put there at all was asked before (rights.c).
  *
  * At a limit a put is refused, or waits for room in the broker's line, as it is configured. The
  * wait ends also by draining, and when the client sends no more; it is later.c's.
@@ -23,6 +24,8 @@
 #include <string.h>
 
 #define PUT_MAGIC 0x90700007u
+#define WHY_MAX 512
+#define ADMIT_COST_BYTES 64 /* are looked at in the time of a small command */
 
 struct pending_put {
     unsigned magic;
@@ -131,9 +134,33 @@ static int put_wait(struct session *session, uint64_t *id)
 
 /* ---- the commands ---- */
 
+/* Whether it could be run where it is going, which is asked of guarded tubes. If not, it is
+ * answered: a put has no words for how much is too much, a submit has. */
+static bool put_could_run(struct session *session)
+{
+    const struct job_options *options = session->put.options;
+    const struct job_body *body = session->body;
+    char why[WHY_MAX];
+    if (options == NULL || (options->set & JOB_OPTION_VOUCHED) == 0)
+        return true;
+    conn_charge(session->conn, body->len / ADMIT_COST_BYTES);
+    int rc = api_admit(session->front->api, broker_tube_name(session->put.tube), body->bytes,
+                       body->len, why, sizeof(why));
+    if (rc == 0)
+        return true;
+    if (session->submit != NULL)
+        submit_refuse(session, rc, why);
+    else
+        put_reply(session, rc, 0);
+    put_abandon(session);
+    return false;
+}
+
 static void put_body_arrived(struct session *session)
 {
     uint64_t id = 0;
+    if (!put_could_run(session))
+        return;
     int rc = session->front->options->put_waits
                  ? put_wait(session, &id)
                  : broker_put(session->front->broker, &session->put, &session->body, &id);

@@ -52,7 +52,7 @@ void submit_abandon(struct session *session)
     free(submit);
 }
 
-/* The body was skipped. */
+/* The body was skipped, or is given back by who asks. */
 static void refusal_tell(struct session *session)
 {
     struct api_call call = {.error = 0};
@@ -63,6 +63,14 @@ static void refusal_tell(struct session *session)
         reply_word(session, "OUT_OF_MEMORY\r\n");
     api_call_fini(&call);
     submit_abandon(session);
+}
+
+void submit_refuse(struct session *session, int error, const char *why)
+{
+    MAGIC_CHECK(session->submit, SUBMIT_MAGIC);
+    session->submit->refused = error;
+    snprintf(session->submit->why, WHY_MAX, "%s", why);
+    refusal_tell(session);
 }
 
 /* The tube that the head names, or the used one. */

@@ -399,6 +399,8 @@ void put_take_id(struct session *session);
 /* The body of session->put comes next. */
 void put_body(struct session *session, size_t len);
 void submit_abandon(struct session *session);
+/* Answers a submit whose body was read, and ends it. */
+void submit_refuse(struct session *session, int error, const char *why);
 void put_abandon(struct session *session);
 void call_abandon(struct session *session);
 /* The other side hung up, or time is over: the call that is waited for is answered so. */

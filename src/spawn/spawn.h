@@ -143,9 +143,4 @@ void spawn_keeper_bury(struct spawn_keeper **keeper);
 /* "enter" for SPAWN_STEP_directory: for "can't VERB this or that". */
 const char *spawn_step_verb(enum spawn_step step);
 
-/* ---- how much fits ---- */
-
-/* Whether the system would run a program with these; E2BIG: no, and `why` says how much it is. */
-int spawn_arguments_check(char *const *argv, char *const *env, char *why, size_t why_size);
-
 #endif

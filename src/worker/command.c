@@ -7,7 +7,13 @@
  * Only argv must be there. No shell reads it. A member that isn't known is refused, so that a
  * misspelt one is never a command without it. One table has the members; to add one: a row and its
  * function.
+ *
+ * JSON has texts, and programs take bytes. So {"base64":TEXT} may stand for any text (but the
+ * umask), and env may be an array of "NAME=VALUE", for names that aren't UTF-8.
  */
+#include "base/arguments.h"
+#include "base/base64.h"
+#include "base/buf.h"
 #include "base/jsonobj.h"
 #include "worker/worker_priv.h"
 
@@ -38,50 +44,117 @@ static int refuse(struct reading *reading, const char *format, ...)
     return EINVAL;
 }
 
+/* ---- words ---- */
+
+/*
+ * Texts as programs get them: any bytes but NUL. They are collected one after the other, each with
+ * its NUL, and become a list when all are there.
+ */
+struct words {
+    struct buf bytes;
+    size_t count;
+};
+
+/* Appends a text, or the bytes of {"base64":TEXT}. EINVAL: it is neither. ENOMEM. */
+static int bytes_append(struct buf *to, const cJSON *value)
+{
+    const char *text = cJSON_GetStringValue(value);
+    if (text != NULL)
+        return buf_append_str(to, text);
+    const cJSON *only = cJSON_IsObject(value) ? value->child : NULL;
+    if (only == NULL || only->next != NULL || strcmp(only->string, "base64") != 0)
+        return EINVAL;
+    text = cJSON_GetStringValue(only);
+    return text != NULL ? base64_decode(to, text) : EINVAL;
+}
+
+/* One more word, behind `head` if that isn't NULL. As bytes_append; EINVAL: it has a NUL, too. */
+static int words_add(struct words *words, const char *head, const cJSON *value)
+{
+    size_t from = words->bytes.len;
+    int rc = head != NULL ? buf_append_str(&words->bytes, head) : 0;
+    if (rc == 0)
+        rc = bytes_append(&words->bytes, value);
+    if (rc == 0 && words->bytes.len > from &&
+        memchr(words->bytes.data + from, '\0', words->bytes.len - from) != NULL)
+        rc = EINVAL;
+    if (rc == 0)
+        rc = buf_append_char(&words->bytes, '\0');
+    words->count += rc == 0;
+    return rc;
+}
+
+/* Freed by one free. NULL: out of memory. */
+static char **words_list(const struct words *words)
+{
+    char **list = malloc((words->count + 1) * sizeof(char *) + words->bytes.len);
+    if (list == NULL)
+        return NULL;
+    char *text = (char *)(list + words->count + 1);
+    if (words->bytes.len > 0)
+        memcpy(text, words->bytes.data, words->bytes.len);
+    for (size_t i = 0; i < words->count; i++) {
+        list[i] = text;
+        text += strlen(text) + 1;
+    }
+    list[words->count] = NULL;
+    return list;
+}
+
 /* ---- members ---- */
 
 static int read_argv(struct reading *reading, const cJSON *value)
 {
-    struct command *command = reading->command;
-    int count = cJSON_IsArray(value) ? cJSON_GetArraySize(value) : 0;
+    struct words words = {.count = 0};
+    int rc = 0, count = cJSON_IsArray(value) ? cJSON_GetArraySize(value) : 0;
     if (count < 1 || count > WORDS_MAX)
         return refuse(reading,
                       "\"argv\" must be an array of 1 to %d texts, such as [\"ls\",\"-l\"]",
                       WORDS_MAX);
-    const char **list = calloc((size_t)count, sizeof(*list));
-    if (list == NULL)
-        return ENOMEM;
     const cJSON *item;
-    size_t at = 0;
-    bool good = true;
     cJSON_ArrayForEach(item, value)
     {
-        list[at] = cJSON_GetStringValue(item);
-        good = good && list[at] != NULL;
-        at++;
+        rc = words_add(&words, NULL, item);
+        if (rc != 0)
+            break;
     }
-    good = good && list[0][0] != '\0';
-    if (good)
-        command->argv = strings_copy(list, (size_t)count);
-    free(list);
-    if (!good)
-        return refuse(reading, "\"argv\" must have texts only, the first of them not empty");
-    return command->argv != NULL ? 0 : ENOMEM;
+    if (rc == 0 && words.bytes.data[0] == '\0')
+        rc = EINVAL;
+    if (rc == 0) {
+        reading->command->argv = words_list(&words);
+        rc = reading->command->argv != NULL ? 0 : ENOMEM;
+    }
+    buf_fini(&words.bytes);
+    return rc != EINVAL
+               ? rc
+               : refuse(reading, "\"argv\" must have texts only, or {\"base64\":TEXT} without a "
+                                 "NUL, the first of them not empty");
 }
 
 static int read_directory(struct reading *reading, const cJSON *value)
 {
-    const char *text = cJSON_GetStringValue(value);
-    if (text == NULL || text[0] != '/')
-        return refuse(reading, "\"cwd\" must be the absolute path of a directory");
-    reading->command->directory = text;
-    return 0;
+    struct words words = {.count = 0};
+    int rc = words_add(&words, NULL, value);
+    if (rc == 0 && words.bytes.data[0] != '/')
+        rc = EINVAL;
+    if (rc == 0) {
+        reading->command->directory = buf_detach(&words.bytes, NULL);
+        rc = reading->command->directory != NULL ? 0 : ENOMEM;
+    }
+    buf_fini(&words.bytes);
+    return rc != EINVAL ? rc : refuse(reading, "\"cwd\" must be the absolute path of a directory");
 }
 
 static int read_input(struct reading *reading, const cJSON *value)
 {
-    reading->command->input = cJSON_GetStringValue(value);
-    return reading->command->input != NULL ? 0 : refuse(reading, "\"stdin\" must be a text");
+    struct buf bytes = BUF_EMPTY;
+    int rc = bytes_append(&bytes, value);
+    if (rc == 0) {
+        reading->command->input = buf_detach(&bytes, &reading->command->input_len);
+        rc = reading->command->input != NULL ? 0 : ENOMEM;
+    }
+    buf_fini(&bytes);
+    return rc != EINVAL ? rc : refuse(reading, "\"stdin\" must be a text, or {\"base64\":TEXT}");
 }
 
 static int read_umask(struct reading *reading, const cJSON *value)
@@ -98,48 +171,76 @@ static int read_umask(struct reading *reading, const cJSON *value)
     return 0;
 }
 
-/* "NAME=value" of each, in one piece of memory behind the pointers. */
-static int env_copy(struct command *command, const cJSON *value, size_t count)
+/* A member of the object form. */
+static int variable_add(struct words *words, const cJSON *item)
 {
-    size_t size = (count + 1) * sizeof(char *);
-    const cJSON *item;
-    cJSON_ArrayForEach(item, value) size += strlen(item->string) + strlen(item->valuestring) + 2;
-    char **env = malloc(size);
-    if (env == NULL)
-        return ENOMEM;
-    char *text = (char *)(env + count + 1);
-    cJSON_ArrayForEach(item, value)
-    {
-        char *from = text;
-        text = stpcpy(text, item->string);
-        *text++ = '=';
-        text = stpcpy(text, item->valuestring) + 1;
-        if (!environment_is_own(from))
-            env[command->env_count++] = from;
-    }
-    env[command->env_count] = NULL;
-    command->env = env;
-    return 0;
+    struct buf head = BUF_EMPTY;
+    if (item->string[0] == '\0' || strchr(item->string, '=') != NULL)
+        return EINVAL;
+    int rc = buf_printf(&head, "%s=", item->string);
+    if (rc == 0)
+        rc = words_add(words, head.data, item);
+    buf_fini(&head);
+    return rc;
+}
+
+/* One of the array form, "NAME=VALUE". */
+static int assignment_add(struct words *words, const cJSON *item)
+{
+    size_t from = words->bytes.len;
+    int rc = words_add(words, NULL, item);
+    if (rc != 0)
+        return rc;
+    const char *equals = strchr(words->bytes.data + from, '=');
+    return equals != NULL && equals != words->bytes.data + from ? 0 : EINVAL;
+}
+
+static int no_variable(struct reading *reading, const cJSON *item)
+{
+    return item->string != NULL
+               ? refuse(reading,
+                        "\"env\": \"%.80s\" is no variable; a name without = and a text as its "
+                        "value would be right",
+                        item->string)
+               : refuse(reading, "\"env\": a member of the array is no variable; \"NAME=VALUE\" "
+                                 "would be right");
+}
+
+/* What a run sets itself isn't the job's to say. */
+static void env_take(struct command *command, char **list)
+{
+    for (size_t i = 0; list[i] != NULL; i++)
+        if (!environment_is_own(list[i]))
+            list[command->env_count++] = list[i];
+    list[command->env_count] = NULL;
+    command->env = list;
 }
 
 static int read_env(struct reading *reading, const cJSON *value)
 {
+    struct words words = {.count = 0};
+    bool named = cJSON_IsObject(value);
+    int rc = 0, count = cJSON_GetArraySize(value);
+    if (!named && !cJSON_IsArray(value))
+        return refuse(reading, "\"env\" must be an object such as {\"LANG\":\"C\"}, or an array "
+                               "such as [\"LANG=C\"]");
+    if (count > WORDS_MAX)
+        return refuse(reading, "\"env\" has %d variables, and may have %d", count, WORDS_MAX);
     const cJSON *item;
-    size_t count = 0;
-    if (!cJSON_IsObject(value))
-        return refuse(reading, "\"env\" must be an object such as {\"LANG\":\"C\"}");
     cJSON_ArrayForEach(item, value)
     {
-        if (!cJSON_IsString(item) || item->string[0] == '\0' || strchr(item->string, '=') != NULL)
-            return refuse(reading,
-                          "\"env\": \"%.80s\" is no variable; a name without = and a text "
-                          "as its value would be right",
-                          item->string);
-        count++;
+        rc = named ? variable_add(&words, item) : assignment_add(&words, item);
+        if (rc != 0) {
+            rc = rc == EINVAL ? no_variable(reading, item) : rc;
+            break;
+        }
     }
-    if (count > WORDS_MAX)
-        return refuse(reading, "\"env\" has %zu variables, and may have %d", count, WORDS_MAX);
-    return env_copy(reading->command, value, count);
+    char **list = rc == 0 ? words_list(&words) : NULL;
+    buf_fini(&words.bytes);
+    if (list == NULL)
+        return rc != 0 ? rc : ENOMEM;
+    env_take(reading->command, list);
+    return 0;
 }
 
 /* ---- the object ---- */
@@ -167,12 +268,31 @@ static int read_member(struct reading *reading, const cJSON *object, const cJSON
         item->string);
 }
 
+static int read_object(struct reading *reading, const cJSON *object)
+{
+    if (!cJSON_IsObject(object))
+        return refuse(reading, "it is JSON, but not an object; {\"argv\":[\"ls\",\"-l\"]} would be "
+                               "right");
+    const cJSON *item;
+    cJSON_ArrayForEach(item, object)
+    {
+        int rc = read_member(reading, object, item);
+        if (rc != 0)
+            return rc;
+    }
+    return reading->command->argv != NULL
+               ? 0
+               : refuse(reading,
+                        "it has no \"argv\"; an array such as [\"ls\",\"-l\"] would be right");
+}
+
 int command_read(struct command *command, const char *bytes, size_t len, char *why, size_t why_size)
 {
     struct reading reading = {.command = command, .why = why, .why_size = why_size};
     size_t where = 0;
+    cJSON *json = NULL;
     *command = (struct command){.argv = NULL};
-    int rc = jsonobj_parse(&command->json, bytes, len, &where);
+    int rc = jsonobj_parse(&json, bytes, len, &where);
     if (rc == EINVAL)
         return refuse(&reading,
                       "it is not JSON, from byte %zu of %zu on; an object such as "
@@ -180,29 +300,23 @@ int command_read(struct command *command, const char *bytes, size_t len, char *w
                       where, len);
     if (rc != 0)
         return rc;
-    if (!cJSON_IsObject(command->json))
-        rc = refuse(&reading, "it is JSON, but not an object; {\"argv\":[\"ls\",\"-l\"]} would be "
-                              "right");
-    const cJSON *item;
-    if (rc == 0)
-        cJSON_ArrayForEach(item, command->json)
-        {
-            rc = read_member(&reading, command->json, item);
-            if (rc != 0)
-                break;
-        }
-    if (rc == 0 && command->argv == NULL)
-        rc =
-            refuse(&reading, "it has no \"argv\"; an array such as [\"ls\",\"-l\"] would be right");
+    rc = read_object(&reading, json);
+    cJSON_Delete(json);
     if (rc != 0)
         command_fini(command);
     return rc;
+}
+
+int command_weigh(const struct command *command, char *why, size_t why_size)
+{
+    return arguments_check(command->argv, command->env, why, why_size);
 }
 
 void command_fini(struct command *command)
 {
     free(command->argv);
     free(command->env);
-    cJSON_Delete(command->json);
+    free(command->directory);
+    free(command->input);
     *command = (struct command){.argv = NULL};
 }

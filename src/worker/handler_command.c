@@ -42,6 +42,22 @@ static int commands_check(const struct handler_settings *settings, char *why, si
     return programs_check(settings, why, why_size);
 }
 
+/* What is told in fewer bytes can't be too much: a system lets a program have 128 KiB at least, and
+ * the words that a command may have (command.c) weigh nine bytes each beside their own. */
+#define LIGHT_SIZE ((size_t)48 * 1024)
+
+/* Only what no other attempt could mend. Whether it is a command at all is the run's to say, as for
+ * jobs that come otherwise. */
+static int commands_admit(const char *bytes, size_t len, char *why, size_t why_size)
+{
+    struct command command;
+    if (len < LIGHT_SIZE || command_read(&command, bytes, len, why, why_size) != 0)
+        return 0;
+    int rc = command_weigh(&command, why, why_size);
+    command_fini(&command);
+    return rc == E2BIG ? EMSGSIZE : 0;
+}
+
 static void commands_close(void **state)
 {
     if (*state == NULL)
@@ -74,12 +90,11 @@ static int commands_open(const struct handler_settings *settings, void **state, 
 
 /* ---- a run ---- */
 
-static int input_make(struct job_body **input, const char *text)
+static int input_make(struct job_body **input, const struct command *command)
 {
-    size_t len = text != NULL ? strlen(text) : 0;
-    int rc = job_body_new(input, len);
-    if (rc == 0 && len > 0)
-        memcpy((*input)->bytes, text, len);
+    int rc = job_body_new(input, command->input_len);
+    if (rc == 0 && command->input_len > 0)
+        memcpy((*input)->bytes, command->input, command->input_len);
     return rc;
 }
 
@@ -89,7 +104,7 @@ static void command_start(const struct commands *commands, const struct command 
 {
     struct job_body *input = NULL;
     struct program program = commands->program;
-    int rc = input_make(&input, command->input);
+    int rc = input_make(&input, command);
     program.name = command->argv[0];
     program.input = input;
     program.job = program_job(call->lease);
@@ -149,8 +164,12 @@ static void commands_run(void *state, struct handler_call *call)
         return;
     call->outcome->kind = JOB_OUTCOME_DONE;
     int rc = command_read(&command, body->bytes, body->len, why, sizeof(why));
-    if (rc == 0) {
+    if (rc == 0 && command_weigh(&command, why, sizeof(why)) != 0) {
+        call->outcome->kind = JOB_OUTCOME_BURIED;
+        job_outcome_reason(call->outcome, "can't be run: %s", why);
+    } else if (rc == 0)
         command_start(commands, &command, call);
+    if (rc == 0) {
         command_fini(&command);
         return;
     }
@@ -167,6 +186,7 @@ const struct handler handler_command = {
     .guarded = true,
     .programs = true,
     .check = commands_check,
+    .admit = commands_admit,
     .open = commands_open,
     .close = commands_close,
     .run = commands_run,

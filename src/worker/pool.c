@@ -238,6 +238,18 @@ bool worker_pool_has_programs(const struct worker_pool *pool)
     return pool->handler->programs;
 }
 
+int worker_pool_admit(const struct worker_pool *pool, const char *tube, const char *bytes,
+                      size_t len, char *why, size_t why_size)
+{
+    MAGIC_CHECK(pool, POOL_MAGIC);
+    if (pool->handler->admit == NULL)
+        return 0;
+    for (size_t i = 0; i < pool->tube_count; i++)
+        if (strcmp(pool->tubes[i], tube) == 0)
+            return pool->handler->admit(bytes, len, why, why_size);
+    return 0;
+}
+
 const char *worker_pool_name(const struct worker_pool *pool)
 {
     MAGIC_CHECK(pool, POOL_MAGIC);

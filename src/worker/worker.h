@@ -96,6 +96,9 @@ struct handler {
     const char *variable; /* one more that its programs have, "NAME=value"; NULL: none */
     /* Whether the settings are enough. EINVAL: `why` says what is wrong and what would be right. */
     int (*check)(const struct handler_settings *settings, char *why, size_t why_size);
+    /* Whether a job of that body could be run at all, as far as it shows at a put. EMSGSIZE: `why`
+     * says how much is too much. Any thread; mustn't wait. NULL: it takes all. */
+    int (*admit)(const char *bytes, size_t len, char *why, size_t why_size);
     /* Once for each pool. *state is passed to run by all its workers at once. ENOMEM, ...; a
      * sentence in `why` if there is more to say than the errno value does. */
     int (*open)(const struct handler_settings *settings, void **state, char *why, size_t why_size);
@@ -229,6 +232,10 @@ int worker_pool_quiet_async(struct worker_pool *pool, struct worker_pool_waiter 
 bool worker_pool_quiet_cancel(struct worker_pool_waiter *waiter);
 
 const char *worker_pool_name(const struct worker_pool *pool);
+/* Whether its handler could run a job that is put into that tube. EMSGSIZE, as the handler's admit;
+ * 0 for other pools' tubes. Any thread. */
+int worker_pool_admit(const struct worker_pool *pool, const char *tube, const char *bytes,
+                      size_t len, char *why, size_t why_size);
 /* Whether its handler runs programs. */
 bool worker_pool_has_programs(const struct worker_pool *pool);
 

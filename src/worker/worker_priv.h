@@ -183,17 +183,15 @@ void verdict_no_start(struct handler_call *call, const struct spawn_news *failed
 
 /* ---- command.c: a job that is a command ---- */
 
-struct cJSON;
-
 struct command {
     char **argv;
     char **env; /* NULL: none is given, which means the pool's */
     size_t env_count;
-    const char *directory; /* NULL: not given */
-    const char *input;     /* NULL: not given */
+    char *directory; /* NULL: not given */
+    char *input;     /* NULL: not given; may have any bytes */
+    size_t input_len;
     bool has_umask;
     mode_t umask;
-    struct cJSON *json; /* owns the texts */
 };
 
 /* Takes a body apart. EINVAL: `why` has what is wrong and what would be right. ENOMEM. Free with
@@ -201,5 +199,7 @@ struct command {
 int command_read(struct command *command, const char *bytes, size_t len, char *why,
                  size_t why_size);
 void command_fini(struct command *command);
+/* Whether the system would run it. E2BIG: `why` says how much is too much. */
+int command_weigh(const struct command *command, char *why, size_t why_size);
 
 #endif

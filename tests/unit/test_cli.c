@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What the tool shows and reads without a daemon: durations, tables, the progress bar, base64, and
-// the daemon's JSON for people.
+// What the tool shows and reads without a daemon: durations, tables, the progress bar, and the
+// daemon's JSON for people.
 
 #include "base/jsonobj.h"
 #include "client/tool_priv.h"
@@ -123,43 +123,6 @@ START_TEST(a_duration_is_shown)
     struct buf out = BUF_EMPTY;
     ck_assert_int_eq(duration_append(&out, shown[_i].ns), 0);
     ck_assert_str_eq(out.data, shown[_i].text);
-    buf_fini(&out);
-}
-END_TEST
-
-// ---- base64 ----
-
-static const struct {
-    const char *text, *bytes;
-    size_t len;
-} encoded[] = {
-    {"", "", 0},
-    {"Zg==", "f", 1},
-    {"Zm8=", "fo", 2},
-    {"Zm9v", "foo", 3},
-    {"Zm9vYg==", "foob", 4},
-    {"AP+/", "\0\xff\xbf", 3},
-    {"+/+/", "\xfb\xff\xbf", 3},
-};
-
-START_TEST(base64_is_decoded)
-{
-    struct buf out = BUF_EMPTY;
-    ck_assert_int_eq(base64_append(&out, encoded[_i].text), 0);
-    ck_assert_uint_eq(out.len, encoded[_i].len);
-    if (out.len > 0)
-        ck_assert_mem_eq(out.data, encoded[_i].bytes, out.len);
-    buf_fini(&out);
-}
-END_TEST
-
-static const char *const not_encoded[] = {
-    "Z", "Zg", "Zg=", "=", "====", "Z===", "Zg==Zg==", "Zm 9", "Zm9\n", "Zm9-"};
-
-START_TEST(what_is_no_base64_is_refused)
-{
-    struct buf out = BUF_EMPTY;
-    ck_assert_int_eq(base64_append(&out, not_encoded[_i]), EINVAL);
     buf_fini(&out);
 }
 END_TEST
@@ -336,11 +299,6 @@ int main(void)
     tcase_add_loop_test(times, what_is_no_duration_is_refused, 0, COUNT_OF(no_durations));
     tcase_add_loop_test(times, a_duration_is_shown, 0, COUNT_OF(shown));
     suite_add_tcase(suite, times);
-
-    TCase *bytes = tcase_create("base64");
-    tcase_add_loop_test(bytes, base64_is_decoded, 0, COUNT_OF(encoded));
-    tcase_add_loop_test(bytes, what_is_no_base64_is_refused, 0, COUNT_OF(not_encoded));
-    suite_add_tcase(suite, bytes);
 
     TCase *tables = tcase_create("tables");
     tcase_add_test(tables, a_table_has_its_columns_in_line);

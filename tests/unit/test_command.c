@@ -46,6 +46,55 @@ START_TEST(everything_is_read)
 }
 END_TEST
 
+// {"base64":...} stands for bytes that no text has, and env may be an array.
+START_TEST(bytes_are_read)
+{
+    static const char body[] =
+        "{\"argv\":[\"printf\",{\"base64\":\"//4K\"},{\"base64\":\"\"},\"\\u00ff\"],"
+        "\"cwd\":{\"base64\":\"L/8=\"},\"stdin\":{\"base64\":\"YQBi\"},"
+        "\"env\":[\"A=1\",{\"base64\":\"/z3+\"},\"HILERA_TUBE=x\"]}";
+    struct command command;
+    char why[256];
+    ck_assert_int_eq(command_read(&command, body, strlen(body), why, sizeof(why)), 0);
+    ck_assert_str_eq(command.argv[1], "\xff\xfe\n");
+    ck_assert_str_eq(command.argv[2], "");
+    ck_assert_str_eq(command.argv[3], "\xc3\xbf");
+    ck_assert_ptr_null(command.argv[4]);
+    ck_assert_str_eq(command.directory, "/\xff");
+    ck_assert_uint_eq(command.input_len, 3);
+    ck_assert_mem_eq(command.input, "a\0b", 3);
+    ck_assert_uint_eq(command.env_count, 2);
+    ck_assert_str_eq(command.env[0], "A=1");
+    ck_assert_str_eq(command.env[1], "\xff=\xfe");
+    ck_assert_ptr_null(command.env[2]);
+    command_fini(&command);
+    static const char named[] = "{\"argv\":[\"a\"],\"env\":{\"A\":{\"base64\":\"/g==\"}}}";
+    ck_assert_int_eq(command_read(&command, named, strlen(named), why, sizeof(why)), 0);
+    ck_assert_str_eq(command.env[0], "A=\xfe");
+    command_fini(&command);
+}
+END_TEST
+
+START_TEST(what_is_no_bytes)
+{
+    check_bad("{\"argv\":[{\"base64\":\"YQBi\"}]}", "without a NUL");
+    check_bad("{\"argv\":[{\"base64\":\"YQ=\"}]}", "texts only");
+    check_bad("{\"argv\":[{\"base64\":1}]}", "texts only");
+    check_bad("{\"argv\":[{\"base64\":\"YQ==\",\"x\":1}]}", "texts only");
+    check_bad("{\"argv\":[{\"hex\":\"61\"}]}", "texts only");
+    check_bad("{\"argv\":[{}]}", "texts only");
+    check_bad("{\"argv\":[{\"base64\":\"\"}]}", "not empty");
+    check_bad("{\"argv\":[\"a\"],\"cwd\":{\"base64\":\"YQ==\"}}", "absolute path");
+    check_bad("{\"argv\":[\"a\"],\"cwd\":{\"base64\":\"\"}}", "absolute path");
+    check_bad("{\"argv\":[\"a\"],\"stdin\":{\"base64\":\"!\"}}", "\"stdin\" must be");
+    check_bad("{\"argv\":[\"a\"],\"env\":[\"A\"]}", "no variable");
+    check_bad("{\"argv\":[\"a\"],\"env\":[\"=1\"]}", "no variable");
+    check_bad("{\"argv\":[\"a\"],\"env\":[1]}", "no variable");
+    check_bad("{\"argv\":[\"a\"],\"env\":{\"A\":{\"base64\":\"AA==\"}}}", "no variable");
+    check_bad("{\"argv\":[\"a\"],\"env\":\"A=1\"}", "object such as");
+}
+END_TEST
+
 START_TEST(argv_is_enough)
 {
     static const char body[] = "{\"argv\":[\"true\"]}";
@@ -82,7 +131,6 @@ START_TEST(what_is_none)
     check_bad("{\"argv\":[\"ls\"],\"umask\":\"\"}", "octal");
     check_bad("{\"argv\":[\"ls\"],\"umask\":\"-1\"}", "octal");
     check_bad("{\"argv\":[\"ls\"],\"stdin\":[]}", "\"stdin\" must be a text");
-    check_bad("{\"argv\":[\"ls\"],\"env\":[\"A=1\"]}", "\"env\" must be an object");
     check_bad("{\"argv\":[\"ls\"],\"env\":{\"A\":1}}", "\"A\" is no variable");
     check_bad("{\"argv\":[\"ls\"],\"env\":{\"A=B\":\"1\"}}", "\"A=B\" is no variable");
     check_bad("{\"argv\":[\"ls\"],\"env\":{\"\":\"1\"}}", "is no variable");
@@ -186,6 +234,8 @@ int main(void)
     TCase *tcase = tcase_create("command");
     tcase_add_test(tcase, everything_is_read);
     tcase_add_test(tcase, the_submitter_is_asked_for_again);
+    tcase_add_test(tcase, bytes_are_read);
+    tcase_add_test(tcase, what_is_no_bytes);
     tcase_add_test(tcase, argv_is_enough);
     tcase_add_test(tcase, what_is_none);
     tcase_add_test(tcase, too_many_words);

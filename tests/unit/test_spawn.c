@@ -138,23 +138,6 @@ START_TEST(a_memory_file_without_seals_is_refused)
 }
 END_TEST
 
-START_TEST(too_many_arguments_are_known_before)
-{
-    char why[256] = "";
-    size_t size = (size_t)1 << 23;
-    char *text = malloc(size);
-    ck_assert_ptr_nonnull(text);
-    memset(text, 'x', size - 1);
-    text[size - 1] = '\0';
-    char *const argv[] = {(char[]){"true"}, text, NULL};
-    ck_assert_int_eq(spawn_arguments_check(argv, NULL, why, sizeof(why)), E2BIG);
-    ck_assert_ptr_nonnull(strstr(why, "more than this system gives"));
-    text[1000] = '\0';
-    ck_assert_int_eq(spawn_arguments_check(argv, vars, why, sizeof(why)), 0);
-    free(text);
-}
-END_TEST
-
 // ---- programs ----
 
 static void setup(void)
@@ -428,7 +411,6 @@ int main(void)
     tcase_add_test(texts, a_start_is_read_as_it_was_written);
     tcase_add_test(texts, a_spoilt_start_is_refused);
     tcase_add_test(texts, a_memory_file_without_seals_is_refused);
-    tcase_add_test(texts, too_many_arguments_are_known_before);
     suite_add_tcase(suite, texts);
     TCase *programs = tcase_create("programs");
     tcase_add_checked_fixture(programs, setup, teardown);

@@ -2,9 +2,9 @@
 /*
  * How much a program's arguments and environment may be, so that what can't be run is refused when
  * it is put. The kernel's rules: each text up to 32 pages with its NUL; all of them, and a pointer
- * for each, up to what sysconf says.
+ * for each, up to a quarter of the limit of the stack, which is at least 128 KiB and at most 6 MiB.
  */
-#include "spawn/spawn.h"
+#include "base/arguments.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -13,6 +13,8 @@
 
 #define TEXT_PAGES 32
 #define OWN_SIZE ((size_t)4096) /* left for the variables of a run, and the program's path */
+#define ALL_LEAST ((size_t)128 * 1024)
+#define ALL_MOST ((size_t)6 * 1024 * 1024) /* also where the stack has no limit */
 
 static size_t list_weigh(char *const *list, size_t *longest)
 {
@@ -26,12 +28,19 @@ static size_t list_weigh(char *const *list, size_t *longest)
     return size;
 }
 
-int spawn_arguments_check(char *const *argv, char *const *env, char *why, size_t why_size)
+static size_t all_most(void)
 {
-    long page = sysconf(_SC_PAGESIZE), most = sysconf(_SC_ARG_MAX);
+    long most = sysconf(_SC_ARG_MAX); /* from the stack's limit; negative or vast if it has none */
+    if (most < 0 || (size_t)most > ALL_MOST)
+        return ALL_MOST;
+    return (size_t)most > ALL_LEAST ? (size_t)most : ALL_LEAST;
+}
+
+int arguments_check(char *const *argv, char *const *env, char *why, size_t why_size)
+{
+    long page = sysconf(_SC_PAGESIZE);
     size_t one = (size_t)(page > 0 ? page : 4096) * TEXT_PAGES;
-    size_t all = most > 0 ? (size_t)most - OWN_SIZE : (size_t)128 * 1024 - OWN_SIZE;
-    size_t longest = 0;
+    size_t all = all_most() - OWN_SIZE, longest = 0;
     size_t size = list_weigh(argv, &longest) + list_weigh(env, &longest);
     if (longest > one) {
         snprintf(why, why_size,
