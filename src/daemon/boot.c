@@ -186,9 +186,7 @@ static int store_fill(struct daemon *daemon)
 
 static int programs_hold(struct daemon *daemon)
 {
-    struct api_store store;
-    store_tell(daemon->store, &store);
-    return programs_lock(daemon->programs, store.directory);
+    return programs_lock(daemon->programs, store_directory(daemon->store));
 }
 
 static int pools_build(struct daemon *daemon)

@@ -215,6 +215,8 @@ int store_stop(struct store *store);
 void store_close(struct store **store);
 /* For `stats`; what is told of no store is zero. */
 void store_tell(const struct store *store, struct api_store *out);
+/* The data directory's descriptor, which stays the store's; -1: nothing is kept. */
+int store_directory(const struct store *store);
 
 /* ---- store_place.c: where jobs are kept ---- */
 
@@ -282,8 +284,8 @@ struct daemon;
 int programs_start(struct programs **out, const struct config *config, const struct user *user);
 /* Completes the settings of a pool; for each pool once, in the order of the configuration. */
 void programs_settle(struct programs *programs, struct worker_pool_settings *settings);
-/* With the data directory open (NULL: nothing is kept). Any errno: it was logged. */
-int programs_lock(struct programs *programs, const char *directory);
+/* With the data directory's descriptor (-1: nothing is kept). Any errno: it was logged. */
+int programs_lock(struct programs *programs, int directory);
 /* Starts all pools; those with programs as soon as none of a daemon before is left, perhaps later,
  * on a thread. Any errno: it was logged. */
 int programs_run(struct programs *programs, struct daemon *daemon);

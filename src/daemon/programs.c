@@ -151,21 +151,21 @@ void programs_settle(struct programs *programs, struct worker_pool_settings *set
 
 /* ---- the lock ---- */
 
-static int lock_open(struct programs *programs, const char *directory)
+/* In the directory that was looked at, whatever has its name by now. */
+static int lock_open(struct programs *programs, int directory)
 {
-    char path[STORE_PATH_MAX + sizeof("/" LOCK_FILE)];
     struct journal_error error = {""};
-    snprintf(path, sizeof(path), "%s/" LOCK_FILE, directory);
     int rc = user_assume(programs->user, &error);
     if (rc != 0) {
-        log_error("%s: %s", path, error.text);
+        log_error(LOCK_FILE ": %s", error.text);
         return rc;
     }
-    programs->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
+    programs->lock_fd =
+        openat(directory, LOCK_FILE, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
     rc = programs->lock_fd < 0 ? errno : 0;
     user_resume(programs->user);
     if (rc != 0)
-        log_error("%s can't be opened: %s", path, strerrordesc_np(rc));
+        log_error("data directory: " LOCK_FILE " can't be opened: %s", strerrordesc_np(rc));
     return rc;
 }
 
@@ -177,10 +177,10 @@ static bool lock_try(struct programs *programs)
     return true;
 }
 
-int programs_lock(struct programs *programs, const char *directory)
+int programs_lock(struct programs *programs, int directory)
 {
     MAGIC_CHECK(programs, PROGRAMS_MAGIC);
-    if (programs->spawner == NULL || directory == NULL)
+    if (programs->spawner == NULL || directory < 0)
         return 0;
     int rc = lock_open(programs, directory);
     if (rc == 0)

@@ -241,6 +241,14 @@ void store_close(struct store **store_p)
     free(store);
 }
 
+int store_directory(const struct store *store)
+{
+    if (store == NULL)
+        return -1;
+    MAGIC_CHECK(store, STORE_MAGIC);
+    return store->held;
+}
+
 void store_tell(const struct store *store, struct api_store *out)
 {
     *out = (struct api_store){.directory = NULL};

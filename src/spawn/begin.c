@@ -17,6 +17,7 @@
 #include "spawn/spawn_priv.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -24,6 +25,7 @@
 #include <unistd.h>
 
 #define STATUS_NOT_BEGUN 126
+#define OOM_FILE "/proc/self/oom_score_adj"
 
 /*
  * ThreadSanitizer makes a fork of vfork, with which the keeper wouldn't wait for the begin; under
@@ -52,6 +54,23 @@ IN_CHILD static void take_pipes(const struct begin *begin)
             fail(begin, SPAWN_STEP_pipes);
     if (syscall(SYS_close_range, 3U, ~0U, 0U) != 0)
         fail(begin, SPAWN_STEP_pipes);
+}
+
+/*
+ * What keeps the daemon alive when memory runs out isn't meant for programs: one that eats it up
+ * should be the one that goes. A value that makes the end likelier stays, as it is inherited by
+ * everything that its user starts. While the file is still the daemon's user's to write; raising it
+ * is allowed to everybody, so it doesn't fail but where there is no /proc.
+ */
+IN_CHILD static void take_risk(const struct begin *begin)
+{
+    if (!begin->spared)
+        return;
+    int fd = (int)syscall(SYS_openat, AT_FDCWD, OOM_FILE, O_WRONLY | O_CLOEXEC, 0);
+    if (fd < 0)
+        return;
+    (void)syscall(SYS_write, fd, "0", 1);
+    (void)syscall(SYS_close, fd);
 }
 
 IN_CHILD static void take_limits(const struct begin *begin)
@@ -134,12 +153,24 @@ IN_CHILD static _Noreturn void child_main(const struct begin *begin)
     if (setsid() < 0)
         fail(begin, SPAWN_STEP_session);
     take_pipes(begin);
+    take_risk(begin);
     take_limits(begin);
     take_user(begin);
     tie(begin);
     enter(begin);
     (void)syscall(SYS_rt_sigprocmask, SIG_SETMASK, &none, NULL, (size_t)8);
     become(begin);
+}
+
+bool begin_is_spared(void)
+{
+    char sign = '0';
+    int fd = open(OOM_FILE, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return false;
+    bool spared = read(fd, &sign, 1) == 1 && sign == '-';
+    close(fd);
+    return spared;
 }
 
 __attribute__((noinline)) IN_CHILD pid_t begin_program(const struct begin *begin)

@@ -41,6 +41,7 @@ struct keeper {
     const struct spawn_program *row;
     struct spawn_shared *shared;
     sigset_t unblocked;
+    bool spared; /* when memory runs out; its programs aren't */
     pid_t self;
     pid_t pid;   /* of the program; 0: none */
     pid_t group; /* of that, or of the last one until it is cleaned; 0: none */
@@ -175,6 +176,7 @@ static void run(struct keeper *keeper, const struct order *order, char *const *p
                                 .has_umask = own_umask || row->has_umask,
                                 .umask = own_umask ? (mode_t)order->head->umask : row->umask,
                                 .fds = keeper->packet.fds,
+                                .spared = keeper->spared,
                                 .keeper = keeper->self,
                                 .shared = keeper->shared};
     pid_t pid = begin_program(&begin);
@@ -313,6 +315,7 @@ static void settle_in(struct keeper *keeper, int channel, int lock)
         _exit(1); /* the broker sees the channel end */
     (void)close_range(lock >= 0 ? LOCK_FD + 1 : LOCK_FD, ~0U, 0);
     keeper->self = getpid();
+    keeper->spared = begin_is_spared();
 }
 
 _Noreturn void keeper_main(const struct spawn_program *row, int channel, int lock,

@@ -130,10 +130,14 @@ struct begin {
     bool has_umask;
     mode_t umask;
     const int *fds;
+    bool spared; /* the keeper is, when memory runs out: begin_is_spared */
     pid_t keeper;
     struct spawn_shared *shared;
 };
 
+/* Whether the calling process is less likely to be killed than others when the system has no memory
+ * left, as a service often is (oom_score_adj). */
+bool begin_is_spared(void);
 /* Its pid, or -1 and errno. shared->step tells how it went. */
 pid_t begin_program(const struct begin *begin);
 

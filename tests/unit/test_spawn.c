@@ -138,6 +138,56 @@ START_TEST(a_memory_file_without_seals_is_refused)
 }
 END_TEST
 
+// ---- a begin by itself ----
+
+static void score_set(const char *score)
+{
+    int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+    ck_assert_int_ge(fd, 0);
+    ck_assert_int_eq(write(fd, score, strlen(score)), (ssize_t)strlen(score));
+    close(fd);
+}
+
+// What the program has whose keeper is spared, or isn't. A score that was raised may be lowered by
+// everybody, which a test can do that isn't root's.
+static void check_score(bool spared, const char *expected)
+{
+    const struct spawn_program row = {.argv = NULL};
+    char *const argv[] = {(char[]){"cat"}, (char[]){"/proc/self/oom_score_adj"}, NULL};
+    char *const paths[] = {(char[]){"/bin/cat"}, NULL};
+    static struct spawn_shared shared;
+    char text[16] = "";
+    int ends[2];
+    ck_assert_int_eq(pipe2(ends, O_CLOEXEC), 0);
+    const int fds[] = {ends[0], ends[1], ends[1]};
+    const struct begin begin = {.row = &row,
+                                .argv = argv,
+                                .env = no_env,
+                                .paths = paths,
+                                .fds = fds,
+                                .spared = spared,
+                                .keeper = getpid(),
+                                .shared = &shared};
+    pid_t pid = begin_program(&begin);
+    ck_assert_int_gt(pid, 0);
+    ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
+    ck_assert_int_eq(shared.step, SPAWN_STEP_NONE);
+    ck_assert_int_gt(read(ends[0], text, sizeof(text) - 1), 0);
+    ck_assert_str_eq(text, expected);
+    close(ends[0]);
+    close(ends[1]);
+}
+
+START_TEST(what_spares_the_daemon_spares_no_program)
+{
+    score_set("300");
+    ck_assert(!begin_is_spared());
+    check_score(false, "300\n");
+    check_score(true, "0\n");
+    check_score(false, "300\n"); // the keeper's own is as it was
+}
+END_TEST
+
 // ---- programs ----
 
 static void setup(void)
@@ -411,6 +461,7 @@ int main(void)
     tcase_add_test(texts, a_start_is_read_as_it_was_written);
     tcase_add_test(texts, a_spoilt_start_is_refused);
     tcase_add_test(texts, a_memory_file_without_seals_is_refused);
+    tcase_add_test(texts, what_spares_the_daemon_spares_no_program);
     suite_add_tcase(suite, texts);
     TCase *programs = tcase_create("programs");
     tcase_add_checked_fixture(programs, setup, teardown);
