@@ -145,8 +145,11 @@ int process_stdio(void);
  * thread.
  */
 void process_signals(void);
-/* Those of signals.c that process_signals blocked. */
+/* Those of signals.c that process_signals blocked; as the first process SIGCHLD, too. */
 const sigset_t *process_awaited(void);
+/* Collects children that have ended. Only as the first process, to which everybody's orphans come:
+ * whoever waits for one of its own then may be told that there is none. */
+void process_collect(void);
 /* Whether the process had a terminal then: SIGHUP says that this terminal is gone. */
 bool process_on_terminal(void);
 /*

@@ -6,6 +6,11 @@
  * careless supervisor), and with a low limit on descriptors. None of that is to be seen by the rest
  * of the program, or by the processes it starts. But who starts it with nohup, or in the background
  * of a script, means that it ignores SIGHUP or SIGINT: it does, and its jobs' programs don't.
+ *
+ * In a container it may be the first process. Then whoever loses its parent there becomes its
+ * child, and stays as a zombie until it is collected. What jobs leave behind isn't among these: it
+ * comes to keepers and the spawner. The spawner is the daemon's only child of its own, and nobody
+ * asks how that ended.
  */
 #include "daemon/daemon_priv.h"
 
@@ -19,7 +24,10 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
 #include <unistd.h>
+
+#define FIRST_PROCESS 1 /* of the system, or of a container */
 
 int process_stdio(void)
 {
@@ -71,12 +79,22 @@ void process_signals(void)
     sigemptyset(&awaited);
     for (size_t i = 0; i < sizeof(waited_for) / sizeof(waited_for[0]); i++)
         await_signal(waited_for[i]);
+    if (getpid() == FIRST_PROCESS)
+        sigaddset(&awaited, SIGCHLD);
     MUST(sigaction(SIGPIPE, &ignore, NULL) != 0 ? errno : 0);
     MUST(pthread_sigmask(SIG_SETMASK, &awaited, NULL));
     int terminal = open("/dev/tty", O_RDONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
     on_terminal = terminal >= 0;
     if (on_terminal)
         close(terminal);
+}
+
+void process_collect(void)
+{
+    if (getpid() != FIRST_PROCESS)
+        return;
+    while (waitpid(-1, NULL, WNOHANG) > 0)
+        continue;
 }
 
 const sigset_t *process_awaited(void)

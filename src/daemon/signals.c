@@ -108,7 +108,9 @@ static int wait_once(struct server *server, bool *finished)
     struct signalfd_siginfo info;
     if (fds[0].revents == 0 || read(server->signal_fd, &info, sizeof(info)) != sizeof(info))
         return 0;
-    if (info.ssi_signo == SIGQUIT) {
+    if (info.ssi_signo == SIGCHLD) {
+        process_collect();
+    } else if (info.ssi_signo == SIGQUIT) {
         threads_log();
     } else if (info.ssi_signo == SIGUSR1) {
         log_notice("SIGUSR1: asks to drain");
@@ -147,6 +149,7 @@ int signals_serve(struct daemon *daemon, void (*ready)(struct daemon *daemon, vo
     struct server server = {.daemon = daemon, .signal_fd = -1, .finished_fd = -1};
     bool finished = false;
     int rc = server_open(&server);
+    process_collect(); /* of before the signal was waited for */
     if (rc == 0)
         ready(daemon, arg);
     while (rc == 0 && !finished)
