@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * One run of a worker's command: a process in a group of its own, with the body as its standard
- * input and the job's facts in its environment. Its output is the worker's.
+ * One run of a worker's command: a process in a session of its own, without a terminal, with the
+ * body as its standard input and the job's facts in its environment. Its output is the worker's.
+ *
+ * Signals go to its group, which it leads from its first moments on; until then to itself. They are
+ * blocked in it until its handlers are the default ones, so none of ours ever runs there.
  *
  * The kernel kills it when the worker dies, however that happens: the job is then nobody's, and is
  * ready again when its TTR is over. When it ends, what it left behind in its group is killed, too.
@@ -42,7 +45,7 @@ static _Noreturn void child_become(char **argv, int in, pid_t parent)
 {
     static const int signals[] = {SIGINT, SIGTERM, SIGCHLD, SIGPIPE};
     sigset_t none;
-    (void)setpgid(0, 0);
+    (void)setsid();
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != parent) /* it is dead already */
         _exit(CANNOT_RUN);
@@ -56,27 +59,37 @@ static _Noreturn void child_become(char **argv, int in, pid_t parent)
     _exit(errno == ENOENT ? NOT_FOUND : CANNOT_RUN);
 }
 
+/* It isn't collected yet, so nobody else has its number. */
+static void child_signal(pid_t pid, int sig)
+{
+    if (kill(-pid, sig) != 0 && errno == ESRCH)
+        (void)kill(pid, sig);
+}
+
 int work_child_start(struct work_child *child, char **argv, uint64_t id,
                      const struct lease_facts *facts, const char *body, size_t len)
 {
     int ends[2];
+    sigset_t all, before;
     pid_t self = getpid();
     if (pipe2(ends, O_CLOEXEC) != 0)
         return errno;
     facts_export(id, facts);
+    sigfillset(&all);
+    (void)sigprocmask(SIG_SETMASK, &all, &before);
     pid_t pid = fork();
     if (pid == 0)
         child_become(argv, ends[0], self);
     int rc = pid < 0 ? errno : 0;
+    (void)sigprocmask(SIG_SETMASK, &before, NULL);
     close(ends[0]);
     if (rc == 0) {
-        (void)setpgid(pid, pid);
         (void)fcntl(ends[1], F_SETFL, O_NONBLOCK);
         *child = (struct work_child){.pid = pid, .in = ends[1], .body = body, .body_left = len};
         child->pid_fd = (int)syscall(SYS_pidfd_open, pid, 0);
         rc = child->pid_fd < 0 ? errno : 0;
         if (rc != 0) {
-            (void)kill(-pid, SIGKILL);
+            child_signal(pid, SIGKILL);
             (void)waitpid(pid, NULL, 0);
         }
     }
@@ -125,10 +138,11 @@ static bool child_await(const struct work_child *child, int64_t deadline_ns)
 
 void work_child_stop(const struct work_child *child, int64_t grace_ns)
 {
-    (void)kill(-child->pid, SIGTERM);
+    child_signal(child->pid, SIGTERM);
+    child_signal(child->pid, SIGCONT); /* one that is stopped wouldn't hear of it */
     if (child_await(child, clock_deadline(grace_ns)))
         return;
-    (void)kill(-child->pid, SIGKILL);
+    child_signal(child->pid, SIGKILL);
     (void)child_await(child, CLOCK_NEVER);
 }
 

@@ -43,7 +43,8 @@ int work_child_start(struct work_child *child, char **argv, uint64_t id,
                      const struct lease_facts *facts, const char *body, size_t len);
 /* Writes what the pipe takes now. */
 void work_child_feed(struct work_child *child);
-/* TERM to its group, and KILL to what is left after `grace_ns`. */
+/* TERM to its group, CONT to those in it that are stopped, and KILL to what is left after
+ * `grace_ns`. */
 void work_child_stop(const struct work_child *child, int64_t grace_ns);
 /* It has ended: kills what is left of its group, and collects it. Its wait status. */
 int work_child_collect(struct work_child *child);
