@@ -13,6 +13,7 @@
 #include "client/tool_priv.h"
 
 #include "base/arguments.h"
+#include "base/assert.h"
 #include "base/base64.h"
 #include "base/json.h"
 #include "base/jsonobj.h"
@@ -128,6 +129,7 @@ static void vars_fini(struct vars *vars)
 static int var_put(cJSON *object, char *variable)
 {
     char *equals = strchr(variable, '=');
+    ASSERT(equals != NULL); /* var_add has put it there */
     *equals = '\0';
     return jsonobj_add_item(object, variable, word_make(equals + 1));
 }

@@ -12,6 +12,7 @@
  * umask), and env may be an array of "NAME=VALUE", for names that aren't UTF-8.
  */
 #include "base/arguments.h"
+#include "base/assert.h"
 #include "base/base64.h"
 #include "base/buf.h"
 #include "base/jsonobj.h"
@@ -118,6 +119,7 @@ static int read_argv(struct reading *reading, const cJSON *value)
         if (rc != 0)
             break;
     }
+    ASSERT(rc != 0 || words.bytes.data != NULL); /* each text has at least its end */
     if (rc == 0 && words.bytes.data[0] == '\0')
         rc = EINVAL;
     if (rc == 0) {
@@ -135,6 +137,7 @@ static int read_directory(struct reading *reading, const cJSON *value)
 {
     struct words words = {.count = 0};
     int rc = words_add(&words, NULL, value);
+    ASSERT(rc != 0 || words.bytes.data != NULL); /* each text has at least its end */
     if (rc == 0 && words.bytes.data[0] != '/')
         rc = EINVAL;
     if (rc == 0) {
