@@ -222,7 +222,7 @@ static struct job_entry entry_of(const struct job *job, enum job_state state, in
 
 static struct job_entry entry_of_group(struct broker_group *group)
 {
-    group->number = ++group->broker->last_group;
+    group->number = group->broker->last_group = job_serial_add(group->broker->last_group, 1);
     struct job_entry entry = {.type = JOB_ENTRY_GROUP,
                               .group = group->name,
                               .group_len = group->name_len,

@@ -226,6 +226,12 @@ void group_close_task(struct job *job)
         MUST(queue_core_close_task(&group->core));
 }
 
+/* What is written must be one that can be read. */
+static void count_add(uint64_t *count)
+{
+    *count += *count < JOB_COUNT_MAX;
+}
+
 void group_count(struct broker_group *group, enum job_fate_count count)
 {
     struct job_group_counts *counts = &group->counts;
@@ -233,16 +239,16 @@ void group_count(struct broker_group *group, enum job_fate_count count)
     case JOB_COUNT_NONE:
         break;
     case JOB_COUNT_DONE:
-        counts->done++;
+        count_add(&counts->done);
         break;
     case JOB_COUNT_FAILED:
-        counts->failed++;
+        count_add(&counts->failed);
         break;
     case JOB_COUNT_DELETED:
-        counts->deleted++;
+        count_add(&counts->deleted);
         break;
     case JOB_COUNT_CANCELLED:
-        counts->cancelled++;
+        count_add(&counts->cancelled);
         break;
     case JOB_COUNT_REOPENED:
         counts->failed -= counts->failed > 0; /* after damage there may be none */

@@ -228,23 +228,31 @@ bool log_again(struct broker *broker, int *rc, int64_t *until_ns)
 
 /* ---- ids ---- */
 
+static bool ceiling_is_near(const struct broker_log *log)
+{
+    return log->id_ceiling < JOB_ID_MAX &&
+           log->broker->last_id + LIMITS_BLOCK / 2 >= log->id_ceiling;
+}
+
 static void limits_raise(struct broker_log *log)
 {
     if (log_admit_limits(log) != 0)
         return; /* half a block is left to try again */
-    log->id_ceiling = log->broker->last_id + 1 + LIMITS_BLOCK;
+    log->id_ceiling = job_serial_add(log->broker->last_id, 1 + LIMITS_BLOCK);
     log->limits_ticket = log_limits(log);
 }
 
 int log_id_admit(struct broker *broker, uint64_t id)
 {
     struct broker_log *log = broker->log;
+    if (id >= JOB_ID_MAX)
+        return ENOTRECOVERABLE;
     if (log->limits_ticket != 0 &&
         commit_reached(log->commit, COMMIT_DURABLE) >= log->limits_ticket) {
         log->id_safe = log->id_ceiling;
         log->limits_ticket = 0;
     }
-    if (log->limits_ticket == 0 && broker->last_id + LIMITS_BLOCK / 2 >= log->id_ceiling)
+    if (log->limits_ticket == 0 && ceiling_is_near(log))
         limits_raise(log);
     if (id < log->id_safe)
         return 0;
@@ -268,7 +276,7 @@ int broker_stop(struct broker *broker)
     fetch_stop(log);
     broker_lock(broker);
     if (!log->stopped && log_admit_limits(log) == 0) {
-        log->id_ceiling = log->id_safe = broker->last_id + 1;
+        log->id_ceiling = log->id_safe = job_serial_add(broker->last_id, 1);
         (void)log_limits(log);
     }
     log->stopped = true;

@@ -90,7 +90,20 @@ static void counters_set(const struct replay *replay)
     if (replay->id_ceiling > 0 && replay->id_ceiling - 1 > broker->last_id)
         broker->last_id = replay->id_ceiling - 1;
     if (recovered->replayed.damages + recovered->unreadable > 0)
-        broker->last_id += JOURNAL_GAP_AFTER_DAMAGE;
+        broker->last_id = job_serial_add(broker->last_id, JOURNAL_GAP_AFTER_DAMAGE);
+}
+
+/* Nobody gave out so many: the journal is damaged, or was made by somebody else. */
+static void tell_no_ids(struct replay *replay)
+{
+    const struct broker *broker = replay->broker;
+    char text[160];
+    if (job_serial_add(broker->last_id, 1) < JOB_ID_MAX)
+        return;
+    snprintf(text, sizeof(text),
+             "it says that id %" PRIu64 " was given out; no ids are left, so all puts are refused",
+             broker->last_id);
+    tell_damage(replay, text);
 }
 
 /* [held] */
@@ -210,6 +223,7 @@ int broker_recover(struct broker *broker, const struct broker_log_options *optio
     /* After half a replay, too: what is there must be counted, though it can only be freed. */
     counters_set(&replay);
     figures_set(&replay);
+    tell_no_ids(&replay);
     broker_unlock(broker);
     if (rc == 0)
         rc = log_start(replay.log, recovered->replayed.last_sequence);

@@ -237,7 +237,8 @@ void settle_finish(struct broker *broker, struct job *job, const struct job_outc
     claim(job);
     if (buries) {
         heap_promise(&job->tube->buried);
-        ending.burial = ++broker->last_burial;
+        ending.burial = broker->last_burial =
+            (int64_t)job_serial_add((uint64_t)broker->last_burial, 1);
     }
     if (outcome->kind == JOB_OUTCOME_DELETED)
         count_delete(job->tube);

@@ -145,7 +145,8 @@ static int connect_to(const char *path, sqlite3 **connection)
                : database_errno(rc);
 }
 
-static int totals_read(struct database *database)
+/* *said: why it is damaged, where SQLite doesn't know. */
+static int totals_read(struct database *database, const char **said)
 {
     int64_t count = 0, bytes = 0, last = 0;
     int rc = form_ask(database->writer, "SELECT count FROM total", &count);
@@ -158,10 +159,11 @@ static int totals_read(struct database *database)
     database->count = (uint64_t)count;
     database->bytes = (uint64_t)bytes;
     database->last = (uint64_t)last;
-    return count >= 0 && count <= (int64_t)JOB_COUNT_MAX && bytes >= 0 &&
-                   bytes <= (int64_t)JOB_COUNT_MAX && last >= 0 && last <= (int64_t)JOB_ID_MAX
-               ? 0
-               : EBADMSG;
+    if (count >= 0 && count <= (int64_t)JOB_COUNT_MAX && bytes >= 0 &&
+        bytes <= (int64_t)JOB_COUNT_MAX && last >= 0 && last <= (int64_t)HISTORY_NUMBER_MAX)
+        return 0;
+    *said = "its totals are numbers that can't be";
+    return EBADMSG;
 }
 
 static int statements_prepare(struct database *database)
@@ -195,6 +197,7 @@ static void disconnect(struct database *database)
  * could want it. */
 static int connect_both(struct database *database, struct history_error *error)
 {
+    const char *said = NULL;
     int rc = database_fail(database, file_make(database->path), NULL, error);
     if (rc != 0)
         return rc;
@@ -210,13 +213,14 @@ static int connect_both(struct database *database, struct history_error *error)
         rc = form_make(database);
     }
     if (rc == 0)
-        rc = totals_read(database);
+        rc = totals_read(database, &said);
     if (rc == 0)
         rc = connect_to(database->path, &database->reader);
     if (rc == 0)
         rc = statements_prepare(database);
     if (rc != 0) {
-        rc = database_fail(database, rc, sqlite3_errmsg(database->writer), error);
+        rc = database_fail(database, rc, said != NULL ? said : sqlite3_errmsg(database->writer),
+                           error);
         disconnect(database);
     }
     return rc;

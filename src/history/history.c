@@ -28,8 +28,6 @@
 #define PURGE_MAX 256
 /* At the start nobody waits for who restores. */
 #define RESTORE_PATIENCE_NS (10 * HL_SECOND)
-/* Far more than can be between two that a crash has cost; a second's work. */
-#define GAP_MAX (UINT64_C(1) << 28)
 
 /* ---- life ---- */
 
@@ -225,16 +223,14 @@ uint64_t history_last(const struct history *history)
     return history->database != NULL ? history->opened_last : 0;
 }
 
-/* [held] Numbers between are nobody's. A gap that is passed over one by one has a limit. */
+/* [held] Numbers between are nobody's. */
 static int number_skip_to(struct history *history, uint64_t number)
 {
     struct recent *recent = &history->recent;
-    if (number < recent->next || number > JOB_ID_MAX)
+    if (number < recent->next || number > HISTORY_NUMBER_MAX)
         return EINVAL;
     if (history->stats.pending == 0)
         history->written = number - 1;
-    else if (number - recent->next > GAP_MAX)
-        return EINVAL;
     recent->next = number;
     return 0;
 }

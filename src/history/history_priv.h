@@ -13,6 +13,10 @@
 
 #include <sqlite3.h>
 
+/* The highest that a file or a journal may say: numbers go on from there, and what is given out can
+ * always be read again. */
+#define HISTORY_NUMBER_MAX (JOB_ID_MAX / 2)
+
 /* ---- recent.c: records in memory, by id, number and key; not thread-safe ---- */
 
 struct entry {
@@ -51,6 +55,8 @@ void recent_fini(struct recent *recent);
 int recent_add(struct recent *recent, struct job_record **record, struct entry **gone);
 /* Out of it, to the front of *gone. */
 void recent_take(struct recent *recent, struct entry *entry, struct entry **gone);
+/* The one with the least number that is not below *number, which is set to it; NULL: none. */
+struct entry *recent_from(struct recent *recent, uint64_t *number);
 /* The one with the lowest number; NULL: it is empty. */
 struct entry *recent_first(struct recent *recent);
 /* The one whose time is over first, if that is before now; NULL: none. */

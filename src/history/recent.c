@@ -284,14 +284,16 @@ void recent_take(struct recent *recent, struct entry *entry, struct entry **gone
     *gone = entry;
 }
 
+struct entry *recent_from(struct recent *recent, uint64_t *number)
+{
+    return idtable_from(&recent->by_number, number);
+}
+
 struct entry *recent_first(struct recent *recent)
 {
-    struct entry *entry = NULL;
-    if (recent->count == 0)
+    struct entry *entry = recent_from(recent, &recent->first);
+    if (entry == NULL)
         recent->first = recent->next;
-    while (recent->first < recent->next &&
-           (entry = idtable_get(&recent->by_number, recent->first)) == NULL)
-        recent->first++;
     return entry;
 }
 

@@ -130,18 +130,16 @@ static size_t batch_collect(struct history *history, uint64_t *last)
 {
     size_t count = 0, bytes = 0;
     HL_LOCK_SCOPE(history->lock);
-    uint64_t number = history->written;
-    while (number + 1 < history->recent.next && count < WRITER_BATCH &&
-           bytes < WRITER_BATCH_BYTES) {
-        const struct entry *entry = recent_at(&history->recent, ++number);
-        if (entry == NULL)
-            continue; /* replaced by one that comes later */
+    uint64_t number = history->written + 1;
+    const struct entry *entry = recent_from(&history->recent, &number);
+    while (entry != NULL && count < WRITER_BATCH && bytes < WRITER_BATCH_BYTES) {
         history->batch[count++] =
-            (struct numbered){.number = number, .record = job_record_ref(entry->record)};
+            (struct numbered){.number = number++, .record = job_record_ref(entry->record)};
         bytes += entry_bytes(entry);
+        entry = recent_from(&history->recent, &number); /* past those that were replaced */
     }
-    *last = number;
-    if (number + 1 == history->recent.next)
+    *last = entry == NULL ? history->recent.next - 1 : number - 1;
+    if (entry == NULL)
         history->pending_since_ns = clock_now_ns();
     return count;
 }

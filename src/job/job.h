@@ -152,6 +152,13 @@ struct job {
 #define JOB_SPAN_MAX_NS (INT64_C(1) << 62)
 #define JOB_WALL_MAX_NS (INT64_MAX - (INT64_C(1) << 60)) /* in the year 2225 */
 
+/* A number that is counted on from one that a disk said: it stays one that can be read again. */
+static inline uint64_t job_serial_add(uint64_t serial, uint64_t more)
+{
+    uint64_t sum;
+    return __builtin_add_overflow(serial, more, &sum) || sum > JOB_ID_MAX ? JOB_ID_MAX : sum;
+}
+
 /* Where the put of a job is (the broker keeps it, by id): 0: not in the journal. With this bit:
  * pending, the rest is the ticket of its put. Else a locator; KEPT: the journal keeps it, but not
  * in a place that can be read. */

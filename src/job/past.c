@@ -136,7 +136,8 @@ struct attempt {
     size_t reason_len;
 };
 
-#define MS_MAX (INT64_MAX / NS_PER_MS / 2)
+/* What a record may say of them, for they go into one. */
+#define MS_MAX (JOB_WALL_MAX_NS / NS_PER_MS)
 
 static int kind_of_letter(unsigned letter)
 {
@@ -155,7 +156,7 @@ static void attempt_read(struct cursor *value, struct attempt *attempt)
     attempt->took_ms = read_number_up_to(value, MS_MAX);
     attempt->reason_len = read_number_up_to(value, JOB_PAST_REASON_MAX - 1);
     attempt->reason = read_bytes(value, attempt->reason_len);
-    if (attempt->kind == JOB_OUTCOME_COUNT ||
+    if (attempt->kind == JOB_OUTCOME_COUNT || attempt->started_ms + attempt->took_ms > MS_MAX ||
         (attempt->reason_len > 0 && memchr(attempt->reason, '\0', attempt->reason_len) != NULL))
         value->bad = true;
 }

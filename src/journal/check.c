@@ -283,7 +283,7 @@ static int salvage_limits(struct salvage *salvage, const struct journal_census *
     uint64_t next =
         census->last_id + 1 > census->id_ceiling ? census->last_id + 1 : census->id_ceiling;
     const struct job_entry entry = {.type = JOB_ENTRY_LIMITS,
-                                    .id_ceiling = next + JOURNAL_GAP_AFTER_DAMAGE};
+                                    .id_ceiling = job_serial_add(next, JOURNAL_GAP_AFTER_DAMAGE)};
     char head[JOB_ENTRY_HEAD_MAX];
     int rc = salvage_record(salvage, 0, head, job_entry_encode(&entry, head));
     if (rc == 0)

@@ -129,7 +129,8 @@ static struct job_entry entry_of(const struct target *target, const struct impor
                               .created_wall_ns = job->created_wall_ns,
                               .delay_ns = job->delay_ns,
                               .until_wall_ns = delayed ? job->deadline_wall_ns : 0,
-                              .burial = buried ? target->last_burial + job->burial : 0,
+                              .burial =
+                                  buried ? job_serial_add(target->last_burial, job->burial) : 0,
                               .reserves = job->reserves,
                               .timeouts = job->timeouts,
                               .releases = job->releases,
@@ -285,7 +286,7 @@ static int job_write(struct target *target, const struct import_job *job)
 static int limits_write(struct target *target)
 {
     struct job_entry entry = {.type = JOB_ENTRY_LIMITS,
-                              .id_ceiling = target->import->census.last_id + 1};
+                              .id_ceiling = job_serial_add(target->import->census.last_id, 1)};
     char head[JOB_ENTRY_HEAD_MAX];
     if (target->id_ceiling >= entry.id_ceiling)
         return 0;

@@ -5,6 +5,7 @@
 #include "history_kit.h"
 
 #include <errno.h>
+#include <stdio.h>
 
 static void check_all(uint64_t first, uint64_t last)
 {
@@ -88,6 +89,46 @@ START_TEST(a_restore_waits_for_room)
 }
 END_TEST
 
+// A journal may say any number. A gap is passed over in no time, whether the file has written what
+// is below it or not, and what comes behind the highest can be read by the next start.
+START_TEST(a_gap_costs_nothing)
+{
+    const uint64_t far = JOB_ID_MAX / 2;
+    db_open();
+    ck_assert_int_eq(restore(1, 1), 0);
+    if (_i == 1)
+        db_await(1);
+    ck_assert_int_eq(restore(far, 2), 0);
+    ck_assert_int_eq(restore(far + 1, 3), EINVAL);
+    ck_assert_uint_eq(db_add(4), far + 1);
+    db_await(far + 1);
+    check_all(1, 2);
+    db_close();
+    ck_assert_int_eq(db_sql("SELECT last FROM total"), (int64_t)far + 1);
+}
+END_TEST
+
+// A file that says that no number is left for what comes is put aside, as one that is damaged.
+START_TEST(a_file_without_numbers_is_put_aside)
+{
+    static const char *const edges[] = {"4611686018427387904", "4611686018427387905",
+                                        "9223372036854775807", "-1", "2305843009213693953"};
+    char text[80];
+    db_open();
+    db_fill(1, 2);
+    db_close();
+    snprintf(text, sizeof(text), "UPDATE total SET last = %s", edges[_i]);
+    (void)db_sql(text);
+    db_open();
+    ck_assert_uint_eq(db_files("history.db.damaged"), 1);
+    ck_assert_uint_eq(db_add(3), 1);
+    db_await(1);
+    db_close();
+    db_open();
+    ck_assert_uint_eq(history_last(kit.history), 1);
+}
+END_TEST
+
 int main(void)
 {
     engine_init();
@@ -98,6 +139,8 @@ int main(void)
     tcase_add_test(all, one_that_comes_twice_has_its_attempts_once);
     tcase_add_test(all, the_last_number_outlives_its_row);
     tcase_add_test(all, a_restore_waits_for_room);
+    tcase_add_loop_test(all, a_gap_costs_nothing, 0, 2);
+    tcase_add_loop_test(all, a_file_without_numbers_is_put_aside, 0, 5);
     suite_add_tcase(suite, all);
     return unit_main(suite);
 }

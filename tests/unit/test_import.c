@@ -303,6 +303,18 @@ START_TEST(nothing_to_take_over_takes_the_ids)
 }
 END_TEST
 
+// Ids, and the order of burial, from where there are no more of them.
+START_TEST(numbers_end_before_what_can_be_read)
+{
+    begin();
+    add_job(JOB_ID_MAX, "t", "x");
+    write_file(1);
+    ck_assert_int_eq(import(), 0);
+    kept_is("4611686018427387904 t ready pri 0 buried 0 0 delay 0 0 \"x\"\n"
+            "below 4611686018427387904\n");
+}
+END_TEST
+
 START_TEST(interrupted_import_goes_on)
 {
     begin();
@@ -491,6 +503,7 @@ int main(void)
     tcase_add_test(jobs, buried_jobs_keep_their_order);
     tcase_add_test(jobs, files_are_read_in_the_order_of_their_numbers);
     tcase_add_test(jobs, nothing_to_take_over_takes_the_ids);
+    tcase_add_test(jobs, numbers_end_before_what_can_be_read);
     tcase_add_test(jobs, interrupted_import_goes_on);
     tcase_add_test(jobs, id_that_is_not_free_stops_all_of_it);
     suite_add_tcase(suite, jobs);
