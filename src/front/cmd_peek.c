@@ -13,7 +13,7 @@ int parse_peek(struct scan *scan, struct command_args *args)
 static void peek_reply(struct session *session, int rc, uint64_t id, struct job_body **body)
 {
     if (rc != 0)
-        reply_word(session, "NOT_FOUND\r\n");
+        reply_refusal(session, rc, "NOT_FOUND\r\n");
     else if (*body != NULL)
         reply_job(session, "FOUND", id, body);
     else

@@ -55,8 +55,8 @@ void reserve_refuse(struct session *session, int rc)
     case ENOENT:
         reply_word(session, "NOT_FOUND\r\n");
         return;
-    default: /* ENOMEM; EDQUOT: it holds as many as a connection may */
-        reply_word(session, "OUT_OF_MEMORY\r\n");
+    default: /* ENOMEM; EDQUOT: it holds as many as a connection may; EACCES */
+        reply_refusal(session, rc, "OUT_OF_MEMORY\r\n");
         return;
     }
 }
