@@ -228,6 +228,7 @@ static int connect_both(struct database *database, struct history_error *error)
 
 int database_open(struct database **out, const char *path, struct history_error *error)
 {
+    full_begin();
     struct database *database = calloc(1, sizeof(*database));
     if (database != NULL) {
         MAGIC_INIT(database, DATABASE_MAGIC);

@@ -110,6 +110,11 @@ uint64_t database_file_bytes(struct database *database);
 /* Gives a slice of the pages without use back to the file system, if they are many. */
 int database_shrink(struct database *database);
 
+/* ---- full.c ---- */
+
+/* Before the first file is opened; once counts. */
+void full_begin(void);
+
 /* ---- form.c ---- */
 
 /* The text with everything in braces put in, behind what is in *out. */
