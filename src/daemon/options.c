@@ -288,6 +288,12 @@ static error_t option_beanstalkd(int key, char *arg, struct argp_state *state)
     return option_keep(key, arg, state);
 }
 
+/* What was asked for is on standard output, or it is said that it isn't. */
+static _Noreturn void told_exit(void)
+{
+    exit(task_said(EXIT_SUCCESS) == EXIT_SUCCESS ? EXIT_SUCCESS : EXIT_FAILURE);
+}
+
 static error_t option_parse(int key, char *arg, struct argp_state *state)
 {
     struct options *options = state->input;
@@ -311,17 +317,17 @@ static error_t option_parse(int key, char *arg, struct argp_state *state)
         return 0;
     case 'h':
     case '?':
-        argp_state_help(state, stdout, ARGP_HELP_STD_HELP);
-        return 0;
+        argp_state_help(state, stdout, ARGP_HELP_STD_HELP & ~ARGP_HELP_EXIT_OK);
+        told_exit();
     case KEY_INSECURE:
         options->insecure = word_yes;
         return 0;
     case KEY_USAGE:
-        argp_state_help(state, stdout, ARGP_HELP_USAGE | ARGP_HELP_EXIT_OK);
-        return 0;
+        argp_state_help(state, stdout, ARGP_HELP_USAGE);
+        told_exit();
     case 'v':
         puts("hilerad " HL_VERSION);
-        exit(fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILURE);
+        told_exit();
     case ARGP_KEY_ARG:
         argument_take(options, arg, state);
         return 0;
