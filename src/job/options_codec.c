@@ -48,6 +48,8 @@ static const struct option_row *row_of(uint64_t tag)
 
 char *options_pass_on(const char *bytes, size_t len, char to[OPTIONS_ENCODED_MAX])
 {
+    if (len == 0)
+        return to;
     struct cursor cursor = {(const unsigned char *)bytes, (const unsigned char *)bytes + len,
                             false};
     while (cursor.at != cursor.end) {

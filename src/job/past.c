@@ -174,6 +174,8 @@ void past_look(struct cursor *value)
 
 int job_past_of_entry(struct job_rare *rare, const struct job_entry *entry)
 {
+    if (entry->past_len == 0)
+        return 0;
     struct cursor value = {(const unsigned char *)entry->past_bytes,
                            (const unsigned char *)entry->past_bytes + entry->past_len, false};
     while (value.at != value.end) {
