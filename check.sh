@@ -38,7 +38,7 @@ Steps with tests:  plain     the whole suite, but for the clients in other langu
                    tsan      under ThreadSanitizer: what has threads
 Static steps:      format    clang-format
                    scripts   shellcheck
-                   fuzz      libFuzzer on the beanstalk port, for half a minute
+                   fuzz      libFuzzer on the beanstalk port, for half a minute, and on journals
                    cppcheck  cppcheck
                    tidy      clang-tidy
 Logs are in build/check/. The exit status is 0 only if tests ran and none failed.
@@ -166,11 +166,16 @@ step_scripts() {
 }
 
 # What it finds interesting is kept in build/fuzz/corpus and tried first the next time; an input that fails is left in
-# build/check. Seconds: HILERA_FUZZ_SECONDS.
+# build/check. Seconds of the first target: HILERA_FUZZ_SECONDS; the second, which is slow, gets a third of them.
 step_fuzz() {
-    configured fuzz --enable-fuzzer CC=clang && make -s tests/fuzz/fuzz_front && mkdir -p corpus &&
-        tests/fuzz/fuzz_front -max_total_time="${HILERA_FUZZ_SECONDS:-30}" -timeout=25 -print_final_stats=1 \
-            -artifact_prefix="$logs/" -dict="$top/tests/fuzz/front.dict" corpus "$top/tests/fuzz/corpus/front"
+    local seconds=${HILERA_FUZZ_SECONDS:-30}
+    configured fuzz --enable-fuzzer CC=clang && make -s "-j$jobs" tests/fuzz/fuzz_front tests/fuzz/fuzz_recover || return
+    fuzz_target front "$seconds" -dict="$top/tests/fuzz/front.dict" && fuzz_target recover $((seconds / 3))
+}
+
+fuzz_target() {
+    mkdir -p "corpus/$1" && "tests/fuzz/fuzz_$1" "-max_total_time=$2" -timeout=25 -print_final_stats=1 \
+        -artifact_prefix="$logs/" "${@:3}" "corpus/$1" "$top/tests/fuzz/corpus/$1"
 }
 
 # The C files that are ours to analyse, and the preprocessor's flags for them.
