@@ -105,7 +105,7 @@ step_dist() {
     rm -rf "$fresh/src" "$fresh/root" && mkdir -p "$fresh/src" "$fresh/build" &&
         tar -xJf "$archive" -C "$fresh/src" --strip-components=1 && chmod -R a-w "$fresh/src" &&
         cd "$fresh/build" || return
-    [ -f Makefile ] || ../src/configure --quiet --enable-werror --prefix=/usr --with-systemdsystemunitdir=no \
+    [ -f Makefile ] || ../src/configure --quiet --enable-werror --prefix=/usr \
         CFLAGS="-O2 -g1 -fanalyzer -Wno-analyzer-malloc-leak" || return
     make -s -k "-j$jobs" && tests_run all_tests CFLAGS="-O2 -g1" && installs "$fresh/root" || return
     [ $distcheck = no ] || make -s -C "$top/build/plain" distcheck
@@ -115,7 +115,8 @@ step_dist() {
 installs() {
     local file
     make -s install DESTDIR="$1" || return
-    for file in lib/libhilera.so lib/pkgconfig/hilera.pc include/hilera/queue.h sbin/hilerad bin/hilera; do
+    for file in lib/libhilera.so lib/pkgconfig/hilera.pc include/hilera/queue.h sbin/hilerad bin/hilera \
+        lib/systemd/system/hilerad.service; do
         [ -e "$1/usr/$file" ] || {
             echo "make install did not install $file"
             return 1

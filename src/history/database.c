@@ -130,9 +130,10 @@ static const struct {
     {SQLITE_DBCONFIG_WRITABLE_SCHEMA, 0},
 };
 
-static int connect_to(const char *path, sqlite3 **connection)
+static int connect_to(const struct database *database, sqlite3 **connection)
 {
-    int rc = sqlite3_open_v2(path, connection, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
+    int rc = sqlite3_open_v2(database->path, connection,
+                             SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, database->vfs);
     if (rc == SQLITE_OK)
         rc = sqlite3_extended_result_codes(*connection, 1);
     for (size_t i = 0; rc == SQLITE_OK && i < sizeof(switches) / sizeof(switches[0]); i++)
@@ -193,36 +194,59 @@ static void disconnect(struct database *database)
     database->reader = database->writer = NULL;
 }
 
-/* Both connections; on failure there is none. Who calls it has the reader's lock, if anybody else
- * could want it. */
-static int connect_both(struct database *database, struct history_error *error)
+/* Whether it failed since the disk has no room for the index of SQLite's log (the file -shm). */
+static bool has_no_room(const struct database *database)
+{
+    return database->writer != NULL &&
+           sqlite3_extended_errcode(database->writer) == SQLITE_IOERR_SHMSIZE;
+}
+
+static int connect_by(struct database *database, const char *vfs, struct history_error *error)
 {
     const char *said = NULL;
-    int rc = database_fail(database, file_make(database->path), NULL, error);
-    if (rc != 0)
-        return rc;
-    rc = connect_to(database->path, &database->writer);
+    database->vfs = vfs;
+    int rc = connect_to(database, &database->writer);
     if (rc == 0)
         rc = database_errno(sqlite3_busy_timeout(database->writer, WRITER_BUSY_MS));
     if (rc == 0) {
         rc = form_check(database, error);
-        if (rc != 0) {
-            disconnect(database);
+        if (rc != 0)
             return rc;
-        }
         rc = form_make(database);
     }
     if (rc == 0)
         rc = totals_read(database, &said);
     if (rc == 0)
-        rc = connect_to(database->path, &database->reader);
+        rc = connect_to(database, &database->reader);
     if (rc == 0)
         rc = statements_prepare(database);
-    if (rc != 0) {
-        rc = database_fail(database, rc, said != NULL ? said : sqlite3_errmsg(database->writer),
-                           error);
+    return database_fail(database, rc, said != NULL ? said : sqlite3_errmsg(database->writer),
+                         error);
+}
+
+/*
+ * Both connections; on failure there is none. Who calls it has the reader's lock, if anybody else
+ * could want it.
+ *
+ * On a full disk the index of the log is kept in memory ("unix-excl"), so that what is in the file
+ * can be read, and the daemon starts. Other programs can't look into the file meanwhile.
+ */
+static int connect_both(struct database *database, struct history_error *error)
+{
+    int rc = database_fail(database, file_make(database->path), NULL, error);
+    if (rc != 0)
+        return rc;
+    rc = connect_by(database, NULL, error);
+    if (rc != 0 && has_no_room(database)) {
         disconnect(database);
+        rc = connect_by(database, "unix-excl", error);
+        if (rc == 0)
+            log_warning("history: the disk is full; until the next start no other program can look "
+                        "into %s",
+                        database->path);
     }
+    if (rc != 0)
+        disconnect(database);
     return rc;
 }
 

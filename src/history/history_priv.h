@@ -82,6 +82,7 @@ enum statement {
 struct database {
     unsigned magic;
     char *path;
+    const char *vfs;    /* of SQLite, static; NULL: its default one */
     sqlite3 *writer;    /* the thread's alone, once it runs */
     hl_lock *read_lock; /* covers the next, and the statements of the reader */
     sqlite3 *reader;    /* NULL for a moment, or for good, after damage was found */

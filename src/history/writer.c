@@ -134,7 +134,8 @@ static size_t batch_collect(struct history *history, uint64_t *last)
     const struct entry *entry = recent_from(&history->recent, &number);
     while (entry != NULL && count < WRITER_BATCH && bytes < WRITER_BATCH_BYTES) {
         history->batch[count++] =
-            (struct numbered){.number = number++, .record = job_record_ref(entry->record)};
+            (struct numbered){.number = number, .record = job_record_ref(entry->record)};
+        number++;
         bytes += entry_bytes(entry);
         entry = recent_from(&history->recent, &number); /* past those that were replaced */
     }

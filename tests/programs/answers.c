@@ -7,8 +7,8 @@
  * `call METHOD` is answered with the file METHOD.json as its JSON, or else with the file METHOD as
  * it is; any other command, by its first word, with the file of that name as it is. A file
  * WORD.again is said over and over until the other side closes. What has no file is
- * UNKNOWN_COMMAND. In METHOD.json each # becomes a number, greater by one each time, and each ~ one
- * that is less.
+ * UNKNOWN_COMMAND. In METHOD.json each word RISING becomes a number, greater by one each time, and
+ * each word FALLING one that is less.
  *
  * The file `calls` in the directory gets the line of every command.
  */
@@ -59,23 +59,29 @@ static char *slurp(const char *word, const char *ending, size_t *len)
     return text;
 }
 
-/* Puts the numbers into a text, in its memory of BUFFER bytes. */
-static void number_all(char *text, size_t *len)
+/* Puts a number in the place of each `word` of a text, in its memory of BUFFER bytes. */
+static void number_all(char *text, size_t *len, const char *word, uint64_t *number, int step)
 {
-    static uint64_t rising = 1000000000, falling = 1000000000;
-    char digits[24];
-    for (size_t i = 0; i < *len; i++) {
-        if (text[i] != '#' && text[i] != '~')
-            continue;
-        uint64_t number = text[i] == '#' ? ++rising : --falling;
-        size_t size = (size_t)snprintf(digits, sizeof(digits), "%llu", (unsigned long long)number);
+    char digits[24], *at;
+    size_t from = 0;
+    while ((at = memmem(text + from, *len - from, word, strlen(word))) != NULL) {
+        *number += (uint64_t)(int64_t)step;
+        size_t size = (size_t)snprintf(digits, sizeof(digits), "%llu", (unsigned long long)*number);
+        char *behind = at + strlen(word);
         if (*len + size > BUFFER)
             break;
-        memmove(text + i + size, text + i + 1, *len - i - 1);
-        memcpy(text + i, digits, size);
-        *len += size - 1;
-        i += size - 1;
+        memmove(at + size, behind, *len - (size_t)(behind - text));
+        memcpy(at, digits, size);
+        *len = *len + size - strlen(word);
+        from = (size_t)(at - text) + size;
     }
+}
+
+static void numbers_fill(char *text, size_t *len)
+{
+    static uint64_t rising = 1000000000, falling = 1000000000;
+    number_all(text, len, "RISING", &rising, 1);
+    number_all(text, len, "FALLING", &falling, -1);
 }
 
 static bool answer(int fd, const char *word, bool call)
@@ -92,7 +98,7 @@ static bool answer(int fd, const char *word, bool call)
     text = call ? slurp(word, ".json", &len) : NULL;
     call = text != NULL;
     if (call)
-        number_all(text, &len);
+        numbers_fill(text, &len);
     if (text == NULL)
         text = slurp(word, "", &len);
     if (text == NULL)
