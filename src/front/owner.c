@@ -4,13 +4,14 @@
  *
  * Of a Unix socket it tells the user and the groups that the peer had when it connected. Of TCP
  * over loopback it tells the owner of the other end (NETLINK_SOCK_DIAG, one question by the pair of
- * addresses, answered within the call). That answer is of whatever socket has these addresses at
- * this moment, and ours may have had another one at its other end: one that was reset, or closed,
- * and whose port was taken since. So it counts only with an inode (a socket that a process has
- * open), in a state in which it is connected, and if our own end, asked afterwards, is still
- * connected, too: then both are of one connection, for a port can't be taken twice. Everything else
- * is anonymous: no answer, a socket that its process has closed, a user that this namespace has no
- * name for. So are peers from other machines, and from addresses that aren't loopback's.
+ * addresses, answered within the call; where there is no such thing, owner_proc.c). That answer is
+ * of whatever socket has these addresses at this moment, and ours may have had another one at its
+ * other end: one that was reset, or closed, and whose port was taken since. So it counts only with
+ * an inode (a socket that a process has open), in a state in which it is connected, and if our own
+ * end, asked afterwards, is still connected, too: then both are of one connection, for a port can't
+ * be taken twice. Everything else is anonymous: no answer, a socket that its process has closed, a
+ * user that this namespace has no name for. So are peers from other machines, and from addresses
+ * that aren't loopback's.
  */
 #include "front/peer_priv.h"
 
@@ -65,16 +66,9 @@ static uint32_t uid_named(uint32_t uid)
 
 /* ---- addresses ---- */
 
-/* An address as the kernel's tables have it: IPv4 that was mapped to IPv6 is IPv4. */
-struct end {
-    bool ipv6;
-    in_port_t port; /* in network order, as the rest */
-    uint32_t address[4];
-};
-
-static bool end_read(struct end *end, const struct sockaddr_storage *storage)
+static bool end_read(struct owner_end *end, const struct sockaddr_storage *storage)
 {
-    *end = (struct end){.ipv6 = false};
+    *end = (struct owner_end){.ipv6 = false};
     if (storage->ss_family == AF_INET) {
         struct sockaddr_in ipv4;
         memcpy(&ipv4, storage, sizeof(ipv4));
@@ -95,7 +89,7 @@ static bool end_read(struct end *end, const struct sockaddr_storage *storage)
     return true;
 }
 
-static bool end_is_loopback(const struct end *end)
+static bool end_is_loopback(const struct owner_end *end)
 {
     if (!end->ipv6)
         return ntohl(end->address[0]) >> 24 == IN_LOOPBACKNET;
@@ -103,7 +97,7 @@ static bool end_is_loopback(const struct end *end)
 }
 
 /* Ours and the other one; false: it is none of TCP, or isn't connected any more. */
-static bool ends_find(int fd, struct end *ours, struct end *theirs)
+static bool ends_find(int fd, struct owner_end *ours, struct owner_end *theirs)
 {
     struct sockaddr_storage storage;
     socklen_t len = sizeof(storage);
@@ -115,20 +109,57 @@ static bool ends_find(int fd, struct end *ours, struct end *theirs)
 
 /* ---- the question ---- */
 
-static bool asker_open(struct owner_asker *asker)
+/* From now on this loop reads the tables. */
+static void tables_take(struct owner_asker *asker, int error)
 {
     static atomic_flag said = ATOMIC_FLAG_INIT;
+    asker->tables = true;
     if (asker->netlink >= 0)
-        return true;
-    asker->netlink = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_SOCK_DIAG);
-    if (asker->netlink < 0 && !atomic_flag_test_and_set(&said))
-        log_warning("the system doesn't tell who connects over TCP (%s); such peers are anonymous",
-                    strerrordesc_np(errno));
-    return asker->netlink >= 0;
+        close(asker->netlink);
+    asker->netlink = -1;
+    if (!atomic_flag_test_and_set(&said))
+        log_notice("the system can't be asked who connects over TCP (NETLINK_SOCK_DIAG: %s); "
+                   "/proc/net is read for each such connection",
+                   strerrordesc_np(error));
 }
 
-static bool question_send(struct owner_asker *asker, const struct end *ours,
-                          const struct end *theirs)
+/* Whether the error says that there is nobody to ask, now and later. */
+static bool is_absent(int error)
+{
+    static const int absent[] = {EPROTONOSUPPORT, EAFNOSUPPORT, ESOCKTNOSUPPORT,
+                                 EOPNOTSUPP,      ENOSYS,       EPERM,
+                                 EACCES,          EINVAL,       ECONNREFUSED};
+    for (size_t i = 0; i < sizeof(absent) / sizeof(*absent); i++)
+        if (error == absent[i])
+            return true;
+    return false;
+}
+
+/* The first is said once, by whichever loop meets it; the others may pass. */
+static void say_nobody_tells(int error)
+{
+    static atomic_flag said = ATOMIC_FLAG_INIT;
+    static struct log_limit limit;
+    if (!is_absent(error))
+        log_limited(&limit, LOG_LEVEL_WARNING,
+                    "the system didn't tell who has connected over TCP (%s): anonymous",
+                    strerrordesc_np(error));
+    else if (!atomic_flag_test_and_set(&said))
+        log_warning("the system doesn't tell who connects over TCP (%s); such peers are anonymous",
+                    strerrordesc_np(error));
+}
+
+static int asker_open(struct owner_asker *asker)
+{
+    if (asker->netlink < 0)
+        asker->netlink =
+            socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_SOCK_DIAG);
+    return asker->netlink >= 0 ? 0 : errno;
+}
+
+/* For the socket at `near` that is connected to `far`. */
+static int question_send(struct owner_asker *asker, const struct owner_end *near,
+                         const struct owner_end *far)
 {
     struct {
         struct nlmsghdr head;
@@ -137,23 +168,24 @@ static bool question_send(struct owner_asker *asker, const struct end *ours,
                            .nlmsg_type = SOCK_DIAG_BY_FAMILY,
                            .nlmsg_flags = NLM_F_REQUEST,
                            .nlmsg_seq = ++asker->sequence},
-                  .body = {.sdiag_family = theirs->ipv6 ? AF_INET6 : AF_INET,
+                  .body = {.sdiag_family = near->ipv6 ? AF_INET6 : AF_INET,
                            .sdiag_protocol = IPPROTO_TCP,
                            .idiag_states = UINT32_MAX,
-                           .id = {.idiag_sport = theirs->port,
-                                  .idiag_dport = ours->port,
+                           .id = {.idiag_sport = near->port,
+                                  .idiag_dport = far->port,
                                   .idiag_cookie = {INET_DIAG_NOCOOKIE, INET_DIAG_NOCOOKIE}}}};
-    memcpy(question.body.id.idiag_src, theirs->address, sizeof(theirs->address));
-    memcpy(question.body.id.idiag_dst, ours->address, sizeof(ours->address));
+    memcpy(question.body.id.idiag_src, near->address, sizeof(near->address));
+    memcpy(question.body.id.idiag_dst, far->address, sizeof(far->address));
     struct sockaddr_nl kernel = {.nl_family = AF_NETLINK};
     return sendto(asker->netlink, &question, sizeof(question), 0, (struct sockaddr *)&kernel,
-                  sizeof(kernel)) == (ssize_t)sizeof(question);
+                  sizeof(kernel)) == (ssize_t)sizeof(question)
+               ? 0
+               : errno;
 }
 
-/* Reads up to the answer to the last question; false: it isn't one that names a socket. */
-static bool answer_read(struct owner_asker *asker, struct inet_diag_msg *answer)
+/* Reads up to the answer to the last question; an error is what the kernel answered. */
+static int answer_read(struct owner_asker *asker, struct inet_diag_msg *answer)
 {
-    static atomic_flag said = ATOMIC_FLAG_INIT;
     struct nlmsghdr buffer[4096 / sizeof(struct nlmsghdr)];
     for (;;) {
         struct sockaddr_nl from = {.nl_pid = 1};
@@ -162,44 +194,53 @@ static bool answer_read(struct owner_asker *asker, struct inet_diag_msg *answer)
                                (struct sockaddr *)&from, &from_len);
         if (len < 0 && errno == EINTR)
             continue;
+        if (len < 0)
+            return errno;
         if (len < (ssize_t)sizeof(*buffer))
-            return false;
+            return EBADMSG;
         if (from.nl_pid != 0 || buffer->nlmsg_seq != asker->sequence)
             continue;
-        if (buffer->nlmsg_type == NLMSG_ERROR) {
-            const struct nlmsgerr *error = NLMSG_DATA(buffer);
-            if (error->error == -ENOENT) /* there is no such socket, which is an answer */
-                return false;
-            if (!atomic_flag_test_and_set(&said))
-                log_warning("the system doesn't tell who connects over TCP (%s); such peers are "
-                            "anonymous",
-                            strerrordesc_np(-error->error));
-            return false;
-        }
+        if (buffer->nlmsg_type == NLMSG_ERROR && len >= (ssize_t)NLMSG_LENGTH(sizeof(int)))
+            return -((const struct nlmsgerr *)NLMSG_DATA(buffer))->error;
         if (buffer->nlmsg_type != SOCK_DIAG_BY_FAMILY ||
             len < (ssize_t)NLMSG_LENGTH(sizeof(*answer)))
-            return false;
+            return EBADMSG;
         memcpy(answer, NLMSG_DATA(buffer), sizeof(*answer));
-        return true;
+        return 0;
     }
 }
 
-/* Whether the answer is of that very socket, and a process has it open. */
-static bool answer_fits(const struct inet_diag_msg *answer, const struct end *ours,
-                        const struct end *theirs)
+/* Whether the answer is of that very socket. */
+static bool answer_fits(const struct inet_diag_msg *answer, const struct owner_end *near,
+                        const struct owner_end *far)
 {
-    size_t size = theirs->ipv6 ? sizeof(theirs->address) : sizeof(theirs->address[0]);
+    size_t size = near->ipv6 ? sizeof(near->address) : sizeof(near->address[0]);
     /* A socket of IPv6 that is connected to IPv4 tells mapped addresses. */
     const uint32_t *src = answer->id.idiag_src, *dst = answer->id.idiag_dst;
-    if (!theirs->ipv6 && answer->idiag_family == AF_INET6) {
+    if (!near->ipv6 && answer->idiag_family == AF_INET6) {
         src += 3;
         dst += 3;
     }
-    return answer->id.idiag_sport == theirs->port && answer->id.idiag_dport == ours->port &&
-           memcmp(src, theirs->address, size) == 0 && memcmp(dst, ours->address, size) == 0 &&
-           answer->idiag_inode != 0 &&
-           (answer->idiag_state == TCP_ESTABLISHED || answer->idiag_state == TCP_FIN_WAIT1 ||
-            answer->idiag_state == TCP_FIN_WAIT2);
+    return answer->id.idiag_sport == near->port && answer->id.idiag_dport == far->port &&
+           memcmp(src, near->address, size) == 0 && memcmp(dst, far->address, size) == 0;
+}
+
+/* ENOENT: the kernel has no such socket, or nobody who knows. */
+static int netlink_ask(struct owner_asker *asker, const struct owner_end *near,
+                       const struct owner_end *far, struct owner_socket *found)
+{
+    struct inet_diag_msg answer;
+    int rc = question_send(asker, near, far);
+    if (rc == 0)
+        rc = answer_read(asker, &answer);
+    if (rc != 0)
+        return rc;
+    if (!answer_fits(&answer, near, far))
+        return EBADMSG;
+    asker->answered = true;
+    *found = (struct owner_socket){
+        .state = answer.idiag_state, .uid = answer.idiag_uid, .inode = answer.idiag_inode};
+    return 0;
 }
 
 /* Our own end is connected: nobody else's socket can have had the other end's addresses. */
@@ -211,19 +252,50 @@ static bool is_connected(int fd)
            (info.tcpi_state == TCP_ESTABLISHED || info.tcpi_state == TCP_CLOSE_WAIT);
 }
 
-static uint32_t tcp_owner(struct owner_asker *asker, int fd, const struct end *ours,
-                          const struct end *theirs)
+/*
+ * The kernel says the same, ENOENT, where it has no handler for TCP and where it has no such
+ * socket. Our own end tells: there is one as long as it is connected.
+ */
+static bool handler_is_missing(struct owner_asker *asker, int fd, const struct owner_end *ours,
+                               const struct owner_end *theirs)
 {
-    struct inet_diag_msg answer;
-    if (!asker_open(asker) || !question_send(asker, ours, theirs) || !answer_read(asker, &answer) ||
-        !answer_fits(&answer, ours, theirs) || !is_connected(fd))
+    struct owner_socket own;
+    return !asker->answered && netlink_ask(asker, ours, theirs, &own) == ENOENT && is_connected(fd);
+}
+
+static int socket_find(struct owner_asker *asker, int fd, const struct owner_end *ours,
+                       const struct owner_end *theirs, struct owner_socket *found)
+{
+    int rc = 0;
+    if (!asker->tables) {
+        rc = asker_open(asker);
+        if (rc == 0)
+            rc = netlink_ask(asker, theirs, ours, found);
+        if (is_absent(rc) || (rc == ENOENT && handler_is_missing(asker, fd, ours, theirs)))
+            tables_take(asker, rc);
+    }
+    if (asker->tables)
+        rc = owner_proc_find(theirs, ours, found);
+    if (rc != 0 && rc != ENOENT)
+        say_nobody_tells(rc);
+    return rc;
+}
+
+static uint32_t tcp_owner(struct owner_asker *asker, int fd, const struct owner_end *ours,
+                          const struct owner_end *theirs)
+{
+    struct owner_socket found;
+    if (socket_find(asker, fd, ours, theirs, &found) != 0 || found.inode == 0 ||
+        (found.state != TCP_ESTABLISHED && found.state != TCP_FIN_WAIT1 &&
+         found.state != TCP_FIN_WAIT2) ||
+        !is_connected(fd))
         return JOB_NOBODY;
-    return uid_named(answer.idiag_uid);
+    return uid_named(found.uid);
 }
 
 void owner_find(struct owner_asker *asker, int fd, bool named, enum trust_door *door, uint32_t *uid)
 {
-    struct end ours, theirs;
+    struct owner_end ours, theirs;
     struct ucred peer;
     int domain = AF_UNSPEC;
     socklen_t len = sizeof(domain);
