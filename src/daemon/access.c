@@ -143,20 +143,37 @@ void access_log(const struct config *config)
     }
 }
 
-/* Others than the owners and the group: all that is written, and access = beanstalkd. */
-static bool is_for_others(const struct trust_rule *rule)
+/* ---- the sockets' files ---- */
+
+struct net_owner access_socket_owner(const struct user *user)
 {
-    bool over_unix = rule->doors == 0 || (rule->doors & 1u << TRUST_UNIX) != 0;
-    return over_unix && rule->may != 0 && strcmp(rule->name, TRUST_BUILTIN_GROUP) != 0 &&
-           strcmp(rule->name, TRUST_BUILTIN_PREFIX "owner") != 0;
+    gid_t group;
+    if (user->change)
+        return (struct net_owner){.uid = user->uid, .gid = user->gid, .give = true};
+    if (geteuid() == 0 && group_find(&group))
+        return (struct net_owner){.uid = 0, .gid = group, .share = true};
+    return (struct net_owner){.uid = geteuid(), .gid = getegid()};
 }
 
-mode_t access_socket_mode(const struct config *config, const struct trust *trust)
+/* Others than the owners and the group "hilera": all that is written, and access = beanstalkd. And
+ * that group, where the file has another. */
+static bool is_for_others(const struct trust_rule *rule, gid_t gid)
 {
+    bool over_unix = rule->doors == 0 || (rule->doors & 1u << TRUST_UNIX) != 0;
+    if (!over_unix || rule->may == 0 || strcmp(rule->name, TRUST_BUILTIN_PREFIX "owner") == 0)
+        return false;
+    return strcmp(rule->name, TRUST_BUILTIN_GROUP) != 0 || rule->anyone || rule->user_count > 0 ||
+           rule->group_count != 1 || rule->groups[0] != gid;
+}
+
+mode_t access_socket_mode(const struct config *config, const struct trust *trust,
+                          const struct user *user)
+{
+    const struct net_owner owner = access_socket_owner(user);
     if (config->socket_mode != CONFIG_MODE_AUTO)
         return (mode_t)config->socket_mode;
     for (size_t i = 0; i < trust_rule_count(trust); i++)
-        if (is_for_others(trust_rule_at(trust, i)))
+        if (is_for_others(trust_rule_at(trust, i), owner.gid))
             return 0666;
     return 0660;
 }
@@ -210,10 +227,10 @@ static void rule_print(const struct trust_rule *rule)
     printf("%s\n  may:   %s\n", rule->guarded ? ", guarded ones too" : "", rights);
 }
 
-void access_print(const struct config *config, const struct trust *trust)
+void access_print(const struct config *config, const struct trust *trust, const struct user *user)
 {
     struct names guarded;
-    printf("sockets: mode %04o\nguarded tubes:", (unsigned)access_socket_mode(config, trust));
+    printf("sockets: mode %04o\nguarded tubes:", (unsigned)access_socket_mode(config, trust, user));
     if (guarded_list(&guarded, config) == 0)
         for (size_t i = 0; i < guarded.count; i++)
             printf(" %s", guarded.name[i]);

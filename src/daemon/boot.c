@@ -264,14 +264,13 @@ static int listener_open(struct daemon *daemon, const char *text, const struct u
     if (address.kind == CONFIG_ADDRESS_TCP) {
         rc = net_listen_tcp(daemon->net, address.host, address.port, &error);
     } else {
-        const struct net_owner owner = {
-            .uid = user->change ? user->uid : geteuid(), .gid = user->gid, .give = user->change};
+        const struct net_owner owner = access_socket_owner(user);
         if (address.path[0] == '\0')
             rc = place_socket(path, sizeof(path), &error);
         if (rc == 0)
             rc = net_listen_unix_for(daemon->net, address.path[0] != '\0' ? address.path : path,
-                                     access_socket_mode(daemon->config, daemon->trust), &owner,
-                                     &error);
+                                     access_socket_mode(daemon->config, daemon->trust, user),
+                                     &owner, &error);
     }
     if (rc != 0)
         log_error("can't listen on %s: %s", text, error.text);

@@ -325,9 +325,12 @@ int access_build(struct trust **out, const struct config *config, const struct u
 /* What a start says of it. */
 void access_log(const struct config *config);
 /* The table to standard output. */
-void access_print(const struct config *config, const struct trust *trust);
+void access_print(const struct config *config, const struct trust *trust, const struct user *user);
 /* The mode of the Unix sockets. */
-mode_t access_socket_mode(const struct config *config, const struct trust *trust);
+mode_t access_socket_mode(const struct config *config, const struct trust *trust,
+                          const struct user *user);
+/* The group of the Unix sockets, and whose process they are to serve. */
+struct net_owner access_socket_owner(const struct user *user);
 
 /* ---- guard.c: where jobs are commands ---- */
 

@@ -24,7 +24,7 @@ static int check_config_run(const struct task_order *order)
     if (access_build(&trust, order->config, order->user) != 0)
         return 1;
     printf("%s: ok\n", file != NULL ? file : "built-in configuration");
-    access_print(order->config, trust);
+    access_print(order->config, trust, order->user);
     trust_free(&trust);
     return task_said(0) == 0 ? 0 : 1;
 }

@@ -132,8 +132,10 @@ struct net_error {
 /* Who is going to serve at a socket. */
 struct net_owner {
     uid_t uid;
-    gid_t gid; /* the socket's group, with `give` */
-    bool give; /* that user isn't the one of this process, which is root's */
+    gid_t gid;  /* the socket's group, with `give` or `share` */
+    bool give;  /* that user isn't the one of this process, which is root's */
+    bool share; /* a group of others that are to reach it; without it the start goes on, and says so
+                 */
 };
 
 /*

@@ -19,6 +19,7 @@
  */
 #include "net/net_priv.h"
 
+#include "base/log.h"
 #include "base/trusted.h"
 
 #include <errno.h>
@@ -260,17 +261,17 @@ static int bind_file(const struct listener *listener, const struct sockaddr_un *
                      const struct net_owner *owner)
 {
     mode_t before = umask(0777 & ~(mode | S_IRUSR | S_IWUSR));
-    if (owner->give)
+    if (owner->give || owner->share)
         (void)setfsgid(owner->gid);
     int rc = bind(listener->fd, (const struct sockaddr *)addr, sizeof(*addr)) == 0 ? 0 : errno;
-    if (owner->give)
+    if (owner->give || owner->share)
         (void)setfsgid(getegid());
     (void)umask(before);
     return rc;
 }
 
 /* Which file it is. In a directory with the set-group-id bit it has that one's group, which isn't
- * what was meant for another user. */
+ * what was meant for another user. Where root may not give files a group, it has root's. */
 static int file_remember(struct listener *listener, const struct net_owner *owner,
                          struct net_error *error)
 {
@@ -285,6 +286,10 @@ static int file_remember(struct listener *listener, const struct net_owner *owne
                         "%s: its directory gives it another group than the user's; take the "
                         "set-group-id bit away (chmod g-s), or use another directory",
                         listener->name);
+    if (owner->share && st.st_gid != owner->gid)
+        log_warning("%s: could not be given the group %u, and has %u; members of the former may "
+                    "not reach it",
+                    listener->name, owner->gid, st.st_gid);
     return 0;
 }
 
