@@ -183,6 +183,8 @@ static enum exit_code await_once(const struct tool *tool, hl_client *client, str
                                  bool following, const char **text, size_t *len)
 {
     enum exit_code code = following ? follow_job(tool, client, follow) : EXIT_CODE_OK;
+    if (follow->finished && out_is_broken())
+        code = EXIT_CODE_OK; /* how it ended is known all the same */
     return code == EXIT_CODE_OK ? ended_await(client, follow->id, CLOCK_NEVER, text, len) : code;
 }
 

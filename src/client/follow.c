@@ -5,7 +5,8 @@
  *
  * Each question says what is known and is answered when there is more, so nothing is asked for in
  * vain and nothing is missed between two questions. What is known is in a struct follow, which
- * outlives the connection: who was interrupted can go on with another one.
+ * outlives the connection: who was interrupted can go on with another one. It ends where nobody
+ * reads it any more.
  */
 
 #include "client/tool_priv.h"
@@ -42,7 +43,7 @@ static void follow_end(struct follow *follow)
     for (size_t i = 0; follow->shown > 0 && i < 2; i++)
         if (screen_end(&follow->screen[i]) != 0)
             say("not enough memory");
-    (void)fflush(stdout);
+    (void)out_send();
 }
 
 /* A retry begins with a line of its own, once it has written something. */
@@ -65,12 +66,14 @@ static enum exit_code follow_print(struct follow *follow, const cJSON *answer, b
         return code;
     if (follow->out)
         code = output_print(answer, "stdout", &follow->screen[0]);
-    if (follow->out)
-        (void)fflush(stdout);
+    if (follow->out && !out_send())
+        return EXIT_CODE_OUTPUT;
     if (follow->err && code == EXIT_CODE_OK)
         code = output_print(answer, "stderr", &follow->screen[1]);
-    if (complete)
+    if (complete && follow->warned != follow->shown) {
         output_warnings(answer, follow->id, follow->out, follow->err);
+        follow->warned = follow->shown;
+    }
     return code;
 }
 
@@ -155,7 +158,8 @@ static enum exit_code follow_ask(const struct tool *tool, hl_client *client, str
         return code == EXIT_CODE_TIMED_OUT ? EXIT_CODE_OK : code;
     if (tool->json) {
         code = out_json(text, len);
-        (void)fflush(stdout);
+        if (!out_send())
+            code = EXIT_CODE_OUTPUT;
     }
     if (code == EXIT_CODE_OK)
         code = link_parse(text, len, &answer);

@@ -28,6 +28,13 @@
 #include <wchar.h>
 
 static bool out_failed;
+static int out_errno; /* why the first write failed; stdio tells that once only */
+
+static void out_failed_now(void)
+{
+    if (out_errno == 0)
+        out_errno = errno;
+}
 
 static void out_end(void)
 {
@@ -71,8 +78,9 @@ void say(const char *format, ...)
 
 void out_write(const void *bytes, size_t len)
 {
-    /* Checked at out_flush: stdio keeps the error. */
-    (void)!fwrite(bytes, 1, len, stdout);
+    /* Checked at out_flush. */
+    if (fwrite(bytes, 1, len, stdout) != len)
+        out_failed_now();
 }
 
 void out_printf(const char *format, ...)
@@ -123,19 +131,29 @@ enum exit_code out_object(cJSON *object)
 void out_text(enum style style, const char *text)
 {
     struct buf printable = BUF_EMPTY;
-    if (text_show(&printable, text, strlen(text), TEXT_LINE) == 0 && printable.len > 0)
-        printf("%s%s%s", style_code(stdout, style), printable.data,
-               style == STYLE_PLAIN ? "" : style_code(stdout, STYLE_PLAIN));
+    if (text_show(&printable, text, strlen(text), TEXT_LINE) == 0 && printable.len > 0) {
+        out_style(style);
+        out_write(printable.data, printable.len);
+        if (style != STYLE_PLAIN)
+            out_style(STYLE_PLAIN);
+    }
     buf_fini(&printable);
+}
+
+bool out_send(void)
+{
+    if (fflush(stdout) != 0)
+        out_failed_now();
+    return !out_is_broken();
 }
 
 enum exit_code out_flush(void)
 {
-    errno = 0;
-    if (!out_failed && fflush(stdout) == 0 && !ferror(stdout))
+    if (!out_failed && out_send())
         return EXIT_CODE_OK;
-    if (!out_failed && errno != EPIPE && !interrupted())
-        say("writing the output failed: %s", errno ? strerrordesc_np(errno) : "unknown error");
+    if (!out_failed && out_errno != EPIPE && !interrupted())
+        say("writing the output failed: %s",
+            out_errno != 0 ? strerrordesc_np(out_errno) : "unknown error");
     out_failed = true;
     return interrupted() ? EXIT_CODE_INTERRUPTED : EXIT_CODE_OUTPUT;
 }

@@ -26,7 +26,10 @@ static void screen_put(struct screen *screen, const char *bytes, size_t len)
 {
     if (len == 0)
         return;
-    (void)!fwrite(bytes, 1, len, screen->to);
+    if (screen->to == stdout)
+        out_write(bytes, len);
+    else
+        (void)!fwrite(bytes, 1, len, screen->to);
     screen->open_line = bytes[len - 1] != '\n';
 }
 

@@ -141,7 +141,10 @@ enum exit_code out_json(const char *text, size_t len);
 enum exit_code out_object(cJSON *object);
 /* Bytes from outside in one printable line, in a style. */
 void out_text(enum style style, const char *text);
-/* Out now. EXIT_CODE_OUTPUT: can't be written; said if there was somebody to read it. */
+/* What is buffered goes out. false: it can't, for which there will be time at the end. */
+bool out_send(void);
+/* The same at the end. EXIT_CODE_OUTPUT: can't be written; said if there was somebody to read it.
+ */
 enum exit_code out_flush(void);
 /* Whether nobody reads it any more, or the disk is full. */
 bool out_is_broken(void);
@@ -446,6 +449,7 @@ struct follow {
     uint64_t attempt, out_at, err_at;
     uint64_t shown;          /* the attempt whose output was shown last; 0: none */
     bool finished;           /* nothing more comes */
+    uint64_t warned;         /* the attempt of which was said that it isn't all there; 0: none */
     bool lost;               /* the daemon doesn't keep what it wrote */
     unsigned idle;           /* answers in a row that told nothing new */
     struct screen screen[2]; /* stdout, stderr; of the attempt `shown` */
