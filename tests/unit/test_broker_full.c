@@ -174,33 +174,6 @@ START_TEST(every_buried_job_can_be_deleted)
 }
 END_TEST
 
-// Each pause that is kept keeps its tube, so there can't be one for each name that somebody
-// invents.
-START_TEST(pauses_are_bounded)
-{
-    char name[32];
-    int rc = 0;
-    for (int i = 0; i <= BROKER_PAUSES_MAX; i++) {
-        struct broker_tube *tube;
-        ck_assert_int_eq(rc, 0);
-        snprintf(name, sizeof(name), "tube-%d", i);
-        ck_assert_int_eq(broker_use(durable.broker, name, strlen(name), &tube), 0);
-        rc = broker_pause(durable.broker, name, strlen(name), 100 * HL_SECOND);
-        broker_unuse(durable.broker, &tube);
-        if (i % 100 == 0)
-            durable_commit(&durable);
-    }
-    ck_assert_int_eq(rc, ENOSPC);
-    struct broker_stats stats;
-    ck_assert_int_eq(broker_tube_stats(durable.broker, name, strlen(name), &stats), ENOENT);
-    // one that is there may be changed, and makes room when it is over
-    ck_assert_int_eq(broker_pause(durable.broker, "tube-7", 6, 10 * HL_SECOND), 0);
-    ck_assert_int_eq(broker_pause(durable.broker, "default", 7, 10 * HL_SECOND), ENOSPC);
-    ck_assert_int_eq(broker_pause(durable.broker, "tube-7", 6, 0), 0);
-    ck_assert_int_eq(broker_pause(durable.broker, "default", 7, 10 * HL_SECOND), 0);
-}
-END_TEST
-
 int main(void)
 {
     engine_init();
@@ -211,7 +184,6 @@ int main(void)
     _Static_assert(sizeof(cases) / sizeof(cases[0]) == 10, "all of them are run");
     tcase_add_loop_test(tcase, every_job_can_be_deleted, 0, unit_rounds(10));
     tcase_add_loop_test(tcase, every_buried_job_can_be_deleted, 0, unit_rounds(2));
-    tcase_add_test(tcase, pauses_are_bounded);
     suite_add_tcase(suite, tcase);
     return unit_main(suite);
 }

@@ -25,7 +25,7 @@ static void up(void)
 /* A body's first part; later there are four times as much as arrived. */
 #define FIRST_PART ((size_t)16 * 1024)
 /* The session, and what else there is for a connection. */
-#define CONNECTION ((size_t)8 * 1024)
+#define CONNECTION ((size_t)16 * 1024)
 
 static bool has_read(void *arg)
 {
