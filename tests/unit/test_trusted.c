@@ -147,6 +147,7 @@ START_TEST(long_and_endless_ways_end)
 {
     char path[3 * PATH_MAX];
     int fd;
+    ck_assert_int_eq(chdir("/"), 0); /* on the way to the build folder there may be anything */
     memset(path, 'x', sizeof(path) - 1);
     path[sizeof(path) - 1] = '\0';
     ck_assert_int_eq(trusted_open(path, TRUSTED_STATE, geteuid(), &fd, &error), ENAMETOOLONG);
