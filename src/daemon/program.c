@@ -56,12 +56,24 @@ static int program_search(const char *name)
     return best;
 }
 
+bool program_uid(const struct config_pool *pool, const struct user *user, uid_t *uid)
+{
+    *uid = user->change ? user->uid : geteuid();
+    if (pool->run_as[0] == '\0')
+        return true;
+    char *name = strndup(pool->run_as, strcspn(pool->run_as, ":"));
+    // NOLINTNEXTLINE(concurrency-mt-unsafe): no threads yet
+    const struct passwd *entry = name != NULL ? getpwnam(name) : NULL;
+    if (entry != NULL)
+        *uid = entry->pw_uid;
+    free(name);
+    return entry != NULL;
+}
+
 bool program_is_roots(const struct config_pool *pool, const struct user *user)
 {
-    if (user->change ? user->uid != 0 : geteuid() != 0)
-        return false;
-    const struct passwd *entry = pool->run_as[0] != '\0' ? getpwnam(pool->run_as) : NULL;
-    return pool->run_as[0] == '\0' || (entry != NULL && entry->pw_uid == 0);
+    uid_t uid;
+    return program_uid(pool, user, &uid) && uid == 0;
 }
 
 int program_trust(const char *name, char *why, size_t why_size)

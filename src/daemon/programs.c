@@ -123,6 +123,7 @@ int programs_start(struct programs **out, const struct config *config, const str
         programs->lock_fd = -1;
         socket_find(config, programs->socket, sizeof(programs->socket));
         rc = table_make(programs, config, table);
+        kin_warn(user, config);
     }
     if (rc == 0) {
         const struct spawn_program *rows = worker_programs_table(table, &count);

@@ -23,6 +23,7 @@ static int check_config_run(const struct task_order *order)
     struct trust *trust = NULL;
     if (access_build(&trust, order->config, order->user) != 0)
         return 1;
+    kin_warn(order->user, order->config);
     printf("%s: ok\n", file != NULL ? file : "built-in configuration");
     access_print(order->config, trust, order->user);
     trust_free(&trust);

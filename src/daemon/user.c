@@ -48,8 +48,8 @@ int user_find(struct user *user, const char *name)
     return EPERM;
 }
 
-static void complain(const struct config *config, const struct config_pool *pool, enum config_id id,
-                     const char *text)
+void pool_complain(const struct config *config, const struct config_pool *pool, enum config_id id,
+                   const char *text)
 {
     int line = pool->line[id] != 0 ? pool->line[id] : pool->end_line;
     fprintf(stderr, "hilerad: %s:%d: pool \"%s\": %s\n",
@@ -67,7 +67,7 @@ static int programs_check(const struct user *user, const struct config *config)
             continue;
         int refused = program_trust(pool->argv.item[0], why, sizeof(why));
         if (refused != 0)
-            complain(config, pool, CONFIG_POOL_argv, why);
+            pool_complain(config, pool, CONFIG_POOL_argv, why);
         rc = rc == 0 ? refused : rc;
     }
     return rc;
@@ -75,7 +75,9 @@ static int programs_check(const struct user *user, const struct config *config)
 
 int user_check(const struct user *user, const struct config *config)
 {
-    return programs_check(user, config);
+    int rc = programs_check(user, config);
+    int kin = kin_check(user, config);
+    return rc != 0 ? rc : kin;
 }
 
 static int identity_set(const struct user *user)
