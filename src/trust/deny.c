@@ -47,7 +47,7 @@ void trust_who_text(char *text, size_t size, const struct trust_view *view)
         snprintf(text, size, "uid %u %s", view->uid, door_text(view->door));
 }
 
-/* What a section must give for it: in guarded tubes put and edit take `run`. */
+/* What a section must give for it: in guarded tubes what makes jobs run takes `run`. */
 static trust_rights wanted(const struct trust_view *view, trust_rights need, const char *tube,
                            bool *guarded)
 {
@@ -56,7 +56,7 @@ static trust_rights wanted(const struct trust_view *view, trust_rights need, con
         return need;
     *guarded =
         trust_class_is_guarded(view->trust, trust_tube_class(view->trust, tube, strlen(tube)));
-    if (*guarded && (need & (TRUST_put | TRUST_edit | TRUST_edit_own)))
+    if (*guarded && (need & TRUST_RUN_RIGHTS))
         need |= TRUST_run;
     return need;
 }

@@ -122,5 +122,5 @@ trust_rights rule_in_guarded(trust_rights rights)
 {
     if (rights & TRUST_run)
         return rights;
-    return (trust_rights)(rights & ~(TRUST_put | TRUST_edit | TRUST_edit_own));
+    return (trust_rights)(rights & ~TRUST_RUN_RIGHTS);
 }

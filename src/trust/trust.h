@@ -51,6 +51,9 @@ enum trust_right {
 #define TRUST_SERVER_RIGHTS (TRUST_monitor | TRUST_admin)
 #define TRUST_TUBE_RIGHTS (TRUST_EVERYTHING & ~TRUST_SERVER_RIGHTS)
 #define TRUST_OWN_RIGHTS (TRUST_see_own | TRUST_read_own | TRUST_edit_own)
+/* What can make jobs run: new ones, those that a release gives back, those that a kick or a resume
+ * lets go. In guarded tubes it takes `run` beside. */
+#define TRUST_RUN_RIGHTS (TRUST_put | TRUST_work | TRUST_edit | TRUST_pause | TRUST_edit_own)
 /* What only the Unix socket carries: over TCP a browser or a proxy speaks in its user's name. */
 #define TRUST_UNIX_RIGHTS (TRUST_run | TRUST_admin)
 
@@ -206,7 +209,7 @@ static inline trust_rights trust_rights_on(const struct trust_view *view, uint16
 
 /*
  * Whether all of `need` is allowed there, on a job of that submitter (JOB_NOBODY: on the tube). In
- * guarded tubes put and edit need `run` beside; that is in the table already.
+ * guarded tubes TRUST_RUN_RIGHTS need `run` beside; that is in the table already.
  */
 static inline enum trust_verdict trust_ask(const struct trust_view *view, uint16_t tube_class,
                                            trust_rights need, uint32_t submitter)

@@ -181,7 +181,7 @@ static struct answer model_answer(const struct trust_peer *peer, const char *nam
         server &= ~(unsigned)TRUST_admin;
     }
     if (guarded && !(tube & TRUST_run))
-        tube &= ~(unsigned)(TRUST_put | TRUST_edit | TRUST_edit_own);
+        tube &= ~(unsigned)(TRUST_put | TRUST_work | TRUST_edit | TRUST_pause | TRUST_edit_own);
     return (struct answer){tube & ~(unsigned)(TRUST_monitor | TRUST_admin),
                            server & (TRUST_monitor | TRUST_admin)};
 }
