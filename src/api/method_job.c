@@ -59,15 +59,15 @@ static int job_show(struct api_call *call, uint64_t id, struct out result)
     }
     struct out job = out_object(result, "job");
     if (here == 0) {
-        out_view(job, &view);
-        out_running(job, call->api, &view);
+        out_view(call, job, &view);
+        out_running(call, job, &view);
     } else
-        out_record(job, record);
+        out_record(job, record, api_may_record(call, record, TRUST_read));
     /* A record of a job that is on its way again is about its last life. */
     if (past == 0 && (here != 0 || view.state == JOB_BURIED))
         out_result(job, record, api_may_record(call, record, TRUST_read));
     else if (here == 0)
-        out_past(job, &view);
+        out_past(call, job, &view);
     job_record_unref(&record);
     return 0;
 }

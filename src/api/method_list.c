@@ -26,15 +26,15 @@ const struct api_param params_list[] = {
 
 struct list_to {
     struct out jobs;
-    const struct api *api;
+    const struct api_call *call;
 };
 
 static void list_visit(const struct job_view *view, void *arg)
 {
     const struct list_to *to = arg;
     struct out job = out_array_object(to->jobs);
-    out_view(job, view);
-    out_running(job, to->api, view);
+    out_view(to->call, job, view);
+    out_running(to->call, job, view);
 }
 
 static int list_present(struct api_call *call, const cJSON *params, size_t limit, struct out result)
@@ -43,7 +43,7 @@ static int list_present(struct api_call *call, const cJSON *params, size_t limit
     struct broker_page page;
     filter_read(params, &filter, &page);
     page.limit = limit;
-    struct list_to to = {.jobs = out_array(result, "jobs"), .api = call->api};
+    struct list_to to = {.jobs = out_array(result, "jobs"), .call = call};
     int rc = broker_list(call->api->links.broker, call->asker, &filter, &page, list_visit, &to);
     out_page(result, &page);
     return rc;
@@ -83,7 +83,8 @@ static int list_past(struct api_call *call, const cJSON *params, size_t limit, s
     struct out jobs = out_array(result, "jobs");
     for (size_t i = 0; i < count; i++) {
         if (api_may_record(call, records[i], TRUST_see))
-            out_row(out_array_object(jobs), records[i]);
+            out_row(out_array_object(jobs), records[i],
+                    api_may_record(call, records[i], TRUST_read));
         job_record_unref(&records[i]);
     }
     if (next != 0)

@@ -143,7 +143,17 @@ static void why_reserved(const struct job_view *job, struct out reasons)
                    seconds(over ? -job->time_left_ns : job->time_left_ns));
 }
 
-static void why_here(const struct broker_why *why, const struct takers *takers, struct out reasons)
+static void why_buried(const struct api_call *call, const struct job_view *job, struct out reasons)
+{
+    bool read = api_may_on(call, job->tube, job->submitter, TRUST_read);
+    const char *text = read ? job_reason_text(job->reason) : job->reason;
+    size_t len = read ? strlen(text) : job_reason_ours(text);
+    out_reason(reasons, "buried", "it is buried%s%.*s; 'hilera kick %" PRIu64 "' tries it again",
+               len > 0 ? ": " : "", (int)len, text, job->id);
+}
+
+static void why_here(const struct api_call *call, const struct broker_why *why,
+                     const struct takers *takers, struct out reasons)
 {
     const struct job_view *job = &why->job;
     switch (job->state) {
@@ -157,8 +167,7 @@ static void why_here(const struct broker_why *why, const struct takers *takers, 
                    seconds(job->time_left_ns > 0 ? job->time_left_ns : 0), job->id);
         break;
     case JOB_BURIED:
-        out_reason(reasons, "buried", "it is buried%s%s; 'hilera kick %" PRIu64 "' tries it again",
-                   job->reason[0] != '\0' ? ": " : "", job->reason, job->id);
+        why_buried(call, job, reasons);
         break;
     case JOB_RESERVED:
     default:
@@ -185,7 +194,7 @@ int run_why(struct api_call *call, const cJSON *params, struct out result)
         return 0;
     }
     struct takers takers = takers_of(links, why.job.tube);
-    why_here(&why, &takers, reasons);
+    why_here(call, &why, &takers, reasons);
     out_str(result, "tube", why.job.tube);
     out_u64(result, "ahead", why.ahead);
     out_bool(result, "ahead_is_exact", why.ahead_is_exact);

@@ -8,7 +8,22 @@
 
 #include <string.h>
 
-static void out_attempt(struct out attempts, const struct job_attempt *attempt)
+/* Why a job ended so, or what it says of its progress: the words of its program are for those alone
+ * who may read what it wrote. */
+static void out_words(struct out row, const char *reason, bool read)
+{
+    const char *text = read ? job_reason_text(reason) : reason;
+    size_t len = read ? strlen(text) : job_reason_ours(reason);
+    if (len > 0)
+        out_bytes(row, "reason", text, len);
+}
+
+static bool may_read(const struct api_call *call, const struct job_view *view)
+{
+    return api_may_on(call, view->tube, view->submitter, TRUST_read);
+}
+
+static void out_attempt(struct out attempts, const struct job_attempt *attempt, bool read)
 {
     struct out row = out_array_object(attempts);
     out_str(row, "outcome", job_outcome_word(attempt->kind));
@@ -16,8 +31,7 @@ static void out_attempt(struct out attempts, const struct job_attempt *attempt)
         out_i64(row, "exit_status", attempt->exit_status);
     if (attempt->signal != 0)
         out_i64(row, "signal", attempt->signal);
-    if (attempt->reason[0] != '\0')
-        out_bytes(row, "reason", attempt->reason, strlen(attempt->reason));
+    out_words(row, attempt->reason, read);
     out_seconds(row, "started", attempt->started_wall_ns);
     out_seconds(row, "ended", attempt->ended_wall_ns);
 }
@@ -46,7 +60,7 @@ static void out_tries(struct out job, const struct tries *tries)
             (from)->failures, (from)->crashes, (from)->losses                                      \
     }
 
-void out_view(struct out job, const struct job_view *view)
+void out_view(const struct api_call *call, struct out job, const struct job_view *view)
 {
     out_u64(job, "id", view->id);
     out_str(job, "tube", view->tube);
@@ -59,15 +73,16 @@ void out_view(struct out job, const struct job_view *view)
     out_u64(job, "size", view->size);
     out_tries(job, TRIES_OF(view));
     if (view->reason[0] != '\0')
-        out_bytes(job, "reason", view->reason, strlen(view->reason));
+        out_words(job, view->reason, may_read(call, view));
     out_labels(job, view->name, view->group, view->key, view->tags, view->tags_size);
     out_options(job, view);
 }
 
-void out_past(struct out job, const struct job_view *view)
+void out_past(const struct api_call *call, struct out job, const struct job_view *view)
 {
     if (view->past_count == 0)
         return;
+    bool read = may_read(call, view);
     struct out earlier = out_array(job, "earlier");
     for (size_t i = 0; i < view->past_count; i++) {
         const struct job_past_copy *past = &view->past[i];
@@ -77,11 +92,11 @@ void out_past(struct out job, const struct job_view *view)
                                             .started_wall_ns = past->started_wall_ns,
                                             .ended_wall_ns = past->ended_wall_ns,
                                             .reason = past->reason};
-        out_attempt(earlier, &attempt);
+        out_attempt(earlier, &attempt, read);
     }
 }
 
-void out_record(struct out job, const struct job_record *record)
+void out_record(struct out job, const struct job_record *record, bool read)
 {
     out_u64(job, "id", record->id);
     out_str(job, "tube", record->tube);
@@ -93,14 +108,13 @@ void out_record(struct out job, const struct job_record *record)
     out_seconds(job, "time_left", 0);
     out_u64(job, "size", record->size);
     out_tries(job, TRIES_OF(record));
-    if (record->reason[0] != '\0')
-        out_bytes(job, "reason", record->reason, strlen(record->reason));
+    out_words(job, record->reason, read);
     out_labels(job, record->name, record->group, record->key, record->tags, record->tags_size);
 }
 
-void out_row(struct out job, const struct job_record *record)
+void out_row(struct out job, const struct job_record *record, bool read)
 {
-    out_record(job, record);
+    out_record(job, record, read);
     if (record->exit_status >= 0)
         out_i64(job, "exit_status", record->exit_status);
     if (record->signal != 0)
@@ -126,22 +140,22 @@ void out_progress(struct out job, int percent, const char *text)
         out_bytes(job, "progress_text", text, strlen(text));
 }
 
-void out_running(struct out job, const struct api *api, const struct job_view *view)
+void out_running(const struct api_call *call, struct out job, const struct job_view *view)
 {
     int percent;
     char text[JOB_PROGRESS_MAX];
     if (view->state == JOB_RESERVED &&
-        worker_output_progress(api->links.broker, view->id, &percent, text))
-        out_progress(job, percent, text);
+        worker_output_progress(call->api->links.broker, view->id, &percent, text))
+        out_progress(job, percent, text[0] == '\0' || may_read(call, view) ? text : "");
 }
 
-static void out_earlier(struct out result, const struct job_record *record)
+static void out_earlier(struct out result, const struct job_record *record, bool read)
 {
     if (record->earlier_count == 0)
         return;
     struct out attempts = out_array(result, "earlier");
     for (size_t i = 0; i < record->earlier_count; i++)
-        out_attempt(attempts, &record->earlier[i]);
+        out_attempt(attempts, &record->earlier[i], read);
 }
 
 static void out_written(struct out result, const struct job_record *record)
@@ -152,7 +166,7 @@ static void out_written(struct out result, const struct job_record *record)
     out_bool(result, "stderr_truncated", record->err_truncated);
 }
 
-void out_result(struct out job, const struct job_record *record, bool output)
+void out_result(struct out job, const struct job_record *record, bool read)
 {
     struct out result = out_object(job, "result");
     out_str(result, "outcome", job_outcome_word(record->kind));
@@ -160,17 +174,16 @@ void out_result(struct out job, const struct job_record *record, bool output)
         out_i64(result, "exit_status", record->exit_status);
     if (record->signal != 0)
         out_i64(result, "signal", record->signal);
-    if (record->reason[0] != '\0')
-        out_bytes(result, "reason", record->reason, strlen(record->reason));
+    out_words(result, record->reason, read);
     if (record->started_wall_ns != 0) {
-        if (output)
+        if (read)
             out_written(result, record);
         out_seconds(result, "started", record->started_wall_ns);
         out_seconds(result, "duration", record->duration_ns);
         out_usage(result, &record->usage);
-        out_progress(result, record->progress, record->progress_text);
+        out_progress(result, record->progress, read ? record->progress_text : "");
     }
     out_seconds(result, "ended", record->ended_wall_ns);
     out_seconds(result, "waited", record->waited_ns);
-    out_earlier(result, record);
+    out_earlier(result, record, read);
 }

@@ -257,6 +257,16 @@ void job_outcome_fini(struct job_outcome *outcome);
 void job_outcome_reason(struct job_outcome *outcome, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
+/*
+ * A reason is what we say, ": ", and what the program said; nothing stands before the ": " of one
+ * that is the program's alone. Who may not read what a job wrote may know our part.
+ */
+#define JOB_REASON_SAID ": "
+/* The whole of it, for people. */
+const char *job_reason_text(const char *reason);
+/* How many bytes our part has. */
+size_t job_reason_ours(const char *reason);
+
 /* ---- view: a job copied out of the broker ---- */
 
 struct job_view {

@@ -7,6 +7,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 static const char *const words[JOB_OUTCOME_COUNT] = {
 #define JOB_OUTCOME(name, word, letter, fate) word,
@@ -61,4 +62,16 @@ void job_outcome_reason(struct job_outcome *outcome, const char *format, ...)
     va_start(args, format);
     vsnprintf(outcome->reason, sizeof(outcome->reason), format, args);
     va_end(args);
+}
+
+const char *job_reason_text(const char *reason)
+{
+    size_t mark = sizeof(JOB_REASON_SAID) - 1;
+    return strncmp(reason, JOB_REASON_SAID, mark) == 0 ? reason + mark : reason;
+}
+
+size_t job_reason_ours(const char *reason)
+{
+    const char *said = strstr(reason, JOB_REASON_SAID);
+    return said != NULL ? (size_t)(said - reason) : strlen(reason);
 }

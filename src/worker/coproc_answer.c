@@ -59,8 +59,10 @@ static void answer(struct coproc_flight *flight, struct coproc_job *job, enum jo
     outcome->kind = kind;
     if (kind != JOB_OUTCOME_DONE && job->job.stopped != STOP_NONE)
         outcome->kind = JOB_OUTCOME_RETURNED;
+    else if (kind != JOB_OUTCOME_DONE && *reason != '\0')
+        job_outcome_reason(outcome, JOB_REASON_SAID "%s", reason);
     else if (kind != JOB_OUTCOME_DONE)
-        job_outcome_reason(outcome, "%s", *reason != '\0' ? reason : "the helper says so");
+        job_outcome_reason(outcome, "the helper says so");
     if (!job->begun)
         outcome->started_ns = flight->told_ns;
     flight->answers++;

@@ -96,7 +96,10 @@ static void host_progress(struct hl_plugin_run *run, unsigned percent, const cha
 
 static void host_reason(struct hl_plugin_run *run, const char *text)
 {
-    job_outcome_reason(run->outcome, "%s", text != NULL ? text : "");
+    if (text != NULL && text[0] != '\0')
+        job_outcome_reason(run->outcome, JOB_REASON_SAID "%s", text);
+    else
+        run->outcome->reason[0] = '\0';
 }
 
 static void host_retry_in(struct hl_plugin_run *run, int64_t delay_ns)

@@ -92,7 +92,7 @@ static void log_outcome(const struct worker *worker, const struct broker_lease *
     if (trouble != NULL && outcome->reason[0] != '\0')
         log_limited(&limits[outcome->kind], LOG_LEVEL_NOTICE,
                     "pool %s: job %" PRIu64 " of tube %s %s: %s", worker->pool->name, lease->id,
-                    lease->tube, trouble, outcome->reason);
+                    lease->tube, trouble, job_reason_text(outcome->reason));
 }
 
 /* What it was stopped for; the end of what the program wrote about it stays behind that. */
@@ -101,7 +101,8 @@ static void reason_before(struct job_outcome *outcome, const char *why)
     char said[JOB_REASON_MAX];
     memcpy(said, outcome->reason, sizeof(said));
     said[sizeof(said) - 1] = '\0';
-    job_outcome_reason(outcome, "%s%s%s", why, said[0] != '\0' ? ": " : "", said);
+    job_outcome_reason(outcome, "%s%s%s", why, said[0] != '\0' ? JOB_REASON_SAID : "",
+                       job_reason_text(said));
 }
 
 /* A handler that was stopped says RETURNED; here it becomes what it was stopped for. One that was

@@ -53,10 +53,8 @@ void tail_tell(const struct tail *tail, struct job_outcome *outcome)
         return;
     size_t start = cut(text, len, JOB_REASON_MAX - said - 3);
     char *to = outcome->reason + said;
-    if (said > 0) {
-        *to++ = ':';
-        *to++ = ' ';
-    }
+    *to++ = ':';
+    *to++ = ' ';
     for (size_t i = start; i < len; i++)
         *to++ = (char)((unsigned char)text[i] < ' ' || text[i] == 0x7f ? ' ' : text[i]);
     *to = '\0';

@@ -96,8 +96,8 @@ struct tail {
 
 /* tail.c */
 void tail_add(struct tail *tail, const char *bytes, size_t len);
-/* Appends its last lines to the outcome's reason, as many as have room: ": " and them, or them
- * alone if there is no reason yet. */
+/* Appends its last lines to the outcome's reason, as many as have room: ": " and them, as
+ * job_reason_text has it. */
 void tail_tell(const struct tail *tail, struct job_outcome *outcome);
 
 /* One output, captured up to a limit; what comes beyond is read and dropped. */

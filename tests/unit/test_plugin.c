@@ -99,7 +99,7 @@ static const struct job_record *run(const char *handler, const char *body)
 static void check_failed(const struct job_record *record, const char *reason)
 {
     ck_assert_int_eq(record->kind, JOB_OUTCOME_FAILED);
-    ck_assert_str_eq(record->reason, reason);
+    ck_assert_str_eq(job_reason_text(record->reason), reason);
 }
 
 static void check_ready(uint64_t returned)
