@@ -125,10 +125,12 @@ command_parse parse_nothing;
 /* How much of the pattern stands at the end of what was seen (at first 0), or STRANGER_MATCHED if
  * all of it was there. */
 unsigned stranger_match(unsigned state, const char *bytes, size_t len);
-/* A line that is no good command: is it one of HTTP? */
+/* Is there a control byte in it, beside TAB, CR and LF? No command has one. */
+bool stranger_bytes(const char *bytes, size_t len);
+/* A line that is no good command: is it one of HTTP, or of DICT? */
 bool stranger_line(const char *line, size_t len);
-/* A line whose end need not have come: does it begin with a TLS hello, or is there, ended by LF
- * alone, a line of HTTP in it? */
+/* A line whose end need not have come: does it begin with a TLS hello, has it control bytes,
+ * or is there, ended by LF alone, a line of HTTP in it? */
 bool stranger_begins(const char *data, size_t len);
 
 /* ---- parser.c ---- */

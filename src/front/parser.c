@@ -137,7 +137,7 @@ static enum parser_event skip_looked_at(struct parser *parser, const char *data,
     if (parser->known)
         return PARSER_MORE;
     parser->skip_match = (uint8_t)stranger_match(parser->skip_match, data, len);
-    if (parser->skip_match < STRANGER_MATCHED)
+    if (parser->skip_match < STRANGER_MATCHED && !stranger_bytes(data, len))
         return PARSER_MORE;
     parser->state = PARSE_LINE;
     return PARSER_STRANGER;

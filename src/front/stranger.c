@@ -4,9 +4,11 @@
  *
  * A web page can make a browser send a request to a port of its own machine, whose body could hold
  * commands; so can a server that fetches what it is told to. What they can't choose is how their
- * first bytes look: a request line, a header field, a TLS hello. The parser asks here as long as it
- * has seen no good command, and a stranger's connection is closed without an answer, before what is
- * behind those lines is read. Nothing is asked any more once a good command was there.
+ * first bytes look: a request line, a header field, a TLS hello, a word of another protocol's,
+ * bytes that no command has. (One that lets them be chosen wholly, as gopher, isn't told apart.)
+ * The parser asks here as long as it has seen no good command, and a stranger's connection is
+ * closed without an answer, before what is behind those lines is read. Nothing is asked any more
+ * once a good command was there.
  *
  * Somebody who types, and errs, is no stranger until STRANGER_ERRORS lines were bad.
  */
@@ -15,8 +17,10 @@
 #include <string.h>
 #include <strings.h>
 
-/* First bytes of a TLS record with a hello, and of one in the form of SSL 2. */
-#define TLS_HANDSHAKE '\x16'
+/* What curl says first of all to a server of dict://. */
+#define DICT_HELLO "CLIENT "
+
+/* The first byte of a TLS hello in the form of SSL 2; that of others is a control byte. */
 #define SSL2_HELLO '\x80'
 
 unsigned stranger_match(unsigned state, const char *bytes, size_t len)
@@ -57,15 +61,26 @@ static bool begins_request(const char *line, size_t len)
            (len - method > 4 && strncasecmp(target, "http", 4) == 0);
 }
 
+bool stranger_bytes(const char *bytes, size_t len)
+{
+    for (size_t i = 0; i < len; i++) {
+        char c = bytes[i];
+        if ((c >= 0 && c < ' ' && c != '\t' && c != '\r' && c != '\n') || c == 0x7f)
+            return true;
+    }
+    return false;
+}
+
 bool stranger_line(const char *line, size_t len)
 {
     return stranger_match(0, line, len) == STRANGER_MATCHED || is_field(line, len) ||
-           begins_request(line, len);
+           begins_request(line, len) ||
+           (len >= sizeof(DICT_HELLO) - 1 && memcmp(line, DICT_HELLO, sizeof(DICT_HELLO) - 1) == 0);
 }
 
 bool stranger_begins(const char *data, size_t len)
 {
-    if (len > 0 && (data[0] == TLS_HANDSHAKE || data[0] == SSL2_HELLO))
+    if (stranger_bytes(data, len) || (len > 0 && data[0] == SSL2_HELLO))
         return true;
     const char *end = data + len, *newline;
     for (const char *at = data;

@@ -66,8 +66,8 @@ static const struct sample samples[] = {
     SAMPLE("peek\r1\r\npeek 2\r\n", "bad format\npeek 2\n"),
     SAMPLE("what\r?\r\npeek 2\r\n", "bad format\npeek 2\n"),
     SAMPLE("\r\r\npeek 2\r\n", "bad format\npeek 2\n"),
-    SAMPLE("wh\0t\r\npeek 2\r\n", "bad format\npeek 2\n"),
-    SAMPLE("peek 1\0\r\n", "bad format\n"),
+    SAMPLE("peek 1\r\nwh\0t\r\npeek 2\r\n", "peek 1\nbad format\npeek 2\n"),
+    SAMPLE("peek 1\r\npeek 1\0\r\n", "peek 1\nbad format\n"),
     SAMPLE(" peek 1\r\n", "unknown\n"),
     SAMPLE("PEEK 1\r\n", "unknown\n"),
     SAMPLE("peek 1\r\npeek 2\r\npeek 3\r\n", "peek 1\npeek 2\npeek 3\n"),
@@ -86,7 +86,7 @@ static const struct sample samples[] = {
     SAMPLE("reserv\r\n", "unknown\n"),
     SAMPLE("quit\r\npeek 1\r\n", "quit\n"),
     SAMPLE("quitting is fun\r\n", "quit\n"),
-    SAMPLE("quit\0\r\npeek 1\r\n", "bad format\npeek 1\n"),
+    SAMPLE("peek 1\r\nquit\0\r\npeek 1\r\n", "peek 1\nbad format\npeek 1\n"),
     /* numbers */
     SAMPLE("peek 0\r\n", "peek 0\n"),
     SAMPLE("peek    000012\r\n", "peek 12\n"),
@@ -122,7 +122,7 @@ static const struct sample samples[] = {
     SAMPLE("put 1 2 3 4\r\nab", "put pri 1 delay 2 ttr 3 bytes 4\n"),
     SAMPLE("put 1 2 3 4 \r\nabcd\r\n", "put pri 1 delay 2 ttr 3 bytes 4 junk\nunknown\n"),
     SAMPLE("put 1 2 3 4 5\r\n", "put pri 1 delay 2 ttr 3 bytes 4 junk\n"),
-    SAMPLE("put 1 2 3 4\0\r\n", "bad format\n"),
+    SAMPLE("peek 1\r\nput 1 2 3 4\0\r\n", "peek 1\nbad format\n"),
     SAMPLE("put 1 2 3 9999 x\ry\r\n", "bad format\n"),
     /* names */
     SAMPLE("use a\r\n", "use a\n"),
@@ -189,6 +189,19 @@ static const struct sample samples[] = {
     SAMPLE("\x16\x03\x01\x02", "stranger\n"),
     SAMPLE("\x80\x2e\x01\x03", "stranger\n"),
     SAMPLE("?\r\n\x16\x03\r\n", "unknown\nstranger\n"),
+    /* bytes that no command has, wherever they are; TAB and CR are typed by people */
+    SAMPLE("\0", "stranger\n"),
+    SAMPLE("wh\0t\r\npeek 2\r\n", "stranger\n"),
+    SAMPLE("peek 1\0\r\n", "stranger\n"),
+    SAMPLE("quit\0\r\npeek 1\r\n", "stranger\n"),
+    SAMPLE("what\r\npeek\x01", "unknown\nstranger\n"),
+    SAMPLE("\x1b[A\r\n", "stranger\n"),
+    SAMPLE("x\x7f\r\n", "stranger\n"),
+    SAMPLE("a\tb\r\n\r\r\npeek 1\r\n", "unknown\nbad format\npeek 1\n"),
+    /* dict://, as curl speaks it */
+    SAMPLE("CLIENT libcurl 8.1.2\r\nput 0 0 0 1\r\n", "stranger\n"),
+    SAMPLE("what\nCLIENT libcurl 8.1.2\n", "stranger\n"),
+    SAMPLE("CLIENTS\r\npeek 1\r\n", "unknown\npeek 1\n"),
     /* and what is none */
     SAMPLE("use HTTP/1.1\r\n", "use HTTP/1.1\n"),
     SAMPLE("move 3 http/in\r\nGET / HTTP/1.1\r\n", "move http/in\nunknown\n"),
