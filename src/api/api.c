@@ -108,7 +108,7 @@ static void answer_result(struct api_call *call, int rc, const cJSON *result)
 {
     if (rc != 0) {
         if (call->answer.len == 0 && rc == EACCES)
-            (void)api_refuse(call, call->method->right, NULL);
+            (void)api_refuse_job(call);
         else if (call->answer.len == 0)
             answer_error(call, rc, error_text(rc));
         return;
@@ -188,6 +188,8 @@ static int call_run(struct api_call *call, const char *json, size_t json_len)
     int rc = result.object == NULL ? ENOMEM : call_parse(call, json, json_len, &given);
     if (rc == 0)
         rc = params_check(call, call->method->params, given);
+    if (rc == 0 && params_given(given, "id"))
+        call->id = params_id(given, "id");
     if (rc == 0)
         rc = api_may_run(call, given);
     if (rc == 0)

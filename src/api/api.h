@@ -95,7 +95,7 @@ struct api_call {
     struct broker_waiter waiter;
     struct worker_pool_waiter quiet;       /* pool_drain */
     bool (*cancel)(struct api_call *call); /* of what it waits for; as api_call_cancel */
-    uint64_t id;                           /* wait, output */
+    uint64_t id;                           /* of the parameters; 0: there is none */
     struct worker_output_waiter output;    /* output, as the next four */
     _Atomic unsigned tokens;
     uint32_t attempt;

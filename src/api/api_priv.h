@@ -188,6 +188,8 @@ bool api_may_record(const struct api_call *call, const struct job_record *record
 bool api_had(const struct api_call *call, uint64_t id);
 /* EACCES; `tube` NULL: of the daemon, or of a job of any tube. */
 int api_refuse(struct api_call *call, trust_rights need, const char *tube);
+/* EACCES; likewise what the method needs for the job of call->id, with the tube that it is in. */
+int api_refuse_job(struct api_call *call);
 
 /* Answers with an error; returns it. */
 int api_fail(struct api_call *call, int error, const char *format, ...)

@@ -10,6 +10,8 @@
 #include "api/api_priv.h"
 
 #include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 bool api_may_on(const struct api_call *call, const char *tube, uint32_t submitter,
@@ -41,6 +43,44 @@ int api_refuse(struct api_call *call, trust_rights need, const char *tube)
     trust_denied(call->asker, need, tube);
     trust_deny_text(why, sizeof(why), call->asker, need, tube);
     return api_fail(call, EACCES, "%s", why);
+}
+
+/* Where the job is, or was, if the caller may know. */
+static bool job_whereabouts(const struct api_call *call, char *tube, size_t size,
+                            uint32_t *submitter)
+{
+    struct job_view view;
+    struct job_record *record = NULL;
+    if (call->id == 0)
+        return false;
+    if (broker_peek(call->api->links.broker, call->asker, call->id, &view, NULL) == 0) {
+        snprintf(tube, size, "%s", view.tube);
+        *submitter = view.submitter;
+        return true;
+    }
+    if (history_get(call->api->links.history, call->id, &record) != 0)
+        return false;
+    bool seen = api_may_record(call, record, TRUST_see);
+    snprintf(tube, size, "%s", record->tube);
+    *submitter = record->submitter;
+    job_record_unref(&record);
+    return seen;
+}
+
+int api_refuse_job(struct api_call *call)
+{
+    char tube[JOB_TUBE_NAME_MAX + 1];
+    uint32_t submitter = JOB_NOBODY;
+    trust_rights need = call->method->right;
+    if (!job_whereabouts(call, tube, sizeof(tube), &submitter))
+        return api_refuse(call, need, NULL);
+    if (call->method->scope != API_SCOPE_JOBS_TO || !api_may_on(call, tube, submitter, need))
+        return api_refuse(call, need, tube);
+    /* Who may take it away there may still not bring it where it is to go; no section can help. */
+    return api_fail(call, EACCES,
+                    "job %" PRIu64 " can't be moved into a guarded tube by others than who put it, "
+                    "root and the daemon's user",
+                    call->id);
 }
 
 /* An unknown pool has no tubes, and only who may all of that kind learns that there is none. */

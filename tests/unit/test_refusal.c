@@ -79,11 +79,14 @@ static void put(const char *name)
     broker_unuse(served.broker, &tube);
 }
 
-/* Ends the call. */
-static void expect_refusal(struct api_call *call, const char *right)
+/* JSON, as it stands in answers. */
+#define IN_SHUT " in the tube \\\"shut\\\""
+
+/* `where`: IN_SHUT, or nothing. Ends the call. */
+static void expect_refusal(struct api_call *call, const char *right, const char *where)
 {
-    char text[64];
-    snprintf(text, sizeof(text), "has no right to %s; what would allow it: ", right);
+    char text[96];
+    snprintf(text, sizeof(text), "has no right to %s%s; what would allow it: ", right, where);
     ck_assert_int_eq(call->error, EACCES);
     ck_assert_msg(strstr(call->answer.data, text) != NULL, "%s", call->answer.data);
     ck_assert_ptr_nonnull(strstr(call->answer.data, "\"code\":\"not_allowed\""));
@@ -95,11 +98,11 @@ START_TEST(before_and_while_it_runs)
     struct api_call call;
     put("shut");
     ck_assert_int_eq(start(&call, "threads", ""), 0);
-    expect_refusal(&call, "admin");
+    expect_refusal(&call, "admin", "");
     ck_assert_int_eq(start(&call, "output", "{\"id\":1}"), 0);
-    expect_refusal(&call, "read");
+    expect_refusal(&call, "read", IN_SHUT);
     ck_assert_int_eq(start(&call, "kick", "{\"id\":1}"), 0);
-    expect_refusal(&call, "edit");
+    expect_refusal(&call, "edit", IN_SHUT);
 }
 END_TEST
 
@@ -114,7 +117,7 @@ START_TEST(when_the_answer_comes_later)
     ck_assert_int_eq(hl_event_wait(woken, HL_FOREVER), 0);
     uint64_t before = trust_denials(TRUST_BIT_read);
     api_call_finish(&call);
-    expect_refusal(&call, "read");
+    expect_refusal(&call, "read", IN_SHUT);
     ck_assert_uint_eq(trust_denials(TRUST_BIT_read), before + 1);
 }
 END_TEST
