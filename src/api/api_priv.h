@@ -202,9 +202,9 @@ int rows_begin(struct api_call *call);
 /* If there are any. */
 void rows_end(struct api_call *call);
 
-/* method_stats.c: a tube's counters, a pool's. */
+/* method_stats.c: a tube's counters, a pool's, with the tubes that the caller may see. */
 void out_tube(struct out row, const char *name, const struct broker_stats *stats);
-void out_pool(struct out row, const struct worker_pool *pool);
+void out_pool(const struct api_call *call, struct out row, const struct worker_pool *pool);
 
 /* ---- result.c: jobs as JSON ---- */
 

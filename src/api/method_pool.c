@@ -72,7 +72,7 @@ int run_pool_list(struct api_call *call, const cJSON *params, struct out result)
     struct out pools = out_array(result, "pools");
     (void)params;
     for (size_t i = 0; i < links->pool_count; i++)
-        out_pool(out_array_object(pools), links->pools[i]);
+        out_pool(call, out_array_object(pools), links->pools[i]);
     return 0;
 }
 
@@ -102,7 +102,7 @@ int run_pool_resize(struct api_call *call, const cJSON *params, struct out resul
     rc = worker_pool_resize(pool, workers);
     if (rc != 0)
         return resize_failed(call, pool, workers, rc);
-    out_pool(result, pool);
+    out_pool(call, result, pool);
     return 0;
 }
 
@@ -113,7 +113,7 @@ static int pool_pause(struct api_call *call, const cJSON *params, bool paused, s
     if (rc != 0)
         return rc;
     worker_pool_pause(pool, paused);
-    out_pool(result, pool);
+    out_pool(call, result, pool);
     return 0;
 }
 
@@ -160,7 +160,7 @@ int run_pool_drain(struct api_call *call, const cJSON *params, struct out result
     worker_pool_pause(pool, true);
     rc = worker_pool_quiet_async(pool, &call->quiet);
     if (rc == 0)
-        out_pool(result, pool);
+        out_pool(call, result, pool);
     return rc == ECANCELED ? resumed(call, pool) : rc;
 }
 
@@ -168,7 +168,7 @@ int finish_pool_drain(struct api_call *call, struct out result)
 {
     if (call->quiet.result != 0)
         return resumed(call, call->quiet.pool);
-    out_pool(result, call->quiet.pool);
+    out_pool(call, result, call->quiet.pool);
     return 0;
 }
 

@@ -86,7 +86,7 @@ static bool tube_visit(const char *name, const struct broker_stats *stats, void 
     return *seen->tubes->rc == 0;
 }
 
-void out_pool(struct out row, const struct worker_pool *pool)
+void out_pool(const struct api_call *call, struct out row, const struct worker_pool *pool)
 {
     struct worker_pool_stats stats;
     worker_pool_stats(pool, &stats);
@@ -94,11 +94,13 @@ void out_pool(struct out row, const struct worker_pool *pool)
     out_str(row, "handler", stats.handler);
     struct out tubes = out_array(row, "tubes");
     for (size_t i = 0; i < stats.tube_count; i++)
-        out_array_str(tubes, stats.tubes[i]);
+        if (api_may_in(call, stats.tubes[i], TRUST_see))
+            out_array_str(tubes, stats.tubes[i]);
     if (stats.weights != NULL) {
         struct out weights = out_object(row, "weights");
         for (size_t i = 0; i < stats.tube_count; i++)
-            out_u64(weights, stats.tubes[i], stats.weights[i]);
+            if (api_may_in(call, stats.tubes[i], TRUST_see))
+                out_u64(weights, stats.tubes[i], stats.weights[i]);
     }
     out_u64(row, "workers", stats.workers);
     out_u64(row, "busy", stats.busy);
@@ -317,7 +319,7 @@ int run_stats(struct api_call *call, const cJSON *params, struct out result)
         rc = broker_each_group(links->broker, call->asker, group_visit, &groups);
     struct out pools = out_array(result, "pools");
     for (size_t i = 0; i < links->pool_count; i++)
-        out_pool(out_array_object(pools), links->pools[i]);
+        out_pool(call, out_array_object(pools), links->pools[i]);
     out_history(result, links->history);
     if (links->store != NULL)
         out_journal(result, links);

@@ -83,7 +83,8 @@ int api_refuse_job(struct api_call *call)
                     call->id);
 }
 
-/* An unknown pool has no tubes, and only who may all of that kind learns that there is none. */
+/* An unknown pool has no tubes, and only who may all of that kind learns that there is none.
+ * One with a tube that the caller can't see doesn't name it. */
 static int pool_check(struct api_call *call, const char *name)
 {
     const struct api_links *links = &call->api->links;
@@ -97,7 +98,9 @@ static int pool_check(struct api_call *call, const char *name)
         worker_pool_stats(links->pools[i], &stats);
         for (size_t k = 0; k < stats.tube_count; k++)
             if (!api_may_in(call, stats.tubes[k], need))
-                return api_refuse(call, need, stats.tubes[k]);
+                return api_may_in(call, stats.tubes[k], TRUST_see)
+                           ? api_refuse(call, need, stats.tubes[k])
+                           : api_refuse(call, TRUST_admin, NULL);
         return 0;
     }
     return api_refuse(call, TRUST_admin, NULL);
