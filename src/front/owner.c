@@ -293,7 +293,7 @@ static uint32_t tcp_owner(struct owner_asker *asker, int fd, const struct owner_
     return uid_named(found.uid);
 }
 
-void owner_find(struct owner_asker *asker, int fd, bool named, enum trust_door *door, uint32_t *uid)
+bool owner_find(struct owner_asker *asker, int fd, bool named, enum trust_door *door, uint32_t *uid)
 {
     struct owner_end ours, theirs;
     struct ucred peer;
@@ -302,19 +302,22 @@ void owner_find(struct owner_asker *asker, int fd, bool named, enum trust_door *
     *door = TRUST_NETWORK;
     *uid = JOB_NOBODY;
     if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) != 0)
-        return;
+        return false;
     if (domain == AF_UNIX) {
         *door = TRUST_UNIX;
         len = sizeof(peer);
         if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0)
             *uid = uid_named(peer.uid);
-        return;
+        return true;
     }
-    if (!ends_find(fd, &ours, &theirs) || !end_is_loopback(&ours) || !end_is_loopback(&theirs))
-        return;
+    if (!ends_find(fd, &ours, &theirs))
+        return false;
+    if (!end_is_loopback(&ours) || !end_is_loopback(&theirs))
+        return true;
     *door = TRUST_LOOPBACK;
     if (named)
         *uid = tcp_owner(asker, fd, &ours, &theirs);
+    return *uid != JOB_NOBODY || is_connected(fd);
 }
 
 /* ---- groups of a Unix socket's peer ---- */

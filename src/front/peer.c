@@ -159,8 +159,11 @@ void peer_open(struct session *session)
     struct trust_peer peer = {.group_count = 0};
     gid_t *groups = NULL;
     int fd = conn_descriptor(session->conn);
-    owner_find(&peers->loop[conn_loop_index(session->conn)].asker, fd, peers->ask_tcp, &peer.door,
-               &peer.uid);
+    if (!owner_find(&peers->loop[conn_loop_index(session->conn)].asker, fd, peers->ask_tcp,
+                    &peer.door, &peer.uid)) {
+        conn_finish(session->conn); /* it may nothing, and nobody is there to be told or let in */
+        return;
+    }
     if (peer.door == TRUST_LOOPBACK) {
         loopback_open(session, &peer);
         return;

@@ -35,9 +35,9 @@ struct owner_socket {
 
 /*
  * Who made the connection `fd`, which stays open: the door, and the uid (JOB_NOBODY: nobody can
- * say). `named`: TCP over loopback is asked about, too. Never blocks.
+ * say). `named`: TCP over loopback is asked about, too. False: it has gone meanwhile. Never blocks.
  */
-void owner_find(struct owner_asker *asker, int fd, bool named, enum trust_door *door,
+bool owner_find(struct owner_asker *asker, int fd, bool named, enum trust_door *door,
                 uint32_t *uid);
 /* The groups of a Unix socket's peer, as they were when it connected; the array is the caller's to
  * free. Any errno: unknown, and none. */
