@@ -95,7 +95,7 @@ struct hl_plugin_host {
     /* How far it is, in percent (more than 100 counts as 100), and in words, or NULL. The result
      * shows the last. */
     void (*progress)(struct hl_plugin_run *run, unsigned percent, const char *text);
-    /* Why it failed, or has to run again; copied, cut at 255 bytes. The last one counts. */
+    /* Why it failed, or has to run again; copied, cut at 253 bytes. The last one counts. */
     void (*reason)(struct hl_plugin_run *run, const char *text);
     /* RETRY: how long to wait before; 0 or less: at once. */
     void (*retry_in)(struct hl_plugin_run *run, int64_t delay_ns);
