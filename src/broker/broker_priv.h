@@ -256,7 +256,8 @@ static inline bool job_is_logged(const struct job *job)
 /* log.c */
 void log_free(struct broker_log **log);
 /* [held] Whether that id may be told to anybody, and sees to it that others follow. EAGAIN: not
- * now; EIO. ENOTRECOVERABLE: there are no ids left. */
+ * now, a commit brings it. ENOSPC, ENOMEM: no commit does. EIO. ENOTRECOVERABLE: there are no ids
+ * left. */
 int log_id_admit(struct broker *broker, uint64_t id);
 /* Without the lock, after EAGAIN: does what has to be done, and blocks for the disk, until it is
  * worth trying again. ENOSPC, EIO, ENOMEM: it isn't. */

@@ -234,12 +234,14 @@ static bool ceiling_is_near(const struct broker_log *log)
            log->broker->last_id + LIMITS_BLOCK / 2 >= log->id_ceiling;
 }
 
-static void limits_raise(struct broker_log *log)
+static int limits_raise(struct broker_log *log)
 {
-    if (log_admit_limits(log) != 0)
-        return; /* half a block is left to try again */
+    int rc = log_admit_limits(log);
+    if (rc != 0)
+        return rc;
     log->id_ceiling = job_serial_add(log->broker->last_id, 1 + LIMITS_BLOCK);
     log->limits_ticket = log_limits(log);
+    return 0;
 }
 
 int log_id_admit(struct broker *broker, uint64_t id)
@@ -252,11 +254,15 @@ int log_id_admit(struct broker *broker, uint64_t id)
         log->id_safe = log->id_ceiling;
         log->limits_ticket = 0;
     }
+    int raised = 0;
     if (log->limits_ticket == 0 && ceiling_is_near(log))
-        limits_raise(log);
+        raised = limits_raise(log);
     if (id < log->id_safe)
-        return 0;
-    return commit_failed(log->commit) != 0 ? EIO : EAGAIN;
+        return 0; /* if it can't be raised now, what is left of the block is there to try again */
+    if (commit_failed(log->commit) != 0)
+        return EIO;
+    /* Without room for the record nothing is pending that a commit could end. */
+    return raised != 0 ? raised : EAGAIN;
 }
 
 bool broker_is_durable(const struct broker *broker)

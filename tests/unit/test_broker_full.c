@@ -174,6 +174,30 @@ START_TEST(every_buried_job_can_be_deleted)
 }
 END_TEST
 
+// A first start that has no room for what puts need, not even for the ceiling of ids: puts are
+// refused at once, as on a disk that became full. (This clock stands still, so one that waits would
+// wait for ever.)
+START_TEST(a_first_start_without_space_refuses_puts)
+{
+    ck_assert_int_eq(durable_close(&durable), 0);
+    disk_stop();
+    disk_start();
+    disk_space((uint64_t)_i * JOURNAL_SEGMENT_MIN + JOURNAL_SEGMENT_MIN / 2);
+    durable_again(&durable);
+    uint64_t id;
+    for (int i = 0; i < 3; i++)
+        ck_assert_int_eq(put(10, &id), ENOSPC);
+    struct broker_log_stats stats;
+    broker_log_stats(durable.broker, &stats);
+    ck_assert(stats.journal.full);
+    ck_assert_int_eq(durable_close(&durable), 0);
+    disk_space(0);
+    durable_again(&durable);
+    ck_assert_int_eq(put(10, &id), 0);
+    durable_commit(&durable);
+}
+END_TEST
+
 int main(void)
 {
     engine_init();
@@ -184,6 +208,7 @@ int main(void)
     _Static_assert(sizeof(cases) / sizeof(cases[0]) == 10, "all of them are run");
     tcase_add_loop_test(tcase, every_job_can_be_deleted, 0, unit_rounds(10));
     tcase_add_loop_test(tcase, every_buried_job_can_be_deleted, 0, unit_rounds(2));
+    tcase_add_loop_test(tcase, a_first_start_without_space_refuses_puts, 0, 3);
     suite_add_tcase(suite, tcase);
     return unit_main(suite);
 }
