@@ -213,6 +213,7 @@ int api_call_start(struct api_call *call, struct api *api, const char *method, s
     call->error = 0;
     call->answer = BUF_EMPTY;
     call->rows = NULL;
+    call->looked_at = 0;
     call->deadline_ns = CLOCK_NEVER;
     call->timeout_ns = HL_FOREVER;
     call->waiter = (struct broker_waiter){.fire = api_fire, .arg = call};

@@ -87,6 +87,7 @@ struct api_call {
     int error;             /* 0: answer is the result; else answer is the error object */
     struct buf answer;     /* JSON, one line, no newline. Empty: memory ran out, say so */
     struct api_rows *rows; /* not NULL: a part of it is missing, read it by api_answer_next */
+    size_t looked_at;      /* jobs and records, one by one: what it cost beside its answer */
     int64_t deadline_ns;   /* when to call api_call_time_out; CLOCK_NEVER */
 
     /* the api's */

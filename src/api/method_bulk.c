@@ -120,6 +120,7 @@ static int bulk_run(struct api_call *call, const cJSON *params, enum broker_acti
     if (page.limit > BULK_PAGE_MAX)
         page.limit = BULK_PAGE_MAX;
     int rc = broker_apply(call->api->links.broker, call->asker, &filter, &page, &change);
+    call->looked_at = page.examined;
     if (rc != 0)
         return bulk_failed(call, rc, &change);
     out_u64(result, "count", page.found);

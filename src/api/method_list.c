@@ -45,6 +45,7 @@ static int list_present(struct api_call *call, const cJSON *params, size_t limit
     page.limit = limit;
     struct list_to to = {.jobs = out_array(result, "jobs"), .call = call};
     int rc = broker_list(call->api->links.broker, call->asker, &filter, &page, list_visit, &to);
+    call->looked_at = page.examined;
     out_page(result, &page);
     return rc;
 }
@@ -75,6 +76,7 @@ static int list_past(struct api_call *call, const cJSON *params, size_t limit, s
     struct job_record *records[LIST_LIMIT_MAX];
     size_t count;
     uint64_t next;
+    call->looked_at = HISTORY_EXAMINED_MAX; /* at most, and a query at least */
     int rc = history_list(call->api->links.history, &query, limit, records, &count, &next);
     if (rc == EIO)
         return api_fail(call, EIO, "the file of results can't be read; the daemon's log says why");

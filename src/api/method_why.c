@@ -112,7 +112,7 @@ static void why_ready(const struct broker_why *why, const struct takers *takers,
     else if (!paused && why->tube.waiting == 0)
         out_reason(reasons, "not_asked", "nobody who takes from the tube %s asks for a job now",
                    tube);
-    if (why->ahead > 0)
+    if (why->ahead > 0 || !why->ahead_is_exact)
         out_reason(reasons, "behind",
                    "%s%" PRIu64 " ready job%s of its tube %s first: a lesser priority number, or "
                    "the same and a lesser id",
@@ -193,6 +193,7 @@ int run_why(struct api_call *call, const cJSON *params, struct out result)
         out_reason(reasons, "finished", "it is finished; 'hilera show %" PRIu64 "' tells more", id);
         return 0;
     }
+    call->looked_at = why.examined;
     struct takers takers = takers_of(links, why.job.tube);
     why_here(call, &why, &takers, reasons);
     out_str(result, "tube", why.job.tube);

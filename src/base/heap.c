@@ -265,6 +265,71 @@ void heap_update(struct heap *heap, size_t pos)
         settle(heap, pos / 2, heap->slot[pos / 2]);
 }
 
+/* Where in the run the first item stands that isn't less. */
+static size_t run_search(const struct heap *heap, const void *item, size_t *looked)
+{
+    size_t low = 0, high = heap->rising.len;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2, at = middle;
+        ++*looked;
+        if (is_less(heap, rising_next(&heap->rising, &at), item))
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+static void run_rank(const struct heap *heap, const void *item, size_t most, struct heap_rank *rank)
+{
+    size_t cursor = 0;
+    const void *other;
+    if (!rising_has_holes(&heap->rising)) {
+        rank->before += run_search(heap, item, &rank->looked);
+        return;
+    }
+    for (; (other = rising_next(&heap->rising, &cursor)) != NULL; most--) {
+        if (most == 0) {
+            rank->exact = false;
+            return;
+        }
+        rank->looked++;
+        if (!is_less(heap, other, item))
+            return;
+        rank->before++;
+    }
+}
+
+/* What is below an item that isn't less is no less either, so only those that are less lead on. */
+static void sifted_rank(const struct heap *heap, const void *item, size_t most,
+                        struct heap_rank *rank)
+{
+    size_t todo[sizeof(size_t) * 8 + 1] = {0}; /* one beside each level of the way down */
+    size_t count = heap->sifted > 0 ? 1 : 0;
+    for (; count > 0; most--) {
+        if (most == 0) {
+            rank->exact = false;
+            return;
+        }
+        size_t at = todo[--count];
+        rank->looked++;
+        if (!is_less(heap, heap->slot[at], item))
+            continue;
+        rank->before++;
+        for (size_t child = 2 * at + 2; child > 2 * at; child--)
+            if (child < heap->sifted)
+                todo[count++] = child;
+    }
+}
+
+struct heap_rank heap_rank(const struct heap *heap, const void *item, size_t most)
+{
+    struct heap_rank rank = {.exact = true};
+    run_rank(heap, item, most, &rank);
+    sifted_rank(heap, item, most, &rank);
+    return rank;
+}
+
 bool heap_valid(const struct heap *heap)
 {
     for (size_t at = 1; at < heap->sifted; at++) {

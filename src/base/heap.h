@@ -64,6 +64,16 @@ void *heap_pop_any(struct heap *heap);
 void *heap_at(const struct heap *heap, size_t pos);
 /* The items in no order, each once: *cursor is 0 at first. NULL: that was the last. */
 void *heap_next(const struct heap *heap, size_t *cursor);
+/*
+ * How many items are less than `item`, which may be one of them. Looks at `most` (3 or more) of the
+ * run, and at as many of the others; a run without holes costs O(log n).
+ */
+struct heap_rank {
+    size_t before;
+    size_t looked; /* items that were compared */
+    bool exact;    /* false: at least so many, and one at least */
+};
+struct heap_rank heap_rank(const struct heap *heap, const void *item, size_t most);
 /* Whether the heap property holds; for expensive assertions. */
 bool heap_valid(const struct heap *heap);
 

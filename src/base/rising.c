@@ -100,6 +100,11 @@ void *rising_next(const struct rising *rising, size_t *cursor)
     return NULL;
 }
 
+bool rising_has_holes(const struct rising *rising)
+{
+    return span(rising) != rising->len;
+}
+
 /* Numbers stay, so nobody is told. */
 static bool resize(struct rising *rising, uint32_t cap)
 {

@@ -44,6 +44,8 @@ size_t rising_last_pos(const struct rising *rising);
 void rising_replace(struct rising *rising, size_t pos, void *item);
 /* The items in order; *cursor is 0 at first. NULL: that was the last. */
 void *rising_next(const struct rising *rising, size_t *cursor);
+/* Whether items were taken out from between others whose places are still there. */
+bool rising_has_holes(const struct rising *rising);
 /* Takes out the item at `pos`, which must be there; it isn't told. */
 void *rising_remove(struct rising *rising, size_t pos);
 

@@ -544,9 +544,11 @@ struct broker_why {
     struct job_view job;
     struct broker_stats tube; /* its tube's */
     uint64_t ahead;           /* READY: jobs of its tube that go first */
-    bool ahead_is_exact;      /* false: at least so many */
+    bool ahead_is_exact;      /* false: at least so many, and one at least */
+    size_t examined;          /* jobs looked at for that */
 };
-#define BROKER_WHY_EXAMINED_MAX 131072 /* jobs looked at for it: about ten milliseconds */
+/* At most, and about as many again; a hundred microseconds under the lock. */
+#define BROKER_WHY_EXAMINED_MAX 512
 /* ENOENT: no such job (any more), or the asker may not see it. */
 int broker_why(struct broker *broker, const struct trust_view *asker, uint64_t id,
                struct broker_why *why);

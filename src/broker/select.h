@@ -42,7 +42,7 @@ struct broker_page {
     uint64_t next; /* where to go on; 0: that was the end */
 };
 
-#define BROKER_EXAMINED_MAX 16384 /* about two milliseconds' worth */
+#define BROKER_EXAMINED_MAX 4096 /* about half a millisecond's worth */
 
 /*
  * Visits copies of the jobs that match and that the asker may see, in order of id, without the

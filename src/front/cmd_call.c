@@ -23,6 +23,7 @@
 #define METHOD_MAX 64
 #define CALL_COST 32 /* small commands; the answer costs beside that */
 #define CALL_COST_BYTES 32
+#define LOOKED_PER_COST 4 /* jobs that were looked at cost as much as a small command */
 #define PART_COST 8
 
 struct pending_call {
@@ -197,6 +198,7 @@ static void call_body_arrived(struct session *session)
     conn_charge(session->conn, CALL_COST + call->len / CALL_COST_BYTES);
     int rc = api_call_start(&call->api, session->front->api, call->method, call->method_len,
                             call->json, call->len);
+    conn_charge(session->conn, call->api.looked_at / LOOKED_PER_COST);
     if (rc != EINPROGRESS) {
         loop_drop(call->message.to);
         call_reply(session);

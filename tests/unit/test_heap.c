@@ -184,6 +184,33 @@ START_TEST(holes_between_rising_items_close)
 }
 END_TEST
 
+/* The place of an item among very many that came in order is found without looking at them. */
+START_TEST(a_rank_in_rising_items_costs_little)
+{
+    static struct item items[10000];
+    struct heap heap;
+    heap_init(&heap, item_less, NULL, item_moved);
+    for (unsigned i = 0; i < 10000; i++) {
+        items[i].key = i;
+        ck_assert_int_eq(heap_insert(&heap, &items[i]), 0);
+    }
+    for (unsigned i = 0; i < 10000; i += 1111) {
+        struct heap_rank rank = heap_rank(&heap, &items[i], 3);
+        ck_assert(rank.exact);
+        ck_assert_uint_eq(rank.before, i);
+        ck_assert_uint_le(rank.looked, 14);
+    }
+    (void)heap_remove(&heap, items[5000].pos); /* a hole: then they are looked at */
+    struct heap_rank rank = heap_rank(&heap, &items[6000], 100);
+    ck_assert(!rank.exact);
+    ck_assert_uint_eq(rank.before, 100);
+    rank = heap_rank(&heap, &items[6000], 6000);
+    ck_assert(rank.exact);
+    ck_assert_uint_eq(rank.before, 5999);
+    heap_fini(&heap);
+}
+END_TEST
+
 START_TEST(any_item_takes_all)
 {
     struct item items[50];
@@ -324,6 +351,21 @@ static void step_inside(struct run *run, struct item *item)
     }
 }
 
+/* All that are less are counted, or some of them where they are too many to look at. */
+static void assert_ranks(struct run *run, const struct item *item)
+{
+    size_t before = 0, most = 3 + unit_random_below(&run->random, 60);
+    for (int i = 0; i < ITEMS; i++)
+        before += run->items[i].pos != HEAP_NOWHERE && run->items[i].key < item->key;
+    struct heap_rank all = heap_rank(&run->heap, item, SIZE_MAX);
+    ck_assert(all.exact);
+    ck_assert_uint_eq(all.before, before);
+    ck_assert_uint_le(all.looked, 2 * before + 2 + 9); /* the last for the run */
+    struct heap_rank some = heap_rank(&run->heap, item, most);
+    ck_assert_uint_le(some.looked, 2 * most + 9);
+    ck_assert(some.exact ? some.before == before : some.before > 0 && some.before <= before);
+}
+
 START_TEST(it_behaves_like_a_sorted_array)
 {
     struct run run = {.random = unit_random_seed(0x4ea9 + (unsigned)_i), .rising = _i % 2 == 0};
@@ -345,8 +387,10 @@ START_TEST(it_behaves_like_a_sorted_array)
             step_inside(&run, item);
         }
         ck_assert_uint_eq(run.heap.len, run.inside);
-        if (step % 50 == 0)
+        if (step % 50 == 0) {
             assert_positions(&run.heap);
+            assert_ranks(&run, item);
+        }
     }
     heap_fini(&run.heap);
 }
@@ -362,6 +406,7 @@ int main(void)
     tcase_add_test(tcase, items_in_rising_order_are_told_once);
     tcase_add_test(tcase, one_far_item_does_not_keep_the_others_from_rising);
     tcase_add_test(tcase, holes_between_rising_items_close);
+    tcase_add_test(tcase, a_rank_in_rising_items_costs_little);
     tcase_add_test(tcase, any_item_takes_all);
     tcase_add_test(tcase, reserved_inserts_do_not_allocate);
     tcase_add_test(tcase, memory_is_given_back);

@@ -93,6 +93,27 @@ START_TEST(turns_are_shorter_in_a_crowd)
 }
 END_TEST
 
+/* What each of these looks at is worth more than a turn in a crowd. */
+START_TEST(a_turn_has_one_call_that_looks_at_many_jobs)
+{
+    struct broker_put_spec spec = {.submitter = JOB_NOBODY, .ttr_ns = 60 * HL_SECOND};
+    ck_assert_int_eq(broker_use(served.broker, "t", 1, &spec.tube), 0);
+    for (spec.pri = 5000; spec.pri > 0; spec.pri--) {
+        struct job_body *body;
+        uint64_t id;
+        ck_assert_int_eq(job_body_new(&body, 0), 0);
+        ck_assert_int_eq(broker_put(served.broker, &spec, &body, &id), 0);
+    }
+    broker_unuse(served.broker, &spec.tube);
+    /* of twenty: one list each, and two or three whys */
+    if (_i == 0)
+        ck_assert_uint_le(asked_before("call list 13\r\n{\"name\":\"no\"}\r\n", 20, "cmd-call: "),
+                          20);
+    else
+        ck_assert_uint_le(asked_before("call why 8\r\n{\"id\":1}\r\n", 20, "cmd-call: "), 60);
+}
+END_TEST
+
 /* ---- very many tubes ---- */
 
 #define TUBES 20000
@@ -528,6 +549,7 @@ int main(void)
     TCase *questions = case_of(suite, "very many questions");
     tcase_add_test(questions, a_turn_of_expensive_commands_has_few);
     tcase_add_test(questions, turns_are_shorter_in_a_crowd);
+    tcase_add_loop_test(questions, a_turn_has_one_call_that_looks_at_many_jobs, 0, 2);
     TCase *lists = case_of(suite, "very many tubes");
     tcase_add_test(lists, a_list_that_is_read_late_is_of_one_moment);
     tcase_add_test(lists, a_list_that_is_read_too_late_is_cut_off);
