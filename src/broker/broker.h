@@ -68,7 +68,9 @@ struct broker_options {
     const struct trust *trust; /* who may what; outlives the broker. NULL: there is no table, and
                                   every view but trust_all may nothing */
     uint32_t daemon_uid;       /* that user, and root, may move any job into a guarded tube */
-    uint64_t groups_max;       /* known at a time, see broker_put; 0: no limit */
+    /* Known at a time, see broker_put; a sixteenth of it, or 16, more for root and daemon_uid. 0:
+     * no limit. */
+    uint64_t groups_max;
     int64_t group_keep_ns; /* for how long a group without jobs and joiners is known; 0: a day */
     /*
      * The id of the job that is gone, whose record is kept, and that had this key of this submitter

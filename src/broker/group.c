@@ -8,7 +8,8 @@
  * too), and how the others ended. A job that was buried counts as failed until it is kicked. Once
  * it has neither jobs nor joiners it is kept for a day (broker_options.group_keep_ns), so that who
  * joins late is told the counts, and is forgotten then; or earlier, when there are as many groups
- * as there may be (broker_options.groups_max) and a put names a new one.
+ * as there may be (broker_options.groups_max) and a put names a new one. Root and the daemon's user
+ * have a share beyond these, so whatever others name, they can use groups.
  *
  * In the journal: a GROUP entry with the counts as they are, written when the group is made and
  * copied by compaction as pauses are; and behind it, in the entries that end a job or bring it back
@@ -31,6 +32,9 @@
 
 #define BROKER_GROUP_MAGIC 0xb40ce470u
 #define GROUP_KEEP_DEFAULT_NS (INT64_C(24) * 3600 * HL_SECOND)
+/* Of groups_max, what root and the daemon's user have beyond it. */
+#define GROUPS_SHARE_PART 16
+#define GROUPS_SHARE_MIN 16
 
 static const char *name_of(const struct job *job)
 {
@@ -170,16 +174,22 @@ int group_admit(struct job *job)
                : 0;
 }
 
-static bool groups_are_full(const struct broker *broker)
+/* Whether there is no place for one more of that submitter's. */
+static bool groups_are_full(const struct broker *broker, uint32_t submitter)
 {
     uint64_t max = broker->options.groups_max;
-    return max != 0 && broker->groups.len >= max;
+    if (max == 0)
+        return false;
+    if (submitter == 0 || submitter == broker->options.daemon_uid)
+        max +=
+            max / GROUPS_SHARE_PART > GROUPS_SHARE_MIN ? max / GROUPS_SHARE_PART : GROUPS_SHARE_MIN;
+    return broker->groups.len >= max;
 }
 
 void groups_trim(struct broker *broker, size_t most)
 {
     struct list_node *oldest;
-    for (; most > 0 && groups_are_full(broker); most--) {
+    for (; most > 0 && groups_are_full(broker, JOB_NOBODY); most--) {
         if ((oldest = list_first(&broker->idle_groups)) == NULL)
             return;
         group_vanish(CONTAINER_OF(oldest, struct broker_group, idle));
@@ -191,8 +201,8 @@ int group_admit_put(struct job *job)
     struct broker *broker = job->tube->broker;
     if (name_of(job) == NULL || group_of(job) != NULL)
         return 0;
-    groups_trim(broker, 1);
-    return groups_are_full(broker) ? ENOSPC : group_admit(job);
+    groups_trim(broker, BROKER_WALK_MAX); /* one, and what the share was used for before */
+    return groups_are_full(broker, submitter_of(job)) ? ENOSPC : group_admit(job);
 }
 
 void group_enter(struct job *job, bool unfinished)

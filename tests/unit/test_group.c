@@ -133,7 +133,7 @@ static void entry_write(const struct job_entry *entry)
     ck_assert_int_eq(journal_close(&journal), 0);
 }
 
-static int put_says(const char *group)
+static int put_by(uint32_t uid, const char *group)
 {
     struct broker_tube *tube;
     uint64_t id;
@@ -141,11 +141,16 @@ static int put_says(const char *group)
     struct job_body *body = engine_body("body");
     const struct job_options options = {.group = group};
     const struct broker_put_spec spec = {
-        .tube = tube, .submitter = JOB_NOBODY, .ttr_ns = 60 * HL_SECOND, .options = &options};
+        .tube = tube, .submitter = uid, .ttr_ns = 60 * HL_SECOND, .options = &options};
     int rc = broker_put(durable.broker, &spec, &body, &id);
     job_body_unref(&body);
     broker_unuse(durable.broker, &tube);
     return rc;
+}
+
+static int put_says(const char *group)
+{
+    return put_by(JOB_NOBODY, group);
 }
 
 static bool is_known(const char *group)
@@ -523,6 +528,53 @@ START_TEST(groups_are_bounded)
 }
 END_TEST
 
+// How many new groups that user can name.
+static unsigned groups_of(uint32_t uid)
+{
+    static unsigned number;
+    unsigned count = 0;
+    char name[32];
+    int rc;
+    do {
+        snprintf(name, sizeof(name), "group-%u", ++number);
+        rc = put_by(uid, name);
+        count += rc == 0;
+        ck_assert_uint_le(count, 1000);
+    } while (rc == 0);
+    ck_assert_int_eq(rc, ENOSPC);
+    return count;
+}
+
+// Whatever others name, root and the daemon's user can name some more.
+START_TEST(root_and_the_daemons_user_have_a_share)
+{
+    static const struct {
+        unsigned max, share;
+    } cases[] = {{3, 16}, {256, 16}, {320, 20}};
+    const unsigned max = cases[_i].max, share = cases[_i].share;
+    durable_kill(&durable, NULL);
+    durable.options.groups_max = max;
+    durable.options.daemon_uid = 900;
+    durable_again(&durable);
+    ck_assert_uint_eq(groups_of(1000), max);
+    ck_assert_uint_eq(groups_of(JOB_NOBODY), 0);
+    ck_assert_int_eq(put_by(900, "mine"), 0);
+    ck_assert_uint_eq(groups_of(0), share - 1);
+    ck_assert_uint_eq(groups_of(900), 0);
+    ck_assert_uint_eq(groups_of(1000), 0);
+    durable_commit(&durable);
+    durable_kill(&durable, NULL);
+    durable_again(&durable);
+    ck_assert_uint_eq(broker_groups(durable.broker), max + share);
+    // When the share's jobs have gone the next new group of anybody takes their groups away.
+    uint64_t cleared;
+    ck_assert_int_eq(broker_clear(durable.broker, "t", 1, &cleared), 0);
+    ck_assert_uint_eq(cleared, max + share);
+    ck_assert_int_eq(put_by(1001, "new"), 0);
+    ck_assert_uint_eq(broker_groups(durable.broker), max);
+}
+END_TEST
+
 int main(void)
 {
     engine_init();
@@ -540,6 +592,7 @@ int main(void)
     tcase_add_test(all, a_group_is_forgotten_after_a_day);
     tcase_add_test(all, in_memory_a_group_ends_with_the_daemon);
     tcase_add_test(all, groups_are_bounded);
+    tcase_add_loop_test(all, root_and_the_daemons_user_have_a_share, 0, 3);
     suite_add_tcase(suite, all);
     return unit_main(suite);
 }
