@@ -81,6 +81,12 @@ int database_errno(int rc)
     }
 }
 
+int connection_errno(sqlite3 *connection, int rc)
+{
+    int system = (rc & 0xff) == SQLITE_CANTOPEN ? sqlite3_system_errno(connection) : 0;
+    return system > 0 ? system : database_errno(rc);
+}
+
 int database_fail(const struct database *database, int rc, const char *said,
                   struct history_error *error)
 {
@@ -143,7 +149,7 @@ static int connect_to(const struct database *database, sqlite3 **connection)
     return rc == SQLITE_OK
                ? form_run(*connection, "PRAGMA cell_size_check = ON;"
                                        "PRAGMA mmap_size = 0; PRAGMA cache_size = -2048")
-               : database_errno(rc);
+               : connection_errno(*connection, rc);
 }
 
 /* *said: why it is damaged, where SQLite doesn't know. */
@@ -175,9 +181,9 @@ static int statements_prepare(struct database *database)
         struct buf sql = BUF_EMPTY;
         rc = form_expand(&sql, statements[i].text);
         if (rc == 0)
-            rc = database_errno(sqlite3_prepare_v3(connection, sql.data, -1,
-                                                   SQLITE_PREPARE_PERSISTENT,
-                                                   &database->statement[i], NULL));
+            rc = connection_errno(connection, sqlite3_prepare_v3(connection, sql.data, -1,
+                                                                 SQLITE_PREPARE_PERSISTENT,
+                                                                 &database->statement[i], NULL));
         buf_fini(&sql);
     }
     return rc;
@@ -201,6 +207,13 @@ static bool has_no_room(const struct database *database)
            sqlite3_extended_errcode(database->writer) == SQLITE_IOERR_SHMSIZE;
 }
 
+/* What SQLite says about what went wrong: the reader is made last. */
+static const char *connect_said(const struct database *database)
+{
+    bool reader = database->reader != NULL && sqlite3_errcode(database->reader) != SQLITE_OK;
+    return sqlite3_errmsg(reader ? database->reader : database->writer);
+}
+
 static int connect_by(struct database *database, const char *vfs, struct history_error *error)
 {
     const char *said = NULL;
@@ -220,8 +233,7 @@ static int connect_by(struct database *database, const char *vfs, struct history
         rc = connect_to(database, &database->reader);
     if (rc == 0)
         rc = statements_prepare(database);
-    return database_fail(database, rc, said != NULL ? said : sqlite3_errmsg(database->writer),
-                         error);
+    return database_fail(database, rc, said != NULL ? said : connect_said(database), error);
 }
 
 /*

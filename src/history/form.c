@@ -131,7 +131,7 @@ int form_run(sqlite3 *connection, const char *text)
     struct buf sql = BUF_EMPTY;
     int rc = form_expand(&sql, text);
     if (rc == 0)
-        rc = database_errno(sqlite3_exec(connection, sql.data, NULL, NULL, NULL));
+        rc = connection_errno(connection, sqlite3_exec(connection, sql.data, NULL, NULL, NULL));
     buf_fini(&sql);
     return rc;
 }
@@ -145,8 +145,9 @@ int form_ask(sqlite3 *connection, const char *text, int64_t *number)
         rc = sqlite3_step(statement);
     if (rc == SQLITE_ROW)
         *number = sqlite3_column_int64(statement, 0);
+    int error = rc == SQLITE_DONE ? EBADMSG : connection_errno(connection, rc);
     sqlite3_finalize(statement);
-    return rc == SQLITE_DONE ? EBADMSG : database_errno(rc);
+    return error;
 }
 
 /* ---- the schema ---- */
@@ -158,7 +159,8 @@ static int schema_read(sqlite3 *connection, struct buf *out)
                                "WHERE name NOT IN ('sqlite_stat1', 'sqlite_stat4') ORDER BY name";
     sqlite3_stmt *statement = NULL;
     buf_clear(out);
-    int rc = database_errno(sqlite3_prepare_v2(connection, text, -1, &statement, NULL));
+    int rc =
+        connection_errno(connection, sqlite3_prepare_v2(connection, text, -1, &statement, NULL));
     int step = SQLITE_DONE;
     while (rc == 0 && (step = sqlite3_step(statement)) == SQLITE_ROW) {
         for (int i = 0; rc == 0 && i < 4; i++) {
@@ -169,8 +171,9 @@ static int schema_read(sqlite3 *connection, struct buf *out)
                 rc = buf_append_char(out, '\n');
         }
     }
+    rc = rc != 0 ? rc : connection_errno(connection, step);
     sqlite3_finalize(statement);
-    return rc != 0 ? rc : database_errno(step);
+    return rc;
 }
 
 /* `before` isn't longer. */

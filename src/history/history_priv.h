@@ -106,6 +106,9 @@ int database_fail(const struct database *database, int rc, const char *said,
                   struct history_error *error);
 /* What SQLite said, as an errno value: ENOSPC, EIO, EBADMSG, ENOMEM, E2BIG, EEXIST ... */
 int database_errno(int rc);
+/* The same of a statement or an open that has just failed on that connection (which may be NULL):
+ * where it is that a file can't be opened, what the system says. */
+int connection_errno(sqlite3 *connection, int rc);
 /* The size of its pages all together, those without use included. */
 uint64_t database_file_bytes(struct database *database);
 /* Gives a slice of the pages without use back to the file system, if they are many. */

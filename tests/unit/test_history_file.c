@@ -11,7 +11,9 @@
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 static void teardown(void)
 {
@@ -76,6 +78,33 @@ START_TEST(the_file_is_for_us_alone)
         ck_assert_int_eq(stat(path, &status), 0);
         ck_assert_int_eq(status.st_mode & 0777, 0600);
     }
+}
+END_TEST
+
+// However many descriptors it finds, before it has all that it needs it says that they are too few,
+// of a new file and of one that is there.
+START_TEST(too_few_descriptors_are_called_that)
+{
+    struct rlimit limit;
+    MUST(getrlimit(RLIMIT_NOFILE, &limit));
+    const rlim_t all = limit.rlim_cur;
+    int rc = EMFILE;
+    for (int more = 0; rc != 0; more++) {
+        struct history_error error = {""};
+        int next = dup(STDOUT_FILENO);
+        close(next);
+        limit.rlim_cur = (rlim_t)(next + more);
+        MUST(setrlimit(RLIMIT_NOFILE, &limit));
+        rc = history_new(&kit.history, &kit.settings, &error);
+        limit.rlim_cur = all;
+        MUST(setrlimit(RLIMIT_NOFILE, &limit));
+        ck_assert_int_lt(more, 20);
+        ck_assert_msg(rc == 0 || (rc == EMFILE && strstr(error.text, "Too many open files")),
+                      "with %d: %d, %s", more, rc, error.text);
+        if (rc != 0 && _i == 0)
+            unlink(kit.path);
+    }
+    db_close();
 }
 END_TEST
 
@@ -541,6 +570,7 @@ int main(void)
     tcase_add_test(all, records_outlive_the_daemon);
     tcase_add_test(all, the_stop_writes_what_waits);
     tcase_add_test(all, the_file_is_for_us_alone);
+    tcase_add_loop_test(all, too_few_descriptors_are_called_that, 0, 2);
     tcase_add_test(all, nothing_is_kept_nothing_is_opened);
     tcase_add_test(all, attempts_add_up);
     tcase_add_test(all, attempts_that_are_told);
