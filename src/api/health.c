@@ -3,7 +3,8 @@
  * Health: one word for monitors, and a sentence when it isn't good.
  *
  *   green    all is well
- *   yellow   it serves, but somebody should look: the disk is full, or the start has found damage
+ *   yellow   it serves, but somebody should look: the disk is full, the start has found damage, a
+ *            program can't be killed
  *   red      nothing is durable any more; the daemon is about to stop
  *
  * The worst counts. A new concern is a branch of health_get, the worst first.
@@ -34,6 +35,20 @@ static void health_of_pools(const struct api *api, struct health *health)
     }
 }
 
+/* A worker that is held by a program. */
+static void health_of_programs(const struct api *api, struct health *health)
+{
+    uint64_t id = 0;
+    pid_t pid = worker_stuck(api->links.broker, &id);
+    if (pid == 0)
+        return;
+    health->word = "yellow";
+    snprintf(health->reason, sizeof(health->reason),
+             "the program of job %" PRIu64 ", pid %d, is to be stopped and can't be killed; root "
+             "can: kill -KILL %d",
+             id, (int)pid, (int)pid);
+}
+
 static void health_get(const struct api *api, struct health *health)
 {
     struct broker_log_stats stats;
@@ -57,8 +72,10 @@ static void health_get(const struct api *api, struct health *health)
         snprintf(health->reason, sizeof(health->reason),
                  "the data directory was found damaged in %" PRIu64 " places: see the log",
                  store.damages);
-    } else
+    } else {
+        health_of_programs(api, health);
         health_of_pools(api, health);
+    }
 }
 
 void out_health(struct out out, const struct api *api)

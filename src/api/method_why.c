@@ -152,6 +152,17 @@ static void why_buried(const struct api_call *call, const struct job_view *job, 
                len > 0 ? ": " : "", (int)len, text, job->id);
 }
 
+/* Whether it is to be stopped, and its program goes on. */
+static void why_stuck(const struct api_links *links, uint64_t id, struct out reasons)
+{
+    pid_t pid = worker_stuck(links->broker, &id);
+    if (pid != 0)
+        out_reason(reasons, "unkillable",
+                   "it is to be stopped, but its program, pid %d, has become another user's and "
+                   "can't be killed; root can: kill -KILL %d",
+                   (int)pid, (int)pid);
+}
+
 static void why_here(const struct api_call *call, const struct broker_why *why,
                      const struct takers *takers, struct out reasons)
 {
@@ -172,6 +183,7 @@ static void why_here(const struct api_call *call, const struct broker_why *why,
     case JOB_RESERVED:
     default:
         why_trouble(takers, reasons);
+        why_stuck(&call->api->links, job->id, reasons);
         why_reserved(job, reasons);
         break;
     }

@@ -264,7 +264,12 @@ void programs_end(struct programs **programs)
     struct programs *mine;
     MAGIC_TAKE(mine, programs, PROGRAMS_MAGIC);
     programs_wait_no_more(mine);
-    spawner_end(&mine->spawner);
+    pid_t left = spawner_end(&mine->spawner);
+    if (left != 0)
+        log_warning("pid %d, which a job has left behind, can't be killed (%s) and is not waited "
+                    "for; until it has ended, a daemon that is started with this data directory "
+                    "waits with its programs",
+                    (int)left, strerrordesc_np(EPERM));
     if (mine->lock_fd >= 0)
         close(mine->lock_fd);
     hl_event_free(&mine->enough);

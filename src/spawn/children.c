@@ -54,8 +54,12 @@ static size_t children_kill(pid_t group, int *error)
     for (size_t i = 0; i < count; i++) {
         if (!is_of(pids[i], group))
             continue;
-        /* As long as this one is in it, and isn't collected, the group's number is the group's. */
-        if (kill(group != 0 ? -group : pids[i], SIGKILL) == 0)
+        /* As long as this one is in it, and isn't collected, the group's number is the group's. It
+         * is killed by itself, too: one of its group that may be killed doesn't mean that it may.
+         */
+        if (group != 0)
+            (void)kill(-group, SIGKILL);
+        if (kill(pids[i], SIGKILL) == 0)
             killed++;
         else
             *error = errno;
@@ -73,6 +77,14 @@ static void children_collect(pid_t group)
     while (got < 0 && errno == EINTR);
     while (got > 0)
         got = waitpid(which, NULL, WNOHANG);
+}
+
+pid_t children_first(void)
+{
+    pid_t pid = 0;
+    int error;
+    (void)children_list(&pid, 1, &error);
+    return pid;
 }
 
 bool children_are_left(void)

@@ -10,11 +10,13 @@
  * What a row with `leave` leaves behind on purpose (a server in a session of its own) would be
  * mixed up with what the next job starts. So the keeper stays behind with it, as its parent and for
  * nothing else, and the worker gets another keeper. The same with what may not be killed, such as a
- * program that has become another user's.
+ * program that has become another user's. The broker hears of that: in the answer to a signal if it
+ * is the program itself, else when the keeper has cleaned up.
  *
  * The end of the channel is the end: the broker has died or wants no more. All that runs is killed
- * and collected, and the keeper goes. While it starts a program it is held by vfork until that has
- * begun; the spawner sees to a keeper that is held for too long.
+ * and collected, and the keeper goes; with what may not be killed it stays behind and holds the
+ * lock, so that the job isn't run again beside it. While it starts a program it is held by vfork
+ * until that has begun; the spawner sees to a keeper that is held for too long.
  */
 #include "spawn/spawn_priv.h"
 
@@ -63,28 +65,47 @@ static void tell(enum spawn_word word)
     answer(&(struct spawn_answer){.word = (uint32_t)word, .news = {.word = word}});
 }
 
-static _Noreturn void leave(const struct keeper *keeper)
-{
-    if (keeper->pid != 0)
-        (void)kill(-keeper->pid, SIGKILL);
-    /* What may not be killed goes to the spawner. */
-    (void)children_end();
-    _exit(0);
-}
-
 /* Nothing is left to do but to be the parent of some that live on. */
-static _Noreturn void stay_behind(struct keeper *keeper)
+static void step_aside(struct keeper *keeper)
 {
     keeper->shared->left = 1;
     (void)prctl(PR_SET_NAME, "hilera-left", 0, 0, 0);
-    /* When the spawner ends they are nobody's. */
-    (void)prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
     int null = open("/dev/null", O_RDWR | O_CLOEXEC);
     if (null >= 0)
         (void)dup2(null, STDERR_FILENO);
-    (void)close_range(3, ~0U, 0);
+}
+
+/* They belong to no job that could run again. */
+static _Noreturn void stay_behind(struct keeper *keeper)
+{
+    step_aside(keeper);
+    /* When the spawner ends they are nobody's. */
+    (void)prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+    (void)close_range(CHANNEL_FD, ~0U, 0);
     while (waitpid(-1, NULL, 0) >= 0 || errno == EINTR)
         continue;
+    _exit(0);
+}
+
+/* They may not be killed, and their job runs again when they have ended: the lock is held until
+ * then, longer than by the spawner. What comes from them meanwhile is killed if that is allowed. */
+static _Noreturn void stay_with_lock(struct keeper *keeper)
+{
+    step_aside(keeper);
+    (void)close(CHANNEL_FD);
+    do
+        (void)children_end();
+    while (waitpid(-1, NULL, 0) >= 0 || errno == EINTR);
+    _exit(0);
+}
+
+static _Noreturn void leave(struct keeper *keeper)
+{
+    if (keeper->pid != 0)
+        (void)kill(-keeper->pid, SIGKILL);
+    (void)children_end();
+    if (children_are_left())
+        stay_with_lock(keeper);
     _exit(0);
 }
 
@@ -222,16 +243,22 @@ static void start(struct keeper *keeper)
 
 static void signal_pass(const struct keeper *keeper, int sig)
 {
+    struct spawn_answer alive = {.word = SPAWN_ALIVE, .news = {.word = SPAWN_ALIVE}};
     if (keeper->pid != 0 && sig > 0) {
         (void)kill(-keeper->pid, sig);
         /* One that is stopped wouldn't hear of it. */
         if (sig == SIGTERM)
             (void)kill(-keeper->pid, SIGCONT);
+        /* Of the group it is enough that one may be signalled; what counts is the program. */
+        if (kill(keeper->pid, 0) != 0 && errno == EPERM) {
+            alive.news.error = EPERM;
+            alive.news.pid = keeper->pid;
+        }
     }
-    tell(SPAWN_ALIVE);
+    answer(&alive);
 }
 
-static void clean(struct keeper *keeper, bool all)
+static void clean(struct keeper *keeper, bool all, bool again)
 {
     if (keeper->pid != 0 || keeper->group == 0)
         return;
@@ -240,9 +267,13 @@ static void clean(struct keeper *keeper, bool all)
         error = children_end();
     bool left = children_are_left();
     keeper->group = 0;
-    answer(&(struct spawn_answer){
-        .word = SPAWN_CLEANED,
-        .news = {.word = SPAWN_CLEANED, .others = left, .error = left ? error : 0}});
+    answer(&(struct spawn_answer){.word = SPAWN_CLEANED,
+                                  .news = {.word = SPAWN_CLEANED,
+                                           .others = left,
+                                           .error = left ? error : 0,
+                                           .pid = left ? children_first() : 0}});
+    if (left && again && error != 0)
+        stay_with_lock(keeper);
     if (left)
         stay_behind(keeper);
 }
@@ -261,7 +292,7 @@ static void listen_once(struct keeper *keeper)
     if (asks && ask->verb == SPAWN_SIGNAL)
         signal_pass(keeper, ask->sig);
     else if (asks && ask->verb == SPAWN_CLEAN)
-        clean(keeper, ask->all != 0);
+        clean(keeper, ask->all != 0, ask->again != 0);
     else if (keeper->packet.len >= sizeof(struct spawn_start) && ask->verb == SPAWN_START)
         start(keeper);
     packet_close(&keeper->packet);

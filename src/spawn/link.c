@@ -88,17 +88,31 @@ int spawner_hold(struct spawner *spawner, int fd)
     return order_send(spawner, SPAWN_HOLD, 0, 0, fd);
 }
 
-void spawner_end(struct spawner **spawner)
+/* A pid that the spawner tells; 0: it closed that end without one. */
+static pid_t pid_read(int fd)
+{
+    pid_t pid;
+    ssize_t got;
+    do
+        got = read(fd, &pid, sizeof(pid));
+    while (got < 0 && errno == EINTR);
+    return got == (ssize_t)sizeof(pid) ? pid : 0;
+}
+
+pid_t spawner_end(struct spawner **spawner)
 {
     if (*spawner == NULL)
-        return;
+        return 0;
     struct spawner *mine;
     MAGIC_TAKE(mine, spawner, SPAWNER_MAGIC);
+    (void)shutdown(mine->control, SHUT_WR);
+    pid_t left = pid_read(mine->control);
     close(mine->control);
-    while (waitpid(mine->pid, NULL, 0) < 0 && errno == EINTR)
+    while (left == 0 && waitpid(mine->pid, NULL, 0) < 0 && errno == EINTR)
         continue;
     MAGIC_WIPE(mine);
     free(mine);
+    return left;
 }
 
 /* ---- a keeper ---- */
@@ -198,9 +212,9 @@ void spawn_keeper_signal(const struct spawn_keeper *keeper, int sig)
     ask(keeper, &(struct spawn_ask){.verb = SPAWN_SIGNAL, .sig = sig});
 }
 
-void spawn_keeper_clean(const struct spawn_keeper *keeper, bool all)
+void spawn_keeper_clean(const struct spawn_keeper *keeper, bool all, bool again)
 {
-    ask(keeper, &(struct spawn_ask){.verb = SPAWN_CLEAN, .all = all});
+    ask(keeper, &(struct spawn_ask){.verb = SPAWN_CLEAN, .all = all, .again = again});
 }
 
 int spawn_keeper_hear(const struct spawn_keeper *keeper, struct spawn_news *news)
@@ -220,17 +234,18 @@ int spawn_keeper_hear(const struct spawn_keeper *keeper, struct spawn_news *news
     return 0;
 }
 
-void spawn_keeper_bury(struct spawn_keeper **keeper)
+pid_t spawn_keeper_bury(struct spawn_keeper **keeper)
 {
     MAGIC_CHECK(*keeper, KEEPER_MAGIC);
     int ends[2];
-    char byte;
+    pid_t left = 0;
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0) {
         int rc = order_send((*keeper)->spawner, SPAWN_BURY, 0, (*keeper)->key, ends[1]);
         close(ends[1]);
-        while (rc == 0 && read(ends[0], &byte, 1) < 0 && errno == EINTR)
-            continue;
+        if (rc == 0)
+            left = pid_read(ends[0]);
         close(ends[0]);
     }
     spawn_keeper_free(keeper);
+    return left;
 }

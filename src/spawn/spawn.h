@@ -62,8 +62,12 @@ int spawner_start(struct spawner **out, const struct spawn_program *table, size_
 /* It and its keepers hold this descriptor from now on, for as long as any program may run; no
  * program gets it. The caller keeps its own. Before the first keeper. EPIPE: it is gone. */
 int spawner_hold(struct spawner *spawner, int fd);
-/* All keepers must have been freed: it ends, and this waits for that. */
-void spawner_end(struct spawner **spawner);
+/*
+ * All keepers must have been freed: it ends, and this waits for that. 0; or, of an orphan that may
+ * not be killed, the pid: the spawner goes on without the caller, with the descriptor that it
+ * holds, until that has ended.
+ */
+pid_t spawner_end(struct spawner **spawner);
 
 /* ---- a keeper ---- */
 
@@ -95,11 +99,13 @@ struct spawn_job {
  * EPIPE: the keeper has gone, nothing was started. E2BIG: more than can be sent. ENOMEM, EMFILE. */
 int spawn_keeper_start(struct spawn_keeper *keeper, const struct spawn_job *job, const int fds[3]);
 /* To the program's group; a TERM is followed by a CONT. 0: only asks for SPAWN_ALIVE, which is the
- * answer to all. A keeper that is gone is seen by the next spawn_keeper_hear. */
+ * answer to all, and tells when the program itself may not be signalled. A keeper that is gone is
+ * seen by the next spawn_keeper_hear. */
 void spawn_keeper_signal(const struct spawn_keeper *keeper, int sig);
 /* After SPAWN_ENDED with others: kills what the program left behind, which SPAWN_CLEANED answers.
- * `all`: what would be left alone, too. */
-void spawn_keeper_clean(const struct spawn_keeper *keeper, bool all);
+ * `all`: what would be left alone, too. `again`: the next daemon runs the job again, and must wait
+ * for what may not be killed. */
+void spawn_keeper_clean(const struct spawn_keeper *keeper, bool all, bool again);
 
 enum spawn_word {
     SPAWN_STARTED = 1, /* if it was asked for */
@@ -122,10 +128,10 @@ enum spawn_step {
 struct spawn_news {
     enum spawn_word word;
     enum spawn_step step; /* FAILED */
-    int error;            /* FAILED; CLEANED: why some could not be killed, 0 */
+    int error;            /* FAILED; CLEANED: why some could not be killed, 0; ALIVE: EPERM, 0 */
     bool own;             /* FAILED: the program's user was taken already */
     char what[128];       /* FAILED: which limit or directory */
-    pid_t pid;            /* STARTED */
+    pid_t pid;            /* STARTED; with an EPERM: whose it is */
     bool others;          /* ENDED: it left processes behind; CLEANED: some still are */
     int status;           /* ENDED: wait's, as what follows */
     int64_t user_ns, system_ns;
@@ -136,9 +142,10 @@ struct spawn_news {
 int spawn_keeper_hear(const struct spawn_keeper *keeper, struct spawn_news *news);
 /*
  * Has the spawner kill the keeper, if it lives, and all that its program left; returns when nothing
- * of that lives any more. Then it frees the keeper.
+ * of that lives any more. Then it frees the keeper. 0; or the pid of one that may not be killed,
+ * which lives on.
  */
-void spawn_keeper_bury(struct spawn_keeper **keeper);
+pid_t spawn_keeper_bury(struct spawn_keeper **keeper);
 
 /* "enter" for SPAWN_STEP_directory: for "can't VERB this or that". */
 const char *spawn_step_verb(enum spawn_step step);

@@ -8,7 +8,10 @@
  *   control, broker to spawner
  *     order HOLD    1 descriptor: the lock of programs
  *     order KEEPER  1 descriptor: the channel of a new keeper, of that row, under that key
- *     order BURY    1 descriptor: closed when keeper `key` and all it had to keep are gone
+ *     order BURY    1 descriptor: closed when keeper `key` and all it had to keep are gone; before
+ *                   that the pid of one is written into it that may not be killed, if there is any
+ *   control, spawner to broker
+ *     a pid         the broker has gone, and nothing is left but what may not be killed
  *   a keeper's channel, from the broker
  *     start         3 descriptors: input, output, errors; texts behind it, one after the other with
  *                   their NULs: tube, directory if there is one, argv, env. With a fourth one, a
@@ -48,8 +51,9 @@ struct spawn_order {
 
 struct spawn_ask {
     uint32_t verb;
-    int32_t sig;  /* SIGNAL */
-    uint32_t all; /* CLEAN */
+    int32_t sig;    /* SIGNAL */
+    uint32_t all;   /* CLEAN */
+    uint32_t again; /* CLEAN: the job runs again, by the next daemon */
 };
 
 enum { SPAWN_HAS_UMASK = 1, SPAWN_HAS_DIRECTORY = 2, SPAWN_HAS_ENV = 4, SPAWN_TELL = 8 };
@@ -150,6 +154,8 @@ char **places_of(const char *name, char *const *env, const char *fallback);
 
 /* Their pids, up to `max`; returns how many. ENOSYS in *error: there is no /proc. */
 size_t children_list(pid_t *pids, size_t max, int *error);
+/* One of them; 0: there is none, or no /proc. */
+pid_t children_first(void);
 /* Whether there are any, once those that have ended are collected. */
 bool children_are_left(void);
 /* Kills and collects all of them, and those that come in their place. EPERM: some are left that may

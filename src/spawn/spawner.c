@@ -14,6 +14,9 @@
  * doesn't in a while is held by a program that can't begin; it is killed. The spawner is the last
  * to go, and with it the lock of the data directory, which all of them hold: until then a new
  * broker waits with its programs.
+ *
+ * An orphan may have become another user's, and can't be killed. Nobody waits for it, the broker
+ * least of all: who would is told its pid. But the lock waits.
  */
 #include "spawn/spawn_priv.h"
 
@@ -55,7 +58,8 @@ struct spawner_state {
     size_t mourner_count, mourner_room;
     int lock;
     bool broker_gone;
-    bool orphans; /* there may be some */
+    bool orphans; /* there may be some that can be killed */
+    pid_t stuck;  /* one that can't; 0: none, as far as is known */
     sigset_t unblocked;
     struct packet packet;
 };
@@ -154,12 +158,12 @@ static void collect(struct spawner_state *spawner)
 {
     pid_t pid;
     while ((pid = waitpid(-1, NULL, WNOHANG)) > 0 || (pid < 0 && errno == EINTR)) {
+        spawner->orphans = true; /* whatever was its own */
         struct slot *slot = slot_of(spawner, pid);
         if (slot == NULL)
             continue;
         munmap(slot->shared, sizeof(*slot->shared));
         *slot = spawner->slot[--spawner->slot_count];
-        spawner->orphans = true;
     }
 }
 
@@ -169,12 +173,15 @@ static void orphans_kill(struct spawner_state *spawner)
     pid_t pids[ORPHANS_MAX];
     int error;
     spawner->orphans = false;
+    spawner->stuck = 0;
     size_t count = children_list(pids, ORPHANS_MAX, &error);
     for (size_t i = 0; i < count; i++) {
         if (slot_of(spawner, pids[i]) != NULL)
             continue;
-        spawner->orphans = true; /* their own children come next */
-        (void)kill(pids[i], SIGKILL);
+        if (kill(pids[i], SIGKILL) == 0)
+            spawner->orphans = true; /* their own children come next */
+        else
+            spawner->stuck = pids[i];
     }
 }
 
@@ -185,6 +192,9 @@ static void mourners_look(struct spawner_state *spawner)
             i++;
             continue;
         }
+        if (spawner->stuck != 0)
+            (void)send(spawner->mourner[i].fd, &spawner->stuck, sizeof(spawner->stuck),
+                       MSG_NOSIGNAL);
         close(spawner->mourner[i].fd);
         spawner->mourner[i] = spawner->mourner[--spawner->mourner_count];
     }
@@ -253,11 +263,31 @@ static void turn(struct spawner_state *spawner, int timeout_s)
     collect(spawner);
     if (got > 0)
         obey(spawner);
-    else if (got == 0 && spawner->broker_gone)
+    else if (got == 0 && spawner->broker_gone) {
         keepers_kill(spawner);
+        spawner->orphans = true; /* it may have become one that can be killed */
+    }
     if (spawner->orphans)
         orphans_kill(spawner);
     mourners_look(spawner);
+}
+
+/* The broker has gone. What can't be killed is waited for, but not by whoever was the broker. */
+static _Noreturn void go(struct spawner_state *spawner)
+{
+    bool told = false;
+    for (;; turn(spawner, LAST_WAIT_S)) {
+        if (keepers_left(spawner) > 0 || spawner->orphans)
+            continue;
+        if (spawner->stuck == 0)
+            _exit(0);
+        if (told)
+            continue;
+        told = true;
+        (void)packet_send(CONTROL_FD, &spawner->stuck, sizeof(spawner->stuck), NULL, 0, NULL, 0);
+        (void)dup2(STDOUT_FILENO, STDERR_FILENO); /* a pipe of the broker's has its end */
+        close(CONTROL_FD);
+    }
 }
 
 _Noreturn void spawner_main(int control, const struct spawn_program *table, size_t count)
@@ -276,7 +306,5 @@ _Noreturn void spawner_main(int control, const struct spawn_program *table, size
     (void)close_range(CONTROL_FD + 1, ~0U, 0);
     while (!spawner.broker_gone)
         turn(&spawner, 0);
-    while (keepers_left(&spawner) > 0 || spawner.orphans)
-        turn(&spawner, LAST_WAIT_S);
-    _exit(0);
+    go(&spawner);
 }

@@ -7,14 +7,21 @@
  * the keeper kill them, and waits until they are gone, so that a job never has two runs at once. A
  * keeper that goes away in the middle (a job can kill its parent) takes the program with it; the
  * spawner sees to that, and is waited for, too.
+ *
+ * A program may have become another user's, by sudo and the like, and then the keeper can't kill
+ * it. That is logged here, once for each child, whoever meets it.
  */
 #include "base/clock.h"
+#include "base/log.h"
 #include "worker/worker_priv.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -43,6 +50,7 @@ int child_start(struct child *child, struct keepers *keepers, const struct spawn
 {
     int in[2] = {-1, -1}, out[2] = {-1, -1}, err[2] = {-1, -1};
     *child = (struct child){.keepers = keepers,
+                            .id = job->id,
                             .in = -1,
                             .out = -1,
                             .err = -1,
@@ -77,6 +85,39 @@ int child_fd(const struct child *child)
     return child->keeper != NULL ? spawn_keeper_fd(child->keeper) : -1;
 }
 
+/* Of whom the log speaks. */
+static void whose(const struct child *child, char *text, size_t size)
+{
+    if (child->id != 0)
+        snprintf(text, size, "job %" PRIu64, child->id);
+    else
+        snprintf(text, size, "a helper");
+}
+
+#define WHOSE_MAX 32
+
+static void note_stuck(struct child *child, const struct spawn_news *news)
+{
+    char text[WHOSE_MAX];
+    if (child->stuck != 0)
+        return;
+    child->stuck = news->pid;
+    whose(child, text, sizeof(text));
+    log_warning("%s: its program, pid %d, is to be stopped and can't be (%s): it has become "
+                "another user's, as by sudo; as root, say: kill -KILL %d",
+                text, (int)news->pid, strerrordesc_np(news->error), (int)news->pid);
+}
+
+/* What is left of a program that has ended, or whose keeper has gone. */
+static void say_left(const struct child *child, pid_t pid)
+{
+    char text[WHOSE_MAX];
+    whose(child, text, sizeof(text));
+    log_warning("%s: its program has left pid %d behind, which can't be killed (%s): it has "
+                "become another user's, as by sudo; as root, say: kill -KILL %d",
+                text, (int)pid, strerrordesc_np(EPERM), (int)pid);
+}
+
 static void note_end(struct child *child, const struct spawn_news *news)
 {
     child->ended = true;
@@ -98,6 +139,8 @@ int child_hear(struct child *child, struct spawn_news *news)
     child->answered = true;
     if (news->word == SPAWN_ENDED)
         note_end(child, news);
+    else if (news->word == SPAWN_ALIVE && news->error != 0)
+        note_stuck(child, news);
     else if (news->word == SPAWN_BYE)
         spawn_keeper_free(&child->keeper);
     return 0;
@@ -132,6 +175,8 @@ bool child_await(struct child *child, int64_t timeout_ns)
         int64_t left = until - clock_now_ns();
         if (left < 0)
             left = 0;
+        if (until == CLOCK_NEVER && child->stuck != 0 && child->answered)
+            return false; /* it would be for ever */
         struct timespec wait = {.tv_sec = left / HL_SECOND, .tv_nsec = left % HL_SECOND};
         if (ppoll(&fd, 1, until == CLOCK_NEVER ? NULL : &wait, NULL) == 0 && left == 0)
             return child_has_ended(child);
@@ -145,23 +190,38 @@ int child_end(struct child *child)
     if (killed) {
         child_signal(child, SIGKILL);
         (void)child_await(child, CLOCK_NEVER);
+        if (!child->ended && child->stuck != 0)
+            child_abandon(child);
     }
     int status = child->ended ? child->status : SIGKILL;
     child_finish(child, killed);
     return status;
 }
 
+void child_abandon(struct child *child)
+{
+    char text[WHOSE_MAX];
+    if (child->keeper == NULL)
+        return;
+    whose(child, text, sizeof(text));
+    log_warning("%s: pid %d is not waited for; until it has ended, a daemon that is started with "
+                "this data directory waits with its programs",
+                text, (int)child->stuck);
+    spawn_keeper_free(&child->keeper);
+}
+
 void child_bury(struct child *child)
 {
-    if (child->keeper != NULL)
-        spawn_keeper_bury(&child->keeper);
+    pid_t left = child->keeper != NULL ? spawn_keeper_bury(&child->keeper) : 0;
+    if (left != 0)
+        say_left(child, left);
 }
 
 /* The keeper, until nobody is left; NULL afterwards if some may not be killed, or it went away. */
 static void clean(struct child *child, bool all)
 {
     struct spawn_news news;
-    spawn_keeper_clean(child->keeper, all);
+    spawn_keeper_clean(child->keeper, all, child->again);
     for (;;) {
         struct pollfd fd = {.fd = child_fd(child), .events = POLLIN};
         if (poll(&fd, 1, -1) < 0)
@@ -172,8 +232,11 @@ static void clean(struct child *child, bool all)
         if (rc == 0 && news.word == SPAWN_CLEANED)
             break;
     }
-    if (news.others)
-        spawn_keeper_free(&child->keeper);
+    if (!news.others)
+        return;
+    if (news.error == EPERM)
+        say_left(child, news.pid);
+    spawn_keeper_free(&child->keeper);
 }
 
 void child_finish(struct child *child, bool all)

@@ -205,6 +205,9 @@ static void talk_turn(struct coproc_flight *flight)
         flight->ended_itself = true;
         return;
     }
+    if (flight->helper->child.stuck != 0 && flight->count > 0)
+        live_stuck(&flight_job_of(list_first(&flight->jobs))->job.live,
+                   flight->helper->child.stuck);
     flight_settle(flight); /* makes room for what ends now */
     if (fds[ON_SHIFT].revents != 0)
         flight_listen(flight);
@@ -241,7 +244,7 @@ static bool nothing_was_read(const struct coproc_flight *flight)
 static bool talk_is_over(const struct coproc_flight *flight)
 {
     if (flight->stopped || flight->ended_itself)
-        return flight->ended_itself;
+        return flight->ended_itself || (flight->final && flight->helper->child.stuck != 0);
     return flight->broken;
 }
 

@@ -267,6 +267,16 @@ void live_progress(struct live *live, struct job_outcome *outcome, int percent, 
     followers_fire(&ready);
 }
 
+void live_stuck(struct live *live, pid_t pid)
+{
+    if (live == NULL || !all_ready())
+        return;
+    MAGIC_CHECK(live, LIVE_MAGIC);
+    HL_LOCK_SCOPE(all.lock);
+    become_known(live);
+    live->stuck = pid;
+}
+
 void live_end(struct live *live)
 {
     if (live == NULL)
@@ -383,6 +393,22 @@ bool worker_output_progress(const struct broker *broker, uint64_t id, int *perce
     *percent = live->outcome->progress;
     memcpy(text, live->outcome->progress_text, JOB_PROGRESS_MAX);
     return true;
+}
+
+pid_t worker_stuck(const struct broker *broker, uint64_t *id)
+{
+    if (!all_ready())
+        return 0;
+    HL_LOCK_SCOPE(all.lock);
+    for (struct list_node *node = list_first(&all.running); node != NULL;
+         node = list_next(&all.running, node)) {
+        const struct live *live = CONTAINER_OF(node, struct live, node);
+        if (live->broker != broker || live->stuck == 0 || (*id != 0 && live->id != *id))
+            continue;
+        *id = live->id;
+        return live->stuck;
+    }
+    return 0;
 }
 
 /* [lock] Whether a look would have something for who knows of that attempt up to there. */

@@ -26,6 +26,7 @@ struct live {
     struct job_outcome *outcome; /* its out, err and progress change only by the functions below */
     bool known;                  /* its thread's: it is in the list */
     bool followed;               /* the lock of all: somebody has read of it */
+    pid_t stuck;                 /* likewise: its program, which can't be killed; 0 */
     struct list_node node;       /* likewise */
 };
 
@@ -40,6 +41,8 @@ int live_keep(struct live *live, struct buf *into, size_t max, bool *truncated, 
               size_t len);
 /* Percent: 0 to 100; text may be longer than is kept. */
 void live_progress(struct live *live, struct job_outcome *outcome, int percent, const char *text);
+/* Its program is to be stopped and can't be. */
+void live_stuck(struct live *live, pid_t pid);
 void live_end(struct live *live);
 
 /* The broker's pools are gone: what its jobs wrote can't be asked for any more. */

@@ -10,24 +10,38 @@
  * When told to stop: SIGTERM to the group, after `kill_after_ns` SIGKILL, and the job is returned,
  * whatever exit status the program made of that.
  *
+ * A program that may not be killed, since it has become another user's, keeps its worker, so that
+ * the job has no second run beside it; it is tried again now and then. Only when the daemon ends is
+ * it left alone: whoever waits for that doesn't wait for such a program.
+ *
  * A start can hang: a directory on a server that doesn't answer, a program stopped on its way. The
  * keeper hears nothing then. So it is asked for a sign of life after a while, and when there is
  * none, or none after a SIGTERM, it is killed with what it started.
  */
 #include "base/clock.h"
-#include "worker/worker_priv.h"
+#include "worker/live_priv.h"
 
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <time.h>
 
 /* From the start until its keeper is asked, and from there until it must have answered. */
 #define START_ASK_NS (5 * HL_SECOND)
 #define START_MORE_NS (5 * HL_SECOND)
+#define STUCK_NS HL_SECOND /* from one try to kill what couldn't be killed to the next */
 
-enum run_end { RUN_GOES_ON, RUN_ENDED, RUN_NOT_STARTED, RUN_LATE, RUN_LOST, RUN_BYE };
+enum run_end {
+    RUN_GOES_ON,
+    RUN_ENDED,
+    RUN_NOT_STARTED,
+    RUN_LATE,
+    RUN_LOST,
+    RUN_BYE,
+    RUN_ABANDONED
+};
 
 struct run {
     const struct program *program;
@@ -90,13 +104,36 @@ static void run_hear(struct run *run)
         run_end(run, RUN_NOT_STARTED);
     } else if (!run->stopped)
         run->ask_ns = CLOCK_NEVER;
+    else if (run->child.stuck != 0 && run->end == RUN_GOES_ON) {
+        live_stuck(run->call->live, run->child.stuck);
+        if (run->kill_ns == CLOCK_NEVER)
+            run->kill_ns = clock_deadline(STUCK_NS);
+    }
+}
+
+static bool is_leaving(const struct run *run)
+{
+    return run->call->leaving != NULL && atomic_load(run->call->leaving);
+}
+
+/* It couldn't be killed the last time. */
+static void run_try_again(struct run *run)
+{
+    run->kill_ns = clock_deadline(STUCK_NS);
+    if (is_leaving(run)) {
+        child_abandon(&run->child);
+        run_end(run, RUN_ABANDONED);
+    } else if (run->child.answered)
+        child_signal(&run->child, SIGKILL);
 }
 
 /* What is due by now. */
 static void run_look_at_clock(struct run *run)
 {
     int64_t now_ns = clock_now_ns();
-    if (now_ns >= run->kill_ns) {
+    if (now_ns >= run->kill_ns && run->child.stuck != 0)
+        run_try_again(run);
+    else if (now_ns >= run->kill_ns) {
         run->kill_ns = CLOCK_NEVER;
         if (run->child.answered)
             child_signal(&run->child, SIGKILL);
@@ -241,6 +278,7 @@ void program_run(const struct program *program, struct handler_call *call)
     hl_thread_wait_begin("process", program->name);
     while (!run_is_over(&run))
         run_step(&run);
+    run.child.again = is_leaving(&run);
     child_finish(&run.child, run.stopped || run.end != RUN_ENDED);
     hl_thread_wait_end();
     run_judge(&run);

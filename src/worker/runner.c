@@ -159,8 +159,11 @@ static void attempt(struct worker *worker, const struct broker_lease *lease, boo
     int64_t timeout_ns = worker_timeout(worker, lease);
     struct live live;
     live_begin(&live, pool->broker, lease, outcome);
-    struct handler_call call = {
-        .lease = lease, .stop_fd = worker->stop.fd, .live = &live, .outcome = outcome};
+    struct handler_call call = {.lease = lease,
+                                .stop_fd = worker->stop.fd,
+                                .live = &live,
+                                .leaving = &worker->stop.final,
+                                .outcome = outcome};
     *cancels |= stop_begin(&worker->stop, lease->token, timeout_ns);
     if (*cancels && broker_is_cancelled(pool->broker, lease->id, lease->token)) {
         outcome->kind = JOB_OUTCOME_CANCELLED;

@@ -75,8 +75,10 @@ struct handler_settings {
 /* One run of a job. */
 struct handler_call {
     const struct broker_lease *lease;
-    int stop_fd;       /* becomes readable (never read it) when the job must stop now */
-    struct live *live; /* who follows it (live_priv.h); NULL: nobody can */
+    int stop_fd;                 /* becomes readable (never read it) when the job must stop now */
+    struct live *live;           /* who follows it (live_priv.h); NULL: nobody can */
+    const _Atomic bool *leaving; /* the daemon ends, and waits for nobody that can't be stopped;
+                                    NULL: it never does */
     struct job_outcome
         *outcome; /* initialised as DONE; started_ns is set. Times aren't the handler's */
     /* Set by the handler: it is RETURNED since no job can be started at the moment, and why. The
@@ -283,6 +285,10 @@ void worker_output_fini(struct worker_output *output);
 /* false: it doesn't run, or has told none. */
 bool worker_output_progress(const struct broker *broker, uint64_t id, int *percent,
                             char text[JOB_PROGRESS_MAX]);
+
+/* A running attempt that is to be stopped, and whose program can't be killed. *id 0: of any job,
+ * and it is told which. Its pid, or 0: there is none. */
+pid_t worker_stuck(const struct broker *broker, uint64_t *id);
 
 /* Waits until there is something new of a job: output, progress, the end of an attempt that wrote.
  * All zero but fire and arg before. */

@@ -51,6 +51,9 @@ struct child {
     bool ended;    /* status and usage are there */
     bool others;   /* and it left processes behind */
     bool answered; /* the keeper, to the last signal */
+    bool again;    /* the daemon ends, and the next one runs the job again */
+    uint64_t id;   /* of the job; 0: it isn't one job's */
+    pid_t stuck;   /* the program, which may not be killed; 0: as far as is known it may */
     int status;    /* wait's */
     struct job_usage usage;
 };
@@ -75,9 +78,12 @@ void child_signal(struct child *child, int sig);
 bool child_has_ended(struct child *child);
 /* Waits for that, so long at most. CLOCK_NEVER: until it has. */
 bool child_await(struct child *child, int64_t timeout_ns);
-/* Kills it, unless it has ended, and finishes it. Its wait status; SIGKILL's if its keeper is gone.
- */
+/* Kills it, unless it has ended, and finishes it; or abandons it. Its wait status; SIGKILL's if its
+ * keeper is gone. */
 int child_end(struct child *child);
+/* It can't be killed, and isn't waited for: its keeper stays with it, and the lock of programs is
+ * held until it has ended. */
+void child_abandon(struct child *child);
 /* It was asked to start or to stop, and its keeper doesn't answer: both are killed. */
 void child_bury(struct child *child);
 /* After its end, or when it couldn't be started: closes everything, kills what it left behind
