@@ -134,11 +134,16 @@ int import_run(const struct task_order *order);
 
 /*
  * Descriptors 0, 1 and 2 are open afterwards: what was closed is /dev/null, so that no socket ever
- * gets their numbers and takes what is meant for people. All others that came along are closed for
- * the programs of jobs. SIGXFSZ is ignored. An errno: /dev/null can't be opened, or the kernel is
- * older than 5.11.
+ * gets their numbers and takes what is meant for people. SIGXFSZ is ignored. An errno: /dev/null
+ * can't be opened.
  */
 int process_stdio(void);
+/*
+ * Closes all others that came along but `keep` (-1: none): a daemon that gives its rights up would
+ * keep what it was never meant to have. Before anything is opened. Without /proc they are only
+ * closed for the programs of jobs. An errno: the kernel is older than 5.11.
+ */
+int process_close(int keep);
 /*
  * Signals: SIGPIPE ignored, SIGCHLD and the rest at their default, and those of signals.c blocked;
  * threads made later inherit that. SIGHUP and SIGINT stay ignored if they are. Before the first

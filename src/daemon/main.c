@@ -188,6 +188,8 @@ int main(int argc, char **argv)
     int rc = process_stdio();
     if (rc == 0)
         rc = options_parse(&options, argc, argv);
+    if (rc == 0)
+        rc = process_close(options.ready_fd);
     if (rc != 0)
         return fail(rc, "start") != 0;
     int status = 1;

@@ -2,8 +2,9 @@
 /*
  * What a process inherits from whoever started it, put in order.
  *
- * A daemon may be started with closed standard descriptors, with signals ignored or blocked (a
- * careless supervisor), and with a low limit on descriptors. None of that is to be seen by the rest
+ * A daemon may be started with closed standard descriptors, with others open that are nobody's
+ * business, with signals ignored or blocked (a careless supervisor), and with a low limit on
+ * descriptors. None of that is to be seen by the rest
  * of the program, or by the processes it starts. But who starts it with nohup, or in the background
  * of a script, means that it ignores SIGHUP or SIGINT: it does, and its jobs' programs don't.
  *
@@ -17,11 +18,13 @@
 #include "base/assert.h"
 #include "base/log.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -43,8 +46,23 @@ int process_stdio(void)
             return errno;
         ASSERT(null == fd);
     }
-    /* Whatever else came along is for nobody: not for the jobs' programs. */
-    return close_range(3, ~0U, CLOSE_RANGE_CLOEXEC) != 0 ? errno : 0;
+    return 0;
+}
+
+int process_close(int keep)
+{
+    DIR *list = opendir("/proc/self/fd");
+    if (list == NULL) /* they are nobody's at least */
+        return close_range(STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC) != 0 ? errno : 0;
+    const struct dirent *entry;
+    while ((entry = readdir(list)) != NULL) {
+        int fd = atoi(entry->d_name);
+        /* What has that flag didn't come through exec: a library has opened it in this process. */
+        if (fd > STDERR_FILENO && fd != keep && fcntl(fd, F_GETFD) == 0)
+            close(fd);
+    }
+    closedir(list);
+    return 0;
 }
 
 static sigset_t awaited;
