@@ -194,6 +194,23 @@ static int value_met(cfg_t *cfg, cfg_opt_t *opt)
     return 0;
 }
 
+/* Called for each value of a list, before value_met; libconfuse has emptied the list where an = was
+ * in front of it. */
+static int item_met(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result)
+{
+    *(const char **)result = value;
+    enum config_scope scope = scope_of(cfg);
+    enum config_id id = settings_find(scope, opt->name);
+    if (reader->dry || id == CONFIG_ID_COUNT || opt->nvalues != 1)
+        return 0;
+    int line = scope == CONFIG_SCOPE_DAEMON ? reader->config->line[id] : reader->section_line[id];
+    if (line != 0)
+        config_error(reader->errors, reader->config->file, cfg->line,
+                     "%s is set a second time; line %d has it already, and %s += {...} adds to it",
+                     opt->name, line, opt->name);
+    return 0;
+}
+
 /* Puts what one section (or the top of the file) has set into `base`. */
 static int section_take(cfg_t *cfg, void *base, int *line)
 {
@@ -336,9 +353,10 @@ static cfg_opt_t *declare(cfg_opt_t *opt, enum config_scope scope)
         const struct config_param *param = config_param((enum config_id)id);
         if (param->scope != scope)
             continue;
-        if (type_is_list(param->type))
+        if (type_is_list(param->type)) {
             *opt = (cfg_opt_t)CFG_STR_LIST(param->name, NULL, CFGF_NODEFAULT);
-        else
+            opt->parsecb = item_met;
+        } else
             *opt = (cfg_opt_t)CFG_STR(param->name, NULL, CFGF_NODEFAULT);
         opt++->validcb = value_met;
     }

@@ -112,7 +112,9 @@ int access_build(struct trust **out, const struct config *config, const struct u
                                             .beanstalkd = config->access == CONFIG_BEANSTALKD,
                                             .group = grouped ? &group : NULL,
                                             .command_users = rules.command_users,
-                                            .command_user_count = rules.command_user_count};
+                                            .command_user_count = rules.command_user_count,
+                                            .command_groups = rules.command_groups,
+                                            .command_group_count = rules.command_group_count};
     if (rc == 0)
         rc = trust_new(out, &settings, why, sizeof(why));
     if (rc != 0)
@@ -227,6 +229,39 @@ static void rule_print(const struct trust_rule *rule)
     printf("%s\n  may:   %s\n", rule->guarded ? ", guarded ones too" : "", rights);
 }
 
+/* NULL: it is built in. */
+static const struct config_acl *section_of(const struct config *config,
+                                           const struct trust_rule *rule)
+{
+    for (size_t i = 0; i < config->acl_count; i++)
+        if (strcmp(config->acl[i].name, rule->name) == 0)
+            return &config->acl[i];
+    return NULL;
+}
+
+static bool reaches_any(const struct trust *trust, const struct trust_rule *rule,
+                        const struct names *guarded)
+{
+    for (size_t i = 0; i < guarded->count; i++)
+        if (trust_rule_gives(trust, rule, TRUST_UNIX, guarded->name[i]) != 0)
+            return true;
+    return false;
+}
+
+/* What it says without any effect: no mistake, but seldom meant. */
+static void notes_print(const struct config *config, const struct trust *trust,
+                        const struct trust_rule *rule, const struct names *guarded)
+{
+    const struct config_acl *acl = section_of(config, rule);
+    if (acl == NULL)
+        return;
+    for (size_t i = 0; !rule->guarded && i < acl->may.count; i++)
+        if (strcmp(acl->may.item[i], "run") == 0)
+            puts("  note:  run has no effect without guarded = yes: it is for guarded tubes only");
+    if (rule->guarded && !reaches_any(trust, rule, guarded))
+        puts("  note:  guarded = yes has no effect: none of its tubes is guarded");
+}
+
 void access_print(const struct config *config, const struct trust *trust, const struct user *user)
 {
     struct names guarded;
@@ -235,7 +270,9 @@ void access_print(const struct config *config, const struct trust *trust, const 
         for (size_t i = 0; i < guarded.count; i++)
             printf(" %s", guarded.name[i]);
     puts(guarded.count == 0 ? " none" : "");
-    names_free(&guarded);
-    for (size_t i = 0; i < trust_rule_count(trust); i++)
+    for (size_t i = 0; i < trust_rule_count(trust); i++) {
         rule_print(trust_rule_at(trust, i));
+        notes_print(config, trust, trust_rule_at(trust, i), &guarded);
+    }
+    names_free(&guarded);
 }

@@ -157,12 +157,10 @@ static bool tubes_check(const struct complaints *to, const struct config_acl *ac
     return true;
 }
 
+/* Names beside the star would only seem to narrow it. */
 static bool is_everywhere(const struct config_acl *acl)
 {
-    for (size_t i = 0; i < acl->tubes.count; i++)
-        if (strcmp(acl->tubes.item[i], "*") == 0)
-            return true;
-    return false;
+    return acl->tubes.count == 1 && strcmp(acl->tubes.item[0], "*") == 0;
 }
 
 static bool word_unknown(const struct complaints *to, const struct config_acl *acl,
@@ -232,6 +230,9 @@ static bool name_take(const struct complaints *to, const struct config_acl *acl,
         return complain(to, acl, CONFIG_ACL_users,
                         "says not whom it is for; name users, as users = {\"www-data\", "
                         "\"@staff\"}, or say anyone = yes");
+    if (acl->users.count > 0 && acl->anyone != 0)
+        return complain(to, acl, CONFIG_ACL_anyone,
+                        "has users and anyone = yes; say one or the other: anyone is all of them");
     return true;
 }
 
@@ -258,14 +259,17 @@ static int command_users_take(const struct complaints *to, struct acl_rules *rul
 {
     const struct config_list *users = &to->config->command_users;
     rules->command_users = calloc(users->count + 1, sizeof(*rules->command_users));
-    if (rules->command_users == NULL)
+    rules->command_groups = calloc(users->count + 1, sizeof(*rules->command_groups));
+    if (rules->command_users == NULL || rules->command_groups == NULL)
         return ENOMEM;
     for (size_t i = 0; i < users->count; i++) {
-        bool is_group = users->item[i][0] == '@';
-        uint32_t id = 0;
-        if (is_group || name_find(users->item[i], &is_group, &id) != 0)
+        bool is_group;
+        uint32_t id;
+        if (name_find(users->item[i], &is_group, &id) != 0)
             name_unknown(to, to->config->line[CONFIG_DAEMON_command_users], "command_users",
                          users->item[i]);
+        else if (is_group)
+            rules->command_groups[rules->command_group_count++] = id;
         else
             rules->command_users[rules->command_user_count++] = id;
     }
@@ -308,5 +312,6 @@ void acl_rules_free(struct acl_rules *rules)
     }
     free(rules->rule);
     free(rules->command_users);
+    free(rules->command_groups);
     *rules = (struct acl_rules){.count = 0};
 }

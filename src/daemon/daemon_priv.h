@@ -327,6 +327,8 @@ struct acl_rules {
     size_t count;
     uint32_t *command_users;
     size_t command_user_count;
+    gid_t *command_groups;
+    size_t command_group_count;
 };
 
 /* Every mistake; `names`: users and groups that don't exist are mistakes, too. On the main thread,

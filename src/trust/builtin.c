@@ -72,10 +72,12 @@ static int others_add(struct rules *rules, const struct trust_settings *settings
         rc = rules_add(rules, &rule);
         rule.anyone = false;
     }
-    if (rc == 0 && settings->command_user_count > 0) {
+    if (rc == 0 && (settings->command_user_count > 0 || settings->command_group_count > 0)) {
         rule.name = TRUST_BUILTIN_PREFIX "command-users";
         rule.users = settings->command_users;
         rule.user_count = settings->command_user_count;
+        rule.groups = settings->command_groups;
+        rule.group_count = settings->command_group_count;
         rule.guarded = true;
         rule.may = (trust_rights)(word_rights("submit") | TRUST_run);
         rc = rules_add(rules, &rule);

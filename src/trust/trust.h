@@ -128,6 +128,8 @@ struct trust_settings {
     const gid_t *group;  /* whose members are operators; NULL: none */
     const uint32_t *command_users; /* may submit and run, in guarded tubes too */
     size_t command_user_count;
+    const gid_t *command_groups; /* whose members may the same */
+    size_t command_group_count;
 };
 
 struct trust;

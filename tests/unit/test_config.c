@@ -361,6 +361,8 @@ static const struct {
     {"io_threads = 1\ngrace =", "2: the file ends in the middle of a setting\n"},
     {"pool a { tubes = t ${x { y }\n", "1: the { of this line is never closed; a } is missing\n"},
     {"grace = 1s\n\ngrace = 2s\n", "3: grace is set a second time; line 1 has it already\n"},
+    {"listen = {unix}\nlisten = {\nunix}\n",
+     "3: listen is set a second time; line 1 has it already, and listen += {...} adds to it\n"},
     {"pool a {\ntubes = {t, u\n}", "1: the { of this line is never closed; a } is missing\n"},
     {"grace = 1s\n/* never\nclosed", "2: this comment is never closed; it ends with */\n"},
     {"pool a { tubes = \"t\n}\n",
