@@ -163,6 +163,9 @@ bool process_on_terminal(void);
  * what there was. That it doesn't reach is logged and no error.
  */
 void process_descriptors(uint64_t needed);
+/* When all is open that the daemon needs for itself: logs it if what is left isn't enough for `all`
+ * programs at once, or for `one`. */
+void process_descriptors_suffice(uint64_t one, uint64_t all);
 
 /* ---- place.c: the usual socket ---- */
 
@@ -195,6 +198,10 @@ struct history_settings settings_of_history(const struct config *config);
 unsigned settings_io_threads(const struct config *config);
 /* Descriptors that may be open at once, with max_connections of them taken by connections. */
 uint64_t settings_descriptors(const struct config *config);
+/* Of one program while it is started: both ends of three pipes and of its keeper's channel. */
+#define SETTINGS_DESCRIPTORS_PROGRAM 8
+/* The same for all programs that pools may run at once; 0: they run none. */
+uint64_t settings_descriptors_programs(const struct config *config);
 /* max_connections, or as many as this process may have descriptors for. */
 uint64_t settings_connections(const struct config *config);
 

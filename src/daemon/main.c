@@ -119,6 +119,8 @@ static void ready_say(struct daemon *daemon, void *arg)
     const struct options *options = arg;
     options_log(options);
     access_log(daemon->config);
+    process_descriptors_suffice(SETTINGS_DESCRIPTORS_PROGRAM,
+                                settings_descriptors_programs(daemon->config));
     const char *file = daemon->config->file;
     if (daemon->store == NULL)
         log_notice("nothing is kept over a restart: jobs and results are in memory only, as %s",

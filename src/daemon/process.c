@@ -125,6 +125,35 @@ bool process_on_terminal(void)
     return on_terminal;
 }
 
+/* Those that are open now. 0: it isn't known. */
+static uint64_t descriptors_open(void)
+{
+    DIR *list = opendir("/proc/self/fd");
+    uint64_t count = 0;
+    if (list == NULL)
+        return 0;
+    const struct dirent *entry;
+    while ((entry = readdir(list)) != NULL)
+        count += entry->d_name[0] != '.';
+    closedir(list);
+    return count - 1; /* without the list's own */
+}
+
+void process_descriptors_suffice(uint64_t one, uint64_t all)
+{
+    struct rlimit limit;
+    MUST(getrlimit(RLIMIT_NOFILE, &limit) != 0 ? errno : 0);
+    uint64_t open = descriptors_open();
+    uint64_t left = limit.rlim_cur > open ? limit.rlim_cur - open : 0;
+    if (all == 0 || left >= all)
+        return;
+    log_warning("the pools need %" PRIu64
+                " descriptors to run all their programs at once, and %" PRIu64
+                " are left of %" PRIu64 "%s; raise the limit (LimitNOFILE=, ulimit -n)",
+                all, left, (uint64_t)limit.rlim_cur,
+                left < one ? ": no program can be started" : ", for connections, too");
+}
+
 void process_descriptors(uint64_t needed)
 {
     struct rlimit limit;

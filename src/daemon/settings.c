@@ -323,6 +323,15 @@ uint64_t settings_descriptors(const struct config *config)
            (uint64_t)settings_io_threads(config) * DESCRIPTORS_LOOP + DESCRIPTORS_OTHER;
 }
 
+uint64_t settings_descriptors_programs(const struct config *config)
+{
+    uint64_t workers = 0;
+    for (size_t i = 0; i < config->pool_count; i++)
+        if (handler_find(config->pool[i].handler)->programs)
+            workers += (uint64_t)config->pool[i].workers;
+    return workers * SETTINGS_DESCRIPTORS_PROGRAM;
+}
+
 uint64_t settings_connections(const struct config *config)
 {
     struct rlimit limit;
