@@ -63,11 +63,17 @@ struct broker_group *group_find(struct broker *broker, uint32_t submitter, const
     return strmap_get(&broker->groups, key, sizeof(submitter) + len);
 }
 
-static struct broker_group *group_of(const struct job *job)
+static struct broker_group *group_named(const struct job *job)
 {
     const char *name = name_of(job);
     return name != NULL ? group_find(job->tube->broker, submitter_of(job), name, strlen(name))
                         : NULL;
+}
+
+/* Most jobs have none, and ask at each step. */
+static inline struct broker_group *group_of(const struct job *job)
+{
+    return job->rare == NULL || job->rare->options == NULL ? NULL : group_named(job);
 }
 
 bool group_has(const struct broker_group *group, const struct job *job)

@@ -295,3 +295,9 @@ const char *broker_tube_name(const struct broker_tube *tube)
     MAGIC_CHECK(tube, BROKER_TUBE_MAGIC);
     return tube->name;
 }
+
+uint16_t broker_tube_class(const struct broker_tube *tube)
+{
+    MAGIC_CHECK(tube, BROKER_TUBE_MAGIC);
+    return tube->trust_class;
+}

@@ -226,8 +226,7 @@ static void put_begin(struct session *session, const struct command_args *args,
                                             .delay_ns = (int64_t)args->delay * HL_SECOND,
                                             .holder = &session->holder,
                                             .ttr_ns = (int64_t)args->ttr * HL_SECOND};
-    const char *name = broker_tube_name(tube);
-    if (rights_guarded(session, name, strlen(name)))
+    if (trust_class_is_guarded(session->view.trust, broker_tube_class(tube)))
         session->put.options = &vouched;
     put_body(session, args->bytes);
 }
