@@ -198,6 +198,8 @@ static enum exit_code await(const struct tool *tool, hl_client **client,
     while (code == EXIT_CODE_INTERRUPTED && !*cancelled && at_terminal()) {
         *cancelled = cancel_wanted(id);
         interrupt_forget();
+        if (!*cancelled)
+            say("job %" PRIu64 " goes on", id); /* from here on Ctrl-C asks again */
         code = client_renew(tool, client);
         if (code == EXIT_CODE_OK && *cancelled) {
             code = run_cancel(*client, id);
