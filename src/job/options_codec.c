@@ -7,6 +7,7 @@
  * value that the table doesn't allow is no value that this program wrote.
  */
 #include "base/assert.h"
+#include "base/json.h"
 #include "job/options_priv.h"
 
 #include <errno.h>
@@ -80,7 +81,8 @@ int options_look(uint64_t tag, struct cursor *value, uint32_t *seen)
     bool fits = row->form == OPTION_TAGS
                     ? option_tags_fit(text, len)
                     : len > 0 && len <= row->most && memchr(text, '\0', len) == NULL;
-    return !twice && fits ? 0 : EBADMSG;
+    /* A record that says it again isn't read otherwise. */
+    return !twice && fits && json_is_utf8(text, len) ? 0 : EBADMSG;
 }
 
 /* ---- the piece of memory ---- */

@@ -234,9 +234,11 @@ START_TEST(values_on_disk_are_checked)
     ck_assert_int_eq(decoded("\x1f\x01x", 3), 0);
     ck_assert_int_eq(decoded("\x1f\x00", 2), EBADMSG);     // a name without bytes
     ck_assert_int_eq(decoded("\x1f\x01\x00", 3), EBADMSG); // with a NUL
+    ck_assert_int_eq(decoded("\x1f\x01\xe7", 3), EBADMSG); // that isn't UTF-8
     ck_assert_int_eq(decoded("\x25\x02x\x00", 4), 0);
     ck_assert_int_eq(decoded("\x25\x01x", 3), EBADMSG);         // a tag without its end
     ck_assert_int_eq(decoded("\x25\x03x\x00\x00", 5), EBADMSG); // an empty tag
+    ck_assert_int_eq(decoded("\x25\x02\xe7\x00", 4), EBADMSG);  // one that isn't UTF-8
     // On other entries they are unknown.
     struct job_entry entry;
     ck_assert_int_eq(job_entry_decode(&entry, "\x02\x01\x05\x03\x09\x01\x05", 7), EOPNOTSUPP);
