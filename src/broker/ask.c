@@ -17,7 +17,10 @@ static int answer(enum trust_verdict verdict)
 
 int job_ask(const struct trust_view *asker, const struct job *job, trust_rights need)
 {
-    return answer(trust_ask(asker, job->tube->trust_class, need, submitter_of(job)));
+    uint16_t tube_class = job->tube->trust_class;
+    if (trust_ask(asker, tube_class, need, JOB_NOBODY) == TRUST_MAY) /* whosever it is */
+        return 0;
+    return answer(trust_ask(asker, tube_class, need, submitter_of(job)));
 }
 
 /* Root and the daemon's own user, and the daemon itself. */

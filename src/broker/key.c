@@ -58,12 +58,9 @@ static const char *key_of(const struct job *job)
     return options != NULL && options->key[0] != '\0' ? options->key : NULL;
 }
 
-/* The job's key in that tube; false: it has none. */
-static bool text_of(struct key_text *text, const struct job *job, const struct broker_tube *tube)
+static void text_make(struct key_text *text, const struct job *job, const struct broker_tube *tube,
+                      const char *key)
 {
-    const char *key = key_of(job);
-    if (key == NULL)
-        return false;
     uint32_t submitter = submitter_of(job);
     size_t key_len = strlen(key);
     ASSERT(tube->name_len <= JOB_TUBE_NAME_MAX && key_len <= JOB_TEXT_MAX);
@@ -72,7 +69,16 @@ static bool text_of(struct key_text *text, const struct job *job, const struct b
     memcpy(at, &submitter, sizeof(submitter));
     memcpy(at + sizeof(submitter), key, key_len);
     text->len = tube->name_len + 1 + sizeof(submitter) + key_len;
-    return true;
+}
+
+/* The job's key in that tube; false: it has none, as most. */
+static inline bool text_of(struct key_text *text, const struct job *job,
+                           const struct broker_tube *tube)
+{
+    const char *key = key_of(job);
+    if (key != NULL)
+        text_make(text, job, tube, key);
+    return key != NULL;
 }
 
 static struct broker_key *find(const struct broker *broker, const struct key_text *text)

@@ -269,7 +269,13 @@ void rights_begin(struct session *session);
 /* Another tube is used now. */
 void rights_use(struct session *session);
 /* Whether that command may be run; if not, it is answered. */
-bool rights_admit(struct session *session, const struct command_args *args);
+bool rights_ask(struct session *session, const struct command_args *args);
+/* The same: who may that everywhere, as the daemon's own user may, isn't asked where. */
+static inline bool rights_admit(struct session *session, const struct command_args *args)
+{
+    trust_rights need = commands[args->command].right;
+    return (session->everywhere & need) == need || rights_ask(session, args);
+}
 /* Whether the peer may all of `need` in that tube, as for one that it names. */
 bool rights_in(const struct session *session, const char *tube, size_t len, trust_rights need);
 /* Whether jobs of that tube are commands: what is let in is marked (job_options, vouched). */

@@ -47,13 +47,22 @@ static const char *find_line_end(const char *data, size_t len)
     return NULL;
 }
 
+/* Of each word: which of them a line may begin with is seen without a look at the rows. */
+static const char first_letters[COMMAND_COUNT] = {
+#define COMMAND(id, text, prefix, whose, needs, where) [COMMAND_##id] = (prefix)[0],
+#include "front/commands.def"
+#undef COMMAND
+};
+
 /* The one whose word the line begins with, or NULL. */
 static const struct command *command_of(const char *line, size_t len)
 {
-    for (int id = 0; id < COMMAND_COUNT; id++) {
+    char letter = len > 0 ? line[0] : '\0';
+    for (size_t id = 0; id < COMMAND_COUNT; id++) {
+        if (first_letters[id] != letter)
+            continue;
         const struct command *command = &commands[id];
-        if (len >= command->word_len && line[0] == command->word[0] &&
-            memcmp(line, command->word, command->word_len) == 0)
+        if (len >= command->word_len && memcmp(line, command->word, command->word_len) == 0)
             return command;
     }
     return NULL;

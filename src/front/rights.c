@@ -95,7 +95,7 @@ static bool may(const struct session *session, const struct command_args *args)
     return false;
 }
 
-bool rights_admit(struct session *session, const struct command_args *args)
+bool rights_ask(struct session *session, const struct command_args *args)
 {
     if (may(session, args))
         return true;

@@ -12,16 +12,18 @@
 
 int scan_u64(struct scan *scan, uint64_t *number)
 {
-    while (scan->at < scan->end && *scan->at == ' ')
-        scan->at++;
-    const char *first = scan->at;
+    const char *at = scan->at, *end = scan->end;
+    while (at < end && *at == ' ')
+        at++;
+    const char *first = at;
     uint64_t value = 0;
-    for (; scan->at < scan->end && *scan->at >= '0' && *scan->at <= '9'; scan->at++)
+    for (; at < end && *at >= '0' && *at <= '9'; at++)
         if (__builtin_mul_overflow(value, 10, &value) ||
-            __builtin_add_overflow(value, (uint64_t)(*scan->at - '0'), &value))
+            __builtin_add_overflow(value, (uint64_t)(*at - '0'), &value))
             return EINVAL;
+    scan->at = at;
     *number = value;
-    return scan->at > first ? 0 : EINVAL;
+    return at > first ? 0 : EINVAL;
 }
 
 int scan_u32(struct scan *scan, uint32_t *number)

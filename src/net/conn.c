@@ -45,13 +45,17 @@ static bool conn_stopped(const struct conn *conn)
 static int turn_begin(struct conn *conn)
 {
     const struct loop *loop = conn->loop;
-    unsigned crowd = loop->crowd + CROWD_HALVES;
-    size_t output = NET_TURN_OUTPUT * CROWD_HALVES / crowd;
-    conn->budget = (int)(NET_TURN_COMMANDS * CROWD_HALVES / crowd);
-    if (conn->budget < TURN_COMMANDS_MIN)
-        conn->budget = TURN_COMMANDS_MIN;
-    if (output < TURN_OUTPUT_MIN)
-        output = TURN_OUTPUT_MIN;
+    size_t output = NET_TURN_OUTPUT;
+    conn->budget = NET_TURN_COMMANDS;
+    if (loop->crowd > 0) {
+        unsigned crowd = loop->crowd + CROWD_HALVES;
+        output = output * CROWD_HALVES / crowd;
+        conn->budget = conn->budget * (int)CROWD_HALVES / (int)crowd;
+        if (conn->budget < TURN_COMMANDS_MIN)
+            conn->budget = TURN_COMMANDS_MIN;
+        if (output < TURN_OUTPUT_MIN)
+            output = TURN_OUTPUT_MIN;
+    }
     conn->out_stop = conn->out.bytes + output;
     if (conn->out_stop > loop->output_high)
         conn->out_stop = loop->output_high;
@@ -324,7 +328,8 @@ void conn_settle(struct conn *conn)
     MAGIC_CHECK(conn, CONN_MAGIC);
     conn_hangup(conn);
     conn_flush(conn);
-    outqueue_pack(&conn->out, &conn->loop->pool);
+    if (conn->out.bytes > 0)
+        outqueue_pack(&conn->out, &conn->loop->pool);
     if (conn->stalled && !conn_is_held(conn) && conn->out.bytes <= conn->loop->output_low) {
         conn->stalled = false;
         conn_make_ready(conn);
