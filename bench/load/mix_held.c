@@ -45,7 +45,7 @@ static void hold_all(struct run *run, struct crew *crew, uint64_t depth)
 
 static void touch_next(struct run *run, struct link *link)
 {
-    if (link->crew->now_ns >= run->until_ns)
+    if (run_is_over(run, link->crew->now_ns))
         return;
     uint64_t serial = held.serials[held.at++ % held.count];
     link_touch(link, ledger_entry(run->ledger, serial)->id, serial);
@@ -60,7 +60,7 @@ static void touch_answer(struct crew *crew, struct link *link, const struct sent
 
 static void delete_next(struct run *run, struct link *link)
 {
-    if (held.at == held.count || link->crew->now_ns >= run->until_ns)
+    if (held.at == held.count || run_is_over(run, link->crew->now_ns))
         return;
     uint64_t serial = held.serials[held.at++];
     link_delete(link, ledger_entry(run->ledger, serial)->id, serial);

@@ -19,7 +19,7 @@
 
 static void next(struct run *run, struct link *link)
 {
-    if (link->crew->now_ns >= run->until_ns)
+    if (run_is_over(run, link->crew->now_ns))
         return;
     uint32_t delay_s = run_random(run, DELAY_ONE_OF) == 0;
     work_put(run, link, (uint32_t)run_random(run, PRIORITIES), delay_s, RUN_TTR_S);

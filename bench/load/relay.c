@@ -19,7 +19,7 @@ enum { ROLE_PRODUCER, ROLE_CONSUMER };
 static void produce(struct run *run, struct link *link)
 {
     char tube[RUN_TUBE_MAX];
-    if (run->to_put == 0 || link->crew->now_ns >= run->until_ns)
+    if (run->to_put == 0 || run_is_over(run, link->crew->now_ns))
         return;
     run->to_put--;
     if (run->options.tubes > 1)

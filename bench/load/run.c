@@ -53,6 +53,11 @@ void run_connect(struct run *run)
     server_identify(run);
 }
 
+bool run_is_over(const struct run *run, int64_t now_ns)
+{
+    return now_ns >= run->until_ns && meter_has_measured(&run->meter);
+}
+
 void run_init(struct run *run, const struct options *options)
 {
     const char *why;

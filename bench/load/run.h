@@ -72,6 +72,10 @@ struct run {
     int64_t until_ns;            /* no new work after this moment; CLOCK_NEVER: jobs decide */
 };
 
+/* Whether until_ns has come. On a machine that is too slow for the time asked for, what is measured
+ * begins all the same, and has one command at least. */
+bool run_is_over(const struct run *run, int64_t now_ns);
+
 /* Connects for questions, finds the process. */
 void run_init(struct run *run, const struct options *options);
 void run_fini(struct run *run);

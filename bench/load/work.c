@@ -77,7 +77,7 @@ void work_deleted(struct run *run, const struct sent *sent)
 
 static bool may_put(struct run *run, const struct crew *crew)
 {
-    if (run->to_put == 0 || crew->now_ns >= run->until_ns)
+    if (run->to_put == 0 || run_is_over(run, crew->now_ns))
         return false;
     run->to_put--;
     return true;
@@ -156,7 +156,7 @@ void work_drain(struct run *run, struct crew *crew, uint64_t depth)
 
 static void cycle_next(struct run *run, struct link *link)
 {
-    if (run->to_put == 0 || link->crew->now_ns >= run->until_ns)
+    if (run->to_put == 0 || run_is_over(run, link->crew->now_ns))
         return;
     run->to_put--;
     work_put(run, link, 0, 0, RUN_TTR_S);

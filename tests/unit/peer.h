@@ -13,7 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define PEER_SECONDS 20
+#define PEER_SECONDS 200
 
 int peer_unix(const char *path);
 int peer_tcp(uint16_t port);

@@ -12,7 +12,7 @@
 #include <stddef.h>
 
 // Long enough for a machine under load, and only ever waited for by a test that fails.
-#define PATIENCE (20 * HL_SECOND)
+#define PATIENCE (200 * HL_SECOND)
 // What a test waits that wants to see a timeout.
 #define BLINK (20 * HL_MILLISECOND)
 

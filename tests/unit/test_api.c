@@ -412,7 +412,7 @@ END_TEST
 
 static void finish_and_expect(struct api_call *call, int error, const char *part)
 {
-    ck_assert_int_eq(hl_event_wait(woken, 20 * HL_SECOND), 0);
+    ck_assert_int_eq(hl_event_wait(woken, 200 * HL_SECOND), 0);
     hl_event_clear(woken);
     api_call_finish(call);
     ck_assert_int_eq(call->error, error);

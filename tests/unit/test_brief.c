@@ -323,7 +323,6 @@ int main(void)
 {
     Suite *suite = suite_create("brief");
     TCase *all = tcase_create("brief");
-    tcase_set_timeout(all, 60);
     tcase_add_checked_fixture(all, setup, teardown);
     tcase_add_test(all, small_ones_are_led_here);
     tcase_add_test(all, a_new_segment_is_left_to_the_thread);

@@ -578,7 +578,6 @@ int main(void)
     tcase_add_test(tickets, levels);
     suite_add_tcase(suite, tickets);
     TCase *disk = tcase_create("disk");
-    tcase_set_timeout(disk, 60);
     tcase_add_checked_fixture(disk, setup, teardown);
     tcase_add_test(disk, a_full_disk_refuses_puts_and_drains);
     tcase_add_test(disk, nothing_is_durable_any_more_after_a_failed_sync);

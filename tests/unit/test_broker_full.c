@@ -203,7 +203,6 @@ int main(void)
     engine_init();
     Suite *suite = suite_create("broker_full");
     TCase *tcase = tcase_create("full");
-    tcase_set_timeout(tcase, 120);
     tcase_add_checked_fixture(tcase, setup, teardown);
     _Static_assert(sizeof(cases) / sizeof(cases[0]) == 10, "all of them are run");
     tcase_add_loop_test(tcase, every_job_can_be_deleted, 0, unit_rounds(10));

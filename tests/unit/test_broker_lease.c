@@ -489,7 +489,6 @@ int main(void)
     Suite *suite = suite_create("broker_lease");
     TCase *tcase = tcase_create("lease");
     tcase_add_checked_fixture(tcase, setup, teardown);
-    tcase_set_timeout(tcase, 60);
     tcase_add_test(tcase, released_to_its_old_place);
     tcase_add_test(tcase, released_with_a_delay);
     tcase_add_test(tcase, a_released_job_goes_to_who_waits);

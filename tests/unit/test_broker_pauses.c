@@ -59,7 +59,6 @@ int main(void)
     setenv("HILERA_EXPENSIVE", "0", 1);
     Suite *suite = suite_create("broker_pauses");
     TCase *tcase = tcase_create("pauses");
-    tcase_set_timeout(tcase, 120);
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_test(tcase, pauses_are_bounded);
     suite_add_tcase(suite, tcase);

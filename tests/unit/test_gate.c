@@ -354,7 +354,6 @@ int main(void)
 {
     Suite *suite = suite_create("gate");
     TCase *one = tcase_create("one loop");
-    tcase_set_timeout(one, 60);
     tcase_add_checked_fixture(one, up_one, down);
     tcase_add_test(one, answers_wait_and_later_ones_with_them);
     tcase_add_test(one, both_lines_count);
@@ -367,7 +366,6 @@ int main(void)
     tcase_add_test(one, a_stop_waits_for_held_answers);
     suite_add_tcase(suite, one);
     TCase *three = tcase_create("three loops");
-    tcase_set_timeout(three, 60);
     tcase_add_checked_fixture(three, up_three, down);
     tcase_add_test(three, nobody_is_forgotten);
     suite_add_tcase(suite, three);

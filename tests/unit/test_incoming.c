@@ -217,7 +217,6 @@ int main(void)
     Suite *suite = suite_create("incoming");
     TCase *tcase = tcase_create("incoming");
     tcase_add_checked_fixture(tcase, up, served_down);
-    tcase_set_timeout(tcase, 120);
     tcase_add_loop_test(tcase, what_is_announced_costs_what_arrives, 0, ANNOUNCEMENTS);
     tcase_add_loop_test(tcase, bodies_of_all_sizes_come_whole, 0, SIZES);
     tcase_add_loop_test(tcase, parameters_of_all_sizes_come_whole, 0, SIZES);

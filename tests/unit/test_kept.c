@@ -346,7 +346,6 @@ int main(void)
                 {"interval", setup_interval}};
     for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
         TCase *way = tcase_create(ways[i].name);
-        tcase_set_timeout(way, 60);
         tcase_add_checked_fixture(way, ways[i].setup, teardown);
         tcase_add_test(way, what_was_told_is_kept);
         tcase_add_test(way, what_took_several_turns_is_kept);
@@ -355,7 +354,6 @@ int main(void)
         suite_add_tcase(suite, way);
     }
     TCase *cache = tcase_create("small cache");
-    tcase_set_timeout(cache, 60);
     tcase_add_checked_fixture(cache, setup_small_cache, teardown);
     tcase_add_test(cache, bodies_are_read_back);
     tcase_add_test(cache, a_damaged_body_is_set_aside);

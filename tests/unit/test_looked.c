@@ -100,7 +100,6 @@ int main(void)
     Suite *suite = suite_create("looked");
     TCase *tcase = tcase_create("looked");
     tcase_add_checked_fixture(tcase, up, served_down);
-    tcase_set_timeout(tcase, 120);
     tcase_add_test(tcase, why_looks_at_those_that_go_first);
     tcase_add_test(tcase, why_says_at_least);
     tcase_add_test(tcase, lists_tell_what_they_looked_at);

@@ -369,7 +369,6 @@ int main(void)
 {
     Suite *suite = suite_create("owner");
     TCase *owners = tcase_create("owner");
-    tcase_set_timeout(owners, 240);
     tcase_add_loop_test(owners, loopback_of_every_kind_has_its_owner, 0, 2);
     tcase_add_loop_test(owners, closed_at_once_is_nobody, 0, 2);
     tcase_add_loop_test(owners, closed_meanwhile_is_never_another, 0, 2);

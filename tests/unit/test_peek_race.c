@@ -185,7 +185,6 @@ int main(void)
     Suite *suite = suite_create("peek_race");
     TCase *tcase = tcase_create("race");
     tcase_add_checked_fixture(tcase, up, served_down);
-    tcase_set_timeout(tcase, 60);
     tcase_add_test(tcase, peeked_and_deleted_by_threads);
     tcase_add_test(tcase, peeked_and_deleted_by_clients);
     suite_add_tcase(suite, tcase);

@@ -450,7 +450,6 @@ int main(void)
     Suite *suite = suite_create("pool");
     TCase *size = tcase_create("size");
     tcase_add_checked_fixture(size, setup, teardown);
-    tcase_set_timeout(size, 120);
     tcase_add_test(size, no_workers_and_some_again);
     tcase_add_test(size, fewer_workers_end_with_their_job);
     tcase_add_loop_test(size, resized_and_paused_under_load, 0, 3);
@@ -458,7 +457,6 @@ int main(void)
 
     TCase *pause = tcase_create("pause");
     tcase_add_checked_fixture(pause, setup, teardown);
-    tcase_set_timeout(pause, 60);
     tcase_add_test(pause, paused_pool_takes_nothing);
     tcase_add_test(pause, quiet_when_the_last_job_has_ended);
     suite_add_tcase(suite, pause);

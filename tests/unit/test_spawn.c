@@ -474,7 +474,6 @@ int main(void)
     tcase_add_test(programs, a_keeper_that_is_killed_leaves_nobody);
     suite_add_tcase(suite, programs);
     TCase *hang = tcase_create("hang");
-    tcase_set_timeout(hang, 300);
     tcase_add_checked_fixture(hang, setup, teardown);
     tcase_add_test(hang, a_look_up_that_blocks_is_ended);
     tcase_add_test(hang, a_start_that_hangs_is_ended);

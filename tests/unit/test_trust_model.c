@@ -267,7 +267,6 @@ int main(void)
 {
     Suite *suite = suite_create("trust_model");
     TCase *random = tcase_create("model");
-    tcase_set_timeout(random, 120);
     tcase_add_test(random, table_is_what_the_model_says);
     suite_add_tcase(suite, random);
     return unit_main(suite);

@@ -403,7 +403,6 @@ int main(void)
     Suite *suite = suite_create("trusted");
     TCase *all = tcase_create("trusted");
     tcase_add_checked_fixture(all, setup, teardown);
-    tcase_set_timeout(all, 120);
     tcase_add_test(all, ours_is_opened);
     tcase_add_test(all, kinds_are_told_apart);
     tcase_add_test(all, long_and_endless_ways_end);

@@ -536,7 +536,6 @@ static TCase *case_of(Suite *suite, const char *name)
 {
     TCase *tcase = tcase_create(name);
     tcase_add_checked_fixture(tcase, served_setup, served_teardown);
-    tcase_set_timeout(tcase, 240);
     suite_add_tcase(suite, tcase);
     return tcase;
 }

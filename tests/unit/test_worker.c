@@ -286,7 +286,6 @@ int main(void)
 
     TCase *many = tcase_create("many");
     tcase_add_checked_fixture(many, setup, teardown);
-    tcase_set_timeout(many, 120);
     tcase_add_test(many, many_jobs_through_eight_workers);
     suite_add_tcase(suite, many);
     return unit_main(suite);
