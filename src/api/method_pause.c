@@ -29,12 +29,17 @@ static int pause_set(struct api_call *call, const char *tube, int64_t pause_ns, 
 {
     struct broker *broker = call->api->links.broker;
     struct broker_stats stats = {.pause_left_ns = 0};
-    int rc = broker_pause(broker, tube, strlen(tube), pause_ns);
+    int rc = broker_pause(broker, call->asker, tube, strlen(tube), pause_ns);
     if (rc == ENOENT)
         return api_fail(call, rc,
                         "there is no tube \"%s\"; a tube exists while it has jobs, or somebody "
                         "uses or watches it",
                         tube);
+    if (rc == EDQUOT)
+        return api_fail(call, rc,
+                        "there are %d tubes that are paused, as many as there may be; resume one "
+                        "of them first",
+                        BROKER_PAUSES_MAX);
     if (rc != 0)
         return rc;
     /* Gone with its pause, if that was all that kept it. */

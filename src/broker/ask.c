@@ -23,8 +23,7 @@ int job_ask(const struct trust_view *asker, const struct job *job, trust_rights 
     return answer(trust_ask(asker, tube_class, need, submitter_of(job)));
 }
 
-/* Root and the daemon's own user, and the daemon itself. */
-static bool is_owner(const struct broker *broker, const struct trust_view *asker)
+bool asker_is_owner(const struct broker *broker, const struct trust_view *asker)
 {
     return asker->trust == NULL || asker->uid == 0 || asker->uid == broker->options.daemon_uid;
 }
@@ -41,7 +40,8 @@ int job_ask_move(const struct trust_view *asker, const struct job *job, const ch
     uint16_t to = trust_tube_class(broker->options.trust, name, len);
     if (rc == 0 && trust_ask(asker, to, TRUST_put, JOB_NOBODY) != TRUST_MAY)
         rc = EACCES;
-    if (rc != 0 || !trust_class_is_guarded(broker->options.trust, to) || is_owner(broker, asker))
+    if (rc != 0 || !trust_class_is_guarded(broker->options.trust, to) ||
+        asker_is_owner(broker, asker))
         return rc;
     uint32_t submitter = submitter_of(job);
     return submitter != JOB_NOBODY && submitter == asker->uid ? 0 : EACCES;

@@ -142,9 +142,9 @@ struct broker_put_spec {
  * options->at_wall_ns ahead it is delayed until then, else for delay_ns. EEXIST: options->key is
  * that of a job of this tube and submitter, or of one that is gone whose record is kept
  * (broker_options.key_kept); its id is in *id. EMSGSIZE: body over body_max. EHOSTDOWN: draining.
- * ENOBUFS: jobs_max or bytes_max reached. ENOSPC: the journal is full; or options->group would be a
- * group more than groups_max, and all of them have jobs or joiners (of those that haven't, the one
- * that is without for longest is forgotten). ENOMEM.
+ * ENOBUFS: jobs_max or bytes_max reached. ENOSPC: the journal is full. EDQUOT:
+ * options->group would be a group more than groups_max, and all of them have jobs or joiners (of
+ * those that haven't, the one that is without for longest is forgotten). ENOMEM.
  */
 int broker_put(struct broker *broker, const struct broker_put_spec *spec, struct job_body **body,
                uint64_t *id);
@@ -156,8 +156,8 @@ int broker_put(struct broker *broker, const struct broker_put_spec *spec, struct
 struct broker_putter {
     void (*fire)(struct broker_putter *putter);
     void *arg;   /* the caller's */
-    int result;  /* 0; EEXIST; EHOSTDOWN: draining; ENOMEM; ENOSPC, EIO: the journal. The body is
-                    gone in each case */
+    int result;  /* 0; EEXIST; EHOSTDOWN: draining; ENOMEM; EDQUOT; ENOSPC, EIO: the journal. The
+                    body is  gone in each case */
     uint64_t id; /* of the job, or (EEXIST) of the one that has its key */
     struct broker_ticket ticket; /* 0: that must be reached before anybody is told */
     /* the broker's */
@@ -220,10 +220,11 @@ int broker_kick_job(struct broker *broker, const struct trust_view *asker, uint6
 /*
  * For that long nothing is taken from the tube by waiting or asking (broker_take, broker_reserve);
  * everything else works. 0 or less: from now on again. Replaces the pause before. ENOENT: no such
- * tube. ENOSPC: the journal is full; or it has BROKER_PAUSES_MAX pauses, each of which keeps its
- * tube.
+ * tube. ENOSPC: the journal is full. EDQUOT: it has BROKER_PAUSES_MAX pauses, each of which keeps
+ * its tube; BROKER_PAUSES_SHARE more are for root and the daemon's own user.
  */
-int broker_pause(struct broker *broker, const char *name, size_t len, int64_t pause_ns);
+int broker_pause(struct broker *broker, const struct trust_view *asker, const char *name,
+                 size_t len, int64_t pause_ns);
 
 /*
  * Deletes ready, delayed and buried jobs of the tube, as many as it has when it begins. Lets others

@@ -208,7 +208,7 @@ int group_admit_put(struct job *job)
     if (name_of(job) == NULL || group_of(job) != NULL)
         return 0;
     groups_trim(broker, BROKER_WALK_MAX); /* one, and what the share was used for before */
-    return groups_are_full(broker, submitter_of(job)) ? ENOSPC : group_admit(job);
+    return groups_are_full(broker, submitter_of(job)) ? EDQUOT : group_admit(job);
 }
 
 void group_enter(struct job *job, bool unfinished)

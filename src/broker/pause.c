@@ -5,7 +5,8 @@
  * replaces the present one; those who waited are then served in their order.
  *
  * A pause that is in the journal would come back with the next start, so it keeps its tube until it
- * is over. Such tubes are counted, for who makes and pauses one after the other.
+ * is over. Such tubes are counted, for who makes and pauses one after the other. Root and the
+ * daemon's own user may have a share more than all others: who has to stop a tube still can.
  */
 #include "base/clock.h"
 #include "broker/broker_priv.h"
@@ -39,12 +40,13 @@ void tube_pause(struct broker_tube *tube, int64_t pause_ns, int64_t end_ns, bool
 }
 
 /* [held] */
-static int pause(struct broker_tube *tube, int64_t pause_ns)
+static int pause(struct broker_tube *tube, const struct trust_view *asker, int64_t pause_ns)
 {
     const struct broker *broker = tube->broker;
     bool more = pause_ns > 0 && tube_is_logged(tube) && !tube->pause_kept;
-    if (more && broker->pauses_kept >= BROKER_PAUSES_MAX)
-        return ENOSPC;
+    size_t max = BROKER_PAUSES_MAX + (asker_is_owner(broker, asker) ? BROKER_PAUSES_SHARE : 0);
+    if (more && broker->pauses_kept >= max)
+        return EDQUOT;
     int rc = log_admit_pause(tube);
     if (rc != 0)
         return rc;
@@ -60,14 +62,15 @@ static int pause(struct broker_tube *tube, int64_t pause_ns)
     return 0;
 }
 
-int broker_pause(struct broker *broker, const char *name, size_t len, int64_t pause_ns)
+int broker_pause(struct broker *broker, const struct trust_view *asker, const char *name,
+                 size_t len, int64_t pause_ns)
 {
     int64_t busy_until_ns = 0;
     int rc;
     do {
         broker_lock(broker);
         struct broker_tube *tube = tube_find(broker, name, len);
-        rc = tube != NULL ? pause(tube, pause_ns) : ENOENT;
+        rc = tube != NULL ? pause(tube, asker, pause_ns) : ENOENT;
         broker_unlock(broker);
     } while (log_again(broker, &rc, &busy_until_ns));
     return rc;

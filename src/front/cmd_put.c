@@ -50,6 +50,7 @@ static void put_reply(struct session *session, int rc, uint64_t id)
         return;
     case ENOBUFS:
     case ENOSPC:
+    case EDQUOT:
     case ENOMEM:
         reply_word(session, "OUT_OF_MEMORY\r\n");
         return;

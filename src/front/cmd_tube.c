@@ -55,7 +55,7 @@ int parse_pause_tube(struct scan *scan, struct command_args *args)
 
 void do_pause_tube(struct session *session, const struct command_args *args)
 {
-    int rc = broker_pause(session->front->broker, args->name, args->name_len,
+    int rc = broker_pause(session->front->broker, &session->view, args->name, args->name_len,
                           (int64_t)args->delay * HL_SECOND);
     if (rc == 0)
         reply_word(session, "PAUSED\r\n");

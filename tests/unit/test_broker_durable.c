@@ -276,8 +276,8 @@ END_TEST
 START_TEST(a_pause_goes_on)
 {
     uint64_t id = put("x");
-    ck_assert_int_eq(broker_pause(durable.broker, "t", 1, 100 * HL_SECOND), 0);
-    ck_assert_int_eq(broker_pause(durable.broker, "default", 7, 5 * HL_SECOND), 0);
+    ck_assert_int_eq(broker_pause(durable.broker, &trust_all, "t", 1, 100 * HL_SECOND), 0);
+    ck_assert_int_eq(broker_pause(durable.broker, &trust_all, "default", 7, 5 * HL_SECOND), 0);
     durable_commit(&durable);
     ck_assert_int_eq(broker_delete(durable.broker, &trust_all, id), 0);
     durable_commit(&durable);
@@ -287,7 +287,7 @@ START_TEST(a_pause_goes_on)
     // it keeps its tube, which has nothing else any more
     ck_assert_int_eq(engine_tube_stats(durable.broker, "t").pause_left_ns, 90 * HL_SECOND);
     ck_assert_int_eq(engine_tube_stats(durable.broker, "default").pause_left_ns, 0);
-    ck_assert_int_eq(broker_pause(durable.broker, "t", 1, 0), 0);
+    ck_assert_int_eq(broker_pause(durable.broker, &trust_all, "t", 1, 0), 0);
     struct broker_stats stats;
     ck_assert_int_eq(broker_tube_stats(durable.broker, "t", 1, &stats), ENOENT);
     durable_commit(&durable);
@@ -526,7 +526,7 @@ START_TEST(what_lives_is_copied)
     ck_assert_int_eq(broker_tube_level(durable.broker, "p", 1, BROKER_COMMIT, 0), 0);
     struct broker_tube *paused;
     ck_assert_int_eq(broker_use(durable.broker, "p", 1, &paused), 0);
-    ck_assert_int_eq(broker_pause(durable.broker, "p", 1, 10000 * HL_SECOND), 0);
+    ck_assert_int_eq(broker_pause(durable.broker, &trust_all, "p", 1, 10000 * HL_SECOND), 0);
     broker_unuse(durable.broker, &paused);
     uint64_t old = put("old"), delayed = engine_put(durable.broker, "t", 1, 9 * HL_SECOND, "later");
     uint64_t last = 0;

@@ -413,7 +413,7 @@ static void do_pause(void)
     if (random_below(3) != 0)
         return;
     int64_t pause_ns = (int64_t)random_below(4) * HL_SECOND;
-    SAME(broker_pause(broker, tube_names[tube], strlen(tube_names[tube]), pause_ns), 0);
+    SAME(broker_pause(broker, &trust_all, tube_names[tube], strlen(tube_names[tube]), pause_ns), 0);
     if (pause_ns == 0)
         model_resume(tube);
     else

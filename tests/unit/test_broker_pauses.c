@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define OWNER 900
+
 static struct durable durable;
 
 static void setup(void)
@@ -17,6 +19,7 @@ static void setup(void)
     disk_start();
     clock_virtual_start(1000 * HL_SECOND);
     durable_init(&durable);
+    durable.options.daemon_uid = OWNER;
     durable_again(&durable);
 }
 
@@ -28,29 +31,44 @@ static void teardown(void)
 }
 
 // Each pause that is kept keeps its tube, so there can't be one for each name that somebody
-// invents.
-START_TEST(pauses_are_bounded)
+// invents: `uid` pauses what isn't paused yet, until he may no more; tube-`from` is the first.
+static int pauses_of(uint32_t uid, int from)
 {
-    char name[32];
-    int rc = 0;
-    for (int i = 0; i <= BROKER_PAUSES_MAX; i++) {
+    struct trust *trust;
+    char name[32], why[256];
+    const struct trust_settings nothing = {.daemon_uid = OWNER};
+    ck_assert_int_eq(trust_new(&trust, &nothing, why, sizeof(why)), 0);
+    const struct trust_peer peer = {.door = TRUST_UNIX, .uid = uid};
+    struct trust_view asker;
+    trust_view_of(&asker, trust, &peer);
+    int rc = 0, made = -1;
+    for (; rc == 0; made++) {
         struct broker_tube *tube;
-        ck_assert_int_eq(rc, 0);
-        snprintf(name, sizeof(name), "tube-%d", i);
+        snprintf(name, sizeof(name), "tube-%d", from + made + 1);
         ck_assert_int_eq(broker_use(durable.broker, name, strlen(name), &tube), 0);
-        rc = broker_pause(durable.broker, name, strlen(name), 100 * HL_SECOND);
+        rc = broker_pause(durable.broker, &asker, name, strlen(name), 100 * HL_SECOND);
         broker_unuse(durable.broker, &tube);
-        if (i % 100 == 0)
+        if (made % 100 == 0)
             durable_commit(&durable);
     }
-    ck_assert_int_eq(rc, ENOSPC);
+    ck_assert_int_eq(rc, EDQUOT);
     struct broker_stats stats;
     ck_assert_int_eq(broker_tube_stats(durable.broker, name, strlen(name), &stats), ENOENT);
+    trust_free(&trust);
+    return made;
+}
+
+START_TEST(pauses_are_bounded)
+{
+    const int all = BROKER_PAUSES_MAX + BROKER_PAUSES_SHARE;
+    ck_assert_int_eq(pauses_of(1000, 0), BROKER_PAUSES_MAX);
+    ck_assert_int_eq(pauses_of(OWNER, BROKER_PAUSES_MAX), BROKER_PAUSES_SHARE);
+    ck_assert_int_eq(pauses_of(0, all), 0);
     // one that is there may be changed, and makes room when it is over
-    ck_assert_int_eq(broker_pause(durable.broker, "tube-7", 6, 10 * HL_SECOND), 0);
-    ck_assert_int_eq(broker_pause(durable.broker, "default", 7, 10 * HL_SECOND), ENOSPC);
-    ck_assert_int_eq(broker_pause(durable.broker, "tube-7", 6, 0), 0);
-    ck_assert_int_eq(broker_pause(durable.broker, "default", 7, 10 * HL_SECOND), 0);
+    ck_assert_int_eq(broker_pause(durable.broker, &trust_all, "tube-7", 6, 10 * HL_SECOND), 0);
+    ck_assert_int_eq(broker_pause(durable.broker, &trust_all, "tube-7", 6, 0), 0);
+    ck_assert_int_eq(pauses_of(1000, all), 0);
+    ck_assert_int_eq(pauses_of(0, all), 1);
 }
 END_TEST
 

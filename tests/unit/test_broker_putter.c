@@ -126,13 +126,13 @@ START_TEST(a_job_that_comes_in_goes_to_who_waits)
 {
     uint64_t id;
     fill();
-    ck_assert_int_eq(broker_pause(broker, "t", 1, 9 * HL_SECOND), 0);
+    ck_assert_int_eq(broker_pause(broker, &trust_all, "t", 1, 9 * HL_SECOND), 0);
     ck_assert_int_eq(put(0, 1), EINPROGRESS);
     ck_assert_int_eq(broker_delete(broker, &trust_all, 1), 0);
     ck_assert_int_eq(broker_delete(broker, &trust_all, 2), 0);
     came_in(0, 3);
     ck_assert_int_eq(engine_reserve_rc(&conn, HL_FOREVER, NULL), EINPROGRESS);
-    ck_assert_int_eq(broker_pause(broker, "t", 1, 0), 0);
+    ck_assert_int_eq(broker_pause(broker, &trust_all, "t", 1, 0), 0);
     ck_assert_int_eq(engine_finish(&conn, &id), 0);
     ck_assert_uint_eq(id, 3);
 }

@@ -142,7 +142,7 @@ START_TEST(by_id_from_anywhere)
     uint64_t ready = put("x", 1);
     uint64_t delayed = engine_put(broker, "y", 1, HL_SECOND, "later");
     struct broker_lease lease;
-    ck_assert_int_eq(broker_pause(broker, "x", 1, HL_SECOND), 0);
+    ck_assert_int_eq(broker_pause(broker, &trust_all, "x", 1, HL_SECOND), 0);
     ck_assert_int_eq(broker_reserve_job(&a.holder, &trust_all, ready, 0, &lease), 0);
     broker_lease_fini(&lease);
     ck_assert_int_eq(broker_reserve_job(&a.holder, &trust_all, delayed, 0, &lease), 0);

@@ -248,8 +248,8 @@ END_TEST
 START_TEST(a_paused_tube_keeps_its_jobs)
 {
     uint64_t got, id = put("default", 0, 0);
-    ck_assert_int_eq(broker_pause(broker, "nobody", 6, HL_SECOND), ENOENT);
-    ck_assert_int_eq(broker_pause(broker, "default", 7, 3 * HL_SECOND), 0);
+    ck_assert_int_eq(broker_pause(broker, &trust_all, "nobody", 6, HL_SECOND), ENOENT);
+    ck_assert_int_eq(broker_pause(broker, &trust_all, "default", 7, 3 * HL_SECOND), 0);
     ck_assert_uint_eq(engine_reserve(&a), 0);
     ck_assert_uint_eq(first(JOB_READY), id); // but it can be looked at
     ck_assert_int_eq(engine_reserve_rc(&a, HL_FOREVER, NULL), EINPROGRESS);
@@ -278,8 +278,8 @@ END_TEST
 START_TEST(a_pause_of_nothing_ends_the_pause)
 {
     put("default", 0, 0);
-    ck_assert_int_eq(broker_pause(broker, "default", 7, 100 * HL_SECOND), 0);
-    ck_assert_int_eq(broker_pause(broker, "default", 7, 0), 0);
+    ck_assert_int_eq(broker_pause(broker, &trust_all, "default", 7, 100 * HL_SECOND), 0);
+    ck_assert_int_eq(broker_pause(broker, &trust_all, "default", 7, 0), 0);
     ck_assert_uint_ne(engine_reserve(&a), 0);
     ck_assert_uint_eq(engine_tube_stats(broker, "default").pauses, 2);
 }
@@ -291,7 +291,7 @@ START_TEST(a_pause_stops_only_taking)
     uint64_t elsewhere = put("x", 5, 0), id = put("default", 0, 0), gone = put("default", 0, 0);
     size_t count;
     ck_assert_int_eq(broker_watch(&a.holder, "x", 1, &count), 0);
-    ck_assert_int_eq(broker_pause(broker, "default", 7, HL_SECOND), 0);
+    ck_assert_int_eq(broker_pause(broker, &trust_all, "default", 7, HL_SECOND), 0);
     ck_assert_uint_eq(engine_reserve(&a), elsewhere); // other tubes flow
     ck_assert_int_eq(broker_reserve_job(&a.holder, &trust_all, id, 0, &lease), 0);
     broker_lease_fini(&lease);

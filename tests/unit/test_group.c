@@ -507,7 +507,7 @@ START_TEST(groups_are_bounded)
     durable_again(&durable);
     uint64_t first = put("t", "first"), second = put("t", "second");
     put("t", "third");
-    ck_assert_int_eq(put_says("fourth"), ENOSPC);
+    ck_assert_int_eq(put_says("fourth"), EDQUOT);
     ck_assert(!is_known("fourth"));
     ck_assert_int_eq(put_says("third"), 0); // which is there
     ck_assert_int_eq(broker_delete(durable.broker, &trust_all, second), 0);
@@ -524,7 +524,7 @@ START_TEST(groups_are_bounded)
     ck_assert(!is_known("second"));
     counts_are("third", 2, 0, 0, 0);
     counts_are("fourth", 1, 0, 0, 0);
-    ck_assert_int_eq(put_says("fifth"), ENOSPC);
+    ck_assert_int_eq(put_says("fifth"), EDQUOT);
 }
 END_TEST
 
@@ -541,7 +541,7 @@ static unsigned groups_of(uint32_t uid)
         count += rc == 0;
         ck_assert_uint_le(count, 1000);
     } while (rc == 0);
-    ck_assert_int_eq(rc, ENOSPC);
+    ck_assert_int_eq(rc, EDQUOT);
     return count;
 }
 

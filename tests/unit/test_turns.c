@@ -518,7 +518,7 @@ START_TEST(a_hangup_between_match_and_delivery_ends_the_wait)
     ck_assert_int_eq(broker_put(served.broker, &spec, &body, &id), 0);
     broker_unuse(served.broker, &tube);
     ck_assert_uint_eq(served_stats().reserved, 1);
-    ck_assert_int_eq(broker_pause(served.broker, "default", 7, 100 * HL_SECOND), 0);
+    ck_assert_int_eq(broker_pause(served.broker, &trust_all, "default", 7, 100 * HL_SECOND), 0);
     served_later(HL_SECOND);
     ck_assert_uint_eq(served_stats().ready, 1);
     halt_end();
