@@ -5,8 +5,11 @@
  *
  * Each worker is a process of its own with a connection of its own; this one keeps their number:
  * one that is killed is replaced (its job is ready again when its TTR is over). They are in groups
- * of their own, so that Ctrl-C comes here only, and is passed on once as a request to end; they end
- * with this process, however it ends.
+ * of their own, so that Ctrl-C comes here only, and is passed on as a request to end; a second one
+ * kills them. They end with this process, however it ends.
+ *
+ * Ctrl-Z comes here only, too. The workers stop their commands and themselves; when all of them
+ * have, this process stops. So what continues this process can't overtake what stops a worker.
  */
 
 #include "client/work_priv.h"
@@ -91,6 +94,10 @@ static _Noreturn void worker_process(const struct crew *crew, pid_t parent)
     (void)prctl(PR_SET_PDEATHSIG, SIGTERM);
     enum exit_code code = EXIT_CODE_OK;
     interrupt_catch();
+    interrupt_catch_also(SIGTERM);
+    if (!signal_ignored(SIGHUP))
+        interrupt_catch_also(SIGHUP);
+    work_child_catch_pause();
     (void)sigprocmask(SIG_UNBLOCK, &crew->signals, NULL);
     if (getppid() == parent)
         code = work_loop(crew->work);
@@ -113,14 +120,49 @@ static void crew_fill(struct crew *crew)
     }
 }
 
+static void crew_signal(const struct crew *crew, int sig)
+{
+    for (uint64_t i = 0; i < crew->work->parallel; i++)
+        if (crew->pid[i] != 0)
+            (void)kill(crew->pid[i], sig);
+}
+
 static void crew_stop(struct crew *crew, enum exit_code code)
 {
     if (!crew->stopping)
         crew->code = code;
     crew->stopping = true;
-    for (uint64_t i = 0; i < crew->work->parallel; i++)
-        if (crew->pid[i] != 0)
-            (void)kill(crew->pid[i], SIGTERM);
+    crew_signal(crew, SIGTERM);
+}
+
+/* A request to end. SIGHUP often comes along with SIGTERM, so it is never a second request. */
+static void crew_asked(struct crew *crew, int sig)
+{
+    if (!crew->stopping)
+        crew_stop(crew, sig == SIGINT ? EXIT_CODE_INTERRUPTED : EXIT_CODE_OK);
+    else if (sig != SIGHUP)
+        crew_signal(crew, SIGKILL);
+}
+
+/* SIGTSTP. It returns when this process is continued; at once if there is no shell to do so, since
+ * SIGTSTP stops nothing then. */
+static void crew_pause(const struct crew *crew)
+{
+    sigset_t stop;
+    crew_signal(crew, SIGTSTP);
+    for (uint64_t i = 0; i < crew->work->parallel; i++) {
+        siginfo_t info;
+        while (crew->pid[i] != 0 &&
+               waitid(P_PID, (id_t)crew->pid[i], &info, WSTOPPED | WEXITED | WNOWAIT) != 0 &&
+               errno == EINTR)
+            continue;
+    }
+    sigemptyset(&stop);
+    sigaddset(&stop, SIGTSTP);
+    (void)raise(SIGTSTP);
+    (void)sigprocmask(SIG_UNBLOCK, &stop, NULL);
+    (void)sigprocmask(SIG_BLOCK, &stop, NULL);
+    crew_signal(crew, SIGCONT);
 }
 
 /* Those that have ended. A worker that ends by itself can't work; one that was killed is to be
@@ -148,21 +190,32 @@ static uint64_t crew_count(const struct crew *crew)
     return count;
 }
 
+/* A blocked signal is kept even where it is ignored, so what is ignored must stay out. */
+static void crew_block(struct crew *crew)
+{
+    static const int unless_ignored[] = {SIGINT, SIGHUP, SIGTSTP};
+    sigemptyset(&crew->signals);
+    sigaddset(&crew->signals, SIGCHLD);
+    sigaddset(&crew->signals, SIGTERM);
+    for (size_t i = 0; i < sizeof(unless_ignored) / sizeof(unless_ignored[0]); i++)
+        if (!signal_ignored(unless_ignored[i]))
+            sigaddset(&crew->signals, unless_ignored[i]);
+    (void)sigprocmask(SIG_BLOCK, &crew->signals, NULL);
+}
+
 static enum exit_code crew_run(struct crew *crew)
 {
     static const struct timespec second = {1, 0};
-    sigemptyset(&crew->signals);
-    sigaddset(&crew->signals, SIGCHLD);
-    sigaddset(&crew->signals, SIGINT);
-    sigaddset(&crew->signals, SIGTERM);
-    (void)sigprocmask(SIG_BLOCK, &crew->signals, NULL);
+    crew_block(crew);
     crew_fill(crew);
     while (!crew->stopping || crew_count(crew) > 0) {
         /* An empty place is filled a second later, so that what dies at once doesn't spin. */
         bool empty = !crew->stopping && crew_count(crew) < crew->work->parallel;
         int sig = sigtimedwait(&crew->signals, NULL, empty ? &second : NULL);
-        if (sig == SIGINT || sig == SIGTERM)
-            crew_stop(crew, sig == SIGINT ? EXIT_CODE_INTERRUPTED : EXIT_CODE_OK);
+        if (sig == SIGINT || sig == SIGTERM || sig == SIGHUP)
+            crew_asked(crew, sig);
+        if (sig == SIGTSTP)
+            crew_pause(crew);
         crew_collect(crew);
         if (sig < 0 && errno == EAGAIN)
             crew_fill(crew);

@@ -19,26 +19,38 @@
 static int interrupt_pipe[2] = {-1, -1};
 static volatile sig_atomic_t interrupt_came;
 
-static void interrupt_handle(int sig)
+static void interrupt_ask(int sig)
 {
     int saved = errno;
     (void)sig;
     if (interrupt_came)
-        _exit(EXIT_CODE_INTERRUPTED);
+        return;
     interrupt_came = 1;
     if (write(interrupt_pipe[1], "", 1) != 1)
         _exit(EXIT_CODE_INTERRUPTED);
     errno = saved;
 }
 
+static void interrupt_handle(int sig)
+{
+    if (interrupt_came)
+        _exit(EXIT_CODE_INTERRUPTED);
+    interrupt_ask(sig);
+}
+
+bool signal_ignored(int sig)
+{
+    struct sigaction now;
+    return sigaction(sig, NULL, &now) == 0 && now.sa_handler == SIG_IGN;
+}
+
 void interrupt_catch(void)
 {
     struct sigaction action = {.sa_handler = interrupt_handle};
-    struct sigaction before;
     if (interrupt_pipe[0] >= 0)
         return;
     /* A shell starts background jobs with SIGINT ignored; that is left so. */
-    if (sigaction(SIGINT, NULL, &before) != 0 || before.sa_handler == SIG_IGN)
+    if (signal_ignored(SIGINT))
         return;
     /* Without the pipe SIGINT keeps its default, which also ends the program. */
     if (pipe2(interrupt_pipe, O_CLOEXEC) != 0)
@@ -49,7 +61,7 @@ void interrupt_catch(void)
 
 void interrupt_catch_also(int sig)
 {
-    struct sigaction action = {.sa_handler = interrupt_handle};
+    struct sigaction action = {.sa_handler = interrupt_ask};
     interrupt_catch();
     if (interrupt_pipe[0] < 0 && pipe2(interrupt_pipe, O_CLOEXEC) != 0)
         return;

@@ -110,8 +110,9 @@ enum exit_code link_show_within(const struct tool *tool, const char *method, cJS
 
 /* From now on Ctrl-C makes the descriptor readable; a second one ends the program at once. */
 void interrupt_catch(void);
-/* The same for another signal. */
+/* Another signal makes it readable, too; it may come again, and changes nothing then. */
 void interrupt_catch_also(int sig);
+bool signal_ignored(int sig);
 /* It was answered otherwise than by leaving: the next one is a first one again. */
 void interrupt_forget(void);
 int interrupt_fd(void);

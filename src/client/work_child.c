@@ -4,7 +4,11 @@
  * body as its standard input and the job's facts in its environment. Its output is the worker's.
  *
  * Signals go to its group, which it leads from its first moments on; until then to itself. They are
- * blocked in it until its handlers are the default ones, so none of ours ever runs there.
+ * blocked in it until its handlers are the default ones, so none of ours ever runs there. What was
+ * ignored when hilera was started, of SIGHUP and SIGTSTP, is ignored in it, too.
+ *
+ * Its group has no terminal and no shell that could continue it, so the kernel keeps SIGTSTP from
+ * stopping it. It is stopped by SIGSTOP.
  *
  * The kernel kills it when the worker dies, however that happens: the job is then nobody's, and is
  * ready again when its TTR is over. When it ends, what it left behind in its group is killed, too.
@@ -30,6 +34,9 @@
     126 /* exit status of a program that is there but can't be run, as a shell has it */
 #define NOT_FOUND 127
 
+/* For the handler: the one that runs and isn't collected yet; 0: none. */
+static volatile sig_atomic_t child_running;
+
 static void facts_export(uint64_t id, const struct lease_facts *facts)
 {
     char number[24];
@@ -44,6 +51,7 @@ static void facts_export(uint64_t id, const struct lease_facts *facts)
 static _Noreturn void child_become(char **argv, int in, pid_t parent)
 {
     static const int signals[] = {SIGINT, SIGTERM, SIGCHLD, SIGPIPE};
+    static const int kept[] = {SIGHUP, SIGTSTP};
     sigset_t none;
     (void)setsid();
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -51,6 +59,9 @@ static _Noreturn void child_become(char **argv, int in, pid_t parent)
         _exit(CANNOT_RUN);
     for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
         (void)signal(signals[i], SIG_DFL);
+    for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++)
+        if (!signal_ignored(kept[i]))
+            (void)signal(kept[i], SIG_DFL);
     sigemptyset(&none);
     (void)sigprocmask(SIG_SETMASK, &none, NULL);
     if (dup2(in, STDIN_FILENO) >= 0)
@@ -64,6 +75,29 @@ static void child_signal(pid_t pid, int sig)
 {
     if (kill(-pid, sig) != 0 && errno == ESRCH)
         (void)kill(pid, sig);
+}
+
+/* SIGTSTP. Nobody collects the child while this process is stopped, so it is the same afterwards.
+ */
+static void child_pause(int sig)
+{
+    int saved = errno;
+    pid_t pid = child_running;
+    (void)sig;
+    if (pid != 0)
+        child_signal(pid, SIGSTOP);
+    (void)raise(SIGSTOP);
+    if (pid != 0)
+        child_signal(pid, SIGCONT);
+    errno = saved;
+}
+
+void work_child_catch_pause(void)
+{
+    struct sigaction action = {.sa_handler = child_pause, .sa_flags = SA_RESTART};
+    sigemptyset(&action.sa_mask);
+    if (!signal_ignored(SIGTSTP))
+        (void)sigaction(SIGTSTP, &action, NULL);
 }
 
 int work_child_start(struct work_child *child, char **argv, uint64_t id,
@@ -81,6 +115,7 @@ int work_child_start(struct work_child *child, char **argv, uint64_t id,
     if (pid == 0)
         child_become(argv, ends[0], self);
     int rc = pid < 0 ? errno : 0;
+    child_running = pid < 0 ? 0 : pid;
     (void)sigprocmask(SIG_SETMASK, &before, NULL);
     close(ends[0]);
     if (rc == 0) {
@@ -90,6 +125,7 @@ int work_child_start(struct work_child *child, char **argv, uint64_t id,
         rc = child->pid_fd < 0 ? errno : 0;
         if (rc != 0) {
             child_signal(pid, SIGKILL);
+            child_running = 0;
             (void)waitpid(pid, NULL, 0);
         }
     }
@@ -150,6 +186,7 @@ int work_child_collect(struct work_child *child)
 {
     int status = 0;
     (void)kill(-child->pid, SIGKILL);
+    child_running = 0;
     while (waitpid(child->pid, &status, 0) < 0 && errno == EINTR)
         continue;
     if (child->in >= 0)

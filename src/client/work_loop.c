@@ -234,7 +234,6 @@ static void worker_turn(struct worker *worker)
 enum exit_code work_loop(const struct work *work)
 {
     struct worker worker = {.work = work, .pause_ns = PAUSE_FIRST_NS};
-    interrupt_catch_also(SIGTERM);
     enum exit_code code = worker_connect(&worker);
     if (code != EXIT_CODE_OK)
         return code == EXIT_CODE_INTERRUPTED ? EXIT_CODE_OK : code;

@@ -29,6 +29,10 @@ enum exit_code work_loop(const struct work *work);
 
 /* ---- work_child.c ---- */
 
+/* From now on SIGTSTP stops the command that runs, if any, and this process; SIGCONT to this
+ * process continues both. Not if SIGTSTP is ignored. */
+void work_child_catch_pause(void);
+
 /* A run; on its keeper's stack. */
 struct work_child {
     pid_t pid;  /* also its group's id */
