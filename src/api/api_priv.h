@@ -197,10 +197,27 @@ int api_fail(struct api_call *call, int error, const char *format, ...)
 /* For waiters of the broker: call->waiter.fire, with call->waiter.arg the call. */
 void api_fire(struct broker_waiter *waiter);
 
-/* rows.c: the answer's array "tubes", which is empty, is to be made as it is read. ENOMEM. */
-int rows_begin(struct api_call *call);
+/* ---- rows.c: answers that are made a part at a time ---- */
+
+struct rows_kind {
+    /* As api_answer_size and api_answer_next. */
+    int (*size)(struct api_call *call, struct api_rows *rows, size_t *size);
+    int (*next)(struct api_call *call, struct api_rows *rows, struct buf *part);
+    void (*release)(struct api_rows *rows);
+};
+
+/* The first member of each kind's own. */
+struct api_rows {
+    unsigned magic;
+    const struct rows_kind *kind;
+};
+
+void rows_init(struct api_rows *rows, const struct rows_kind *kind);
 /* If there are any. */
 void rows_end(struct api_call *call);
+
+/* rows_tubes.c: the answer's array "tubes", which is empty, is to be made as it is read. ENOMEM. */
+int rows_tubes_begin(struct api_call *call);
 
 /* method_stats.c: a tube's counters, a pool's, with the tubes that the caller may see. */
 void out_tube(struct out row, const char *name, const struct broker_stats *stats);

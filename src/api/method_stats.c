@@ -268,7 +268,7 @@ static int out_tubes(struct api_call *call, struct out result, uint64_t count,
     struct out tubes = out_array(result, "tubes");
     bool many = count > TUBES_AT_ONCE;
     struct tubes_seen seen = {.call = call, .tubes = many ? NULL : &tubes};
-    int rc = many ? rows_begin(call) : 0;
+    int rc = many ? rows_tubes_begin(call) : 0;
     if (rc == 0 && (!many || sum != NULL))
         rc = broker_each_tube(call->api->links.broker, tube_visit, &seen);
     if (sum != NULL)
