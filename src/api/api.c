@@ -121,6 +121,9 @@ static void answer_result(struct api_call *call, int rc, const cJSON *result)
     size_t len = strlen(text);
     call->answer = (struct buf){.data = text, .len = len, .cap = len + 1};
     call->error = 0;
+    rc = rows_start(call);
+    if (rc != 0)
+        answer_error(call, rc, error_text(rc));
 }
 
 /* ---- finding the method ---- */
@@ -214,6 +217,7 @@ int api_call_start(struct api_call *call, struct api *api, const char *method, s
     call->answer = BUF_EMPTY;
     call->rows = NULL;
     call->looked_at = 0;
+    call->rows_made = 0;
     call->deadline_ns = CLOCK_NEVER;
     call->timeout_ns = HL_FOREVER;
     call->waiter = (struct broker_waiter){.fire = api_fire, .arg = call};

@@ -88,6 +88,7 @@ struct api_call {
     struct buf answer;     /* JSON, one line, no newline. Empty: memory ran out, say so */
     struct api_rows *rows; /* not NULL: a part of it is missing, read it by api_answer_next */
     size_t looked_at;      /* jobs and records, one by one: what it cost beside its answer */
+    size_t rows_made;      /* of a list, so far; each costs as much as many that are looked at */
     int64_t deadline_ns;   /* when to call api_call_time_out; CLOCK_NEVER */
 
     /* the api's */
@@ -115,9 +116,9 @@ int api_call_start(struct api_call *call, struct api *api, const char *method, s
 void api_call_finish(struct api_call *call);
 /*
  * For a call that is answered and has rows, on the door's thread. Each does a little at a time;
- * EINPROGRESS: call it again. _size: of the whole answer; 0: that is known. _next: appends the next
- * part of it, after that; 0: that was the last. ENOMEM. ESTALE: the reader was too slow, the rest
- * can't be had.
+ * EINPROGRESS: call it again. _size: of the whole answer; 0: that is known, and if there are no
+ * rows any more, `answer` has all of it. Else _next appends the next part of it; 0: that was the
+ * last. ENOMEM. ESTALE: the reader was too slow, the rest can't be had.
  */
 int api_answer_size(struct api_call *call, size_t *size);
 int api_answer_next(struct api_call *call, struct buf *part);

@@ -21,7 +21,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SELECT_VIEWS 64 /* copied in one hold of the lock */
+#define SELECT_IDS 64 /* copied in one hold of the lock */
 
 /* ---- what matches ---- */
 
@@ -191,35 +191,39 @@ static bool page_goes_on(const struct broker_page *page)
 
 /* ---- lists ---- */
 
-int broker_list(struct broker *broker, const struct trust_view *asker,
-                const struct broker_filter *filter, struct broker_page *page,
-                void (*visit)(const struct job_view *view, void *arg), void *arg)
+void broker_list_begin(struct broker *broker, struct broker_page *page)
+{
+    page_begin(broker, page);
+}
+
+int broker_list_next(struct broker *broker, const struct trust_view *asker,
+                     const struct broker_filter *filter, struct broker_page *page,
+                     void (*visit)(const struct job_view *view, void *arg), void *arg)
 {
     const struct choice choice = {.asker = asker, .filter = filter};
-    struct job *jobs[SELECT_VIEWS];
+    struct job *jobs[BROKER_LIST_SOME];
     struct matcher matcher;
+    size_t count = 0;
+    if (!page_goes_on(page))
+        return 0;
     /* no magic: never leaves this function */
-    struct job_view *views = malloc(SELECT_VIEWS * sizeof(*views));
+    struct job_view *views = malloc(BROKER_LIST_SOME * sizeof(*views));
     if (views == NULL)
         return ENOMEM;
-    page_begin(broker, page);
-    while (page_goes_on(page)) {
-        size_t count = 0;
-        broker_lock(broker);
-        if (!matcher_set(&matcher, broker, &choice))
-            page->next = 0;
-        else
-            count = walk_some(broker, &matcher, page, jobs,
-                              smaller(SELECT_VIEWS, page->limit - page->found));
-        for (size_t i = 0; i < count; i++)
-            view_copy(jobs[i], &views[i]);
-        broker_unlock(broker);
-        for (size_t i = 0; i < count; i++)
-            visit(&views[i], arg);
-        page->found += count;
-    }
+    broker_lock(broker);
+    if (!matcher_set(&matcher, broker, &choice))
+        page->next = 0;
+    else
+        count = walk_some(broker, &matcher, page, jobs,
+                          smaller(BROKER_LIST_SOME, page->limit - page->found));
+    for (size_t i = 0; i < count; i++)
+        view_copy(jobs[i], &views[i]);
+    broker_unlock(broker);
+    for (size_t i = 0; i < count; i++)
+        visit(&views[i], arg);
+    page->found += count;
     free(views);
-    return 0;
+    return page_goes_on(page) ? EINPROGRESS : 0;
 }
 
 /* ---- changes ---- */
@@ -276,8 +280,8 @@ static int apply_patiently(struct broker *broker, const struct choice *choice, u
 /* Sets page->next to the place of the error, if there is one. */
 static int apply_some(struct broker *broker, const struct choice *choice, struct broker_page *page)
 {
-    struct job *jobs[SELECT_VIEWS];
-    uint64_t ids[SELECT_VIEWS];
+    struct job *jobs[SELECT_IDS];
+    uint64_t ids[SELECT_IDS];
     struct matcher matcher;
     size_t count = 0;
     int rc = 0;
@@ -285,8 +289,8 @@ static int apply_some(struct broker *broker, const struct choice *choice, struct
     if (!matcher_set(&matcher, broker, choice))
         page->next = 0;
     else
-        count = walk_some(broker, &matcher, page, jobs,
-                          smaller(SELECT_VIEWS, page->limit - page->found));
+        count =
+            walk_some(broker, &matcher, page, jobs, smaller(SELECT_IDS, page->limit - page->found));
     for (size_t i = 0; i < count; i++)
         // cppcheck-suppress uninitvar ; as many as are counted have been set
         ids[i] = jobs[i]->id;

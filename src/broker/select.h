@@ -44,13 +44,17 @@ struct broker_page {
 
 #define BROKER_EXAMINED_MAX 4096 /* about half a millisecond's worth */
 
+#define BROKER_LIST_SOME 8
+
 /*
- * Visits copies of the jobs that match and that the asker may see, in order of id, without the
- * lock. ENOMEM.
+ * A page, some jobs at a time: after broker_list_begin, broker_list_next visits copies of the jobs
+ * that match and that the asker may see, in order of id, without the lock: BROKER_LIST_SOME of
+ * them at most. EINPROGRESS: call it again. 0: the page is complete. ENOMEM.
  */
-int broker_list(struct broker *broker, const struct trust_view *asker,
-                const struct broker_filter *filter, struct broker_page *page,
-                void (*visit)(const struct job_view *view, void *arg), void *arg);
+void broker_list_begin(struct broker *broker, struct broker_page *page);
+int broker_list_next(struct broker *broker, const struct trust_view *asker,
+                     const struct broker_filter *filter, struct broker_page *page,
+                     void (*visit)(const struct job_view *view, void *arg), void *arg);
 
 enum broker_action {
     BROKER_DO_COUNT,  /* nothing: a dry run */

@@ -24,15 +24,17 @@
 #define CALL_COST 32 /* small commands; the answer costs beside that */
 #define CALL_COST_BYTES 32
 #define LOOKED_PER_COST 4 /* jobs that were looked at cost as much as a small command */
+#define ROW_COST 32
 #define PART_COST 8
 
 struct pending_call {
     unsigned magic;
     struct api_call api;
     struct loop_message message;
-    struct task task; /* of an answer in parts */
-    bool sized;       /* its head was written */
-    bool waiting;     /* started, its answer comes later; the loop is held */
+    struct task task;            /* of an answer in parts */
+    bool sized;                  /* its head was written */
+    size_t looked_at, rows_made; /* that were charged */
+    bool waiting;                /* started, its answer comes later; the loop is held */
     char method[METHOD_MAX];
     size_t method_len;
     size_t len;
@@ -64,13 +66,26 @@ static struct pending_call *call_of(struct task *task)
     return call;
 }
 
+/* For what was looked at and made since it was asked last. */
+static void call_charge(struct session *session, struct pending_call *call)
+{
+    const struct api_call *api = &call->api;
+    conn_charge(session->conn, (api->looked_at - call->looked_at) / LOOKED_PER_COST +
+                                   (api->rows_made - call->rows_made) * ROW_COST);
+    call->looked_at = api->looked_at;
+    call->rows_made = api->rows_made;
+}
+
 /* 0: that was all. EINPROGRESS. Others: the rest can't be had. */
 static int part_write(struct session *session, struct pending_call *call)
 {
     size_t size;
     if (!call->sized) {
         int rc = api_answer_size(&call->api, &size);
-        if (rc != 0)
+        call_charge(session, call);
+        if (rc == 0 && call->api.rows == NULL)
+            reply_text(session, "OK", &call->api.answer);
+        if (rc != 0 || call->api.rows == NULL)
             return rc;
         call->sized = true;
         reply_number(session, "OK", size);
@@ -94,8 +109,10 @@ static bool parts_step(struct session *session, struct task *task)
     } while (rc == EINPROGRESS && conn_has_turn(session->conn));
     if (rc == EINPROGRESS)
         return true;
-    if (rc == 0)
+    if (rc == 0 && call->sized)
         reply_word(session, "\r\n");
+    else if (rc == 0)
+        return false; /* it came as a whole */
     else if (call->sized)
         conn_finish(session->conn); /* half an answer can only be cut off */
     else
@@ -198,7 +215,7 @@ static void call_body_arrived(struct session *session)
     conn_charge(session->conn, CALL_COST + call->len / CALL_COST_BYTES);
     int rc = api_call_start(&call->api, session->front->api, call->method, call->method_len,
                             call->json, call->len);
-    conn_charge(session->conn, call->api.looked_at / LOOKED_PER_COST);
+    call_charge(session, call);
     if (rc != EINPROGRESS) {
         loop_drop(call->message.to);
         call_reply(session);

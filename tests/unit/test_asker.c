@@ -348,7 +348,11 @@ static size_t listed(uint32_t uid)
     struct broker_page page = {.limit = 8};
     struct trust_view asker = asker_of(uid);
     found = 0;
-    ck_assert_int_eq(broker_list(durable.broker, &asker, &any, &page, note, NULL), 0);
+    int rc;
+    broker_list_begin(durable.broker, &page);
+    while ((rc = broker_list_next(durable.broker, &asker, &any, &page, note, NULL)) == EINPROGRESS)
+        continue;
+    ck_assert_int_eq(rc, 0);
     ck_assert_uint_eq(page.found, found);
     return found;
 }

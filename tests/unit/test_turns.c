@@ -253,7 +253,7 @@ END_TEST
 #define MEMBERS 18 /* of a tube */
 
 /* Of JSON; the caller deletes it. */
-static cJSON *read_stats(int fd)
+static cJSON *read_json(int fd)
 {
     char head[64];
     size_t size;
@@ -272,7 +272,7 @@ static cJSON *read_stats(int fd)
  * and all else stands around them. */
 static void expect_stats(int fd, const char *begin, int count)
 {
-    cJSON *stats = read_stats(fd);
+    cJSON *stats = read_json(fd);
     const cJSON *tube = cJSON_GetObjectItem(stats, "tubes")->child;
     ck_assert_str_eq(cJSON_GetObjectItem(tube, "name")->valuestring, "default");
     for (int i = 0; i < count; i++) {
@@ -325,7 +325,7 @@ START_TEST(statistics_of_tubes_that_go)
     peer_until(has_stalled, &stalls);
     tubes_drop(&tubes);
     tubes = tubes_make("other");
-    cJSON *stats = read_stats(reader);
+    cJSON *stats = read_json(reader);
     int told = cJSON_GetArraySize(cJSON_GetObjectItem(stats, "tubes"));
     ck_assert_int_gt(told, 1);
     ck_assert_int_lt(told, TUBES);
@@ -446,6 +446,27 @@ static int halt_in_a_kick(int kicker)
     return last;
 }
 
+/* A job that goes when the others had their turn isn't in the page any more. */
+START_TEST(others_are_served_during_a_list)
+{
+    int first = served_connect(), lister = served_connect(), other = served_connect();
+    put_many(0);
+    halt_in(first);
+    peer_say(lister, "call list 13\r\n{\"limit\":500}\r\nlist-tube-used\r\n");
+    peer_say(other, "delete 500\r\n");
+    halt_end();
+    peer_expect(other, "DELETED\r\n");
+    cJSON *page = read_json(lister);
+    const cJSON *last = cJSON_GetArrayItem(cJSON_GetObjectItem(page, "jobs"), 499);
+    ck_assert_int_eq(cJSON_GetObjectItem(last, "id")->valueint, 501);
+    cJSON_Delete(page);
+    peer_expect(lister, "USING default\r\n");
+    peer_close(&first);
+    peer_close(&lister);
+    peer_close(&other);
+}
+END_TEST
+
 START_TEST(who_goes_ends_a_kick)
 {
     int kicker = served_connect();
@@ -560,6 +581,7 @@ int main(void)
     TCase *many = case_of(suite, "very many jobs");
     tcase_add_test(many, others_are_served_during_a_kick);
     tcase_add_test(many, others_are_served_during_a_clear);
+    tcase_add_test(many, others_are_served_during_a_list);
     tcase_add_test(many, who_goes_ends_a_kick);
     tcase_add_test(many, who_sends_no_more_gets_the_answer);
     tcase_add_test(many, stopping_ends_a_kick);
