@@ -227,7 +227,7 @@ static void put_begin(struct session *session, const struct command_args *args,
                                             .delay_ns = (int64_t)args->delay * HL_SECOND,
                                             .holder = &session->holder,
                                             .ttr_ns = (int64_t)args->ttr * HL_SECOND};
-    if (trust_class_is_guarded(session->view.trust, broker_tube_class(tube)))
+    if (rights_guarded(session, tube))
         session->put.options = &vouched;
     put_body(session, args->bytes);
 }

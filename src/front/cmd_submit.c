@@ -84,16 +84,10 @@ static const char *tube_name(const struct session *session)
 static int tube_check(struct session *session)
 {
     const char *name = tube_name(session);
-    struct job_options *options = &session->submit->read.options;
     bool used = session->submit->read.tube == NULL;
     if (used ? (session->in_used & TRUST_put) != 0
-             : rights_in(session, name, strlen(name), TRUST_put)) {
-        if (rights_guarded(session, name, strlen(name))) {
-            options->set |= JOB_OPTION_VOUCHED;
-            options->vouched = 1;
-        }
+             : rights_in(session, name, strlen(name), TRUST_put))
         return 0;
-    }
     rights_denied(session, TRUST_put, name, strlen(name));
     trust_deny_text(session->submit->why, WHY_MAX, &session->view, TRUST_put, name);
     return EACCES;
@@ -129,6 +123,10 @@ static void head_arrived(struct session *session)
         submit_abandon(session);
         session_refuse_body(session, body_len, "OUT_OF_MEMORY\r\n");
         return;
+    }
+    if (rights_guarded(session, tube)) {
+        read->options.set |= JOB_OPTION_VOUCHED;
+        read->options.vouched = 1;
     }
     session->put_elsewhere = true;
     session->put = (struct broker_put_spec){.tube = tube,

@@ -279,7 +279,7 @@ static inline bool rights_admit(struct session *session, const struct command_ar
 /* Whether the peer may all of `need` in that tube, as for one that it names. */
 bool rights_in(const struct session *session, const char *tube, size_t len, trust_rights need);
 /* Whether jobs of that tube are commands: what is let in is marked (job_options, vouched). */
-bool rights_guarded(const struct session *session, const char *tube, size_t len);
+bool rights_guarded(const struct session *session, const struct broker_tube *tube);
 /* It was refused that: the log, and the counters. */
 void rights_denied(struct session *session, trust_rights need, const char *tube, size_t len);
 

@@ -54,10 +54,9 @@ bool rights_in(const struct session *session, const char *tube, size_t len, trus
     return (session->everywhere & need) == need || (rights_of(session, tube, len) & need) == need;
 }
 
-bool rights_guarded(const struct session *session, const char *tube, size_t len)
+bool rights_guarded(const struct session *session, const struct broker_tube *tube)
 {
-    const struct trust *trust = session->view.trust;
-    return trust_class_is_guarded(trust, trust_tube_class(trust, tube, len));
+    return trust_class_is_guarded(session->view.trust, broker_tube_class(tube));
 }
 
 /* ---- refusing ---- */
