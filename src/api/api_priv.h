@@ -123,8 +123,9 @@ bool params_given(const cJSON *given, const char *name);
 void filter_read(const cJSON *params, struct broker_filter *filter, struct broker_page *page);
 /* Whether there is any condition. */
 bool filter_given(const cJSON *params);
-/* Adds "next", "until" and "examined". */
-void out_page(struct out out, const struct broker_page *page);
+/* Adds "next", "until" and "examined"; that is what was found where the caller may not see all that
+ * was looked at. */
+void out_page(const struct api_call *call, struct out out, const struct broker_page *page);
 
 /* ---- methods ---- */
 
@@ -184,6 +185,10 @@ bool api_may_on(const struct api_call *call, const char *tube, uint32_t submitte
 /* The same for a job's record. */
 bool api_may_record(const struct api_call *call, const struct job_record *record,
                     trust_rights need);
+/* Any of them in that tube. */
+bool api_may_any(const struct api_call *call, const char *tube, trust_rights any);
+/* Whether no job is hidden from the caller. */
+bool api_sees_all(const struct api_call *call);
 /* Whether there was such a job; false where the caller may not know of all jobs. */
 bool api_had(const struct api_call *call, uint64_t id);
 /* EACCES; `tube` NULL: of the daemon, or of a job of any tube. */

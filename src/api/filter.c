@@ -31,12 +31,12 @@ bool filter_given(const cJSON *params)
     return false;
 }
 
-void out_page(struct out out, const struct broker_page *page)
+void out_page(const struct api_call *call, struct out out, const struct broker_page *page)
 {
     if (page->next != 0)
         out_u64(out, "next", page->next);
     else
         out_null(out, "next");
     out_u64(out, "until", page->until);
-    out_u64(out, "examined", page->examined);
+    out_u64(out, "examined", api_sees_all(call) ? page->examined : page->found);
 }

@@ -124,7 +124,7 @@ static int bulk_run(struct api_call *call, const cJSON *params, enum broker_acti
     if (rc != 0)
         return bulk_failed(call, rc, &change);
     out_u64(result, "count", page.found);
-    out_page(result, &page);
+    out_page(call, result, &page);
     return 0;
 }
 

@@ -26,15 +26,25 @@ bool api_may_in(const struct api_call *call, const char *tube, trust_rights need
     return api_may_on(call, tube, JOB_NOBODY, need);
 }
 
+bool api_may_any(const struct api_call *call, const char *tube, trust_rights any)
+{
+    return trust_may_any(call->asker, trust_tube_class(call->asker->trust, tube, strlen(tube)),
+                         any);
+}
+
 bool api_may_record(const struct api_call *call, const struct job_record *record, trust_rights need)
 {
     return api_may_on(call, record->tube, record->submitter, need);
 }
 
+bool api_sees_all(const struct api_call *call)
+{
+    return (trust_rights_everywhere(call->asker) & TRUST_see) != 0;
+}
+
 bool api_had(const struct api_call *call, uint64_t id)
 {
-    return (trust_rights_everywhere(call->asker) & TRUST_see) != 0 &&
-           broker_had(call->api->links.broker, id);
+    return api_sees_all(call) && broker_had(call->api->links.broker, id);
 }
 
 int api_refuse(struct api_call *call, trust_rights need, const char *tube)

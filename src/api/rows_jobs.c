@@ -135,7 +135,7 @@ static int present_size(struct api_call *call, struct api_rows *rows, size_t *si
         return rc;
     struct out tail = row_begin(&rc);
     if (rc == 0)
-        out_page(tail, &jobs->page);
+        out_page(call, tail, &jobs->page);
     return page_end(call, jobs, tail);
 }
 
@@ -177,11 +177,14 @@ static struct history_query query_read(const cJSON *params)
                                   .before = params_u64(params, "from", 0)};
 }
 
+static bool record_is_seen(const struct job_record *record, void *arg)
+{
+    return api_may_record(arg, record, TRUST_see);
+}
+
 static int record_add(struct rows_jobs *jobs, const struct job_record *record)
 {
     int rc;
-    if (!api_may_record(jobs->call, record, TRUST_see))
-        return 0;
     struct out row = row_begin(&rc);
     if (rc == 0)
         out_row(row, record, api_may_record(jobs->call, record, TRUST_read));
@@ -219,7 +222,11 @@ int rows_past_begin(struct api_call *call, const cJSON *params, size_t limit)
     int rc = jobs_begin(call, &past_kind, &jobs);
     if (rc != 0)
         return rc;
+    query.may = record_is_seen;
+    query.arg = call;
     call->looked_at = HISTORY_EXAMINED_MAX; /* at most, and a query at least */
+    if (query.tube != NULL && !api_may_any(call, query.tube, TRUST_see | TRUST_see_own))
+        return 0; /* as if there were no such tube, however many records it has */
     rc = history_list(call->api->links.history, &query, limit, jobs->records, &jobs->count,
                       &jobs->next);
     if (rc != 0)

@@ -30,7 +30,17 @@ struct choice {
     const struct trust_view *asker;
     const struct broker_filter *filter;
     const struct broker_change *change; /* NULL: to be looked at */
+    bool sees_all;                      /* he may see every job that there is */
 };
+
+static struct choice choice_of(const struct trust_view *asker, const struct broker_filter *filter,
+                               const struct broker_change *change)
+{
+    return (struct choice){.asker = asker,
+                           .filter = filter,
+                           .change = change,
+                           .sees_all = (trust_rights_everywhere(asker) & TRUST_see) != 0};
+}
 
 /* The same under one hold of the lock. */
 struct matcher {
@@ -93,6 +103,9 @@ static int choice_ask(const struct choice *choice, const struct job *job)
     return job_ask(choice->asker, job, TRUST_edit);
 }
 
+/* Without any of these a tube is, for him, none. */
+#define SEEING (TRUST_see | TRUST_see_own | TRUST_edit | TRUST_edit_own)
+
 /* [held] false: nothing can match. */
 static bool matcher_set(struct matcher *matcher, struct broker *broker, const struct choice *choice)
 {
@@ -101,7 +114,7 @@ static bool matcher_set(struct matcher *matcher, struct broker *broker, const st
     const struct broker_tube *tube = NULL;
     if (filter->tube != NULL) {
         tube = tube_find(broker, filter->tube, strlen(filter->tube));
-        if (tube == NULL)
+        if (tube == NULL || !trust_may_any(choice->asker, tube->trust_class, SEEING))
             return false;
     }
     unsigned wanted = filter->states != 0 ? filter->states & states : states;
@@ -161,7 +174,7 @@ static size_t walk_some(struct broker *broker, const struct matcher *matcher,
                         struct broker_page *page, struct job **jobs, size_t max)
 {
     size_t count = 0;
-    uint64_t id = page->next;
+    uint64_t id = page->next, behind = id;
     page->next = 0;
     for (size_t looked = 0; id != 0 && id <= page->until; id++) {
         struct job *job = idtable_from(&broker->jobs, &id);
@@ -173,9 +186,13 @@ static size_t walk_some(struct broker *broker, const struct matcher *matcher,
         }
         looked++;
         page->examined++;
-        if (job_matches(job, matcher) && choice_ask(matcher->choice, job) == 0)
+        if (job_matches(job, matcher) && choice_ask(matcher->choice, job) == 0) {
             jobs[count++] = job;
+            behind = id + 1;
+        }
     }
+    if (count == max && !matcher->choice->sees_all)
+        page->next = behind; /* the job that comes next may be none that he may see */
     return count;
 }
 
@@ -200,7 +217,7 @@ int broker_list_next(struct broker *broker, const struct trust_view *asker,
                      const struct broker_filter *filter, struct broker_page *page,
                      void (*visit)(const struct job_view *view, void *arg), void *arg)
 {
-    const struct choice choice = {.asker = asker, .filter = filter};
+    const struct choice choice = choice_of(asker, filter, NULL);
     struct job *jobs[BROKER_LIST_SOME];
     struct matcher matcher;
     size_t count = 0;
@@ -316,7 +333,7 @@ int broker_apply(struct broker *broker, const struct trust_view *asker,
                  const struct broker_filter *filter, struct broker_page *page,
                  const struct broker_change *change)
 {
-    const struct choice choice = {.asker = asker, .filter = filter, .change = change};
+    const struct choice choice = choice_of(asker, filter, change);
     int rc = change_check(change);
     page_begin(broker, page);
     while (rc == 0 && page_goes_on(page))
@@ -328,7 +345,7 @@ int broker_apply_job(struct broker *broker, const struct trust_view *asker, uint
                      const struct broker_change *change, enum job_state *state)
 {
     static const struct broker_filter any = {.younger_ns = HL_FOREVER};
-    const struct choice choice = {.asker = asker, .filter = &any, .change = change};
+    const struct choice choice = choice_of(asker, &any, change);
     int rc = change_check(change);
     if (rc == 0)
         rc = apply_patiently(broker, &choice, id);

@@ -39,7 +39,8 @@ struct broker_page {
     /* results */
     size_t examined;
     uint64_t found;
-    uint64_t next; /* where to go on; 0: that was the end */
+    uint64_t
+        next; /* where to go on, perhaps in vain for who may not see all; 0: that was the end */
 };
 
 #define BROKER_EXAMINED_MAX 4096 /* about half a millisecond's worth */

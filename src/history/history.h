@@ -108,6 +108,9 @@ struct history_query {
     enum job_outcome_kind kind; /* how they ended */
     int64_t since_ns, until_ns; /* the time of day they ended at: since <= it < until; 0: any */
     uint64_t before;            /* go on there: *next of the page before; 0: from the newest */
+    /* Others are as if they weren't there; NULL: all. Under a lock: it may not block. */
+    bool (*may)(const struct job_record *record, void *arg);
+    void *arg;
 };
 
 #define HISTORY_PAGE_MAX 1000
@@ -119,7 +122,8 @@ struct history_query {
  * at most, perhaps fewer, even none, though there are more: *next tells (0: that was the end).
  * Their out and err may be empty: ask for a record by its id for these. The references are the
  * caller's. Records that come, go or are replaced meanwhile may be in it or not, but none twice in
- * a page. EIO, ENOMEM: nothing was given.
+ * a page. One that is damaged in the file is left out, which is logged. EIO, ENOMEM: nothing was
+ * given.
  */
 int history_list(struct history *history, const struct history_query *query, size_t max,
                  struct job_record **records, size_t *count, uint64_t *next);

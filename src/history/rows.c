@@ -13,6 +13,7 @@
  *
  * What is read may be by anybody's hand: a word that means nothing is damage, and only an error.
  */
+#include "base/log.h"
 #include "base/magic.h"
 #include "history/history_priv.h"
 
@@ -446,7 +447,8 @@ bool query_matches(const struct history_query *query, const struct job_record *r
            (query->tag == NULL || job_tags_have(record->tags, record->tags_size, query->tag)) &&
            (query->any_kind || query->kind == record->kind) &&
            (query->since_ns == 0 || ended >= query->since_ns) &&
-           (query->until_ns == 0 || ended < query->until_ns);
+           (query->until_ns == 0 || ended < query->until_ns) &&
+           (query->may == NULL || query->may(record, query->arg));
 }
 
 /* The statement that looks at the fewest rows, bound. */
@@ -476,6 +478,14 @@ static int record_give(const struct job_record *like, struct job_record **record
     return rc;
 }
 
+static void row_left_out(const struct database *database, sqlite3_stmt *statement)
+{
+    static struct log_limit limit;
+    log_limited(&limit, LOG_LEVEL_ERROR,
+                "history: the record %lld of %s can't be read and is left out of lists",
+                (long long)sqlite3_column_int64(statement, 0), database->path);
+}
+
 int rows_list(struct database *database, const struct history_query *query, uint64_t before,
               size_t max, struct job_record **records, size_t *count, size_t *examined,
               uint64_t *next)
@@ -489,11 +499,16 @@ int rows_list(struct database *database, const struct history_query *query, uint
     while (rc == 0 && *count < max && *examined < HISTORY_EXAMINED_MAX &&
            (step = sqlite3_step(statement)) == SQLITE_ROW) {
         struct job_record like;
-        rc = row_read(statement, false, &like);
-        if (rc == 0 && query_matches(query, &like))
+        int damage = row_read(statement, false, &like);
+        if (damage != 0)
+            row_left_out(database, statement);
+        else if (query_matches(query, &like))
             rc = record_give(&like, records, count);
-        *next = (uint64_t)sqlite3_column_int64(statement, 0);
+        sqlite3_int64 number = sqlite3_column_int64(statement, 0);
+        *next = number > 0 ? (uint64_t)number : 0;
         (*examined)++;
+        if (number <= 0) /* none of ours, and none below it is */
+            break;
     }
     if (step == SQLITE_DONE)
         *next = 0;
