@@ -82,13 +82,18 @@ static void reserved(struct actors *actors, struct actor *actor, const struct bu
         actor->held[actor->held_count++] = ticket;
 }
 
-/* Behind RESERVED_BATCH come so many answers as to a reserve. */
-static void batch_begins(struct actor *actor, const struct buf *reply)
+/*
+ * Behind RESERVED_BATCH come so many answers as to a reserve. A job whose body there was no memory
+ * to read is left out of a batch and goes back, and its reserve stays counted.
+ */
+static void batch_begins(struct oracle *oracle, struct actor *actor, const struct buf *reply)
 {
     struct op *op = &actor->ops[0];
     uint32_t count = (uint32_t)strtoul(reply->data + strlen("RESERVED_BATCH "), NULL, 10);
     if (count == 0 || count > op->bound)
         fail("%" PRIu32 " jobs asked for: %.60s", op->bound, reply->data);
+    if (oracle->starves)
+        oracle->strays += op->bound - count;
     *op = (struct op){.deed = DEED_RESERVE, .bound = count};
 }
 
@@ -116,7 +121,7 @@ static void answered(struct actors *actors, struct actor *actor, const struct bu
     struct op op = actor->ops[0];
     enum deed_result result = deed_answered(actors->oracle, &op, reply->data);
     if (result == DEED_DONE && op.deed == DEED_RESERVE_BATCH) {
-        batch_begins(actor, reply);
+        batch_begins(actors->oracle, actor, reply);
         return;
     }
     op_drop(actor);

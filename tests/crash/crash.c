@@ -40,9 +40,10 @@ static void failure_say(void)
 {
     fprintf(stderr,
             "seed %" PRIu64 ", directory %s; to repeat: --kind %s --durability %s --lives %d "
-            "--rounds 1 --seed %" PRIu64 "\n",
+            "--rounds 1 --seed %" PRIu64 " --every %" PRIu64 "%s%s\n",
             the_seed, the_directory, the_options->kind, the_options->durability, the_options->lives,
-            the_seed);
+            the_seed, the_options->every, the_options->thread != NULL ? " --thread " : "",
+            the_options->thread != NULL ? the_options->thread : "");
 }
 
 void fail(const char *format, ...)
@@ -137,7 +138,7 @@ struct victim_settings round_settings(const struct crash_options *options, struc
         .interval_ms = CRASH_INTERVAL_MS,
         .segment_size = size,
         .segment_size_max = size << oracle_below(oracle, 3),
-        .cache_size = oracle_one_in(oracle, 2) ? 65536 : 1 << 28,
+        .cache_size = oracle_one_in(oracle, 2) || options->thread != NULL ? 65536 : 1 << 28,
         .lies = options->lies,
     };
 }
@@ -150,7 +151,7 @@ static void usage(void)
           "kill|power|fault|alloc|damage|proof]\n"
           "             [--durability commit|interval|levels|memory] [--rounds N] [--lives N] "
           "[--seed N]\n"
-          "             [--every N] [--at N] [--lies N] [--believe DURABILITY]\n",
+          "             [--every N] [--at N] [--thread NAME] [--lies N] [--believe DURABILITY]\n",
           stderr);
     exit(2);
 }
@@ -166,19 +167,14 @@ static uint64_t number(const char *text)
 
 static void options_read(struct crash_options *options, int argc, char **argv)
 {
-    static const struct option names[] = {{"hilerad", required_argument, NULL, 'h'},
-                                          {"shim", required_argument, NULL, 'S'},
-                                          {"directory", required_argument, NULL, 'd'},
-                                          {"kind", required_argument, NULL, 'k'},
-                                          {"durability", required_argument, NULL, 'D'},
-                                          {"rounds", required_argument, NULL, 'r'},
-                                          {"lives", required_argument, NULL, 'l'},
-                                          {"seed", required_argument, NULL, 's'},
-                                          {"every", required_argument, NULL, 'e'},
-                                          {"at", required_argument, NULL, 'a'},
-                                          {"lies", required_argument, NULL, 'L'},
-                                          {"believe", required_argument, NULL, 'B'},
-                                          {NULL, 0, NULL, 0}};
+    static const struct option names[] = {
+        {"hilerad", required_argument, NULL, 'h'},    {"shim", required_argument, NULL, 'S'},
+        {"directory", required_argument, NULL, 'd'},  {"kind", required_argument, NULL, 'k'},
+        {"durability", required_argument, NULL, 'D'}, {"rounds", required_argument, NULL, 'r'},
+        {"lives", required_argument, NULL, 'l'},      {"seed", required_argument, NULL, 's'},
+        {"every", required_argument, NULL, 'e'},      {"at", required_argument, NULL, 'a'},
+        {"thread", required_argument, NULL, 't'},     {"lies", required_argument, NULL, 'L'},
+        {"believe", required_argument, NULL, 'B'},    {NULL, 0, NULL, 0}};
     int option;
     while ((option = getopt_long(argc, argv, "", names, NULL)) != -1)
         switch (option) {
@@ -212,6 +208,9 @@ static void options_read(struct crash_options *options, int argc, char **argv)
         case 'a':
             options->at = number(optarg);
             break;
+        case 't':
+            options->thread = optarg;
+            break;
         case 'B':
             options->believe = optarg;
             break;
@@ -237,6 +236,9 @@ int main(int argc, char **argv)
     wire_on_failure(failure_say);
     for (uint64_t round = 0; round < options.rounds; round++)
         kind_of(&options)->run(&options, options.seed + round, &tally);
+    if (options.thread != NULL && tally.faults == 0)
+        fail("nothing was refused to a thread \"%s\": there is none, or it asked for nothing",
+             options.thread);
     printf("%s at %s: %" PRIu64 " rounds, %" PRIu64 " lives, %" PRIu64 " killed, %" PRIu64
            " stopped, %" PRIu64 " power losses, %" PRIu64 " faults; %" PRIu64 " puts, %" PRIu64
            " answers, %" PRIu64 " refusals, %" PRIu64 " in doubt, %" PRIu64

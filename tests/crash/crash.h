@@ -14,8 +14,9 @@ struct crash_options {
     const char *hilerad, *shim, *directory, *kind, *durability;
     uint64_t rounds, seed;
     int lives;
-    uint64_t every; /* fault, alloc: each so manieth call */
-    uint64_t at;    /* or only that one; 0: all */
+    uint64_t every;     /* fault, alloc: each so manieth call */
+    uint64_t at;        /* or only that one; 0: all */
+    const char *thread; /* alloc: only allocations of the thread of that name count; NULL: all */
     /* To see that it is found: each so manieth sync is only said to be done; 0: none. And what the
      * oracle takes the daemon's durability for; NULL: what it is. */
     uint64_t lies;

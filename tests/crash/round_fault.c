@@ -28,6 +28,7 @@
 
 #define SESSION_ANSWERS 250
 #define SESSION_NS (HL_SECOND / 2) /* a daemon that refuses all gives few answers that count */
+#define SOUND_NS (20 * HL_SECOND)  /* one that refuses nothing gives all of them, slowly perhaps */
 
 enum ending { ENDING_KILL, ENDING_STOP, ENDING_POWER, ENDINGS };
 
@@ -70,11 +71,12 @@ static void session(struct victim *victim, struct oracle *oracle, enum ending en
     bool there = false;
     for (int i = 0; i < ACTORS; i++)
         actors.actor[i].wire.fd = -1;
+    bool sound = victim->control->fault_at == 0 && victim->control->alloc_at == 0;
     victim_start(victim);
     if (victim_ready(victim, -1)) {
-        there = judge_begin(oracle, victim->socket) &&
-                actors_start(&actors, oracle, victim->socket) &&
-                actors_run(&actors, clock_now_ns() + SESSION_NS, SESSION_ANSWERS);
+        there =
+            judge_begin(oracle, victim->socket) && actors_start(&actors, oracle, victim->socket) &&
+            actors_run(&actors, clock_now_ns() + (sound ? SOUND_NS : SESSION_NS), SESSION_ANSWERS);
     }
     /* Refused, but there, without a word that it is ready perhaps? It ends by itself only if all
      * its connections have ended. */
@@ -117,6 +119,9 @@ static uint64_t fault_try(const struct crash_options *options, uint64_t seed, ui
     victim_disk(&victim, variant, 0, alloc ? 0 : fault_at, variant % 2 == 0 ? EIO : ENOSPC,
                 variant / 2 % 2 == 0);
     victim.control->alloc_at = alloc ? fault_at : 0;
+    if (options->thread != NULL)
+        snprintf(victim.control->alloc_thread, sizeof(victim.control->alloc_thread), "%s",
+                 options->thread);
     victim.control->alloc_count = variant % 2 == 0 ? 1 : 1 + oracle_below(&oracle, 64);
     session(&victim, &oracle, fault_at == 0 ? ENDING_STOP : (enum ending)(variant / 4 % ENDINGS),
             tally);

@@ -4,8 +4,8 @@
  *
  * The shim counts the calls that change the data directory: writes, syncs, files that are opened,
  * renamed, unlinked, made longer or shorter. At the call loss_at the power goes; at the call
- * fault_at the disk refuses. Allocations of memory are counted, too, and refused from alloc_at on.
- * All count from 1; 0: never.
+ * fault_at the disk refuses. Allocations of memory are counted, too, and refused from alloc_at on;
+ * all of them, or those of one thread. All count from 1; 0: never.
  */
 #ifndef SHIM_H
 #define SHIM_H
@@ -28,6 +28,7 @@ struct shim_control {
     _Atomic uint64_t allocs; /* of memory, so far */
     uint64_t alloc_at;       /* which is refused, and so many from it on; 0: none */
     uint64_t alloc_count;
+    char alloc_thread[16];    /* the thread's name, as the kernel has it; "": all threads count */
     _Atomic int lose_now;     /* a futex; 1: the power goes without waiting for a call */
     _Atomic int losing;       /* the shim is at it: it must not be disturbed */
     _Atomic int lost, failed; /* it happened */
