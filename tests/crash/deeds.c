@@ -40,6 +40,7 @@ static struct fate fate_like(const struct fate *before, enum fate_kind kind)
     struct fate fate = *before;
     fate.kind = kind;
     fate.due_from_ns = fate.due_to_ns = 0;
+    fate.burial = 0;
     return fate;
 }
 
@@ -121,20 +122,26 @@ static void recorded_perhaps(const struct oracle *oracle, struct job *job, int t
     job->recorded = job->recorded || oracle->tubes[tube].level != LEVEL_MEMORY;
 }
 
+/* The number of the burial that it would be; 0: it is none. */
+static uint64_t burial_next(struct oracle *oracle, const struct op *op)
+{
+    return op->deed == DEED_BURY ? ++oracle->last_burial : 0;
+}
+
 /* It may have been carried out. */
 static void doubt_job(struct oracle *oracle, struct job *job, const struct op *op,
                       int64_t to_wall_ns)
 {
     unsigned count = job->fate_count;
+    uint64_t burial = burial_next(oracle, op);
     for (unsigned i = 0; i < count; i++)
         if (is_possible(op, &job->fates[i])) {
             struct fate fate = fate_after(op, &job->fates[i], to_wall_ns);
+            fate.burial = burial > 0 ? burial : fate.burial;
             job_may_become(job, &fate);
         }
     if (op->deed == DEED_MOVE)
         recorded_perhaps(oracle, job, op->tube);
-    if (op->deed == DEED_BURY)
-        job->burial = ++oracle->last_burial;
 }
 
 static void done_job(struct oracle *oracle, struct job *job, const struct op *op)
@@ -142,20 +149,23 @@ static void done_job(struct oracle *oracle, struct job *job, const struct op *op
     struct fate after[FATES_MAX];
     unsigned count = 0;
     int64_t now_ns = clock_wall_ns();
+    uint64_t burial = burial_next(oracle, op);
     for (unsigned i = 0; i < job->fate_count; i++)
-        if (is_possible(op, &job->fates[i]))
-            after[count++] = fate_after(op, &job->fates[i], now_ns);
+        if (is_possible(op, &job->fates[i])) {
+            after[count] = fate_after(op, &job->fates[i], now_ns);
+            after[count].burial = burial > 0 ? burial : after[count].burial;
+            count++;
+        }
     if (count == 0)
         fail("%s: put %" PRIu64 " was not in a state for that", success[op->deed], job->serial);
     job_becomes(oracle, job, after, count);
-    if (op->deed == DEED_BURY)
-        job->burial = ++oracle->last_burial;
     if (op->deed != DEED_PUT)
         job->leased = false; /* for a move: it wasn't */
 }
 
 /* ---- kick ---- */
 
+/* The one that a kick takes; where it isn't sure, only whether there is one. */
 static struct job *first_buried(struct oracle *oracle, int tube, bool *sure)
 {
     struct job *first = NULL;
@@ -165,7 +175,7 @@ static struct job *first_buried(struct oracle *oracle, int tube, bool *sure)
             continue;
         if (job->fate_count != 1)
             *sure = false;
-        if (first == NULL || job->burial < first->burial)
+        if (first == NULL || job->fates[0].burial < first->fates[0].burial)
             first = job;
     }
     return first;

@@ -76,7 +76,8 @@ bool fate_is_same(const struct fate *a, const struct fate *b)
     return a->kind == b->kind && a->tube == b->tube && a->pri == b->pri &&
            a->releases == b->releases && a->buries == b->buries && a->kicks == b->kicks &&
            a->reserves == b->reserves && a->timeouts == b->timeouts &&
-           a->due_from_ns == b->due_from_ns && a->due_to_ns == b->due_to_ns;
+           a->due_from_ns == b->due_from_ns && a->due_to_ns == b->due_to_ns &&
+           a->burial == b->burial;
 }
 
 void job_may_become(struct job *job, const struct fate *fate)

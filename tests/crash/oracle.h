@@ -54,6 +54,7 @@ struct fate {
     uint32_t releases, buries, kicks;
     uint32_t reserves, timeouts;    /* at least */
     int64_t due_from_ns, due_to_ns; /* DELAYED: when it gets ready, wall clock */
+    uint64_t burial;                /* BURIED: which of all it was; kick takes the oldest */
 };
 
 /* What an answer has ended, and a loss before that moment (monotonic clock) may bring back. */
@@ -74,7 +75,6 @@ struct job {
     bool recorded;     /* it was in a tube whose jobs are kept, perhaps */
     int claim;         /* NOBODY, or the connection with unanswered commands about it */
     unsigned claims;   /* how many those are */
-    uint64_t burial;   /* order of those that are buried in a connection's own tube */
     uint32_t reserves; /* that somebody was told of */
     struct past *past;
     size_t past_count, past_cap;

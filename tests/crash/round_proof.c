@@ -6,6 +6,9 @@
  *
  * One row for each thing that the judge looks at, and each in a child process, since what the judge
  * finds ends the program. To add a check to the judge, add the row that shows that it can fail.
+ *
+ * Before that the oracle alone is asked for what is rare with a daemon: what it expects after a
+ * power loss that takes back just so much.
  */
 #include "crash.h"
 
@@ -250,6 +253,56 @@ static const struct falsehood {
     {"a token is good after a restart", token_valid, "of an earlier life"},
 };
 
+/* ---- the oracle alone ---- */
+
+static void told(struct oracle *oracle, enum deed deed, struct job *job, const char *reply)
+{
+    struct op op = {.deed = deed, .job = job, .tube = TUBE_OWN, .bound = 1};
+    if (job != NULL)
+        job_claim(job, 0);
+    if (deed_answered(oracle, &op, reply) != DEED_DONE)
+        fail("\"%s\" isn't what it says: a fault of the harness", reply);
+}
+
+static struct job *buried_new(struct oracle *oracle, const char *inserted)
+{
+    struct job *job = oracle_job_new(oracle, TUBE_OWN, 10, 1000);
+    told(oracle, DEED_PUT, job, inserted);
+    told(oracle, DEED_BURY, job, "BURIED\r\n");
+    return job;
+}
+
+/* As if the judge had found that. */
+static void settle_on(struct job *job, enum fate_kind kind, uint32_t buries)
+{
+    unsigned left = 0;
+    for (unsigned i = 0; i < job->fate_count; i++)
+        if (job->fates[i].kind == kind && job->fates[i].buries == buries)
+            job->fates[left++] = job->fates[i];
+    if (left != 1)
+        fail("%u fates with %" PRIu32 " burials, not one", left, buries);
+    job->fate_count = left;
+}
+
+/* A loss that takes back a second burial leaves the job where the first one put it. */
+static void order_prove(uint64_t seed)
+{
+    struct oracle oracle;
+    oracle_init(&oracle, seed, LEVEL_INTERVAL, false);
+    oracle.window_ns = 1000 * HL_SECOND;
+    struct job *older = buried_new(&oracle, "INSERTED 1\r\n");
+    struct job *newer = buried_new(&oracle, "INSERTED 2\r\n");
+    told(&oracle, DEED_KICK_JOB, older, "KICKED\r\n");
+    told(&oracle, DEED_BURY, older, "BURIED\r\n");
+    oracle_crashed(&oracle, clock_now_ns());
+    settle_on(older, FATE_BURIED, 1);
+    settle_on(newer, FATE_BURIED, 1);
+    told(&oracle, DEED_KICK, NULL, "KICKED 1\r\n");
+    if (!job_is(older, FATE_READY) || !job_is(newer, FATE_BURIED))
+        fail("a kick doesn't take the job that was buried first");
+    oracle_fini(&oracle);
+}
+
 /* ---- trying them ---- */
 
 static void child_run(struct oracle *oracle, const struct falsehood *falsehood, int out)
@@ -305,6 +358,7 @@ void round_proof(const struct crash_options *options, uint64_t seed, struct cras
     struct oracle oracle;
     struct victim victim;
     round_directory(options, seed, "");
+    order_prove(seed);
     round_oracle(options, seed, &oracle);
     const struct victim_settings settings = round_settings(options, &oracle);
     victim_init(&victim, &settings);
