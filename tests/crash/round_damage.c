@@ -86,7 +86,8 @@ static bool is_used(const char *bytes, size_t len)
     return false;
 }
 
-/* Makes the directory anew; `names` gets those of its segments, *used how many have frames. */
+/* Makes the directory anew; `names` gets those of its segments that can be damaged, which an empty
+ * one can't, *used how many have frames. */
 static unsigned data_copy(const struct try *try, char (*names)[64], unsigned *used)
 {
     unsigned count = 0;
@@ -105,7 +106,7 @@ static unsigned data_copy(const struct try *try, char (*names)[64], unsigned *us
         file_write(to, entry->d_name, bytes, len);
         *used += is_used(bytes, len);
         free(bytes);
-        if (count < FILES_MAX)
+        if (len > 0 && count < FILES_MAX)
             snprintf(names[count++], sizeof(names[0]), "%.63s", entry->d_name);
     }
     if (list == NULL || count == 0)
@@ -310,6 +311,14 @@ static void life(struct victim *victim, struct oracle *oracle, struct crash_tall
     tally->answers += actors.answers;
 }
 
+/* As a kill leaves it that comes while a segment is prepared. */
+static void segment_begin(const char *data)
+{
+    int directory = directory_open(data);
+    file_write(directory, "segment-999999.new", "", 0);
+    (void)close(directory);
+}
+
 void round_damage(const struct crash_options *options, uint64_t seed, struct crash_tally *tally)
 {
     struct oracle oracle;
@@ -322,6 +331,7 @@ void round_damage(const struct crash_options *options, uint64_t seed, struct cra
     victim_init(&victim, &settings);
     life(&victim, &oracle, tally);
     snprintf(from, sizeof(from), "%s/data", settings.directory);
+    segment_begin(from);
     snprintf(directory, sizeof(directory), "%s/try", settings.directory);
     if (mkdir(directory, 0700) != 0)
         fail("%s: %s", directory, strerror(errno));
