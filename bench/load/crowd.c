@@ -15,6 +15,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -37,6 +38,7 @@ struct crowd {
     size_t count, next;
     uint64_t acts, job; /* the large job's id; 0: none */
     atomic_bool stop;
+    sem_t begun; /* the first bundle is done */
     pthread_t thread;
 };
 
@@ -138,9 +140,11 @@ static void *crowd_main(void *argument)
 {
     struct crowd *crowd = argument;
     const struct timespec pause = {0, 1000000};
-    while (!atomic_load(&crowd->stop)) {
+    for (bool first = true; !atomic_load(&crowd->stop); first = false) {
         for (int i = 0; i < crowd->bundle; i++, crowd->next = (crowd->next + 1) % crowd->count)
             crowd->act(crowd, crowd->next);
+        if (first)
+            MUST(sem_post(&crowd->begun));
         (void)nanosleep(&pause, NULL);
     }
     return NULL;
@@ -195,9 +199,12 @@ struct crowd *crowd_start(struct run *run)
         if (kind->act == crowd_act_asks)
             ask_often(crowd->fds[i]);
     }
+    MUST(sem_init(&crowd->begun, 0, 0));
     int rc = pthread_create(&crowd->thread, NULL, crowd_main, crowd);
     if (rc != 0)
         failed("no thread: %s", strerrordesc_np(rc));
+    while (sem_wait(&crowd->begun) != 0)
+        ASSERT(errno == EINTR);
     return crowd;
 }
 
@@ -215,6 +222,7 @@ uint64_t crowd_stop(struct crowd **crowd_p)
         if (strcmp(answer, "DELETED") != 0)
             wrong("delete was answered \"%s\"", answer);
     }
+    MUST(sem_destroy(&crowd->begun));
     free(crowd->fds);
     MAGIC_WIPE(crowd);
     free(crowd);

@@ -49,15 +49,16 @@ void meter_time(struct meter *meter, int64_t ns)
         histogram_add(&meter->sections[meter->count].times, ns);
 }
 
-bool meter_has_measured(const struct meter *meter)
+bool meter_has_some(const struct meter *meter)
 {
-    return meter->running && meter->sections[meter->count].ops > 0;
+    const struct section *section = &meter->sections[meter->count];
+    return meter->running && section->ops > 0 && (!section->own_times || section->times.count > 0);
 }
 
 void meter_close(struct meter *meter, int64_t now_ns)
 {
     struct section *section = &meter->sections[meter->count];
-    if (!meter_has_measured(meter))
+    if (!meter->running || section->ops == 0)
         failed("the run was over before its warm-up: give it more --jobs or --seconds");
     struct process_times end = process_times(meter->server);
     section->server.cpu_ns = end.cpu_ns - section->server.cpu_ns;

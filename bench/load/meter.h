@@ -48,8 +48,8 @@ void meter_answered(struct meter *meter, uint64_t count, int64_t now_ns);
 /* One time, if the section runs. */
 void meter_time(struct meter *meter, int64_t ns);
 
-/* Whether the section is out of its warm-up and has a command. */
-bool meter_has_measured(const struct meter *meter);
+/* Whether the section runs and has something to report. */
+bool meter_has_some(const struct meter *meter);
 
 /* Ends the section; one that never came out of its warm-up ends the run: it says nothing. */
 void meter_close(struct meter *meter, int64_t now_ns);

@@ -53,11 +53,6 @@ void run_connect(struct run *run)
     server_identify(run);
 }
 
-bool run_is_over(const struct run *run, int64_t now_ns)
-{
-    return now_ns >= run->until_ns && meter_has_measured(&run->meter);
-}
-
 void run_init(struct run *run, const struct options *options)
 {
     const char *why;
@@ -101,6 +96,11 @@ uint64_t run_random(struct run *run, uint64_t bound)
     x = (x ^ (x >> 27)) * UINT64_C(0x94d049bb133111eb);
     x ^= x >> 31;
     return bound > 0 ? x % bound : x;
+}
+
+bool run_is_over(const struct run *run, int64_t now_ns)
+{
+    return now_ns >= run->until_ns && meter_has_some(&run->meter);
 }
 
 void run_value(struct run *run, const char *name, double number)

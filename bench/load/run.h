@@ -69,12 +69,8 @@ struct run {
     /* What the steps of work.h go by. */
     uint64_t to_put, to_reserve; /* commands that may still be issued */
     bool ordered;                /* nothing is put meanwhile: each link must see jobs in order */
-    int64_t until_ns;            /* no new work after this moment; CLOCK_NEVER: jobs decide */
+    int64_t until_ns;            /* see run_is_over; CLOCK_NEVER: jobs decide */
 };
-
-/* Whether until_ns has come. On a machine that is too slow for the time asked for, what is measured
- * begins all the same, and has one command at least. */
-bool run_is_over(const struct run *run, int64_t now_ns);
 
 /* Connects for questions, finds the process. */
 void run_init(struct run *run, const struct options *options);
@@ -93,6 +89,10 @@ struct crew *run_crew(struct run *run, uint64_t count, uint64_t tubes);
 
 /* The next of the run's random numbers, below `bound`. The same seed gives the same numbers. */
 uint64_t run_random(struct run *run, uint64_t bound);
+
+/* Whether no new work is begun: until_ns has come, and something was measured. A machine that has
+ * other things to do may let all the time go by before the first answer. */
+bool run_is_over(const struct run *run, int64_t now_ns);
 
 /* A number of the report. */
 void run_value(struct run *run, const char *name, double number);
