@@ -107,14 +107,21 @@ unsigned durable_compact(struct durable *durable)
     return steps;
 }
 
-void durable_begin(struct durable *durable, struct engine_records *records)
+void durable_prepare(struct durable *durable, struct engine_records *records)
 {
     disk_start();
     clock_virtual_start(1000 * HL_SECOND);
-    engine_records_init(records);
     durable_init(durable);
+    if (records == NULL)
+        return;
+    engine_records_init(records);
     durable->options.finished = engine_records_add;
     durable->options.finished_arg = records;
+}
+
+void durable_begin(struct durable *durable, struct engine_records *records)
+{
+    durable_prepare(durable, records);
     durable_again(durable);
 }
 
@@ -122,7 +129,8 @@ void durable_end(struct durable *durable, struct engine_records *records)
 {
     if (durable->broker != NULL)
         ck_assert_int_eq(durable_close(durable), 0);
-    engine_records_fini(records);
+    if (records != NULL)
+        engine_records_fini(records);
     clock_virtual_stop();
     disk_stop();
 }

@@ -24,9 +24,11 @@ struct durable {
 // Small segments, no threads, level COMMIT. The disk is the caller's (disk_start).
 void durable_init(struct durable *durable);
 // The usual beginning and end of a test: the disk, a virtual clock at 1000 s, a broker whose
-// finished jobs go to `records`; with whatever is up closed.
+// finished jobs go to `records`, unless that is NULL; with whatever is up closed.
 void durable_begin(struct durable *durable, struct engine_records *records);
 void durable_end(struct durable *durable, struct engine_records *records);
+// As durable_begin, for who has more to set before durable_again.
+void durable_prepare(struct durable *durable, struct engine_records *records);
 // What the step says that fails; the broker is down then.
 int durable_open(struct durable *durable);
 // As a daemon that is told to end. What broker_stop said.

@@ -65,12 +65,7 @@ static void setup(void)
                                             .daemon_uid = OWNER};
     char why[256] = "";
     ck_assert_msg(trust_new(&trust, &settings, why, sizeof(why)) == 0, "%s", why);
-    disk_start();
-    clock_virtual_start(1000 * HL_SECOND);
-    engine_records_init(&records);
-    durable_init(&durable);
-    durable.options.finished = engine_records_add;
-    durable.options.finished_arg = &records;
+    durable_prepare(&durable, &records);
     durable.options.trust = trust;
     durable.options.daemon_uid = OWNER;
     durable_again(&durable);

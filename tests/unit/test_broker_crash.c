@@ -483,9 +483,7 @@ static void session(size_t cache_size)
     numbers = unit_random_seed(seed);
     memset(tracked, 0, sizeof(tracked)); // of the session before, where Check does not fork
     changes = highest_id = put_count = came_back = lost = compacted = 0;
-    disk_start();
-    clock_virtual_start(1000 * HL_SECOND);
-    durable_init(&durable);
+    durable_prepare(&durable, NULL);
     durable.log.cache_size = cache_size;
     durable_again(&durable);
     uint64_t rounds = engine_env("HILERA_CRASH_ROUNDS", (uint64_t)unit_rounds(ROUNDS));
@@ -495,9 +493,7 @@ static void session(size_t cache_size)
            " were lost unacknowledged; %" PRIu64 " segments compacted\n",
            put_count, came_back, lost, compacted);
     ck_assert_uint_gt(came_back, 0);
-    ck_assert_int_eq(durable_close(&durable), 0);
-    clock_virtual_stop();
-    disk_stop();
+    durable_end(&durable, NULL);
 }
 
 START_TEST(random_sessions)

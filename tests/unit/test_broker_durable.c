@@ -15,18 +15,12 @@ static struct engine_conn conn;
 
 static void setup(void)
 {
-    disk_start();
-    clock_virtual_start(1000 * HL_SECOND);
-    durable_init(&durable);
-    durable_again(&durable);
+    durable_begin(&durable, NULL);
 }
 
 static void teardown(void)
 {
-    if (durable.broker != NULL)
-        ck_assert_int_eq(durable_close(&durable), 0);
-    clock_virtual_stop();
-    disk_stop();
+    durable_end(&durable, NULL);
 }
 
 static uint64_t put(const char *text)

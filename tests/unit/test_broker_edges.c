@@ -21,12 +21,7 @@ static struct kit kit;
 
 static void setup(void)
 {
-    disk_start();
-    clock_virtual_start(1000 * HL_SECOND);
-    engine_records_init(&records);
-    durable_init(&durable);
-    durable.options.finished = engine_records_add;
-    durable.options.finished_arg = &records;
+    durable_prepare(&durable, &records);
     kit_init(&kit);
     ck_assert_int_eq(kit_open(&kit), 0);
 }

@@ -24,21 +24,15 @@ static char text[BODY_MAX + 1];
 
 static void setup(void)
 {
-    disk_start();
-    clock_virtual_start(1000 * HL_SECOND);
     numbers = unit_random_seed(UINT64_C(0xf0110001) + (uint64_t)cases_run++);
-    durable_init(&durable);
-    durable_again(&durable);
+    durable_begin(&durable, NULL);
     memset(text, 'x', BODY_MAX);
     count = 0;
 }
 
 static void teardown(void)
 {
-    if (durable.broker != NULL)
-        ck_assert_int_eq(durable_close(&durable), 0);
-    clock_virtual_stop();
-    disk_stop();
+    durable_end(&durable, NULL);
 }
 
 static int put(size_t len, uint64_t *id)

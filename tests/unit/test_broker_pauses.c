@@ -16,18 +16,14 @@ static struct durable durable;
 
 static void setup(void)
 {
-    disk_start();
-    clock_virtual_start(1000 * HL_SECOND);
-    durable_init(&durable);
+    durable_prepare(&durable, NULL);
     durable.options.daemon_uid = OWNER;
     durable_again(&durable);
 }
 
 static void teardown(void)
 {
-    ck_assert_int_eq(durable_close(&durable), 0);
-    clock_virtual_stop();
-    disk_stop();
+    durable_end(&durable, NULL);
 }
 
 // Each pause that is kept keeps its tube, so there can't be one for each name that somebody

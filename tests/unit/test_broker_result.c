@@ -68,11 +68,9 @@ static void start(void)
 
 static void setup(void)
 {
-    disk_start();
-    clock_virtual_start(1000 * HL_SECOND);
     chance = unit_random_seed(7);
     memset(&past, 0, sizeof(past));
-    durable_init(&durable);
+    durable_prepare(&durable, NULL);
     durable.options.finished = unheard;
     durable.log.result_add = past_add;
     durable.log.result_found = past_found;
@@ -82,10 +80,8 @@ static void setup(void)
 static void teardown(void)
 {
     broker_sink_free(&sink);
-    ck_assert_int_eq(durable_close(&durable), 0);
+    durable_end(&durable, NULL);
     past_clear();
-    clock_virtual_stop();
-    disk_stop();
 }
 
 static void die(bool power)

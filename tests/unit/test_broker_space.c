@@ -23,19 +23,14 @@ static void crowded(void *arg)
 
 static void setup(void)
 {
-    disk_start();
-    clock_virtual_start(1000 * HL_SECOND);
-    durable_init(&durable);
-    durable_again(&durable);
+    durable_begin(&durable, NULL);
     memset(text, 'x', sizeof(text) - 1);
     calls = 0;
 }
 
 static void teardown(void)
 {
-    ck_assert_int_eq(durable_close(&durable), 0);
-    clock_virtual_stop();
-    disk_stop();
+    durable_end(&durable, NULL);
 }
 
 static struct broker_log_stats log_stats(void)
