@@ -85,73 +85,53 @@ static void child_must_pass(pid_t child)
     ck_assert_int_eq(status, 0);
 }
 
-START_TEST(no_netlink_is_read_from_proc)
-{
-    static const int errors[] = {EPROTONOSUPPORT, EAFNOSUPPORT, EPERM};
-    int pair[2];
-    pair_make(pair);
-    pid_t child = fork(); /* a filter is for good */
-    if (child == 0) {
-        enum trust_door door;
-        uint32_t uid[2] = {JOB_NOBODY, JOB_NOBODY};
-        struct owner_asker loop[2] = {{.netlink = -1}, {.netlink = -1}};
-        log_set_sink(count_line, NULL);
-        without_netlink(errors[_i]);
-        owner_find(&loop[0], pair[1], true, &door, &uid[0]);
-        owner_find(&loop[1], pair[1], true, &door, &uid[1]);
-        /* said once for all loops */
-        _exit(uid[0] == geteuid() && uid[1] == geteuid() && loop[0].tables && loop[1].tables &&
-                      lines_said == 1
-                  ? 0
-                  : 1);
-    }
-    child_must_pass(child);
-    must(close(pair[0]));
-    must(close(pair[1]));
-}
-END_TEST
+static const struct without {
+    int error;      /* of who asks for netlink */
+    bool no_proc;   /* either; only root can do that */
+    bool one_loop;  /* asks twice, not one of two each */
+    bool found;     /* else it is nobody */
+    bool tables;    /* are read from now on */
+    unsigned lines; /* said, for all loops together */
+} withouts[] = {
+    {.error = EPROTONOSUPPORT, .found = true, .tables = true, .lines = 1},
+    {.error = EAFNOSUPPORT, .found = true, .tables = true, .lines = 1},
+    {.error = EPERM, .found = true, .tables = true, .lines = 1},
+    {.error = EMFILE, .one_loop = true, .lines = 1}, /* no files left are no reason for /proc */
+    {.error = EPROTONOSUPPORT, .no_proc = true, .one_loop = true, .tables = true, .lines = 2},
+};
 
-START_TEST(no_files_left_is_no_reason_for_proc)
+/* In the child. */
+static bool is_found_without(const struct without *without, int fd)
 {
-    int pair[2];
-    pair_make(pair);
-    pid_t child = fork();
-    if (child == 0) {
+    uint32_t expected = without->found ? geteuid() : JOB_NOBODY;
+    struct owner_asker loops[2] = {{.netlink = -1}, {.netlink = -1}};
+    bool good = true;
+    log_set_sink(count_line, NULL);
+    if (without->no_proc)
+        must(chroot("/proc/self/fdinfo")); /* a directory without "proc" */
+    without_netlink(without->error);
+    for (int i = 0; i < 2; i++) {
+        struct owner_asker *loop = &loops[without->one_loop ? 0 : i];
         enum trust_door door;
-        uint32_t uid = 0;
-        struct owner_asker loop = {.netlink = -1};
-        log_set_sink(count_line, NULL);
-        without_netlink(EMFILE);
-        owner_find(&loop, pair[1], true, &door, &uid);
-        _exit(uid == JOB_NOBODY && !loop.tables ? 0 : 1);
+        uint32_t uid = without->found ? JOB_NOBODY : 0;
+        owner_find(loop, fd, true, &door, &uid);
+        good = good && uid == expected && loop->tables == without->tables;
     }
-    child_must_pass(child);
-    must(close(pair[0]));
-    must(close(pair[1]));
+    return good && lines_said == without->lines;
 }
-END_TEST
 
-START_TEST(no_proc_either_is_nobody)
+START_TEST(without_netlink_it_is_read_from_proc)
 {
+    const struct without *without = &withouts[_i];
     int pair[2];
-    if (geteuid() != 0) {
+    if (without->no_proc && geteuid() != 0) {
         printf("# skipped: chroot, which only root can do\n");
         return;
     }
     pair_make(pair);
-    pid_t child = fork();
-    if (child == 0) {
-        enum trust_door door;
-        uint32_t uid[2] = {0, 0};
-        struct owner_asker loop = {.netlink = -1};
-        log_set_sink(count_line, NULL);
-        must(chroot("/proc/self/fdinfo")); /* a directory without "proc" */
-        without_netlink(EPROTONOSUPPORT);
-        owner_find(&loop, pair[1], true, &door, &uid[0]);
-        owner_find(&loop, pair[1], true, &door, &uid[1]);
-        _exit(uid[0] == JOB_NOBODY && uid[1] == JOB_NOBODY && loop.tables && lines_said == 2 ? 0
-                                                                                             : 1);
-    }
+    pid_t child = fork(); /* a filter is for good */
+    if (child == 0)
+        _exit(is_found_without(without, pair[1]) ? 0 : 1);
     child_must_pass(child);
     must(close(pair[0]));
     must(close(pair[1]));
@@ -208,6 +188,14 @@ static void kernel_finds(int kernel, uint32_t sequence, int near, int far)
     must((int)send(kernel, &answer, sizeof(answer), 0));
 }
 
+static const struct refusals {
+    int error;
+    uint32_t count;
+} refusals[] = {
+    {ENOENT, 2}, /* not found, neither is our own */
+    {EINVAL, 1}, /* a kernel that knows no such question */
+};
+
 START_TEST(no_handler_is_read_from_proc)
 {
     struct owner_asker loop;
@@ -215,19 +203,11 @@ START_TEST(no_handler_is_read_from_proc)
     uint32_t uid;
     int pair[2], kernel = kernel_pretend(&loop);
     pair_make(pair);
-    /* not found, neither is our own */
-    kernel_refuses(kernel, 1, ENOENT);
-    kernel_refuses(kernel, 2, ENOENT);
+    for (uint32_t i = 1; i <= refusals[_i].count; i++)
+        kernel_refuses(kernel, i, refusals[_i].error);
     owner_find(&loop, pair[1], true, &door, &uid);
     ck_assert_uint_eq(uid, geteuid());
     ck_assert(loop.tables && loop.netlink == -1);
-    must(close(kernel));
-    /* a kernel that knows no such question */
-    kernel = kernel_pretend(&loop);
-    kernel_refuses(kernel, 1, EINVAL);
-    owner_find(&loop, pair[1], true, &door, &uid);
-    ck_assert_uint_eq(uid, geteuid());
-    ck_assert(loop.tables);
     must(close(kernel));
     must(close(pair[0]));
     must(close(pair[1]));
@@ -426,10 +406,10 @@ int main(void)
 {
     Suite *suite = suite_create("owner_proc");
     TCase *sources = tcase_create("sources");
-    tcase_add_loop_test(sources, no_netlink_is_read_from_proc, 0, 3);
-    tcase_add_test(sources, no_files_left_is_no_reason_for_proc);
-    tcase_add_test(sources, no_proc_either_is_nobody);
-    tcase_add_test(sources, no_handler_is_read_from_proc);
+    tcase_add_loop_test(sources, without_netlink_it_is_read_from_proc, 0,
+                        sizeof(withouts) / sizeof(withouts[0]));
+    tcase_add_loop_test(sources, no_handler_is_read_from_proc, 0,
+                        sizeof(refusals) / sizeof(refusals[0]));
     tcase_add_test(sources, not_found_by_a_handler_is_nobody);
     suite_add_tcase(suite, sources);
     TCase *text = tcase_create("text");
