@@ -4,8 +4,9 @@
  *
  * Nobody knows how long the texts of jobs are before they are written, and the size of an answer
  * stands before it. So the page is made as a whole, in the connection's turns, and then goes out. A
- * job takes some 40 microseconds; a page of 500 made at once would keep others waiting for 20
- * milliseconds. A short page is complete after its first part, and is answered at once.
+ * job takes some 7 microseconds, and several times as many with long options; a page of 500 made at
+ * once would keep others waiting for 4 milliseconds and more. A short page is complete after its
+ * first part, and is answered at once.
  *
  * Jobs may come, go and change between the parts, as they may between two pages. The rows are in
  * order of id, none twice, each as the job was at one moment. Finished jobs are asked for together,
