@@ -6,13 +6,15 @@
  * and those of identity raw: the C library's would signal threads. What fails it writes into the
  * shared page, with its step, and ends.
  *
- * The order is what counts. A session of its own, so that no terminal is ever its own. The three
- * pipes, and nothing else that is open. Mask and limits, since root may raise them; then groups,
- * group, user, and the way back tried: from here on all is done with the rights of the program's
- * user, so the kernel refuses what that user may not enter or run, on the way to it too. Right
- * behind it the death of the keeper (a change of the user forgets it), before anything that could
- * take long. Handlers are the default ones already, as the keeper has none; its blocked signals are
- * let through last, so that a TERM on the way ends it.
+ * The order is what counts. A session of its own, so that no terminal is ever its own. Here a child
+ * may stand ready for its job, as the keeper's user still, so that nobody else can reach it: what
+ * it shares with the keeper is the keeper's. The three pipes, and nothing else that is open. Mask
+ * and limits, since root may raise them; then groups, group, user, and the way back tried: from
+ * here on all is done with the rights of the program's user, so the kernel refuses what that user
+ * may not enter or run, on the way to it too. Right behind it the death of the keeper (a change of
+ * the user forgets it), before anything that could take long. Handlers are the default ones
+ * already, as the keeper has none; its blocked signals are let through last, so that a TERM on the
+ * way ends it.
  */
 #include "spawn/spawn_priv.h"
 
@@ -113,6 +115,10 @@ IN_CHILD static void tie(const struct begin *begin)
         errno = ESRCH;
         fail(begin, SPAWN_STEP_death);
     }
+}
+
+IN_CHILD static void take_privileges(const struct begin *begin)
+{
     if (begin->row->no_new_privs && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
         fail(begin, SPAWN_STEP_privileges);
 }
@@ -152,11 +158,16 @@ IN_CHILD static _Noreturn void child_main(const struct begin *begin)
     static const sigset_t none;
     if (setsid() < 0)
         fail(begin, SPAWN_STEP_session);
+    if (begin->wait != NULL) {
+        tie(begin);
+        begin->wait(begin->arg);
+    }
     take_pipes(begin);
     take_risk(begin);
     take_limits(begin);
     take_user(begin);
     tie(begin);
+    take_privileges(begin);
     enter(begin);
     (void)syscall(SYS_rt_sigprocmask, SIG_SETMASK, &none, NULL, (size_t)8);
     become(begin);

@@ -13,12 +13,21 @@
  * program that has become another user's. The broker hears of that: in the answer to a signal if it
  * is the program itself, else when the keeper has cleaned up.
  *
+ * Where jobs follow each other a child stands ready for the next one (run_ahead): it is made while
+ * the worker settles the last job, becomes a session, and reads the start itself while the keeper
+ * is held by vfork. So a start wakes one process, which has little left to do. The child waits for
+ * a moment only, as a keeper in vfork counts as load; what it hears that is no start it leaves to
+ * the keeper. Rows whose jobs say the program have none: to read these takes memory, and a child
+ * that is killed at that would leave the keeper's in disorder.
+ *
  * The end of the channel is the end: the broker has died or wants no more. All that runs is killed
  * and collected, and the keeper goes; with what may not be killed it stays behind and holds the
  * lock, so that the job isn't run again beside it. While it starts a program it is held by vfork
  * until that has begun; the spawner sees to a keeper that is held for too long.
  */
 #include "spawn/spawn_priv.h"
+
+#include "base/clock.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -30,10 +39,13 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define IDLE_S 60 /* without a program, after which it goes */
+#define IDLE_S 60                   /* without a program, after which it goes */
+#define SOON_NS ((int64_t)10000000) /* from a program's end to the start of one that follows it */
+#define AHEAD_US 20000              /* for which a child stands ready */
 #define CHANNEL_FD 3
 #define LOCK_FD 4
 #define FACTS 6 /* HILERA_ variables of a run, with HILERA_SOCKET */
@@ -51,8 +63,15 @@ struct keeper {
     char fact[FACTS][FACT_SIZE];
     char **env; /* of a run; kept for the next one */
     size_t env_room;
+    char **paths;       /* of a row with argv: where its program may be; NULL: not known yet */
+    bool may_ahead;     /* a child may stand ready for the next job */
+    bool ahead;         /* the next one shall: jobs follow each other */
+    int64_t idle_ns;    /* since when it has no program */
+    volatile int heard; /* enum heard: by the child that stood ready */
     struct packet packet;
 };
+
+enum heard { HEARD_NOTHING, HEARD_START, HEARD_ASK };
 
 static void answer(const struct spawn_answer *answer)
 {
@@ -124,21 +143,31 @@ static bool facts_set(struct keeper *keeper, const struct order *order)
     return len < FACT_SIZE;
 }
 
+/* Room for these variables and those of a run; how many these are, into *count. */
+static int env_need(struct keeper *keeper, char *const *base, size_t *count)
+{
+    *count = 0;
+    while (base[*count] != NULL)
+        (*count)++;
+    size_t room = *count + FACTS + 1;
+    if (room <= keeper->env_room)
+        return 0;
+    char **env = realloc(keeper->env, room * sizeof(*env));
+    if (env == NULL)
+        return ENOMEM;
+    keeper->env = env;
+    keeper->env_room = room;
+    return 0;
+}
+
 /* The row's variables or the job's, and behind them those of the run. */
 static int env_set(struct keeper *keeper, const struct order *order)
 {
     char *const *base = order->env != NULL ? order->env : keeper->row->env;
-    size_t count = 0;
-    while (base[count] != NULL)
-        count++;
-    if (count + FACTS + 1 > keeper->env_room) {
-        size_t room = count + FACTS + 1;
-        char **env = realloc(keeper->env, room * sizeof(*env));
-        if (env == NULL)
-            return ENOMEM;
-        keeper->env = env;
-        keeper->env_room = room;
-    }
+    size_t count;
+    int rc = env_need(keeper, base, &count);
+    if (rc != 0)
+        return rc;
     if (!facts_set(keeper, order))
         return EPROTO;
     memcpy(keeper->env, base, count * sizeof(*base));
@@ -184,35 +213,64 @@ static bool is_allowed(const struct keeper *keeper, const struct order *order)
     return keeper->row->argv != NULL ? !says : order->argv != NULL;
 }
 
-static void run(struct keeper *keeper, const struct order *order, char *const *paths)
+/* What a start says, and whether it may. */
+static int order_take(struct keeper *keeper, struct order *order)
+{
+    int rc = order_read(order, &keeper->packet);
+    if (rc == 0 && !is_allowed(keeper, order))
+        rc = EPERM;
+    return rc == 0 ? env_set(keeper, order) : rc;
+}
+
+/* What all programs of the row have; env and paths are there. */
+static struct begin begin_of(const struct keeper *keeper, char *const *paths)
 {
     const struct spawn_program *row = keeper->row;
-    bool own_umask = (order->head->flags & SPAWN_HAS_UMASK) != 0;
-    const struct begin begin = {.row = row,
-                                .argv = row->argv != NULL ? row->argv : order->argv,
-                                .env = keeper->env,
-                                .paths = paths,
-                                .directory =
-                                    order->directory != NULL ? order->directory : row->directory,
-                                .has_umask = own_umask || row->has_umask,
-                                .umask = own_umask ? (mode_t)order->head->umask : row->umask,
-                                .fds = keeper->packet.fds,
-                                .spared = keeper->spared,
-                                .keeper = keeper->self,
-                                .shared = keeper->shared};
+    return (struct begin){.row = row,
+                          .argv = row->argv,
+                          .env = keeper->env,
+                          .paths = paths,
+                          .directory = row->directory,
+                          .has_umask = row->has_umask,
+                          .umask = row->umask,
+                          .fds = keeper->packet.fds,
+                          .spared = keeper->spared,
+                          .keeper = keeper->self,
+                          .shared = keeper->shared};
+}
+
+/* The child has begun, or is to be collected. */
+static void note_start(struct keeper *keeper, const struct begin *begin, pid_t pid)
+{
+    const struct spawn_start *head = (const struct spawn_start *)(void *)keeper->packet.bytes;
+    if (keeper->shared->step != SPAWN_STEP_NONE) {
+        while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+            continue;
+        fail((enum spawn_step)keeper->shared->step, keeper->shared->error, what_failed(begin));
+        return;
+    }
+    keeper->pid = keeper->group = pid;
+    if ((head->flags & SPAWN_TELL) != 0)
+        answer(&(struct spawn_answer){.word = SPAWN_STARTED,
+                                      .news = {.word = SPAWN_STARTED, .pid = pid}});
+}
+
+static void run(struct keeper *keeper, const struct order *order, char *const *paths)
+{
+    struct begin begin = begin_of(keeper, paths);
+    if (keeper->row->argv == NULL)
+        begin.argv = order->argv;
+    if (order->directory != NULL)
+        begin.directory = order->directory;
+    if ((order->head->flags & SPAWN_HAS_UMASK) != 0) {
+        begin.has_umask = true;
+        begin.umask = (mode_t)order->head->umask;
+    }
     pid_t pid = begin_program(&begin);
     if (pid < 0)
         fail(SPAWN_STEP_fork, errno, "");
-    else if (keeper->shared->step != SPAWN_STEP_NONE) {
-        while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
-            continue;
-        fail((enum spawn_step)keeper->shared->step, keeper->shared->error, what_failed(&begin));
-    } else {
-        keeper->pid = keeper->group = pid;
-        if ((order->head->flags & SPAWN_TELL) != 0)
-            answer(&(struct spawn_answer){.word = SPAWN_STARTED,
-                                          .news = {.word = SPAWN_STARTED, .pid = pid}});
-    }
+    else
+        note_start(keeper, &begin, pid);
 }
 
 static void start(struct keeper *keeper)
@@ -221,11 +279,8 @@ static void start(struct keeper *keeper)
     char **paths = NULL;
     if (keeper->group != 0) /* the last one isn't over: no broker of ours asks for this */
         return;
-    int rc = order_read(&order, &keeper->packet);
-    if (rc == 0 && !is_allowed(keeper, &order))
-        rc = EPERM;
-    if (rc == 0)
-        rc = env_set(keeper, &order);
+    keeper->ahead = keeper->may_ahead && clock_now_ns() - keeper->idle_ns < SOON_NS;
+    int rc = order_take(keeper, &order);
     if (rc == 0) {
         const char *name = keeper->row->argv != NULL ? keeper->row->argv[0] : order.argv[0];
         paths = places_of(name, keeper->env, keeper->row->places);
@@ -237,6 +292,12 @@ static void start(struct keeper *keeper)
         fail(SPAWN_STEP_order, rc, "");
     free(paths);
     order_fini(&order);
+}
+
+static bool is_start(const struct packet *packet)
+{
+    return packet->len >= sizeof(struct spawn_start) &&
+           ((const struct spawn_start *)(const void *)packet->bytes)->verb == SPAWN_START;
 }
 
 /* ---- messages ---- */
@@ -278,6 +339,18 @@ static void clean(struct keeper *keeper, bool all, bool again)
         stay_behind(keeper);
 }
 
+/* What isn't a start. */
+static void obey(struct keeper *keeper)
+{
+    const struct spawn_ask *ask = (const struct spawn_ask *)(const void *)keeper->packet.bytes;
+    if (keeper->packet.len != sizeof(*ask))
+        return;
+    if (ask->verb == SPAWN_SIGNAL)
+        signal_pass(keeper, ask->sig);
+    else if (ask->verb == SPAWN_CLEAN)
+        clean(keeper, ask->all != 0, ask->again != 0);
+}
+
 static void listen_once(struct keeper *keeper)
 {
     int rc = packet_receive(CHANNEL_FD, &keeper->packet, MSG_DONTWAIT);
@@ -287,15 +360,81 @@ static void listen_once(struct keeper *keeper)
         fail(SPAWN_STEP_order, rc, "");
     if (rc != 0)
         return;
-    const struct spawn_ask *ask = (const struct spawn_ask *)(const void *)keeper->packet.bytes;
-    bool asks = keeper->packet.len == sizeof(*ask);
-    if (asks && ask->verb == SPAWN_SIGNAL)
-        signal_pass(keeper, ask->sig);
-    else if (asks && ask->verb == SPAWN_CLEAN)
-        clean(keeper, ask->all != 0, ask->again != 0);
-    else if (keeper->packet.len >= sizeof(struct spawn_start) && ask->verb == SPAWN_START)
+    if (is_start(&keeper->packet))
         start(keeper);
+    else
+        obey(keeper);
     packet_close(&keeper->packet);
+}
+
+/* ---- a start, ahead ---- */
+
+/* In the child, with the keeper's memory: the start that it stands ready for. What else may come,
+ * or that nothing does, is the keeper's. */
+static void start_await(void *arg)
+{
+    struct keeper *keeper = arg;
+    struct order order;
+    int rc = packet_receive(CHANNEL_FD, &keeper->packet, 0);
+    if (rc != 0 && rc != EMFILE)
+        _exit(0);
+    if (rc == 0 && !is_start(&keeper->packet)) {
+        keeper->heard = HEARD_ASK;
+        _exit(0);
+    }
+    keeper->heard = HEARD_START;
+    if (rc == 0) {
+        rc = order_take(keeper, &order);
+        order_fini(&order);
+    }
+    if (rc == 0)
+        return;
+    keeper->shared->error = rc;
+    keeper->shared->step = SPAWN_STEP_order;
+    _exit(0);
+}
+
+/* What a child that stands ready can't make itself. */
+static bool ahead_prepare(struct keeper *keeper)
+{
+    size_t count;
+    if (env_need(keeper, keeper->row->env, &count) != 0)
+        return false;
+    if (keeper->paths == NULL)
+        keeper->paths = places_of(keeper->row->argv[0], keeper->row->env, keeper->row->places);
+    return keeper->paths != NULL;
+}
+
+/* There was no start. */
+static void ahead_end(struct keeper *keeper, pid_t pid)
+{
+    int status = 0;
+    keeper->ahead = false;
+    while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
+        continue;
+    if (WIFSIGNALED(status)) /* it may have taken a message along; a new keeper knows where it is */
+        leave(keeper);
+    if (keeper->heard == HEARD_ASK)
+        obey(keeper);
+}
+
+/* There is no program. Back when the next one has begun, or didn't come soon. */
+static void run_ahead(struct keeper *keeper)
+{
+    keeper->heard = HEARD_NOTHING;
+    if (!ahead_prepare(keeper)) {
+        ahead_end(keeper, 0);
+        return;
+    }
+    struct begin begin = begin_of(keeper, keeper->paths);
+    begin.wait = start_await;
+    begin.arg = keeper;
+    pid_t pid = begin_program(&begin);
+    keeper->packet.fd_count = 0; /* they were the child's alone */
+    if (pid > 0 && keeper->heard == HEARD_START)
+        note_start(keeper, &begin, pid);
+    else
+        ahead_end(keeper, pid);
 }
 
 /* ---- the end of a program ---- */
@@ -327,6 +466,7 @@ static void collect(struct keeper *keeper)
     if (ended.word == 0)
         return;
     ended.news.others = got == 0;
+    keeper->idle_ns = clock_now_ns();
     if (!ended.news.others)
         keeper->group = 0;
     answer(&ended);
@@ -347,6 +487,9 @@ static void settle_in(struct keeper *keeper, int channel, int lock)
     (void)close_range(lock >= 0 ? LOCK_FD + 1 : LOCK_FD, ~0U, 0);
     keeper->self = getpid();
     keeper->spared = begin_is_spared();
+    const struct timeval patience = {.tv_usec = AHEAD_US};
+    keeper->may_ahead = keeper->row->argv != NULL && setsockopt(CHANNEL_FD, SOL_SOCKET, SO_RCVTIMEO,
+                                                                &patience, sizeof(patience)) == 0;
 }
 
 _Noreturn void keeper_main(const struct spawn_program *row, int channel, int lock,
@@ -359,6 +502,10 @@ _Noreturn void keeper_main(const struct spawn_program *row, int channel, int loc
     settle_in(&keeper, channel, lock);
     answer(&(struct spawn_answer){.word = SPAWN_READY});
     for (;;) {
+        if (keeper.ahead && keeper.group == 0) {
+            run_ahead(&keeper);
+            continue;
+        }
         struct pollfd fd = {.fd = CHANNEL_FD, .events = POLLIN};
         bool is_idle = keeper.group == 0;
         int got = ppoll(&fd, 1, is_idle ? &idle : NULL, &keeper.unblocked);

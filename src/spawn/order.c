@@ -140,7 +140,8 @@ static int texts_read(struct order *order, const char *at, size_t len)
     const char *end = at + len;
     if (head->argc > WORDS_MAX || head->envc > WORDS_MAX)
         return EPROTO;
-    order->list = malloc(((size_t)head->argc + head->envc + 2) * sizeof(char *));
+    size_t words = (size_t)head->argc + head->envc;
+    order->list = words > 0 ? malloc((words + 2) * sizeof(char *)) : order->none;
     if (order->list == NULL)
         return ENOMEM;
     char **env = order->list + head->argc + 1;
@@ -174,7 +175,8 @@ int order_read(struct order *order, const struct packet *packet)
 
 void order_fini(struct order *order)
 {
-    free(order->list);
+    if (order->list != order->none)
+        free(order->list);
     if (order->map != NULL)
         munmap(order->map, order->map_len);
     *order = (struct order){.head = NULL};

@@ -101,7 +101,8 @@ struct order {
     const char *tube;
     const char *directory; /* NULL */
     char **argv, **env;    /* NULL: not given; each with a NULL at its end */
-    char **list;           /* owns both */
+    char **list;           /* has both */
+    char *none[2];         /* that list, if neither says anything: no memory is needed */
     char *map;             /* of a memfd; NULL */
     size_t map_len;
 };
@@ -137,6 +138,11 @@ struct begin {
     bool spared; /* the keeper is, when memory runs out: begin_is_spared */
     pid_t keeper;
     struct spawn_shared *shared;
+    /* NULL; or, in the child, which may stand ready for long: returns when fds and env are set,
+     * else ends the child. It may make system calls and no more, but for the keeper's own memory.
+     */
+    void (*wait)(void *arg);
+    void *arg;
 };
 
 /* Whether the calling process is less likely to be killed than others when the system has no memory
