@@ -16,7 +16,6 @@
 #include "worker/worker_priv.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
@@ -35,20 +34,10 @@ void child_close(int *fd)
     *fd = -1;
 }
 
-/* Ours doesn't block; the child's does, as programs expect. */
-static int pipe_make(int fds[2], int ours)
-{
-    if (pipe2(fds, O_CLOEXEC) != 0) {
-        fds[0] = fds[1] = -1;
-        return errno;
-    }
-    return fcntl(fds[ours], F_SETFL, O_NONBLOCK) == 0 ? 0 : errno;
-}
-
 int child_start(struct child *child, struct keepers *keepers, const struct spawn_job *job,
                 bool keep)
 {
-    int in[2] = {-1, -1}, out[2] = {-1, -1}, err[2] = {-1, -1};
+    struct pipes pipes;
     *child = (struct child){.keepers = keepers,
                             .id = job->id,
                             .in = -1,
@@ -56,20 +45,17 @@ int child_start(struct child *child, struct keepers *keepers, const struct spawn
                             .err = -1,
                             .theirs = {-1, -1},
                             .usage = {.user_ns = -1, .system_ns = -1}};
-    int rc = pipe_make(in, PIPE_WRITE);
-    if (rc == 0)
-        rc = pipe_make(out, PIPE_READ);
-    if (rc == 0)
-        rc = pipe_make(err, PIPE_READ);
-    if (rc == 0)
-        rc = keepers_start(keepers, &child->keeper, job,
-                           (const int[3]){in[PIPE_READ], out[PIPE_WRITE], err[PIPE_WRITE]});
-    child_close(&in[PIPE_READ]);
-    child->in = in[PIPE_WRITE];
-    child->out = out[PIPE_READ];
-    child->err = err[PIPE_READ];
-    child->theirs[0] = out[PIPE_WRITE];
-    child->theirs[1] = err[PIPE_WRITE];
+    int rc = keepers_pipes(keepers, &pipes);
+    if (rc != 0)
+        return rc;
+    child->in = pipes.in[PIPE_WRITE];
+    child->out = pipes.out[PIPE_READ];
+    child->err = pipes.err[PIPE_READ];
+    child->theirs[0] = pipes.out[PIPE_WRITE];
+    child->theirs[1] = pipes.err[PIPE_WRITE];
+    rc = keepers_start(keepers, &child->keeper, job,
+                       (const int[3]){pipes.in[PIPE_READ], child->theirs[0], child->theirs[1]});
+    child_close(&pipes.in[PIPE_READ]);
     if (rc != 0 || !keep)
         child_let_go(child);
     if (rc == 0)

@@ -3,14 +3,113 @@
  * The keepers of a pool: each is the parent of one program at a time (src/spawn). There are as many
  * as programs have run at once, and those that have nothing to do end after a while.
  *
+ * While a program runs its worker has time, and makes pipes for the next one. There are few such
+ * sets, as where many programs run no processor has time to spare, and none where descriptors might
+ * become few.
+ *
  * The one used last is used next, so that the others may end. One that has ended is only noticed
  * when it is to be used; then another one is taken.
  */
 #include "worker/worker_priv.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+/* ---- pipes ---- */
+
+static void pipes_close(struct pipes *pipes)
+{
+    for (int i = 0; i < 2; i++) {
+        child_close(&pipes->in[i]);
+        child_close(&pipes->out[i]);
+        child_close(&pipes->err[i]);
+    }
+}
+
+/* Ours doesn't block; the program's does, as programs expect. */
+static int pipe_make(int fds[2], int ours)
+{
+    if (pipe2(fds, O_CLOEXEC) != 0) {
+        fds[0] = fds[1] = -1;
+        return errno;
+    }
+    return fcntl(fds[ours], F_SETFL, O_NONBLOCK) == 0 ? 0 : errno;
+}
+
+static int pipes_make(struct pipes *pipes)
+{
+    *pipes = (struct pipes){{-1, -1}, {-1, -1}, {-1, -1}};
+    int rc = pipe_make(pipes->in, 1);
+    if (rc == 0)
+        rc = pipe_make(pipes->out, 0);
+    if (rc == 0)
+        rc = pipe_make(pipes->err, 0);
+    if (rc != 0)
+        pipes_close(pipes);
+    return rc;
+}
+
+/* The lowest number that is free is given, so half of them are free if it is below that. */
+static bool is_far_from_limit(const struct pipes *pipes)
+{
+    struct rlimit limit;
+    return getrlimit(RLIMIT_NOFILE, &limit) == 0 && (rlim_t)pipes->err[1] < limit.rlim_cur / 2;
+}
+
+static bool pipes_take(struct keepers *keepers, struct pipes *pipes)
+{
+    HL_LOCK_SCOPE(keepers->lock);
+    if (keepers->pipes_count == 0)
+        return false;
+    *pipes = keepers->pipes[--keepers->pipes_count];
+    return true;
+}
+
+int keepers_pipes(struct keepers *keepers, struct pipes *pipes)
+{
+    while (pipes_take(keepers, pipes)) {
+        if (is_far_from_limit(pipes))
+            return 0;
+        pipes_close(pipes); /* the limit has been lowered */
+    }
+    return pipes_make(pipes);
+}
+
+/* Whether it wants some. */
+static bool wants_pipes(struct keepers *keepers)
+{
+    HL_LOCK_SCOPE(keepers->lock);
+    return keepers->pipes_count < KEEPERS_PIPES && !keepers->near_limit;
+}
+
+/* Takes them over, if it may have them. */
+static void pipes_give(struct keepers *keepers, struct pipes *pipes)
+{
+    bool far = is_far_from_limit(pipes);
+    {
+        HL_LOCK_SCOPE(keepers->lock);
+        if (!far)
+            keepers->near_limit = true;
+        else if (keepers->pipes_count < KEEPERS_PIPES) {
+            keepers->pipes[keepers->pipes_count++] = *pipes;
+            return;
+        }
+    }
+    pipes_close(pipes);
+}
+
+void keepers_pipes_ahead(struct keepers *keepers)
+{
+    struct pipes pipes;
+    if (wants_pipes(keepers) && pipes_make(&pipes) == 0)
+        pipes_give(keepers, &pipes);
+}
+
+/* ---- keepers ---- */
 
 int keepers_init(struct keepers *keepers, const struct handler_settings *settings)
 {
@@ -24,6 +123,8 @@ void keepers_fini(struct keepers *keepers)
 {
     for (size_t i = 0; i < keepers->count; i++)
         spawn_keeper_free(&keepers->idle[i]);
+    for (size_t i = 0; i < keepers->pipes_count; i++)
+        pipes_close(&keepers->pipes[i]);
     free(keepers->idle);
     hl_lock_free(&keepers->lock);
     *keepers = (struct keepers){.spawner = NULL};

@@ -275,6 +275,7 @@ void program_run(const struct program *program, struct handler_call *call)
     }
     /* Its pipe is empty: a body that is no longer than that needs no poll. */
     feed_write(&run.child.in, program->input, &run.fed);
+    keepers_pipes_ahead(program->keepers);
     hl_thread_wait_begin("process", program->name);
     while (!run_is_over(&run))
         run_step(&run);

@@ -22,12 +22,22 @@ char **strings_copy(const char *const *list, size_t count);
 
 /* ---- keepers.c: who starts and keeps the programs of a pool ---- */
 
+/* The pipes of a program. Our ends don't block. */
+struct pipes {
+    int in[2], out[2], err[2];
+};
+
+#define KEEPERS_PIPES 2 /* sets of a pool that are made ahead */
+
 struct keepers {
     struct spawner *spawner;
     unsigned row;
     hl_lock *lock;
     struct spawn_keeper **idle; /* covered by lock, as what follows; the one used last is last */
     size_t count, room;
+    struct pipes pipes[KEEPERS_PIPES]; /* nobody has had them */
+    size_t pipes_count;
+    bool near_limit; /* of descriptors, once: none are made ahead any more */
 };
 
 /* EINVAL: the settings have no spawner. ENOMEM. */
@@ -37,6 +47,11 @@ void keepers_fini(struct keepers *keepers);
  * gone. EMFILE, EAGAIN, ENOMEM, ENFILE, ETIMEDOUT: not now. E2BIG. */
 int keepers_start(struct keepers *keepers, struct spawn_keeper **out, const struct spawn_job *job,
                   const int fds[3]);
+/* Pipes for a program, which are the caller's then. EMFILE, ENFILE. */
+int keepers_pipes(struct keepers *keepers, struct pipes *pipes);
+/* Makes some for the next one, as there is time now; unless there are, or descriptors might become
+ * few. */
+void keepers_pipes_ahead(struct keepers *keepers);
 /* One that has no program any more. */
 void keepers_give(struct keepers *keepers, struct spawn_keeper **keeper);
 

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -187,6 +188,63 @@ START_TEST(setting_that_the_system_refuses_is_named)
 }
 END_TEST
 
+// ---- pipes that are made ahead ----
+
+static size_t count_pipes(void)
+{
+    char path[64], target[16];
+    size_t count = 0;
+    for (int fd = 0; fd < 256; fd++) {
+        snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+        ssize_t len = readlink(path, target, sizeof(target));
+        count += len > 5 && memcmp(target, "pipe:", 5) == 0;
+    }
+    return count;
+}
+
+static void limit_descriptors(rlim_t most)
+{
+    struct rlimit limit;
+    ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    limit.rlim_cur = most;
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+}
+
+// One more job of the pool to its end.
+static void run_next(const char *body)
+{
+    size_t count = records.count;
+    engine_put(broker, "t", 0, 0, body);
+    engine_records_await(&records, count + 1);
+    check_done(records.record[count], body, "");
+}
+
+// A worker makes the next pipes while its program runs: they are there at the end of its job. They
+// go where descriptors become few.
+START_TEST(pipes_of_the_next_are_made_where_there_is_room)
+{
+    const char *argv[] = {"cat", NULL};
+    limit_descriptors(256);
+    for (int i = 0; i < 10; i++)
+        ck_assert_int_ge(dup(0), 0); // so that the numbers are no small ones
+    start_pool(argv, 1);
+    size_t before = count_pipes();
+    for (int i = 0; i < 3; i++) {
+        run_next("roomy");
+        ck_assert_uint_eq(count_pipes(), before + 6);
+    }
+    int lowest = dup(0);
+    ck_assert_int_ge(lowest, 12);
+    close(lowest);
+    limit_descriptors((rlim_t)lowest + 8);
+    for (int i = 0; i < 3; i++) {
+        run_next("tight");
+        ck_assert_uint_eq(count_pipes(), before);
+    }
+    worker_pool_stop(pool, HL_FOREVER);
+}
+END_TEST
+
 int main(void)
 {
     engine_init();
@@ -206,6 +264,7 @@ int main(void)
     tcase_add_test(set, limited_program_that_is_missing_is_told);
     tcase_add_test(set, limited_program_that_may_not_be_run_is_told);
     tcase_add_test(set, setting_that_the_system_refuses_is_named);
+    tcase_add_test(set, pipes_of_the_next_are_made_where_there_is_room);
     suite_add_tcase(suite, set);
 
     return unit_main(suite);
