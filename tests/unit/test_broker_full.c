@@ -192,6 +192,33 @@ START_TEST(a_first_start_without_space_refuses_puts)
 }
 END_TEST
 
+// Refused puts use up ids, and ids need a record of their ceiling, which needs room, too. Each put
+// hears at once that there is none. (This clock stands still, so one that waits would wait for
+// ever.)
+START_TEST(refused_puts_use_up_ids_at_once)
+{
+    uint64_t id, more = 2 * (UINT64_C(1) << 17); // blocks of ids, as in src/broker/log.c
+    if (_i == 0) {
+        disk_space((uint64_t)10 * JOURNAL_SEGMENT_MIN);
+        fill(0, 0, 200);
+    } else {
+        ck_assert_int_eq(durable_close(&durable), 0);
+        disk_stop();
+        disk_start();
+        disk_space(((uint64_t)_i - 1) * JOURNAL_SEGMENT_MIN + JOURNAL_SEGMENT_MIN / 2);
+        durable_again(&durable);
+    }
+    for (uint64_t refused = 0; refused < more;) {
+        int rc = put(10, &id);
+        ck_assert(rc == ENOSPC || (rc == 0 && _i == 0)); // there, what is left takes a few
+        refused += rc == ENOSPC;
+        count += rc == 0;
+        ck_assert_uint_lt(count, JOBS_MAX);
+    }
+    disk_space(0);
+}
+END_TEST
+
 int main(void)
 {
     engine_init();
@@ -202,6 +229,7 @@ int main(void)
     tcase_add_loop_test(tcase, every_job_can_be_deleted, 0, unit_rounds(10));
     tcase_add_loop_test(tcase, every_buried_job_can_be_deleted, 0, unit_rounds(2));
     tcase_add_loop_test(tcase, a_first_start_without_space_refuses_puts, 0, 3);
+    tcase_add_loop_test(tcase, refused_puts_use_up_ids_at_once, 0, 4);
     suite_add_tcase(suite, tcase);
     return unit_main(suite);
 }
