@@ -52,6 +52,7 @@ static const char page_begins[] = "{\"jobs\":[";
 
 static int jobs_begin(struct api_call *call, const struct rows_kind *kind, struct rows_jobs **out)
 {
+    /* no magic: its first member has one */
     struct rows_jobs *jobs = calloc(1, sizeof(*jobs));
     if (jobs == NULL)
         return ENOMEM;

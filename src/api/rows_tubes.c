@@ -178,6 +178,7 @@ static const struct rows_kind tubes_kind = {
 
 int rows_tubes_begin(struct api_call *call)
 {
+    /* no magic: its first member has one */
     struct rows_tubes *tubes = calloc(1, sizeof(*tubes));
     if (tubes == NULL)
         return ENOMEM;
