@@ -108,8 +108,7 @@ END_TEST
 
 START_TEST(user_is_changed_for_good)
 {
-    if (geteuid() != 0)
-        return; // nobody else may
+    UNIT_NEEDS_ROOT("a change of the user");
     handler_settings.run_as = "nobody:nogroup";
     handler_settings.apart = true;
     check_done(run_shell("id -un; id -gn; id -Gn; grep -c '^CapEff:.0*$' /proc/self/status", ""),
@@ -121,8 +120,7 @@ END_TEST
 START_TEST(programs_that_stand_apart_have_an_environment_of_their_own)
 {
     static const char *const list[] = {"HILERA_TEST_A", "HOME=/elsewhere", NULL};
-    if (geteuid() != 0)
-        return;
+    UNIT_NEEDS_ROOT("an environment that stands apart");
     setenv("HILERA_TEST_A", "1", 1);
     setenv("HILERA_TEST_B", "2", 1);
     setenv("LD_PRELOAD_NOT", "x", 1);
@@ -150,8 +148,7 @@ END_TEST
 START_TEST(nothing_is_looked_up_as_root)
 {
     char path[128], expected[192];
-    if (geteuid() != 0)
-        return;
+    UNIT_NEEDS_ROOT("a program below a folder of root's");
     snprintf(path, sizeof(path), "%s/inside", folder); // the folder's mode is 0700
     ck_assert_int_eq(mkdir(path, 0755), 0);
     handler_settings.run_as = "nobody";

@@ -40,15 +40,6 @@ static void must(int rc)
         ck_abort_msg("%s", strerror(errno));
 }
 
-/* Another user can only be had by root. */
-static bool skipped(void)
-{
-    if (geteuid() == 0)
-        return false;
-    printf("# skipped: %d tries as another user, which only root can be\n", TRIES);
-    return true;
-}
-
 /* An address of a kind: "4" 127.0.0.1, "6" ::1, "m" ::ffff:127.0.0.1. */
 static socklen_t address(char kind, in_port_t port, struct sockaddr_storage *out)
 {
@@ -135,8 +126,7 @@ START_TEST(loopback_of_every_kind_has_its_owner)
 {
     ask_by(_i);
     static const char listens[] = {'4', '6', 'm', 'm'}, connects[] = {'4', '6', '4', 'm'};
-    if (skipped())
-        return;
+    UNIT_NEEDS_ROOT("hundreds of tries as another user");
     for (unsigned i = 0; i < sizeof(listens); i++) {
         in_port_t port;
         int l = listener(listens[i], &port);
@@ -165,8 +155,7 @@ END_TEST
 START_TEST(closed_at_once_is_nobody)
 {
     ask_by(_i);
-    if (skipped())
-        return;
+    UNIT_NEEDS_ROOT("hundreds of tries as another user");
     in_port_t port;
     int l = listener('4', &port);
     for (int i = 0; i < unit_rounds(TRIES); i++) {
@@ -188,8 +177,7 @@ END_TEST
 START_TEST(closed_meanwhile_is_never_another)
 {
     ask_by(_i);
-    if (skipped())
-        return;
+    UNIT_NEEDS_ROOT("hundreds of tries as another user");
     in_port_t port;
     int l = listener('4', &port), tries = unit_rounds(TRIES);
     pid_t child = fork();
@@ -224,8 +212,7 @@ END_TEST
 START_TEST(port_taken_by_root_is_not_roots)
 {
     ask_by(_i);
-    if (skipped())
-        return;
+    UNIT_NEEDS_ROOT("hundreds of tries as another user");
     in_port_t port;
     int l = listener('4', &port);
     unsigned both = 0;
@@ -263,8 +250,7 @@ END_TEST
 START_TEST(handed_on_is_its_makers)
 {
     ask_by(_i);
-    if (skipped())
-        return;
+    UNIT_NEEDS_ROOT("hundreds of tries as another user");
     in_port_t port;
     int l = listener('6', &port);
     int c = connected(STRANGER, '6', port, 0), s = accepted(l);
@@ -315,8 +301,7 @@ END_TEST
 
 START_TEST(unix_peers_have_their_groups)
 {
-    if (skipped())
-        return;
+    UNIT_NEEDS_ROOT("hundreds of tries as another user");
     const struct sockaddr_un at = {.sun_family =
                                        AF_UNIX}; /* bound to a name that the kernel chooses */
     struct sockaddr_un bound;

@@ -2,10 +2,10 @@
 // What every unit test program shares: the runner, and a few ways to say "this must be so".
 //
 // A program tests one module: it builds one Suite and returns unit_main(suite). Results go to
-// standard output as TAP. Each test runs in a process of its own, so that a crash, a hang (30 s) or
-// a leak is that test's failure and no other's. Not under ThreadSanitizer and not with CK_FORK=no
-// in the environment (for a debugger): there all tests share the one process, and a test that must
-// die is left out.
+// standard output as TAP. Each test runs in a process of its own, so that a crash, a hang (300 s)
+// or a leak is that test's failure and no other's. Not under ThreadSanitizer and not with
+// CK_FORK=no in the environment (for a debugger): there all tests share the one process, and a test
+// that must die is left out.
 #ifndef UNIT_H
 #define UNIT_H
 
@@ -14,6 +14,15 @@
 // Runs the suite, prints TAP, frees the suite. Returns main's exit status: 0 only if every test
 // passed and there was at least one.
 int unit_main(Suite *suite);
+
+// At the beginning of a test that only root can make: for others it ends there, and counts as
+// skipped. `why`: how much is missed.
+#define UNIT_NEEDS_ROOT(why)                                                                       \
+    do {                                                                                           \
+        if (unit_skips(__func__, _i, why))                                                         \
+            return;                                                                                \
+    } while (0)
+int unit_skips(const char *function, int loop, const char *why);
 
 // True when each test has its own process.
 int unit_forks(void);
