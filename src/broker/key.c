@@ -64,6 +64,7 @@ static void text_make(struct key_text *text, const struct job *job, const struct
     uint32_t submitter = submitter_of(job);
     size_t key_len = strlen(key);
     ASSERT(tube->name_len <= JOB_TUBE_NAME_MAX && key_len <= JOB_TEXT_MAX);
+    // cppcheck-suppress ctuuninitvar ; only its address is taken
     char *at = text->bytes + tube->name_len + 1;
     memcpy(text->bytes, tube->name, tube->name_len + 1);
     memcpy(at, &submitter, sizeof(submitter));
