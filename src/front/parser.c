@@ -57,9 +57,8 @@ static const char first_letters[COMMAND_COUNT] = {
 /* The one whose word the line begins with, or NULL. */
 static const struct command *command_of(const char *line, size_t len)
 {
-    char letter = len > 0 ? line[0] : '\0';
-    for (size_t id = 0; id < COMMAND_COUNT; id++) {
-        if (first_letters[id] != letter)
+    for (size_t id = 0; len > 0 && id < COMMAND_COUNT; id++) {
+        if (first_letters[id] != line[0])
             continue;
         const struct command *command = &commands[id];
         if (len >= command->word_len && memcmp(line, command->word, command->word_len) == 0)
