@@ -111,7 +111,12 @@ daemon_launch() {
     scenario_pids+=("$daemon_pid")
     timeout "$scenario_patience" cat "$daemon_dir/ready" >"$daemon_dir/addresses"
     daemon_port=$(sed -n 's/^.*127\.0\.0\.1:\([0-9]*\)$/\1/p' "$daemon_dir/addresses")
-    [ -n "$daemon_port" ]
+    [ -n "$daemon_port" ] && log_is_said
+}
+
+# What the start has said is in the log: a thread of its own writes that, perhaps later than the daemon is ready.
+log_is_said() {
+    [ ! -f "$daemon_log" ] || grep -q 'is ready' "$daemon_log" || log_await 'is ready'
 }
 
 daemon_start() {
