@@ -37,9 +37,9 @@ static int pause_set(struct api_call *call, const char *tube, int64_t pause_ns, 
                         tube);
     if (rc == EDQUOT)
         return api_fail(call, rc,
-                        "there are %d tubes that are paused, as many as there may be; resume one "
-                        "of them first",
-                        BROKER_PAUSES_MAX);
+                        "as many tubes are paused as may be, %d and %d more for root and the "
+                        "daemon's user; resume one of them first",
+                        BROKER_PAUSES_MAX, BROKER_PAUSES_SHARE);
     if (rc != 0)
         return rc;
     /* Gone with its pause, if that was all that kept it. */

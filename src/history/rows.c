@@ -46,10 +46,19 @@ static int row_bind(sqlite3_stmt *statement, const struct numbered *row)
     return database_errno(rc);
 }
 
+/* What SQLite gives no text of. */
+static int no_text(sqlite3_stmt *statement)
+{
+    bool memory = sqlite3_errcode(sqlite3_db_handle(statement)) == SQLITE_NOMEM;
+    return memory ? ENOMEM : EBADMSG;
+}
+
 static int kind_read(sqlite3_stmt *statement, int at, enum job_outcome_kind *kind)
 {
     const char *word = (const char *)sqlite3_column_text(statement, at);
-    for (int i = 0; word != NULL && i < JOB_OUTCOME_COUNT; i++)
+    if (word == NULL)
+        return no_text(statement);
+    for (int i = 0; i < JOB_OUTCOME_COUNT; i++)
         if (strcmp(word, job_outcome_word((enum job_outcome_kind)i)) == 0) {
             *kind = (enum job_outcome_kind)i;
             return 0;
@@ -57,11 +66,10 @@ static int kind_read(sqlite3_stmt *statement, int at, enum job_outcome_kind *kin
     return EBADMSG;
 }
 
-/* A NULL from SQLite is want of memory, or not text at all. */
 static int text_read(sqlite3_stmt *statement, int at, const char **text)
 {
     *text = (const char *)sqlite3_column_text(statement, at);
-    return *text != NULL ? 0 : EBADMSG;
+    return *text != NULL ? 0 : no_text(statement);
 }
 
 /* Not looked at unless wanted: SQLite would have to read all of it. */
@@ -500,7 +508,9 @@ int rows_list(struct database *database, const struct history_query *query, uint
            (step = sqlite3_step(statement)) == SQLITE_ROW) {
         struct job_record like;
         int damage = row_read(statement, false, &like);
-        if (damage != 0)
+        if (damage == ENOMEM)
+            rc = ENOMEM;
+        else if (damage != 0)
             row_left_out(database, statement);
         else if (query_matches(query, &like))
             rc = record_give(&like, records, count);

@@ -53,7 +53,8 @@ static int pipes_make(struct pipes *pipes)
     return rc;
 }
 
-/* The lowest number that is free is given, so half of them are free if it is below that. */
+/* The lowest number that is free is given: a high one says that few are left. A low one doesn't say
+ * the opposite, but what a pool has ahead is little, and each start may use it. */
 static bool is_far_from_limit(const struct pipes *pipes)
 {
     struct rlimit limit;
