@@ -151,7 +151,7 @@ step_tsan() {
 project_files() {
     {
         { [ -e .git ] && git ls-files --cached --others --exclude-standard 2>/dev/null; } ||
-            find . \( -path './build*' -o -path ./autom4te.cache -o -path ./.git \) -prune -o \
+            find . \( -path './build*' -o -path './_*' -o -path ./autom4te.cache -o -path ./.git \) -prune -o \
                 -type f -print | sed 's|^\./||'
     } | grep -E "$1" | while read -r file; do
         [ ! -f "$file" ] || echo "$file"

@@ -29,7 +29,7 @@ style_all_files() {
     (
         cd "$1" || exit
         if ! { [ -e .git ] && git -c safe.directory='*' ls-files --cached --others --exclude-standard 2>/dev/null; }; then
-            find . \( -path './build*' -o -path ./autom4te.cache -o -path ./.git \) -prune -o -type f -print |
+            find . \( -path './build*' -o -path './_*' -o -path ./autom4te.cache -o -path ./.git \) -prune -o -type f -print |
                 sed 's|^\./||' |
                 grep -vE '(^|/)(configure|aclocal\.m4|Makefile(\.in)?|config\.[^/]*|stamp-h1|tests/unit/tests\.am)~?$' |
                 grep -vE '\.(o|a|so[.0-9]*|trs|log|Po)$|/\.deps/'
