@@ -2,7 +2,7 @@
 // Spawner and keepers by themselves: what they are told, what they refuse, and how everything ends
 // with its parent. What programs get is test_exec's.
 
-#include "spawn/spawn_priv.h"
+#include "keeper_kit.h"
 
 #include "unit.h"
 
@@ -20,10 +20,6 @@
 #include <unistd.h>
 
 #define STRANGER 54321 // a user that nobody is
-
-static struct spawner *spawner;
-static struct spawn_keeper *keeper;
-static int pipes[2]; // of the program's output
 
 static char *const no_env[] = {NULL};
 
@@ -190,53 +186,11 @@ END_TEST
 
 // ---- programs ----
 
-static void setup(void)
-{
-    ck_assert_int_eq(prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0), 0);
-    ck_assert_int_eq(pipe2(pipes, O_CLOEXEC), 0);
-}
-
-static void teardown(void)
-{
-    spawn_keeper_free(&keeper);
-    spawner_end(&spawner);
-    close(pipes[0]);
-    if (pipes[1] >= 0)
-        close(pipes[1]);
-    while (waitpid(-1, NULL, 0) > 0) // until nobody is left
-        continue;
-}
-
-static void begin(const struct spawn_program *row)
-{
-    ck_assert_int_eq(spawner_start(&spawner, row, 1), 0);
-    ck_assert_int_eq(spawn_keeper_new(&keeper, spawner, 0), 0);
-}
-
-static int start(const struct spawn_job *job)
-{
-    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-    ck_assert_int_ge(null, 0);
-    int rc = spawn_keeper_start(keeper, job, (const int[3]){null, pipes[1], null});
-    close(null);
-    return rc;
-}
-
-// The next message.
-static struct spawn_news hear(void)
-{
-    struct spawn_news news = {.word = 0};
-    struct pollfd fd = {.fd = spawn_keeper_fd(keeper), .events = POLLIN};
-    ck_assert_int_eq(poll(&fd, 1, -1), 1);
-    ck_assert_int_eq(spawn_keeper_hear(keeper, &news), 0);
-    return news;
-}
-
 // What the program wrote first, a number.
 static pid_t read_pid(void)
 {
     char text[32] = "";
-    ck_assert_int_gt(read(pipes[0], text, sizeof(text) - 1), 0);
+    ck_assert_int_gt(read(keeper_kit.pipes[0], text, sizeof(text) - 1), 0);
     return (pid_t)atoi(text);
 }
 
@@ -251,10 +205,10 @@ START_TEST(a_row_with_a_program_starts_no_other)
                                       {.tube = "t", .env = vars},
                                       {.tube = "t", .directory = "/"},
                                       {.tube = "t", .has_umask = true}};
-    begin(&shell_row);
+    keeper_kit_begin(&shell_row);
     for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
-        ck_assert_int_eq(start(&wrong[i]), 0);
-        struct spawn_news news = hear();
+        ck_assert_int_eq(keeper_kit_start(&wrong[i]), 0);
+        struct spawn_news news = keeper_kit_hear();
         ck_assert_int_eq(news.word, SPAWN_FAILED);
         ck_assert_int_eq(news.error, EPERM);
         ck_assert_int_eq(news.step, SPAWN_STEP_order);
@@ -264,11 +218,11 @@ END_TEST
 
 START_TEST(a_row_without_one_needs_one)
 {
-    begin(&open_row);
-    ck_assert_int_eq(start(&(struct spawn_job){.tube = "t"}), 0);
-    ck_assert_int_eq(hear().error, EPERM);
+    keeper_kit_begin(&open_row);
+    ck_assert_int_eq(keeper_kit_start(&(struct spawn_job){.tube = "t"}), 0);
+    ck_assert_int_eq(keeper_kit_hear().error, EPERM);
     struct spawn_keeper *none = NULL;
-    ck_assert_int_ne(spawn_keeper_new(&none, spawner, 1), 0); // there is no such row
+    ck_assert_int_ne(spawn_keeper_new(&none, keeper_kit.spawner, 1), 0); // there is no such row
     ck_assert_ptr_null(none);
 }
 END_TEST
@@ -285,13 +239,13 @@ START_TEST(long_arguments_arrive)
                           text,
                           text,
                           NULL};
-    begin(&open_row);
-    ck_assert_int_eq(start(&(struct spawn_job){.tube = "t", .argv = argv}), 0);
-    struct spawn_news news = hear();
+    keeper_kit_begin(&open_row);
+    ck_assert_int_eq(keeper_kit_start(&(struct spawn_job){.tube = "t", .argv = argv}), 0);
+    struct spawn_news news = keeper_kit_hear();
     ck_assert_int_eq(news.word, SPAWN_ENDED);
     ck_assert_int_eq(news.status, 0);
     ck_assert(!news.others);
-    ck_assert_int_gt(read(pipes[0], got, sizeof(got) - 1), 0);
+    ck_assert_int_gt(read(keeper_kit.pipes[0], got, sizeof(got) - 1), 0);
     ck_assert_str_eq(got, "100000-100000\n");
 }
 END_TEST
@@ -299,22 +253,24 @@ END_TEST
 START_TEST(a_failed_step_is_told)
 {
     char *const argv[] = {(char[]){"/nowhere/x"}, NULL}, *const same[] = {(char[]){"true"}, NULL};
-    begin(&open_row);
-    ck_assert_int_eq(start(&(struct spawn_job){.tube = "t", .argv = argv}), 0);
-    struct spawn_news news = hear();
+    keeper_kit_begin(&open_row);
+    ck_assert_int_eq(keeper_kit_start(&(struct spawn_job){.tube = "t", .argv = argv}), 0);
+    struct spawn_news news = keeper_kit_hear();
     ck_assert_int_eq(news.word, SPAWN_FAILED);
     ck_assert_int_eq(news.step, SPAWN_STEP_exec);
     ck_assert_int_eq(news.error, ENOENT);
     ck_assert(news.own);
-    ck_assert_int_eq(start(&(struct spawn_job){.tube = "t", .argv = same, .directory = "/nowhere"}),
-                     0);
-    news = hear();
+    ck_assert_int_eq(
+        keeper_kit_start(&(struct spawn_job){.tube = "t", .argv = same, .directory = "/nowhere"}),
+        0);
+    news = keeper_kit_hear();
     ck_assert_int_eq(news.step, SPAWN_STEP_directory);
     ck_assert_str_eq(news.what, "/nowhere");
     // And the next one runs.
-    ck_assert_int_eq(start(&(struct spawn_job){.tube = "t", .argv = same, .tell = true}), 0);
-    ck_assert_int_eq(hear().word, SPAWN_STARTED);
-    ck_assert_int_eq(hear().word, SPAWN_ENDED);
+    ck_assert_int_eq(keeper_kit_start(&(struct spawn_job){.tube = "t", .argv = same, .tell = true}),
+                     0);
+    ck_assert_int_eq(keeper_kit_hear().word, SPAWN_STARTED);
+    ck_assert_int_eq(keeper_kit_hear().word, SPAWN_ENDED);
 }
 END_TEST
 
@@ -328,11 +284,11 @@ static void check_gone(pid_t pid)
 
 START_TEST(a_channel_that_closes_ends_all)
 {
-    begin(&shell_row);
-    ck_assert_int_eq(start(&(struct spawn_job){.tube = "t"}), 0);
+    keeper_kit_begin(&shell_row);
+    ck_assert_int_eq(keeper_kit_start(&(struct spawn_job){.tube = "t"}), 0);
     pid_t pid = read_pid();
-    spawn_keeper_free(&keeper);
-    spawner_end(&spawner);
+    spawn_keeper_free(&keeper_kit.keeper);
+    spawner_end(&keeper_kit.spawner);
     check_gone(pid);
 }
 END_TEST
@@ -347,9 +303,11 @@ START_TEST(a_broker_that_is_killed_leaves_nobody)
     if (broker == 0) {
         int own = open(path, O_RDWR | O_CLOEXEC);
         close(lock);
-        if (own < 0 || flock(own, LOCK_EX) != 0 || spawner_start(&spawner, &shell_row, 1) != 0 ||
-            spawner_hold(spawner, own) != 0 || spawn_keeper_new(&keeper, spawner, 0) != 0 ||
-            start(&(struct spawn_job){.tube = "t"}) != 0)
+        if (own < 0 || flock(own, LOCK_EX) != 0 ||
+            spawner_start(&keeper_kit.spawner, &shell_row, 1) != 0 ||
+            spawner_hold(keeper_kit.spawner, own) != 0 ||
+            spawn_keeper_new(&keeper_kit.keeper, keeper_kit.spawner, 0) != 0 ||
+            keeper_kit_start(&(struct spawn_job){.tube = "t"}) != 0)
             _exit(1);
         for (;;)
             pause();
@@ -366,13 +324,14 @@ END_TEST
 
 START_TEST(a_keeper_that_is_killed_leaves_nobody)
 {
-    begin(&shell_row);
-    ck_assert_int_eq(start(&(struct spawn_job){.tube = "t", .tell = true}), 0);
-    pid_t program = hear().pid, pid = read_pid();
-    spawn_keeper_bury(&keeper);
+    keeper_kit_begin(&shell_row);
+    ck_assert_int_eq(keeper_kit_start(&(struct spawn_job){.tube = "t", .tell = true}), 0);
+    pid_t program = keeper_kit_hear().pid, pid = read_pid();
+    spawn_keeper_bury(&keeper_kit.keeper);
     check_gone(program);
     check_gone(pid);
-    ck_assert_int_eq(spawn_keeper_new(&keeper, spawner, 0), 0); // and there is another one
+    ck_assert_int_eq(spawn_keeper_new(&keeper_kit.keeper, keeper_kit.spawner, 0),
+                     0); // and there is another one
 }
 END_TEST
 
@@ -393,7 +352,7 @@ static pid_t stopper_start(void)
     }
 }
 
-// Whoever is stopped on its way holds its keeper; both go when they are to.
+// Whoever is stopped on its way holds its keeper_kit.keeper; both go when they are to.
 START_TEST(a_start_that_hangs_is_ended)
 {
     char *const argv[] = {(char[]){"/bin/true"}, NULL};
@@ -406,16 +365,16 @@ START_TEST(a_start_that_hangs_is_ended)
                                       .group_count = 1};
     unsigned held = 0;
     UNIT_NEEDS_ROOT("500 tries of a start that hangs");
-    begin(&row);
+    keeper_kit_begin(&row);
     pid_t stopper = stopper_start();
     for (unsigned i = 0; i < 500; i++) {
         struct spawn_news news;
-        struct pollfd fd = {.fd = spawn_keeper_fd(keeper), .events = POLLIN};
-        ck_assert_int_eq(start(&(struct spawn_job){.tube = "t", .tell = true}), 0);
-        bool told = poll(&fd, 1, 5) == 1 && spawn_keeper_hear(keeper, &news) == 0;
+        struct pollfd fd = {.fd = spawn_keeper_fd(keeper_kit.keeper), .events = POLLIN};
+        ck_assert_int_eq(keeper_kit_start(&(struct spawn_job){.tube = "t", .tell = true}), 0);
+        bool told = poll(&fd, 1, 5) == 1 && spawn_keeper_hear(keeper_kit.keeper, &news) == 0;
         held += !told;
-        spawn_keeper_bury(&keeper);
-        ck_assert_int_eq(spawn_keeper_new(&keeper, spawner, 0), 0);
+        spawn_keeper_bury(&keeper_kit.keeper);
+        ck_assert_int_eq(spawn_keeper_new(&keeper_kit.keeper, keeper_kit.spawner, 0), 0);
     }
     printf("# %u of 500 starts were held\n", held);
     kill(stopper, SIGKILL);
@@ -436,13 +395,14 @@ START_TEST(a_look_up_that_blocks_is_ended)
         printf("# %s: a look-up that blocks isn't tried\n", strerrordesc_np(errno));
     else {
         char *const argv[] = {path, NULL};
-        begin(&open_row);
-        ck_assert_int_eq(start(&(struct spawn_job){.tube = "t", .argv = argv, .tell = true}), 0);
+        keeper_kit_begin(&open_row);
+        ck_assert_int_eq(
+            keeper_kit_start(&(struct spawn_job){.tube = "t", .argv = argv, .tell = true}), 0);
         struct pollfd asked = {.fd = watch, .events = POLLIN};
         ck_assert_int_eq(poll(&asked, 1, -1), 1);
-        spawn_keeper_signal(keeper, SIGTERM); // which it can't hear
-        spawn_keeper_bury(&keeper);
-        ck_assert_int_eq(spawn_keeper_new(&keeper, spawner, 0), 0);
+        spawn_keeper_signal(keeper_kit.keeper, SIGTERM); // which it can't hear
+        spawn_keeper_bury(&keeper_kit.keeper);
+        ck_assert_int_eq(spawn_keeper_new(&keeper_kit.keeper, keeper_kit.spawner, 0), 0);
     }
     close(watch);
     unlink(path);
@@ -461,7 +421,7 @@ int main(void)
     tcase_add_test(texts, what_spares_the_daemon_spares_no_program);
     suite_add_tcase(suite, texts);
     TCase *programs = tcase_create("programs");
-    tcase_add_checked_fixture(programs, setup, teardown);
+    tcase_add_checked_fixture(programs, keeper_kit_up, keeper_kit_down);
     tcase_add_test(programs, a_row_with_a_program_starts_no_other);
     tcase_add_test(programs, a_row_without_one_needs_one);
     tcase_add_test(programs, long_arguments_arrive);
@@ -471,7 +431,7 @@ int main(void)
     tcase_add_test(programs, a_keeper_that_is_killed_leaves_nobody);
     suite_add_tcase(suite, programs);
     TCase *hang = tcase_create("hang");
-    tcase_add_checked_fixture(hang, setup, teardown);
+    tcase_add_checked_fixture(hang, keeper_kit_up, keeper_kit_down);
     tcase_add_test(hang, a_look_up_that_blocks_is_ended);
     tcase_add_test(hang, a_start_that_hangs_is_ended);
     suite_add_tcase(suite, hang);

@@ -3,26 +3,20 @@
 // to the machine: what is tried here holds with it and without, and is tried often enough to meet
 // both.
 
-#include "spawn/spawn_priv.h"
+#include "keeper_kit.h"
 
 #include "unit.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/pidfd.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #define ROUNDS 60
-
-static struct spawner *spawner;
-static struct spawn_keeper *keeper;
-static int pipes[2]; // of the program's output
 
 static char *const no_env[] = {NULL};
 static char *const tells_its_job[] = {(char[]){"/bin/sh"}, (char[]){"-c"},
@@ -32,60 +26,24 @@ static char *const words[] = {(char[]){"echo"}, NULL};
 
 static void setup(void)
 {
-    ck_assert_int_eq(prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0), 0);
-    ck_assert_int_eq(pipe2(pipes, O_CLOEXEC), 0);
-    ck_assert_int_eq(spawner_start(&spawner, &row, 1), 0);
-    ck_assert_int_eq(spawn_keeper_new(&keeper, spawner, 0), 0);
-}
-
-static void teardown(void)
-{
-    spawn_keeper_free(&keeper);
-    spawner_end(&spawner);
-    close(pipes[0]);
-    close(pipes[1]);
-    while (waitpid(-1, NULL, 0) > 0) // until nobody is left
-        continue;
-}
-
-static int start(const struct spawn_job *job)
-{
-    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-    ck_assert_int_ge(null, 0);
-    int rc = spawn_keeper_start(keeper, job, (const int[3]){null, pipes[1], null});
-    close(null);
-    return rc;
-}
-
-// The next message; EPIPE: there is none any more.
-static int hear_or_end(struct spawn_news *news)
-{
-    struct pollfd fd = {.fd = spawn_keeper_fd(keeper), .events = POLLIN};
-    ck_assert_int_eq(poll(&fd, 1, -1), 1);
-    return spawn_keeper_hear(keeper, news);
-}
-
-static struct spawn_news hear(void)
-{
-    struct spawn_news news = {.word = 0};
-    ck_assert_int_eq(hear_or_end(&news), 0);
-    return news;
+    keeper_kit_up();
+    keeper_kit_begin(&row);
 }
 
 static int job_start(uint64_t id)
 {
-    return start(&(struct spawn_job){.tube = "t", .id = id, .tell = true});
+    return keeper_kit_start(&(struct spawn_job){.tube = "t", .id = id, .tell = true});
 }
 
 // What comes behind SPAWN_STARTED.
 static void check_end(uint64_t id)
 {
     char text[32] = "";
-    struct spawn_news news = hear();
+    struct spawn_news news = keeper_kit_hear();
     ck_assert_int_eq(news.word, SPAWN_ENDED);
     ck_assert_int_eq(news.status, 0);
     ck_assert(!news.others);
-    ck_assert_int_gt(read(pipes[0], text, sizeof(text) - 1), 0);
+    ck_assert_int_gt(read(keeper_kit.pipes[0], text, sizeof(text) - 1), 0);
     ck_assert_uint_eq(strtoull(text, NULL, 10), id);
 }
 
@@ -93,7 +51,7 @@ static void check_end(uint64_t id)
 static pid_t run_one(uint64_t id)
 {
     ck_assert_int_eq(job_start(id), 0);
-    struct spawn_news news = hear();
+    struct spawn_news news = keeper_kit_hear();
     ck_assert_int_eq(news.word, SPAWN_STARTED);
     check_end(id);
     return news.pid;
@@ -125,8 +83,8 @@ START_TEST(a_ready_child_takes_no_wrong_start)
 {
     for (uint64_t id = 1; id < ROUNDS; id++) {
         (void)run_one(id);
-        ck_assert_int_eq(start(&(struct spawn_job){.tube = "t", .argv = words}), 0);
-        struct spawn_news news = hear();
+        ck_assert_int_eq(keeper_kit_start(&(struct spawn_job){.tube = "t", .argv = words}), 0);
+        struct spawn_news news = keeper_kit_hear();
         ck_assert_int_eq(news.word, SPAWN_FAILED);
         ck_assert_int_eq(news.step, SPAWN_STEP_order);
         ck_assert_int_eq(news.error, EPERM);
@@ -138,8 +96,8 @@ START_TEST(what_a_ready_child_hears_is_answered)
 {
     for (uint64_t id = 1; id < ROUNDS; id++) {
         (void)run_one(id);
-        spawn_keeper_signal(keeper, SIGTERM); // for nobody
-        struct spawn_news news = hear();
+        spawn_keeper_signal(keeper_kit.keeper, SIGTERM); // for nobody
+        struct spawn_news news = keeper_kit_hear();
         ck_assert_int_eq(news.word, SPAWN_ALIVE);
         ck_assert_int_eq(news.error, 0);
     }
@@ -179,12 +137,12 @@ START_TEST(a_ready_child_that_is_killed_takes_its_keeper_along)
     for (uint64_t id = 1;; id += 2) {
         (void)run_one(id);
         kill_child_of(parent);
-        if (job_start(id + 1) != 0 || hear_or_end(&news) != 0)
+        if (job_start(id + 1) != 0 || keeper_kit_hear_or_end(&news) != 0)
             break;
         ck_assert_int_eq(news.word, SPAWN_STARTED); // there was none
         check_end(id + 1);
     }
-    ck_assert_int_eq(spawn_keeper_hear(keeper, &news), EPIPE);
+    ck_assert_int_eq(spawn_keeper_hear(keeper_kit.keeper, &news), EPIPE);
 }
 END_TEST
 
@@ -193,8 +151,8 @@ START_TEST(a_channel_that_closes_ends_a_ready_child)
     pid_t parent = child_of(child_of(getpid()));
     for (uint64_t id = 1; id < 5; id++)
         (void)run_one(id);
-    spawn_keeper_free(&keeper);
-    spawner_end(&spawner); // waits for keepers
+    spawn_keeper_free(&keeper_kit.keeper);
+    spawner_end(&keeper_kit.spawner); // waits for keepers
     ck_assert_int_eq(kill(parent, 0), -1);
     ck_assert_int_eq(errno, ESRCH);
     ck_assert_int_eq(waitpid(-1, NULL, 0), -1); // and nobody has come to us
@@ -206,8 +164,7 @@ int main(void)
 {
     Suite *suite = suite_create("spawn_ahead");
     TCase *ahead = tcase_create("ahead");
-    tcase_set_timeout(ahead, 300);
-    tcase_add_checked_fixture(ahead, setup, teardown);
+    tcase_add_checked_fixture(ahead, setup, keeper_kit_down);
     tcase_add_test(ahead, jobs_that_follow_have_a_child_ready);
     tcase_add_test(ahead, a_ready_child_takes_no_wrong_start);
     tcase_add_test(ahead, what_a_ready_child_hears_is_answered);
