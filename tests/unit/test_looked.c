@@ -188,7 +188,6 @@ int main(void)
     suite_add_tcase(suite, tcase);
     TCase *pages = tcase_create("pages");
     tcase_add_checked_fixture(pages, up_at_a_moment, served_teardown);
-    tcase_set_timeout(pages, 120);
     tcase_add_loop_test(pages, pages_are_made_a_part_at_a_time, 0, 2);
     suite_add_tcase(suite, pages);
     return unit_main(suite);
