@@ -173,6 +173,27 @@ log_await() {
 
 # ---- a client ----
 
+# as UID DOOR LINE...: what the daemon says to that user's lines, without CR; DOOR is unix or tcp.
+as() {
+    local uid=$1 door=$2
+    shift 2
+    if [ "$door" = unix ]; then door=$daemon_socket; else door=127.0.0.1:$daemon_port; fi
+    # shellcheck disable=SC2016 # perl's
+    setpriv --reuid="$uid" --regid="$uid" --clear-groups timeout "$scenario_patience" perl -MIO::Socket::UNIX -MIO::Socket::INET -e '
+        $SIG{PIPE} = "IGNORE"; # who may nothing is closed before it has said a thing
+        my $door = shift;
+        my $s = $door =~ m{^/} ? IO::Socket::UNIX->new($door) : IO::Socket::INET->new($door);
+        $s or die "$door: $!";
+        print $s join("", map { "$_\r\n" } @ARGV, "quit");
+        $s->flush;
+        while (my $line = <$s>) { $line =~ s/\r//g; print $line }' "$door" "$@"
+}
+
+# calls UID DOOR METHOD JSON
+calls() {
+    as "$1" "$2" "call $3 ${#4}" "$4"
+}
+
 # A connection; its descriptor is $connection.
 connect() {
     exec {connection}<>"/dev/tcp/127.0.0.1/$daemon_port"
