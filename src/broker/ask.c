@@ -23,9 +23,14 @@ int job_ask(const struct trust_view *asker, const struct job *job, trust_rights 
     return answer(trust_ask(asker, tube_class, need, submitter_of(job)));
 }
 
+bool uid_is_owner(const struct broker *broker, uint32_t uid)
+{
+    return uid == 0 || uid == broker->options.daemon_uid;
+}
+
 bool asker_is_owner(const struct broker *broker, const struct trust_view *asker)
 {
-    return asker->trust == NULL || asker->uid == 0 || asker->uid == broker->options.daemon_uid;
+    return asker->trust == NULL || uid_is_owner(broker, asker->uid);
 }
 
 /*

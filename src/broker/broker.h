@@ -142,9 +142,9 @@ struct broker_put_spec {
  * options->at_wall_ns ahead it is delayed until then, else for delay_ns. EEXIST: options->key is
  * that of a job of this tube and submitter, or of one that is gone whose record is kept
  * (broker_options.key_kept); its id is in *id. EMSGSIZE: body over body_max. EHOSTDOWN: draining.
- * ENOBUFS: jobs_max or bytes_max reached. ENOSPC: the journal is full. EDQUOT:
- * options->group would be a group more than groups_max, and all of them have jobs or joiners (of
- * those that haven't, the one that is without for longest is forgotten). ENOMEM.
+ * ENOBUFS: jobs_max or bytes_max reached. ENOSPC: the journal is full. EDQUOT: options->group would
+ * be a group more than groups_max, and all of them have jobs or joiners (of those that haven't, the
+ * one that is without for longest is forgotten). ENOMEM.
  */
 int broker_put(struct broker *broker, const struct broker_put_spec *spec, struct job_body **body,
                uint64_t *id);
@@ -157,7 +157,7 @@ struct broker_putter {
     void (*fire)(struct broker_putter *putter);
     void *arg;   /* the caller's */
     int result;  /* 0; EEXIST; EHOSTDOWN: draining; ENOMEM; EDQUOT; ENOSPC, EIO: the journal. The
-                    body is  gone in each case */
+                    body is gone in each case */
     uint64_t id; /* of the job, or (EEXIST) of the one that has its key */
     struct broker_ticket ticket; /* 0: that must be reached before anybody is told */
     /* the broker's */

@@ -186,7 +186,7 @@ static bool groups_are_full(const struct broker *broker, uint32_t submitter)
     uint64_t max = broker->options.groups_max;
     if (max == 0)
         return false;
-    if (submitter == 0 || submitter == broker->options.daemon_uid)
+    if (uid_is_owner(broker, submitter))
         max +=
             max / GROUPS_SHARE_PART > GROUPS_SHARE_MIN ? max / GROUPS_SHARE_PART : GROUPS_SHARE_MIN;
     return broker->groups.len >= max;

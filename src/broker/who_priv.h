@@ -30,7 +30,9 @@ uint32_t submitter_of(const struct job *job);
 
 /* [held] Whether the asker may all of that with the job. EACCES; ENOENT: he may not see it. */
 int job_ask(const struct trust_view *asker, const struct job *job, trust_rights need);
-/* Root and the daemon's own user, and the daemon itself. */
+/* Root and the daemon's own user. */
+bool uid_is_owner(const struct broker *broker, uint32_t uid);
+/* They, and the daemon itself. */
 bool asker_is_owner(const struct broker *broker, const struct trust_view *asker);
 /* [held] To move it into that tube; likewise. */
 int job_ask_move(const struct trust_view *asker, const struct job *job, const char *name,
