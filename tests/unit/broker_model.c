@@ -25,7 +25,7 @@ void model_connect(int conn)
     model.conn[conn] = (struct model_conn){.watch_count = 1};
 }
 
-void model_works(int conn)
+void model_asks(int conn)
 {
     if (model.conn[conn].number == 0)
         model.conn[conn].number = ++model.last_number;

@@ -59,8 +59,9 @@ extern struct model model;
 
 void model_init(void);
 void model_connect(int conn);
-// Its first reserve; who came first is told first when things happen at the same moment.
-void model_works(int conn);
+// It asks for a job, also in vain; who asked first is told first when things happen at the same
+// moment.
+void model_asks(int conn);
 struct model_job *model_free_place(void); // NULL: none
 
 // The job is in no container now: makes it ready, or gives it to who waited longest.

@@ -193,7 +193,7 @@ static void do_reserve(void)
     int64_t timeout_ns = (int64_t)random_below(4) * HL_SECOND;
     conn->with_token = random_below(3) == 0;
     conn->timeout_ns = clock_now_ns() + timeout_ns;
-    model_works(which);
+    model_asks(which);
     int expected = model_try_reserve(which, &job);
     int rc = broker_reserve(&conns[which].holder, &conns[which].reserver, timeout_ns,
                             conn->with_token ? BROKER_WITH_TOKEN : 0, &lease);
@@ -237,8 +237,8 @@ static void do_reserve_job(void)
     bool with_token = random_below(3) == 0;
     bool good = job->id != 0 && job->state != JOB_RESERVED;
     struct broker_lease lease;
+    model_asks(which);
     if (good) {
-        model_works(which);
         model.kicked += job->state == JOB_BURIED;
         model_reserve(job, with_token ? MODEL_TOKENS : which);
     }
