@@ -326,6 +326,11 @@ int log_copy(struct job *job, struct job_body *body);
 int log_copy_pause(struct broker_tube *tube);
 int log_copy_group(struct broker_group *group);
 int log_copy_limits(struct broker_log *log);
+/* What is true now: of a job (reserved: as if it were ready), of the pause of a tube, of a group.
+ */
+struct job_entry entry_of_job(const struct job *job);
+struct job_entry entry_of_pause(const struct broker_tube *tube);
+struct job_entry entry_of_group(const struct broker_group *group);
 /* About what its put takes in the journal. */
 uint64_t log_cost(const struct job *job);
 

@@ -105,6 +105,14 @@ void broker_results_durable(struct broker *broker, uint64_t number);
 /* Whether it has a journal. */
 bool broker_is_durable(const struct broker *broker);
 
+/*
+ * What a restart would bring back, as one number: brokers of the same number have the same jobs in
+ * the same states, the same pauses and the same counts of groups. For tests: it looks at everything
+ * under one hold of the lock. visit (NULL: nobody) gets each part of it, as an entry without body.
+ */
+uint64_t broker_digest(struct broker *broker,
+                       void (*visit)(const void *bytes, size_t len, void *arg), void *arg);
+
 /* ---- tickets ---- */
 
 /* What has to be reached: numbers of written and of durable changes; 0: nothing. */

@@ -193,7 +193,7 @@ static void entry_counters(struct job_entry *entry, const struct job_rare *rare)
 }
 
 /* The whole job, as if it were in that state. */
-static struct job_entry entry_of(const struct job *job, enum job_state state, int64_t key_ns)
+static struct job_entry entry_in(const struct job *job, enum job_state state, int64_t key_ns)
 {
     const struct job_rare *rare = job->rare;
     struct job_entry entry = {.type = JOB_ENTRY_PUT,
@@ -220,9 +220,16 @@ static struct job_entry entry_of(const struct job *job, enum job_state state, in
     return entry;
 }
 
-static struct job_entry entry_of_group(struct broker_group *group)
+struct job_entry entry_of_job(const struct job *job)
 {
-    group->number = group->broker->last_group = job_serial_add(group->broker->last_group, 1);
+    enum job_state state = (enum job_state)job->state;
+    if (state == JOB_RESERVED)
+        state = JOB_READY;
+    return entry_in(job, state, state == JOB_READY ? 0 : job->rare->key_ns);
+}
+
+struct job_entry entry_of_group(const struct broker_group *group)
+{
     struct job_entry entry = {.type = JOB_ENTRY_GROUP,
                               .group = group->name,
                               .group_len = group->name_len,
@@ -232,10 +239,17 @@ static struct job_entry entry_of_group(struct broker_group *group)
     return entry;
 }
 
+/* The entry that holds from now on. */
+static struct job_entry next_of_group(struct broker_group *group)
+{
+    group->number = group->broker->last_group = job_serial_add(group->broker->last_group, 1);
+    return entry_of_group(group);
+}
+
 /* Admitted with the put that names it first. */
 static void log_group(struct broker_log *log, struct broker_group *group, enum journal_class class)
 {
-    const struct job_entry entry = entry_of_group(group);
+    const struct job_entry entry = next_of_group(group);
     const struct commit_change change = {.entry = &entry, .class = class};
     (void)commit_add(log->commit, &change);
 }
@@ -248,7 +262,7 @@ void log_put(struct job *job, enum job_state state, int64_t key_ns)
     struct broker_log *log = tube->broker->log;
     if (!group_is_logged(job))
         log_group(log, group_to_log(job), JOURNAL_PUT);
-    const struct job_entry entry = entry_of(job, state, key_ns);
+    const struct job_entry entry = entry_in(job, state, key_ns);
     const struct commit_change change = {.entry = &entry,
                                          .body = job->body.len > 0 ? &job->body : NULL,
                                          .within_ns = tube->within_ns,
@@ -370,7 +384,7 @@ void log_move(struct job *job, uint64_t cost_before)
 
 /* ---- tubes and counters ---- */
 
-static struct job_entry entry_of_pause(const struct broker_tube *tube)
+struct job_entry entry_of_pause(const struct broker_tube *tube)
 {
     bool paused = tube->pause_end_ns != CLOCK_NEVER;
     return (struct job_entry){.type = JOB_ENTRY_PAUSE,
@@ -424,10 +438,7 @@ int log_copy(struct job *job, struct job_body *body)
     int rc = commit_admit(commit, JOURNAL_COMPACT, 1, bytes);
     if (rc != 0)
         return rc;
-    enum job_state state = (enum job_state)job->state;
-    if (state == JOB_RESERVED)
-        state = JOB_READY;
-    const struct job_entry entry = entry_of(job, state, state == JOB_READY ? 0 : job->rare->key_ns);
+    const struct job_entry entry = entry_of_job(job);
     const struct commit_change change = {
         .entry = &entry, .body = job->body.len > 0 ? body : NULL, .class = JOURNAL_COMPACT};
     (void)commit_add(commit, &change);
@@ -454,7 +465,7 @@ int log_copy_pause(struct broker_tube *tube)
 
 int log_copy_group(struct broker_group *group)
 {
-    const struct job_entry entry = entry_of_group(group);
+    const struct job_entry entry = next_of_group(group);
     return copy(group->broker->log, &entry);
 }
 

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The digest: one number that says what a restart would bring back.
+ *
+ * Each job that is in the journal, each pause that is kept and each group of the journal is put as
+ * the entry that a copy by compaction would be now, and the entries' hashes are added up. So the
+ * order doesn't matter, and whatever an entry learns to say counts here without a line of its own.
+ * A job that somebody has is ready, and so is one whose delay is over: that is what replay makes of
+ * them. Numbers that only order entries in the journal (that of a group) are left out.
+ *
+ * Times are in it under the virtual clock alone: the real ones go on between two questions.
+ */
+#include "base/clock.h"
+#include "broker/broker_priv.h"
+
+#include <string.h>
+#include <xxhash.h>
+
+struct digest {
+    uint64_t sum;
+    void (*visit)(const void *bytes, size_t len, void *arg);
+    void *arg;
+};
+
+static void digest_add(struct digest *digest, struct job_entry *entry)
+{
+    char bytes[JOB_ENTRY_HEAD_MAX + sizeof(uint64_t)];
+    if (!clock_is_virtual()) {
+        entry->created_wall_ns = 0;
+        entry->until_wall_ns = 0;
+    }
+    uint64_t body_len = entry->body_len;
+    size_t len = job_entry_encode(entry, bytes);
+    if (digest->visit != NULL)
+        digest->visit(bytes, len, digest->arg);
+    memcpy(bytes + len, &body_len, sizeof(body_len));
+    digest->sum += XXH3_64bits(bytes, len + sizeof(body_len));
+}
+
+static void add_job(struct digest *digest, const struct job *job)
+{
+    struct job_entry entry = entry_of_job(job);
+    if (entry.state == JOB_DELAYED && job->rare->key_ns <= clock_now_ns()) {
+        entry.state = JOB_READY;
+        entry.until_wall_ns = 0;
+    }
+    digest_add(digest, &entry);
+}
+
+static void add_tubes(struct digest *digest, struct broker *broker)
+{
+    struct list_node *node = list_first(&broker->tube_list);
+    for (; node != NULL; node = list_next(&broker->tube_list, node)) {
+        const struct broker_tube *tube = CONTAINER_OF(node, struct broker_tube, node);
+        struct job_entry entry = entry_of_pause(tube);
+        if (tube->pause_kept && tube->pause_end_ns > clock_now_ns())
+            digest_add(digest, &entry);
+    }
+}
+
+static void add_groups(struct digest *digest, struct broker *broker)
+{
+    struct list_node *node = list_first(&broker->group_list);
+    for (; node != NULL; node = list_next(&broker->group_list, node)) {
+        const struct broker_group *group = CONTAINER_OF(node, struct broker_group, node);
+        struct job_entry entry = entry_of_group(group);
+        bool logged = entry.group_number != 0;
+        entry.group_number = 0;
+        if (logged)
+            digest_add(digest, &entry);
+    }
+}
+
+uint64_t broker_digest(struct broker *broker,
+                       void (*visit)(const void *bytes, size_t len, void *arg), void *arg)
+{
+    struct digest digest = {.visit = visit, .arg = arg};
+    struct idtable_cursor cursor = {0};
+    const struct job *job;
+    broker_lock(broker);
+    while ((job = idtable_next(&broker->jobs, &cursor)) != NULL)
+        if (job_is_logged(job))
+            add_job(&digest, job);
+    add_tubes(&digest, broker);
+    add_groups(&digest, broker);
+    broker_unlock(broker);
+    return digest.sum;
+}
