@@ -12,7 +12,7 @@
  *   uncontended  put, get, task_done on one thread
  *   1p1c, 4p4c   producers and consumers on a queue without bound, then join
  *   handoff      one producer, one consumer, room for one item. GAsyncQueue has no bound: there
- * each item is acknowledged through a second queue
+ *                each item is acknowledged through a second queue
  *
  * A contender is one row of `contenders`: what it can't do (task_done) it leaves out, in its
  * favour.

@@ -6,8 +6,9 @@
  * into place, directory synced) before it is first written to. Each is in one of three places:
  *
  *   the line    begun: generations `oldest` to `newest`, one after the other; only the newest is
- * written ready       prepared, or trimmed and no longer pinned: will be begun with the next
- * generation retired     trimmed, but still pinned
+ *               written
+ *   ready       prepared, or trimmed and no longer pinned: will be begun with the next generation
+ *   retired     trimmed, but still pinned
  *
  * Locks: `lock` (class segments) covers the three places, pins and the counts that go with them,
  * for short times without I/O. What append owns belongs to the thread that has the right to append.

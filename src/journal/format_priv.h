@@ -3,12 +3,13 @@
  * The bytes of a segment. Little-endian throughout.
  *
  *   0      header, 512 bytes of which the first 64 are used, and the same once more at 512: a
- * damaged sector doesn't cost the segment 1024   frames, one directly behind the other
+ *          damaged sector doesn't cost the segment
+ *   1024   frames, one directly behind the other
  *
  * Header:  0  magic "HILERA-J"        8  version (u32)       12  zero (u32)
- *         16  journal id (u64)       24  generation (u32)    28  oldest generation that counts
- * (u32) 32  first sequence (u64)   40  size of the file (u64) 48  when it was begun, ns since 1970
- * (u64)         56  checksum of bytes 0 to 55 (u64)
+ *         16  journal id (u64)       24  generation (u32)    28  oldest generation that counts (u32)
+ *         32  first sequence (u64)   40  size of the file (u64)
+ *         48  when it was begun, ns since 1970 (u64)         56  checksum of bytes 0 to 55 (u64)
  *
  * Frame:   0  tag (u32)               4  bytes of records that follow (u32)
  *          8  sequence (u64)         16  back (u16)          18  unsynced (u16)

@@ -7,8 +7,8 @@
  *   park      a futex with deadlines on base/clock; every blocking call of the library ends here
  *   domain    one lock for a set of queues, and the list of callbacks to run once it is released
  *   core      an unlocked queue in a domain: container, line of waiting getters, line of waiting
- * putters, joiners, unfinished count. hl_queue is a core with a domain of its own; the broker's
- * tubes are cores that share one.
+ *             putters, joiners, unfinished count. hl_queue is a core with a domain of its own; the
+ *             broker's tubes are cores that share one.
  */
 #ifndef THR_THR_H
 #define THR_THR_H
