@@ -19,7 +19,7 @@
 #include "base/list.h"
 #include "base/magic.h"
 #include "base/map.h"
-#include "journal/format_priv.h"
+#include "journal/file_format_priv.h"
 #include "journal/journal.h"
 #include "thr/thr.h"
 
@@ -29,7 +29,7 @@
 #define SEGMENT_MAGIC 0x705e6e00u
 
 #define SEGMENT_NAME_MAX 32
-#define SEGMENTS_KEPT_BACK 3 /* one for state changes, two for compaction; see prepare.c */
+#define SEGMENTS_KEPT_BACK 3 /* one for state changes, two for compaction; see file_prepare.c */
 #define SEGMENTS_AHEAD 2     /* ready beyond those */
 #define SEGMENTS_GROWTH                                                                            \
     64 /* a segment is at most this part of the journal, from the second size on */
@@ -108,7 +108,7 @@ int directory_open(const struct journal_settings *settings, const struct journal
 int journal_error_set(struct journal_error *error, int rc, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* sync.c */
+/* file_sync.c */
 /* It isn't known what is on the disk: nothing goes on. `what` failed; logged once. Returns EIO. */
 int file_break(struct file_journal *file, int rc, const char *what);
 /* By whoever may append: the active segment, in any case or if anything of it isn't synced. */
@@ -117,7 +117,7 @@ int active_sync(struct file_journal *file);
 /* How many of its frames aren't known to be durable. */
 uint64_t active_unsynced(const struct file_journal *file);
 
-/* segment.c */
+/* file_segment.c */
 /* "segment-000007" */
 void segment_name(uint32_t number, char name[SEGMENT_NAME_MAX]);
 /* The way back. false: it is none. */
@@ -131,7 +131,7 @@ void segment_free(struct file_journal *file, struct segment **segment);
 int segment_remove(struct file_journal *file, struct segment **segment);
 struct segment *segment_new(uint32_t number, int fd, uint64_t size);
 
-/* prepare.c */
+/* file_prepare.c */
 /* What size the next new segment should have. [lock] */
 uint64_t prepare_size(const struct file_journal *file);
 /* A segment for at least `size` bytes of frames, taken out of `ready`; waits while the disk can
@@ -147,10 +147,10 @@ int prepare_start(struct file_journal *file);
 void prepare_stop(struct file_journal *file);
 void prepare_wake(struct file_journal *file);
 
-/* directory.c */
+/* file_directory.c */
 int directory_acquire(struct journal *journal, struct journal_error *error);
 
-/* reader.c: a window on a file. */
+/* file_reader.c: a window on a file. */
 struct reader {
     const struct journal_sys *sys;
     int fd;
@@ -166,7 +166,7 @@ void reader_fini(struct reader *reader);
 /* Bytes at..at+len, which must be inside of the file; valid until the next call. ENOMEM. */
 int reader_get(struct reader *reader, uint64_t at, size_t len, const unsigned char **bytes);
 
-/* walk.c: the frames of one segment, in order. */
+/* file_walk.c: the frames of one segment, in order. */
 struct walk {
     struct reader reader;
     struct format_key key;
@@ -207,7 +207,7 @@ int walk_edges(struct walk *walk, struct format_frame *first, struct format_fram
 /* At the end: whether a frame was begun there. *bytes: how much of it there can be. */
 bool walk_torn(struct walk *walk, uint64_t *bytes);
 
-/* replay.c, read.c, scan.c */
+/* file_replay.c, file_read.c, file_scan.c */
 int file_replay(struct journal *journal, const struct journal_visitor *visitor,
                 struct journal_replayed *replayed, struct journal_error *error);
 int file_read(struct journal *journal, uint64_t locator, struct buf *record);
@@ -218,7 +218,7 @@ int file_scan_next(struct journal *journal, struct journal_scan *scan,
                    const struct journal_visitor *visitor, size_t records);
 void file_scan_end(struct journal *journal, struct journal_scan *scan);
 
-/* append.c */
+/* file_append.c */
 void file_append(struct journal *journal, struct journal_append *append);
 int file_sync(struct journal *journal);
 int file_flush_begin(struct journal *journal, struct journal_flush *flush);

@@ -5,7 +5,7 @@
  * A journal is a line of frames; a frame is one group commit, all or nothing in its order, and
  * holds records; a record is bytes to the journal (job/codec.h says which). Places are opaque
  * 64-bit locators, and nothing above knows whether there are files. Two backends: `file`, a
- * directory of segments (file.c, format_priv.h), and `memory`, which keeps nothing and calls
+ * directory of segments (file.c, file_format_priv.h), and `memory`, which keeps nothing and calls
  * everything durable.
  *
  * The way of a journal: open, acquire (its only writer, or its only reader), replay (all that is in

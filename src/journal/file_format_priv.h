@@ -28,8 +28,8 @@
  * many frames directly before this one weren't known to be synced when it was written; all before
  * those were. It tells damage from a torn tail.
  */
-#ifndef JOURNAL_FORMAT_PRIV_H
-#define JOURNAL_FORMAT_PRIV_H
+#ifndef JOURNAL_FILE_FORMAT_PRIV_H
+#define JOURNAL_FILE_FORMAT_PRIV_H
 
 #include "journal/journal.h"
 

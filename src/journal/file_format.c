@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * Headers, frames and records as bytes; format_priv.h has the layout. Pure functions that touch no
- * file. What is read is trusted in nothing: whoever calls makes sure that the bytes are there, and
- * everything else is a question with the answers yes and no.
+ * Headers, frames and records as bytes; file_format_priv.h has the layout. Pure functions that
+ * touch no file. What is read is trusted in nothing: whoever calls makes sure that the bytes are
+ * there, and everything else is a question with the answers yes and no.
  */
-#include "journal/format_priv.h"
+#include "journal/file_format_priv.h"
 
 #include <errno.h>
 #include <string.h>
