@@ -7,6 +7,7 @@
  * the user of -u, so that root can move the one's files to the other.
  */
 #include "daemon/daemon_priv.h"
+#include "import/import.h"
 
 #include <errno.h>
 #include <inttypes.h>

@@ -104,10 +104,6 @@ static inline struct file_journal *file_journal_of(const struct journal *journal
 /* file.c: the directory of the settings, by the descriptor that they have or by its name. */
 int directory_open(const struct journal_settings *settings, const struct journal_sys *sys, int *fd);
 
-/* error.c: a sentence; returns rc. */
-int journal_error_set(struct journal_error *error, int rc, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
-
 /* file_sync.c */
 /* It isn't known what is on the disk: nothing goes on. `what` failed; logged once. Returns EIO. */
 int file_break(struct file_journal *file, int rc, const char *what);

@@ -37,6 +37,10 @@ struct journal_error {
     char text[512];
 };
 
+/* Makes it; returns rc. For who works on a journal and shows the same kind of error. */
+int journal_error_set(struct journal_error *error, int rc, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
 /* ---- opening ---- */
 
 #define JOURNAL_SEGMENT_MIN UINT32_C(0x10000)      /* 64 KiB */
@@ -370,6 +374,5 @@ extern const struct journal_sys journal_sys_real;
 
 #include "journal/commit.h"
 #include "journal/compact.h"
-#include "journal/import.h"
 
 #endif

@@ -19,7 +19,7 @@
 #include "base/assert.h"
 #include "fuzz.h"
 #include "job/job.h"
-#include "journal/binlog.h"
+#include "import/binlog.h"
 
 #include <errno.h>
 #include <stdbool.h>

@@ -3,9 +3,8 @@
  * The import of beanstalkd's binlog: files made here byte by byte, so that there are states that a
  * beanstalkd can't be brought to on demand (tests/scenario/import.test has a real one).
  */
-#include "journal/import.h"
-
-#include "journal/binlog.h"
+#include "import/binlog.h"
+#include "import/import.h"
 #include "unit.h"
 
 #include <dirent.h>

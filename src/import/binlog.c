@@ -7,7 +7,7 @@
  * read at all. Everything is checked that can be wrong: lengths, the
  * tube's name, the state, signs of times, CR LF behind the body, zeros up to the end of the file.
  */
-#include "journal/binlog.h"
+#include "import/binlog.h"
 
 #include "job/job.h"
 

@@ -6,7 +6,7 @@
  * It is taken for reading here, which keeps beanstalkd out and doesn't need a right to write. A
  * copy of a directory may lack the file; then there is nobody to be kept out.
  */
-#include "journal/import_priv.h"
+#include "import/import_priv.h"
 
 #include <dirent.h>
 #include <errno.h>

@@ -9,7 +9,7 @@
  * import that was interrupted is known by being the same, byte for byte: nothing in a record
  * depends on when it is written.
  */
-#include "journal/import_priv.h"
+#include "import/import_priv.h"
 
 #include "base/magic.h"
 

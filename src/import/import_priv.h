@@ -1,16 +1,14 @@
 // SPDX-License-Identifier: MIT
 /*
- * What the files of the import share. Order of work: import_dir.c lists, locks and reads files,
- * import.c makes jobs of their records, import_write.c writes those to a journal.
+ * What the files of the import share. Order of work: directory.c lists, locks and reads files,
+ * import.c makes jobs of their records, write.c writes those to a journal.
  */
-#ifndef JOURNAL_IMPORT_PRIV_H
-#define JOURNAL_IMPORT_PRIV_H
-
-#include "journal/binlog.h"
-#include "journal/file_priv.h" /* journal_error_set */
-#include "journal/import.h"
+#ifndef IMPORT_PRIV_H
+#define IMPORT_PRIV_H
 
 #include "base/map.h"
+#include "import/binlog.h"
+#include "import/import.h"
 
 #define IMPORT_MAGIC 0x1396047eu
 
@@ -56,7 +54,7 @@ struct import {
 void import_tell(const struct import *import, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-/* ---- import_dir.c ---- */
+/* ---- directory.c ---- */
 
 /* Opens the directory, takes its lock, opens its files in their order. As import_open. */
 int import_files_open(struct import *import, struct journal_error *error);

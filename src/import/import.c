@@ -8,7 +8,7 @@
  * that nobody put are counted as damage at the end, since a later file may still have the whole
  * job.
  */
-#include "journal/import_priv.h"
+#include "import/import_priv.h"
 
 #include "base/magic.h"
 

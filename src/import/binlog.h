@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * beanstalkd's binlog, one file of it, as beanstalkd 1.10 to 1.13 write it; for the import
- * (journal/import.h). Found out by looking at files of Debian's beanstalkd, 64-bit and
+ * (import/import.h). Found out by looking at files of Debian's beanstalkd, 64-bit and
  * little-endian:
  *
  *   int32   version: 7
@@ -28,8 +28,8 @@
  * A file is read in pieces, whatever its size: where it comes from is the source's business. No
  * memory. Any thread.
  */
-#ifndef JOURNAL_BINLOG_H
-#define JOURNAL_BINLOG_H
+#ifndef IMPORT_BINLOG_H
+#define IMPORT_BINLOG_H
 
 #include <stddef.h>
 #include <stdint.h>

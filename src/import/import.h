@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Import: the jobs of a directory that beanstalkd -b has written, taken over into a journal. Part
- * of journal/journal.h.
+ * Import: the jobs of a directory that beanstalkd -b has written, taken over into a journal.
  *
  * Ids, priorities, TTRs, delays, counters and the order of buried jobs are kept. As after a restart
  * of beanstalkd, reserved jobs are ready, delayed ones keep the time when they are due, and what
@@ -14,8 +13,8 @@
  *
  * In two steps, so that the reader may have other rights than the writer. One thread.
  */
-#ifndef JOURNAL_IMPORT_H
-#define JOURNAL_IMPORT_H
+#ifndef IMPORT_H
+#define IMPORT_H
 
 #include "journal/journal.h"
 
