@@ -42,11 +42,16 @@ static void finisher_run(void *arg)
     MUST(write(server->finished_fd, &one, sizeof(one)) == sizeof(one) ? 0 : errno);
 }
 
+/* Whoever reads in the log that it stops finds that puts are refused. */
 static void stop_begin(struct server *server)
 {
     server->stopping = true;
     notify_send("STOPPING=1", 0);
     daemon_drain(server->daemon);
+}
+
+static void stop_go_on(struct server *server)
+{
     const struct hl_thread_options options = {
         .target = finisher_run, .arg = server, .name = "stop", .daemon = HL_DAEMON_NO};
     int rc = hl_thread_new(&server->finisher, &options);
@@ -63,10 +68,11 @@ static void stop_asked(struct server *server, int signal)
 {
     if (!server->stopping) {
         server->grace_ns = server->daemon->config->grace;
+        stop_begin(server);
         log_notice("SIG%s: stopping; running jobs may take %.3g s to finish, a second signal ends "
                    "them",
                    sigabbrev_np(signal), (double)server->grace_ns / HL_SECOND);
-        stop_begin(server);
+        stop_go_on(server);
     } else if (!server->impatient) {
         server->impatient = true;
         log_notice("SIG%s again: running jobs are ended now", sigabbrev_np(signal));
@@ -86,8 +92,10 @@ static void failure_met(struct server *server)
     server->failed = true;
     if (server->stopping)
         daemon_hurry(server->daemon);
-    else
+    else {
         stop_begin(server);
+        stop_go_on(server);
+    }
 }
 
 static int wait_once(struct server *server, bool *finished)
