@@ -36,29 +36,42 @@ static void out_attempt(struct out attempts, const struct job_attempt *attempt, 
     out_seconds(row, "ended", attempt->ended_wall_ns);
 }
 
-/* How often what happened to the job; the same members for one that is there and one that isn't. */
-struct tries {
-    uint32_t reserves, timeouts, releases, buries, kicks, failures, crashes, losses;
-};
+/* How often what happened to the job; the same members, in the order in which entries of the journal
+ * have them, for one that is there and one that isn't. */
+#define OUT_COUNTS(job, from)                                                                      \
+    do {                                                                                           \
+        out_u64(job, "reserves", (from)->reserves);                                                \
+        out_tries_counters(job, &(from)->tries);                                                   \
+        out_u64(job, "releases", (from)->releases);                                                \
+        out_u64(job, "buries", (from)->buries);                                                    \
+        out_u64(job, "kicks", (from)->kicks);                                                      \
+        out_tries(job, &(from)->tries);                                                            \
+    } while (0)
 
-static void out_tries(struct out job, const struct tries *tries)
+#define OUT_TRY(member) out_u64(job, #member, tries->member);
+#define OUT_NO_TRY(member)
+
+static void out_tries_counters(struct out job, const struct job_tries *tries)
 {
-    out_u64(job, "reserves", tries->reserves);
-    out_u64(job, "timeouts", tries->timeouts);
-    out_u64(job, "releases", tries->releases);
-    out_u64(job, "buries", tries->buries);
-    out_u64(job, "kicks", tries->kicks);
-    out_u64(job, "failures", tries->failures);
-    out_u64(job, "crashes", tries->crashes);
-    out_u64(job, "losses", tries->losses);
+#define IN_COUNTERS OUT_TRY
+#define IN_TRIES OUT_NO_TRY
+#define JOB_TRY(member, kind, rule, local, remote, disk) IN_##disk(member)
+#include "job/tries.def"
+#undef JOB_TRY
+#undef IN_COUNTERS
+#undef IN_TRIES
 }
 
-#define TRIES_OF(from)                                                                             \
-    &(const struct tries)                                                                          \
-    {                                                                                              \
-        (from)->reserves, (from)->timeouts, (from)->releases, (from)->buries, (from)->kicks,       \
-            (from)->failures, (from)->crashes, (from)->losses                                      \
-    }
+static void out_tries(struct out job, const struct job_tries *tries)
+{
+#define IN_COUNTERS OUT_NO_TRY
+#define IN_TRIES OUT_TRY
+#define JOB_TRY(member, kind, rule, local, remote, disk) IN_##disk(member)
+#include "job/tries.def"
+#undef JOB_TRY
+#undef IN_COUNTERS
+#undef IN_TRIES
+}
 
 void out_view(const struct api_call *call, struct out job, const struct job_view *view)
 {
@@ -71,7 +84,7 @@ void out_view(const struct api_call *call, struct out job, const struct job_view
     out_seconds(job, "age", view->age_ns);
     out_seconds(job, "time_left", view->local ? 0 : view->time_left_ns);
     out_u64(job, "size", view->size);
-    out_tries(job, TRIES_OF(view));
+    OUT_COUNTS(job, view);
     if (view->reason[0] != '\0')
         out_words(job, view->reason, may_read(call, view));
     out_labels(job, view->name, view->group, view->key, view->tags, view->tags_size);
@@ -107,7 +120,7 @@ void out_record(struct out job, const struct job_record *record, bool read)
     out_seconds(job, "age", clock_wall_ns() - record->created_wall_ns);
     out_seconds(job, "time_left", 0);
     out_u64(job, "size", record->size);
-    out_tries(job, TRIES_OF(record));
+    OUT_COUNTS(job, record);
     out_words(job, record->reason, read);
     out_labels(job, record->name, record->group, record->key, record->tags, record->tags_size);
 }

@@ -172,15 +172,6 @@ static void add_told(struct job *job, const struct job_entry *entry)
     log_told(log_of(job), tube->level, add(job, entry, tube->within_ns));
 }
 
-/* What rules limit. */
-static void entry_tries(struct job_entry *entry, const struct job_rare *rare)
-{
-    entry->timeouts = rare->timeouts;
-    entry->failures = rare->failures;
-    entry->crashes = rare->crashes;
-    entry->losses = rare->losses;
-}
-
 static void entry_counters(struct job_entry *entry, const struct job_rare *rare)
 {
     entry->delay_ns = rare->delay_ns;
@@ -189,7 +180,7 @@ static void entry_counters(struct job_entry *entry, const struct job_rare *rare)
     entry->buries = rare->buries;
     entry->kicks = rare->kicks;
     entry->past = rare->past;
-    entry_tries(entry, rare);
+    entry->tries = rare->tries;
 }
 
 /* The whole job, as if it were in that state. */
@@ -299,7 +290,7 @@ void log_bury(struct job *job, const char *reason, int64_t burial, const struct 
                               .reason_len = reason != NULL ? strlen(reason) : 0,
                               .past = past};
     if (job->rare != NULL)
-        entry_tries(&entry, job->rare);
+        entry.tries = job->rare->tries;
     entry_group(&entry, job);
     add_told(job, &entry);
 }
@@ -308,9 +299,11 @@ void log_retry(struct job *job, const struct job_past *past, enum job_state stat
 {
     if (!job_is_logged(job))
         return;
-    struct job_entry entry = {
-        .type = JOB_ENTRY_RETRY, .id = job->id, .delay_ns = job->rare->delay_ns, .past = past};
-    entry_tries(&entry, job->rare);
+    struct job_entry entry = {.type = JOB_ENTRY_RETRY,
+                              .id = job->id,
+                              .delay_ns = job->rare->delay_ns,
+                              .tries = job->rare->tries,
+                              .past = past};
     if (state == JOB_DELAYED)
         entry.until_wall_ns = wall_of(key_ns);
     add_told(job, &entry);

@@ -343,7 +343,7 @@ static void return_some(struct broker_holder *holder)
                 lease_lose(holder->broker, job);
             break;
         }
-        job_count(&job->rare->losses);
+        job_count(&job->rare->tries.losses);
         lease_end(job);
         jobs[count++] = job;
     }

@@ -20,7 +20,7 @@ int kick_job(struct job *job, bool reset)
     tube_job_leave(job);
     job_count(&job->rare->kicks);
     if (reset)
-        job_tries_reset(job->rare);
+        job->rare->tries = (struct job_tries){0};
     if (buried)
         tube_job_reopen(job);
     log_kick(job, reset);

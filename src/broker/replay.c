@@ -168,19 +168,18 @@ static uint32_t larger(uint32_t a, uint32_t b)
 /* An older hilera's entries don't say them: they never fall by an entry. */
 static int tries_of_entry(struct job_rare *rare, const struct job_entry *entry)
 {
-    rare->timeouts = larger(rare->timeouts, entry->timeouts);
-    rare->failures = larger(rare->failures, entry->failures);
-    rare->crashes = larger(rare->crashes, entry->crashes);
-    rare->losses = larger(rare->losses, entry->losses);
+#define JOB_TRY(member, ...) rare->tries.member = larger(rare->tries.member, entry->tries.member);
+#include "job/tries.def"
+#undef JOB_TRY
     return job_past_of_entry(rare, entry);
 }
 
 /* What few jobs have. */
 static int rare_of_entry(struct job *job, const struct job_entry *entry)
 {
-    bool counted = (entry->reserves | entry->timeouts | entry->releases | entry->buries |
-                    entry->kicks | entry->failures | entry->crashes | entry->losses) != 0 ||
-                   entry->past_len > 0;
+    static const struct job_tries no_tries;
+    bool counted = (entry->reserves | entry->releases | entry->buries | entry->kicks) != 0 ||
+                   memcmp(&entry->tries, &no_tries, sizeof(no_tries)) != 0 || entry->past_len > 0;
     if (!counted && entry->delay_ns == 0 && entry->state == JOB_READY && entry->option_len == 0)
         return 0;
     struct job_rare *rare = job_rare_need(job);
@@ -328,7 +327,7 @@ static int replay_count(struct job *job, enum job_entry_type type)
         return ENOMEM;
     struct job_rare *rare = job->rare;
     job_count(type == JOB_ENTRY_LEASE     ? &rare->reserves
-              : type == JOB_ENTRY_TIMEOUT ? &rare->timeouts
+              : type == JOB_ENTRY_TIMEOUT ? &rare->tries.timeouts
                                           : &rare->kicks);
     if (job->state == JOB_READY)
         return 0;
@@ -342,7 +341,7 @@ static int replay_kick(struct job *job, const struct job_entry *entry)
 {
     int rc = replay_count(job, JOB_ENTRY_KICK);
     if (rc == 0 && entry->reset)
-        job_tries_reset(job->rare);
+        job->rare->tries = (struct job_tries){0};
     return rc;
 }
 

@@ -30,44 +30,48 @@ int64_t retry_timeout(const struct job *job)
     return (rules.set & JOB_RULE_TIMEOUT) != 0 ? rules.timeout_ns : -1;
 }
 
-/* 0: none. */
-static uint32_t limit_of(const struct job_rules *rules, enum job_outcome_kind kind, bool remote)
+/* Of a row of tries.def where no rule says one. 0: none. */
+static uint32_t limit_otherwise(enum job_outcome_kind kind, bool remote)
 {
-    bool attempts = (rules->set & JOB_RULE_ATTEMPTS) != 0;
     switch (kind) {
-    case JOB_OUTCOME_RETRY:
-        return attempts ? rules->attempts : JOB_RETRIES_DEFAULT;
-    case JOB_OUTCOME_CRASHED:
-        return (rules->set & JOB_RULE_CRASHES) != 0 ? rules->crashes : JOB_CRASHES_DEFAULT;
-    case JOB_OUTCOME_LOST:
-        return (rules->set & JOB_RULE_LOSSES) != 0 ? rules->losses : 0;
-    case JOB_OUTCOME_TIMEOUT:
-        if ((rules->set & JOB_RULE_TIMEOUTS) != 0)
-            return rules->timeouts;
-        return attempts ? rules->attempts : remote ? 0 : JOB_ATTEMPTS_DEFAULT;
+#define JOB_TRY(member, kind, rule, local, remote_limit, disk)                                     \
+    case JOB_OUTCOME_##kind:                                                                       \
+        return remote ? (remote_limit) : (local);
+#include "job/tries.def"
+#undef JOB_TRY
     default:
-        return attempts ? rules->attempts : JOB_ATTEMPTS_DEFAULT;
+        return JOB_RETRIES_DEFAULT;
     }
 }
 
-static uint32_t *counter_of(struct job_rare *rare, enum job_outcome_kind kind)
+/* The rule that limits a kind of trouble. */
+static uint32_t rule_of(enum job_outcome_kind kind)
 {
     switch (kind) {
-    case JOB_OUTCOME_TIMEOUT:
-        return &rare->timeouts;
-    case JOB_OUTCOME_CRASHED:
-        return &rare->crashes;
-    case JOB_OUTCOME_LOST:
-        return &rare->losses;
+#define JOB_TRY(member, kind, rule, ...)                                                           \
+    case JOB_OUTCOME_##kind:                                                                       \
+        return JOB_RULE_##rule;
+#include "job/tries.def"
+#undef JOB_TRY
     default:
-        return &rare->failures;
+        return JOB_RULE_ATTEMPTS;
     }
+}
+
+/* 0: none. What takes too long has failed, where nobody says how often it may. */
+static uint32_t limit_of(const struct job_rules *rules, enum job_outcome_kind kind, bool remote)
+{
+    uint32_t rule = rule_of(kind);
+    if (kind == JOB_OUTCOME_TIMEOUT && (rules->set & rule) == 0)
+        rule = JOB_RULE_ATTEMPTS;
+    return (rules->set & rule) != 0 ? (uint32_t)job_rules_value(rules, rule)
+                                    : limit_otherwise(kind, remote);
 }
 
 void retry_count(struct job *job, enum job_outcome_kind kind)
 {
     if (job->rare != NULL && job_outcome_fate(kind) == JOB_FATE_RULED)
-        job_count(counter_of(job->rare, kind));
+        job_count(job_tries_of(&job->rare->tries, kind));
 }
 
 /* xorshift64*: S. Vigna, "An experimental exploration of Marsaglia's xorshift generators,
@@ -99,7 +103,7 @@ struct verdict retry_judge(struct job *job, const struct job_outcome *outcome)
     bool remote = job->rare->holder != NULL;
     const struct job_rules rules = rules_of(job, outcome->rules);
     uint32_t limit = limit_of(&rules, outcome->kind, remote);
-    uint32_t before = *counter_of(job->rare, outcome->kind);
+    uint32_t before = *job_tries_of(&job->rare->tries, outcome->kind);
     uint32_t count = before < UINT32_MAX ? before + 1 : before;
     if (limit != 0 && count >= limit)
         return (struct verdict){.state = JOB_BURIED};

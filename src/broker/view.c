@@ -69,13 +69,10 @@ void view_copy(const struct job *job, struct job_view *view)
     view->size = job->body.len;
     view->reserves = rare != NULL ? rare->reserves : 0;
     view->delay_ns = rare != NULL ? rare->delay_ns : 0;
-    view->timeouts = rare != NULL ? rare->timeouts : 0;
+    view->tries = rare != NULL ? rare->tries : (struct job_tries){0};
     view->releases = rare != NULL ? rare->releases : 0;
     view->buries = rare != NULL ? rare->buries : 0;
     view->kicks = rare != NULL ? rare->kicks : 0;
-    view->failures = rare != NULL ? rare->failures : 0;
-    view->crashes = rare != NULL ? rare->crashes : 0;
-    view->losses = rare != NULL ? rare->losses : 0;
     past_copy(rare != NULL ? rare->past : NULL, view);
     const char *reason = rare != NULL && rare->reason != NULL ? rare->reason : "";
     snprintf(view->reason, sizeof(view->reason), "%s", reason);

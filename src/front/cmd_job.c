@@ -55,6 +55,6 @@ void do_stats_job(struct session *session, const struct command_args *args)
                    "\nburies: %" PRIu32 "\nkicks: %" PRIu32 "\n",
                    view.id, view.tube, job_state_word(view.state), view.pri, seconds(view.age_ns),
                    seconds(view.delay_ns), seconds(view.ttr_ns), seconds(view.time_left_ns),
-                   view.reserves, view.timeouts, view.releases, view.buries, view.kicks);
+                   view.reserves, view.tries.timeouts, view.releases, view.buries, view.kicks);
     reply_yaml(session, rc, &yaml);
 }

@@ -132,7 +132,7 @@ static struct job_entry entry_of(const struct target *target, const struct impor
                               .burial =
                                   buried ? job_serial_add(target->last_burial, job->burial) : 0,
                               .reserves = job->reserves,
-                              .timeouts = job->timeouts,
+                              .tries.timeouts = job->timeouts,
                               .releases = job->releases,
                               .buries = job->buries,
                               .kicks = job->kicks,

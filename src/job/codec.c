@@ -112,28 +112,36 @@ static char *write_reason(char *to, const char *reason, size_t len)
 
 static bool has_counters(const struct job_entry *entry)
 {
-    return (entry->reserves | entry->timeouts | entry->releases | entry->buries | entry->kicks |
-            entry->attempts) != 0;
+    return (entry->reserves | entry->tries.timeouts | entry->releases | entry->buries |
+            entry->kicks) != 0;
 }
 
 static char *write_counters(char *to, const struct job_entry *entry)
 {
     char *at = write_number(to + 2, entry->reserves);
-    at = write_number(at, entry->timeouts);
+    at = write_number(at, entry->tries.timeouts);
     at = write_number(at, entry->releases);
     at = write_number(at, entry->buries);
     at = write_number(at, entry->kicks);
-    at = write_number(at, entry->attempts);
+    at = write_number(at, 0); /* not used */
     return option_close(to, OPTION_COUNTERS, at);
 }
 
+/* Rows of tries.def that OPTION_COUNTERS has. */
+#define IN_COUNTERS(member)
+
 static char *write_tries(char *to, const struct job_entry *entry)
 {
-    if ((entry->failures | entry->crashes | entry->losses) == 0)
-        return to;
-    char *at = write_number(to + 2, entry->failures);
-    at = write_number(at, entry->crashes);
-    return option_close(to, OPTION_TRIES, write_number(at, entry->losses));
+    uint32_t any = 0;
+    char *at = to + 2;
+#define IN_TRIES(member)                                                                           \
+    any |= entry->tries.member;                                                                    \
+    at = write_number(at, entry->tries.member);
+#define JOB_TRY(member, kind, rule, local, remote, disk) IN_##disk(member)
+#include "job/tries.def"
+#undef JOB_TRY
+#undef IN_TRIES
+    return any != 0 ? option_close(to, OPTION_TRIES, at) : to;
 }
 
 static char *write_past(char *to, const struct job_entry *entry)
@@ -346,11 +354,20 @@ static void read_fields(struct cursor *cursor, struct job_entry *entry, unsigned
 static void read_counters(struct cursor *value, struct job_entry *entry)
 {
     entry->reserves = read_u32(value);
-    entry->timeouts = read_u32(value);
+    entry->tries.timeouts = read_u32(value);
     entry->releases = read_u32(value);
     entry->buries = read_u32(value);
     entry->kicks = read_u32(value);
-    entry->attempts = read_u32(value);
+    (void)read_u32(value);
+}
+
+static void read_tries(struct cursor *value, struct job_entry *entry)
+{
+#define IN_TRIES(member) entry->tries.member = read_u32(value);
+#define JOB_TRY(member, kind, rule, local, remote, disk) IN_##disk(member)
+#include "job/tries.def"
+#undef JOB_TRY
+#undef IN_TRIES
 }
 
 /* One that isn't of the codec itself: of the job, or unknown. */
@@ -388,9 +405,7 @@ static int read_option(struct job_entry *entry, uint64_t tag, struct cursor *val
         entry->reason = read_bytes(value, entry->reason_len);
         break;
     case OPTION_TRIES:
-        entry->failures = read_u32(value);
-        entry->crashes = read_u32(value);
-        entry->losses = read_u32(value);
+        read_tries(value, entry);
         break;
     case OPTION_PAST:
         entry->past_len = (size_t)(value->end - value->at);

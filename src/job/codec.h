@@ -63,8 +63,8 @@ struct job_entry {
     int64_t delay_ns;        /* as asked for; PAUSE: for how long. Not negative */
     int64_t until_wall_ns;   /* when the delay or the pause is over; 0: none */
     uint64_t burial;         /* order of burial, rising; 0: none */
-    uint32_t reserves, timeouts, releases, buries, kicks, attempts;
-    uint32_t failures, crashes, losses;
+    uint32_t reserves, releases, buries, kicks;
+    struct job_tries tries;
     bool reset;          /* KICK: what rules limit begins anew */
     uint64_t id_ceiling; /* LIMITS; the last one counts, it may be less than before */
     /* PUT: who put it; GROUP, and where a change counts for a group: whose group it is. Without:

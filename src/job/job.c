@@ -144,11 +144,6 @@ void job_rare_free(struct job_rare **rare)
     free(mine);
 }
 
-void job_tries_reset(struct job_rare *rare)
-{
-    rare->failures = rare->timeouts = rare->crashes = rare->losses = 0;
-}
-
 struct job_rare *job_rare_need(struct job *job)
 {
     MAGIC_CHECK(job, JOB_MAGIC);

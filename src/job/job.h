@@ -25,6 +25,7 @@
 #include "job/options.h"   /* what may be asked for with a job; part of this face */
 #include "job/past.h"      /* attempts that are over; part of this face, too */
 #include "job/submitter.h" /* who put it; likewise */
+#include "job/tries.h"     /* what rules limit; likewise */
 
 /* ---- tube names ---- */
 
@@ -98,8 +99,8 @@ struct broker_sink;
 /* What few jobs have. Every delayed, buried or leased one does. */
 struct job_rare {
     unsigned magic;
-    /* They stay at the largest. What rules limit: timeouts, failures, crashes, losses. */
-    uint32_t reserves, timeouts, releases, buries, kicks, failures, crashes, losses;
+    uint32_t reserves, releases, buries, kicks; /* they stay at the largest */
+    struct job_tries tries;
     int64_t delay_ns; /* as asked for by put (or by release) */
     /* delayed: when it becomes ready; leased: when its TTR is over; buried: order of burial */
     int64_t key_ns;
@@ -194,9 +195,6 @@ struct job_rare *job_rare_new(void);
 void job_rare_free(struct job_rare **rare);
 /* As new; it has no waiters. */
 void job_rare_clear(struct job_rare *rare);
-/* What rules limit begins anew. */
-void job_tries_reset(struct job_rare *rare);
-
 /* Changes the state; a move that isn't in the table stops the program and names the job. */
 void job_move(struct job *job, enum job_state to);
 
@@ -219,6 +217,10 @@ enum job_outcome_kind {
 
 /* "done", ...; static. */
 const char *job_outcome_word(enum job_outcome_kind kind);
+
+/* What counts attempts that end so, a row of tries.def; one that ends a job for good counts
+ * nowhere, and none is asked for. */
+uint32_t *job_tries_of(struct job_tries *tries, enum job_outcome_kind kind);
 
 /* What becomes of a job whose attempt ended so (job_outcomes.def). */
 enum job_fate { JOB_FATE_LEAVES, JOB_FATE_BURIED, JOB_FATE_RULED, JOB_FATE_RETURNED };
@@ -281,8 +283,8 @@ struct job_view {
     int64_t time_left_ns; /* reserved: of its TTR, may be negative; delayed: until ready; else 0 */
     bool local;           /* reserved by a worker of the daemon: its TTR doesn't end */
     size_t size;          /* of the body */
-    uint32_t reserves, timeouts, releases, buries, kicks;
-    uint32_t failures, crashes, losses;
+    uint32_t reserves, releases, buries, kicks;
+    struct job_tries tries;
     char reason[JOB_REASON_MAX]; /* why it is buried; "": none */
     size_t past_count;
     struct job_past_copy {
@@ -323,8 +325,8 @@ struct job_record {
     int signal;      /* 0: none */
     uint32_t pri;
     uint32_t submitter; /* JOB_NOBODY */
-    uint32_t reserves, timeouts, releases, buries, kicks;
-    uint32_t failures, crashes, losses; /* what rules limit, beside timeouts */
+    uint32_t reserves, releases, buries, kicks;
+    struct job_tries tries;
     int64_t delay_ns, ttr_ns;
     size_t size;             /* of the body */
     int64_t finished_ns;     /* clock_now_ns time; retention counts from here */

@@ -8,43 +8,46 @@
  */
 #include "job/rules.h"
 
-#include <stddef.h>
+#include "base/assert.h"
 
-#define MERGE(bit, member)                                                                         \
-    if ((missing & (bit)) != 0)                                                                    \
-        rules->member = below->member;
+#include <stdbool.h>
+#include <stddef.h>
 
 void job_rules_merge(struct job_rules *rules, const struct job_rules *below)
 {
     if (below == NULL)
         return;
     uint32_t missing = below->set & ~rules->set;
-    MERGE(JOB_RULE_ATTEMPTS, attempts)
-    MERGE(JOB_RULE_CRASHES, crashes)
-    MERGE(JOB_RULE_TIMEOUTS, timeouts)
-    MERGE(JOB_RULE_LOSSES, losses)
-    MERGE(JOB_RULE_BACKOFF_KIND, backoff_kind)
-    MERGE(JOB_RULE_BACKOFF, backoff_ns)
-    MERGE(JOB_RULE_BACKOFF_CAP, backoff_cap_ns)
-    MERGE(JOB_RULE_JITTER, jitter)
-    MERGE(JOB_RULE_TIMEOUT, timeout_ns)
+#define JOB_RULE(name, bit, tag, form, member, ...)                                                \
+    if ((missing & JOB_RULE_##name) != 0)                                                          \
+        rules->member = below->member;
+#include "job/rules.def"
+#undef JOB_RULE
     rules->set |= missing;
 }
 
-/* The member, or what counts where nobody says anything. */
-static int64_t value(const struct job_rules *rules, uint32_t bit, int64_t said, int64_t otherwise)
+int64_t job_rules_value(const struct job_rules *rules, uint32_t rule)
 {
-    return (rules->set & bit) != 0 ? said : otherwise;
+    bool said = (rules->set & rule) != 0;
+    switch (rule) {
+#define JOB_RULE(name, bit, tag, form, member, least, most, otherwise, ...)                        \
+    case JOB_RULE_##name:                                                                          \
+        return said ? (int64_t)rules->member : (otherwise);
+#include "job/rules.def"
+#undef JOB_RULE
+    default:
+        break;
+    }
+    ASSERT(rule == 0); /* there is no such rule */
+    return 0;
 }
 
 int64_t job_rules_pause(const struct job_rules *rules, uint32_t count, uint64_t random)
 {
-    int64_t pause = value(rules, JOB_RULE_BACKOFF, rules->backoff_ns, JOB_BACKOFF_DEFAULT_NS);
-    int64_t cap =
-        value(rules, JOB_RULE_BACKOFF_CAP, rules->backoff_cap_ns, JOB_BACKOFF_CAP_DEFAULT_NS);
-    int64_t kind =
-        value(rules, JOB_RULE_BACKOFF_KIND, rules->backoff_kind, JOB_BACKOFF_EXPONENTIAL);
-    int64_t jitter = value(rules, JOB_RULE_JITTER, rules->jitter, JOB_JITTER_DEFAULT);
+    int64_t pause = job_rules_value(rules, JOB_RULE_BACKOFF);
+    int64_t cap = job_rules_value(rules, JOB_RULE_BACKOFF_CAP);
+    int64_t kind = job_rules_value(rules, JOB_RULE_BACKOFF_KIND);
+    int64_t jitter = job_rules_value(rules, JOB_RULE_JITTER);
     if (cap <= 0 || cap > JOB_PAUSE_MAX_NS)
         cap = JOB_PAUSE_MAX_NS;
     if (pause < 0)

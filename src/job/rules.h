@@ -21,34 +21,25 @@
 
 /* Bits of job_rules.set. */
 enum {
-    JOB_RULE_ATTEMPTS = 1 << 0,
-    JOB_RULE_CRASHES = 1 << 1,
-    JOB_RULE_TIMEOUTS = 1 << 2,
-    JOB_RULE_LOSSES = 1 << 3,
-    JOB_RULE_BACKOFF_KIND = 1 << 4,
-    JOB_RULE_BACKOFF = 1 << 5,
-    JOB_RULE_BACKOFF_CAP = 1 << 6,
-    JOB_RULE_JITTER = 1 << 7,
-    JOB_RULE_TIMEOUT = 1 << 8
+#define JOB_RULE(name, bit, ...) JOB_RULE_##name = 1 << (bit),
+#include "job/rules.def"
+#undef JOB_RULE
 };
 
 /* The numbers stand on disk. */
 enum job_backoff_kind { JOB_BACKOFF_FIXED = 0, JOB_BACKOFF_EXPONENTIAL = 1 };
 
+/* A member for each row of rules.def, which says what it means. */
 struct job_rules {
     uint32_t set;
-    uint32_t attempts;      /* failures in all, 1 and up: after so many the job is buried */
-    uint32_t crashes;       /* of its handler, 1 and up */
-    uint32_t timeouts;      /* 1 and up */
-    uint32_t losses;        /* of the connection that had it; 0: no limit */
-    uint32_t backoff_kind;  /* enum job_backoff_kind */
-    uint32_t jitter;        /* percent of a pause that chance may take away, 0 to 100 */
-    int64_t backoff_ns;     /* the pause after the first failure */
-    int64_t backoff_cap_ns; /* the longest pause; 0: no limit of its own */
-    int64_t timeout_ns;     /* of one attempt; 0: none */
+#define JOB_RULE_NUMBER uint32_t
+#define JOB_RULE_TIME int64_t
+#define JOB_RULE(name, bit, tag, form, member, ...) JOB_RULE_##form member;
+#include "job/rules.def"
+#undef JOB_RULE
 };
 
-/* What counts where no source says anything. */
+/* What counts where no source says anything; the rest stands in rules.def. */
 #define JOB_ATTEMPTS_DEFAULT 1 /* a failed job is buried */
 #define JOB_RETRIES_DEFAULT 10 /* attempts of one that asks for each */
 #define JOB_CRASHES_DEFAULT 3
@@ -57,6 +48,9 @@ struct job_rules {
 #define JOB_JITTER_DEFAULT 20
 /* No pause is longer, whatever the rules say: a hundred years. */
 #define JOB_PAUSE_MAX_NS (INT64_C(3155760000) * 1000000000)
+
+/* What they say about the rule of that bit, or what counts where nobody says anything. */
+int64_t job_rules_value(const struct job_rules *rules, uint32_t rule);
 
 /* What `rules` doesn't say it has from `below` (NULL: nothing). */
 void job_rules_merge(struct job_rules *rules, const struct job_rules *below);

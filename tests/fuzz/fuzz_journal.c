@@ -93,7 +93,7 @@ static void one_entry(const uint8_t *data, size_t size)
     ASSERT(again.burial == entry.burial && again.kicks == entry.kicks);
     ASSERT(again.tube_len == entry.tube_len && again.body_len == entry.body_len);
     ASSERT(again.reason_len == entry.reason_len && again.reset == entry.reset);
-    ASSERT(again.failures == entry.failures && again.past_len == entry.past_len);
+    ASSERT(again.tries.failures == entry.tries.failures && again.past_len == entry.past_len);
     struct job_rare *rare = job_rare_new();
     ASSERT(rare != NULL);
     MUST(job_past_of_entry(rare, &again));

@@ -23,13 +23,13 @@ void compare_job(const struct model_job *job)
     SAME(view.ttr_ns, job->ttr_ns);
     SAME(view.delay_ns, job->delay_ns);
     SAME(view.reserves, job->reserves);
-    SAME(view.timeouts, job->timeouts);
+    SAME(view.tries.timeouts, job->timeouts);
     SAME(view.releases, job->releases);
     SAME(view.buries, job->buries);
     SAME(view.kicks, job->kicks);
-    SAME(view.failures, job->failures);
-    SAME(view.crashes, job->crashes);
-    SAME(view.losses, job->losses);
+    SAME(view.tries.failures, job->failures);
+    SAME(view.tries.crashes, job->crashes);
+    SAME(view.tries.losses, job->losses);
     SAME(strcmp(view.tube, tube_names[job->tube]), 0);
     if (job->state == JOB_DELAYED || job->state == JOB_RESERVED)
         SAME(view.time_left_ns, job->due_ns - clock_now_ns());

@@ -93,12 +93,12 @@ struct job_record *db_record_sized(uint64_t id, size_t size)
                               .pri = (uint32_t)(id * 3),
                               .submitter = id % 2 == 0 ? JOB_NOBODY : (uint32_t)(id % 3 * 1000),
                               .reserves = 1,
-                              .timeouts = (uint32_t)(id % 4),
+                              .tries.timeouts = (uint32_t)(id % 4),
                               .releases = (uint32_t)(id % 5),
                               .buries = (uint32_t)(id % 6),
-                              .failures = (uint32_t)(id % 7),
-                              .crashes = (uint32_t)(id % 8),
-                              .losses = (uint32_t)(id % 9),
+                              .tries.failures = (uint32_t)(id % 7),
+                              .tries.crashes = (uint32_t)(id % 8),
+                              .tries.losses = (uint32_t)(id % 9),
                               .delay_ns = (int64_t)id * 7,
                               .ttr_ns = (int64_t)id * 8,
                               .size = id * 9,
@@ -161,13 +161,13 @@ static const char *difference(const struct job_record *got, const struct job_rec
     SAME(pri)
     SAME(submitter)
     SAME(reserves)
-    SAME(timeouts)
+    SAME(tries.timeouts)
     SAME(releases)
     SAME(buries)
     SAME(kicks)
-    SAME(failures)
-    SAME(crashes)
-    SAME(losses)
+    SAME(tries.failures)
+    SAME(tries.crashes)
+    SAME(tries.losses)
     SAME(delay_ns)
     SAME(ttr_ns)
     SAME(size)

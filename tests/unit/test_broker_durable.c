@@ -250,7 +250,7 @@ START_TEST(a_timeout_counts)
     durable_commit(&durable);
     engine_conn_fini(&conn);
     kill_and_start();
-    ck_assert_uint_eq(engine_view(durable.broker, id).timeouts, 1);
+    ck_assert_uint_eq(engine_view(durable.broker, id).tries.timeouts, 1);
 }
 END_TEST
 

@@ -295,9 +295,9 @@ static uint64_t any_id(struct unit_random *random)
 
 static void any_counters(struct unit_random *random, struct job_entry *entry)
 {
-    uint32_t *const counters[] = {&entry->reserves, &entry->timeouts, &entry->releases,
-                                  &entry->buries,   &entry->kicks,    &entry->attempts,
-                                  &entry->failures, &entry->crashes,  &entry->losses};
+    uint32_t *const counters[] = {
+        &entry->reserves, &entry->tries.timeouts, &entry->releases,      &entry->buries,
+        &entry->kicks,    &entry->tries.failures, &entry->tries.crashes, &entry->tries.losses};
     for (size_t i = 0; i < sizeof(counters) / sizeof(counters[0]); i++)
         *counters[i] = (uint32_t)any_of(random, UINT32_MAX);
 }

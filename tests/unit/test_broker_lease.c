@@ -169,7 +169,7 @@ START_TEST(a_lost_connection_gives_its_jobs_back)
         ck_assert_uint_eq(engine_reserve(&a), id); // in their old order
         struct job_view view = engine_view(broker, id);
         ck_assert_uint_eq(view.releases, 0);
-        ck_assert_uint_eq(view.timeouts, 0);
+        ck_assert_uint_eq(view.tries.timeouts, 0);
         ck_assert_uint_eq(view.reserves, 2);
     }
 }
@@ -307,7 +307,7 @@ START_TEST(an_expired_lease)
     pass(60 * HL_SECOND);
     struct job_view view = engine_view(broker, id);
     ck_assert_int_eq(view.state, JOB_READY);
-    ck_assert_uint_eq(view.timeouts, 1);
+    ck_assert_uint_eq(view.tries.timeouts, 1);
     ck_assert_uint_eq(view.releases, 0);
     ck_assert_uint_eq(engine_stats(broker).timeouts, 1);
     ck_assert_int_eq(broker_touch(&a.holder, &trust_all, id, 0), ENOENT);
@@ -419,10 +419,10 @@ static void expiries_check(int second)
     for (int i = 0; i < EXPIRIES; i++) {
         struct job_view lease = engine_view(broker, leased[i].id);
         ck_assert_int_eq(lease.state, leased[i].at <= second ? JOB_READY : JOB_RESERVED);
-        ck_assert_uint_eq(lease.timeouts, leased[i].at <= second);
+        ck_assert_uint_eq(lease.tries.timeouts, leased[i].at <= second);
         struct job_view delay = engine_view(broker, delayed[i].id);
         ck_assert_int_eq(delay.state, delayed[i].at <= second ? JOB_READY : JOB_DELAYED);
-        ck_assert_uint_eq(delay.timeouts, 0);
+        ck_assert_uint_eq(delay.tries.timeouts, 0);
     }
 }
 

@@ -46,14 +46,13 @@ static void check_same(const struct job_entry *a, const struct job_entry *b)
     ck_assert_int_eq(a->until_wall_ns, b->until_wall_ns);
     ck_assert_uint_eq(a->burial, b->burial);
     ck_assert_uint_eq(a->reserves, b->reserves);
-    ck_assert_uint_eq(a->timeouts, b->timeouts);
+    ck_assert_uint_eq(a->tries.timeouts, b->tries.timeouts);
     ck_assert_uint_eq(a->releases, b->releases);
     ck_assert_uint_eq(a->buries, b->buries);
     ck_assert_uint_eq(a->kicks, b->kicks);
-    ck_assert_uint_eq(a->attempts, b->attempts);
-    ck_assert_uint_eq(a->failures, b->failures);
-    ck_assert_uint_eq(a->crashes, b->crashes);
-    ck_assert_uint_eq(a->losses, b->losses);
+    ck_assert_uint_eq(a->tries.failures, b->tries.failures);
+    ck_assert_uint_eq(a->tries.crashes, b->tries.crashes);
+    ck_assert_uint_eq(a->tries.losses, b->tries.losses);
     ck_assert(a->reset == b->reset);
     ck_assert_uint_eq(a->past_len, b->past_len);
     ck_assert(same_bytes(a->past_bytes, b->past_bytes, b->past_len));
@@ -138,12 +137,11 @@ static struct job_entry any_entry(struct unit_random *random, enum job_entry_typ
     }
     if (unit_random_below(random, 2) == 0)
         entry.kicks = entry.reserves = (uint32_t)any_number(random, UINT32_MAX);
-    entry.timeouts = (uint32_t)unit_random_below(random, 2);
-    entry.attempts = (uint32_t)unit_random_below(random, 2) * UINT32_MAX;
+    entry.tries.timeouts = (uint32_t)unit_random_below(random, 2);
     entry.burial = any_number(random, JOB_ID_MAX);
     if (unit_random_below(random, 2) == 0)
-        entry.failures = entry.losses = (uint32_t)any_number(random, UINT32_MAX);
-    entry.crashes = (uint32_t)unit_random_below(random, 2) * UINT32_MAX;
+        entry.tries.failures = entry.tries.losses = (uint32_t)any_number(random, UINT32_MAX);
+    entry.tries.crashes = (uint32_t)unit_random_below(random, 2) * UINT32_MAX;
     entry.reset = unit_random_below(random, 2) == 0;
     if (unit_random_below(random, 2) == 0) {
         entry.past_bytes = bytes_of_past;
@@ -211,7 +209,7 @@ START_TEST(longest_fits)
     put.created_wall_ns = JOB_WALL_MAX_NS;
     put.delay_ns = JOB_SPAN_MAX_NS;
     put.until_wall_ns = INT64_MAX;
-    put.reserves = put.timeouts = put.releases = put.buries = put.kicks = put.attempts = UINT32_MAX;
+    put.reserves = put.tries.timeouts = put.releases = put.buries = put.kicks = UINT32_MAX;
     put.tube = bytes_of_tube;
     put.tube_len = sizeof(bytes_of_tube);
     put.reason = bytes_of_reason;

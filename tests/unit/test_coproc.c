@@ -299,7 +299,7 @@ static void second_helper_does(const char *first)
     const struct job_record *record = run(argv, "x");
     ck_assert_int_eq(record->kind, JOB_OUTCOME_DONE);
     ck_assert_str_eq(record->out, "ok");
-    ck_assert_uint_eq(record->crashes, 0);
+    ck_assert_uint_eq(record->tries.crashes, 0);
     struct worker_pool_stats stats;
     worker_pool_stats(pool, &stats);
     ck_assert_uint_eq(stats.crashed, 0);

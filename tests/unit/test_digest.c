@@ -52,7 +52,7 @@ static void part_add(const void *bytes, size_t len, void *arg)
         memcmp(entry.group, "mixed", 5) == 0)
         return;
     if ((differs & DIFFERS_LOSSES) != 0)
-        entry.losses = 0;
+        entry.tries.losses = 0;
     struct part *part = malloc(sizeof(*part));
     ck_assert_ptr_nonnull(part);
     part->len = job_entry_encode(&entry, part->bytes);
@@ -100,10 +100,10 @@ static void part_say(const char *which, const struct part *part)
            " %" PRIu64 " %" PRIu64 " %" PRIu64 "\n",
            which, job_entry_word(entry.type), entry.id, (int)entry.tube_len, entry.tube,
            job_state_word(entry.state), entry.pri, entry.delay_ns, entry.until_wall_ns,
-           entry.burial, entry.reserves, entry.timeouts, entry.releases, entry.buries, entry.kicks,
-           entry.failures, entry.crashes, entry.losses, entry.past_len, (int)entry.reason_len,
-           entry.reason_len > 0 ? entry.reason : "", (int)entry.group_len,
-           entry.group_len > 0 ? entry.group : "", entry.group_counts.done,
+           entry.burial, entry.reserves, entry.tries.timeouts, entry.releases, entry.buries,
+           entry.kicks, entry.tries.failures, entry.tries.crashes, entry.tries.losses,
+           entry.past_len, (int)entry.reason_len, entry.reason_len > 0 ? entry.reason : "",
+           (int)entry.group_len, entry.group_len > 0 ? entry.group : "", entry.group_counts.done,
            entry.group_counts.failed, entry.group_counts.deleted, entry.group_counts.cancelled);
 }
 

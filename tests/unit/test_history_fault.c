@@ -396,8 +396,8 @@ START_TEST(an_older_form_is_raised)
     struct job_record *record = NULL;
     ck_assert_int_eq(history_get(kit.history, 5, &record), 0);
     ck_assert_uint_eq(record->id, 5);
-    ck_assert_uint_eq(record->failures + record->crashes + record->losses, 0);
-    ck_assert_uint_eq(record->timeouts, 5 % 4);
+    ck_assert_uint_eq(record->tries.failures + record->tries.crashes + record->tries.losses, 0);
+    ck_assert_uint_eq(record->tries.timeouts, 5 % 4);
     job_record_unref(&record);
     db_fill(7, 9);
     ck_assert(db_has(8));

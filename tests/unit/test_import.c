@@ -173,7 +173,7 @@ static int entry_show(void *arg, uint64_t locator, const void *bytes, size_t len
     ck_assert_int_eq(entry.created_wall_ns, CREATED);
     ck_assert_uint_eq(entry.ttr_s, 60);
     ck_assert_uint_eq(entry.reserves, 1);
-    ck_assert_uint_eq(entry.timeouts, 2);
+    ck_assert_uint_eq(entry.tries.timeouts, 2);
     ck_assert_uint_eq(entry.releases, 3);
     ck_assert_uint_eq(entry.kicks, 5);
     return buf_printf(

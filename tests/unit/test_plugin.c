@@ -221,7 +221,7 @@ START_TEST(retry_is_delayed)
     ck_assert_int_le(view.delay_ns, HL_SECOND);
     ck_assert_int_ge(view.delay_ns, HL_SECOND * 8 / 10);
     ck_assert_uint_eq(view.pri, 7);
-    ck_assert_uint_eq(view.failures, 1);
+    ck_assert_uint_eq(view.tries.failures, 1);
     ck_assert_uint_eq(view.releases, 0);
     ck_assert_uint_eq(engine_stats(broker).unfinished, 1);
 }

@@ -103,7 +103,7 @@ START_TEST(a_failed_job_is_buried_at_once_without_rules)
     attempt(JOB_OUTCOME_FAILED, "no");
     ck_assert_int_eq(view(id).state, JOB_BURIED);
     ck_assert_str_eq(view(id).reason, "no");
-    ck_assert_uint_eq(view(id).failures, 1);
+    ck_assert_uint_eq(view(id).tries.failures, 1);
     ck_assert_uint_eq(records.count, 1);
     ck_assert_uint_eq(records.record[0]->earlier_count, 0);
 }
@@ -181,9 +181,9 @@ START_TEST(kinds_are_counted_apart)
     ripen(id);
     attempt(JOB_OUTCOME_CRASHED, "c");
     ck_assert_int_eq(view(id).state, JOB_DELAYED);
-    ck_assert_uint_eq(view(id).failures, 1);
-    ck_assert_uint_eq(view(id).timeouts, 1);
-    ck_assert_uint_eq(view(id).crashes, 1);
+    ck_assert_uint_eq(view(id).tries.failures, 1);
+    ck_assert_uint_eq(view(id).tries.timeouts, 1);
+    ck_assert_uint_eq(view(id).tries.crashes, 1);
     ripen(id);
     attempt(JOB_OUTCOME_CRASHED, "c again");
     ck_assert_int_eq(view(id).state, JOB_BURIED);
@@ -252,7 +252,7 @@ START_TEST(a_kill_keeps_pause_counters_and_attempts)
         struct job_view after = view(id);
         ck_assert_int_eq(after.state, JOB_DELAYED);
         ck_assert_int_eq(after.time_left_ns, before.time_left_ns);
-        ck_assert_uint_eq(after.failures, 9);
+        ck_assert_uint_eq(after.tries.failures, 9);
         ck_assert_uint_eq(after.reserves, 9);
         ck_assert_uint_eq(after.past_count, JOB_PAST_MAX);
         ck_assert_str_eq(after.past[0].reason, "no 1");
@@ -278,7 +278,7 @@ START_TEST(a_buried_job_keeps_its_last_attempt)
     attempt(JOB_OUTCOME_FAILED, "why");
     kill_and_start();
     ck_assert_int_eq(view(id).state, JOB_BURIED);
-    ck_assert_uint_eq(view(id).failures, 1);
+    ck_assert_uint_eq(view(id).tries.failures, 1);
     ck_assert_uint_eq(view(id).past_count, 1);
     ck_assert_str_eq(view(id).past[0].reason, "why");
     ck_assert_str_eq(view(id).reason, "why");
@@ -302,12 +302,12 @@ START_TEST(a_kick_gives_one_more_attempt_or_all)
     attempt(JOB_OUTCOME_FAILED, "2");
     kick(id, false);
     kill_and_start();
-    ck_assert_uint_eq(view(id).failures, 2);
+    ck_assert_uint_eq(view(id).tries.failures, 2);
     attempt(JOB_OUTCOME_FAILED, "3");
     ck_assert_int_eq(view(id).state, JOB_BURIED);
     kick(id, true);
     kill_and_start();
-    ck_assert_uint_eq(view(id).failures, 0);
+    ck_assert_uint_eq(view(id).tries.failures, 0);
     ck_assert_uint_eq(view(id).kicks, 2);
     attempt(JOB_OUTCOME_FAILED, "4");
     ck_assert_int_eq(view(id).state, JOB_DELAYED);
@@ -339,14 +339,14 @@ START_TEST(a_ttr_is_forgiven_without_rules)
         expire();
     }
     ck_assert_int_eq(view(id).state, JOB_READY);
-    ck_assert_uint_eq(view(id).timeouts, 50);
+    ck_assert_uint_eq(view(id).tries.timeouts, 50);
     for (int i = 0; i < 5; i++) {
         ck_assert_uint_eq(engine_reserve(&conn), id);
         (void)engine_conn_fini(&conn);
         conn_open();
     }
     ck_assert_int_eq(view(id).state, JOB_READY);
-    ck_assert_uint_eq(view(id).losses, 5);
+    ck_assert_uint_eq(view(id).tries.losses, 5);
     (void)engine_conn_fini(&conn);
 }
 END_TEST
@@ -386,7 +386,7 @@ START_TEST(losses_count_against_their_limit)
         if (round == 0) {
             kill_and_start();
             ck_assert_int_eq(broker_tube_rules(durable.broker, "t", 1, &tube), 0);
-            ck_assert_uint_eq(view(ids[1]).losses, 1);
+            ck_assert_uint_eq(view(ids[1]).tries.losses, 1);
         }
         conn_open();
     }
