@@ -24,11 +24,11 @@ const struct api_param params_stats[] = {{.name = NULL}};
 
 static void out_totals(struct out out, const struct broker_stats *stats)
 {
-    out_u64(out, "ready", stats->ready);
+    out_u64(out, "ready", stats->count[JOB_READY]);
     out_u64(out, "urgent", stats->urgent);
-    out_u64(out, "reserved", stats->reserved);
-    out_u64(out, "delayed", stats->delayed);
-    out_u64(out, "buried", stats->buried);
+    out_u64(out, "reserved", stats->count[JOB_RESERVED]);
+    out_u64(out, "delayed", stats->count[JOB_DELAYED]);
+    out_u64(out, "buried", stats->count[JOB_BURIED]);
     out_u64(out, "unfinished", stats->unfinished);
     out_u64(out, "bytes", stats->bytes);
     out_u64(out, "waiting", stats->waiting);
@@ -49,11 +49,9 @@ struct tubes_seen {
 
 static void sum_add(struct broker_stats *sum, const struct broker_stats *stats)
 {
-    sum->ready += stats->ready;
+    for (int state = 0; state < JOB_STATE_COUNT; state++)
+        sum->count[state] += stats->count[state];
     sum->urgent += stats->urgent;
-    sum->reserved += stats->reserved;
-    sum->delayed += stats->delayed;
-    sum->buried += stats->buried;
     sum->unfinished += stats->unfinished;
     sum->bytes += stats->bytes;
     sum->waiting += stats->waiting;

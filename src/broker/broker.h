@@ -512,8 +512,8 @@ void broker_on_sooner(struct broker *broker, void (*sooner)(void *arg), void *ar
 /* ---- statistics: copies ---- */
 
 struct broker_stats {
-    uint64_t ready, urgent, reserved, delayed,
-        buried; /* urgent: ready with a priority below 1024 */
+    uint64_t count[JOB_STATE_COUNT]; /* of jobs by state; NEW, FINISHED: nothing */
+    uint64_t urgent;                 /* ready with a priority below 1024 */
     uint64_t unfinished;
     uint64_t bytes;         /* of the bodies */
     uint64_t waiting;       /* sinks and holders that wait for a job (all: counted once) */

@@ -53,19 +53,22 @@ static bool job_valid(const struct broker *broker, const struct job *job)
 
 static bool counts_equal(const struct broker_stats *kept, const struct broker_stats *counted)
 {
-    return kept->ready == counted->ready && kept->urgent == counted->urgent &&
-           kept->reserved == counted->reserved && kept->delayed == counted->delayed &&
-           kept->buried == counted->buried && kept->bytes == counted->bytes;
+    for (enum job_state state = JOB_READY; state < JOB_FINISHED; state++)
+        if (kept->count[state] != counted->count[state])
+            return false;
+    return kept->urgent == counted->urgent && kept->bytes == counted->bytes;
 }
 
 static void count_job(struct broker_stats *stats, const struct job *job)
 {
-    stats->ready += job->state == JOB_READY;
+    stats->count[job->state]++;
     stats->urgent += job->state == JOB_READY && job->pri < 1024;
-    stats->reserved += job->state == JOB_RESERVED;
-    stats->delayed += job->state == JOB_DELAYED;
-    stats->buried += job->state == JOB_BURIED;
     stats->bytes += job->body.len;
+}
+
+static uint64_t unfinished_of(const struct broker_stats *counted)
+{
+    return counted->count[JOB_READY] + counted->count[JOB_RESERVED] + counted->count[JOB_DELAYED];
 }
 
 /* tube NULL: of all. */
@@ -121,16 +124,18 @@ static bool lease_valid(const struct job *job)
 static bool tube_valid(const struct broker *broker, const struct broker_tube *tube)
 {
     struct broker_stats counted = count_jobs(broker, tube);
-    uint64_t unfinished = counted.ready + counted.reserved + counted.delayed;
+    uint64_t unfinished = unfinished_of(&counted);
     const struct broker_totals *totals = &tube->stats.totals;
     return counts_equal(&tube->stats, &counted) && tube->ready.unfinished == unfinished &&
            totals->put + totals->kicked + totals->moved_in ==
                unfinished + totals->done + totals->failed + totals->deleted + totals->cancelled +
                    totals->moved_out &&
-           tube->ready.heap.promised == counted.reserved + counted.delayed &&
-           tube->ready.heap.len == counted.ready && tube->delayed.len == counted.delayed &&
-           tube->buried.len == counted.buried &&
-           tube->refs >= unfinished + counted.buried + tube->stats.using + tube->stats.watching &&
+           tube->ready.heap.promised == counted.count[JOB_RESERVED] + counted.count[JOB_DELAYED] &&
+           tube->ready.heap.len == counted.count[JOB_READY] &&
+           tube->delayed.len == counted.count[JOB_DELAYED] &&
+           tube->buried.len == counted.count[JOB_BURIED] &&
+           tube->refs >=
+               unfinished + counted.count[JOB_BURIED] + tube->stats.using + tube->stats.watching &&
            tube_alarm_valid(tube) && heap_valid(&tube->ready.heap) && heap_valid(&tube->delayed) &&
            heap_valid(&tube->buried);
 }
@@ -186,6 +191,6 @@ bool broker_valid(const struct broker *broker)
             return false;
     }
     return counts_equal(&broker->stats, &counted) &&
-           broker->all.unfinished == counted.ready + counted.reserved + counted.delayed &&
-           alarms_valid(broker) && log_valid(broker) && timed_valid(broker);
+           broker->all.unfinished == unfinished_of(&counted) && alarms_valid(broker) &&
+           log_valid(broker) && timed_valid(broker);
 }

@@ -35,7 +35,7 @@ int broker_clear_begin(struct broker *broker, const char *name, size_t len,
     broker_lock(broker);
     struct broker_tube *tube = tube_find(broker, name, len);
     if (tube != NULL)
-        walk_begin(walk, tube, clear_one, tube_jobs(tube) - tube->stats.reserved);
+        walk_begin(walk, tube, clear_one, tube_jobs(tube) - tube->stats.count[JOB_RESERVED]);
     broker_unlock(broker);
     return tube != NULL ? 0 : ENOENT;
 }

@@ -112,9 +112,9 @@ static void figures_set(const struct replay *replay)
     struct broker *broker = replay->broker;
     struct broker_recovered *recovered = replay->recovered;
     recovered->jobs = broker->jobs.len;
-    recovered->ready = broker->stats.ready;
-    recovered->delayed = broker->stats.delayed;
-    recovered->buried = broker->stats.buried;
+    recovered->ready = broker->stats.count[JOB_READY];
+    recovered->delayed = broker->stats.count[JOB_DELAYED];
+    recovered->buried = broker->stats.count[JOB_BURIED];
     recovered->evicted = replay->log->evicted_jobs;
     broker->memory_peak = broker_memory(broker);
 }

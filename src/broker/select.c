@@ -52,22 +52,6 @@ struct matcher {
 
 static const enum job_state kept_states[] = {JOB_READY, JOB_DELAYED, JOB_RESERVED, JOB_BURIED};
 
-static uint64_t count_of(const struct broker_stats *stats, enum job_state state)
-{
-    switch (state) {
-    case JOB_READY:
-        return stats->ready;
-    case JOB_DELAYED:
-        return stats->delayed;
-    case JOB_RESERVED:
-        return stats->reserved;
-    case JOB_BURIED:
-        return stats->buried;
-    default:
-        return 0;
-    }
-}
-
 static unsigned action_states(enum broker_action action)
 {
     switch (action) {
@@ -122,7 +106,7 @@ static bool matcher_set(struct matcher *matcher, struct broker *broker, const st
         .choice = choice, .tube = tube, .states = wanted, .now_ns = clock_now_ns()};
     const struct broker_stats *stats = tube != NULL ? &tube->stats : &broker->stats;
     for (size_t i = 0; i < sizeof(kept_states) / sizeof(kept_states[0]); i++)
-        if ((wanted & BROKER_STATE(kept_states[i])) != 0 && count_of(stats, kept_states[i]) > 0)
+        if ((wanted & BROKER_STATE(kept_states[i])) != 0 && stats->count[kept_states[i]] > 0)
             return true;
     return false;
 }

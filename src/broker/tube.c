@@ -114,33 +114,20 @@ void tube_unref(struct broker_tube *tube)
         tube_vanish(tube);
 }
 
-/* The count of jobs in a state; NULL: not counted. */
-static uint64_t *state_count(struct broker_stats *stats, enum job_state state)
+/* What is urgent is counted apart. */
+static bool is_urgent(const struct job *job, enum job_state state)
 {
-    switch (state) {
-    case JOB_READY:
-        return &stats->ready;
-    case JOB_RESERVED:
-        return &stats->reserved;
-    case JOB_DELAYED:
-        return &stats->delayed;
-    case JOB_BURIED:
-        return &stats->buried;
-    default:
-        return NULL;
-    }
+    return state == JOB_READY && job->pri < URGENT_BELOW;
 }
 
-static void state_add(struct broker_stats *stats, const struct job *job, uint64_t by)
+static void count_move(struct broker_stats *stats, const struct job *job, enum job_state from,
+                       enum job_state to)
 {
-    uint64_t *count = state_count(stats, (enum job_state)job->state);
-    if (count != NULL)
-        *count += by;
-    if (job->state == JOB_READY && job->pri < URGENT_BELOW)
-        stats->urgent += by;
+    stats->count[from]--;
+    stats->count[to]++;
+    stats->urgent += is_urgent(job, to);
+    stats->urgent -= is_urgent(job, from);
 }
-
-static const uint64_t one_less = UINT64_MAX; /* unsigned arithmetic wraps by definition */
 
 /* Whether a job of that state has the promise of a slot among the ready ones of its tube. */
 static bool state_comes_back(enum job_state state)
@@ -160,11 +147,9 @@ void tube_job_move(struct job *job, enum job_state to)
         heap_unpromise(&tube->ready.heap);
     else if (!had && needs)
         heap_promise(&tube->ready.heap);
-    state_add(&tube->stats, job, one_less);
-    state_add(&tube->broker->stats, job, one_less);
+    count_move(&tube->stats, job, (enum job_state)job->state, to);
+    count_move(&tube->broker->stats, job, (enum job_state)job->state, to);
     job_move(job, to);
-    state_add(&tube->stats, job, 1);
-    state_add(&tube->broker->stats, job, 1);
 }
 
 void tube_job_transfer(struct job *job, struct broker_tube *to)
@@ -175,8 +160,10 @@ void tube_job_transfer(struct job *job, struct broker_tube *to)
         heap_unpromise(&from->ready.heap);
         heap_promise(&to->ready.heap);
     }
-    state_add(&from->stats, job, one_less);
-    state_add(&to->stats, job, 1);
+    from->stats.count[job->state]--;
+    to->stats.count[job->state]++;
+    from->stats.urgent -= is_urgent(job, (enum job_state)job->state);
+    to->stats.urgent += is_urgent(job, (enum job_state)job->state);
     from->stats.bytes -= job->body.len;
     to->stats.bytes += job->body.len;
     job->tube = to;
@@ -235,7 +222,8 @@ struct broker_tube *tube_of_core(struct queue_core *core)
 uint64_t tube_jobs(const struct broker_tube *tube)
 {
     const struct broker_stats *stats = &tube->stats;
-    return stats->ready + stats->reserved + stats->delayed + stats->buried;
+    return stats->count[JOB_READY] + stats->count[JOB_RESERVED] + stats->count[JOB_DELAYED] +
+           stats->count[JOB_BURIED];
 }
 
 void tube_job_leave(struct job *job)

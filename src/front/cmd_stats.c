@@ -31,7 +31,8 @@ static int stats_jobs(struct buf *yaml, const struct broker_stats *stats)
                       "current-jobs-urgent: %" PRIu64 "\ncurrent-jobs-ready: %" PRIu64
                       "\ncurrent-jobs-reserved: %" PRIu64 "\ncurrent-jobs-delayed: %" PRIu64
                       "\ncurrent-jobs-buried: %" PRIu64 "\n",
-                      stats->urgent, stats->ready, stats->reserved, stats->delayed, stats->buried);
+                      stats->urgent, stats->count[JOB_READY], stats->count[JOB_RESERVED],
+                      stats->count[JOB_DELAYED], stats->count[JOB_BURIED]);
 }
 
 /* ---- stats-tube ---- */
@@ -208,10 +209,10 @@ static bool seen_add(const char *name, const struct broker_stats *stats, void *a
     if (!rights_in(seen->session, name, strlen(name), TRUST_see))
         return true;
     seen->sum.urgent += stats->urgent;
-    seen->sum.ready += stats->ready;
-    seen->sum.reserved += stats->reserved;
-    seen->sum.delayed += stats->delayed;
-    seen->sum.buried += stats->buried;
+    seen->sum.count[JOB_READY] += stats->count[JOB_READY];
+    seen->sum.count[JOB_RESERVED] += stats->count[JOB_RESERVED];
+    seen->sum.count[JOB_DELAYED] += stats->count[JOB_DELAYED];
+    seen->sum.count[JOB_BURIED] += stats->count[JOB_BURIED];
     seen->sum.totals.put += stats->totals.put;
     seen->sum.tubes++;
     return true;

@@ -127,7 +127,7 @@ static uint64_t jobs_of(struct broker *broker)
 {
     struct broker_stats stats;
     broker_stats(broker, &stats);
-    return stats.ready + stats.delayed + stats.buried;
+    return stats.count[JOB_READY] + stats.count[JOB_DELAYED] + stats.count[JOB_BURIED];
 }
 
 static void put(struct broker *broker, const char *tube)

@@ -317,7 +317,7 @@ static bool server_is_used_up(void)
 {
     struct broker_stats stats;
     broker_stats(server.broker, &stats);
-    return stats.reserved > JOBS_MAX / 2;
+    return stats.count[JOB_RESERVED] > JOBS_MAX / 2;
 }
 
 void replies_check(const char *data, size_t len)

@@ -59,10 +59,10 @@ void compare_counts(void)
         SAME(conns[i].fired, model.conn[i].fired);
     }
     struct broker_stats stats = engine_stats(broker);
-    SAME(stats.ready, count[JOB_READY]);
-    SAME(stats.delayed, count[JOB_DELAYED]);
-    SAME(stats.reserved, count[JOB_RESERVED]);
-    SAME(stats.buried, count[JOB_BURIED]);
+    SAME(stats.count[JOB_READY], count[JOB_READY]);
+    SAME(stats.count[JOB_DELAYED], count[JOB_DELAYED]);
+    SAME(stats.count[JOB_RESERVED], count[JOB_RESERVED]);
+    SAME(stats.count[JOB_BURIED], count[JOB_BURIED]);
     SAME(stats.waiting, waiting);
     SAME(stats.timeouts, model.timeouts);
     SAME(stats.deletes, model.deletes);

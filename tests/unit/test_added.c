@@ -280,14 +280,14 @@ START_TEST(a_token_works_from_any_connection)
     ask_token(worker, "touch-token", 1, token, "", "TOUCHED\r\n");
     peer_close(&worker);
     served_until_connections(2);
-    ck_assert_uint_eq(served_stats().reserved, 1);
+    ck_assert_uint_eq(served_stats().count[JOB_RESERVED], 1);
 
     ask_token(other, "touch-token", 1, token + 1, "", "STALE_TOKEN\r\n");
     ask_token(other, "touch-token", 2, token, "", "STALE_TOKEN\r\n");
     served_later(9 * HL_SECOND);
     ask_token(other, "touch-token", 1, token, "", "TOUCHED\r\n");
     served_later(9 * HL_SECOND);
-    ck_assert_uint_eq(served_stats().reserved, 1);
+    ck_assert_uint_eq(served_stats().count[JOB_RESERVED], 1);
     ask_token(other, "release-token", 1, token, " 9 100", "RELEASED\r\n");
     ask_token(other, "release-token", 1, token, " 9 100", "STALE_TOKEN\r\n");
     served_ask(other, "peek-delayed\r\n", "FOUND 1 3\r\nabc\r\n");
@@ -313,9 +313,9 @@ START_TEST(a_late_worker_is_refused)
     served_ask(slow, "put 5 0 10 1\r\na\r\n", "INSERTED 1\r\n");
     uint64_t token = reserve_token(slow, "reserve-token 0\r\n", 1, "a");
     served_later(10 * HL_SECOND - 1);
-    ck_assert_uint_eq(served_stats().reserved, 1);
+    ck_assert_uint_eq(served_stats().count[JOB_RESERVED], 1);
     served_later(1);
-    ck_assert_uint_eq(served_stats().ready, 1);
+    ck_assert_uint_eq(served_stats().count[JOB_READY], 1);
     /* the lease is lost even while nobody else has the job */
     ask_token(slow, "touch-token", 1, token, "", "STALE_TOKEN\r\n");
     ask_token(slow, "delete-token", 1, token, "", "STALE_TOKEN\r\n");
@@ -360,7 +360,7 @@ START_TEST(a_match_that_nobody_heard_of_goes_back)
         served_until_connections(1);
         /* it was told of the token before it left, or it wasn't */
         struct broker_stats stats = served_stats();
-        ck_assert_uint_eq(stats.ready + stats.reserved, 1);
+        ck_assert_uint_eq(stats.count[JOB_READY] + stats.count[JOB_RESERVED], 1);
         served_later(1001 * HL_SECOND);
         served_ask(putter, "clear-tube default\r\n", "CLEARED 1\r\n");
     }

@@ -172,7 +172,7 @@ START_TEST(failed_job_is_buried_with_its_reason)
     ck_assert_uint_eq(view.buries, 1);
     ck_assert_uint_eq(view.reserves, 1);
     struct broker_stats stats = engine_stats(broker);
-    ck_assert_uint_eq(stats.buried, 1);
+    ck_assert_uint_eq(stats.count[JOB_BURIED], 1);
     ck_assert_uint_eq(stats.totals.failed, 1);
     ck_assert_uint_eq(stats.unfinished, 0); // finished, though it is still here
     ck_assert_int_eq(broker_delete(broker, &trust_all, id), 0);
@@ -255,13 +255,13 @@ START_TEST(counts_by_tube_and_in_all)
     engine_take(sink, &lease);
     struct broker_stats a, all = engine_stats(broker);
     ck_assert_int_eq(broker_tube_stats(broker, "a", 1, &a), 0);
-    ck_assert_uint_eq(a.ready, 1);
+    ck_assert_uint_eq(a.count[JOB_READY], 1);
     ck_assert_uint_eq(a.urgent, 0);
-    ck_assert_uint_eq(a.reserved, 1);
+    ck_assert_uint_eq(a.count[JOB_RESERVED], 1);
     ck_assert_uint_eq(a.unfinished, 2);
     ck_assert_uint_eq(a.bytes, 3);
-    ck_assert_uint_eq(all.ready, 1);
-    ck_assert_uint_eq(all.delayed, 1);
+    ck_assert_uint_eq(all.count[JOB_READY], 1);
+    ck_assert_uint_eq(all.count[JOB_DELAYED], 1);
     ck_assert_uint_eq(all.unfinished, 3);
     ck_assert_uint_eq(all.bytes, 4);
     ck_assert_uint_eq(all.tubes, 3);
@@ -418,7 +418,7 @@ START_TEST(delay_without_end)
     uint64_t id = engine_put(broker, "t", 0, INT64_MAX, "x");
     clock_virtual_advance(HL_FOREVER / 2);
     ck_assert_int_eq(broker_due(broker), CLOCK_NEVER);
-    ck_assert_uint_eq(engine_stats(broker).delayed, 1);
+    ck_assert_uint_eq(engine_stats(broker).count[JOB_DELAYED], 1);
     ck_assert_int_eq(broker_delete(broker, &trust_all, id), 0);
 }
 END_TEST

@@ -148,7 +148,7 @@ START_TEST(ceilings_can_be_read_again)
             ck_assert(rc == 0 || rc == ENOTRECOVERABLE);
             ck_assert(rc == 0 || edges[_i / 2] > JOB_ID_MAX - 2 * BLOCK); // a kill costs a block
         }
-        uint64_t jobs = engine_stats(durable.broker).ready;
+        uint64_t jobs = engine_stats(durable.broker).count[JOB_READY];
         ck_assert_uint_ge(jobs, before);
         before = jobs;
         durable_commit(&durable);
@@ -207,7 +207,7 @@ START_TEST(a_burial_can_be_read_again)
     write_entry(&bury);
     start();
     bury_next();
-    ck_assert_uint_eq(engine_stats(durable.broker).buried, 3);
+    ck_assert_uint_eq(engine_stats(durable.broker).count[JOB_BURIED], 3);
     for (int round = 0; round < 3; round++) {
         stop_and_start();
         ck_assert_uint_eq(durable.recovered.buried, 3);

@@ -162,9 +162,9 @@ START_TEST(a_lost_connection_gives_its_jobs_back)
     engine_conn_init(&lost, broker);
     for (int i = 0; i < 1000; i++)
         put_and_reserve(&lost);
-    ck_assert_uint_eq(engine_stats(broker).reserved, 1000);
+    ck_assert_uint_eq(engine_stats(broker).count[JOB_RESERVED], 1000);
     (void)engine_conn_fini(&lost);
-    ck_assert_uint_eq(engine_stats(broker).ready, 1000);
+    ck_assert_uint_eq(engine_stats(broker).count[JOB_READY], 1000);
     for (uint64_t id = 1; id <= 1000; id++) {
         ck_assert_uint_eq(engine_reserve(&a), id); // in their old order
         struct job_view view = engine_view(broker, id);
@@ -441,7 +441,8 @@ START_TEST(ten_thousand_leases_and_delays)
         ck_assert_uint_eq(engine_stats(broker).timeouts, before);
         pass(1);
         ck_assert_uint_eq(engine_stats(broker).timeouts, after);
-        ck_assert_uint_eq(engine_stats(broker).ready, after + expiries_by(delayed, second));
+        ck_assert_uint_eq(engine_stats(broker).count[JOB_READY],
+                          after + expiries_by(delayed, second));
         if (second % 10 == 5)
             expiries_check(second);
     }
@@ -477,7 +478,7 @@ START_TEST(what_ends_goes_to_those_who_wait)
         seen[got] = true;
     }
     ck_assert_uint_eq(engine_stats(broker).timeouts, COUNT / 2);
-    ck_assert_uint_eq(engine_stats(broker).reserved, COUNT);
+    ck_assert_uint_eq(engine_stats(broker).count[JOB_RESERVED], COUNT);
     for (int i = 0; i < COUNT; i++)
         (void)engine_conn_fini(&waiting[i]);
 }

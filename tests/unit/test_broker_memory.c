@@ -313,7 +313,7 @@ START_TEST(a_worker_waits_for_memory)
     ck_assert_int_eq(broker_take(sink, &lease, 0), ENOMEM);
     hl_thread *thread = engine_thread(take_patiently, sink);
     park_await_sleepers(1);
-    ck_assert_uint_eq(engine_stats(broker).ready, 1);
+    ck_assert_uint_eq(engine_stats(broker).count[JOB_READY], 1);
     no_leases = false;
     clock_virtual_advance(HL_SECOND);
     engine_thread_join(&thread);

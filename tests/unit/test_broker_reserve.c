@@ -117,7 +117,7 @@ START_TEST(the_best_job_of_all_watched_tubes)
     ck_assert_uint_eq(engine_reserve(&a), late); // the same priority: by id, whatever the tube
     ck_assert_uint_eq(engine_reserve(&a), early);
     ck_assert_uint_eq(engine_reserve(&a), 0);
-    ck_assert_uint_eq(engine_stats(broker).reserved, 3);
+    ck_assert_uint_eq(engine_stats(broker).count[JOB_RESERVED], 3);
     ck_assert_uint_eq(engine_view(broker, urgent).reserves, 1);
 }
 END_TEST

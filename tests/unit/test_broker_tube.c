@@ -181,8 +181,8 @@ START_TEST(a_kick_of_thousands)
         put("default", 0, HL_SECOND);
     ck_assert_uint_eq(kick(1400), 1400);
     struct broker_stats stats = engine_stats(broker);
-    ck_assert_uint_eq(stats.ready, 1400);
-    ck_assert_uint_eq(stats.delayed, 100);
+    ck_assert_uint_eq(stats.count[JOB_READY], 1400);
+    ck_assert_uint_eq(stats.count[JOB_DELAYED], 100);
 }
 END_TEST
 
@@ -199,7 +199,7 @@ START_TEST(a_walk_keeps_to_what_it_began_with)
     ck_assert_int_eq(broker_walk_on(&walk), EINPROGRESS);
     ck_assert_uint_gt(walk.done, 0);
     ck_assert_uint_lt(walk.done, 300);
-    ck_assert_uint_eq(engine_stats(broker).ready, walk.done);
+    ck_assert_uint_eq(engine_stats(broker).count[JOB_READY], walk.done);
     uint64_t late = put("default", 0, 0); // reserved and buried while it goes on
     uint64_t held = engine_reserve(&a);
     ck_assert_int_eq(broker_bury(&a.holder, &trust_all, held, 0, 0), 0);
@@ -208,8 +208,8 @@ START_TEST(a_walk_keeps_to_what_it_began_with)
     broker_walk_end(&walk);
     ck_assert_int_eq(state(late), JOB_READY);
     struct broker_stats stats = engine_stats(broker);
-    ck_assert_uint_eq(stats.buried, 1);
-    ck_assert_uint_eq(stats.delayed, 5);
+    ck_assert_uint_eq(stats.count[JOB_BURIED], 1);
+    ck_assert_uint_eq(stats.count[JOB_DELAYED], 5);
 }
 END_TEST
 
@@ -369,7 +369,7 @@ START_TEST(a_moved_job_keeps_all_but_its_tube)
     ck_assert_int_eq(state(buried), JOB_BURIED);
     struct broker_stats stats = engine_tube_stats(broker, "x");
     ck_assert_uint_eq(stats.unfinished, 2);
-    ck_assert_uint_eq(stats.buried, 1);
+    ck_assert_uint_eq(stats.count[JOB_BURIED], 1);
     ck_assert_uint_eq(stats.bytes, 12);
     ck_assert_uint_eq(stats.totals.moved_in, 2);
     ck_assert_uint_eq(engine_tube_stats(broker, "default").unfinished, 1);

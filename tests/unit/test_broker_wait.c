@@ -125,7 +125,7 @@ START_TEST(job_before_the_stop_is_kept)
     ck_assert_int_eq(taker.rc, 0);
     ck_assert_int_eq(engine_settle(broker, &taker.lease, JOB_OUTCOME_RETURNED), 0);
     ck_assert_int_eq(broker_take(taker.sink, &taker.lease, HL_FOREVER), ESHUTDOWN);
-    ck_assert_uint_eq(engine_stats(broker).ready, 1);
+    ck_assert_uint_eq(engine_stats(broker).count[JOB_READY], 1);
     broker_sink_free(&taker.sink);
 }
 END_TEST
@@ -142,7 +142,7 @@ START_TEST(take_times_out)
     ck_assert_int_eq(taker.rc, ETIMEDOUT);
     ck_assert_uint_eq(engine_stats(broker).waiting, 0);
     engine_put(broker, "t", 0, 0, "x"); // nobody is in line any more
-    ck_assert_uint_eq(engine_stats(broker).ready, 1);
+    ck_assert_uint_eq(engine_stats(broker).count[JOB_READY], 1);
     broker_sink_free(&taker.sink);
 }
 END_TEST
@@ -364,7 +364,7 @@ START_TEST(job_is_never_in_neither_place)
     ck_assert_int_eq(flag.fired, 1);
     ck_assert_uint_eq(seen_by_hook.id, id);
     ck_assert_int_eq(seen_by_hook.state, JOB_RESERVED);
-    ck_assert_uint_eq(engine_stats(broker).reserved, 0);
+    ck_assert_uint_eq(engine_stats(broker).count[JOB_RESERVED], 0);
 }
 END_TEST
 

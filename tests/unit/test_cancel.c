@@ -109,7 +109,7 @@ START_TEST(a_remote_lease_ends_with_the_job)
     ck_assert_int_eq(cancel(id), 0);
     ck_assert_int_eq(broker_touch(&conn.holder, &trust_all, plain, 0), ENOENT);
     ck_assert_int_eq(broker_touch(&conn.holder, &trust_all, id, token), ESTALE);
-    ck_assert_uint_eq(engine_stats(durable.broker).reserved, 0);
+    ck_assert_uint_eq(engine_stats(durable.broker).count[JOB_RESERVED], 0);
     (void)engine_conn_fini(&conn);
     kill_and_start();
     ck_assert_uint_eq(durable.recovered.jobs, 0);

@@ -91,7 +91,7 @@ static void cancel(uint64_t id)
 // Until so many are with helpers.
 static void reserved_await(uint64_t count)
 {
-    while (engine_stats(broker).reserved != count)
+    while (engine_stats(broker).count[JOB_RESERVED] != count)
         sched_yield();
 }
 
@@ -162,7 +162,7 @@ START_TEST(a_paused_pool_takes_no_more)
     reserved_await(1);
     worker_pool_pause(pool, true);
     put("x");
-    ck_assert_uint_eq(engine_stats(broker).ready, 1);
+    ck_assert_uint_eq(engine_stats(broker).count[JOB_READY], 1);
     worker_pool_pause(pool, false);
     engine_records_await(&records, 2); // without anything else that wakes the worker
     ck_assert_uint_eq(stop().done, 2);
@@ -327,7 +327,7 @@ START_TEST(all_go_back_at_the_end)
     struct worker_pool_stats stats;
     worker_pool_stats(pool, &stats);
     ck_assert_uint_eq(stats.returned, 6);
-    ck_assert_uint_eq(engine_stats(broker).ready, 6);
+    ck_assert_uint_eq(engine_stats(broker).count[JOB_READY], 6);
 }
 END_TEST
 

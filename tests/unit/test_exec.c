@@ -475,7 +475,7 @@ START_TEST(grace_lets_it_finish)
     worker_pool_stop(pool, HL_FOREVER);
     ck_assert_uint_eq(records.count, 1);
     check_done(records.record[0], "finished\n", "");
-    ck_assert_uint_eq(engine_stats(broker).ready, 1);
+    ck_assert_uint_eq(engine_stats(broker).count[JOB_READY], 1);
 }
 END_TEST
 

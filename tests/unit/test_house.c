@@ -104,7 +104,7 @@ START_TEST(delays_end_by_themselves)
     engine_thread_join(&thread);
     ck_assert_uint_eq(taker.lease.id, id);
     ck_assert_int_eq(engine_settle(broker, &taker.lease, JOB_OUTCOME_DONE), 0);
-    ck_assert_uint_eq(engine_stats(broker).delayed, 1);
+    ck_assert_uint_eq(engine_stats(broker).count[JOB_DELAYED], 1);
     broker_sink_free(&taker.sink);
 }
 END_TEST
@@ -201,7 +201,7 @@ START_TEST(samples_tell_rates)
     advance_second();
     struct house_sample *second = await_sample(2);
     ck_assert_int_eq(second->taken_ns, 1001 * HL_SECOND);
-    ck_assert_uint_eq(second->stats.ready, 4);
+    ck_assert_uint_eq(second->stats.count[JOB_READY], 4);
     ck_assert(second->put_rate > 5.99 && second->put_rate < 6.01);
     ck_assert(second->finished_rate > 1.99 && second->finished_rate < 2.01);
     ck_assert_uint_eq(first->stats.totals.put, 0); // a sample stays as it was

@@ -207,7 +207,7 @@ START_TEST(who_leaves_within_a_body)
     for (int i = 0; i < ANNOUNCEMENTS; i++)
         peer_close(&fds[i]);
     served_until_connections(0);
-    ck_assert_uint_eq(served_stats().ready, 0);
+    ck_assert_uint_eq(served_stats().count[JOB_READY], 0);
     free(body);
 }
 END_TEST

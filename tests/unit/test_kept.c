@@ -143,8 +143,8 @@ START_TEST(what_took_several_turns_is_kept)
     served_ask(fd, "kick 900\r\n", "KICKED 900\r\n");
     peer_close(&fd);
     again();
-    ck_assert_uint_eq(served_stats().ready, 900);
-    ck_assert_uint_eq(served_stats().delayed, 100);
+    ck_assert_uint_eq(served_stats().count[JOB_READY], 900);
+    ck_assert_uint_eq(served_stats().count[JOB_DELAYED], 100);
     fd = served_connect();
     served_ask(fd, "clear-tube default\r\n", "CLEARED 1000\r\n");
     peer_close(&fd);
@@ -305,7 +305,7 @@ START_TEST(a_worker_reads_bodies_itself)
     ck_assert_mem_eq(lease.body->bytes, "good", 4);
     broker_lease_fini(&lease);
     ck_assert_int_eq(broker_take(sink, &lease, 0), ETIMEDOUT);
-    ck_assert_uint_eq(served_stats().buried, 1);
+    ck_assert_uint_eq(served_stats().count[JOB_BURIED], 1);
     broker_sink_free(&sink);
     peer_close(&fd);
 }
@@ -327,7 +327,7 @@ START_TEST(who_leaves_while_it_is_read_gives_it_back)
     served_ask(last, "use x\r\n", "USING x\r\n");
     peer_close(&last);
     served_until_connections(1);
-    served_until(reserved, 0);
+    served_until(count[JOB_RESERVED], 0);
     served_ask(fd, "reserve-batch 2 20\r\n",
                "RESERVED_BATCH 2\r\nRESERVED 1 3\r\none\r\nRESERVED 2 3\r\ntwo\r\n");
     peer_close(&fd);

@@ -162,7 +162,7 @@ START_TEST(sleep_ends_when_stopped)
     start("sleep", 2);
     engine_put(broker, "t", 0, 0, "80000");
     engine_put(broker, "t", 0, 0, "80000");
-    while (engine_stats(broker).reserved < 2)
+    while (engine_stats(broker).count[JOB_RESERVED] < 2)
         sched_yield();
     worker_pool_stop(pool, 0);
     check_ready(2);
@@ -213,7 +213,7 @@ START_TEST(retry_is_delayed)
 {
     start("plugin", 1);
     engine_put(broker, "t", 7, 0, "later");
-    while (engine_stats(broker).delayed == 0)
+    while (engine_stats(broker).count[JOB_DELAYED] == 0)
         sched_yield();
     worker_pool_stop(pool, HL_FOREVER);
     struct job_view view = engine_view(broker, 1);
@@ -331,8 +331,9 @@ START_TEST(stop_among_runs)
         worker_pool_stop(pool, 0);
         worker_pool_free(&pool);
         struct broker_stats now = engine_stats(broker);
-        ck_assert_uint_eq(now.reserved, 0);
-        ck_assert_uint_eq(now.ready + now.totals.done + now.totals.deleted, now.totals.put);
+        ck_assert_uint_eq(now.count[JOB_RESERVED], 0);
+        ck_assert_uint_eq(now.count[JOB_READY] + now.totals.done + now.totals.deleted,
+                          now.totals.put);
         uint64_t cleared;
         ck_assert_int_eq(broker_clear(broker, "t", 1, &cleared), 0);
         logged[0] = '\0';

@@ -222,7 +222,7 @@ START_TEST(paused_pool_takes_nothing)
     quiet_await(&quiet);
     ck_assert(stats().paused);
     uint64_t id = engine_put(broker, "t", 0, 0, "x");
-    ck_assert_uint_eq(engine_stats(broker).ready, 1);
+    ck_assert_uint_eq(engine_stats(broker).count[JOB_READY], 1);
     ck_assert_uint_eq(engine_stats(broker).waiting, 0);
     // Others take as before; and workers that come are paused, too.
     struct broker_sink *sink = engine_sink(broker, "t");
@@ -231,7 +231,7 @@ START_TEST(paused_pool_takes_nothing)
     ck_assert_int_eq(worker_pool_resize(pool, 5), 0);
     quiet_await(&quiet);
     engine_put(broker, "t", 0, 0, "y");
-    ck_assert_uint_eq(engine_stats(broker).ready, 1);
+    ck_assert_uint_eq(engine_stats(broker).count[JOB_READY], 1);
     worker_pool_pause(pool, false);
     while (engine_stats(broker).totals.done < 1)
         sched_yield();
@@ -380,7 +380,7 @@ START_TEST(many_at_once_keep_the_weights)
     ck_assert_int_eq(counts[0], 24);
     ck_assert_int_eq(counts[1], 8);
     ck_assert_int_eq(counts[2], 8);
-    ck_assert_uint_eq(engine_stats(broker).reserved, 40);
+    ck_assert_uint_eq(engine_stats(broker).count[JOB_RESERVED], 40);
     for (size_t i = 0; i < count; i++)
         engine_settle(broker, &lease[i], JOB_OUTCOME_DONE);
     broker_sink_pause(sink, true);
@@ -427,16 +427,16 @@ START_TEST(many_are_settled_each_by_itself)
     struct broker_stats now = engine_stats(broker);
     ck_assert_uint_eq(now.totals.done, 2);
     ck_assert_uint_eq(now.totals.failed, 1);
-    ck_assert_uint_eq(now.buried, 1);
-    ck_assert_uint_eq(now.ready, 1);
-    ck_assert_uint_eq(now.reserved, 2);
+    ck_assert_uint_eq(now.count[JOB_BURIED], 1);
+    ck_assert_uint_eq(now.count[JOB_READY], 1);
+    ck_assert_uint_eq(now.count[JOB_RESERVED], 2);
     ck_assert_str_eq(engine_view(broker, lease[1].id).reason, "as it had to");
     list[3].token--;
     list[4] =
         (struct broker_settlement){.id = lease[4].id, .token = lease[4].token, .outcome = &done};
     broker_settle_many(broker, &list[3], 2);
     ck_assert(list[3].rc == 0 && list[4].rc == 0);
-    ck_assert_uint_eq(engine_stats(broker).reserved, 0);
+    ck_assert_uint_eq(engine_stats(broker).count[JOB_RESERVED], 0);
     for (size_t i = 0; i < 6; i++)
         broker_lease_fini(&lease[i]);
     broker_sink_free(&sink);

@@ -191,7 +191,7 @@ START_TEST(buried_by_hand_and_kicked)
     ck_assert_int_eq(engine_view(broker, other).state, JOB_READY);
     ck_assert_uint_eq(engine_tube_stats(broker, "a").totals.failed, 300);
     ck_assert_uint_eq(apply(FILTER(.states = BROKER_STATE(JOB_BURIED)), BROKER_DO_KICK, NULL), 300);
-    ck_assert_uint_eq(engine_tube_stats(broker, "a").ready, 300);
+    ck_assert_uint_eq(engine_tube_stats(broker, "a").count[JOB_READY], 300);
     ck_assert_int_eq(broker_join(broker, "a", 0, NULL), ETIMEDOUT);
 }
 END_TEST
@@ -203,13 +203,13 @@ START_TEST(moved_and_deleted)
     engine_watch_only(&conn, "a");
     uint64_t held = engine_reserve(&conn);
     ck_assert_uint_eq(apply(FILTER(.tube = "a"), BROKER_DO_MOVE, "b"), 9);
-    ck_assert_uint_eq(engine_tube_stats(broker, "b").ready, 9);
+    ck_assert_uint_eq(engine_tube_stats(broker, "b").count[JOB_READY], 9);
     const struct broker_change dry = {BROKER_DO_COUNT, BROKER_DO_DELETE, NULL, NULL, false};
     const struct broker_filter in_b = FILTER(.tube = "b");
     struct broker_page page = {.limit = SIZE_MAX};
     ck_assert_int_eq(broker_apply(broker, &trust_all, &in_b, &page, &dry), 0);
     ck_assert_uint_eq(page.found, 9);
-    ck_assert_uint_eq(engine_tube_stats(broker, "b").ready, 9);
+    ck_assert_uint_eq(engine_tube_stats(broker, "b").count[JOB_READY], 9);
     ck_assert_uint_eq(apply(FILTER(.tube = "b"), BROKER_DO_DELETE, NULL), 9);
     ck_assert_uint_eq(apply(FILTER(.tube = NULL), BROKER_DO_DELETE, NULL), 0);
     ck_assert_int_eq(engine_view(broker, held).state, JOB_RESERVED);
@@ -230,7 +230,7 @@ START_TEST(a_full_tube_ends_a_move)
     ck_assert_uint_eq(page.next, 1001); // the first that didn't fit
     page.from = page.next;
     ck_assert_int_eq(broker_apply(broker, &trust_all, &filter, &page, &change), ENOBUFS);
-    ck_assert_uint_eq(engine_tube_stats(broker, "a").ready, 1000);
+    ck_assert_uint_eq(engine_tube_stats(broker, "a").count[JOB_READY], 1000);
     const struct broker_change bad = {BROKER_DO_MOVE, BROKER_DO_MOVE, "-", NULL, false};
     ck_assert_int_eq(broker_apply(broker, &trust_all, &filter, &page, &bad), EINVAL);
 }

@@ -82,7 +82,7 @@ START_TEST(ends_are_where_they_are)
     peer_expect(fd, "JOB_TOO_BIG\r\n");
     served_ask(fd, "peek 99\r\n", "NOT_FOUND\r\n");
     peer_close(&fd);
-    ck_assert_uint_eq(served_stats().ready, 10);
+    ck_assert_uint_eq(served_stats().count[JOB_READY], 10);
 }
 END_TEST
 
@@ -265,13 +265,13 @@ START_TEST(a_clock_that_is_set_moves_many)
     snprintf(head, sizeof(head), "{\"at\":%" PRId64 "}", clock_wall_ns() / HL_SECOND + 1000);
     for (int i = 0; i < 700; i++) // more than one hold of the lock
         (void)submit(fd, i % 7 == 0 ? "{}" : head, "");
-    ck_assert_uint_eq(served_stats().delayed, 600);
+    ck_assert_uint_eq(served_stats().count[JOB_DELAYED], 600);
     clock_virtual_step(1001 * HL_SECOND);
     served_later(0);
-    ck_assert_uint_eq(served_stats().delayed, 600);
+    ck_assert_uint_eq(served_stats().count[JOB_DELAYED], 600);
     broker_clock_look(served.broker);
     served_later(0);
-    ck_assert_uint_eq(served_stats().delayed, 0);
+    ck_assert_uint_eq(served_stats().count[JOB_DELAYED], 0);
     peer_close(&fd);
 }
 END_TEST

@@ -415,7 +415,7 @@ START_TEST(others_are_served_during_a_walk)
     ck_assert_uint_gt(count_in(other, "INSERTED "), MANY);
     ck_assert_uint_eq(count_in(walker, walk->answer), MANY);
     peer_expect(walker, "USING default\r\n"); /* what stood behind it */
-    ck_assert_uint_eq(served_stats().ready, walk->kept ? MANY + 1 : 1);
+    ck_assert_uint_eq(served_stats().count[JOB_READY], walk->kept ? MANY + 1 : 1);
     peer_close(&walker);
     peer_close(&other);
 }
@@ -431,7 +431,7 @@ static int halt_in_a_kick(int kicker)
     int last = served_connect();
     halt_end();
     halt_wait();
-    uint64_t ready = served_stats().ready;
+    uint64_t ready = served_stats().count[JOB_READY];
     ck_assert_uint_gt(ready, 0);
     ck_assert_uint_lt(ready, MANY / 2);
     peer_close(&other);
@@ -468,8 +468,8 @@ START_TEST(who_goes_ends_a_kick)
     halt_end();
     served_until_connections(1);
     struct broker_stats stats = served_stats();
-    ck_assert_uint_lt(stats.ready, MANY / 2);
-    ck_assert_uint_eq(stats.ready + stats.delayed, MANY);
+    ck_assert_uint_lt(stats.count[JOB_READY], MANY / 2);
+    ck_assert_uint_eq(stats.count[JOB_READY] + stats.count[JOB_DELAYED], MANY);
     peer_close(&last);
 }
 END_TEST
@@ -530,10 +530,10 @@ START_TEST(a_hangup_between_match_and_delivery_ends_the_wait)
     ck_assert_int_eq(job_body_new(&body, 0), 0);
     ck_assert_int_eq(broker_put(served.broker, &spec, &body, &id), 0);
     broker_unuse(served.broker, &tube);
-    ck_assert_uint_eq(served_stats().reserved, 1);
+    ck_assert_uint_eq(served_stats().count[JOB_RESERVED], 1);
     ck_assert_int_eq(broker_pause(served.broker, &trust_all, "default", 7, 100 * HL_SECOND), 0);
     served_later(HL_SECOND);
-    ck_assert_uint_eq(served_stats().ready, 1);
+    ck_assert_uint_eq(served_stats().count[JOB_READY], 1);
     halt_end();
 
     peer_expect(waiter, "TIMED_OUT\r\n");

@@ -265,7 +265,7 @@ START_TEST(a_pause_and_its_end)
     served_later(10 * HL_SECOND);
     peer_expect(fd, "RESERVED 1 1\r\na\r\n");
     peer_close(&fd);
-    served_until(ready, 1);
+    served_until(count[JOB_READY], 1);
     served_ask(other, "pause-tube default 10\r\nreserve-job 1\r\n",
                "PAUSED\r\nRESERVED 1 1\r\na\r\n");
     peer_close(&other);
@@ -309,7 +309,7 @@ START_TEST(leaving_gives_back)
     served_ask(putter, "quit\r\n", "");
     peer_expect_eof(putter);
     peer_close(&putter);
-    served_until(ready, 2);
+    served_until(count[JOB_READY], 2);
 }
 END_TEST
 
@@ -368,8 +368,8 @@ START_TEST(leaving_races_with_a_match)
     served_until_connections(0);
     struct broker_stats stats = served_stats();
     ck_assert_uint_eq(stats.waiting, 0);
-    ck_assert_uint_eq(stats.reserved, 0);
-    ck_assert_uint_eq(stats.ready, ROUNDS - deleted);
+    ck_assert_uint_eq(stats.count[JOB_RESERVED], 0);
+    ck_assert_uint_eq(stats.count[JOB_READY], ROUNDS - deleted);
     ck_assert_uint_eq(stats.workers, 0);
 }
 END_TEST

@@ -135,7 +135,7 @@ START_TEST(pool_runs_what_is_put)
     ck_assert_str_eq(now.tubes[0], "t");
     worker_pool_stop(pool, 0);
     engine_put(broker, "t", 0, 0, "too late");
-    ck_assert_uint_eq(engine_stats(broker).ready, 1);
+    ck_assert_uint_eq(engine_stats(broker).count[JOB_READY], 1);
 }
 END_TEST
 
@@ -191,8 +191,8 @@ START_TEST(stop_in_the_middle)
         worker_pool_stop(pool, HL_FOREVER);
         struct broker_stats now = engine_stats(broker);
         ck_assert_uint_eq(now.totals.put, before + JOBS);
-        ck_assert_uint_eq(now.reserved, 0);
-        ck_assert_uint_eq(now.totals.done + now.ready, now.totals.put);
+        ck_assert_uint_eq(now.count[JOB_RESERVED], 0);
+        ck_assert_uint_eq(now.totals.done + now.count[JOB_READY], now.totals.put);
         worker_pool_free(&pool);
     }
 }
