@@ -106,6 +106,19 @@ static void tell_no_ids(struct replay *replay)
     tell_damage(replay, text);
 }
 
+/* [held] Those since the start. */
+static void totals_begin(struct broker *broker)
+{
+    struct list_node *node = list_first(&broker->tube_list);
+    for (; node != NULL; node = list_next(&broker->tube_list, node)) {
+        struct broker_tube *tube = CONTAINER_OF(node, struct broker_tube, node);
+        tube->stats.totals.put = tube_jobs(tube);
+        tube->stats.totals.failed = tube->stats.count[JOB_BURIED];
+        broker->stats.totals.put += tube->stats.totals.put;
+        broker->stats.totals.failed += tube->stats.totals.failed;
+    }
+}
+
 /* [held] */
 static void figures_set(const struct replay *replay)
 {
@@ -222,6 +235,7 @@ int broker_recover(struct broker *broker, const struct broker_log_options *optio
         groups_trim(broker, broker->groups.len);
     /* After half a replay, too: what is there must be counted, though it can only be freed. */
     counters_set(&replay);
+    totals_begin(broker);
     figures_set(&replay);
     tell_no_ids(&replay);
     broker_unlock(broker);

@@ -60,22 +60,6 @@ static void close_task(struct job *job)
     group_close_task(job);
 }
 
-static void count_failed(const struct job *job, int by)
-{
-    const uint64_t more = by > 0 ? 1 : UINT64_MAX; /* unsigned arithmetic wraps by definition */
-    job->tube->stats.totals.failed += more;
-    job->tube->broker->stats.totals.failed += more;
-}
-
-static void count_put(const struct job *job, int by)
-{
-    const uint64_t more = by > 0 ? 1 : UINT64_MAX, bytes = more * job->body.len;
-    job->tube->stats.totals.put += more;
-    job->tube->broker->stats.totals.put += more;
-    job->tube->stats.bytes += bytes;
-    job->tube->broker->stats.bytes += bytes;
-}
-
 /* ---- states ---- */
 
 /* Out of its container and unfinished, as if somebody had it. */
@@ -85,10 +69,8 @@ static int job_claim(struct job *job)
     if (rc != 0)
         return rc;
     tube_job_leave(job);
-    if (job->state == JOB_BURIED) {
-        count_failed(job, -1);
+    if (job->state == JOB_BURIED)
         open_task(job);
-    }
     tube_job_move(job, JOB_RESERVED);
     return 0;
 }
@@ -97,10 +79,8 @@ static int job_claim(struct job *job)
 static void job_settle(struct job *job, enum job_state state, int64_t key_ns)
 {
     tube_job_enter(job, state, key_ns);
-    if (state == JOB_BURIED) {
-        count_failed(job, 1);
+    if (state == JOB_BURIED)
         close_task(job);
-    }
 }
 
 /* When it is due, the delay of an entry is over or not. */
@@ -116,14 +96,13 @@ static void job_drop(struct replay *replay, struct job *job)
     struct broker *broker = replay->broker;
     struct broker_tube *tube = job->tube;
     tube_job_leave(job);
-    if (job->state == JOB_BURIED)
-        count_failed(job, -1);
-    else {
+    if (job->state != JOB_BURIED) {
         close_task(job);
         tube_job_move(job, JOB_RESERVED);
     }
     tube_job_move(job, JOB_FINISHED);
-    count_put(job, -1);
+    tube->stats.bytes -= job->body.len;
+    broker->stats.bytes -= job->body.len;
     replay->log->live_bytes -= log_cost(job);
     if (job->evicted) {
         replay->log->evicted_jobs--;
@@ -247,7 +226,8 @@ static int replay_put(struct replay *replay, const struct job_entry *entry, uint
     where_set(job, locator != 0 ? locator : JOB_WHERE_KEPT);
     group_enter(job, false);
     tube_ref(job->tube);
-    count_put(job, 1);
+    job->tube->stats.bytes += job->body.len;
+    broker->stats.bytes += job->body.len;
     replay->log->live_bytes += log_cost(job);
     if (job->evicted) {
         replay->log->evicted_jobs++;
@@ -360,14 +340,9 @@ static int replay_move(struct replay *replay, struct job *job, const struct job_
     bool unfinished = job->state != JOB_BURIED;
     tube_job_leave(job);
     tube_job_transfer(job, to); /* bytes, too */
-    from->stats.totals.put--;
-    to->stats.totals.put++;
     if (unfinished) {
         queue_core_open_task(&to->ready);
         MUST(queue_core_close_task(&from->ready));
-    } else {
-        from->stats.totals.failed--;
-        to->stats.totals.failed++;
     }
     tube_ref(to);
     tube_job_enter(job, (enum job_state)job->state, job->rare != NULL ? job->rare->key_ns : 0);
