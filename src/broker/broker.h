@@ -467,7 +467,8 @@ int broker_reserve_batch(struct broker_holder *holder, size_t max, unsigned flag
 
 /*
  * That job, ready, delayed or buried, of any tube, watched or not, paused or not, for who may work
- * there. ENOENT: none, or it is reserved. EACCES, ENOMEM, EDQUOT.
+ * there. ENOENT: none, or it is reserved. EACCES, ENOMEM, EDQUOT. ENOSPC, EIO: it is buried, and
+ * the journal can't record that it is unfinished again.
  */
 int broker_reserve_job(struct broker_holder *holder, const struct trust_view *asker, uint64_t id,
                        unsigned flags, struct broker_lease *lease);

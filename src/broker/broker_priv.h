@@ -298,22 +298,11 @@ int log_admit(const struct job *job);
 /* For its last one, log_finish: there is room for it when there is none for other changes. */
 int log_admit_final(const struct job *job);
 void log_put(struct job *job, enum job_state state, int64_t key_ns);
-void log_release(struct job *job, enum job_state state, int64_t key_ns);
 /* past: the attempt that ended, NULL: none. */
 void log_bury(struct job *job, const char *reason, int64_t burial, const struct job_past *past);
-/* An attempt ended in trouble, and another one follows. */
-void log_retry(struct job *job, const struct job_past *past, enum job_state state, int64_t key_ns);
-/* reset: what rules limit begins anew. */
-void log_kick(struct job *job, bool reset);
-/* Not admitted before: where there is no room, it is left out. */
-void log_lease(struct job *job);
-void log_timeout(struct job *job);
 /* The job is finished; it isn't in the journal any more. */
 void log_finish(struct job *job);
-/* It is in that tube now; what log_cost said in the one before. */
-void log_move(struct job *job, uint64_t cost_before);
 int log_admit_pause(const struct broker_tube *tube);
-void log_pause(struct broker_tube *tube);
 /* An admitted last entry of the job (log_finish, log_bury) is to come in a later hold of the lock,
  * and has its place; redeem just before. */
 void log_promise(const struct job *job);
@@ -380,13 +369,14 @@ void tube_job_move(struct job *job, enum job_state to);
 void tube_job_leave(struct job *job);
 /* Room for the next state: in the heap of READY, DELAYED or BURIED. ENOMEM. */
 int tube_room(struct broker_tube *tube, enum job_state state);
+/* Into the container of its state, if it is in none; READY: or at once to the longest waiting sink.
+ * Needs room, or the promise. */
+void tube_job_contain(struct job *job);
 /* In no container: into that of its new state (READY: or at once to the longest waiting sink).
  * Needs room, or the promise. key_ns: of DELAYED and BURIED. */
 void tube_job_enter(struct job *job, enum job_state state, int64_t key_ns);
 /* The counts of a job go from its tube to that one; it is in no container. */
 void tube_job_transfer(struct job *job, struct broker_tube *to);
-/* A buried job is unfinished again. */
-void tube_job_reopen(struct job *job);
 
 /* alarm.c, all [held] */
 /* Keeps room for it in the heap of deadlines. ENOMEM. */
@@ -417,6 +407,8 @@ void lease_given(void *job, struct queue_wait *wait);
 void lease_begin(struct job *job, struct broker_holder *holder);
 /* Its token is spent; the job stays RESERVED, in no container. */
 void lease_end(struct job *job);
+/* Ready again, in its old place, and one more of that trouble, if there is room to record it. */
+void lease_trouble(struct job *job, enum job_outcome_kind kind);
 /* RESERVED, not under a lease: ready again, in its old place. */
 void lease_give_back(struct job *job);
 /* Ends a lease: ready again in its old place, or released with a delay, or without it where that

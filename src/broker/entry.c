@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 /*
- * Entries: what the broker writes into its journal, one function for each change of a job or tube.
+ * Entries: what the broker writes into its journal.
  *
- * Every call that changes something first asks for room (log_admit...), then changes, then adds the
- * entry, all in one hold of the lock: so a change that can't be recorded doesn't happen, and the
- * order of entries is the order of changes. Leases and their ends by time are the exception: they
- * only count, so where there is no room they are left out.
+ * Every call that changes something first asks for room (log_admit...), then adds the entry of the
+ * change, then carries it out, all in one hold of the lock: so a change that can't be recorded
+ * doesn't happen, and the order of entries is the order of changes. Leases and their ends by time
+ * or by a lost connection happen all the same where there is no room, but aren't counted then.
  *
  * A job knows two things of the journal. `where` is its put: pending (a ticket), then placed (a
  * locator, set by evict.c's hook). rare->ticket is its last change after that. Both together make
@@ -14,7 +14,7 @@
  * Times are monotonic in memory and wall-clock time in the journal.
  */
 #include "base/clock.h"
-#include "broker/broker_priv.h"
+#include "broker/change_priv.h"
 
 #include <errno.h>
 #include <string.h>
@@ -266,18 +266,6 @@ void log_put(struct job *job, enum job_state state, int64_t key_ns)
     log_told(log, tube->level, ticket);
 }
 
-void log_release(struct job *job, enum job_state state, int64_t key_ns)
-{
-    if (!job_is_logged(job))
-        return;
-    struct job_entry entry = {.type = JOB_ENTRY_RELEASE, .id = job->id, .pri = job->pri};
-    if (state == JOB_DELAYED) {
-        entry.delay_ns = job->rare->delay_ns;
-        entry.until_wall_ns = wall_of(key_ns);
-    }
-    add_told(job, &entry);
-}
-
 void log_bury(struct job *job, const char *reason, int64_t burial, const struct job_past *past)
 {
     if (!job_is_logged(job))
@@ -293,48 +281,6 @@ void log_bury(struct job *job, const char *reason, int64_t burial, const struct 
         entry.tries = job->rare->tries;
     entry_group(&entry, job);
     add_told(job, &entry);
-}
-
-void log_retry(struct job *job, const struct job_past *past, enum job_state state, int64_t key_ns)
-{
-    if (!job_is_logged(job))
-        return;
-    struct job_entry entry = {.type = JOB_ENTRY_RETRY,
-                              .id = job->id,
-                              .delay_ns = job->rare->delay_ns,
-                              .tries = job->rare->tries,
-                              .past = past};
-    if (state == JOB_DELAYED)
-        entry.until_wall_ns = wall_of(key_ns);
-    add_told(job, &entry);
-}
-
-void log_kick(struct job *job, bool reset)
-{
-    if (!job_is_logged(job))
-        return;
-    struct job_entry entry = {.type = JOB_ENTRY_KICK, .id = job->id, .reset = reset};
-    entry_group(&entry, job);
-    add_told(job, &entry);
-}
-
-static void count(struct job *job, enum job_entry_type type)
-{
-    if (!job_is_logged(job) || log_admit(job) != 0)
-        return;
-    struct job_entry entry = {.type = type, .id = job->id};
-    entry_group(&entry, job);
-    (void)add(job, &entry, 0);
-}
-
-void log_lease(struct job *job)
-{
-    count(job, JOB_ENTRY_LEASE);
-}
-
-void log_timeout(struct job *job)
-{
-    count(job, JOB_ENTRY_TIMEOUT);
 }
 
 void log_finish(struct job *job)
@@ -353,26 +299,83 @@ void log_finish(struct job *job)
     log_told(log, tube->level, ticket);
 }
 
-void log_move(struct job *job, uint64_t cost_before)
+/* ---- changes ---- */
+
+static void until_of(const struct change *change, struct job_entry *entry)
 {
-    if (!job_is_logged(job)) {
-        log_put(job, (enum job_state)job->state, job->rare != NULL ? job->rare->key_ns : 0);
-        return;
+    if (change->to == JOB_DELAYED)
+        entry->until_wall_ns = wall_of(change->key_ns);
+}
+
+static struct job_entry entry_of_change(const struct change *change)
+{
+    struct job_entry entry = {.type = change->type,
+                              .id = change->job != NULL ? change->job->id : 0};
+    switch (change->type) {
+    case JOB_ENTRY_RELEASE:
+        entry.pri = change->pri;
+        entry.delay_ns = change->delay_ns;
+        until_of(change, &entry);
+        break;
+    case JOB_ENTRY_RETRY:
+        entry.delay_ns = change->delay_ns;
+        entry.tries = *change->tries;
+        entry.past = change->past != NULL ? *change->past : NULL;
+        until_of(change, &entry);
+        break;
+    case JOB_ENTRY_KICK:
+        entry.reset = (change->flags & CHANGE_RESET) != 0;
+        break;
+    case JOB_ENTRY_PAUSE:
+        entry.delay_ns = change->delay_ns;
+        until_of(change, &entry);
+        break;
+    default: /* LEASE, TIMEOUT, MOVE */
+        break;
     }
-    const struct broker_tube *tube = job->tube;
-    const struct job_entry entry = {
-        .type = JOB_ENTRY_MOVE, .id = job->id, .tube = tube->name, .tube_len = tube->name_len};
-    const struct commit_change change = {.entry = &entry,
-                                         .older = older_of(job),
-                                         .within_ns = tube->within_ns,
-                                         .class = JOURNAL_STATE};
-    uint64_t ticket = commit_add(log_of(job)->commit, &change);
-    /* A ready job has no side record as a rule: its put is the only link of the chain then, and a
-     * move that is cancelled too late would be an entry of a job that is gone, which is none. */
+    if (change->tube != NULL) {
+        entry.tube = change->tube->name;
+        entry.tube_len = change->tube->name_len;
+    }
+    return entry;
+}
+
+/*
+ * A ready job has no side record as a rule: its put is the only link of the chain of its changes
+ * then, and a move that is cancelled too late would be an entry of a job that is gone, which is
+ * none.
+ */
+static void ticket_keep(const struct change *change, uint64_t ticket)
+{
+    struct job *job = change->job;
+    if (job == NULL)
+        return;
     if (job->rare != NULL)
         job->rare->ticket = ticket;
-    log_of(job)->live_bytes += log_cost(job) - cost_before;
-    log_told(log_of(job), tube->level, ticket);
+    if (change->type != JOB_ENTRY_MOVE)
+        log_of(job)->died_bytes +=
+            COST_BYTES; /* the put has to be written anew with the next copy */
+}
+
+void change_record(struct change *change)
+{
+    struct job *job = change->job;
+    if (job != NULL ? !job_is_logged(job) : (change->flags & CHANGE_LOGGED) == 0)
+        return;
+    const struct broker_tube *tube = change->tube != NULL ? change->tube : job->tube;
+    struct broker_log *log = tube->broker->log;
+    struct job_entry entry = entry_of_change(change);
+    if (job != NULL)
+        entry_group(&entry, job);
+    bool soft = (change->flags & CHANGE_SOFT) != 0;
+    const struct commit_change commit = {.entry = &entry,
+                                         .older = job != NULL ? older_of(job) : 0,
+                                         .within_ns = soft ? 0 : tube->within_ns,
+                                         .class = JOURNAL_STATE};
+    uint64_t ticket = commit_add(log->commit, &commit);
+    ticket_keep(change, ticket);
+    if (!soft)
+        log_told(log, tube->level, ticket);
 }
 
 /* ---- tubes and counters ---- */
@@ -392,16 +395,6 @@ int log_admit_pause(const struct broker_tube *tube)
     if (!tube_is_logged(tube))
         return 0;
     return admit_change(tube->broker->log);
-}
-
-void log_pause(struct broker_tube *tube)
-{
-    if (!tube_is_logged(tube))
-        return;
-    const struct job_entry entry = entry_of_pause(tube);
-    const struct commit_change change = {
-        .entry = &entry, .within_ns = tube->within_ns, .class = JOURNAL_STATE};
-    log_told(tube->broker->log, tube->level, commit_add(tube->broker->log->commit, &change));
 }
 
 static struct job_entry entry_of_limits(const struct broker_log *log)

@@ -104,13 +104,7 @@ static void lease_fails(struct broker *broker, struct job *job, const struct job
         }
         last_words_free(&words);
     }
-    lease_end(job);
-    retry_count(job, outcome->kind);
-    if (outcome->kind == JOB_OUTCOME_TIMEOUT)
-        log_timeout(job);
-    else if (log_admit(job) == 0)
-        log_retry(job, NULL, JOB_READY, 0);
-    lease_give_back(job);
+    lease_trouble(job, outcome->kind);
 }
 
 static void lease_expire(struct broker *broker, struct job *job)
@@ -343,14 +337,13 @@ static void return_some(struct broker_holder *holder)
                 lease_lose(holder->broker, job);
             break;
         }
-        job_count(&job->rare->tries.losses);
-        lease_end(job);
+        lease_end(job); /* not before the others: who gets one may be this one's next in line */
         jobs[count++] = job;
     }
     // cppcheck-suppress uninitvar ; as many as are counted have been set
     qsort(jobs, count, sizeof(jobs[0]), by_rank);
     for (size_t i = 0; i < count; i++)
-        lease_give_back(jobs[i]);
+        lease_trouble(jobs[i], JOB_OUTCOME_LOST);
 }
 
 /* [held] Returns or unwatches a part of it; whether that was all. */

@@ -5,26 +5,23 @@
  * (failures, timeouts ...) is kept, so a job that had used up its attempts gets one more; or begins
  * anew.
  */
-#include "broker/broker_priv.h"
+#include "broker/change_priv.h"
 
 #include <errno.h>
 
 int kick_job(struct job *job, bool reset)
 {
-    bool buried = job->state == JOB_BURIED;
-    int rc = buried ? tube_room(job->tube, JOB_READY) : 0;
+    struct change change = {.type = JOB_ENTRY_KICK,
+                            .from = job->state,
+                            .to = JOB_READY,
+                            .job = job,
+                            .flags = reset ? CHANGE_RESET : 0};
+    int rc = change_room(&change);
     if (rc == 0)
         rc = log_admit(job);
     if (rc != 0)
         return rc;
-    tube_job_leave(job);
-    job_count(&job->rare->kicks);
-    if (reset)
-        job->rare->tries = (struct job_tries){0};
-    if (buried)
-        tube_job_reopen(job);
-    log_kick(job, reset);
-    tube_job_enter(job, JOB_READY, 0);
+    make_kick(&change);
     return 0;
 }
 

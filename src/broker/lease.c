@@ -11,19 +11,29 @@
  * Release, bury and touch are here, too; delete is a way to finish (settle.c).
  */
 #include "base/clock.h"
-#include "broker/broker_priv.h"
+#include "broker/change_priv.h"
 
 #include <errno.h>
 
 void lease_begin(struct job *job, struct broker_holder *holder)
 {
     struct job_rare *rare = job->rare;
-    tube_job_move(job, JOB_RESERVED);
-    job_count(&rare->reserves);
+    struct change change = {.type = JOB_ENTRY_LEASE,
+                            .from = job->state,
+                            .to = JOB_RESERVED,
+                            .flags = CHANGE_SOFT,
+                            .job = job};
+    if (log_admit(job) == 0)
+        make_lease(&change);
+    else { /* it isn't counted, and a restart knows nothing of it */
+        ASSERT(job->state != JOB_BURIED);
+        if (job->pos != JOB_NOWHERE)
+            tube_job_leave(job);
+        tube_job_move(job, JOB_RESERVED);
+    }
     rare->token = token_next(job->tube->broker);
     rare->key_ns = clock_deadline(job_ttr_ns(job));
     rare->holder = holder;
-    log_lease(job);
     if (holder == NULL)
         return;
     MUST(heap_insert(&holder->rare->leases, job));
@@ -44,6 +54,27 @@ void lease_end(struct job *job)
         return;
     heap_remove(&holder->rare->leases, job->pos);
     holder_alarm_update(holder);
+}
+
+void lease_trouble(struct job *job, enum job_outcome_kind kind)
+{
+    struct job_tries tries = job->rare->tries;
+    struct change change = {.type =
+                                kind == JOB_OUTCOME_TIMEOUT ? JOB_ENTRY_TIMEOUT : JOB_ENTRY_RETRY,
+                            .from = JOB_RESERVED,
+                            .to = JOB_READY,
+                            .flags = CHANGE_SOFT,
+                            .job = job,
+                            .delay_ns = job->rare->delay_ns,
+                            .tries = &tries};
+    if (log_admit(job) == 0) {
+        job_count(job_tries_of(&tries, kind));
+        make_back(&change);
+        return;
+    }
+    if (job->rare->token != 0)
+        lease_end(job);
+    lease_give_back(job);
 }
 
 void lease_give_back(struct job *job)
@@ -141,14 +172,14 @@ int broker_touch(struct broker_holder *holder, const struct trust_view *asker, u
 /* [held] Admitted by the journal; with a delay there is room for it. */
 static void release(struct job *job, uint32_t pri, int64_t delay_ns)
 {
-    enum job_state state = delay_ns > 0 ? JOB_DELAYED : JOB_READY;
-    int64_t key_ns = delay_ns > 0 ? clock_deadline(delay_ns) : 0;
-    lease_end(job);
-    job->pri = pri;
-    job->rare->delay_ns = delay_ns > 0 ? delay_ns : 0;
-    job_count(&job->rare->releases);
-    log_release(job, state, key_ns); /* before somebody has it again */
-    tube_job_enter(job, state, key_ns);
+    struct change change = {.type = JOB_ENTRY_RELEASE,
+                            .from = JOB_RESERVED,
+                            .to = delay_ns > 0 ? JOB_DELAYED : JOB_READY,
+                            .job = job,
+                            .pri = pri,
+                            .key_ns = clock_deadline(delay_ns),
+                            .delay_ns = delay_ns > 0 ? delay_ns : 0};
+    make_back(&change);
 }
 
 int broker_release(struct broker_holder *holder, const struct trust_view *asker, uint64_t id,

@@ -5,30 +5,9 @@
  * which neither has it.
  */
 #include "base/clock.h"
-#include "broker/broker_priv.h"
+#include "broker/change_priv.h"
 
 #include <errno.h>
-
-/* [held] There is room in the new tube. */
-static void move_into(struct job *job, struct broker_tube *to)
-{
-    struct broker_tube *from = job->tube;
-    enum job_state state = (enum job_state)job->state;
-    bool unfinished = state != JOB_BURIED;
-    uint64_t cost = job_is_logged(job) ? log_cost(job) : 0;
-    tube_job_leave(job);
-    tube_job_transfer(job, to);
-    log_move(job, cost);
-    if (unfinished) {
-        to->stats.totals.moved_in++;
-        from->stats.totals.moved_out++;
-        queue_core_open_task(&to->ready);
-        MUST(queue_core_close_task(&from->ready));
-    }
-    tube_job_enter(job, state, state == JOB_READY ? 0 : job->rare->key_ns);
-    putters_serve(from);
-    tube_unref(from);
-}
 
 /* [held] */
 static int move_to(struct job *job, struct broker_tube *to)
@@ -37,16 +16,15 @@ static int move_to(struct job *job, struct broker_tube *to)
         return 0;
     if (tube_is_full(to, job->body.len))
         return ENOBUFS;
-    int rc = tube_room(to, (enum job_state)job->state);
+    int rc = job_is_logged(job) ? log_admit(job) : log_admit_put(to, job);
+    struct change change = {
+        .type = JOB_ENTRY_MOVE, .from = job->state, .to = job->state, .job = job, .tube = to};
     if (rc == 0)
-        rc = job_is_logged(job) ? log_admit(job) : log_admit_put(to, job);
-    if (rc == 0)
-        rc = key_add(job, to);
+        rc = change_room(&change);
     if (rc != 0)
         return rc;
-    key_remove(job, job->tube);
     tube_ref(to); /* the job's */
-    move_into(job, to);
+    make_move(&change);
     return 0;
 }
 

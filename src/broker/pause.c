@@ -9,7 +9,7 @@
  * daemon's own user may have a share more than all others: who has to stop a tube still can.
  */
 #include "base/clock.h"
-#include "broker/broker_priv.h"
+#include "broker/change_priv.h"
 
 #include <errno.h>
 
@@ -50,15 +50,13 @@ static int pause(struct broker_tube *tube, const struct trust_view *asker, int64
     int rc = log_admit_pause(tube);
     if (rc != 0)
         return rc;
-    tube->stats.pauses++;
-    tube->broker->stats.pauses++;
-    tube_ref(tube); /* the pause that ends may be all that keeps it */
-    if (pause_ns > 0)
-        tube_pause(tube, pause_ns, clock_deadline(pause_ns), tube_is_logged(tube));
-    else
-        tube_resume(tube);
-    log_pause(tube);
-    tube_unref(tube);
+    struct change change = {.type = JOB_ENTRY_PAUSE,
+                            .to = pause_ns > 0 ? JOB_DELAYED : JOB_READY,
+                            .flags = tube_is_logged(tube) ? CHANGE_LOGGED : 0,
+                            .tube = tube,
+                            .key_ns = clock_deadline(pause_ns),
+                            .delay_ns = pause_ns > 0 ? pause_ns : 0};
+    make_pause(&change);
     return 0;
 }
 

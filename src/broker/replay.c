@@ -3,18 +3,18 @@
  * Replay: one entry of the journal, carried out on the broker.
  *
  * An entry is carried out as it comes, on the structures themselves, so it costs about what the
- * change had cost, and no memory but the job's. It goes through the same doors as the change did
- * (tube_room, tube_job_move, tube_job_enter), which keep every count; what isn't done is what had
- * an outside: nobody is told, nothing is recorded. Jobs come in order of id as a rule, which is
- * what heaps and tables like best.
+ * change had cost, and no memory but the job's. Most entries are made the change that they were
+ * (resolve.c) and carried out by the functions that did it then (apply.c); what isn't done is what
+ * had an outside: nobody is told, nothing is recorded. Whole jobs, their burial and their end are
+ * carried out here. Jobs come in order of id as a rule, which is what heaps and tables like best.
  *
  * Each entry is right on top of any state that the job may be in, because compaction writes whole
  * jobs anew between the entries of others: a second put of a job replaces it, and an entry about a
  * job that isn't there is of one whose put was compacted away after it was finished, and means
  * nothing.
  *
- * A new type of entry: a row in job/job_entries.def, a function here, and its case in replay_entry
- * or replay_change.
+ * A new type of entry: a row in job/job_entries.def, and its cases in change_resolve, change_apply
+ * and entry_of_change.
  */
 #include "base/clock.h"
 #include "broker/replay_priv.h"
@@ -22,27 +22,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* A clock that stands in 1970 could be behind the one that counts from the start. */
-static int64_t mono_of(const struct replay *replay, int64_t wall_ns)
-{
-    int64_t mono_ns;
-    bool over = __builtin_sub_overflow(wall_ns, replay->wall_ns - replay->mono_ns, &mono_ns);
-    return over || mono_ns == CLOCK_NEVER ? CLOCK_NEVER - 1 : mono_ns;
-}
-
-static int tube_at(struct replay *replay, const char *name, size_t len)
-{
-    struct broker_tube *tube = replay->tube;
-    if (tube != NULL && tube->name_len == len && memcmp(tube->name, name, len) == 0)
-        return 0;
-    int rc = tube_need(replay->broker, name, len, &replay->tube);
-    if (rc != 0)
-        replay->tube = tube;
-    else if (tube != NULL)
-        tube_unref(tube);
-    return rc;
-}
 
 /* ---- counts ---- */
 
@@ -81,12 +60,6 @@ static void job_settle(struct job *job, enum job_state state, int64_t key_ns)
     tube_job_enter(job, state, key_ns);
     if (state == JOB_BURIED)
         close_task(job);
-}
-
-/* When it is due, the delay of an entry is over or not. */
-static enum job_state state_until(const struct replay *replay, int64_t until_wall_ns)
-{
-    return until_wall_ns > replay->wall_ns ? JOB_DELAYED : JOB_READY;
 }
 
 /* ---- put, delete ---- */
@@ -132,25 +105,11 @@ static struct job *job_of_entry(struct replay *replay, const struct job_entry *e
     job->id = entry->id;
     job->pri = entry->pri;
     job->ttr_s = entry->ttr_s > 0 ? entry->ttr_s : 1;
-    int64_t created_us = mono_of(replay, entry->created_wall_ns) / 1000;
+    int64_t created_us = resolve_mono(replay, entry->created_wall_ns) / 1000;
     job->created_us = created_us > JOB_CREATED_US_MAX    ? JOB_CREATED_US_MAX
                       : created_us < -JOB_CREATED_US_MAX ? -JOB_CREATED_US_MAX
                                                          : created_us;
     return job;
-}
-
-static uint32_t larger(uint32_t a, uint32_t b)
-{
-    return a > b ? a : b;
-}
-
-/* An older hilera's entries don't say them: they never fall by an entry. */
-static int tries_of_entry(struct job_rare *rare, const struct job_entry *entry)
-{
-#define JOB_TRY(member, ...) rare->tries.member = larger(rare->tries.member, entry->tries.member);
-#include "job/tries.def"
-#undef JOB_TRY
-    return job_past_of_entry(rare, entry);
 }
 
 /* What few jobs have. */
@@ -169,7 +128,8 @@ static int rare_of_entry(struct job *job, const struct job_entry *entry)
     rare->releases = entry->releases;
     rare->buries = entry->buries;
     rare->kicks = entry->kicks;
-    int rc = tries_of_entry(rare, entry);
+    rare->tries = entry->tries;
+    int rc = job_past_of_entry(&rare->past, entry);
     if (rc == 0)
         rc = job_options_of_entry(&rare->options, entry);
     if (rc != 0 || entry->reason_len == 0)
@@ -201,12 +161,12 @@ static int replay_put(struct replay *replay, const struct job_entry *entry, uint
     struct job *job = idtable_get(&broker->jobs, entry->id);
     if (job != NULL)
         job_drop(replay, job); /* a copy of it */
-    int rc = tube_at(replay, entry->tube, entry->tube_len);
+    int rc = resolve_tube(replay, entry->tube, entry->tube_len);
     if (rc != 0 || (job = job_of_entry(replay, entry)) == NULL)
         return rc != 0 ? rc : ENOMEM;
     enum job_state state = entry->state;
     if (state == JOB_DELAYED)
-        state = state_until(replay, entry->until_wall_ns);
+        state = resolve_state(replay, entry->until_wall_ns);
     rc = rare_of_entry(job, entry);
     if (rc == 0)
         rc = submitter_set(broker, job, submitter_of_entry(broker, job, entry));
@@ -240,26 +200,11 @@ static int replay_put(struct replay *replay, const struct job_entry *entry, uint
         (void)at_begin(job);
     job_settle(job, state,
                state == JOB_BURIED ? (int64_t)entry->burial
-                                   : mono_of(replay, entry->until_wall_ns));
+                                   : resolve_mono(replay, entry->until_wall_ns));
     return 0;
 }
 
 /* ---- changes ---- */
-
-static int replay_release(struct replay *replay, struct job *job, const struct job_entry *entry)
-{
-    enum job_state state = state_until(replay, entry->until_wall_ns);
-    if (job_rare_need(job) == NULL || tube_room(job->tube, state) != 0)
-        return ENOMEM;
-    int rc = job_claim(job);
-    if (rc != 0)
-        return rc;
-    job->pri = entry->pri;
-    job->rare->delay_ns = entry->delay_ns;
-    job_count(&job->rare->releases);
-    job_settle(job, state, mono_of(replay, entry->until_wall_ns));
-    return 0;
-}
 
 static int replay_bury(struct replay *replay, struct job *job, const struct job_entry *entry)
 {
@@ -279,87 +224,12 @@ static int replay_bury(struct replay *replay, struct job *job, const struct job_
     free(job->rare->reason);
     job->rare->reason = reason;
     job_count(&job->rare->buries);
-    rc = tries_of_entry(job->rare, entry);
+    resolve_tries(&job->rare->tries, entry);
+    rc = job_past_of_entry(&job->rare->past, entry);
     burial_seen(replay, entry->burial);
     /* claimed from buried: the room made for it was its own slot */
     job_settle(job, JOB_BURIED, (int64_t)entry->burial);
     return rc;
-}
-
-static int replay_retry(struct replay *replay, struct job *job, const struct job_entry *entry)
-{
-    enum job_state state = state_until(replay, entry->until_wall_ns);
-    if (job_rare_need(job) == NULL || tube_room(job->tube, state) != 0)
-        return ENOMEM;
-    int rc = job_claim(job);
-    if (rc != 0)
-        return rc;
-    job->rare->delay_ns = entry->delay_ns;
-    rc = tries_of_entry(job->rare, entry);
-    job_settle(job, state, mono_of(replay, entry->until_wall_ns));
-    return rc;
-}
-
-/* Ready, and one more of something. */
-static int replay_count(struct job *job, enum job_entry_type type)
-{
-    if (job_rare_need(job) == NULL)
-        return ENOMEM;
-    struct job_rare *rare = job->rare;
-    job_count(type == JOB_ENTRY_LEASE     ? &rare->reserves
-              : type == JOB_ENTRY_TIMEOUT ? &rare->tries.timeouts
-                                          : &rare->kicks);
-    if (job->state == JOB_READY)
-        return 0;
-    int rc = job_claim(job);
-    if (rc == 0)
-        job_settle(job, JOB_READY, 0);
-    return rc;
-}
-
-static int replay_kick(struct job *job, const struct job_entry *entry)
-{
-    int rc = replay_count(job, JOB_ENTRY_KICK);
-    if (rc == 0 && entry->reset)
-        job->rare->tries = (struct job_tries){0};
-    return rc;
-}
-
-static int replay_move(struct replay *replay, struct job *job, const struct job_entry *entry)
-{
-    int rc = tube_at(replay, entry->tube, entry->tube_len);
-    struct broker_tube *to = replay->tube, *from = job->tube;
-    if (rc != 0 || to == from)
-        return rc;
-    rc = tube_room(to, (enum job_state)job->state);
-    if (rc == 0)
-        rc = key_add(job, to);
-    if (rc != 0)
-        return rc;
-    key_remove(job, from);
-    bool unfinished = job->state != JOB_BURIED;
-    tube_job_leave(job);
-    tube_job_transfer(job, to); /* bytes, too */
-    if (unfinished) {
-        queue_core_open_task(&to->ready);
-        MUST(queue_core_close_task(&from->ready));
-    }
-    tube_ref(to);
-    tube_job_enter(job, (enum job_state)job->state, job->rare != NULL ? job->rare->key_ns : 0);
-    tube_unref(from);
-    return 0;
-}
-
-static int replay_pause(struct replay *replay, const struct job_entry *entry)
-{
-    int rc = tube_at(replay, entry->tube, entry->tube_len);
-    if (rc != 0)
-        return rc;
-    if (state_until(replay, entry->until_wall_ns) == JOB_DELAYED)
-        tube_pause(replay->tube, entry->delay_ns, mono_of(replay, entry->until_wall_ns), true);
-    else
-        tube_resume(replay->tube);
-    return 0;
 }
 
 /* The counts of a group as they were there. */
@@ -401,6 +271,27 @@ static int replay_group_count(struct replay *replay, const struct job_entry *ent
     return 0;
 }
 
+/* One that is a change as it was made. */
+static int replay_carry_out(struct replay *replay, const struct job_entry *entry)
+{
+    struct change change;
+    int rc = change_resolve(replay, entry, &change);
+    if (rc == 0)
+        rc = change_room(&change);
+    if (rc != 0) {
+        job_past_free(&replay->past);
+        return rc == ENOENT ? 0 : rc;
+    }
+    if (change.type == JOB_ENTRY_MOVE)
+        tube_ref(change.tube); /* the job's */
+    change_apply(&change);
+    if (change.job != NULL)
+        tube_job_contain(change.job);
+    if (change.type == JOB_ENTRY_MOVE)
+        tube_unref(change.tube);
+    return 0;
+}
+
 static int replay_change(struct replay *replay, const struct job_entry *entry)
 {
     struct job *job = idtable_get(&replay->broker->jobs, entry->id);
@@ -411,12 +302,8 @@ static int replay_change(struct replay *replay, const struct job_entry *entry)
         return 0;
     }
     uint64_t cost = log_cost(job); /* a reason or another tube's name changes it */
-    int rc = entry->type == JOB_ENTRY_RELEASE ? replay_release(replay, job, entry)
-             : entry->type == JOB_ENTRY_BURY  ? replay_bury(replay, job, entry)
-             : entry->type == JOB_ENTRY_RETRY ? replay_retry(replay, job, entry)
-             : entry->type == JOB_ENTRY_KICK  ? replay_kick(job, entry)
-             : entry->type == JOB_ENTRY_MOVE  ? replay_move(replay, job, entry)
-                                              : replay_count(job, entry->type);
+    int rc = entry->type == JOB_ENTRY_BURY ? replay_bury(replay, job, entry)
+                                           : replay_carry_out(replay, entry);
     replay->log->live_bytes += log_cost(job) - cost;
     return rc;
 }
@@ -436,7 +323,7 @@ int replay_entry(struct replay *replay, const struct job_entry *entry, uint64_t 
     case JOB_ENTRY_PUT:
         return replay_put(replay, entry, locator);
     case JOB_ENTRY_PAUSE:
-        return replay_pause(replay, entry);
+        return replay_carry_out(replay, entry);
     case JOB_ENTRY_LIMITS:
         replay->id_ceiling = entry->id_ceiling;
         return 0;

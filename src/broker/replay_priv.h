@@ -5,7 +5,7 @@
 #ifndef BROKER_REPLAY_PRIV_H
 #define BROKER_REPLAY_PRIV_H
 
-#include "broker/broker_priv.h"
+#include "broker/change_priv.h"
 
 struct replay {
     struct broker *broker;
@@ -16,6 +16,8 @@ struct replay {
     struct broker_tube *tube; /* the last one, with a reference: the next is mostly the same */
     uint64_t last_id;         /* the highest seen */
     uint64_t id_ceiling;
+    struct job_tries tries; /* what a change points to */
+    struct job_past *past;  /* likewise; NULL between two entries */
     /* Results that history doesn't have, as they came; some may be there twice. */
     struct replay_result {
         uint64_t number;
@@ -30,6 +32,12 @@ struct replay {
  * and replay->last_id and the ceiling. ENOMEM: it may be half done, the broker can only be freed.
  */
 int replay_entry(struct replay *replay, const struct job_entry *entry, uint64_t locator);
+/* resolve.c, [held] Moments of the wall clock: as monotonic ones, and whether a delay until then is
+ * over; tries as they are after an entry; replay->tube (ENOMEM). */
+int64_t resolve_mono(const struct replay *replay, int64_t wall_ns);
+enum job_state resolve_state(const struct replay *replay, int64_t until_wall_ns);
+void resolve_tries(struct job_tries *tries, const struct job_entry *entry);
+int resolve_tube(struct replay *replay, const char *name, size_t len);
 /* result.c, [held] One of them. EBADMSG: it is none. EOPNOTSUPP, ENOMEM. */
 int replay_result(struct replay *replay, const struct job_entry *entry);
 /* Not held. If all went well they are handed over, in order of numbers; all is freed. */

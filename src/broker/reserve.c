@@ -108,7 +108,7 @@ static int lease_room(struct broker_holder *holder, bool with_token)
     return heap_reserve(&lease_owner(holder, with_token)->rare->leases, 1);
 }
 
-/* [held] After lease_room; the job is in no container. */
+/* [held] After lease_room. */
 static void reserve_job(struct broker_holder *holder, struct job *job, bool with_token)
 {
     if (job->rare == NULL) {
@@ -262,13 +262,13 @@ static int reserve_by_id(struct broker_holder *holder, const struct trust_view *
         rc = ENOENT;
     if (rc == 0)
         rc = lease_room(holder, with_token);
-    if (rc == 0 && job->state == JOB_BURIED)
-        rc = tube_room(job->tube, JOB_READY); /* for its way back */
+    if (rc == 0 && job->state == JOB_BURIED) { /* it is unfinished again, which must be recorded */
+        rc = tube_room(job->tube, JOB_READY);  /* for its way back */
+        if (rc == 0)
+            rc = log_admit(job);
+    }
     if (rc != 0)
         return rc;
-    tube_job_leave(job);
-    if (job->state == JOB_BURIED)
-        tube_job_reopen(job);
     reserve_job(holder, job, with_token);
     lease_fill(job, lease);
     return 0;
@@ -278,12 +278,16 @@ int broker_reserve_job(struct broker_holder *holder, const struct trust_view *as
                        unsigned flags, struct broker_lease *lease)
 {
     MAGIC_CHECK(holder, BROKER_HOLDER_MAGIC);
-    broker_lock(holder->broker);
-    int rc = holder_rare_need(holder);
-    if (rc == 0)
-        rc = reserve_by_id(holder, asker, id, (flags & BROKER_WITH_TOKEN) != 0, lease);
-    if (rc == 0) /* else, as in beanstalkd, it made nobody a worker */
-        rc = holder_works(holder);
-    broker_unlock(holder->broker);
+    int64_t busy_until_ns = 0;
+    int rc;
+    do {
+        broker_lock(holder->broker);
+        rc = holder_rare_need(holder);
+        if (rc == 0)
+            rc = reserve_by_id(holder, asker, id, (flags & BROKER_WITH_TOKEN) != 0, lease);
+        if (rc == 0) /* else, as in beanstalkd, it made nobody a worker */
+            rc = holder_works(holder);
+        broker_unlock(holder->broker);
+    } while (log_again(holder->broker, &rc, &busy_until_ns));
     return rc;
 }

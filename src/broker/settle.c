@@ -26,7 +26,7 @@
  * more.
  */
 #include "base/clock.h"
-#include "broker/broker_priv.h"
+#include "broker/change_priv.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -81,7 +81,7 @@ static void bury(struct job *job, struct last_words *words, int64_t burial)
     free(rare->reason);
     rare->reason = words->reason;
     words->reason = NULL;
-    job_past_append(rare, &words->past);
+    job_past_append(&rare->past, &words->past);
     if (log != NULL)
         log->live_bytes += log_cost(job);
     job->settling = false;
@@ -265,20 +265,19 @@ void settle_finish(struct broker *broker, struct job *job, const struct job_outc
 void settle_again(struct job *job, const struct job_outcome *outcome, int64_t pause_ns,
                   struct last_words *words)
 {
-    enum job_state state = pause_ns > 0 ? JOB_DELAYED : JOB_READY;
-    int64_t key_ns = pause_ns > 0 ? clock_deadline(pause_ns) : 0;
-    struct broker_log *log = job_is_logged(job) ? job->tube->broker->log : NULL;
-    uint64_t cost = log_cost(job);
-    lease_end(job);
-    retry_count(job, outcome->kind);
-    job->rare->delay_ns = pause_ns;
-    log_retry(job, words->past, state, key_ns); /* before somebody has it again */
-    job_past_append(job->rare, &words->past);
-    if (log != NULL)
-        log->live_bytes += log_cost(job) - cost;
+    struct job_tries tries = job->rare->tries;
+    struct change change = {.type = JOB_ENTRY_RETRY,
+                            .from = JOB_RESERVED,
+                            .to = pause_ns > 0 ? JOB_DELAYED : JOB_READY,
+                            .job = job,
+                            .key_ns = clock_deadline(pause_ns),
+                            .delay_ns = pause_ns,
+                            .tries = &tries,
+                            .past = &words->past};
+    job_count(job_tries_of(&tries, outcome->kind));
     job->tube->stats.retries++;
     job->tube->broker->stats.retries++;
-    tube_job_enter(job, state, key_ns);
+    make_back(&change);
 }
 
 /* ---- settle ---- */

@@ -169,18 +169,6 @@ void tube_job_transfer(struct job *job, struct broker_tube *to)
     job->tube = to;
 }
 
-void tube_job_reopen(struct job *job)
-{
-    struct broker_tube *tube = job->tube;
-    ASSERT(job->state == JOB_BURIED);
-    tube->stats.totals.kicked++;
-    tube->broker->stats.totals.kicked++;
-    queue_core_open_task(&tube->ready);
-    queue_core_open_task(&tube->broker->all);
-    group_note(job, JOB_COUNT_REOPENED);
-    group_open_task(job);
-}
-
 int tube_room(struct broker_tube *tube, enum job_state state)
 {
     int rc = 0;
@@ -193,23 +181,33 @@ int tube_room(struct broker_tube *tube, enum job_state state)
     return rc;
 }
 
-void tube_job_enter(struct job *job, enum job_state state, int64_t key_ns)
+void tube_job_contain(struct job *job)
 {
     struct broker_tube *tube = job->tube;
-    if (job->state != state)
-        tube_job_move(job, state);
-    if (state == JOB_READY) {
-        MUST(queue_core_insert(&tube->ready, job)); /* whoever waits has it reserved: lease_given */
+    if (job->pos != JOB_NOWHERE)
         return;
-    }
-    job->rare->key_ns = key_ns;
-    if (state == JOB_DELAYED) {
+    switch (job->state) {
+    case JOB_READY:
+        MUST(queue_core_insert(&tube->ready, job)); /* whoever waits has it reserved: lease_given */
+        break;
+    case JOB_DELAYED:
         MUST(heap_insert(&tube->delayed, job));
         tube_alarm_update(tube);
-    } else {
-        ASSERT(state == JOB_BURIED);
+        break;
+    default:
+        ASSERT(job->state == JOB_BURIED);
         MUST(heap_insert(&tube->buried, job));
+        break;
     }
+}
+
+void tube_job_enter(struct job *job, enum job_state state, int64_t key_ns)
+{
+    if (job->state != state)
+        tube_job_move(job, state);
+    if (state != JOB_READY)
+        job->rare->key_ns = key_ns;
+    tube_job_contain(job);
 }
 
 struct broker_tube *tube_of_core(struct queue_core *core)

@@ -72,20 +72,22 @@ void job_past_free(struct job_past **list)
     }
 }
 
-void job_past_append(struct job_rare *rare, struct job_past **past)
+void job_past_append(struct job_past **list, struct job_past **past)
 {
     if (*past == NULL)
         return;
     MAGIC_CHECK(*past, JOB_PAST_MAGIC);
-    struct job_past **end = &rare->past;
-    unsigned count = 1;
-    for (; *end != NULL; end = &(*end)->next)
-        count++;
+    struct job_past **end = list;
+    while (*end != NULL)
+        end = &(*end)->next;
     *end = *past;
     *past = NULL;
-    if (count > JOB_PAST_MAX) {
-        struct job_past *oldest = rare->past;
-        rare->past = oldest->next;
+    unsigned count = 0;
+    for (const struct job_past *each = *list; each != NULL; each = each->next)
+        count++;
+    for (; count > JOB_PAST_MAX; count--) {
+        struct job_past *oldest = *list;
+        *list = oldest->next;
         oldest->next = NULL;
         job_past_free(&oldest);
     }
@@ -172,7 +174,7 @@ void past_look(struct cursor *value)
         attempt_read(value, &attempt);
 }
 
-int job_past_of_entry(struct job_rare *rare, const struct job_entry *entry)
+int job_past_of_entry(struct job_past **list, const struct job_entry *entry)
 {
     if (entry->past_len == 0)
         return 0;
@@ -190,7 +192,7 @@ int job_past_of_entry(struct job_rare *rare, const struct job_entry *entry)
         past->signal = (int)attempt.signal;
         past->started_wall_ns = (int64_t)attempt.started_ms * NS_PER_MS;
         past->ended_wall_ns = past->started_wall_ns + (int64_t)attempt.took_ms * NS_PER_MS;
-        job_past_append(rare, &past);
+        job_past_append(list, &past);
     }
     return 0;
 }

@@ -28,13 +28,14 @@ struct job_past {
 
 /* Of an attempt that ends now; in no list. ENOMEM. */
 int job_past_new(struct job_past **out, const struct job_outcome *outcome);
-/* The latest; takes *past (NULL: nothing) over, drops the oldest if there are too many. */
-void job_past_append(struct job_rare *rare, struct job_past **past);
+/* Behind those of the list; takes *past, one or several, over (NULL: nothing), and drops the oldest
+ * if there are too many. */
+void job_past_append(struct job_past **list, struct job_past **past);
 /* The whole list; NULL: nothing. */
 void job_past_free(struct job_past **past);
 /* About the bytes that the list takes in an entry. */
 size_t job_past_size(const struct job_past *past);
 /* Appends those of an entry that was decoded. ENOMEM: some of them, or none. */
-int job_past_of_entry(struct job_rare *rare, const struct job_entry *entry);
+int job_past_of_entry(struct job_past **list, const struct job_entry *entry);
 
 #endif

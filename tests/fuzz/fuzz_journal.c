@@ -96,7 +96,7 @@ static void one_entry(const uint8_t *data, size_t size)
     ASSERT(again.tries.failures == entry.tries.failures && again.past_len == entry.past_len);
     struct job_rare *rare = job_rare_new();
     ASSERT(rare != NULL);
-    MUST(job_past_of_entry(rare, &again));
+    MUST(job_past_of_entry(&rare->past, &again));
     job_rare_free(&rare);
     ASSERT(again.group_len == entry.group_len && again.group_count == entry.group_count);
     same_options(&again, &entry);

@@ -408,7 +408,7 @@ START_TEST(past_attempts)
     struct job_rare *rare = job_rare_new();
     ck_assert_ptr_nonnull(rare);
     for (int i = 0; i < JOB_PAST_MAX; i++) // the last ones stay
-        ck_assert_int_eq(job_past_of_entry(rare, &again), 0);
+        ck_assert_int_eq(job_past_of_entry(&rare->past, &again), 0);
     int count = 0;
     for (const struct job_past *past = rare->past; past != NULL; past = past->next, count++) {
         bool failed = count % 2 == 0;

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Changes: what happens to a job or a tube, as one value.
+ *
+ * A verb decides: it refuses, reads clocks, asks who is there, and makes a change on the stack. The
+ * change is recorded (entry.c makes its entry), then carried out (apply.c), and the job goes into
+ * the container of its new state. Replay makes the same changes out of entries (resolve.c) and
+ * carries them out by the same functions; so what a restart brings back is what was there.
+ *
+ * Carrying out can't fail: room is made before (change_room). It knows no clock, no journal and
+ * nobody who asks. What isn't recorded isn't carried out, either: where there is no room for the
+ * entry of a lease or of its end by time, that isn't counted.
+ */
+#ifndef BROKER_CHANGE_PRIV_H
+#define BROKER_CHANGE_PRIV_H
+
+#include "broker/broker_priv.h"
+
+enum change_flags {
+    CHANGE_RESET = 1 << 0,  /* KICK: what rules limit begins anew */
+    CHANGE_SOFT = 1 << 1,   /* nobody waits until it is recorded */
+    CHANGE_LOGGED = 1 << 2, /* PAUSE: it is in the journal */
+};
+
+struct change {
+    uint8_t type;     /* enum job_entry_type: what it is on disk */
+    uint8_t from, to; /* enum job_state: before and afterwards */
+    uint8_t flags;
+    uint32_t pri;    /* RELEASE */
+    struct job *job; /* PAUSE: NULL */
+    /* PAUSE: that tube. MOVE: the new one, with a reference that becomes the job's; afterwards the
+     * old one, with that of the job. */
+    struct broker_tube *tube;
+    int64_t key_ns;                /* to DELAYED: until when; PAUSE: its end; BURIED: its order */
+    int64_t delay_ns;              /* as asked for: RELEASE, RETRY, PAUSE */
+    const struct job_tries *tries; /* RETRY, TIMEOUT: as they are afterwards */
+    struct job_past **past;        /* RETRY: the attempt that is over, taken over; NULL: none */
+};
+
+/* All [held]. */
+
+/*
+ * apply.c: carried out. The job is in no container afterwards (unless it is ready and stays where
+ * it is); enter it.
+ */
+void apply_lease(struct change *change);
+void apply_back(struct change *change); /* RELEASE, RETRY, TIMEOUT */
+void apply_kick(struct change *change);
+void apply_move(struct change *change);
+void apply_pause(struct change *change);
+/* By type. */
+void change_apply(struct change *change);
+
+/* entry.c: into the journal, if the job (or pause) is there. Admitted before. */
+void change_record(struct change *change);
+
+/* make.c: recorded, carried out, counted; whoever waits for a job is given it. */
+void make_lease(struct change *change); /* but it is RESERVED, and its lease is the caller's */
+void make_back(struct change *change);
+void make_kick(struct change *change);
+void make_move(struct change *change); /* the old tube is let go of */
+void make_pause(struct change *change);
+
+/* room.c: room in every container and table that it will need. ENOMEM: nothing changed. */
+int change_room(const struct change *change);
+
+/* resolve.c: the change that an entry tells of, now. ENOENT: of a job that isn't there; it means
+ * nothing. ENOMEM. */
+struct replay;
+int change_resolve(struct replay *replay, const struct job_entry *entry, struct change *change);
+
+#endif

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Changes made: recorded, then carried out, in one hold of the lock; then what isn't true of the
+ * jobs but of the day: counts since the start, who waits for room. Nobody else calls apply.c but
+ * replay.
+ */
+#include "broker/change_priv.h"
+
+/* A buried job is unfinished again. Before it is recorded, which tells its group, too. */
+static void count_reopened(const struct change *change)
+{
+    struct job *job = change->job;
+    if (change->from != JOB_BURIED)
+        return;
+    job->tube->stats.totals.kicked++;
+    job->tube->broker->stats.totals.kicked++;
+    group_note(job, JOB_COUNT_REOPENED);
+}
+
+void make_lease(struct change *change)
+{
+    count_reopened(change);
+    change_record(change);
+    apply_lease(change);
+}
+
+void make_back(struct change *change)
+{
+    struct job *job = change->job;
+    bool grows = change->past != NULL && job_is_logged(job);
+    uint64_t cost = grows ? log_cost(job) : 0;
+    change_record(change);
+    apply_back(change);
+    if (grows)
+        job->tube->broker->log->live_bytes += log_cost(job) - cost;
+    tube_job_contain(job);
+}
+
+void make_kick(struct change *change)
+{
+    count_reopened(change);
+    change_record(change);
+    apply_kick(change);
+    tube_job_contain(change->job);
+}
+
+void make_move(struct change *change)
+{
+    struct job *job = change->job;
+    struct broker_tube *from = job->tube, *to = change->tube;
+    bool logged = job_is_logged(job);
+    uint64_t cost = logged ? log_cost(job) : 0;
+    change_record(change);
+    apply_move(change);
+    if (logged)
+        to->broker->log->live_bytes += log_cost(job) - cost;
+    else
+        log_put(job, (enum job_state)job->state, job->rare != NULL ? job->rare->key_ns : 0);
+    if (job->state != JOB_BURIED) {
+        to->stats.totals.moved_in++;
+        from->stats.totals.moved_out++;
+    }
+    tube_job_contain(job);
+    putters_serve(from);
+    tube_unref(from);
+}
+
+void make_pause(struct change *change)
+{
+    struct broker_tube *tube = change->tube;
+    tube->stats.pauses++;
+    tube->broker->stats.pauses++;
+    tube_ref(tube); /* the pause that ends may be all that keeps it */
+    change_record(change);
+    apply_pause(change);
+    tube_unref(tube);
+}

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Entries of the journal as changes: what an entry tells of, on top of what is there now.
+ *
+ * An entry is right on top of any state that the job may be in, because compaction writes whole
+ * jobs anew between the entries of others, and because the journal doesn't say who had a job: what
+ * was reserved is ready here. Times of the wall clock become moments of the monotonic one; a delay
+ * that is over is none.
+ */
+#include "base/clock.h"
+#include "broker/replay_priv.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* A clock that stands in 1970 could be behind the one that counts from the start. */
+int64_t resolve_mono(const struct replay *replay, int64_t wall_ns)
+{
+    int64_t mono_ns;
+    bool over = __builtin_sub_overflow(wall_ns, replay->wall_ns - replay->mono_ns, &mono_ns);
+    return over || mono_ns == CLOCK_NEVER ? CLOCK_NEVER - 1 : mono_ns;
+}
+
+enum job_state resolve_state(const struct replay *replay, int64_t until_wall_ns)
+{
+    return until_wall_ns > replay->wall_ns ? JOB_DELAYED : JOB_READY;
+}
+
+int resolve_tube(struct replay *replay, const char *name, size_t len)
+{
+    struct broker_tube *tube = replay->tube;
+    if (tube != NULL && tube->name_len == len && memcmp(tube->name, name, len) == 0)
+        return 0;
+    int rc = tube_need(replay->broker, name, len, &replay->tube);
+    if (rc != 0)
+        replay->tube = tube;
+    else if (tube != NULL)
+        tube_unref(tube);
+    return rc;
+}
+
+static uint32_t larger(uint32_t a, uint32_t b)
+{
+    return a > b ? a : b;
+}
+
+/* An older hilera's entries don't say them: they never fall by an entry. */
+void resolve_tries(struct job_tries *tries, const struct job_entry *entry)
+{
+#define JOB_TRY(member, ...) tries->member = larger(tries->member, entry->tries.member);
+#include "job/tries.def"
+#undef JOB_TRY
+}
+
+static int resolve_pause(struct replay *replay, const struct job_entry *entry,
+                         struct change *change)
+{
+    int rc = resolve_tube(replay, entry->tube, entry->tube_len);
+    change->tube = replay->tube;
+    change->flags = CHANGE_LOGGED;
+    change->delay_ns = entry->delay_ns;
+    change->key_ns = resolve_mono(replay, entry->until_wall_ns);
+    change->to = resolve_state(replay, entry->until_wall_ns);
+    return rc;
+}
+
+static int resolve_move(struct replay *replay, const struct job_entry *entry, struct change *change)
+{
+    int rc = resolve_tube(replay, entry->tube, entry->tube_len);
+    change->tube = replay->tube;
+    change->to = change->from;
+    return rc == 0 && change->tube == change->job->tube ? ENOENT : rc;
+}
+
+/* The entry says what became of the attempt. */
+static int resolve_back(struct replay *replay, const struct job_entry *entry, struct change *change)
+{
+    change->pri = entry->pri;
+    change->delay_ns = entry->delay_ns;
+    change->key_ns = resolve_mono(replay, entry->until_wall_ns);
+    change->to = resolve_state(replay, entry->until_wall_ns);
+    if (change->job->rare != NULL)
+        replay->tries = change->job->rare->tries;
+    else
+        replay->tries = (struct job_tries){0};
+    if (entry->type == JOB_ENTRY_TIMEOUT)
+        job_count(job_tries_of(&replay->tries, JOB_OUTCOME_TIMEOUT));
+    else
+        resolve_tries(&replay->tries, entry);
+    change->tries = &replay->tries;
+    change->past = &replay->past;
+    return job_past_of_entry(&replay->past, entry);
+}
+
+int change_resolve(struct replay *replay, const struct job_entry *entry, struct change *change)
+{
+    *change = (struct change){.type = (uint8_t)entry->type, .to = JOB_READY};
+    if (entry->type == JOB_ENTRY_PAUSE)
+        return resolve_pause(replay, entry, change);
+    struct job *job = change->job = idtable_get(&replay->broker->jobs, entry->id);
+    if (job == NULL)
+        return ENOENT;
+    change->from = job->state;
+    switch (entry->type) {
+    case JOB_ENTRY_RELEASE:
+    case JOB_ENTRY_RETRY:
+    case JOB_ENTRY_TIMEOUT:
+        return resolve_back(replay, entry, change);
+    case JOB_ENTRY_MOVE:
+        return resolve_move(replay, entry, change);
+    case JOB_ENTRY_KICK:
+        change->flags = entry->reset ? CHANGE_RESET : 0;
+        return 0;
+    default:
+        ASSERT(entry->type == JOB_ENTRY_LEASE);
+        return 0;
+    }
+}

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Room for a change, made before anything changes: a place in the container of the new state, in
+ * the index of keys of another tube. What a delayed or reserved job needs for its way back it has
+ * promised itself (base/heap.h).
+ */
+#include "broker/change_priv.h"
+
+#include <errno.h>
+
+int change_room(const struct change *change)
+{
+    struct job *job = change->job;
+    enum job_state to = (enum job_state)change->to;
+    if (change->type == JOB_ENTRY_PAUSE)
+        return 0;
+    if (change->type == JOB_ENTRY_MOVE) {
+        int rc = tube_room(change->tube, to);
+        return rc == 0 ? key_add(job, change->tube) : rc;
+    }
+    if (job_rare_need(job) == NULL)
+        return ENOMEM;
+    if (to == JOB_DELAYED || to == JOB_BURIED)
+        return tube_room(job->tube, to);
+    return change->from == JOB_BURIED ? tube_room(job->tube, JOB_READY) : 0;
+}
