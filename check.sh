@@ -163,7 +163,7 @@ step_format() {
 }
 
 step_scripts() {
-    project_files '\.(sh|test)$|^\.ci/run$|^bench/(compare|million|programs)$' | xargs -r -n 12 -P "$jobs" shellcheck
+    project_files '\.(sh|test)$|^\.ci/run$|^bench/(compare|instructions|million|programs)$' | xargs -r -n 12 -P "$jobs" shellcheck
 }
 
 # What it finds interesting is kept in build/fuzz/corpus and tried first the next time; an input that fails is left in
