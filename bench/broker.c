@@ -29,7 +29,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define JOBS_MIN 64 /* a block */
+#define JOBS_MIN BLOCK
 #define JOBS_MAX 100000000
 #define JOBS_DEFAULT 64000
 #define JOBS_COUNTED 6400 /* as good as a million: the numbers are exact */

@@ -15,6 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define BLOCK 64 /* operations whose time is taken together */
 #define ROUNDS_MAX 99
 #define ROW_NAME_MAX 32
 #define ROWS_MAX 64

@@ -190,7 +190,7 @@ static double row_count(const struct settings *settings, enum side side, const s
     (void)unlink(path);
     if (sum <= 0)
         bench_fail("callgrind counted nothing in %s", row->name);
-    return sum / (double)(settings->jobs / 64 * 64);
+    return sum / (double)(settings->jobs - settings->jobs % BLOCK);
 }
 
 void child_count(const struct settings *settings, enum side side)

@@ -17,7 +17,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define BLOCK 64 /* operations of a step */
 #define STEPS_MAX 5
 #define WARM 16 /* blocks before anything is measured */
 #define HOUR_NS (3600 * HL_SECOND)
