@@ -29,6 +29,7 @@ struct rig { /* no magic: on the stack of who runs it */
     struct broker_reserver reserver;
     struct broker_put_spec spec;
     size_t size;
+    uint64_t present; /* jobs, between two rounds of the loop */
     uint64_t ids[BLOCK];
     struct broker_lease leases[BLOCK];
     struct job_outcome outcome; /* DONE */
@@ -151,6 +152,7 @@ struct step {
 };
 
 struct loop {
+    bool stays;   /* nothing is put: a block of jobs lies there beside the others */
     bool delayed; /* jobs are put with a delay of an hour */
     bool kept;    /* somebody takes the records of finished jobs, and drops them */
     struct step steps[STEPS_MAX];
@@ -185,7 +187,7 @@ static const struct loop loops[] = {
                {NULL, take_many, false},
                {"settle-kept", settle_many, false},
                COMMIT}},
-    {.steps = {{NULL, reserve, false}, {"release", release, false}, COMMIT}},
+    {.stays = true, .steps = {{NULL, reserve, false}, {"release", release, false}, COMMIT}},
     {.steps =
          {{NULL, reserve, false}, {"bury", bury, false}, COMMIT, {"kick", kick, false}, COMMIT}},
     {.delayed = true,
@@ -227,6 +229,7 @@ static void rig_begin(struct rig *rig, const struct settings *settings, const st
                                      .finished = loop->kept ? record_drop : NULL};
     memset(rig, 0, sizeof(*rig));
     rig->size = settings->size;
+    rig->present = settings->depth + (loop->stays ? BLOCK : 0);
     job_outcome_init(&rig->outcome);
     bench_check("broker", broker_new(&rig->broker, &options));
     if (level == DURABLE)
@@ -236,19 +239,19 @@ static void rig_begin(struct rig *rig, const struct settings *settings, const st
     rig->spec = (struct broker_put_spec){
         .submitter = JOB_NOBODY, .ttr_ns = HOUR_NS, .delay_ns = loop->delayed ? HOUR_NS : 0};
     bench_check("tube", broker_use(rig->broker, "default", 7, &rig->spec.tube));
-    for (uint64_t i = 0; i < settings->depth; i++)
+    for (uint64_t i = 0; i < rig->present; i++)
         (void)bench_put(rig->broker, &rig->spec, rig->size);
     if (level == DURABLE)
         commit(rig);
 }
 
-static void rig_end(struct rig *rig, const struct settings *settings)
+static void rig_end(struct rig *rig)
 {
     struct broker_stats stats;
     broker_stats(rig->broker, &stats);
-    if (stats.ready + stats.delayed != settings->depth || stats.reserved + stats.buried != 0)
+    if (stats.ready + stats.delayed != rig->present || stats.reserved + stats.buried != 0)
         bench_fail("%" PRIu64 " jobs are left of %" PRIu64, stats.ready + stats.delayed,
-                   settings->depth);
+                   rig->present);
     broker_unuse(rig->broker, &rig->spec.tube);
     broker_sink_free(&rig->sink);
     (void)broker_holder_fini(&rig->holder);
@@ -302,7 +305,7 @@ static void loop_round(const struct settings *settings, size_t index, int level)
         loop_once(&rig, loop, level, NULL, 0);
     for (size_t block = 0; block < blocks; block++)
         loop_once(&rig, loop, level, ns, block);
-    rig_end(&rig, settings);
+    rig_end(&rig);
     for (size_t s = 0; s < STEPS_MAX; s++) {
         struct row *row = rows[level][index][s];
         qsort(ns[s], blocks, sizeof(*ns[s]), double_compare);
@@ -355,7 +358,7 @@ static void loop_counted(const struct settings *settings, size_t index, int leve
             else
                 step->run(&rig);
         }
-    rig_end(&rig, settings);
+    rig_end(&rig);
 }
 
 void ops_counted(const struct settings *settings)
