@@ -188,7 +188,8 @@ static const struct loop loops[] = {
                {"settle-kept", settle_many, false},
                COMMIT}},
     {.stays = true, .steps = {{NULL, reserve, false}, {"release", release, false}, COMMIT}},
-    {.steps =
+    {.stays = true,
+     .steps =
          {{NULL, reserve, false}, {"bury", bury, false}, COMMIT, {"kick", kick, false}, COMMIT}},
     {.delayed = true,
      .steps = {{"put-delay", put, false}, COMMIT, {"delete-delay", delete_put, false}, COMMIT}},
