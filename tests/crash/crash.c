@@ -15,6 +15,10 @@
  *
  * The seed makes all choices; only the moment of a SIGKILL depends on the machine. A round that
  * fails keeps its directory and says how to repeat it.
+ *
+ * With --older PATH the lives of a round, and its last start, belong to two programs by turns:
+ * --hilerad and that one. So each reads what the other left, in both directions. Even seeds begin
+ * with --hilerad, odd ones with the older; a start that is cut short is of either.
  */
 #include "crash.h"
 
@@ -35,15 +39,25 @@
 static const struct crash_options *the_options;
 static uint64_t the_seed;
 static char the_directory[200];
+static const char *the_program;
 
 static void failure_say(void)
 {
     fprintf(stderr,
             "seed %" PRIu64 ", directory %s; to repeat: --kind %s --durability %s --lives %d "
-            "--rounds 1 --seed %" PRIu64 " --every %" PRIu64 "%s%s\n",
+            "--rounds 1 --seed %" PRIu64 " --every %" PRIu64 "%s%s%s%s\n",
             the_seed, the_directory, the_options->kind, the_options->durability, the_options->lives,
             the_seed, the_options->every, the_options->thread != NULL ? " --thread " : "",
-            the_options->thread != NULL ? the_options->thread : "");
+            the_options->thread != NULL ? the_options->thread : "",
+            the_options->older != NULL ? " --older " : "",
+            the_options->older != NULL ? the_options->older : "");
+    if (the_program != NULL)
+        fprintf(stderr, "the last start was of %s\n", the_program);
+}
+
+void round_program(const char *program)
+{
+    the_program = program;
 }
 
 void fail(const char *format, ...)
@@ -63,10 +77,12 @@ void fail(const char *format, ...)
 static const struct kind {
     const char *name;
     bool shim;
+    bool older; /* --older is possible */
     void (*run)(const struct crash_options *options, uint64_t seed, struct crash_tally *tally);
 } kinds[] = {
-    {"kill", false, round_crash}, {"power", true, round_crash},    {"fault", true, round_fault},
-    {"alloc", true, round_fault}, {"damage", false, round_damage}, {"proof", false, round_proof},
+    {"kill", false, true, round_crash},     {"power", true, true, round_crash},
+    {"fault", true, false, round_fault},    {"alloc", true, false, round_fault},
+    {"damage", false, false, round_damage}, {"proof", false, false, round_proof},
 };
 
 static const struct kind *kind_of(const struct crash_options *options)
@@ -151,7 +167,8 @@ static void usage(void)
           "kill|power|fault|alloc|damage|proof]\n"
           "             [--durability commit|interval|levels|memory] [--rounds N] [--lives N] "
           "[--seed N]\n"
-          "             [--every N] [--at N] [--thread NAME] [--lies N] [--believe DURABILITY]\n",
+          "             [--every N] [--at N] [--thread NAME] [--lies N] [--believe DURABILITY]\n"
+          "             [--older PROGRAM]\n",
           stderr);
     exit(2);
 }
@@ -165,16 +182,29 @@ static uint64_t number(const char *text)
     return value;
 }
 
+static void older_check(const struct crash_options *options)
+{
+    if (!kind_of(options)->older)
+        fprintf(stderr, "crash: --older is for the kinds kill and power, not for %s\n",
+                options->kind);
+    else if (access(options->older, X_OK) != 0)
+        fprintf(stderr, "crash: --older %s: %s\n", options->older, strerror(errno));
+    else
+        return;
+    exit(2);
+}
+
 static void options_read(struct crash_options *options, int argc, char **argv)
 {
-    static const struct option names[] = {
+    /* A row of zeros ends it. */
+    static const struct option names[15] = {
         {"hilerad", required_argument, NULL, 'h'},    {"shim", required_argument, NULL, 'S'},
         {"directory", required_argument, NULL, 'd'},  {"kind", required_argument, NULL, 'k'},
         {"durability", required_argument, NULL, 'D'}, {"rounds", required_argument, NULL, 'r'},
         {"lives", required_argument, NULL, 'l'},      {"seed", required_argument, NULL, 's'},
         {"every", required_argument, NULL, 'e'},      {"at", required_argument, NULL, 'a'},
         {"thread", required_argument, NULL, 't'},     {"lies", required_argument, NULL, 'L'},
-        {"believe", required_argument, NULL, 'B'},    {NULL, 0, NULL, 0}};
+        {"believe", required_argument, NULL, 'B'},    {"older", required_argument, NULL, 'o'}};
     int option;
     while ((option = getopt_long(argc, argv, "", names, NULL)) != -1)
         switch (option) {
@@ -214,6 +244,9 @@ static void options_read(struct crash_options *options, int argc, char **argv)
         case 'B':
             options->believe = optarg;
             break;
+        case 'o':
+            options->older = optarg;
+            break;
         case 'e':
             options->every = number(optarg);
             break;
@@ -224,6 +257,8 @@ static void options_read(struct crash_options *options, int argc, char **argv)
         options->every == 0 || kind_of(options) == NULL ||
         (kind_has_shim(options) && options->shim == NULL))
         usage();
+    if (options->older != NULL)
+        older_check(options);
 }
 
 int main(int argc, char **argv)
@@ -239,12 +274,14 @@ int main(int argc, char **argv)
     if (options.thread != NULL && tally.faults == 0)
         fail("nothing was refused to a thread \"%s\": there is none, or it asked for nothing",
              options.thread);
-    printf("%s at %s: %" PRIu64 " rounds, %" PRIu64 " lives, %" PRIu64 " killed, %" PRIu64
-           " stopped, %" PRIu64 " power losses, %" PRIu64 " faults; %" PRIu64 " puts, %" PRIu64
-           " answers, %" PRIu64 " refusals, %" PRIu64 " in doubt, %" PRIu64
-           " jobs compared; nothing lost, nothing wrong\n",
-           options.kind, options.durability, options.rounds, tally.lives, tally.killed,
-           tally.stopped, tally.lost, tally.faults, tally.puts, tally.answers, tally.refused,
-           tally.doubtful, tally.compared);
+    printf("%s at %s: %" PRIu64 " rounds, %" PRIu64 " lives, ", options.kind, options.durability,
+           options.rounds, tally.lives);
+    if (options.older != NULL)
+        printf("%" PRIu64 " of them of the older hilerad, ", tally.older);
+    printf("%" PRIu64 " killed, %" PRIu64 " stopped, %" PRIu64 " power losses, %" PRIu64
+           " faults; %" PRIu64 " puts, %" PRIu64 " answers, %" PRIu64 " refusals, %" PRIu64
+           " in doubt, %" PRIu64 " jobs compared; nothing lost, nothing wrong\n",
+           tally.killed, tally.stopped, tally.lost, tally.faults, tally.puts, tally.answers,
+           tally.refused, tally.doubtful, tally.compared);
     return 0;
 }

@@ -12,6 +12,7 @@
 
 struct crash_options {
     const char *hilerad, *shim, *directory, *kind, *durability;
+    const char *older; /* kill, power: another hilerad, which has every other life; NULL: none */
     uint64_t rounds, seed;
     int lives;
     uint64_t every;     /* fault, alloc: each so manieth call */
@@ -25,8 +26,12 @@ struct crash_options {
 
 struct crash_tally {
     uint64_t lives, killed, stopped, lost, faults;
+    uint64_t older; /* lives of the older hilerad, among `lives` */
     uint64_t puts, answers, refused, doubtful, compared;
 };
+
+/* Of what program the daemon is that is looked at, for what a failure says. */
+void round_program(const char *program);
 
 /* Makes an empty directory for what comes; `part` is the end of its name. */
 void round_directory(const struct crash_options *options, uint64_t seed, const char *part);

@@ -31,6 +31,8 @@ struct round {
     struct oracle oracle;
     struct victim victim;
     bool power;
+    bool turn;        /* this life is for the older hilerad */
+    bool older;       /* and this start is of it */
     uint64_t loss_at; /* of this start */
 };
 
@@ -41,6 +43,15 @@ static uint64_t some_calls(struct oracle *oracle, uint64_t most)
     while (limit < most && !oracle_one_in(oracle, 5))
         limit *= 2;
     return 1 + oracle_below(oracle, limit);
+}
+
+static void program_choose(struct round *round, bool older)
+{
+    if (round->options->older == NULL)
+        return;
+    round->older = older;
+    round->victim.program = older ? round->options->older : round->options->hilerad;
+    round_program(round->victim.program);
 }
 
 static void collect_lost(struct round *round)
@@ -65,6 +76,8 @@ static void life_start(struct round *round)
         if (round->power)
             victim_disk(&round->victim, oracle_below(oracle, UINT64_MAX), round->loss_at, 0, 0,
                         false);
+        program_choose(round, again && round->options->older != NULL ? oracle_one_in(oracle, 2)
+                                                                     : round->turn);
         victim_start(&round->victim);
         if (!round->power && again) {
             int64_t limit_ns = (int64_t)oracle_below(oracle, 40) * MILLISECOND;
@@ -138,6 +151,7 @@ static void life(struct round *round)
         life_end(round, &actors);
     }
     round->tally->lives++;
+    round->tally->older += round->older;
     round->tally->answers += actors.answers;
     round->tally->refused += actors.refused;
     round->tally->doubtful += actors.doubtful;
@@ -151,14 +165,14 @@ void round_start(struct victim *victim)
 }
 
 /* `hilerad --check`: what crashes leave is no damage. */
-static void directory_check(const struct victim *victim)
+static void directory_check(const struct victim *victim, const char *program)
 {
     char command[1024];
-    snprintf(command, sizeof(command), "'%s' --check '%s/data' >>'%s/log' 2>&1",
-             victim->settings->hilerad, victim->settings->directory, victim->settings->directory);
+    snprintf(command, sizeof(command), "'%s' --check '%s/data' >>'%s/log' 2>&1", program,
+             victim->settings->directory, victim->settings->directory);
     int status = system(command);
     if (status != 0)
-        fail("hilerad --check answers %d: see the log", WEXITSTATUS(status));
+        fail("%s --check answers %d: see the log", program, WEXITSTATUS(status));
 }
 
 void round_end(struct victim *victim, struct oracle *oracle)
@@ -171,7 +185,9 @@ void round_end(struct victim *victim, struct oracle *oracle)
     if (WIFSIGNALED(status) || WEXITSTATUS(status) != 0)
         fail("the last stop: %s %d", WIFSIGNALED(status) ? "signal" : "status",
              WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
-    directory_check(victim);
+    directory_check(victim, victim->program);
+    if (victim->program != victim->settings->hilerad)
+        directory_check(victim, victim->settings->hilerad);
 }
 
 void round_crash(const struct crash_options *options, uint64_t seed, struct crash_tally *tally)
@@ -182,8 +198,10 @@ void round_crash(const struct crash_options *options, uint64_t seed, struct cras
     round_oracle(options, seed, &round.oracle);
     const struct victim_settings settings = round_settings(options, &round.oracle);
     victim_init(&round.victim, &settings);
-    for (int i = 0; i < options->lives; i++)
+    round.turn = seed % 2 != 0;
+    for (int i = 0; i < options->lives; i++, round.turn = !round.turn)
         life(&round);
+    program_choose(&round, round.turn);
     round_end(&round.victim, &round.oracle);
     tally->puts += round.oracle.job_count;
     tally->compared += round.oracle.compared;

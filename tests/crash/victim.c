@@ -83,7 +83,7 @@ static void control_make(struct victim *victim)
 
 void victim_init(struct victim *victim, const struct victim_settings *settings)
 {
-    *victim = (struct victim){.settings = settings, .ready_fd = -1};
+    *victim = (struct victim){.settings = settings, .program = settings->hilerad, .ready_fd = -1};
     path_of(victim, "sock", victim->socket, sizeof(victim->socket));
     conf_write(victim);
     if (settings->shim != NULL)
@@ -135,14 +135,14 @@ static void victim_become(const struct victim *victim, int ready_fd)
     /* A harness that gives up, or is ended itself, leaves no daemon behind. */
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0)
         _exit(126);
-    dprintf(2, "---- start %d ----\n", victim->starts);
+    dprintf(2, "---- start %d: %s ----\n", victim->starts, victim->program);
     if (victim->control != NULL &&
         (setenv("LD_PRELOAD", victim->settings->shim, 1) != 0 ||
          setenv(SHIM_CONTROL_ENV, control, 1) != 0 || setenv(SHIM_DATA_ENV, data, 1) != 0))
         _exit(126);
-    execl(victim->settings->hilerad, victim->settings->hilerad, "--config", conf, "--listen",
-          address, "--ready-fd", "3", (char *)NULL);
-    dprintf(2, "%s: %s\n", victim->settings->hilerad, strerror(errno));
+    execl(victim->program, victim->program, "--config", conf, "--listen", address, "--ready-fd",
+          "3", (char *)NULL);
+    dprintf(2, "%s: %s\n", victim->program, strerror(errno));
     _exit(127);
 }
 

@@ -26,7 +26,8 @@ struct victim_settings {
 
 struct victim {
     const struct victim_settings *settings;
-    pid_t pid; /* 0: none */
+    const char *program; /* of the next start; victim_init: as in the settings */
+    pid_t pid;           /* 0: none */
     int ready_fd;
     int starts;
     char socket[200];
