@@ -250,9 +250,10 @@ static void rig_end(struct rig *rig)
 {
     struct broker_stats stats;
     broker_stats(rig->broker, &stats);
-    if (stats.ready + stats.delayed != rig->present || stats.reserved + stats.buried != 0)
-        bench_fail("%" PRIu64 " jobs are left of %" PRIu64, stats.ready + stats.delayed,
-                   rig->present);
+    if (stats.count[JOB_READY] + stats.count[JOB_DELAYED] != rig->present ||
+        stats.count[JOB_RESERVED] + stats.count[JOB_BURIED] != 0)
+        bench_fail("%" PRIu64 " jobs are left of %" PRIu64,
+                   stats.count[JOB_READY] + stats.count[JOB_DELAYED], rig->present);
     broker_unuse(rig->broker, &rig->spec.tube);
     broker_sink_free(&rig->sink);
     (void)broker_holder_fini(&rig->holder);

@@ -36,41 +36,23 @@ static void out_attempt(struct out attempts, const struct job_attempt *attempt, 
     out_seconds(row, "ended", attempt->ended_wall_ns);
 }
 
-/* How often what happened to the job; the same members, in the order in which entries of the journal
- * have them, for one that is there and one that isn't. */
+/* How often what happened to the job; the same members for one that is there and one that isn't. */
 #define OUT_COUNTS(job, from)                                                                      \
     do {                                                                                           \
         out_u64(job, "reserves", (from)->reserves);                                                \
-        out_tries_counters(job, &(from)->tries);                                                   \
         out_u64(job, "releases", (from)->releases);                                                \
         out_u64(job, "buries", (from)->buries);                                                    \
         out_u64(job, "kicks", (from)->kicks);                                                      \
         out_tries(job, &(from)->tries);                                                            \
     } while (0)
 
-#define OUT_TRY(member) out_u64(job, #member, tries->member);
-#define OUT_NO_TRY(member)
-
-static void out_tries_counters(struct out job, const struct job_tries *tries)
-{
-#define IN_COUNTERS OUT_TRY
-#define IN_TRIES OUT_NO_TRY
-#define JOB_TRY(member, kind, rule, local, remote, disk) IN_##disk(member)
-#include "job/tries.def"
-#undef JOB_TRY
-#undef IN_COUNTERS
-#undef IN_TRIES
-}
-
 static void out_tries(struct out job, const struct job_tries *tries)
 {
-#define IN_COUNTERS OUT_NO_TRY
-#define IN_TRIES OUT_TRY
-#define JOB_TRY(member, kind, rule, local, remote, disk) IN_##disk(member)
-#include "job/tries.def"
-#undef JOB_TRY
-#undef IN_COUNTERS
-#undef IN_TRIES
+    size_t cursor = 0;
+    uint32_t count;
+    const char *word;
+    while ((word = job_tries_next(tries, &cursor, &count)) != NULL)
+        out_u64(job, word, count);
 }
 
 void out_view(const struct api_call *call, struct out job, const struct job_view *view)

@@ -224,7 +224,7 @@ static int replay_bury(struct replay *replay, struct job *job, const struct job_
     free(job->rare->reason);
     job->rare->reason = reason;
     job_count(&job->rare->buries);
-    resolve_tries(&job->rare->tries, entry);
+    job_tries_raise(&job->rare->tries, &entry->tries);
     rc = job_past_of_entry(&job->rare->past, entry);
     burial_seen(replay, entry->burial);
     /* claimed from buried: the room made for it was its own slot */

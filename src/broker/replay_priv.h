@@ -33,10 +33,9 @@ struct replay {
  */
 int replay_entry(struct replay *replay, const struct job_entry *entry, uint64_t locator);
 /* resolve.c, [held] Moments of the wall clock: as monotonic ones, and whether a delay until then is
- * over; tries as they are after an entry; replay->tube (ENOMEM). */
+ * over; replay->tube (ENOMEM). */
 int64_t resolve_mono(const struct replay *replay, int64_t wall_ns);
 enum job_state resolve_state(const struct replay *replay, int64_t until_wall_ns);
-void resolve_tries(struct job_tries *tries, const struct job_entry *entry);
 int resolve_tube(struct replay *replay, const char *name, size_t len);
 /* result.c, [held] One of them. EBADMSG: it is none. EOPNOTSUPP, ENOMEM. */
 int replay_result(struct replay *replay, const struct job_entry *entry);

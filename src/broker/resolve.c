@@ -39,19 +39,6 @@ int resolve_tube(struct replay *replay, const char *name, size_t len)
     return rc;
 }
 
-static uint32_t larger(uint32_t a, uint32_t b)
-{
-    return a > b ? a : b;
-}
-
-/* An older hilera's entries don't say them: they never fall by an entry. */
-void resolve_tries(struct job_tries *tries, const struct job_entry *entry)
-{
-#define JOB_TRY(member, ...) tries->member = larger(tries->member, entry->tries.member);
-#include "job/tries.def"
-#undef JOB_TRY
-}
-
 static int resolve_pause(struct replay *replay, const struct job_entry *entry,
                          struct change *change)
 {
@@ -86,7 +73,7 @@ static int resolve_back(struct replay *replay, const struct job_entry *entry, st
     if (entry->type == JOB_ENTRY_TIMEOUT)
         job_count(job_tries_of(&replay->tries, JOB_OUTCOME_TIMEOUT));
     else
-        resolve_tries(&replay->tries, entry);
+        job_tries_raise(&replay->tries, &entry->tries); /* an older hilera's don't say them */
     change->tries = &replay->tries;
     change->past = &replay->past;
     return job_past_of_entry(&replay->past, entry);

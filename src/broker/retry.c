@@ -30,42 +30,14 @@ int64_t retry_timeout(const struct job *job)
     return (rules.set & JOB_RULE_TIMEOUT) != 0 ? rules.timeout_ns : -1;
 }
 
-/* Of a row of tries.def where no rule says one. 0: none. */
-static uint32_t limit_otherwise(enum job_outcome_kind kind, bool remote)
-{
-    switch (kind) {
-#define JOB_TRY(member, kind, rule, local, remote_limit, disk)                                     \
-    case JOB_OUTCOME_##kind:                                                                       \
-        return remote ? (remote_limit) : (local);
-#include "job/tries.def"
-#undef JOB_TRY
-    default:
-        return JOB_RETRIES_DEFAULT;
-    }
-}
-
-/* The rule that limits a kind of trouble. */
-static uint32_t rule_of(enum job_outcome_kind kind)
-{
-    switch (kind) {
-#define JOB_TRY(member, kind, rule, ...)                                                           \
-    case JOB_OUTCOME_##kind:                                                                       \
-        return JOB_RULE_##rule;
-#include "job/tries.def"
-#undef JOB_TRY
-    default:
-        return JOB_RULE_ATTEMPTS;
-    }
-}
-
 /* 0: none. What takes too long has failed, where nobody says how often it may. */
 static uint32_t limit_of(const struct job_rules *rules, enum job_outcome_kind kind, bool remote)
 {
-    uint32_t rule = rule_of(kind);
+    uint32_t rule = job_tries_rule(kind);
     if (kind == JOB_OUTCOME_TIMEOUT && (rules->set & rule) == 0)
         rule = JOB_RULE_ATTEMPTS;
     return (rules->set & rule) != 0 ? (uint32_t)job_rules_value(rules, rule)
-                                    : limit_otherwise(kind, remote);
+                                    : job_tries_limit(kind, remote);
 }
 
 void retry_count(struct job *job, enum job_outcome_kind kind)

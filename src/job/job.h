@@ -218,13 +218,20 @@ enum job_outcome_kind {
 /* "done", ...; static. */
 const char *job_outcome_word(enum job_outcome_kind kind);
 
-/* What counts attempts that end so, a row of tries.def; one that ends a job for good counts
- * nowhere, and none is asked for. */
-uint32_t *job_tries_of(struct job_tries *tries, enum job_outcome_kind kind);
-
 /* What becomes of a job whose attempt ended so (job_outcomes.def). */
 enum job_fate { JOB_FATE_LEAVES, JOB_FATE_BURIED, JOB_FATE_RULED, JOB_FATE_RETURNED };
 enum job_fate job_outcome_fate(enum job_outcome_kind kind);
+
+/* The row of tries.def that counts attempts which end so (a kind whose fate is RULED): its counter,
+ * the rule that limits it, and the limit where no rule says one; 0: none. */
+uint32_t *job_tries_of(struct job_tries *tries, enum job_outcome_kind kind);
+uint32_t job_tries_rule(enum job_outcome_kind kind);
+uint32_t job_tries_limit(enum job_outcome_kind kind, bool remote);
+/* Each is at least what the other one says. */
+void job_tries_raise(struct job_tries *tries, const struct job_tries *least);
+/* One after the other: the word, static, and the count; NULL: that was the last. *cursor 0: the
+ * first. */
+const char *job_tries_next(const struct job_tries *tries, size_t *cursor, uint32_t *count);
 
 /* What the processes of an attempt used, as wait4(2) tells it: the child and those it waited for.
  */

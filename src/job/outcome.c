@@ -33,20 +33,6 @@ enum job_fate job_outcome_fate(enum job_outcome_kind kind)
     return fates[kind];
 }
 
-uint32_t *job_tries_of(struct job_tries *tries, enum job_outcome_kind kind)
-{
-    ASSERT(job_outcome_fate(kind) == JOB_FATE_RULED);
-    switch (kind) {
-#define JOB_TRY(member, kind, ...)                                                                 \
-    case JOB_OUTCOME_##kind:                                                                       \
-        return &tries->member;
-#include "job/tries.def"
-#undef JOB_TRY
-    default: /* RETRY */
-        return job_tries_of(tries, JOB_OUTCOME_FAILED);
-    }
-}
-
 void job_outcome_init(struct job_outcome *outcome)
 {
     outcome->kind = JOB_OUTCOME_DONE;

@@ -201,8 +201,8 @@ START_TEST(show_tells_of_a_job_on_its_way)
     answers("show", json, 0,
             "{\"job\":{\"id\":1,\"tube\":\"gzip\",\"state\":\"delayed\",\"priority\":7,"
             "\"delay\":30.000000,\"ttr\":60.000000,\"age\":12.250000,\"time_left\":17.750000,"
-            "\"size\":3,\"reserves\":0,\"timeouts\":0,\"releases\":0,\"buries\":0,\"kicks\":0,"
-            "\"failures\":0,\"crashes\":0,\"losses\":0}}");
+            "\"size\":3,\"reserves\":0,\"releases\":0,\"buries\":0,\"kicks\":0,"
+            "\"timeouts\":0,\"failures\":0,\"crashes\":0,\"losses\":0}}");
     clock_virtual_stop();
 }
 END_TEST
