@@ -42,6 +42,7 @@ enum {
     KEY_PATIENCE,
     KEY_SEED,
     KEY_CROWD,
+    KEY_ASK,
     KEY_LIST,
     KEY_RESTART,
     KEY_DATA
@@ -59,6 +60,8 @@ static const struct argp_option table[] = {
     {"tubes", 't', "N", 0, "Spread over so many tubes", 0},
     {"waiters", 'w', "N", 0, "So many waiting consumers", 0},
     {"crowd", KEY_CROWD, "KIND", 0, "What the others do: idle, churn, slow, unread or asks", 0},
+    {"ask", KEY_ASK, "WHAT", 0, "What they ask now and then: list-tube-used, reserve, stats-job",
+     0},
     {"restart", KEY_RESTART, "COMMAND", 0, "How to start the server again: words, no shell", 0},
     {"data", KEY_DATA, "DIR", 0, "Where the server keeps the jobs, to measure the bytes", 0},
     {"seed", KEY_SEED, "N", 0, "For what is random; a run prints its own", 0},
@@ -176,6 +179,10 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
         o->crowd = arg;
         key = 'k';
         break;
+    case KEY_ASK:
+        o->ask = arg;
+        key = 'q';
+        break;
     case KEY_RESTART:
         o->restart = arg;
         key = 'r';
@@ -238,6 +245,7 @@ static const char *option_name(char letter)
 {
     for (const struct argp_option *option = table; option->name != NULL; option++)
         if (option->key == letter || (letter == 'k' && option->key == KEY_CROWD) ||
+            (letter == 'q' && option->key == KEY_ASK) ||
             (letter == 'r' && option->key == KEY_RESTART) ||
             (letter == 'l' && option->key == KEY_DATA))
             return option->name;
@@ -248,7 +256,7 @@ static const char *option_name(char letter)
 static void complete(struct options *o, uint32_t given)
 {
     const struct mix *mix = o->mix;
-    for (const char *letter = "djstwkrl"; *letter != '\0'; letter++)
+    for (const char *letter = "djstwkrlq"; *letter != '\0'; letter++)
         if ((given & GIVEN(*letter)) && strchr(mix->options, *letter) == NULL)
             unusable("the mix %s takes no --%s", mix->name, option_name(*letter));
     /* Most mixes end by one of the two; one that has both by default needs both. */

@@ -37,6 +37,7 @@ struct options {
     const struct mix *mix;
     const char *server;
     const char *crowd;   /* of the mix canary */
+    const char *ask;     /* of the mixes bystander and pollers; NULL: the mix's own */
     const char *restart; /* of the mix restart: the command, */
     const char *data;    /* and the directory, or NULL */
     uint64_t connections, depth, size, jobs, tubes, waiters, seed;
