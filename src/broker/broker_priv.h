@@ -250,7 +250,7 @@ static inline bool tube_is_logged(const struct broker_tube *tube)
 }
 static inline bool job_is_logged(const struct job *job)
 {
-    return where_get(job) != 0;
+    return job->tube->broker->log != NULL && where_get(job) != 0;
 }
 
 /* log.c */

@@ -19,7 +19,7 @@
 enum change_flags {
     CHANGE_RESET = 1 << 0,  /* KICK: what rules limit begins anew */
     CHANGE_SOFT = 1 << 1,   /* nobody waits until it is recorded */
-    CHANGE_LOGGED = 1 << 2, /* PAUSE: it is in the journal */
+    CHANGE_LOGGED = 1 << 2, /* the job, or the pause, is in the journal: it is recorded */
 };
 
 struct change {
@@ -39,20 +39,16 @@ struct change {
 
 /* All [held]. */
 
-/*
- * apply.c: carried out. The job is in no container afterwards (unless it is ready and stays where
- * it is); enter it.
- */
-void apply_lease(struct change *change);
-void apply_back(struct change *change); /* RELEASE, RETRY, TIMEOUT */
-void apply_kick(struct change *change);
-void apply_move(struct change *change);
-void apply_pause(struct change *change);
-/* By type. */
-void change_apply(struct change *change);
-
-/* entry.c: into the journal, if the job (or pause) is there. Admitted before. */
-void change_record(struct change *change);
+/* entry.c: room in the journal, if the job is there, which the flags say from then on. ENOSPC, EIO,
+ * ENOMEM; EAGAIN: log_again, without the lock. */
+int change_admit(struct change *change);
+/* Into the journal. Admitted before. */
+void change_record_there(const struct change *change);
+static inline void change_record(const struct change *change)
+{
+    if ((change->flags & CHANGE_LOGGED) != 0)
+        change_record_there(change);
+}
 
 /* make.c: recorded, carried out, counted; whoever waits for a job is given it. */
 void make_lease(struct change *change); /* but it is RESERVED, and its lease is the caller's */

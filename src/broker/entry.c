@@ -307,37 +307,38 @@ static void until_of(const struct change *change, struct job_entry *entry)
         entry->until_wall_ns = wall_of(change->key_ns);
 }
 
-static struct job_entry entry_of_change(const struct change *change)
+/* The rest of it is zero. */
+static inline void entry_fill(const struct change *change, struct job_entry *entry)
 {
-    struct job_entry entry = {.type = change->type,
-                              .id = change->job != NULL ? change->job->id : 0};
+    entry->type = change->type;
+    if (change->job != NULL)
+        entry->id = change->job->id;
     switch (change->type) {
     case JOB_ENTRY_RELEASE:
-        entry.pri = change->pri;
-        entry.delay_ns = change->delay_ns;
-        until_of(change, &entry);
+        entry->pri = change->pri;
+        entry->delay_ns = change->delay_ns;
+        until_of(change, entry);
         break;
     case JOB_ENTRY_RETRY:
-        entry.delay_ns = change->delay_ns;
-        entry.tries = *change->tries;
-        entry.past = change->past != NULL ? *change->past : NULL;
-        until_of(change, &entry);
+        entry->delay_ns = change->delay_ns;
+        entry->tries = *change->tries;
+        entry->past = change->past != NULL ? *change->past : NULL;
+        until_of(change, entry);
         break;
     case JOB_ENTRY_KICK:
-        entry.reset = (change->flags & CHANGE_RESET) != 0;
+        entry->reset = (change->flags & CHANGE_RESET) != 0;
         break;
     case JOB_ENTRY_PAUSE:
-        entry.delay_ns = change->delay_ns;
-        until_of(change, &entry);
+        entry->delay_ns = change->delay_ns;
+        until_of(change, entry);
         break;
     default: /* LEASE, TIMEOUT, MOVE */
         break;
     }
     if (change->tube != NULL) {
-        entry.tube = change->tube->name;
-        entry.tube_len = change->tube->name_len;
+        entry->tube = change->tube->name;
+        entry->tube_len = change->tube->name_len;
     }
-    return entry;
 }
 
 /*
@@ -357,14 +358,21 @@ static void ticket_keep(const struct change *change, uint64_t ticket)
             COST_BYTES; /* the put has to be written anew with the next copy */
 }
 
-void change_record(struct change *change)
+int change_admit(struct change *change)
+{
+    if (!job_is_logged(change->job))
+        return 0;
+    change->flags |= CHANGE_LOGGED;
+    return admit_change(log_of(change->job));
+}
+
+void change_record_there(const struct change *change)
 {
     struct job *job = change->job;
-    if (job != NULL ? !job_is_logged(job) : (change->flags & CHANGE_LOGGED) == 0)
-        return;
     const struct broker_tube *tube = change->tube != NULL ? change->tube : job->tube;
     struct broker_log *log = tube->broker->log;
-    struct job_entry entry = entry_of_change(change);
+    struct job_entry entry = {0};
+    entry_fill(change, &entry);
     if (job != NULL)
         entry_group(&entry, job);
     bool soft = (change->flags & CHANGE_SOFT) != 0;

@@ -18,7 +18,7 @@ int kick_job(struct job *job, bool reset)
                             .flags = reset ? CHANGE_RESET : 0};
     int rc = change_room(&change);
     if (rc == 0)
-        rc = log_admit(job);
+        rc = change_admit(&change);
     if (rc != 0)
         return rc;
     make_kick(&change);

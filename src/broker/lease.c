@@ -23,7 +23,7 @@ void lease_begin(struct job *job, struct broker_holder *holder)
                             .to = JOB_RESERVED,
                             .flags = CHANGE_SOFT,
                             .job = job};
-    if (log_admit(job) == 0)
+    if (change_admit(&change) == 0)
         make_lease(&change);
     else { /* it isn't counted, and a restart knows nothing of it */
         ASSERT(job->state != JOB_BURIED);
@@ -67,7 +67,7 @@ void lease_trouble(struct job *job, enum job_outcome_kind kind)
                             .job = job,
                             .delay_ns = job->rare->delay_ns,
                             .tries = &tries};
-    if (log_admit(job) == 0) {
+    if (change_admit(&change) == 0) {
         job_count(job_tries_of(&tries, kind));
         make_back(&change);
         return;
@@ -132,7 +132,8 @@ void lease_fill(struct job *job, struct broker_lease *lease)
         .body = job->evicted ? NULL : job_body_ref(&job->body),
         .tube = job->rare->holder == NULL ? job->tube->name : NULL,
         .pri = job->pri,
-        .attempt = job->rare->reserves,
+        /* one that found no room in the journal isn't counted */
+        .attempt = job->rare->reserves > 0 ? job->rare->reserves : 1,
         .ttr_ns = job_ttr_ns(job),
         .timeout_ns = retry_timeout(job),
         .reserved_ns =
@@ -169,17 +170,22 @@ int broker_touch(struct broker_holder *holder, const struct trust_view *asker, u
     return rc;
 }
 
-/* [held] Admitted by the journal; with a delay there is room for it. */
-static void release(struct job *job, uint32_t pri, int64_t delay_ns)
+/* [held] ENOMEM, ENOSPC, EIO, EAGAIN: nothing changed. */
+static int release(struct job *job, uint32_t pri, int64_t delay_ns)
 {
     struct change change = {.type = JOB_ENTRY_RELEASE,
                             .from = JOB_RESERVED,
                             .to = delay_ns > 0 ? JOB_DELAYED : JOB_READY,
                             .job = job,
                             .pri = pri,
-                            .key_ns = clock_deadline(delay_ns),
+                            .key_ns = delay_ns > 0 ? clock_deadline(delay_ns) : 0,
                             .delay_ns = delay_ns > 0 ? delay_ns : 0};
-    make_back(&change);
+    int rc = change_room(&change);
+    if (rc == 0)
+        rc = change_admit(&change);
+    if (rc == 0)
+        make_back(&change);
+    return rc;
 }
 
 int broker_release(struct broker_holder *holder, const struct trust_view *asker, uint64_t id,
@@ -193,12 +199,8 @@ int broker_release(struct broker_holder *holder, const struct trust_view *asker,
     do {
         broker_lock(broker);
         rc = lease_ask(holder, asker, id, token, &job);
-        if (rc == 0 && delay_ns > 0)
-            rc = tube_room(job->tube, JOB_DELAYED);
         if (rc == 0)
-            rc = log_admit(job);
-        if (rc == 0)
-            release(job, pri, delay_ns);
+            rc = release(job, pri, delay_ns);
         broker_unlock(broker);
     } while (log_again(broker, &rc, &busy_until_ns));
     return rc;
@@ -207,11 +209,7 @@ int broker_release(struct broker_holder *holder, const struct trust_view *asker,
 int lease_return(struct job *job, int64_t delay_ns)
 {
     if (delay_ns > 0) {
-        int rc = tube_room(job->tube, JOB_DELAYED);
-        if (rc == 0)
-            rc = log_admit(job);
-        if (rc == 0)
-            release(job, job->pri, delay_ns);
+        int rc = release(job, job->pri, delay_ns);
         if (rc == 0 || rc == ENOMEM || rc == EAGAIN)
             return rc;
     }

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
  * Changes made: recorded, then carried out, in one hold of the lock; then what isn't true of the
- * jobs but of the day: counts since the start, who waits for room. Nobody else calls apply.c but
+ * jobs but of the day: counts since the start, who waits for room. Nobody else calls apply_X but
  * replay.
  */
-#include "broker/change_priv.h"
+#include "broker/apply_priv.h"
 
 /* A buried job is unfinished again. Before it is recorded, which tells its group, too. */
 static void count_reopened(const struct change *change)
@@ -27,7 +27,7 @@ void make_lease(struct change *change)
 void make_back(struct change *change)
 {
     struct job *job = change->job;
-    bool grows = change->past != NULL && job_is_logged(job);
+    bool grows = change->past != NULL && (change->flags & CHANGE_LOGGED) != 0;
     uint64_t cost = grows ? log_cost(job) : 0;
     change_record(change);
     apply_back(change);
@@ -48,7 +48,7 @@ void make_move(struct change *change)
 {
     struct job *job = change->job;
     struct broker_tube *from = job->tube, *to = change->tube;
-    bool logged = job_is_logged(job);
+    bool logged = (change->flags & CHANGE_LOGGED) != 0;
     uint64_t cost = logged ? log_cost(job) : 0;
     change_record(change);
     apply_move(change);

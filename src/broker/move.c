@@ -16,9 +16,11 @@ static int move_to(struct job *job, struct broker_tube *to)
         return 0;
     if (tube_is_full(to, job->body.len))
         return ENOBUFS;
-    int rc = job_is_logged(job) ? log_admit(job) : log_admit_put(to, job);
     struct change change = {
         .type = JOB_ENTRY_MOVE, .from = job->state, .to = job->state, .job = job, .tube = to};
+    int rc = change_admit(&change);
+    if (rc == 0 && (change.flags & CHANGE_LOGGED) == 0)
+        rc = log_admit_put(to, job);
     if (rc == 0)
         rc = change_room(&change);
     if (rc != 0)

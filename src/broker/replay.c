@@ -14,9 +14,10 @@
  * nothing.
  *
  * A new type of entry: a row in job/job_entries.def, and its cases in change_resolve, change_apply
- * and entry_of_change.
+ * and entry_fill (entry.c).
  */
 #include "base/clock.h"
+#include "broker/apply_priv.h"
 #include "broker/replay_priv.h"
 
 #include <errno.h>

@@ -269,8 +269,9 @@ void settle_again(struct job *job, const struct job_outcome *outcome, int64_t pa
     struct change change = {.type = JOB_ENTRY_RETRY,
                             .from = JOB_RESERVED,
                             .to = pause_ns > 0 ? JOB_DELAYED : JOB_READY,
+                            .flags = job_is_logged(job) ? CHANGE_LOGGED : 0,
                             .job = job,
-                            .key_ns = clock_deadline(pause_ns),
+                            .key_ns = pause_ns > 0 ? clock_deadline(pause_ns) : 0,
                             .delay_ns = pause_ns,
                             .tries = &tries,
                             .past = &words->past};

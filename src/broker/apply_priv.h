@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Changes of one job carried out, live and in replay alike; the rest is in apply.c. Inline, for
+ * each job goes through some of them several times.
+ *
+ * Each takes the job out of its container, changes it, and leaves it in its new state and in no
+ * container: entering one is the caller's (tube_job_contain), since whoever waits there may be
+ * given the job at once, and that is the next change. A ready job that stays ready and keeps its
+ * priority stays in its place. Nothing here fails, allocates, reads a clock or knows of a journal.
+ */
+#ifndef BROKER_APPLY_PRIV_H
+#define BROKER_APPLY_PRIV_H
+
+#include "broker/change_priv.h"
+
+/* A buried job was finished. */
+static inline void apply_open_task(struct job *job)
+{
+    queue_core_open_task(&job->tube->ready);
+    queue_core_open_task(&job->tube->broker->all);
+    group_open_task(job);
+}
+
+static inline void apply_leave(const struct change *change)
+{
+    struct job *job = change->job;
+    if (job->state == JOB_RESERVED) {
+        if (job->rare->token != 0)
+            lease_end(job);
+        return;
+    }
+    if (change->from == JOB_READY && change->to == JOB_READY && change->type != JOB_ENTRY_RELEASE)
+        return;
+    if (job->pos != JOB_NOWHERE) /* else it was taken out */
+        tube_job_leave(job);
+    if (change->from == JOB_BURIED)
+        apply_open_task(job);
+    /* The journal doesn't say who had it: then it comes from where only reserved ones do. */
+    bool direct =
+        change->to == JOB_RESERVED || (change->to == JOB_READY && job->state != JOB_READY);
+    if (!direct)
+        tube_job_move(job, JOB_RESERVED);
+}
+
+static inline void apply_arrive(const struct change *change)
+{
+    struct job *job = change->job;
+    if (change->to == JOB_DELAYED)
+        job->rare->key_ns = change->key_ns;
+    if (job->state != change->to)
+        tube_job_move(job, (enum job_state)change->to);
+}
+
+static inline void apply_lease(struct change *change)
+{
+    apply_leave(change);
+    job_count(&change->job->rare->reserves);
+    apply_arrive(change);
+}
+
+/* RELEASE, RETRY, TIMEOUT */
+static inline void apply_back(struct change *change)
+{
+    struct job *job = change->job;
+    struct job_rare *rare = job->rare;
+    apply_leave(change);
+    if (change->type == JOB_ENTRY_RELEASE) {
+        job->pri = change->pri;
+        job_count(&rare->releases);
+    } else
+        rare->tries = *change->tries;
+    if (change->type != JOB_ENTRY_TIMEOUT)
+        rare->delay_ns = change->delay_ns;
+    if (change->past != NULL)
+        job_past_append(&rare->past, change->past);
+    apply_arrive(change);
+}
+
+static inline void apply_kick(struct change *change)
+{
+    struct job_rare *rare = change->job->rare;
+    apply_leave(change);
+    job_count(&rare->kicks);
+    if ((change->flags & CHANGE_RESET) != 0)
+        rare->tries = (struct job_tries){0};
+    apply_arrive(change);
+}
+
+/* apply.c */
+void apply_move(struct change *change);
+void apply_pause(struct change *change);
+/* By type, for replay. */
+void change_apply(struct change *change);
+
+#endif
