@@ -5,6 +5,74 @@
  */
 #include "broker/apply_priv.h"
 
+#include <stdlib.h>
+
+/* Finished from now on; joiners get ready. */
+static void close_task(struct job *job)
+{
+    MUST(queue_core_close_task(&job->tube->ready));
+    MUST(queue_core_close_task(&job->tube->broker->all));
+    group_close_task(job);
+}
+
+void apply_put(struct change *change)
+{
+    struct job *job = change->job;
+    struct broker_tube *tube = job->tube;
+    tube_ref(tube);
+    tube->stats.bytes += job->body.len;
+    tube->broker->stats.bytes += job->body.len;
+    apply_open_task(job);
+    group_enter(job);
+    if (change->to != JOB_READY)
+        job->rare->key_ns = change->key_ns;
+    tube_job_move(job, (enum job_state)change->to);
+    if (change->to == JOB_BURIED)
+        close_task(job);
+}
+
+void apply_bury(struct change *change)
+{
+    struct job *job = change->job;
+    struct job_rare *rare = job->rare;
+    apply_tell(change);
+    apply_leave(change);
+    job->pri = change->pri;
+    rare->tries = *change->tries;
+    job_count(&rare->buries);
+    free(rare->reason);
+    rare->reason = NULL;
+    if (change->reason != NULL) {
+        rare->reason = *change->reason;
+        *change->reason = NULL;
+    }
+    if (change->past != NULL)
+        job_past_append(&rare->past, change->past);
+    rare->key_ns = change->key_ns;
+    apply_arrive(change);
+    close_task(job);
+}
+
+void apply_delete(struct change *change)
+{
+    struct job *job = change->job;
+    struct broker_tube *tube = job->tube;
+    apply_tell(change);
+    if (job->pos != JOB_NOWHERE)
+        tube_job_leave(job);
+    if (job->state != JOB_BURIED) {
+        if (job->state != JOB_RESERVED)
+            tube_job_move(job, JOB_RESERVED);
+        close_task(job);
+    }
+    key_remove(job, tube);
+    group_leave(job);
+    tube_job_move(job, JOB_FINISHED);
+    job_table_remove(tube->broker, job);
+    tube->stats.bytes -= job->body.len;
+    tube->broker->stats.bytes -= job->body.len;
+}
+
 void apply_move(struct change *change)
 {
     struct job *job = change->job;
@@ -44,6 +112,12 @@ void change_apply(struct change *change)
         break;
     case JOB_ENTRY_MOVE:
         apply_move(change);
+        break;
+    case JOB_ENTRY_BURY:
+        apply_bury(change);
+        break;
+    case JOB_ENTRY_DELETE:
+        apply_delete(change);
         break;
     default:
         ASSERT(change->type == JOB_ENTRY_PAUSE);

@@ -13,7 +13,14 @@
 
 #include "broker/change_priv.h"
 
-/* A buried job was finished. */
+static inline void apply_tell(const struct change *change)
+{
+    if (change->count != JOB_COUNT_NONE)
+        group_tell(change->job, (enum job_fate_count)change->count,
+                   (change->flags & CHANGE_LOGGED) != 0);
+}
+
+/* Unfinished from now on. */
 static inline void apply_open_task(struct job *job)
 {
     queue_core_open_task(&job->tube->ready);
@@ -53,6 +60,7 @@ static inline void apply_arrive(const struct change *change)
 
 static inline void apply_lease(struct change *change)
 {
+    apply_tell(change);
     apply_leave(change);
     job_count(&change->job->rare->reserves);
     apply_arrive(change);
@@ -79,6 +87,7 @@ static inline void apply_back(struct change *change)
 static inline void apply_kick(struct change *change)
 {
     struct job_rare *rare = change->job->rare;
+    apply_tell(change);
     apply_leave(change);
     job_count(&rare->kicks);
     if ((change->flags & CHANGE_RESET) != 0)

@@ -295,15 +295,11 @@ int log_admit_put(const struct broker_tube *tube, const struct job *job);
 /* For one more change of a job that is there. ENOSPC, EIO, ENOMEM; EAGAIN: log_again, without the
  * lock. */
 int log_admit(const struct job *job);
-/* For its last one, log_finish: there is room for it when there is none for other changes. */
+/* For its last one, a DELETE: there is room for it when there is none for other changes. */
 int log_admit_final(const struct job *job);
 void log_put(struct job *job, enum job_state state, int64_t key_ns);
-/* past: the attempt that ended, NULL: none. */
-void log_bury(struct job *job, const char *reason, int64_t burial, const struct job_past *past);
-/* The job is finished; it isn't in the journal any more. */
-void log_finish(struct job *job);
 int log_admit_pause(const struct broker_tube *tube);
-/* An admitted last entry of the job (log_finish, log_bury) is to come in a later hold of the lock,
+/* An admitted last entry of the job (DELETE, BURY) is to come in a later hold of the lock,
  * and has its place; redeem just before. */
 void log_promise(const struct job *job);
 void log_redeem(const struct job *job);

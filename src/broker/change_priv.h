@@ -26,15 +26,17 @@ struct change {
     uint8_t type;     /* enum job_entry_type: what it is on disk */
     uint8_t from, to; /* enum job_state: before and afterwards */
     uint8_t flags;
-    uint32_t pri;    /* RELEASE */
+    char count;      /* enum job_fate_count: what it is to the job's group */
+    uint32_t pri;    /* RELEASE, BURY */
     struct job *job; /* PAUSE: NULL */
     /* PAUSE: that tube. MOVE: the new one, with a reference that becomes the job's; afterwards the
      * old one, with that of the job. */
     struct broker_tube *tube;
     int64_t key_ns;                /* to DELAYED: until when; PAUSE: its end; BURIED: its order */
     int64_t delay_ns;              /* as asked for: RELEASE, RETRY, PAUSE */
-    const struct job_tries *tries; /* RETRY, TIMEOUT: as they are afterwards */
-    struct job_past **past;        /* RETRY: the attempt that is over, taken over; NULL: none */
+    const struct job_tries *tries; /* RETRY, TIMEOUT, BURY: as they are afterwards */
+    struct job_past **past; /* RETRY, BURY: the attempt that is over, taken over; NULL: none */
+    char **reason;          /* BURY: taken over; NULL: none */
 };
 
 /* All [held]. */
@@ -51,11 +53,17 @@ static inline void change_record(const struct change *change)
 }
 
 /* make.c: recorded, carried out, counted; whoever waits for a job is given it. */
+void make_put(struct change *change);
 void make_lease(struct change *change); /* but it is RESERVED, and its lease is the caller's */
 void make_back(struct change *change);
 void make_kick(struct change *change);
 void make_move(struct change *change); /* the old tube is let go of */
 void make_pause(struct change *change);
+/* apply.c: the same for a new job of state NEW, for one that is buried, and one that leaves: it is
+ * out of everything then, and the caller's, but for its reference on the tube. */
+void apply_put(struct change *change);
+void apply_bury(struct change *change);
+void apply_delete(struct change *change);
 
 /* room.c: room in every container and table that it will need. ENOMEM: nothing changed. */
 int change_room(const struct change *change);

@@ -37,16 +37,16 @@ static void entry_submitter(struct job_entry *entry, uint32_t submitter)
     entry->submitter = submitter;
 }
 
-/* What the change counts as for the job's group, once. */
-static void entry_group(struct job_entry *entry, struct job *job)
+/* What the change counts as for the job's group. */
+static void entry_group(struct job_entry *entry, const struct job *job, enum job_fate_count count)
 {
-    if (job->rare == NULL || job->rare->group_count == JOB_COUNT_NONE)
+    const struct job_options *options = job->rare != NULL ? job->rare->options : NULL;
+    if (count == JOB_COUNT_NONE || options == NULL || options->group[0] == '\0')
         return;
-    entry->group_count = (enum job_fate_count)job->rare->group_count;
-    entry->group = job->rare->options->group;
+    entry->group_count = count;
+    entry->group = options->group;
     entry->group_len = strlen(entry->group);
     entry_submitter(entry, submitter_of(job));
-    job->rare->group_count = JOB_COUNT_NONE;
 }
 
 static struct broker_log *log_of(const struct job *job)
@@ -154,24 +154,6 @@ void log_redeem(const struct job *job)
 
 /* ---- jobs ---- */
 
-/* Adds a change of a job that is in the journal. */
-static uint64_t add(struct job *job, const struct job_entry *entry, int64_t within_ns)
-{
-    const struct commit_change change = {
-        .entry = entry, .older = older_of(job), .within_ns = within_ns, .class = JOURNAL_STATE};
-    uint64_t ticket = commit_add(log_of(job)->commit, &change);
-    log_of(job)->died_bytes += COST_BYTES; /* the put has to be written anew with the next copy */
-    job->rare->ticket = ticket;
-    return ticket;
-}
-
-/* The same, and the caller waits for it. */
-static void add_told(struct job *job, const struct job_entry *entry)
-{
-    const struct broker_tube *tube = job->tube;
-    log_told(log_of(job), tube->level, add(job, entry, tube->within_ns));
-}
-
 static void entry_counters(struct job_entry *entry, const struct job_rare *rare)
 {
     entry->delay_ns = rare->delay_ns;
@@ -181,6 +163,8 @@ static void entry_counters(struct job_entry *entry, const struct job_rare *rare)
     entry->kicks = rare->kicks;
     entry->past = rare->past;
     entry->tries = rare->tries;
+    entry->reason = rare->reason; /* also if it has come back */
+    entry->reason_len = rare->reason != NULL ? strlen(rare->reason) : 0;
 }
 
 /* The whole job, as if it were in that state. */
@@ -203,11 +187,8 @@ static struct job_entry entry_in(const struct job *job, enum job_state state, in
     if (state == JOB_DELAYED)
         entry.until_wall_ns =
             rare != NULL && rare->by_wall ? rare->options->at_wall_ns : wall_of(key_ns);
-    if (state == JOB_BURIED) {
+    if (state == JOB_BURIED)
         entry.burial = (uint64_t)key_ns;
-        entry.reason = rare != NULL ? rare->reason : NULL;
-        entry.reason_len = entry.reason != NULL ? strlen(entry.reason) : 0;
-    }
     return entry;
 }
 
@@ -224,7 +205,7 @@ struct job_entry entry_of_group(const struct broker_group *group)
     struct job_entry entry = {.type = JOB_ENTRY_GROUP,
                               .group = group->name,
                               .group_len = group->name_len,
-                              .group_counts = group->counts,
+                              .group_counts = group->kept,
                               .group_number = group->number};
     entry_submitter(&entry, group->submitter);
     return entry;
@@ -253,7 +234,11 @@ void log_put(struct job *job, enum job_state state, int64_t key_ns)
     struct broker_log *log = tube->broker->log;
     if (!group_is_logged(job))
         log_group(log, group_to_log(job), JOURNAL_PUT);
-    const struct job_entry entry = entry_in(job, state, key_ns);
+    struct job_entry entry = entry_in(job, state, key_ns);
+    if (state == JOB_BURIED) { /* it was counted when it wasn't in the journal */
+        entry_group(&entry, job, JOB_COUNT_FAILED);
+        group_keep(job, JOB_COUNT_FAILED);
+    }
     const struct commit_change change = {.entry = &entry,
                                          .body = job->body.len > 0 ? &job->body : NULL,
                                          .within_ns = tube->within_ns,
@@ -266,31 +251,14 @@ void log_put(struct job *job, enum job_state state, int64_t key_ns)
     log_told(log, tube->level, ticket);
 }
 
-void log_bury(struct job *job, const char *reason, int64_t burial, const struct job_past *past)
+/* The job is finished; it isn't in the journal any more. */
+static void record_delete(const struct change *change)
 {
-    if (!job_is_logged(job))
-        return;
-    struct job_entry entry = {.type = JOB_ENTRY_BURY,
-                              .id = job->id,
-                              .pri = job->pri,
-                              .burial = (uint64_t)burial,
-                              .reason = reason,
-                              .reason_len = reason != NULL ? strlen(reason) : 0,
-                              .past = past};
-    if (job->rare != NULL)
-        entry.tries = job->rare->tries;
-    entry_group(&entry, job);
-    add_told(job, &entry);
-}
-
-void log_finish(struct job *job)
-{
-    if (!job_is_logged(job))
-        return;
+    struct job *job = change->job;
     const struct broker_tube *tube = job->tube;
     struct broker_log *log = tube->broker->log;
     struct job_entry last = {.type = JOB_ENTRY_DELETE, .id = job->id};
-    entry_group(&last, job);
+    entry_group(&last, job, (enum job_fate_count)change->count);
     uint64_t ticket = commit_finish(log->commit, job->id, older_of(job), tube->within_ns,
                                     last.group_count != JOB_COUNT_NONE ? &last : NULL, NULL);
     where_set(job, 0); /* a copy that is made from now on would outlive it */
@@ -324,6 +292,14 @@ static inline void entry_fill(const struct change *change, struct job_entry *ent
         entry->tries = *change->tries;
         entry->past = change->past != NULL ? *change->past : NULL;
         until_of(change, entry);
+        break;
+    case JOB_ENTRY_BURY:
+        entry->pri = change->pri;
+        entry->burial = (uint64_t)change->key_ns;
+        entry->tries = *change->tries;
+        entry->past = change->past != NULL ? *change->past : NULL;
+        entry->reason = change->reason != NULL ? *change->reason : NULL;
+        entry->reason_len = entry->reason != NULL ? strlen(entry->reason) : 0;
         break;
     case JOB_ENTRY_KICK:
         entry->reset = (change->flags & CHANGE_RESET) != 0;
@@ -369,12 +345,16 @@ int change_admit(struct change *change)
 void change_record_there(const struct change *change)
 {
     struct job *job = change->job;
+    if (change->type == JOB_ENTRY_DELETE) {
+        record_delete(change);
+        return;
+    }
     const struct broker_tube *tube = change->tube != NULL ? change->tube : job->tube;
     struct broker_log *log = tube->broker->log;
     struct job_entry entry = {0};
     entry_fill(change, &entry);
     if (job != NULL)
-        entry_group(&entry, job);
+        entry_group(&entry, job, (enum job_fate_count)change->count);
     bool soft = (change->flags & CHANGE_SOFT) != 0;
     const struct commit_change commit = {.entry = &entry,
                                          .older = job != NULL ? older_of(job) : 0,

@@ -19,7 +19,8 @@
  * entry that counts is dead with its segment, for the GROUP entry before it was in that segment or
  * an older one and has been copied: with later counts.
  *
- * Counts of jobs in tubes of level memory end with the daemon, as the jobs do.
+ * Counts of jobs that aren't in the journal end with the daemon, as the jobs do: so a group has two
+ * sets of them, and the journal has those of jobs that are in it.
  */
 #include "base/clock.h"
 #include "broker/broker_priv.h"
@@ -211,14 +212,11 @@ int group_admit_put(struct job *job)
     return groups_are_full(broker, submitter_of(job)) ? EDQUOT : group_admit(job);
 }
 
-void group_enter(struct job *job, bool unfinished)
+void group_enter(struct job *job)
 {
     struct broker_group *group = group_of(job);
-    if (group == NULL)
-        return;
-    group_ref(group);
-    if (unfinished)
-        queue_core_open_task(&group->core);
+    if (group != NULL)
+        group_ref(group);
 }
 
 void group_leave(struct job *job)
@@ -248,9 +246,8 @@ static void count_add(uint64_t *count)
     *count += *count < JOB_COUNT_MAX;
 }
 
-void group_count(struct broker_group *group, enum job_fate_count count)
+void group_count(struct job_group_counts *counts, enum job_fate_count count)
 {
-    struct job_group_counts *counts = &group->counts;
     switch (count) {
     case JOB_COUNT_NONE:
         break;
@@ -272,13 +269,21 @@ void group_count(struct broker_group *group, enum job_fate_count count)
     }
 }
 
-void group_note(struct job *job, enum job_fate_count count)
+void group_tell(const struct job *job, enum job_fate_count count, bool logged)
 {
-    struct broker_group *group = group_of(job);
+    struct broker_group *group = count != JOB_COUNT_NONE ? group_of(job) : NULL;
     if (group == NULL)
         return;
-    group_count(group, count);
-    job->rare->group_count = (char)count;
+    group_count(&group->counts, count);
+    if (logged)
+        group_count(&group->kept, count);
+}
+
+void group_keep(const struct job *job, enum job_fate_count count)
+{
+    struct broker_group *group = group_of(job);
+    if (group != NULL)
+        group_count(&group->kept, count);
 }
 
 enum job_fate_count group_count_of(enum job_outcome_kind kind)

@@ -11,13 +11,14 @@
 struct broker_group {
     unsigned magic;
     struct broker *broker;
-    struct queue_core core; /* has no items: counts unfinished jobs and has the joiners */
-    struct job_group_counts counts;
-    uint64_t refs;         /* jobs, joiners */
-    struct list_node node; /* broker->group_list */
-    struct list_node idle; /* broker->idle_groups */
-    int64_t idle_ns;       /* since when */
-    uint64_t number;       /* of its GROUP entry; 0: there is none */
+    struct queue_core core;         /* has no items: counts unfinished jobs and has the joiners */
+    struct job_group_counts counts; /* of all its jobs */
+    struct job_group_counts kept;   /* of those that are in the journal, which says these */
+    uint64_t refs;                  /* jobs, joiners */
+    struct list_node node;          /* broker->group_list */
+    struct list_node idle;          /* broker->idle_groups */
+    int64_t idle_ns;                /* since when */
+    uint64_t number;                /* of its GROUP entry; 0: there is none */
     size_t name_len;
     uint32_t submitter; /* with the name it is the key of broker->groups */
     char name[];
@@ -47,13 +48,15 @@ int group_admit_put(struct job *job);
  * groups_max and more. */
 void groups_trim(struct broker *broker, size_t most);
 /* The job has come, and goes. */
-void group_enter(struct job *job, bool unfinished);
+void group_enter(struct job *job);
 void group_leave(struct job *job);
 void group_open_task(struct job *job);
 void group_close_task(struct job *job);
-void group_count(struct broker_group *group, enum job_fate_count count);
-/* The same for a job's; the next entry about the job tells the journal. */
-void group_note(struct job *job, enum job_fate_count count);
+void group_count(struct job_group_counts *counts, enum job_fate_count count);
+/* The same for a job's; logged: the journal is told, too. */
+void group_tell(const struct job *job, enum job_fate_count count, bool logged);
+/* For a job that comes into the journal, and was counted before. */
+void group_keep(const struct job *job, enum job_fate_count count);
 enum job_fate_count group_count_of(enum job_outcome_kind kind);
 /* Whether the journal has the job's group. */
 bool group_is_logged(const struct job *job);

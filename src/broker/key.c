@@ -161,17 +161,15 @@ void keys_free(struct broker *broker)
 
 /* ---- keys of jobs that are gone ---- */
 
-void key_retire(struct job *job, const struct broker_tube *tube)
+void key_leave_word(struct job *job, const struct broker_tube *tube)
 {
     struct key_text text;
     if (!text_of(&text, job, tube))
         return;
-    struct broker *broker = tube->broker;
-    const struct broker_key *known = find(broker, &text);
-    struct key_watch *watch = watch_find(broker, &text);
+    const struct broker_key *known = find(tube->broker, &text);
+    struct key_watch *watch = watch_find(tube->broker, &text);
     if (watch != NULL && known != NULL && known->id == job->id)
         watch->id = job->id;
-    drop(broker, &text, job->id);
 }
 
 /* [held] */

@@ -14,8 +14,8 @@ uint64_t key_holder(const struct job *job);
 int key_add(struct job *job, const struct broker_tube *tube);
 /* If it is that job's. */
 void key_remove(struct job *job, const struct broker_tube *tube);
-/* The same for one that leaves a record: those who watch the key learn it. */
-void key_retire(struct job *job, const struct broker_tube *tube);
+/* Before that, if the job leaves a record: those who watch the key learn it. */
+void key_leave_word(struct job *job, const struct broker_tube *tube);
 /* Not held: before a put, who keeps records is asked for its key, so that key_holder knows.
  * *watch: to be ended when the put is over; may be NULL. ENOMEM. */
 int key_ask(const struct job *job, struct key_watch **watch);

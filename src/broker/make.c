@@ -6,15 +6,29 @@
  */
 #include "broker/apply_priv.h"
 
-/* A buried job is unfinished again. Before it is recorded, which tells its group, too. */
-static void count_reopened(const struct change *change)
+/* A buried job is unfinished again. */
+static void count_reopened(struct change *change)
 {
     struct job *job = change->job;
     if (change->from != JOB_BURIED)
         return;
     job->tube->stats.totals.kicked++;
     job->tube->broker->stats.totals.kicked++;
-    group_note(job, JOB_COUNT_REOPENED);
+    change->count = JOB_COUNT_REOPENED;
+}
+
+void make_put(struct change *change)
+{
+    struct job *job = change->job;
+    struct broker_tube *tube = job->tube;
+    struct broker *broker = tube->broker;
+    tube->stats.totals.put++;
+    broker->stats.totals.put++;
+    log_put(job, (enum job_state)change->to, change->key_ns);
+    apply_put(change);
+    if (broker_memory(broker) > broker->memory_peak)
+        broker->memory_peak = broker_memory(broker);
+    tube_job_contain(job); /* whoever waits has it */
 }
 
 void make_lease(struct change *change)

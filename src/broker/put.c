@@ -7,7 +7,7 @@
  * waiting sink or into its container in the same breath.
  */
 #include "base/clock.h"
-#include "broker/broker_priv.h"
+#include "broker/change_priv.h"
 
 #include <errno.h>
 
@@ -69,21 +69,14 @@ int put_try(struct broker *broker, struct job *job, int64_t delay_ns)
     int rc = put_admit(broker, job, delayed);
     if (rc != 0)
         return rc;
-    struct broker_tube *tube = job->tube;
-    tube_ref(tube);
-    tube->stats.bytes += job->body.len;
-    broker->stats.bytes += job->body.len;
-    tube->stats.totals.put++;
-    broker->stats.totals.put++;
-    if (broker_memory(broker) > broker->memory_peak)
-        broker->memory_peak = broker_memory(broker);
-    queue_core_open_task(&tube->ready);
-    queue_core_open_task(&broker->all);
-    group_enter(job, true);
-    enum job_state state = delayed ? JOB_DELAYED : JOB_READY;
-    int64_t key_ns = timed ? at_begin(job) : delayed ? clock_deadline(delay_ns) : 0;
-    log_put(job, state, key_ns); /* before somebody has it */
-    tube_job_enter(job, state, key_ns);
+    struct change change = {.type = JOB_ENTRY_PUT,
+                            .from = JOB_NEW,
+                            .to = delayed ? JOB_DELAYED : JOB_READY,
+                            .job = job,
+                            .key_ns = timed     ? at_begin(job)
+                                      : delayed ? clock_deadline(delay_ns)
+                                                : 0};
+    make_put(&change);
     return 0;
 }
 

@@ -24,67 +24,23 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- counts ---- */
-
-static void open_task(struct job *job)
-{
-    queue_core_open_task(&job->tube->ready);
-    queue_core_open_task(&job->tube->broker->all);
-    group_open_task(job);
-}
-
-static void close_task(struct job *job)
-{
-    MUST(queue_core_close_task(&job->tube->ready));
-    MUST(queue_core_close_task(&job->tube->broker->all));
-    group_close_task(job);
-}
-
-/* ---- states ---- */
-
-/* Out of its container and unfinished, as if somebody had it. */
-static int job_claim(struct job *job)
-{
-    int rc = tube_room(job->tube, JOB_READY);
-    if (rc != 0)
-        return rc;
-    tube_job_leave(job);
-    if (job->state == JOB_BURIED)
-        open_task(job);
-    tube_job_move(job, JOB_RESERVED);
-    return 0;
-}
-
-/* From NEW or claimed, after tube_room. */
-static void job_settle(struct job *job, enum job_state state, int64_t key_ns)
-{
-    tube_job_enter(job, state, key_ns);
-    if (state == JOB_BURIED)
-        close_task(job);
-}
-
 /* ---- put, delete ---- */
 
-static void job_drop(struct replay *replay, struct job *job)
+/* What the log keeps of it, once more or once less. */
+static void count_log(struct replay *replay, const struct job *job, int by)
 {
-    struct broker *broker = replay->broker;
+    const uint64_t more = by > 0 ? 1 : UINT64_MAX; /* unsigned arithmetic wraps by definition */
+    replay->log->live_bytes += more * log_cost(job);
+    replay->log->evicted_jobs += job->evicted ? more : 0;
+    replay->log->evicted_bytes += job->evicted ? more * job->body.len : 0;
+}
+
+static void replay_delete(struct replay *replay, struct change *change)
+{
+    struct job *job = change->job;
     struct broker_tube *tube = job->tube;
-    tube_job_leave(job);
-    if (job->state != JOB_BURIED) {
-        close_task(job);
-        tube_job_move(job, JOB_RESERVED);
-    }
-    tube_job_move(job, JOB_FINISHED);
-    tube->stats.bytes -= job->body.len;
-    broker->stats.bytes -= job->body.len;
-    replay->log->live_bytes -= log_cost(job);
-    if (job->evicted) {
-        replay->log->evicted_jobs--;
-        replay->log->evicted_bytes -= job->body.len;
-    }
-    key_remove(job, tube);
-    group_leave(job);
-    job_table_remove(broker, job);
+    count_log(replay, job, -1);
+    apply_delete(change);
     job_free(&job);
     tube_unref(tube);
 }
@@ -150,18 +106,13 @@ static uint32_t submitter_of_entry(const struct broker *broker, const struct job
                                             : job_entry_submitter(entry);
 }
 
-static void burial_seen(struct replay *replay, uint64_t burial)
-{
-    if ((int64_t)burial > replay->broker->last_burial)
-        replay->broker->last_burial = (int64_t)burial;
-}
-
 static int replay_put(struct replay *replay, const struct job_entry *entry, uint64_t locator)
 {
     struct broker *broker = replay->broker;
     struct job *job = idtable_get(&broker->jobs, entry->id);
-    if (job != NULL)
-        job_drop(replay, job); /* a copy of it */
+    if (job != NULL) /* a copy of it */
+        replay_delete(replay,
+                      &(struct change){.type = JOB_ENTRY_DELETE, .to = JOB_FINISHED, .job = job});
     int rc = resolve_tube(replay, entry->tube, entry->tube_len);
     if (rc != 0 || (job = job_of_entry(replay, entry)) == NULL)
         return rc != 0 ? rc : ENOMEM;
@@ -185,53 +136,23 @@ static int replay_put(struct replay *replay, const struct job_entry *entry, uint
         return rc;
     }
     where_set(job, locator != 0 ? locator : JOB_WHERE_KEPT);
-    group_enter(job, false);
-    tube_ref(job->tube);
-    job->tube->stats.bytes += job->body.len;
-    broker->stats.bytes += job->body.len;
-    replay->log->live_bytes += log_cost(job);
-    if (job->evicted) {
-        replay->log->evicted_jobs++;
-        replay->log->evicted_bytes += job->body.len;
+    count_log(replay, job, 1);
+    struct change change = {.type = JOB_ENTRY_PUT, .to = (uint8_t)state, .job = job};
+    if (state == JOB_BURIED) {
+        change.key_ns = (int64_t)entry->burial;
+        if (change.key_ns > broker->last_burial)
+            broker->last_burial = change.key_ns;
+    } else if (state == JOB_DELAYED) {
+        change.key_ns = resolve_mono(replay, entry->until_wall_ns);
+        if (at_is_ahead(job) && entry->until_wall_ns == job->rare->options->at_wall_ns)
+            (void)at_begin(job);
     }
-    open_task(job);
-    burial_seen(replay, entry->burial);
-    if (state == JOB_DELAYED && at_is_ahead(job) &&
-        entry->until_wall_ns == job->rare->options->at_wall_ns)
-        (void)at_begin(job);
-    job_settle(job, state,
-               state == JOB_BURIED ? (int64_t)entry->burial
-                                   : resolve_mono(replay, entry->until_wall_ns));
+    apply_put(&change);
+    tube_job_contain(job);
     return 0;
 }
 
 /* ---- changes ---- */
-
-static int replay_bury(struct replay *replay, struct job *job, const struct job_entry *entry)
-{
-    char *reason = entry->reason_len > 0 ? strndup(entry->reason, entry->reason_len) : NULL;
-    int rc = entry->reason_len > 0 && reason == NULL ? ENOMEM : 0;
-    if (rc == 0 && job_rare_need(job) == NULL)
-        rc = ENOMEM;
-    if (rc == 0)
-        rc = tube_room(job->tube, JOB_BURIED);
-    if (rc == 0)
-        rc = job_claim(job);
-    if (rc != 0) {
-        free(reason);
-        return rc;
-    }
-    job->pri = entry->pri;
-    free(job->rare->reason);
-    job->rare->reason = reason;
-    job_count(&job->rare->buries);
-    job_tries_raise(&job->rare->tries, &entry->tries);
-    rc = job_past_of_entry(&job->rare->past, entry);
-    burial_seen(replay, entry->burial);
-    /* claimed from buried: the room made for it was its own slot */
-    job_settle(job, JOB_BURIED, (int64_t)entry->burial);
-    return rc;
-}
 
 /* The counts of a group as they were there. */
 static int replay_group(struct replay *replay, const struct job_entry *entry)
@@ -241,11 +162,17 @@ static int replay_group(struct replay *replay, const struct job_entry *entry)
                         &group);
     if (rc != 0)
         return rc;
-    group->counts = entry->group_counts;
+    group->counts = group->kept = entry->group_counts;
     group->number = entry->group_number;
     if (entry->group_number > replay->broker->last_group)
         replay->broker->last_group = entry->group_number;
     return 0;
+}
+
+static void count_both(struct broker_group *group, enum job_fate_count count)
+{
+    group_count(&group->counts, count);
+    group_count(&group->kept, count);
 }
 
 /*
@@ -267,46 +194,41 @@ static int replay_group_count(struct replay *replay, const struct job_entry *ent
     if (rc != 0)
         return rc;
     if (return_was_lost(replay, entry))
-        group_count(group, JOB_COUNT_REOPENED);
-    group_count(group, entry->group_count);
+        count_both(group, JOB_COUNT_REOPENED);
+    count_both(group, entry->group_count);
     return 0;
 }
 
-/* One that is a change as it was made. */
-static int replay_carry_out(struct replay *replay, const struct job_entry *entry)
+static void carry_out(struct replay *replay, struct change *change)
+{
+    if (change->type == JOB_ENTRY_DELETE) {
+        replay_delete(replay, change);
+        return;
+    }
+    uint64_t cost = change->job != NULL ? log_cost(change->job) : 0;
+    if (change->type == JOB_ENTRY_MOVE)
+        tube_ref(change->tube); /* the job's */
+    change_apply(change);
+    if (change->type == JOB_ENTRY_MOVE)
+        tube_unref(change->tube);
+    if (change->job == NULL)
+        return;
+    tube_job_contain(change->job);
+    replay->log->live_bytes += log_cost(change->job) - cost; /* a reason, another tube's name */
+}
+
+static int replay_change(struct replay *replay, const struct job_entry *entry)
 {
     struct change change;
     int rc = change_resolve(replay, entry, &change);
     if (rc == 0)
         rc = change_room(&change);
-    if (rc != 0) {
-        job_past_free(&replay->past);
-        return rc == ENOENT ? 0 : rc;
-    }
-    if (change.type == JOB_ENTRY_MOVE)
-        tube_ref(change.tube); /* the job's */
-    change_apply(&change);
-    if (change.job != NULL)
-        tube_job_contain(change.job);
-    if (change.type == JOB_ENTRY_MOVE)
-        tube_unref(change.tube);
-    return 0;
-}
-
-static int replay_change(struct replay *replay, const struct job_entry *entry)
-{
-    struct job *job = idtable_get(&replay->broker->jobs, entry->id);
-    if (job == NULL)
-        return 0;
-    if (entry->type == JOB_ENTRY_DELETE) {
-        job_drop(replay, job);
-        return 0;
-    }
-    uint64_t cost = log_cost(job); /* a reason or another tube's name changes it */
-    int rc = entry->type == JOB_ENTRY_BURY ? replay_bury(replay, job, entry)
-                                           : replay_carry_out(replay, entry);
-    replay->log->live_bytes += log_cost(job) - cost;
-    return rc;
+    if (rc == 0)
+        carry_out(replay, &change);
+    job_past_free(&replay->past); /* not taken over */
+    free(replay->reason);
+    replay->reason = NULL;
+    return rc == ENOENT ? 0 : rc;
 }
 
 int replay_entry(struct replay *replay, const struct job_entry *entry, uint64_t locator)
@@ -323,8 +245,6 @@ int replay_entry(struct replay *replay, const struct job_entry *entry, uint64_t 
         return replay_result(replay, entry);
     case JOB_ENTRY_PUT:
         return replay_put(replay, entry, locator);
-    case JOB_ENTRY_PAUSE:
-        return replay_carry_out(replay, entry);
     case JOB_ENTRY_LIMITS:
         replay->id_ceiling = entry->id_ceiling;
         return 0;

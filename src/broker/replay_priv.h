@@ -17,7 +17,8 @@ struct replay {
     uint64_t last_id;         /* the highest seen */
     uint64_t id_ceiling;
     struct job_tries tries; /* what a change points to */
-    struct job_past *past;  /* likewise; NULL between two entries */
+    struct job_past *past;  /* likewise; NULL between two entries, as the next one */
+    char *reason;
     /* Results that history doesn't have, as they came; some may be there twice. */
     struct replay_result {
         uint64_t number;

@@ -79,6 +79,20 @@ static int resolve_back(struct replay *replay, const struct job_entry *entry, st
     return job_past_of_entry(&replay->past, entry);
 }
 
+static int resolve_bury(struct replay *replay, const struct job_entry *entry, struct change *change)
+{
+    if ((int64_t)entry->burial > replay->broker->last_burial)
+        replay->broker->last_burial = (int64_t)entry->burial;
+    int rc = resolve_back(replay, entry, change);
+    change->to = JOB_BURIED;
+    change->key_ns = (int64_t)entry->burial;
+    change->reason = &replay->reason;
+    if (rc == 0 && entry->reason_len > 0 &&
+        (replay->reason = strndup(entry->reason, entry->reason_len)) == NULL)
+        rc = ENOMEM;
+    return rc;
+}
+
 int change_resolve(struct replay *replay, const struct job_entry *entry, struct change *change)
 {
     *change = (struct change){.type = (uint8_t)entry->type, .to = JOB_READY};
@@ -93,6 +107,11 @@ int change_resolve(struct replay *replay, const struct job_entry *entry, struct 
     case JOB_ENTRY_RETRY:
     case JOB_ENTRY_TIMEOUT:
         return resolve_back(replay, entry, change);
+    case JOB_ENTRY_BURY:
+        return resolve_bury(replay, entry, change);
+    case JOB_ENTRY_DELETE:
+        change->to = JOB_FINISHED;
+        return 0;
     case JOB_ENTRY_MOVE:
         return resolve_move(replay, entry, change);
     case JOB_ENTRY_KICK:

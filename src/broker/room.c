@@ -12,7 +12,7 @@ int change_room(const struct change *change)
 {
     struct job *job = change->job;
     enum job_state to = (enum job_state)change->to;
-    if (change->type == JOB_ENTRY_PAUSE)
+    if (change->type == JOB_ENTRY_PAUSE || change->type == JOB_ENTRY_DELETE)
         return 0;
     if (change->type == JOB_ENTRY_MOVE) {
         int rc = tube_room(change->tube, to);
@@ -20,7 +20,8 @@ int change_room(const struct change *change)
     }
     if (job_rare_need(job) == NULL)
         return ENOMEM;
-    if (to == JOB_DELAYED || to == JOB_BURIED)
-        return tube_room(job->tube, to);
-    return change->from == JOB_BURIED ? tube_room(job->tube, JOB_READY) : 0;
+    int rc = to == JOB_DELAYED || to == JOB_BURIED ? tube_room(job->tube, to) : 0;
+    if (rc == 0 && change->from == JOB_BURIED) /* on its way it counts among those that come back */
+        rc = tube_room(job->tube, JOB_READY);
+    return rc;
 }

@@ -41,55 +41,51 @@ static void claim(struct job *job)
     job->settling = true;
 }
 
-/* [held] What its group counts it as; before the end is written, which says so, too. */
-static void note_end(struct job *job, enum job_outcome_kind kind)
+/* [held] The change that ends a job for good, recorded: its group counts it from then on. */
+static void record(struct change *change)
 {
-    if (job->rare == NULL || !job->rare->cancelled) /* that was noted when it was cancelled */
-        group_note(job, group_count_of(kind));
+    struct job *job = change->job;
+    bool logged = job_is_logged(job);
+    change->flags = logged ? CHANGE_LOGGED : 0;
+    if (job->rare != NULL && job->rare->cancelled) /* it was told of then */
+        change->count = JOB_COUNT_NONE;
+    change_record(change);
+    group_tell(job, (enum job_fate_count)change->count, logged);
+    change->count = JOB_COUNT_NONE;
 }
 
 /* [held] A job that leaves: gone from every structure, to be freed without the lock. */
-static void leave(struct broker *broker, struct job *job, bool recorded)
+static void leave(struct broker *broker, struct change *change, bool recorded)
 {
+    struct job *job = change->job;
     struct broker_tube *tube = job->tube;
     if (recorded)
-        key_retire(job, tube);
-    else
-        key_remove(job, tube);
-    group_leave(job);
-    tube_job_move(job, JOB_FINISHED);
-    job_table_remove(broker, job);
-    tube->stats.bytes -= job->body.len;
-    broker->stats.bytes -= job->body.len;
+        key_leave_word(job, tube);
     if (job->evicted) {
         broker->log->evicted_jobs--;
         broker->log->evicted_bytes -= job->body.len;
     }
+    apply_delete(change);
     spare_keep(broker, job);
     putters_serve(tube);
     tube_unref(tube);
 }
 
-/* [held] Takes the words over. The slot was promised. */
-static void bury(struct job *job, struct last_words *words, int64_t burial)
+/* [held] Takes reason and past over. The slot was promised. */
+static void bury(struct change *change)
 {
-    struct job_rare *rare = job->rare;
+    struct job *job = change->job;
     struct broker_log *log = job_is_logged(job) ? job->tube->broker->log : NULL;
-    if (log != NULL)
-        log->live_bytes -= log_cost(job);
-    job_count(&rare->buries);
-    free(rare->reason);
-    rare->reason = words->reason;
-    words->reason = NULL;
-    job_past_append(&rare->past, &words->past);
-    if (log != NULL)
-        log->live_bytes += log_cost(job);
+    uint64_t cost = log != NULL ? log_cost(job) : 0;
     job->settling = false;
     heap_unpromise(&job->tube->buried);
-    tube_job_enter(job, JOB_BURIED, burial);
+    apply_bury(change);
+    if (log != NULL)
+        log->live_bytes += log_cost(job) - cost;
+    tube_job_contain(job);
 }
 
-/* [held] The task is closed, waiters and joiners get ready. */
+/* [held] Who waits for the job gets ready. */
 static void count_finished(struct broker *broker, struct job *job, enum job_outcome_kind kind)
 {
     struct broker_totals *of_tube = &job->tube->stats.totals, *of_all = &broker->stats.totals;
@@ -107,9 +103,6 @@ static void count_finished(struct broker *broker, struct job *job, enum job_outc
         of_all->failed++;
     }
     wait_finish(job);
-    MUST(queue_core_close_task(&job->tube->ready));
-    MUST(queue_core_close_task(&broker->all));
-    group_close_task(job);
 }
 
 static void count_delete(struct broker_tube *tube)
@@ -181,48 +174,61 @@ void last_words_free(struct last_words *words)
 /* How a job ends, between the steps. */
 struct ending {
     struct broker *broker;
-    struct job *job;
     const struct job_outcome *outcome;
-    struct last_words *words;
-    int64_t burial; /* 0: it leaves */
+    struct change change; /* BURY or DELETE */
 };
-
-/* [held] */
-static void end_log(const struct ending *ending)
-{
-    note_end(ending->job, ending->outcome->kind);
-    if (ending->burial != 0)
-        log_bury(ending->job, ending->words->reason, ending->burial, ending->words->past);
-    else
-        log_finish(ending->job);
-}
 
 /* [held before and after, not in between] The record goes to history. */
 static void end_record(const struct ending *ending)
 {
     struct broker *broker = ending->broker;
     struct job_view view;
-    view_copy(ending->job, &view);
+    view_copy(ending->change.job, &view);
     broker_unlock(broker);
     record_finished(broker, &view, ending->outcome, NULL);
     broker_lock(broker);
 }
 
 /* The same, and the end is added to the journal, behind the record. */
-static void end_record_tied(const struct ending *ending)
+static void end_record_tied(struct ending *ending)
 {
     struct broker *broker = ending->broker;
+    struct job *job = ending->change.job;
     struct result result = {.number = 0};
     struct job_view view;
-    view_copy(ending->job, &view);
-    log_promise(ending->job);
+    view_copy(job, &view);
+    log_promise(job);
     broker_unlock(broker);
     record_finished(broker, &view, ending->outcome, &result);
     result_lock(broker, &result);
-    result_log(ending->job, &result);
-    log_redeem(ending->job);
-    end_log(ending);
+    result_log(job, &result);
+    log_redeem(job);
+    record(&ending->change);
     result_fini(&result);
+}
+
+/* [held] What becomes of the job, but whether it is in the journal. words: kept until it is done. */
+static void ending_make(struct ending *ending, struct job *job, struct last_words *words)
+{
+    enum job_outcome_kind kind = ending->outcome->kind;
+    struct change *change = &ending->change;
+    *change = (struct change){.type = JOB_ENTRY_DELETE,
+                              .from = JOB_RESERVED,
+                              .to = JOB_FINISHED,
+                              .count = (char)group_count_of(kind),
+                              .pri = job->pri,
+                              .job = job};
+    if (job_outcome_fate(kind) == JOB_FATE_LEAVES)
+        return;
+    struct broker *broker = ending->broker;
+    heap_promise(&job->tube->buried);
+    broker->last_burial = (int64_t)job_serial_add((uint64_t)broker->last_burial, 1);
+    change->type = JOB_ENTRY_BURY;
+    change->to = JOB_BURIED;
+    change->key_ns = broker->last_burial;
+    change->tries = &job->rare->tries;
+    change->past = &words->past;
+    change->reason = &words->reason;
 }
 
 /*
@@ -232,32 +238,26 @@ static void end_record_tied(const struct ending *ending)
 void settle_finish(struct broker *broker, struct job *job, const struct job_outcome *outcome,
                    struct last_words *words)
 {
-    struct ending ending = {.broker = broker, .job = job, .outcome = outcome, .words = words};
-    bool buries = job_outcome_fate(outcome->kind) != JOB_FATE_LEAVES;
+    struct ending ending = {.broker = broker, .outcome = outcome};
     claim(job);
-    if (buries) {
-        heap_promise(&job->tube->buried);
-        ending.burial = broker->last_burial =
-            (int64_t)job_serial_add((uint64_t)broker->last_burial, 1);
-    }
+    ending_make(&ending, job, words);
     if (outcome->kind == JOB_OUTCOME_DELETED)
         count_delete(job->tube);
     bool recorded = leaves_record(broker, job, outcome->kind);
     if (recorded && result_is_tied(job))
         end_record_tied(&ending);
     else {
-        end_log(&ending);
+        record(&ending.change);
         if (recorded)
             end_record(&ending);
     }
-    if (buries) {
-        bury(job, words, ending.burial);
-        count_finished(broker, job, outcome->kind);
+    count_finished(broker, job, outcome->kind);
+    if (ending.change.to == JOB_BURIED) {
+        bury(&ending.change);
         broker_unlock(broker);
         return;
     }
-    count_finished(broker, job, outcome->kind);
-    leave(broker, job, recorded);
+    leave(broker, &ending.change, recorded);
     broker_unlock(broker);
     job_free(&job);
 }
@@ -384,16 +384,18 @@ int settle_delete_idle(struct broker *broker, struct job *job)
         broker_unlock(broker);
         return rc;
     }
-    tube_job_leave(job);
     if (job->state == JOB_BURIED) {
         /* It was finished, recorded and counted when it failed. */
-        log_finish(job);
+        struct change change = {
+            .type = JOB_ENTRY_DELETE, .from = JOB_BURIED, .to = JOB_FINISHED, .job = job};
+        record(&change);
         count_delete(job->tube);
-        leave(broker, job, broker->options.finished != NULL && wants_record(job));
+        leave(broker, &change, broker->options.finished != NULL && wants_record(job));
         broker_unlock(broker);
         job_free(&job);
         return 0;
     }
+    tube_job_leave(job);
     tube_job_move(job, JOB_RESERVED);
     struct job_outcome outcome;
     job_outcome_init(&outcome);
@@ -451,8 +453,12 @@ int settle_cancel(struct broker *broker, struct job *job, const char *reason)
         return 0;
     }
     if (rc == 0 && !twice) {
-        group_note(job, JOB_COUNT_CANCELLED);
-        log_finish(job);
+        struct change change = {.type = JOB_ENTRY_DELETE,
+                                .from = JOB_RESERVED,
+                                .to = JOB_RESERVED, /* until its worker has stopped */
+                                .count = JOB_COUNT_CANCELLED,
+                                .job = job};
+        record(&change);
         job->rare->cancelled = true;
         struct broker_sink *sink = job->rare->sink;
         if (sink != NULL)
@@ -506,10 +512,14 @@ int settle_done_quietly(struct broker *broker, uint64_t id, uint64_t token, stru
     if (rc != 0)
         return EINPROGRESS;
     claim(job);
-    note_end(job, JOB_OUTCOME_DONE);
-    log_finish(job);
+    struct change change = {.type = JOB_ENTRY_DELETE,
+                            .from = JOB_RESERVED,
+                            .to = JOB_FINISHED,
+                            .count = JOB_COUNT_DONE,
+                            .job = job};
+    record(&change);
     count_finished(broker, job, JOB_OUTCOME_DONE);
-    leave(broker, job, false);
+    leave(broker, &change, false);
     *gone = job;
     return 0;
 }

@@ -9,8 +9,6 @@
 #include <stdio.h>
 #include <string.h>
 
-const char *const churn_memory_tube = "memory";
-
 static const char *const tube_names[CHURN_TUBES] = {"default", "interval", "memory", "ruled"};
 
 static uint64_t below(struct churn *churn, uint64_t limit)
@@ -98,8 +96,6 @@ static void do_put(struct churn *churn)
         spec.delay_ns = (int64_t)below(churn, 4000) * (HL_SECOND / 1000);
     if (!seldom(churn, 3)) {
         any_options(churn, &options, key, sizeof(key));
-        if (strcmp(tube_names[tube], churn_memory_tube) == 0)
-            options.group = "mixed";
         char why[JOB_OPTIONS_WHY_MAX];
         ck_assert_msg(job_options_check(&options, why, sizeof(why)) == 0, "%s", why);
         spec.options = &options;
@@ -238,14 +234,8 @@ static void do_apply(struct churn *churn)
 
 static void do_move(struct churn *churn)
 {
-    uint64_t id = any_id(churn), to = below(churn, CHURN_TUBES);
-    struct job_view view;
-    if (broker_peek(churn->broker, &trust_all, id, &view, NULL) != 0)
-        return;
-    bool mixed = strcmp(view.group, "mixed") == 0;
-    bool memory = strcmp(tube_names[to], churn_memory_tube) == 0;
-    if (view.group[0] == '\0' || mixed == memory || mixed)
-        (void)broker_move(churn->broker, &trust_all, id, tube_names[to], strlen(tube_names[to]));
+    const char *to = tube_names[below(churn, CHURN_TUBES)];
+    (void)broker_move(churn->broker, &trust_all, any_id(churn), to, strlen(to));
 }
 
 static void do_pause(struct churn *churn)
@@ -310,9 +300,7 @@ void churn_join(struct churn *churn, struct broker *broker)
         .set = JOB_RULE_ATTEMPTS | JOB_RULE_TIMEOUTS, .attempts = 3, .timeouts = 2};
     churn->broker = broker;
     ck_assert_int_eq(broker_tube_level(broker, "interval", 8, BROKER_INTERVAL, HL_SECOND), 0);
-    ck_assert_int_eq(
-        broker_tube_level(broker, churn_memory_tube, strlen(churn_memory_tube), BROKER_MEMORY, 0),
-        0);
+    ck_assert_int_eq(broker_tube_level(broker, "memory", 6, BROKER_MEMORY, 0), 0);
     ck_assert_int_eq(broker_tube_rules(broker, "ruled", 5, &rules), 0);
     for (int i = 0; i < CHURN_TUBES; i++) {
         const char *name = tube_names[i];

@@ -28,9 +28,6 @@ struct churn {
     uint64_t records; // that `finished` got
 };
 
-// Jobs in this tube aren't in the journal; groups of theirs are called "mixed", and only theirs.
-extern const char *const churn_memory_tube;
-
 // Before broker_new: what the broker is to have.
 void churn_options(struct churn *churn, struct broker_options *options);
 // A new broker; ids and leases of the one before are kept, as clients would.
