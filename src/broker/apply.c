@@ -24,6 +24,8 @@ void apply_put(struct change *change)
     tube->broker->stats.bytes += job->body.len;
     apply_open_task(job);
     group_enter(job);
+    if ((change->flags & CHANGE_BY_WALL) != 0)
+        at_begin(job);
     if (change->to != JOB_READY)
         job->rare->key_ns = change->key_ns;
     tube_job_move(job, (enum job_state)change->to);

@@ -31,7 +31,7 @@ static bool asks_for_time(const struct job *job)
     return options != NULL && (options->set & JOB_OPTION_AT) != 0;
 }
 
-static int64_t key_of(const struct job *job)
+int64_t at_key(const struct job *job)
 {
     int64_t key_ns;
     bool over = __builtin_sub_overflow(job->rare->options->at_wall_ns, clocks_apart(), &key_ns);
@@ -43,13 +43,11 @@ bool at_is_ahead(const struct job *job)
     return asks_for_time(job) && job->rare->options->at_wall_ns > clock_wall_ns();
 }
 
-int64_t at_begin(struct job *job)
+void at_begin(struct job *job)
 {
-    ASSERT(asks_for_time(job));
-    if (!job->rare->by_wall)
-        job->tube->broker->timed++;
+    ASSERT(asks_for_time(job) && !job->rare->by_wall);
+    job->tube->broker->timed++;
     job->rare->by_wall = true;
-    return key_of(job);
 }
 
 void at_end(struct job *job)
@@ -62,7 +60,7 @@ void at_end(struct job *job)
 
 static void place_anew(struct job *job)
 {
-    job->rare->key_ns = key_of(job);
+    job->rare->key_ns = at_key(job);
     heap_update(&job->tube->delayed, job->pos);
     tube_alarm_update(job->tube);
 }

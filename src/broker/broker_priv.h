@@ -297,7 +297,8 @@ int log_admit_put(const struct broker_tube *tube, const struct job *job);
 int log_admit(const struct job *job);
 /* For its last one, a DELETE: there is room for it when there is none for other changes. */
 int log_admit_final(const struct job *job);
-void log_put(struct job *job, enum job_state state, int64_t key_ns);
+/* by_wall: until its time of the wall clock. */
+void log_put(struct job *job, enum job_state state, int64_t key_ns, bool by_wall);
 int log_admit_pause(const struct broker_tube *tube);
 /* An admitted last entry of the job (DELETE, BURY) is to come in a later hold of the lock,
  * and has its place; redeem just before. */
@@ -498,8 +499,10 @@ int move_job(struct job *job, const char *name, size_t len);
 void at_start(struct broker *broker);
 /* Whether it asks for a time that hasn't come. */
 bool at_is_ahead(const struct job *job);
-/* It is about to be delayed until then: its key. */
-int64_t at_begin(struct job *job);
+/* The key of one that is delayed until then. */
+int64_t at_key(const struct job *job);
+/* It is about to be delayed so. */
+void at_begin(struct job *job);
 /* It isn't delayed any more. */
 void at_end(struct job *job);
 /* A delayed job is due by its key. true: it isn't by the wall clock, and has another place. */

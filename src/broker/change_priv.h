@@ -17,9 +17,10 @@
 #include "broker/broker_priv.h"
 
 enum change_flags {
-    CHANGE_RESET = 1 << 0,  /* KICK: what rules limit begins anew */
-    CHANGE_SOFT = 1 << 1,   /* nobody waits until it is recorded */
-    CHANGE_LOGGED = 1 << 2, /* the job, or the pause, is in the journal: it is recorded */
+    CHANGE_RESET = 1 << 0,   /* KICK: what rules limit begins anew */
+    CHANGE_SOFT = 1 << 1,    /* nobody waits until it is recorded */
+    CHANGE_LOGGED = 1 << 2,  /* the job, or the pause, is in the journal: it is recorded */
+    CHANGE_BY_WALL = 1 << 3, /* PUT: delayed until its time of the wall clock (at.c) */
 };
 
 struct change {
@@ -67,6 +68,8 @@ void apply_delete(struct change *change);
 
 /* room.c: room in every container and table that it will need. ENOMEM: nothing changed. */
 int change_room(const struct change *change);
+/* The same for a PUT; its key and its id are entered at once. Its group is there. */
+int put_room(const struct change *change);
 
 /* resolve.c: the change that an entry tells of, now. ENOENT: of a job that isn't there; it means
  * nothing. ENOMEM. */

@@ -168,7 +168,8 @@ static void entry_counters(struct job_entry *entry, const struct job_rare *rare)
 }
 
 /* The whole job, as if it were in that state. */
-static struct job_entry entry_in(const struct job *job, enum job_state state, int64_t key_ns)
+static struct job_entry entry_in(const struct job *job, enum job_state state, int64_t key_ns,
+                                 bool by_wall)
 {
     const struct job_rare *rare = job->rare;
     struct job_entry entry = {.type = JOB_ENTRY_PUT,
@@ -185,8 +186,7 @@ static struct job_entry entry_in(const struct job *job, enum job_state state, in
     if (rare != NULL)
         entry_counters(&entry, rare);
     if (state == JOB_DELAYED)
-        entry.until_wall_ns =
-            rare != NULL && rare->by_wall ? rare->options->at_wall_ns : wall_of(key_ns);
+        entry.until_wall_ns = by_wall ? rare->options->at_wall_ns : wall_of(key_ns);
     if (state == JOB_BURIED)
         entry.burial = (uint64_t)key_ns;
     return entry;
@@ -197,7 +197,8 @@ struct job_entry entry_of_job(const struct job *job)
     enum job_state state = (enum job_state)job->state;
     if (state == JOB_RESERVED)
         state = JOB_READY;
-    return entry_in(job, state, state == JOB_READY ? 0 : job->rare->key_ns);
+    return entry_in(job, state, state == JOB_READY ? 0 : job->rare->key_ns,
+                    job->rare != NULL && job->rare->by_wall);
 }
 
 struct job_entry entry_of_group(const struct broker_group *group)
@@ -226,19 +227,19 @@ static void log_group(struct broker_log *log, struct broker_group *group, enum j
     (void)commit_add(log->commit, &change);
 }
 
-void log_put(struct job *job, enum job_state state, int64_t key_ns)
+void log_put(struct job *job, enum job_state state, int64_t key_ns, bool by_wall)
 {
     struct broker_tube *tube = job->tube;
     if (!tube_is_logged(tube) || job_is_logged(job))
         return;
     struct broker_log *log = tube->broker->log;
-    if (!group_is_logged(job))
-        log_group(log, group_to_log(job), JOURNAL_PUT);
-    struct job_entry entry = entry_in(job, state, key_ns);
-    if (state == JOB_BURIED) { /* it was counted when it wasn't in the journal */
-        entry_group(&entry, job, JOB_COUNT_FAILED);
-        group_keep(job, JOB_COUNT_FAILED);
-    }
+    struct broker_group *group = group_to_log(job);
+    bool failed = group != NULL && state == JOB_BURIED; /* and was counted without the journal */
+    if (failed)
+        group_count(&group->kept, JOB_COUNT_FAILED);
+    if (group != NULL && (failed || group->number == 0))
+        log_group(log, group, JOURNAL_PUT);
+    const struct job_entry entry = entry_in(job, state, key_ns, by_wall);
     const struct commit_change change = {.entry = &entry,
                                          .body = job->body.len > 0 ? &job->body : NULL,
                                          .within_ns = tube->within_ns,

@@ -11,8 +11,8 @@
  * as there may be (broker_options.groups_max) and a put names a new one. Root and the daemon's user
  * have a share beyond these, so whatever others name, they can use groups.
  *
- * In the journal: a GROUP entry with the counts as they are, written when the group is made and
- * copied by compaction as pauses are; and behind it, in the entries that end a job or bring it back
+ * In the journal: a GROUP entry with the counts as they are, written when the group is made or when
+ * a job that is buried already comes into the journal, and copied by compaction as pauses are; and behind it, in the entries that end a job or bring it back
  * (DELETE, BURY, KICK, LEASE), what that is to the group, by submitter and name. So the counts are
  * exact at each point of the journal and need no entry of their own. Where the changes of a job
  * vanish because it ends before they are written, those that count here stay (journal/commit.h). An
@@ -279,13 +279,6 @@ void group_tell(const struct job *job, enum job_fate_count count, bool logged)
         group_count(&group->kept, count);
 }
 
-void group_keep(const struct job *job, enum job_fate_count count)
-{
-    struct broker_group *group = group_of(job);
-    if (group != NULL)
-        group_count(&group->kept, count);
-}
-
 enum job_fate_count group_count_of(enum job_outcome_kind kind)
 {
     switch (kind) {
@@ -298,12 +291,6 @@ enum job_fate_count group_count_of(enum job_outcome_kind kind)
     default:
         return JOB_COUNT_FAILED;
     }
-}
-
-bool group_is_logged(const struct job *job)
-{
-    const struct broker_group *group = group_of(job);
-    return group == NULL || group->number != 0;
 }
 
 struct broker_group *group_to_log(const struct job *job)

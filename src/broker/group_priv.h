@@ -55,11 +55,8 @@ void group_close_task(struct job *job);
 void group_count(struct job_group_counts *counts, enum job_fate_count count);
 /* The same for a job's; logged: the journal is told, too. */
 void group_tell(const struct job *job, enum job_fate_count count, bool logged);
-/* For a job that comes into the journal, and was counted before. */
-void group_keep(const struct job *job, enum job_fate_count count);
 enum job_fate_count group_count_of(enum job_outcome_kind kind);
-/* Whether the journal has the job's group. */
-bool group_is_logged(const struct job *job);
+/* The job's; NULL: none. */
 struct broker_group *group_to_log(const struct job *job);
 struct broker_totals group_totals(const struct broker_group *group);
 

@@ -24,7 +24,7 @@ void make_put(struct change *change)
     struct broker *broker = tube->broker;
     tube->stats.totals.put++;
     broker->stats.totals.put++;
-    log_put(job, (enum job_state)change->to, change->key_ns);
+    log_put(job, (enum job_state)change->to, change->key_ns, (change->flags & CHANGE_BY_WALL) != 0);
     apply_put(change);
     if (broker_memory(broker) > broker->memory_peak)
         broker->memory_peak = broker_memory(broker);
@@ -69,7 +69,8 @@ void make_move(struct change *change)
     if (logged)
         to->broker->log->live_bytes += log_cost(job) - cost;
     else
-        log_put(job, (enum job_state)job->state, job->rare != NULL ? job->rare->key_ns : 0);
+        log_put(job, (enum job_state)job->state, job->rare != NULL ? job->rare->key_ns : 0,
+                job->rare != NULL && job->rare->by_wall);
     if (job->state != JOB_BURIED) {
         to->stats.totals.moved_in++;
         from->stats.totals.moved_out++;

@@ -37,22 +37,17 @@ bool broker_is_full(const struct broker *broker, size_t len)
 }
 
 /* [held] */
-static int put_admit(struct broker *broker, struct job *job, bool delayed)
+static int put_admit(struct broker *broker, const struct change *change)
 {
+    struct job *job = change->job;
     if (broker->draining)
         return EHOSTDOWN;
     if (broker_is_full(broker, job->body.len) || tube_is_full(job->tube, job->body.len))
         return ENOBUFS;
-    int rc = tube_room(job->tube, delayed ? JOB_DELAYED : JOB_READY);
-    if (rc == 0)
-        rc = log_admit_put(job->tube, job);
+    int rc = log_admit_put(job->tube, job);
     if (rc == 0)
         rc = group_admit_put(job);
-    if (rc == 0)
-        rc = key_add(job, job->tube);
-    if (rc == 0 && (rc = job_table_add(broker, job)) != 0)
-        key_remove(job, job->tube);
-    return rc;
+    return rc == 0 ? put_room(change) : rc;
 }
 
 int put_try(struct broker *broker, struct job *job, int64_t delay_ns)
@@ -66,16 +61,17 @@ int put_try(struct broker *broker, struct job *job, int64_t delay_ns)
     bool timed = at_is_ahead(job), delayed = timed || delay_ns > 0;
     if (job->id == 0)
         job->id = ++broker->last_id; /* used up also when the put is refused, as in beanstalkd */
-    int rc = put_admit(broker, job, delayed);
-    if (rc != 0)
-        return rc;
     struct change change = {.type = JOB_ENTRY_PUT,
                             .from = JOB_NEW,
                             .to = delayed ? JOB_DELAYED : JOB_READY,
                             .job = job,
-                            .key_ns = timed     ? at_begin(job)
+                            .flags = timed ? CHANGE_BY_WALL : 0,
+                            .key_ns = timed     ? at_key(job)
                                       : delayed ? clock_deadline(delay_ns)
                                                 : 0};
+    int rc = put_admit(broker, &change);
+    if (rc != 0)
+        return rc;
     make_put(&change);
     return 0;
 }

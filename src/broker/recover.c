@@ -2,8 +2,11 @@
 /*
  * Recovery: the broker as the journal tells it.
  *
- * Every record of the journal is carried out in order (replay.c). What was reserved when the daemon
- * ended is ready: its leases only counted. Counts since the start begin with the jobs that are
+ * Every record of the journal is carried out in order. An entry is made the change that it tells of
+ * (resolve.c) and carried out by the functions that did it when it happened (apply.c), on the
+ * structures themselves, so it costs about what the change had cost, and no memory but the job's;
+ * what isn't done is what had an outside: nobody is told, nothing is recorded. What was reserved
+ * when the daemon ended is ready: its leases only counted. Counts since the start begin with the jobs that are
  * there: as put, the buried ones as failed, too. Then the journal becomes the broker's: ids go on
  * behind all that may have been issued, and the first ceiling is durable before anybody can ask for
  * an id.
@@ -15,6 +18,7 @@
  */
 #include "base/clock.h"
 #include "base/log.h"
+#include "broker/apply_priv.h"
 #include "broker/replay_priv.h"
 
 #include <errno.h>
@@ -22,6 +26,158 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* ---- entries ---- */
+
+/* What the log keeps of it, once more or once less. */
+static void count_log(struct replay *replay, const struct job *job, int by)
+{
+    const uint64_t more = by > 0 ? 1 : UINT64_MAX; /* unsigned arithmetic wraps by definition */
+    replay->log->live_bytes += more * log_cost(job);
+    replay->log->evicted_jobs += job->evicted ? more : 0;
+    replay->log->evicted_bytes += job->evicted ? more * job->body.len : 0;
+}
+
+static void replay_delete(struct replay *replay, struct change *change)
+{
+    struct job *job = change->job;
+    struct broker_tube *tube = job->tube;
+    count_log(replay, job, -1);
+    apply_delete(change);
+    job_free(&job);
+    tube_unref(tube);
+}
+
+/* A second one of the same job is a copy of it. */
+static int replay_put(struct replay *replay, const struct job_entry *entry, uint64_t locator)
+{
+    struct change change;
+    struct job *job = idtable_get(&replay->broker->jobs, entry->id);
+    if (job != NULL)
+        replay_delete(replay,
+                      &(struct change){.type = JOB_ENTRY_DELETE, .to = JOB_FINISHED, .job = job});
+    int rc = resolve_put(replay, entry, &change);
+    if (rc != 0)
+        return rc;
+    rc = group_admit(change.job);
+    if (rc == 0)
+        rc = put_room(&change);
+    if (rc != 0) {
+        job_free(&change.job);
+        return rc;
+    }
+    where_set(change.job, locator != 0 ? locator : JOB_WHERE_KEPT);
+    count_log(replay, change.job, 1);
+    apply_put(&change);
+    tube_job_contain(change.job);
+    return 0;
+}
+
+/* The counts of a group as they were there. */
+static int replay_group(struct replay *replay, const struct job_entry *entry)
+{
+    struct broker_group *group;
+    int rc = group_need(replay->broker, job_entry_submitter(entry), entry->group, entry->group_len,
+                        &group);
+    if (rc != 0)
+        return rc;
+    group->counts = group->kept = entry->group_counts;
+    group->number = entry->group_number;
+    if (entry->group_number > replay->broker->last_group)
+        replay->broker->last_group = entry->group_number;
+    return 0;
+}
+
+static void count_both(struct broker_group *group, enum job_fate_count count)
+{
+    group_count(&group->counts, count);
+    group_count(&group->kept, count);
+}
+
+/*
+ * A buried job counts as failed until it comes back. Earlier versions left the entry that says so
+ * out of the journal when the job was finished before the next commit: its next count tells.
+ */
+static bool return_was_lost(const struct replay *replay, const struct job_entry *entry)
+{
+    const struct job *job = idtable_get(&replay->broker->jobs, entry->id);
+    return job != NULL && job->state == JOB_BURIED && entry->group_count != JOB_COUNT_REOPENED;
+}
+
+/* One more or less. Also of a job that isn't there any more. */
+static int replay_group_count(struct replay *replay, const struct job_entry *entry)
+{
+    struct broker_group *group;
+    int rc = group_need(replay->broker, job_entry_submitter(entry), entry->group, entry->group_len,
+                        &group);
+    if (rc != 0)
+        return rc;
+    if (return_was_lost(replay, entry))
+        count_both(group, JOB_COUNT_REOPENED);
+    count_both(group, entry->group_count);
+    return 0;
+}
+
+static void carry_out(struct replay *replay, struct change *change)
+{
+    if (change->type == JOB_ENTRY_DELETE) {
+        replay_delete(replay, change);
+        return;
+    }
+    uint64_t cost = change->job != NULL ? log_cost(change->job) : 0;
+    if (change->type == JOB_ENTRY_MOVE)
+        tube_ref(change->tube); /* the job's */
+    change_apply(change);
+    if (change->type == JOB_ENTRY_MOVE)
+        tube_unref(change->tube);
+    if (change->job == NULL)
+        return;
+    tube_job_contain(change->job);
+    replay->log->live_bytes += log_cost(change->job) - cost; /* a reason, another tube's name */
+}
+
+static int replay_change(struct replay *replay, const struct job_entry *entry)
+{
+    struct change change;
+    int rc = change_resolve(replay, entry, &change);
+    if (rc == 0)
+        rc = change_room(&change);
+    if (rc == 0)
+        carry_out(replay, &change);
+    job_past_free(&replay->past); /* not taken over */
+    free(replay->reason);
+    replay->reason = NULL;
+    return rc == ENOENT ? 0 : rc;
+}
+
+static int replay_entry(struct replay *replay, const struct job_entry *entry, uint64_t locator)
+{
+    if (entry->id > replay->last_id)
+        replay->last_id = entry->id;
+    int rc = entry->group_count != JOB_COUNT_NONE ? replay_group_count(replay, entry) : 0;
+    if (rc != 0)
+        return rc;
+    switch (entry->type) {
+    case JOB_ENTRY_GROUP:
+        return replay_group(replay, entry);
+    case JOB_ENTRY_RESULT:
+        return replay_result(replay, entry);
+    case JOB_ENTRY_PUT:
+        return replay_put(replay, entry, locator);
+    case JOB_ENTRY_LIMITS:
+        replay->id_ceiling = entry->id_ceiling;
+        return 0;
+    default:
+        return replay_change(replay, entry);
+    }
+}
+
+static void replay_end(struct replay *replay)
+{
+    if (replay->tube != NULL)
+        tube_unref(replay->tube);
+    replay->tube = NULL;
+}
 
 /* ---- records ---- */
 

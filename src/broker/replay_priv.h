@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * What recovery knows while it replays: recover.c makes it, replay.c fills the broker with it.
+ * What recovery knows while it replays.
  */
 #ifndef BROKER_REPLAY_PRIV_H
 #define BROKER_REPLAY_PRIV_H
@@ -28,21 +28,19 @@ struct replay {
     size_t result_count, result_cap;
 };
 
-/*
- * [held] Carries out one entry; locator: of its record. Keeps the counts of the broker, of its log,
- * and replay->last_id and the ceiling. ENOMEM: it may be half done, the broker can only be freed.
- */
-int replay_entry(struct replay *replay, const struct job_entry *entry, uint64_t locator);
 /* resolve.c, [held] Moments of the wall clock: as monotonic ones, and whether a delay until then is
  * over; replay->tube (ENOMEM). */
 int64_t resolve_mono(const struct replay *replay, int64_t wall_ns);
 enum job_state resolve_state(const struct replay *replay, int64_t until_wall_ns);
 int resolve_tube(struct replay *replay, const char *name, size_t len);
+/* That order of burial was given. */
+void resolve_burial(struct replay *replay, int64_t burial);
+/* resolve_put.c, [held] The change that is a whole job; change->job is the caller's until it is
+ * carried out. ENOMEM. */
+int resolve_put(struct replay *replay, const struct job_entry *entry, struct change *change);
 /* result.c, [held] One of them. EBADMSG: it is none. EOPNOTSUPP, ENOMEM. */
 int replay_result(struct replay *replay, const struct job_entry *entry);
 /* Not held. If all went well they are handed over, in order of numbers; all is freed. */
 void replay_results_end(struct replay *replay, bool well);
-/* [held] After the last one. */
-void replay_end(struct replay *replay);
 
 #endif

@@ -39,6 +39,12 @@ int resolve_tube(struct replay *replay, const char *name, size_t len)
     return rc;
 }
 
+void resolve_burial(struct replay *replay, int64_t burial)
+{
+    if (burial > replay->broker->last_burial)
+        replay->broker->last_burial = burial;
+}
+
 static int resolve_pause(struct replay *replay, const struct job_entry *entry,
                          struct change *change)
 {
@@ -81,8 +87,7 @@ static int resolve_back(struct replay *replay, const struct job_entry *entry, st
 
 static int resolve_bury(struct replay *replay, const struct job_entry *entry, struct change *change)
 {
-    if ((int64_t)entry->burial > replay->broker->last_burial)
-        replay->broker->last_burial = (int64_t)entry->burial;
+    resolve_burial(replay, (int64_t)entry->burial);
     int rc = resolve_back(replay, entry, change);
     change->to = JOB_BURIED;
     change->key_ns = (int64_t)entry->burial;

@@ -8,6 +8,17 @@
 
 #include <errno.h>
 
+int put_room(const struct change *change)
+{
+    struct job *job = change->job;
+    int rc = tube_room(job->tube, (enum job_state)change->to);
+    if (rc == 0)
+        rc = key_add(job, job->tube);
+    if (rc == 0 && (rc = job_table_add(job->tube->broker, job)) != 0)
+        key_remove(job, job->tube);
+    return rc;
+}
+
 int change_room(const struct change *change)
 {
     struct job *job = change->job;
