@@ -45,6 +45,9 @@ struct change {
 /* entry.c: room in the journal, if the job is there, which the flags say from then on. ENOSPC, EIO,
  * ENOMEM; EAGAIN: log_again, without the lock. */
 int change_admit(struct change *change);
+/* To disk, the inverse of change_resolve: what there is of an entry but the job's group. It points
+ * into job and tube. Not of a PUT or DELETE. */
+void change_entry(const struct change *change, struct job_entry *entry);
 /* Into the journal. Admitted before. */
 void change_record_there(const struct change *change);
 static inline void change_record(const struct change *change)

@@ -276,9 +276,9 @@ static void until_of(const struct change *change, struct job_entry *entry)
         entry->until_wall_ns = wall_of(change->key_ns);
 }
 
-/* The rest of it is zero. */
-static inline void entry_fill(const struct change *change, struct job_entry *entry)
+void change_entry(const struct change *change, struct job_entry *entry)
 {
+    memset(entry, 0, sizeof(*entry));
     entry->type = change->type;
     if (change->job != NULL)
         entry->id = change->job->id;
@@ -352,8 +352,8 @@ void change_record_there(const struct change *change)
     }
     const struct broker_tube *tube = change->tube != NULL ? change->tube : job->tube;
     struct broker_log *log = tube->broker->log;
-    struct job_entry entry = {0};
-    entry_fill(change, &entry);
+    struct job_entry entry;
+    change_entry(change, &entry);
     if (job != NULL)
         entry_group(&entry, job, (enum job_fate_count)change->count);
     bool soft = (change->flags & CHANGE_SOFT) != 0;
