@@ -45,7 +45,7 @@ struct row {
 };
 
 /* broker.c */
-_Noreturn void bench_fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void bench_fail(const char *format, ...) __attribute__((noreturn, format(printf, 1, 2)));
 void bench_check(const char *what, int rc);
 struct row *row_new(const char *prefix, const char *name, const char *unit, bool countable);
 struct row *row_find(const char *name); /* NULL: there is none */

@@ -350,15 +350,19 @@ void change_record_there(const struct change *change)
         record_delete(change);
         return;
     }
-    const struct broker_tube *tube = change->tube != NULL ? change->tube : job->tube;
-    struct broker_log *log = tube->broker->log;
+    const struct broker_tube *tube = change->tube;
+    uint64_t older = 0;
     struct job_entry entry;
     change_entry(change, &entry);
-    if (job != NULL)
+    if (job != NULL) {
+        tube = tube != NULL ? tube : job->tube;
+        older = older_of(job);
         entry_group(&entry, job, (enum job_fate_count)change->count);
+    }
+    struct broker_log *log = tube->broker->log;
     bool soft = (change->flags & CHANGE_SOFT) != 0;
     const struct commit_change commit = {.entry = &entry,
-                                         .older = job != NULL ? older_of(job) : 0,
+                                         .older = older,
                                          .within_ns = soft ? 0 : tube->within_ns,
                                          .class = JOURNAL_STATE};
     uint64_t ticket = commit_add(log->commit, &commit);
