@@ -41,32 +41,17 @@ static void second_passed(void *arg)
     struct house *house = arg;
     MAGIC_CHECK(house, HOUSE_MAGIC);
     int64_t now = clock_now_ns();
-    atomic_store_explicit(&house->uptime_s, (uint64_t)((now - house->started_ns) / HL_SECOND),
-                          memory_order_relaxed);
     broker_clock_look(house->settings.broker);
     broker_forget_groups(house->settings.broker);
     if (broker_memory_fell(house->settings.broker)) {
         /* Jobs come and go in small pieces, so free memory lies between live pieces, where free()
          * leaves it: 1M drained jobs keep 140 MB without this, 2 MB with it, for some 20 ms. */
         (void)malloc_trim(0);
-        atomic_fetch_add_explicit(&house->trims, 1, memory_order_relaxed);
     }
     if (house->settings.purge == NULL || now < house->purge_ns)
         return;
     house->purge_ns = now + house->settings.purge_interval_ns;
     house->settings.purge(house->settings.purge_arg);
-}
-
-uint64_t house_trims(const struct house *house)
-{
-    MAGIC_CHECK(house, HOUSE_MAGIC);
-    return atomic_load_explicit(&house->trims, memory_order_relaxed);
-}
-
-uint64_t house_uptime_s(const struct house *house)
-{
-    MAGIC_CHECK(house, HOUSE_MAGIC);
-    return atomic_load_explicit(&house->uptime_s, memory_order_relaxed);
 }
 
 /* ---- life ---- */
@@ -149,8 +134,7 @@ int house_start(struct house *house)
     if (house->started)
         return EALREADY;
     house->started = true;
-    house->started_ns = clock_now_ns();
-    house->purge_ns = house->started_ns + house->settings.purge_interval_ns;
+    house->purge_ns = clock_now_ns() + house->settings.purge_interval_ns;
     broker_on_sooner(house->settings.broker, due_sooner, house);
     broker_on_crowded(house->settings.broker, compact_crowded, house);
     int rc = hl_thread_start(house->due_thread);

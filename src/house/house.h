@@ -4,8 +4,8 @@
  *
  *   due          a thread that sleeps until the earliest delayed job is due, and is woken by an
  *                earlier one
- *   housekeeping a repeating timer, once a second: the uptime counter, memory back to the system
- *                when a large queue drained, and every purge_interval the purge hook
+ *   housekeeping a repeating timer, once a second: memory back to the system when a large queue
+ *                drained, and every purge_interval the purge hook
  *   compact      a thread that keeps the journal small, if the broker has one; commits wake it
  *   stats        a daemon thread that takes a sample every sample_interval into an immutable
  *                snapshot
@@ -34,11 +34,6 @@ void house_free(struct house **house);
 int house_start(struct house *house);
 /* Cancels the timer, ends the threads and joins them. Again: does nothing. */
 void house_stop(struct house *house);
-
-/* Whole seconds since start, as counted by the timer. */
-uint64_t house_uptime_s(const struct house *house);
-/* How often free memory was given back to the system. */
-uint64_t house_trims(const struct house *house);
 
 /* ---- samples ---- */
 

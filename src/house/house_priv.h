@@ -24,10 +24,7 @@ struct house {
     hl_event *compact_wake; /* there is work, or the stop */
 
     hl_timer *second;
-    int64_t started_ns;
     int64_t purge_ns; /* when the next purge is due; the timer's own */
-    _Atomic uint64_t uptime_s;
-    _Atomic uint64_t trims;
 
     hl_thread *stats_thread;
     hl_event *stop; /* what the stats thread waits for in between */

@@ -30,7 +30,7 @@ static int handler_unknown(const char *name, char *why, size_t why_size)
     return EINVAL;
 }
 
-int worker_pool_check(const struct worker_pool_settings *settings, char *why, size_t why_size)
+static int settings_check(const struct worker_pool_settings *settings, char *why, size_t why_size)
 {
     size_t name_len = strlen(settings->name);
     if (name_len == 0 || name_len > WORKER_POOL_NAME_MAX) {
@@ -93,7 +93,7 @@ static int pool_fill(struct worker_pool *pool, const struct worker_pool_settings
 int worker_pool_new(struct worker_pool **out, const struct worker_pool_settings *settings,
                     struct broker *broker, char *why, size_t why_size)
 {
-    int rc = worker_pool_check(settings, why, why_size);
+    int rc = settings_check(settings, why, why_size);
     if (rc != 0)
         return rc;
     struct worker_pool *pool = calloc(1, sizeof(*pool));

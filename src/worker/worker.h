@@ -172,10 +172,8 @@ int worker_tube_parse(const char *text, size_t *name_len, uint32_t *weight, char
 /* All of them. EINVAL: one is wrong, is there twice, or there is none. */
 int worker_tubes_check(const char *const *tubes, size_t count, char *why, size_t why_size);
 
-/* What worker_pool_new would refuse. 0, or EINVAL and a sentence in `why`. */
-int worker_pool_check(const struct worker_pool_settings *settings, char *why, size_t why_size);
-
-/* Not started. EINVAL as check (in `why`). ENOMEM, EMFILE: `why` says what failed. */
+/* Not started. EINVAL: a sentence in `why` says what is wrong with the settings. ENOMEM, EMFILE:
+ * `why` says what failed. */
 int worker_pool_new(struct worker_pool **out, const struct worker_pool_settings *settings,
                     struct broker *broker, char *why, size_t why_size);
 /* A pool that isn't running: never started, or stopped. */
