@@ -214,7 +214,7 @@ static void journal_begin(struct rig *rig)
     struct journal_error error = {0};
     struct broker_recovered recovered;
     struct journal_settings settings = {.directory = NULL};
-    struct broker_log_options log = {.thread = COMMIT_THREAD_NONE};
+    struct broker_log_options log = {.journal = NULL};
     bench_check("journal", journal_open(&rig->journal, &settings, &error));
     bench_check("journal", journal_acquire(rig->journal, &error));
     log.journal = rig->journal;

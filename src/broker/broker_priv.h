@@ -262,8 +262,6 @@ int log_id_admit(struct broker *broker, uint64_t id);
 /* Without the lock, after EAGAIN: does what has to be done, and blocks for the disk, until it is
  * worth trying again. ENOSPC, EIO, ENOMEM: it isn't. */
 int log_make_room(struct broker *broker);
-/* Somebody wants a commit. What commit_lead says; EBUSY also where a thread will do it. */
-int log_lead(struct broker_log *log);
 /* The same, for who tries again and again; *until_ns: 0 at first. ENOBUFS: for too long. */
 int log_busy(struct broker *broker, int64_t *until_ns);
 /* The same for a change of a job that is there, and that said *rc: whether to make it again. If

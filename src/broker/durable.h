@@ -44,10 +44,9 @@ int broker_tube_level(struct broker *broker, const char *name, size_t len, enum 
 /* ---- life ---- */
 
 struct broker_log_options {
-    struct journal *journal;   /* acquired, not replayed; the broker's until broker_free */
-    enum commit_thread thread; /* who leads commits; see broker_lead */
-    int64_t spin_ns;
-    size_t pending_max, frame_max; /* as in commit_options */
+    struct journal *journal; /* acquired, not replayed; the broker's until broker_free */
+    bool thread;             /* this and the next two: as in commit_options */
+    size_t pending_max, frame_max;
     /*
      * Bytes of bodies in memory; beyond it the newest are only in the journal and read back when
      * they are reserved or peeked at. 0: all stay in memory.

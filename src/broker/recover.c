@@ -336,7 +336,6 @@ static int log_start(struct broker_log *log, uint64_t last_sequence)
                                           .pending_max = options->pending_max,
                                           .frame_max = options->frame_max,
                                           .thread = options->thread,
-                                          .spin_ns = options->spin_ns,
                                           .lock = owner_lock,
                                           .unlock = owner_unlock,
                                           .placed = log_placed,

@@ -180,7 +180,7 @@ int store_recover(struct store *store, struct broker *broker, const struct store
     MAGIC_CHECK(store, STORE_MAGIC);
     struct journal_error error = {""};
     struct broker_log_options options = {.journal = store->journal,
-                                         .thread = COMMIT_THREAD_SHARES,
+                                         .thread = true,
                                          .cache_size = (size_t)store->config->cache_size,
                                          .published =
                                              hooks->published != NULL ? published_tell : NULL,

@@ -54,8 +54,7 @@ static bool is_brief(const struct commit *commit, bool sync)
 
 bool commit_may_gather(const struct commit *commit)
 {
-    return commit->options.thread == COMMIT_THREAD_SHARES && !atomic_load(&commit->led) &&
-           is_brief(commit, true);
+    return commit->options.thread && !atomic_load(&commit->led) && is_brief(commit, true);
 }
 
 static void leave(struct commit *commit)
@@ -67,6 +66,8 @@ static void leave(struct commit *commit)
 int commit_lead_briefly(struct commit *commit)
 {
     MAGIC_CHECK(commit, COMMIT_MAGIC);
+    if (!commit->options.thread)
+        return commit_lead(commit);
     if (atomic_load(&commit->failed) != 0)
         return EIO;
     if (!is_brief(commit, atomic_load(&commit->wanted[COMMIT_DURABLE]))) {

@@ -36,7 +36,7 @@ int commit_new(struct commit **out, const struct commit_options *options)
     batch_init(&commit->taken);
     atomic_store(&commit->pending_due_ns, CLOCK_NEVER);
     atomic_store(&commit->taken_due_ns, CLOCK_NEVER);
-    int rc = options->thread != COMMIT_THREAD_NONE ? commit_thread_start(commit) : 0;
+    int rc = options->thread ? commit_thread_start(commit) : 0;
     if (rc == 0)
         *out = commit;
     else

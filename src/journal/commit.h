@@ -42,22 +42,15 @@ struct commit_placed {
     uint64_t id, ticket, locator;
 };
 
-/* The thread "commit". Without, somebody else must lead when something is wanted or due (tests). */
-enum commit_thread {
-    COMMIT_THREAD_NONE = 0,
-    COMMIT_THREAD_DUE,   /* it leads what is due: idle tails, retries; who wants, leads inline */
-    COMMIT_THREAD_LEADS, /* it leads whatever is wanted, too */
-    COMMIT_THREAD_SHARES /* it leads what is due, and what commit_lead_briefly leaves to it */
-};
-
 struct commit_options {
     struct journal *journal; /* replayed; the commit's until commit_free, which leaves it open */
     uint64_t last_sequence;  /* what replay said */
     size_t pending_max;      /* bytes that are not written yet; at that, puts wait. 0: 8 MiB */
     size_t frame_max;        /* bytes of one frame, unless one record is larger. 0: 1 MiB, or
                               * what journal_frame_size says if that is less */
-    enum commit_thread thread;
-    int64_t spin_ns; /* how long the thread looks for more work before it sleeps */
+    /* The thread "commit": leads what is due (idle tails, retries), and what commit_lead_briefly
+     * leaves to it. Without (tests), somebody else must lead what is wanted or due. */
+    bool thread;
     /* The owner's lock. Mandatory. */
     void (*lock)(void *arg);
     void (*unlock)(void *arg);
@@ -131,8 +124,7 @@ enum commit_want { COMMIT_WRITTEN = 0, COMMIT_DURABLE };
 
 /*
  * Somebody waits for all that was added until now. Cheap, any thread, with the owner's lock or
- * without. COMMIT_THREAD_LEADS: that thread wakes if it sleeps. Otherwise
- * somebody must call commit_lead or commit_lead_briefly.
+ * without. Wakes nobody: somebody must call commit_lead or commit_lead_briefly.
  *
  * A loop that goes to sleep: commit_want, then read the number again, then sleep until `published`.
  */
@@ -152,9 +144,9 @@ int commit_failed(const struct commit *commit);
 int commit_lead(struct commit *commit);
 
 /*
- * For threads that others wait for, such as io loops, with COMMIT_THREAD_SHARES: leads one commit
- * where that is quick, and leaves it to the thread where it isn't; brief.c has the rule. What
- * commit_lead says; EBUSY also if it was left.
+ * For threads that others wait for, such as io loops: leads one commit where that is quick, and
+ * leaves it to the thread where it isn't; brief.c has the rule. What commit_lead says; EBUSY also
+ * if it was left. Without the thread: commit_lead.
  */
 int commit_lead_briefly(struct commit *commit);
 

@@ -124,9 +124,9 @@ void brief_measure(struct commit *commit, size_t bytes, int64_t took_ns);
 /* commit_thread.c */
 int commit_thread_start(struct commit *commit);
 void commit_thread_stop(struct commit *commit);
-/* Wakes it if it sleeps. */
+/* Wakes it if it sleeps. Without the thread: nothing happens. */
 void commit_thread_wake(struct commit *commit);
-/* Wakes it if it would sleep longer than that. */
+/* Wakes it if it would sleep longer than that. Without the thread: nothing happens. */
 void commit_thread_arm(struct commit *commit, int64_t due_ns);
 
 #endif

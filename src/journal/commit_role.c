@@ -37,8 +37,6 @@ void commit_want(struct commit *commit, enum commit_want want)
     /* Set already: whoever takes the flag away will see what was added before now, too. */
     if (!atomic_load(&commit->wanted[want]))
         atomic_store(&commit->wanted[want], true);
-    if (commit->options.thread == COMMIT_THREAD_LEADS)
-        commit_thread_wake(commit);
 }
 
 /* ---- one frame ---- */
@@ -313,8 +311,7 @@ static int lead_round(struct commit *commit, bool due)
 static void role_leave(struct commit *commit)
 {
     atomic_store(&commit->led, false);
-    if (commit->options.thread != COMMIT_THREAD_NONE)
-        commit_thread_arm(commit, commit_due_ns(commit));
+    commit_thread_arm(commit, commit_due_ns(commit));
 }
 
 int commit_round(struct commit *commit, bool due)

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: MIT
 /*
- * The thread "commit": leads what is wanted (COMMIT_THREAD_LEADS) or was left to it
- * (COMMIT_THREAD_SHARES) and what is due, and sleeps until the earliest of both. What is due and
- * nobody waits for is synced beside the role (commit_flush).
+ * The thread "commit": leads what was left to it and what is due, and sleeps until then. What is
+ * due and nobody waits for is synced beside the role (commit_flush).
  *
- * It says that it sleeps, and until when, before it looks for the last time; who wants something,
- * or has something due earlier, leaves word first and then looks whether it sleeps. So a wake-up
- * isn't lost, and while it works nobody makes a system call for it.
+ * It says that it sleeps, and until when, before it looks for the last time; who leaves something
+ * to it, or has something due earlier, leaves word first and then looks whether it sleeps. So a
+ * wake-up isn't lost, and while it works nobody makes a system call for it.
  */
 #include "base/clock.h"
 #include "journal/commit_priv.h"
@@ -35,10 +34,7 @@ static bool has_work(const struct commit *commit)
 {
     if (atomic_load(&commit->failed) != 0)
         return false;
-    bool mine = commit->options.thread == COMMIT_THREAD_LEADS ||
-                (commit->options.thread == COMMIT_THREAD_SHARES && atomic_load(&commit->left));
-    return (mine && (commit_wanted(commit) || atomic_load(&commit->trim_wanted) != 0)) ||
-           commit_is_due(commit);
+    return (atomic_load(&commit->left) && commit_wanted(commit)) || commit_is_due(commit);
 }
 
 /* What commit_lead says. */
@@ -47,21 +43,11 @@ static int work(struct commit *commit)
     if (!has_work(commit))
         return 0;
     bool left = atomic_exchange(&commit->left, false);
-    bool beside = commit->options.thread == COMMIT_THREAD_SHARES && commit_is_due(commit) &&
-                  !atomic_load(&commit->wanted[COMMIT_DURABLE]);
+    bool beside = commit_is_due(commit) && !atomic_load(&commit->wanted[COMMIT_DURABLE]);
     int rc = beside ? commit_flush(commit) : commit_lead(commit);
     if (left && (rc == ENOSPC || rc == EBUSY))
         atomic_store(&commit->left, true);
     return rc;
-}
-
-static void spin(const struct commit *commit)
-{
-    if (commit->options.spin_ns <= 0)
-        return;
-    int64_t until = clock_deadline(commit->options.spin_ns);
-    while (!commit_wanted(commit) && !atomic_load(&commit->stop) && clock_now_ns() < until)
-        __builtin_ia32_pause();
 }
 
 /* Until then, unless there is work, or woken earlier. */
@@ -103,10 +89,8 @@ static void thread_run(void *arg)
             thread_hold(commit, clock_deadline(RETRY_NS), false);
         else if (rc == EBUSY)
             thread_hold(commit, CLOCK_NEVER, true);
-        else {
-            spin(commit);
+        else
             thread_sleep(commit);
-        }
     }
 }
 

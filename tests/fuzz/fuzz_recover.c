@@ -99,8 +99,7 @@ static bool start(struct up *up)
 {
     struct journal_error error = {""};
     const struct broker_options options = {.finished = record_drop};
-    struct broker_log_options log = {
-        .thread = COMMIT_THREAD_NONE, .result_add = result_add, .result_found = result_found};
+    struct broker_log_options log = {.result_add = result_add, .result_found = result_found};
     MUST(journal_open(&up->journal, &settings, &error));
     MUST(broker_new(&up->broker, &options));
     MUST(journal_acquire(up->journal, &error));

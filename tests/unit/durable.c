@@ -34,13 +34,12 @@ static void log_drop(enum log_level level, const char *line, void *arg)
 void durable_init(struct durable *durable)
 {
     log_set_sink(log_drop, NULL); // faults are what these tests are about
-    *durable = (struct durable){
-        .settings = {.directory = "disk",
-                     .segment_size = JOURNAL_SEGMENT_MIN,
-                     .segment_size_max = JOURNAL_SEGMENT_MIN,
-                     .prepare_inline = true,
-                     .sys = &disk_sys},
-        .log = {.thread = COMMIT_THREAD_NONE, .damaged = damage_noted, .failed = failure_noted}};
+    *durable = (struct durable){.settings = {.directory = "disk",
+                                             .segment_size = JOURNAL_SEGMENT_MIN,
+                                             .segment_size_max = JOURNAL_SEGMENT_MIN,
+                                             .prepare_inline = true,
+                                             .sys = &disk_sys},
+                                .log = {.damaged = damage_noted, .failed = failure_noted}};
 }
 
 int durable_open(struct durable *durable)

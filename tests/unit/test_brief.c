@@ -33,8 +33,8 @@ static void teardown(void)
     kit_teardown();
 }
 
-static const struct commit_options shares = {.thread = COMMIT_THREAD_SHARES};
-static const struct commit_options by_hand = {.thread = COMMIT_THREAD_NONE};
+static const struct commit_options shares = {.thread = true};
+static const struct commit_options by_hand = {.thread = false};
 
 // The thread has done it, and given up the role.
 static void thread_done(uint64_t ticket, enum commit_want want)

@@ -28,7 +28,7 @@ static void teardown(void)
     kit_teardown();
 }
 
-static const struct commit_options by_hand = {.thread = COMMIT_THREAD_NONE};
+static const struct commit_options by_hand = {.thread = false};
 
 static void lead(enum commit_want want)
 {
@@ -331,7 +331,7 @@ END_TEST
 START_TEST(idle_tail_is_synced)
 {
     clock_virtual_start(1000);
-    owner_start(&owner, &(struct commit_options){.thread = COMMIT_THREAD_DUE});
+    owner_start(&owner, &(struct commit_options){.thread = true});
     uint64_t ticket = owner_put(&owner, 1, 1, &rc);
     ck_assert_int_eq(commit_due_ns(owner.commit), 1000 + COMMIT_WITHIN_LAZY);
     lead(COMMIT_WRITTEN);
@@ -357,7 +357,7 @@ END_TEST
 START_TEST(shorter_interval_comes_first)
 {
     clock_virtual_start(1000);
-    owner_start(&owner, &(struct commit_options){.thread = COMMIT_THREAD_DUE});
+    owner_start(&owner, &(struct commit_options){.thread = true});
     owner_put(&owner, 1, 1, &rc);
     park_await_sleepers(1);
     hl_lock_acquire(owner.lock);
@@ -383,7 +383,7 @@ END_TEST
 struct worker {
     struct owner *owner;
     uint64_t first;
-    bool inline_lead;
+    int (*lead)(struct commit *commit);
     uint64_t kept;
 };
 
@@ -395,8 +395,9 @@ static void work(void *arg)
         int result;
         uint64_t ticket;
         while ((ticket = owner_put(worker->owner, id, 1, &result)) == 0) {
-            commit_want(worker->owner->commit, COMMIT_WRITTEN);
             ck_assert_int_eq(result, EAGAIN);
+            commit_want(worker->owner->commit, COMMIT_WRITTEN);
+            (void)worker->lead(worker->owner->commit);
             sched_yield();
         }
         bool cancelled;
@@ -406,22 +407,20 @@ static void work(void *arg)
             worker->kept++;
         enum commit_want want = i % 5 == 0 ? COMMIT_WRITTEN : COMMIT_DURABLE;
         commit_want(worker->owner->commit, want);
-        if (worker->inline_lead)
-            (void)commit_lead(worker->owner->commit);
+        (void)worker->lead(worker->owner->commit);
         ck_assert(owner_await(worker->owner, want, ticket));
     }
 }
 
-static void many(enum commit_thread thread, bool inline_lead, bool inline_other)
+static void many(bool thread, int (*one)(struct commit *), int (*other)(struct commit *))
 {
     owner.kit.settings.prepare_inline = false;
-    owner_start(&owner, &(struct commit_options){.thread = thread, .spin_ns = 20000});
+    owner_start(&owner, &(struct commit_options){.thread = thread});
     struct worker worker[WORKERS];
     hl_thread *threads[WORKERS];
     for (int i = 0; i < WORKERS; i++) {
-        worker[i] = (struct worker){.owner = &owner,
-                                    .first = 1 + (uint64_t)i * ROUNDS,
-                                    .inline_lead = i % 2 == 0 ? inline_lead : inline_other};
+        worker[i] = (struct worker){
+            .owner = &owner, .first = 1 + (uint64_t)i * ROUNDS, .lead = i % 2 == 0 ? one : other};
         struct hl_thread_options options = {.target = work, .arg = &worker[i]};
         ck_assert_int_eq(hl_thread_new(&threads[i], &options), 0);
         ck_assert_int_eq(hl_thread_start(threads[i]), 0);
@@ -444,21 +443,21 @@ static void many(enum commit_thread thread, bool inline_lead, bool inline_other)
     owner_start(&owner, &by_hand);
 }
 
-START_TEST(the_thread_leads)
+START_TEST(everybody_leads)
 {
-    many(COMMIT_THREAD_LEADS, false, false);
+    many(false, commit_lead, commit_lead);
 }
 END_TEST
 
-START_TEST(everybody_leads)
+START_TEST(everybody_leads_briefly)
 {
-    many(COMMIT_THREAD_NONE, true, true);
+    many(true, commit_lead_briefly, commit_lead_briefly);
 }
 END_TEST
 
 START_TEST(all_at_once)
 {
-    many(COMMIT_THREAD_LEADS, true, false);
+    many(true, commit_lead, commit_lead_briefly);
 }
 END_TEST
 
@@ -482,8 +481,8 @@ int main(void)
     tcase_add_test(all, room_is_known_after_a_restart);
     tcase_add_test(all, idle_tail_is_synced);
     tcase_add_test(all, shorter_interval_comes_first);
-    tcase_add_test(all, the_thread_leads);
     tcase_add_test(all, everybody_leads);
+    tcase_add_test(all, everybody_leads_briefly);
     tcase_add_test(all, all_at_once);
     suite_add_tcase(suite, all);
     return unit_main(suite);

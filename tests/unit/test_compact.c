@@ -14,7 +14,7 @@ static int rc;
 
 static void start(void)
 {
-    owner_start(&owner, &(struct commit_options){.thread = COMMIT_THREAD_NONE});
+    owner_start(&owner, &(struct commit_options){.thread = false});
     ck_assert_int_eq(compact_new(&compact, &(struct compact_options){.journal = owner.kit.journal,
                                                                      .commit = owner.commit,
                                                                      .slice = 50,

@@ -258,7 +258,7 @@ START_TEST(the_journal_stays_small)
     struct durable durable;
     disk_start();
     durable_init(&durable);
-    durable.log.thread = COMMIT_THREAD_DUE;
+    durable.log.thread = true;
     durable_again(&durable);
     struct house_settings settings = {.broker = durable.broker};
     struct house *of_durable = NULL;

@@ -55,7 +55,7 @@ static void again(void)
     up();
 }
 
-static void setup_with(enum commit_thread thread, enum broker_level of_all, size_t cache_size)
+static void setup_with(bool thread, enum broker_level of_all, size_t cache_size)
 {
     log_set_sink(log_drop, NULL);
     disk_start();
@@ -66,27 +66,22 @@ static void setup_with(enum commit_thread thread, enum broker_level of_all, size
 
 static void setup_inline(void)
 {
-    setup_with(COMMIT_THREAD_DUE, BROKER_COMMIT, 0);
+    setup_with(false, BROKER_COMMIT, 0);
 }
 
 static void setup_thread(void)
 {
-    setup_with(COMMIT_THREAD_LEADS, BROKER_COMMIT, 0);
-}
-
-static void setup_shared(void)
-{
-    setup_with(COMMIT_THREAD_SHARES, BROKER_COMMIT, 0);
+    setup_with(true, BROKER_COMMIT, 0);
 }
 
 static void setup_interval(void)
 {
-    setup_with(COMMIT_THREAD_SHARES, BROKER_INTERVAL, 0);
+    setup_with(true, BROKER_INTERVAL, 0);
 }
 
 static void setup_small_cache(void)
 {
-    setup_with(COMMIT_THREAD_DUE, BROKER_COMMIT, 1);
+    setup_with(true, BROKER_COMMIT, 1);
 }
 
 static void teardown(void)
@@ -340,10 +335,7 @@ int main(void)
     static const struct {
         const char *name;
         void (*setup)(void);
-    } ways[] = {{"inline", setup_inline},
-                {"thread", setup_thread},
-                {"shared", setup_shared},
-                {"interval", setup_interval}};
+    } ways[] = {{"inline", setup_inline}, {"thread", setup_thread}, {"interval", setup_interval}};
     for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
         TCase *way = tcase_create(ways[i].name);
         tcase_add_checked_fixture(way, ways[i].setup, teardown);
