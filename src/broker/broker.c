@@ -23,14 +23,16 @@ void broker_lock(struct broker *broker)
 
 void broker_unlock(struct broker *broker)
 {
-    void (*sooner)(void *arg) = broker->sooner_wanted ? broker->sooner : NULL;
-    void *arg = broker->sooner_arg;
+    void (*sooner)(void *arg) = broker->sooner_wanted ? broker->hooks->sooner : NULL;
+    void *arg = broker->hooks_arg;
     broker->sooner_wanted = false;
     ASSERT_EXPENSIVE(broker_valid(broker));
     queue_domain_release(broker->domain);
     if (sooner != NULL)
         sooner(arg);
 }
+
+static const struct broker_hooks no_hooks = {.sooner = NULL};
 
 int broker_new(struct broker **out, const struct broker_options *options)
 {
@@ -43,6 +45,7 @@ int broker_new(struct broker **out, const struct broker_options *options)
         return rc;
     }
     MAGIC_INIT(broker, BROKER_MAGIC);
+    broker->hooks = &no_hooks;
     if (options != NULL)
         broker->options = *options;
     if (broker->options.body_max == 0)
@@ -194,10 +197,12 @@ uint64_t broker_take_id(struct broker *broker)
     return id;
 }
 
-void broker_on_sooner(struct broker *broker, void (*sooner)(void *arg), void *arg)
+void broker_set_hooks(struct broker *broker, const struct broker_hooks *hooks, void *arg)
 {
     broker_lock(broker);
-    broker->sooner = sooner;
-    broker->sooner_arg = arg;
+    broker->hooks = hooks != NULL ? hooks : &no_hooks;
+    broker->hooks_arg = arg;
     broker_unlock(broker);
+    if (broker->log != NULL)
+        log_published(broker->log); /* who waited for a compaction that doesn't come any more */
 }

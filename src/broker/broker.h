@@ -273,13 +273,21 @@ int broker_sink_new(struct broker_sink **out, struct broker *broker, const char 
                     const char *const *tubes, size_t tube_count);
 /* Not while a thread is in broker_take with it. Leases taken through it stay good. */
 void broker_sink_free(struct broker_sink **sink);
-/*
- * Before its first take: `cancel` is told when a job is cancelled that was taken through this sink,
- * whose attempt should stop. It runs under the broker's lock: it may not block, nor call the
- * broker.
- */
-void broker_sink_on_cancel(struct broker_sink *sink,
-                           void (*cancel)(uint64_t id, uint64_t token, void *arg), void *arg);
+/* Each may be NULL. They are called under the broker's lock: they may not block, nor call the
+ * broker. */
+struct broker_sink_hooks {
+    /* A job is cancelled that was taken through this sink: its attempt should stop. */
+    void (*cancel)(uint64_t id, uint64_t token, void *arg);
+    /*
+     * For a thread with jobs in hand that may take more (broker_sink_stand): the sink stands and
+     * should take again, or its pause ended. With `wanted`: somebody without a job waits in vain
+     * for one of its tubes while it has two leases or more; what hasn't begun should be RETURNED.
+     */
+    void (*ring)(bool wanted, void *arg);
+};
+/* Before its first take. `hooks` stays the caller's, and valid. */
+void broker_sink_set_hooks(struct broker_sink *sink, const struct broker_sink_hooks *hooks,
+                           void *arg);
 /* Whether the job of that lease was cancelled: it should not begin. */
 bool broker_is_cancelled(struct broker *broker, uint64_t id, uint64_t token);
 /* From any thread, for good: its broker_take answers ESHUTDOWN, a blocked one wakes. */
@@ -301,14 +309,10 @@ void broker_shares_free(struct broker_shares **shares);
 void broker_sink_share(struct broker_sink *sink, struct broker_shares *shares);
 
 /*
- * For a thread with jobs in hand that may take more. Before its first take: `ring` is called, under
- * the broker's lock (it may not block, nor call the broker), when a sink that stands should take
- * again, or its pause ended; and with `wanted` when somebody without a job waits in vain for one of
- * its tubes while it has two leases or more: what hasn't begun should be RETURNED.
+ * With the hook `ring`: gets into line, behind all who have no job; until leave said true its takes
+ * are with timeout 0. 0: it stands. EALREADY: there is something to take now. EAGAIN, ESHUTDOWN,
+ * ENOMEM: as take.
  */
-void broker_sink_on_ring(struct broker_sink *sink, void (*ring)(bool wanted, void *arg), void *arg);
-/* Gets into line, behind all who have no job; until leave said true its takes are with timeout 0.
- * 0: it stands. EALREADY: there is something to take now. EAGAIN, ESHUTDOWN, ENOMEM: as take. */
 int broker_sink_stand(struct broker_sink *sink);
 /* true: it doesn't stand. false: it was given something: take it; or is about to be rung. */
 bool broker_sink_leave(struct broker_sink *sink);
@@ -504,11 +508,19 @@ int64_t broker_due(struct broker *broker);
  * their places anew. To be called every second or so.
  */
 void broker_clock_look(struct broker *broker);
-/*
- * Called, without the lock, whenever the earliest deadline became earlier than it was. NULL: not
- * any more; a call may still be running when this returns, so first stop those who put.
- */
-void broker_on_sooner(struct broker *broker, void (*sooner)(void *arg), void *arg);
+/* What who keeps the house wants to be told. Each may be NULL. They are called without the lock,
+ * from any thread. */
+struct broker_hooks {
+    void (*sooner)(void *arg); /* the earliest deadline became earlier than it was */
+    /*
+     * broker_compact is due and nobody is at it. With this hook, puts wait for compaction that
+     * can't keep up (see space.c). A disk that became full isn't told: ask once a second, too.
+     */
+    void (*crowded)(void *arg);
+};
+/* `hooks` stays the caller's, and valid. NULL: none any more; a call may still be running when this
+ * returns, so first stop those who put or change jobs. */
+void broker_set_hooks(struct broker *broker, const struct broker_hooks *hooks, void *arg);
 
 /* ---- statistics: copies ---- */
 

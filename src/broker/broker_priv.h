@@ -136,8 +136,8 @@ struct broker {
     uint64_t chance;                            /* see retry.c; never 0 */
     bool draining;
     bool sooner_wanted; /* an alarm was set before told_ns under this hold of the lock */
-    void (*sooner)(void *arg);
-    void *sooner_arg;
+    const struct broker_hooks *hooks; /* never NULL */
+    void *hooks_arg;
 };
 
 struct broker_shares {
@@ -158,14 +158,12 @@ struct broker_sink {
     struct broker *broker;
     char name[HL_THREAD_NAME_MAX];
     bool stopped, paused, waiting;
-    struct queue_core control;    /* gets one item to wake a waiting broker_take */
-    struct broker_shares *shares; /* NULL: tubes have no weights */
-    struct job_rare *spare;       /* for the lease of the next match */
-    void (*cancel)(uint64_t id, uint64_t token, void *arg); /* NULL: nobody wants to know */
-    void *cancel_arg;
-    size_t leases;                        /* in force; counted while `cancel` is set */
-    void (*ring)(bool wanted, void *arg); /* see stand.c; NULL: it never stands */
-    void *ring_arg;
+    struct queue_core control;             /* gets one item to wake a waiting broker_take */
+    struct broker_shares *shares;          /* NULL: tubes have no weights */
+    struct job_rare *spare;                /* for the lease of the next match */
+    const struct broker_sink_hooks *hooks; /* never NULL; without ring it never stands */
+    void *hooks_arg;
+    size_t leases; /* in force; counted where there is a hook `cancel` */
     struct sink_wait stand;
     bool standing, fired;   /* `stand` is in use; it has fired */
     struct list_node hoard; /* broker->hoards */
@@ -211,10 +209,8 @@ struct broker_log {
     bool stopped;
 
     /* space.c; covered by the lock: */
-    uint64_t ceiling;   /* bytes of the journal beyond which puts wait; 0: not known yet */
-    bool compact_stuck; /* it gained nothing when it was tried last */
-    void (*crowded)(void *arg);
-    void *crowded_arg;
+    uint64_t ceiling;       /* bytes of the journal beyond which puts wait; 0: not known yet */
+    bool compact_stuck;     /* it gained nothing when it was tried last */
     _Atomic bool puts_wait; /* written under the lock */
     uint64_t pass_left, pass_died;
     /* of the thread that compacts: */

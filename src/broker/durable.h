@@ -194,19 +194,11 @@ int broker_bury_damaged(struct broker *broker, uint64_t id, uint64_t token);
 /* ---- compaction, figures ---- */
 
 /*
- * One slice of compaction if it is due; to be called by one thread, again at once as long as it
- * answers 0. Where it has to wait for a commit it does, for a tenth of a second at most. ENOENT:
- * nothing is due. ENOSPC, EIO, ENOMEM: it can't go on; again later.
+ * One slice of compaction if it is due (the hook `crowded` tells); to be called by one thread,
+ * again at once as long as it answers 0. Where it has to wait for a commit it does, for a tenth of
+ * a second at most. ENOENT: nothing is due. ENOSPC, EIO, ENOMEM: it can't go on; again later.
  */
 int broker_compact(struct broker *broker);
-
-/*
- * For whoever calls broker_compact: called, without the lock, when it is due and nobody is at it;
- * with it set, puts wait for compaction that can't keep up (see space.c). A disk that became full
- * isn't told: ask once a second, too. NULL: not any more; a call may still be running when this
- * returns, so first stop those who change jobs. Without a journal: nothing happens.
- */
-void broker_on_crowded(struct broker *broker, void (*crowded)(void *arg), void *arg);
 
 struct broker_log_stats {
     bool on; /* there is a journal; else all is zero */

@@ -169,8 +169,8 @@ void log_published(void *arg)
         log->putters_stuck = false;
         putters_serve_all(broker);
     }
-    void (*crowded)(void *arg) = due ? log->crowded : NULL;
-    void *crowded_arg = log->crowded_arg;
+    void (*crowded)(void *arg) = due ? broker->hooks->crowded : NULL;
+    void *crowded_arg = broker->hooks_arg;
     broker_unlock(broker);
     if (crowded != NULL)
         crowded(crowded_arg);

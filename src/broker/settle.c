@@ -462,7 +462,7 @@ int settle_cancel(struct broker *broker, struct job *job, const char *reason)
         job->rare->cancelled = true;
         struct broker_sink *sink = job->rare->sink;
         if (sink != NULL)
-            sink->cancel(job->id, job->rare->token, sink->cancel_arg);
+            sink->hooks->cancel(job->id, job->rare->token, sink->hooks_arg);
     }
     log_told_all(broker);
     broker_unlock(broker);

@@ -55,6 +55,8 @@ static int sink_enter_tube(struct broker_sink *sink, const char *name)
     return 0;
 }
 
+static const struct broker_sink_hooks no_hooks = {.cancel = NULL};
+
 int broker_sink_new(struct broker_sink **out, struct broker *broker, const char *name,
                     const char *const *tubes, size_t tube_count)
 {
@@ -68,6 +70,7 @@ int broker_sink_new(struct broker_sink **out, struct broker *broker, const char 
         return ENOMEM;
     MAGIC_INIT(sink, BROKER_SINK_MAGIC);
     sink->broker = broker;
+    sink->hooks = &no_hooks;
     list_node_init(&sink->hoard);
     snprintf(sink->name, sizeof(sink->name), "%s", name);
     sink->tubes = calloc(tube_count, sizeof(struct broker_tube *));
@@ -147,9 +150,19 @@ void broker_sink_pause(struct broker_sink *sink, bool paused)
     broker_lock(sink->broker);
     if (paused && !sink->paused)
         sink_wake(sink);
-    else if (!paused && sink->paused && sink->ring != NULL)
-        sink->ring(false, sink->ring_arg); /* it may stand again */
+    else if (!paused && sink->paused && sink->hooks->ring != NULL)
+        sink->hooks->ring(false, sink->hooks_arg); /* it may stand again */
     sink->paused = paused;
+    broker_unlock(sink->broker);
+}
+
+void broker_sink_set_hooks(struct broker_sink *sink, const struct broker_sink_hooks *hooks,
+                           void *arg)
+{
+    MAGIC_CHECK(sink, BROKER_SINK_MAGIC);
+    broker_lock(sink->broker);
+    sink->hooks = hooks;
+    sink->hooks_arg = arg;
     broker_unlock(sink->broker);
 }
 
@@ -192,16 +205,6 @@ void broker_sink_share(struct broker_sink *sink, struct broker_shares *shares)
 
 /* ---- leases ---- */
 
-void broker_sink_on_cancel(struct broker_sink *sink,
-                           void (*cancel)(uint64_t id, uint64_t token, void *arg), void *arg)
-{
-    MAGIC_CHECK(sink, BROKER_SINK_MAGIC);
-    broker_lock(sink->broker);
-    sink->cancel = cancel;
-    sink->cancel_arg = arg;
-    broker_unlock(sink->broker);
-}
-
 void sink_begin(struct broker_sink *sink, struct job *job)
 {
     if (job->rare == NULL) {
@@ -209,7 +212,7 @@ void sink_begin(struct broker_sink *sink, struct job *job)
         sink->spare = NULL;
     }
     lease_begin(job, NULL);
-    if (sink->cancel == NULL)
+    if (sink->hooks->cancel == NULL)
         return;
     job->rare->sink = sink;
     sink_count_lease(sink, true);

@@ -26,10 +26,16 @@
 
 /* ---- the ceiling ---- */
 
+/* [held] */
+static bool somebody_compacts(const struct broker_log *log)
+{
+    return log->broker->hooks->crowded != NULL;
+}
+
 /* [held] Nobody makes room: then puts don't wait for it. */
 static bool is_helpless(const struct broker_log *log)
 {
-    return log->crowded == NULL || log->compact_stuck;
+    return !somebody_compacts(log) || log->compact_stuck;
 }
 
 /* [held] The ceiling and what follows from it; the figures are of now. */
@@ -51,26 +57,13 @@ void space_look(struct broker_log *log, bool *due)
     struct journal_stat stat;
     journal_stat(log->journal, &stat);
     ceiling_set(log, &stat);
-    *due = !atomic_load(&log->compacting) && log->crowded != NULL &&
+    *due = !atomic_load(&log->compacting) && somebody_compacts(log) &&
            compact_is_due_with(&stat, log->live_bytes);
 }
 
 int space_admit_put(const struct broker_log *log)
 {
     return atomic_load(&log->puts_wait) ? EAGAIN : 0;
-}
-
-void broker_on_crowded(struct broker *broker, void (*crowded)(void *arg), void *arg)
-{
-    MAGIC_CHECK(broker, BROKER_MAGIC);
-    struct broker_log *log = broker->log;
-    if (log == NULL)
-        return;
-    broker_lock(broker);
-    log->crowded = crowded;
-    log->crowded_arg = arg;
-    broker_unlock(broker);
-    log_published(log); /* who waited for one that doesn't come any more */
 }
 
 /* ---- compaction ---- */
@@ -113,8 +106,8 @@ static bool is_due(struct broker_log *log)
 bool space_may_come(struct broker_log *log)
 {
     struct journal_stat stat;
-    if (log->crowded == NULL)
-        return false; /* nobody compacts */
+    if (!somebody_compacts(log))
+        return false;
     if (atomic_load(&log->compacting))
         return true;
     journal_stat(log->journal, &stat);

@@ -19,15 +19,6 @@
 #include <errno.h>
 #include <string.h>
 
-void broker_sink_on_ring(struct broker_sink *sink, void (*ring)(bool wanted, void *arg), void *arg)
-{
-    MAGIC_CHECK(sink, BROKER_SINK_MAGIC);
-    broker_lock(sink->broker);
-    sink->ring = ring;
-    sink->ring_arg = arg;
-    broker_unlock(sink->broker);
-}
-
 /* ---- standing ---- */
 
 /* Without the lock. */
@@ -39,7 +30,7 @@ static void stand_fired(struct queue_wait *wait)
     MAGIC_CHECK(sink, BROKER_SINK_MAGIC);
     ASSERT(sink->standing);
     sink->fired = true;
-    sink->ring(false, sink->ring_arg);
+    sink->hooks->ring(false, sink->hooks_arg);
     broker_unlock(broker);
 }
 
@@ -113,7 +104,7 @@ struct job *sink_stand_collect(struct broker_sink *sink)
 void sink_count_lease(struct broker_sink *sink, bool more)
 {
     sink->leases += more ? 1 : SIZE_MAX;
-    if (sink->ring == NULL)
+    if (sink->hooks->ring == NULL)
         return;
     if (sink->leases < 2)
         list_remove(&sink->hoard);
@@ -140,6 +131,6 @@ void hoards_ring(struct broker *broker)
          node = list_next(&broker->hoards, node)) {
         struct broker_sink *sink = CONTAINER_OF(node, struct broker_sink, hoard);
         if (is_wanted(sink))
-            sink->ring(true, sink->ring_arg);
+            sink->hooks->ring(true, sink->hooks_arg);
     }
 }

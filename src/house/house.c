@@ -128,6 +128,8 @@ void house_free(struct house **house)
     free(mine);
 }
 
+static const struct broker_hooks hooks = {.sooner = due_sooner, .crowded = compact_crowded};
+
 int house_start(struct house *house)
 {
     MAGIC_CHECK(house, HOUSE_MAGIC);
@@ -135,8 +137,7 @@ int house_start(struct house *house)
         return EALREADY;
     house->started = true;
     house->purge_ns = clock_now_ns() + house->settings.purge_interval_ns;
-    broker_on_sooner(house->settings.broker, due_sooner, house);
-    broker_on_crowded(house->settings.broker, compact_crowded, house);
+    broker_set_hooks(house->settings.broker, &hooks, house);
     int rc = hl_thread_start(house->due_thread);
     if (rc == 0 && broker_is_durable(house->settings.broker))
         rc = hl_thread_start(house->compact_thread);
@@ -154,8 +155,7 @@ void house_stop(struct house *house)
     MAGIC_CHECK(house, HOUSE_MAGIC);
     if (!house->started || house->stopped)
         return;
-    broker_on_sooner(house->settings.broker, NULL, NULL);
-    broker_on_crowded(house->settings.broker, NULL, NULL);
+    broker_set_hooks(house->settings.broker, NULL, NULL);
     atomic_store(&house->stopping, true);
     hl_timer_cancel(house->second);
     hl_event_set(house->due_wake);

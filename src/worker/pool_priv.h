@@ -80,7 +80,7 @@ void worker_settle_many(struct worker *worker, struct broker_settlement *list, s
 
 /* Runs the job, and more, by the handler's serve. The lease is taken over. */
 void shift_run(struct worker *worker, struct broker_lease *lease);
-/* A hook of the broker (broker_sink_on_ring), whose lock it has. */
+/* A hook of its sink. */
 void shift_ring(bool wanted, void *worker);
 
 /* ---- pool_size.c, all with pool->lock ---- */

@@ -272,6 +272,17 @@ static void worker_main(void *arg)
 
 /* ---- new, free ---- */
 
+static void job_cancelled(uint64_t id, uint64_t token, void *arg)
+{
+    struct worker *worker = arg;
+    (void)id;
+    stop_cancel(&worker->stop, token);
+}
+
+static const struct broker_sink_hooks hooks = {.cancel = job_cancelled};
+static const struct broker_sink_hooks hooks_of_shifts = {.cancel = job_cancelled,
+                                                         .ring = shift_ring};
+
 int worker_new(struct worker **out, struct worker_pool *pool, unsigned number)
 {
     char name[WORKER_POOL_NAME_MAX + 16];
@@ -288,9 +299,8 @@ int worker_new(struct worker **out, struct worker_pool *pool, unsigned number)
     if (rc == 0)
         rc = stop_init(&worker->stop, pool->handler, pool->state);
     if (rc == 0)
-        broker_sink_on_cancel(worker->sink, stop_cancel, &worker->stop);
-    if (rc == 0 && pool->handler->serve != NULL)
-        broker_sink_on_ring(worker->sink, shift_ring, worker);
+        broker_sink_set_hooks(worker->sink,
+                              pool->handler->serve != NULL ? &hooks_of_shifts : &hooks, worker);
     if (rc == 0)
         rc = hl_event_new(&worker->go, name);
     if (rc == 0)

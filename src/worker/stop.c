@@ -294,11 +294,9 @@ static void post(struct stop *stop, uint64_t token)
     due_set(stop, token, POSTED);
 }
 
-void stop_cancel(uint64_t id, uint64_t token, void *arg)
+void stop_cancel(struct stop *stop, uint64_t token)
 {
-    struct stop *stop = arg;
     MAGIC_CHECK(stop, STOP_MAGIC);
-    (void)id;
     atomic_fetch_add(&stop->missed, 1);
     if (atomic_load(&stop->many))
         stop_ring(stop);

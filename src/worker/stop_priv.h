@@ -53,8 +53,8 @@ bool stop_hear(struct stop *stop, bool *cancelled);
 /* Makes the descriptor readable. Any thread. */
 void stop_ring(struct stop *stop);
 
-/* A hook of the broker (broker_sink_on_cancel), whose lock it has. */
-void stop_cancel(uint64_t id, uint64_t token, void *stop);
+/* The run of that lease must stop, now or when it begins. With the broker's lock. */
+void stop_cancel(struct stop *stop, uint64_t token);
 /* The present run must stop, and those to come. Any thread. */
 void stop_for_good(struct stop *stop);
 

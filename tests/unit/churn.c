@@ -294,6 +294,8 @@ static void cancel_heard(uint64_t id, uint64_t token, void *arg)
     (void)arg;
 }
 
+static const struct broker_sink_hooks sink_hooks = {.cancel = cancel_heard};
+
 void churn_join(struct churn *churn, struct broker *broker)
 {
     static const struct job_rules rules = {
@@ -306,7 +308,7 @@ void churn_join(struct churn *churn, struct broker *broker)
         const char *name = tube_names[i];
         ck_assert_int_eq(broker_use(broker, name, strlen(name), &churn->tubes[i]), 0);
         churn->sinks[i] = engine_sink(broker, name);
-        broker_sink_on_cancel(churn->sinks[i], cancel_heard, NULL);
+        broker_sink_set_hooks(churn->sinks[i], &sink_hooks, NULL);
     }
     for (int i = 0; i < CHURN_CONNS; i++)
         conn_begin(churn, &churn->conns[i]);

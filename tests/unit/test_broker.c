@@ -366,7 +366,8 @@ END_TEST
 
 START_TEST(earlier_deadline_is_told)
 {
-    broker_on_sooner(broker, count_sooner, NULL);
+    static const struct broker_hooks hooks = {.sooner = count_sooner};
+    broker_set_hooks(broker, &hooks, NULL);
     engine_put(broker, "a", 0, 10 * HL_SECOND, "x");
     ck_assert_int_eq(sooner_calls, 1);
     engine_put(broker, "a", 0, 11 * HL_SECOND, "x");
@@ -379,7 +380,7 @@ START_TEST(earlier_deadline_is_told)
     ck_assert_int_eq(broker_due(broker), 1010 * HL_SECOND);
     engine_put(broker, "c", 0, 0, "x"); // not delayed
     ck_assert_int_eq(sooner_calls, 2);
-    broker_on_sooner(broker, NULL, NULL);
+    broker_set_hooks(broker, NULL, NULL);
     engine_put(broker, "c", 0, 1, "x");
     ck_assert_int_eq(sooner_calls, 2);
 }

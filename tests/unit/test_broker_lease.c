@@ -339,7 +339,8 @@ static void sooner(void *arg)
 START_TEST(the_due_thread_is_woken_once_a_ttr)
 {
     unsigned calls = 0;
-    broker_on_sooner(broker, sooner, &calls);
+    static const struct broker_hooks hooks = {.sooner = sooner};
+    broker_set_hooks(broker, &hooks, &calls);
     for (int i = 0; i < 100; i++) {
         uint64_t id = put_and_reserve(&a);
         ck_assert_int_eq(broker_holder_delete(&a.holder, &trust_all, id, 0), 0);
@@ -348,7 +349,7 @@ START_TEST(the_due_thread_is_woken_once_a_ttr)
     ck_assert_uint_eq(calls, 1);
     engine_put(broker, "default", 0, HL_SECOND, "soon");
     ck_assert_uint_eq(calls, 2);
-    broker_on_sooner(broker, NULL, NULL);
+    broker_set_hooks(broker, NULL, NULL);
 }
 END_TEST
 

@@ -283,7 +283,8 @@ static void told(uint64_t id, uint64_t token, void *arg)
 
 START_TEST(cancelled_ones_too)
 {
-    broker_sink_on_cancel(sink, told, NULL);
+    static const struct broker_sink_hooks hooks = {.cancel = told};
+    broker_sink_set_hooks(sink, &hooks, NULL);
     const struct broker_change cancel = {.action = BROKER_DO_CANCEL, .reason = "by a test"};
     enum job_state state;
     struct broker_lease lease;

@@ -21,6 +21,8 @@ static void crowded(void *arg)
     calls++;
 }
 
+static const struct broker_hooks hooks = {.crowded = crowded};
+
 static void setup(void)
 {
     durable_begin(&durable, NULL);
@@ -70,7 +72,7 @@ static int come_and_go(void)
 
 START_TEST(a_commit_calls_for_compaction)
 {
-    broker_on_crowded(durable.broker, crowded, &durable);
+    broker_set_hooks(durable.broker, &hooks, &durable);
     for (int i = 0; calls == 0; i++) {
         ck_assert_int_lt(i, 1000);
         ck_assert_int_eq(come_and_go(), 0);
@@ -100,7 +102,7 @@ END_TEST
 // The journal is large for what lives, but puts didn't make it so.
 START_TEST(puts_go_on_after_much_was_deleted)
 {
-    broker_on_crowded(durable.broker, crowded, &durable);
+    broker_set_hooks(durable.broker, &hooks, &durable);
     for (int i = 0; i < 1500; i++)
         ck_assert_int_eq(engine_put_rc(durable.broker, "t", text), 0);
     durable_commit(&durable);
@@ -163,7 +165,7 @@ static struct broker_log_stats await_full(void)
 
 START_TEST(puts_wait_for_compaction)
 {
-    broker_on_crowded(durable.broker, crowded, &durable);
+    broker_set_hooks(durable.broker, &hooks, &durable);
     hl_thread *writer = writer_start();
     for (int i = 0; i < 10; i++) {
         struct broker_log_stats stats = await_full();
@@ -178,7 +180,7 @@ END_TEST
 
 START_TEST(they_wait_for_half_a_minute_at_most)
 {
-    broker_on_crowded(durable.broker, crowded, &durable);
+    broker_set_hooks(durable.broker, &hooks, &durable);
     hl_thread *writer = writer_start();
     (void)await_full();
     int64_t begun_ns = clock_now_ns();
@@ -196,11 +198,11 @@ END_TEST
 
 START_TEST(they_do_not_wait_for_one_that_went_away)
 {
-    broker_on_crowded(durable.broker, crowded, &durable);
+    broker_set_hooks(durable.broker, &hooks, &durable);
     hl_thread *writer = writer_start();
     (void)await_full();
     atomic_store(&enough, true);
-    broker_on_crowded(durable.broker, NULL, NULL);
+    broker_set_hooks(durable.broker, NULL, NULL);
     ck_assert_int_eq(writer_join(writer), 0);
 }
 END_TEST

@@ -129,6 +129,8 @@ static void tell(uint64_t id, uint64_t token, void *arg)
     told.calls++;
 }
 
+static const struct broker_sink_hooks telling = {.cancel = tell};
+
 // Its worker is told; the job is finished for the journal at once, and for the others when it ends.
 START_TEST(a_local_job_is_cancelled)
 {
@@ -136,7 +138,7 @@ START_TEST(a_local_job_is_cancelled)
                                                  JOB_OUTCOME_RETRY, JOB_OUTCOME_DONE};
     enum job_outcome_kind end = ends[_i];
     memset(&told, 0, sizeof(told));
-    broker_sink_on_cancel(sink, tell, &told);
+    broker_sink_set_hooks(sink, &telling, &told);
     struct broker_lease lease;
     uint64_t id = put();
     ck_assert_uint_eq(engine_take(sink, &lease), id);
@@ -163,7 +165,7 @@ END_TEST
 
 START_TEST(a_kill_after_a_cancel_does_not_bring_it_back)
 {
-    broker_sink_on_cancel(sink, tell, &told);
+    broker_sink_set_hooks(sink, &telling, &told);
     struct broker_lease lease;
     uint64_t id = put();
     ck_assert_uint_eq(engine_take(sink, &lease), id);

@@ -49,7 +49,7 @@ END_TEST
 START_TEST(a_cancel_is_of_one_run)
 {
     ck_assert(!stop_begin(&stop, 1, 0));
-    stop_cancel(7, 1, &stop);
+    stop_cancel(&stop, 1);
     ck_assert(told(0));
     stop_for_good(&stop); // the first reason counts
     ck_assert_int_eq(stop_end(&stop), STOP_CANCEL);
@@ -59,7 +59,7 @@ END_TEST
 START_TEST(the_next_run_is_free)
 {
     (void)stop_begin(&stop, 1, 0);
-    stop_cancel(7, 1, &stop);
+    stop_cancel(&stop, 1);
     ck_assert_int_eq(stop_end(&stop), STOP_CANCEL);
     ck_assert(stop_begin(&stop, 2, 0)); // it may have been this one: who knows is asked once
     ck_assert(!told(0));
@@ -71,7 +71,7 @@ END_TEST
 
 START_TEST(a_cancel_before_the_run_is_not_missed)
 {
-    stop_cancel(7, 1, &stop);
+    stop_cancel(&stop, 1);
     ck_assert(!told(0));
     ck_assert(stop_begin(&stop, 1, 0));
     ck_assert_int_eq(stop_end(&stop), STOP_NONE);
@@ -134,7 +134,7 @@ START_TEST(the_method_is_called)
     struct stop mine = {.magic = 0};
     ck_assert_int_eq(stop_init(&mine, &with_method, &stop), 0);
     (void)stop_begin(&mine, 5, 0);
-    stop_cancel(7, 5, &mine);
+    stop_cancel(&mine, 5);
     await_call(5);
     ck_assert_int_eq(stop_end(&mine), STOP_CANCEL);
     (void)stop_begin(&mine, 6, 1000000);
