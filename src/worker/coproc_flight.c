@@ -130,8 +130,8 @@ void flight_board(struct coproc_flight *flight, struct coproc_helper *helper)
     flight->allowed = helper != NULL && helper->window > 0 ? helper->window : 1;
     flight->stopped = flight->broken = flight->ended_itself = false;
     flight->why[0] = '\0';
-    flight->due_ns = helper == NULL || helper->window > 0 ? CLOCK_NEVER
-                                                          : clock_deadline(flight->terms->ready_ns);
+    flight->due_ns =
+        helper == NULL || helper->window > 0 ? CLOCK_NEVER : clock_deadline(COPROC_READY_NS);
 }
 
 /* Without room there is one to be had yet: what it was given before it had left the line. */
@@ -308,7 +308,7 @@ static void helper_is_due(struct coproc_flight *flight)
         (void)flight_wrong(flight, "it closed its standard output without an answer");
     else
         (void)flight_wrong(flight, "it did not say \"ready %d\" within %g s", COPROC_VERSION,
-                           (double)flight->terms->ready_ns / (double)HL_SECOND);
+                           (double)COPROC_READY_NS / (double)HL_SECOND);
 }
 
 void flight_look_at_clock(struct coproc_flight *flight)

@@ -90,12 +90,12 @@ struct coproc_helper {
 struct coproc_terms {
     const char *program;   /* for messages */
     size_t output_max;     /* bytes kept of a result, and of stderr */
-    int64_t ready_ns;      /* how long a helper may take to say that it is ready */
     int64_t kill_after_ns; /* from TERM to KILL */
 };
 
 /* ---- coproc_flight.c: the jobs in hand ---- */
 
+#define COPROC_READY_NS (30 * HL_SECOND)     /* from a helper's start to its "ready" */
 #define COPROC_STOP_NS (50 * HL_MILLISECOND) /* from "stop" to TERM */
 
 struct coproc_job {

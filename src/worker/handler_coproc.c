@@ -248,7 +248,6 @@ static int coproc_open(const struct handler_settings *settings, void **state, ch
         coproc->terms = (struct coproc_terms){
             .program = coproc->program,
             .output_max = settings->output_max != 0 ? settings->output_max : HANDLER_OUTPUT_MAX,
-            .ready_ns = settings->ready_ns > 0 ? settings->ready_ns : HANDLER_READY_NS,
             .kill_after_ns =
                 settings->kill_after_ns > 0 ? settings->kill_after_ns : HANDLER_KILL_AFTER_NS};
     *state = coproc;

@@ -5,7 +5,7 @@
  *
  * A run is over when the program has ended and its output pipes are closed, in either order. What
  * it left behind can keep the pipes open as long as it likes, so after the end of the program the
- * pipes are read for `drain_ns` at most; then what is left is killed (keepers, src/spawn).
+ * pipes are read for HANDLER_DRAIN_NS at most; then what is left is killed (keepers, src/spawn).
  *
  * When told to stop: SIGTERM to the group, after `kill_after_ns` SIGKILL, and the job is returned,
  * whatever exit status the program made of that.
@@ -79,7 +79,7 @@ static void run_end(struct run *run, enum run_end end)
 {
     run->end = end;
     run->ask_ns = run->kill_ns = CLOCK_NEVER;
-    run->give_up_ns = clock_deadline(run->program->drain_ns);
+    run->give_up_ns = clock_deadline(HANDLER_DRAIN_NS);
     child_close(&run->child.in);
     /* Mostly nobody else has the pipes, and this reads them to their end. */
     child_let_go(&run->child);
@@ -206,12 +206,11 @@ static void run_step(struct run *run)
 
 struct program program_of(const struct handler_settings *settings, struct keepers *keepers)
 {
-    return (struct program){
-        .keepers = keepers,
-        .output_max = settings->output_max != 0 ? settings->output_max : HANDLER_OUTPUT_MAX,
-        .kill_after_ns =
-            settings->kill_after_ns > 0 ? settings->kill_after_ns : HANDLER_KILL_AFTER_NS,
-        .drain_ns = settings->drain_ns > 0 ? settings->drain_ns : HANDLER_DRAIN_NS};
+    return (struct program){.keepers = keepers,
+                            .output_max = settings->output_max != 0 ? settings->output_max
+                                                                    : HANDLER_OUTPUT_MAX,
+                            .kill_after_ns = settings->kill_after_ns > 0 ? settings->kill_after_ns
+                                                                         : HANDLER_KILL_AFTER_NS};
 }
 
 struct spawn_job program_job(const struct broker_lease *lease)

@@ -38,10 +38,6 @@ struct handler_settings {
     const char *const *arguments; /* plugin: for its init, ended by NULL; NULL: none */
     size_t output_max;     /* bytes kept of stdout and of stderr each; 0: HANDLER_OUTPUT_MAX */
     int64_t kill_after_ns; /* from TERM to KILL when a job is stopped; 0: HANDLER_KILL_AFTER_NS */
-    int64_t drain_ns;      /* how long output of a process that ended may still come from others
-                              that hold its pipes; 0: HANDLER_DRAIN_NS */
-    int64_t ready_ns;      /* coproc: how long a helper may take to say that it is ready; 0:
-                              HANDLER_READY_NS */
     /* command: who may have commands run; outlives the pool. NULL: root and the daemon's user. */
     const struct trust *trust;
     /* Of those that run programs, the spawner's table (worker_programs); NULL or "" where nothing
@@ -67,8 +63,6 @@ struct handler_settings {
 
 #define HANDLER_OUTPUT_MAX ((size_t)64 * 1024)
 #define HANDLER_KILL_AFTER_NS (5 * HL_SECOND)
-#define HANDLER_DRAIN_NS (HL_SECOND / 4)
-#define HANDLER_READY_NS (30 * HL_SECOND)
 
 #define WORKER_TROUBLE_MAX 256
 

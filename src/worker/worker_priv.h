@@ -178,13 +178,16 @@ int programs_check(const struct handler_settings *settings, char *why, size_t wh
 
 /* ---- program.c ---- */
 
+/* How long output of a process that ended may still come from others that hold its pipes. */
+#define HANDLER_DRAIN_NS (HL_SECOND / 4)
+
 struct program {
     const char *name; /* for messages */
     struct keepers *keepers;
     struct spawn_job job;
     const struct job_body *input;
     size_t output_max;
-    int64_t kill_after_ns, drain_ns;
+    int64_t kill_after_ns;
 };
 
 /* What of it the settings say, defaults filled in; the rest is empty. */

@@ -7,7 +7,10 @@
 #include "engine.h"
 #include "spawned.h"
 
+#include "base/clock.h"
+
 #include <errno.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -261,24 +264,26 @@ static void close_broker(void)
     engine_records_fini(&records);
 }
 
-// Runs one job with a helper that has one try.
-static const struct job_record *run(const char *const *argv, const char *body)
+// Runs one job, which has one try, with a helper. `meanwhile`, if it isn't NULL, is given the job.
+static const struct job_record *run(const char *const *argv, const char *body,
+                                    void (*meanwhile)(uint64_t id))
 {
     static const char *const tubes[] = {"t"};
-    struct worker_pool_settings settings = {
-        .name = "p",
-        .tubes = tubes,
-        .tube_count = 1,
-        .workers = 1,
-        .handler = "coproc",
-        .handler_settings = {.argv = argv, .ready_ns = HL_SECOND / 2},
-        .rules = {.set = JOB_RULE_CRASHES, .crashes = 1}};
+    struct worker_pool_settings settings = {.name = "p",
+                                            .tubes = tubes,
+                                            .tube_count = 1,
+                                            .workers = 1,
+                                            .handler = "coproc",
+                                            .handler_settings = {.argv = argv},
+                                            .rules = {.set = JOB_RULE_CRASHES, .crashes = 1}};
     char problem[512] = "";
     spawned_begin(&settings);
     ck_assert_msg(worker_pool_new(&pool, &settings, broker, problem, sizeof(problem)) == 0, "%s",
                   problem);
     ck_assert_int_eq(worker_pool_start(pool), 0);
-    engine_put(broker, "t", 0, 0, body);
+    uint64_t id = engine_put(broker, "t", 0, 0, body);
+    if (meanwhile != NULL)
+        meanwhile(id);
     engine_records_await(&records, 1);
     worker_pool_stop(pool, HL_FOREVER);
     return records.record[0];
@@ -286,7 +291,7 @@ static const struct job_record *run(const char *const *argv, const char *body)
 
 // The first one fails; the next one, which finds the folder, does not. The job has one try, and
 // keeps it.
-static void second_helper_does(const char *first)
+static void second_helper_does(const char *first, void (*meanwhile)(uint64_t id))
 {
     char folder[] = "/tmp/test-coproc-XXXXXX", mark[64], script[512];
     ck_assert_ptr_nonnull(mkdtemp(folder));
@@ -296,7 +301,7 @@ static void second_helper_does(const char *first)
              "printf 'result %%s 2\\nok\\n' $id; fi",
              mark, first);
     const char *const argv[] = {"sh", "-c", script, NULL};
-    const struct job_record *record = run(argv, "x");
+    const struct job_record *record = run(argv, "x", meanwhile);
     ck_assert_int_eq(record->kind, JOB_OUTCOME_DONE);
     ck_assert_str_eq(record->out, "ok");
     ck_assert_uint_eq(record->tries.crashes, 0);
@@ -308,15 +313,40 @@ static void second_helper_does(const char *first)
     ck_assert_int_eq(rmdir(folder), 0);
 }
 
+// The first helper has written something, so the worker waits for it, and looks at the clock when
+// it writes again. The second one is started after a pause.
+static void let_time_pass(uint64_t id)
+{
+    struct worker_pool_stats stats;
+    size_t got = 0;
+    while (got == 0) {
+        struct worker_output output = {.id = id};
+        if (worker_output_read(broker, &output) == 0) {
+            got = output.err.len;
+            worker_output_fini(&output);
+        }
+        sched_yield();
+    }
+    clock_virtual_advance(COPROC_READY_NS);
+    do {
+        sched_yield();
+        worker_pool_stats(pool, &stats);
+    } while (stats.trouble[0] == '\0');
+    ck_assert_ptr_nonnull(strstr(stats.trouble, "it did not say \"ready 1\" within 30 s"));
+    clock_virtual_advance(HL_SECOND);
+}
+
 START_TEST(who_never_greets_costs_no_job_anything)
 {
-    second_helper_does("cat"); // it waits for the job, which waits for it
+    clock_virtual_start(clock_now_ns());
+    second_helper_does("while sleep 0.01; do echo I work >&2; done", let_time_pass);
+    clock_virtual_stop();
 }
 END_TEST
 
 START_TEST(who_ends_at_once_costs_no_job_anything)
 {
-    second_helper_does("exit 3");
+    second_helper_does("exit 3", NULL);
 }
 END_TEST
 
@@ -328,7 +358,7 @@ START_TEST(an_answer_before_the_whole_job)
         "echo ready 1; read -r _ id _; printf 'result %s 2\\nok\\n' $id; tail -f /dev/null", NULL};
     static char body[1 << 20];
     memset(body, 'x', sizeof(body) - 1);
-    const struct job_record *record = run(argv, body);
+    const struct job_record *record = run(argv, body, NULL);
     ck_assert_int_eq(record->kind, JOB_OUTCOME_DONE);
     ck_assert_str_eq(record->out, "ok");
 }

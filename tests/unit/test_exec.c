@@ -245,7 +245,6 @@ static void check_gone(pid_t group)
 
 START_TEST(grandchild_holds_the_pipe)
 {
-    handler_settings.drain_ns = 50 * HL_MILLISECOND;
     const struct job_record *record = run_shell("sleep 1000 & echo $$", "");
     ck_assert_int_eq(record->kind, JOB_OUTCOME_DONE);
     check_gone((pid_t)atoi(record->out));
@@ -256,7 +255,6 @@ END_TEST
 // waits for it; its end comes with that of the fifo.
 static pid_t start_in_another_session(void)
 {
-    handler_settings.drain_ns = 50 * HL_MILLISECOND;
     char fifo[128], script[512];
     for (int i = 0; i < 2; i++) {
         snprintf(fifo, sizeof(fifo), "%s/fifo%d", folder, i);
@@ -308,7 +306,6 @@ END_TEST
 
 START_TEST(grandchild_writes_without_end)
 {
-    handler_settings.drain_ns = 50 * HL_MILLISECOND;
     const struct job_record *record = run_shell("echo $$; yes & exit 0", "");
     ck_assert_int_eq(record->kind, JOB_OUTCOME_DONE);
     check_gone((pid_t)atoi(record->out));
@@ -449,7 +446,6 @@ END_TEST
 // A stop that comes while only the output is still waited for: the job is done, not returned.
 START_TEST(stop_after_the_end_changes_nothing)
 {
-    handler_settings.drain_ns = HL_SECOND;
     pid_t group = start_script("sleep 1000 & echo $$ >$fifo; echo ok");
     while (kill(group, 0) == 0)
         sched_yield();
