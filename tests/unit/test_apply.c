@@ -59,6 +59,15 @@ static uint64_t group_unfinished(void)
     return unfinished;
 }
 
+static uint64_t group_failed(void)
+{
+    uint64_t unfinished;
+    struct broker_totals totals = {0};
+    const struct trust_view mine = {.uid = 7};
+    (void)broker_group_stats(durable.broker, &mine, "g", &unfinished, &totals);
+    return totals.failed;
+}
+
 // ---- each on each ----
 
 static const enum job_entry_type types[] = {JOB_ENTRY_LEASE,   JOB_ENTRY_RELEASE, JOB_ENTRY_RETRY,
@@ -269,6 +278,23 @@ START_TEST(what_is_resolved_was_recorded)
 }
 END_TEST
 
+// What a buried job of memory counts for its group is told when it comes to a tube with a journal,
+// and by nothing later.
+START_TEST(a_buried_job_of_memory_is_counted_in_the_journal)
+{
+    ck_assert_int_eq(broker_tube_level(durable.broker, "m", 1, BROKER_MEMORY, 0), 0);
+    uint64_t id = job_in(JOB_BURIED, true, "m");
+    ck_assert_int_eq(broker_move(durable.broker, &trust_all, id, "t", 1), 0);
+    ck_assert_int_eq(broker_move(durable.broker, &trust_all, id, "u", 1), 0);
+    durable_commit(&durable);
+    ck_assert_uint_eq(group_failed(), 1);
+    durable_kill(&durable, NULL);
+    durable_again(&durable);
+    ck_assert_int_eq(engine_view(durable.broker, id).state, JOB_BURIED);
+    ck_assert_uint_eq(group_failed(), 1);
+}
+END_TEST
+
 START_TEST(an_entry_of_nobody_means_nothing)
 {
     struct replay replay = {.broker = durable.broker};
@@ -288,6 +314,7 @@ int main(void)
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_loop_test(tcase, each_change_in_each_state, 0, CASES);
     tcase_add_test(tcase, what_is_resolved_was_recorded);
+    tcase_add_test(tcase, a_buried_job_of_memory_is_counted_in_the_journal);
     tcase_add_test(tcase, an_entry_of_nobody_means_nothing);
     suite_add_tcase(suite, tcase);
     return unit_main(suite);

@@ -570,28 +570,6 @@ START_TEST(root_and_the_daemons_user_have_a_share)
 }
 END_TEST
 
-// What a buried job of memory counts for its group is told when it comes to a tube with a journal,
-// and by nothing later.
-START_TEST(a_job_of_memory_moves_twice)
-{
-    ck_assert_int_eq(broker_tube_level(durable.broker, "m", 1, BROKER_MEMORY, 0), 0);
-    uint64_t id = put("m", "g");
-    struct broker_sink *sink = engine_sink(durable.broker, "m");
-    struct broker_lease lease;
-    ck_assert_uint_eq(engine_take(sink, &lease), id);
-    ck_assert_int_eq(engine_settle(durable.broker, &lease, JOB_OUTCOME_FAILED), 0);
-    broker_sink_free(&sink);
-    ck_assert_int_eq(engine_view(durable.broker, id).state, JOB_BURIED);
-    ck_assert_int_eq(broker_move(durable.broker, &trust_all, id, "t", 1), 0);
-    ck_assert_int_eq(broker_move(durable.broker, &trust_all, id, "u", 1), 0);
-    durable_commit(&durable);
-    counts_are("g", 0, 0, 1, 0);
-    kill_and_start();
-    ck_assert_int_eq(engine_view(durable.broker, id).state, JOB_BURIED);
-    counts_are("g", 0, 0, 1, 0);
-}
-END_TEST
-
 int main(void)
 {
     engine_init();
@@ -600,7 +578,6 @@ int main(void)
     tcase_add_checked_fixture(all, setup, teardown);
     tcase_add_test(all, a_join_waits_for_all_of_them);
     tcase_add_test(all, counts_are_kept);
-    tcase_add_test(all, a_job_of_memory_moves_twice);
     tcase_add_test(all, a_return_and_an_end_in_one_commit_count);
     tcase_add_test(all, a_burial_and_an_end_in_one_commit_count);
     tcase_add_loop_test(all, any_way_through_life_counts_the_same_after_a_kill, 0, 4);
