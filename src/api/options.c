@@ -5,6 +5,7 @@
  */
 #include "api/api_priv.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static void text(struct out out, const char *name, const char *value)
@@ -27,45 +28,60 @@ void out_labels(struct out job, const char *name, const char *group, const char 
         out_array_str(array, tag);
 }
 
-static void number(struct out out, const struct job_rules *rules, uint32_t bit, const char *name,
-                   uint32_t value)
+/* ---- rules ---- */
+
+static void out_rule(struct out out, const char *name, const struct job_rules *rules,
+                     const struct job_rule_row *row)
 {
-    if ((rules->set & bit) != 0)
-        out_u64(out, name, value);
+    int64_t value = job_rules_value(rules, row->bit);
+    switch (row->form) {
+    case JOB_RULE_FORM_NUMBER:
+        out_u64(out, name, (uint64_t)value);
+        break;
+    case JOB_RULE_FORM_KIND:
+        out_str(out, name, job_backoff_word((uint32_t)value));
+        break;
+    case JOB_RULE_FORM_TIME:
+        out_seconds(out, name, value);
+        break;
+    }
 }
 
-static void seconds(struct out out, uint32_t set, uint32_t bit, const char *name, int64_t value_ns)
+/* Those that stand in an object stand together, so one is open at a time. */
+static void out_rules(struct out options, const struct job_rules *rules)
 {
-    if ((set & bit) != 0)
+    const struct job_rule_row *row;
+    struct out object = options;
+    char open[32] = "";
+    for (size_t i = 0; (row = job_rule_at(i)) != NULL; i++) {
+        if ((rules->set & row->bit) == 0)
+            continue;
+        size_t len = strcspn(row->word, ".");
+        if (row->word[len] == '\0') {
+            out_rule(options, row->word, rules, row);
+            continue;
+        }
+        if (strlen(open) != len || memcmp(open, row->word, len) != 0) {
+            snprintf(open, sizeof(open), "%.*s", (int)len, row->word);
+            object = out_object(options, open);
+        }
+        out_rule(object, row->word + len + 1, rules, row);
+    }
+}
+
+static void seconds(struct out out, const struct job_view *view, uint32_t bit, const char *name,
+                    int64_t value_ns)
+{
+    if ((view->set & bit) != 0)
         out_seconds(out, name, value_ns);
-}
-
-static void out_backoff(struct out out, const struct job_rules *rules)
-{
-    const uint32_t bits =
-        JOB_RULE_BACKOFF_KIND | JOB_RULE_BACKOFF | JOB_RULE_BACKOFF_CAP | JOB_RULE_JITTER;
-    if ((rules->set & bits) == 0)
-        return;
-    struct out backoff = out_object(out, "backoff");
-    if ((rules->set & JOB_RULE_BACKOFF_KIND) != 0)
-        out_str(backoff, "kind", job_backoff_word(rules->backoff_kind));
-    seconds(backoff, rules->set, JOB_RULE_BACKOFF, "base", rules->backoff_ns);
-    seconds(backoff, rules->set, JOB_RULE_BACKOFF_CAP, "cap", rules->backoff_cap_ns);
-    number(backoff, rules, JOB_RULE_JITTER, "jitter", rules->jitter);
 }
 
 void out_options(struct out job, const struct job_view *view)
 {
-    const struct job_rules *rules = &view->rules;
-    if ((view->set & ~(uint32_t)JOB_OPTION_VOUCHED) == 0 && rules->set == 0)
+    if ((view->set & ~(uint32_t)JOB_OPTION_VOUCHED) == 0 && view->rules.set == 0)
         return;
     struct out options = out_object(job, "options");
-    number(options, rules, JOB_RULE_ATTEMPTS, "attempts", rules->attempts);
-    number(options, rules, JOB_RULE_CRASHES, "crashes", rules->crashes);
-    number(options, rules, JOB_RULE_TIMEOUTS, "timeouts", rules->timeouts);
-    number(options, rules, JOB_RULE_LOSSES, "losses", rules->losses);
-    out_backoff(options, rules);
-    seconds(options, rules->set, JOB_RULE_TIMEOUT, "timeout", rules->timeout_ns);
-    seconds(options, view->set, JOB_OPTION_RETENTION, "retention", view->retention_ns);
-    seconds(options, view->set, JOB_OPTION_AT, "at", view->at_wall_ns);
+    out_rules(options, &view->rules);
+    seconds(options, view, JOB_OPTION_RETENTION, "retention", view->retention_ns);
+    seconds(options, view, JOB_OPTION_AT, "at", view->at_wall_ns);
 }

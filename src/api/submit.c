@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * The head of a `submit`: what is asked for with a job, as a JSON object. One table of members, in
- * which each has the function that reads it; what isn't in the table is refused by its name, so a
- * misspelt option is never a job without it.
+ * which each has the function that reads it, and the rows of job/rules.def in the middle of it; what
+ * isn't in the table is refused by its name, so a misspelt option is never a job without it.
  *
  * Numbers of seconds are as in the methods' parameters. The values' own bounds are those of
  * job/options.def and are checked there.
@@ -171,129 +171,198 @@ static int read_tags(struct reading *reading, const cJSON *value)
     return 0;
 }
 
-/* A member of the rules: sets its bit. */
-#define RULE_U32(name, member, bit)                                                                \
-    static int read_##member(struct reading *reading, const cJSON *value)                          \
-    {                                                                                              \
-        reading->submit->options.rules.set |= (bit);                                               \
-        return read_u32(reading, value, name, &reading->submit->options.rules.member);             \
-    }
-RULE_U32("attempts", attempts, JOB_RULE_ATTEMPTS)
-RULE_U32("crashes", crashes, JOB_RULE_CRASHES)
-RULE_U32("timeouts", timeouts, JOB_RULE_TIMEOUTS)
-RULE_U32("losses", losses, JOB_RULE_LOSSES)
-RULE_U32("backoff.jitter", jitter, JOB_RULE_JITTER)
-#undef RULE_U32
+/* ---- rules: the rows of job/rules.def ---- */
 
-static int read_timeout(struct reading *reading, const cJSON *value)
+static int read_kind(struct reading *reading, const cJSON *value, const char *name, uint32_t *kind)
 {
-    reading->submit->options.rules.set |= JOB_RULE_TIMEOUT;
-    return read_seconds(reading, value, "timeout", &reading->submit->options.rules.timeout_ns);
-}
-
-static int read_kind(struct reading *reading, const cJSON *value)
-{
-    struct job_rules *rules = &reading->submit->options.rules;
     const char *word = cJSON_GetStringValue(value);
-    rules->set |= JOB_RULE_BACKOFF_KIND;
-    for (uint32_t kind = JOB_BACKOFF_FIXED; word != NULL && kind <= JOB_BACKOFF_EXPONENTIAL; kind++)
-        if (strcmp(word, job_backoff_word(kind)) == 0) {
-            rules->backoff_kind = kind;
+    for (*kind = JOB_BACKOFF_FIXED; *kind <= JOB_BACKOFF_EXPONENTIAL; ++*kind)
+        if (word != NULL && strcmp(word, job_backoff_word(*kind)) == 0)
             return 0;
-        }
-    return bad(reading, value, "backoff.kind", "\"fixed\" or \"exponential\"");
+    return bad(reading, value, name, "\"fixed\" or \"exponential\"");
 }
 
-static int read_base(struct reading *reading, const cJSON *value)
+static int read_rule(struct reading *reading, const cJSON *value, const struct job_rule_row *row)
 {
-    reading->submit->options.rules.set |= JOB_RULE_BACKOFF;
-    return read_seconds(reading, value, "backoff.base", &reading->submit->options.rules.backoff_ns);
-}
-
-static int read_cap(struct reading *reading, const cJSON *value)
-{
-    reading->submit->options.rules.set |= JOB_RULE_BACKOFF_CAP;
-    return read_seconds(reading, value, "backoff.cap",
-                        &reading->submit->options.rules.backoff_cap_ns);
+    uint32_t number = 0;
+    int64_t ns = 0;
+    int rc = EINVAL;
+    switch (row->form) {
+    case JOB_RULE_FORM_NUMBER:
+        rc = read_u32(reading, value, row->word, &number);
+        break;
+    case JOB_RULE_FORM_KIND:
+        rc = read_kind(reading, value, row->word, &number);
+        break;
+    case JOB_RULE_FORM_TIME:
+        rc = read_seconds(reading, value, row->word, &ns);
+        break;
+    }
+    if (rc == 0)
+        job_rules_say(&reading->submit->options.rules, row->bit,
+                      row->form == JOB_RULE_FORM_TIME ? ns : (int64_t)number);
+    return rc;
 }
 
 /* ---- objects ---- */
 
+/* Of one of these is either `read` or, where it comes from rules.def, `rule` there; of an object of
+ * rules the first of them. */
 struct member {
-    const char *name; /* NULL ends the list */
+    const char *name;
+    size_t len; /* of the name */
     int (*read)(struct reading *reading, const cJSON *value);
+    const struct job_rule_row *rule;
 };
 
-static int unknown_member(struct reading *reading, const struct member *members, const char *name,
+#define MEMBER(name, read)                                                                         \
+    {                                                                                              \
+        (name), sizeof(name) - 1, (read), NULL                                                     \
+    }
+#define MEMBERS_OF_RULES                                                                           \
+    {                                                                                              \
+        NULL, 1, NULL, NULL                                                                        \
+    } /* all that rules.def has for this object */
+#define MEMBERS_END                                                                                \
+    {                                                                                              \
+        NULL, 0, NULL, NULL                                                                        \
+    }
+
+/* An object: its list, and what stands in front of its members in the words of rules. */
+struct object {
+    const struct member *members;
+    const char *prefix;
+    size_t prefix_len;
+};
+
+struct walk {
+    const struct member *next;
+    size_t rule;
+};
+
+/* Whether that rule is a member of the object, or the first of a member that is an object. */
+static bool member_of_rule(const struct object *object, size_t i, struct member *member)
+{
+    const struct job_rule_row *row = job_rule_at(i), *before = i > 0 ? job_rule_at(i - 1) : NULL;
+    if (strncmp(row->word, object->prefix, object->prefix_len) != 0)
+        return false;
+    const char *name = row->word + object->prefix_len;
+    size_t len = strcspn(name, ".");
+    if (name[len] == '.' && before != NULL &&
+        strncmp(before->word, row->word, object->prefix_len + len + 1) == 0)
+        return false;
+    *member = (struct member){.name = name, .len = len, .rule = row};
+    return true;
+}
+
+/* The members of an object one after the other; false: there are no more. */
+static bool member_next(const struct object *object, struct walk *walk, struct member *member)
+{
+    while (walk->next->len > 0) {
+        if (walk->next->name != NULL) {
+            *member = *walk->next++;
+            return true;
+        }
+        while (job_rule_at(walk->rule) != NULL)
+            if (member_of_rule(object, walk->rule++, member))
+                return true;
+        walk->next++;
+    }
+    return false;
+}
+
+/* "a", "b", "c" */
+#define KNOWN_MAX 256
+static void members_list(const struct object *object, char known[KNOWN_MAX])
+{
+    struct walk walk = {object->members, 0};
+    struct member member;
+    size_t len = 0;
+    known[0] = '\0';
+    while (len < KNOWN_MAX && member_next(object, &walk, &member))
+        len += (size_t)snprintf(known + len, KNOWN_MAX - len, "%s\"%.*s\"", len == 0 ? "" : ", ",
+                                (int)member.len, member.name);
+}
+
+static int unknown_member(struct reading *reading, const struct object *object, const char *name,
                           const char *of)
 {
-    char known[256] = "";
-    size_t len = 0;
-    for (const struct member *member = members; member->name != NULL && len < sizeof(known);
-         member++)
-        len += (size_t)snprintf(known + len, sizeof(known) - len, "%s\"%s\"",
-                                member == members ? "" : ", ", member->name);
+    char known[KNOWN_MAX];
+    members_list(object, known);
     return refuse(reading, "\"%.80s\" is not a member of %s; they are: %s", name, of, known);
 }
 
-static int read_members(struct reading *reading, const struct member *members, const cJSON *object,
+static int read_member(struct reading *reading, const struct member *member, const cJSON *value);
+
+static int read_members(struct reading *reading, const struct object *object, const cJSON *json,
                         const char *of)
 {
     const cJSON *item;
-    cJSON_ArrayForEach(item, object)
+    cJSON_ArrayForEach(item, json)
     {
-        const struct member *member = members;
-        while (member->name != NULL && strcmp(member->name, item->string) != 0)
-            member++;
-        if (member->name == NULL)
-            return unknown_member(reading, members, item->string, of);
-        if (cJSON_GetObjectItemCaseSensitive(object, item->string) != item)
+        struct walk walk = {object->members, 0};
+        struct member member;
+        bool known;
+        do
+            known = member_next(object, &walk, &member);
+        while (known && (strncmp(member.name, item->string, member.len) != 0 ||
+                         item->string[member.len] != '\0'));
+        if (!known)
+            return unknown_member(reading, object, item->string, of);
+        if (cJSON_GetObjectItemCaseSensitive(json, item->string) != item)
             return refuse(reading, "\"%s\" is there twice; give it once", item->string);
-        int rc = cJSON_IsNull(item) ? 0 : member->read(reading, item);
+        int rc = cJSON_IsNull(item) ? 0 : read_member(reading, &member, item);
         if (rc != 0)
             return rc;
     }
     return 0;
 }
 
-static int read_backoff(struct reading *reading, const cJSON *value)
+/* An object that rules.def has all members of; `value` has its name. */
+static int read_object(struct reading *reading, const struct member *member, const cJSON *value)
 {
-    static const struct member members[] = {{"kind", read_kind},
-                                            {"base", read_base},
-                                            {"cap", read_cap},
-                                            {"jitter", read_jitter},
-                                            {NULL, NULL}};
-    if (!cJSON_IsObject(value))
-        return bad(reading, value, "backoff",
-                   "an object of \"kind\", \"base\", \"cap\", \"jitter\"");
-    return read_members(reading, members, value, "\"backoff\"");
+    static const struct member of_rules[] = {MEMBERS_OF_RULES, MEMBERS_END};
+    const char *prefix = member->rule->word;
+    const struct object object = {of_rules, prefix,
+                                  (size_t)(member->name - prefix) + member->len + 1};
+    char text[KNOWN_MAX + 16] = "an object of ";
+    if (cJSON_IsObject(value)) {
+        snprintf(text, sizeof(text), "\"%s\"", value->string);
+        return read_members(reading, &object, value, text);
+    }
+    members_list(&object, text + strlen(text));
+    return bad(reading, value, value->string, text);
+}
+
+static int read_member(struct reading *reading, const struct member *member, const cJSON *value)
+{
+    if (member->read != NULL)
+        return member->read(reading, value);
+    return member->name[member->len] == '.' ? read_object(reading, member, value)
+                                            : read_rule(reading, value, member->rule);
 }
 
 static const struct member head_members[] = {
-    {"tube", read_tube},
-    {"priority", read_priority},
-    {"delay", read_delay},
-    {"at", read_at},
-    {"ttr", read_ttr},
-    {"key", read_key},
-    {"attempts", read_attempts},
-    {"crashes", read_crashes},
-    {"timeouts", read_timeouts},
-    {"losses", read_losses},
-    {"backoff", read_backoff},
-    {"timeout", read_timeout},
-    {"retention", read_retention},
-    {"name", read_name},
-    {"group", read_group},
-    {"tags", read_tags},
-    {NULL, NULL},
+    MEMBER("tube", read_tube),
+    MEMBER("priority", read_priority),
+    MEMBER("delay", read_delay),
+    MEMBER("at", read_at),
+    MEMBER("ttr", read_ttr),
+    MEMBER("key", read_key),
+    MEMBERS_OF_RULES,
+    MEMBER("retention", read_retention),
+    MEMBER("name", read_name),
+    MEMBER("group", read_group),
+    MEMBER("tags", read_tags),
+    MEMBERS_END,
 };
 
 static int read_head(struct reading *reading, const cJSON *head)
 {
     if (!cJSON_IsObject(head))
         return refuse(reading, "the head of a submit is one JSON object, such as {\"tube\":\"t\"}");
-    int rc = read_members(reading, head_members, head, "the head of a submit");
+    static const struct object object = {head_members, "", 0};
+    int rc = read_members(reading, &object, head, "the head of a submit");
     if (rc == 0 && params_given(head, "delay") && params_given(head, "at"))
         rc = refuse(reading, "\"delay\" and \"at\" exclude each other");
     return rc != 0 ? rc

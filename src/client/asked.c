@@ -13,23 +13,101 @@
 #include "base/when.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
-static uint64_t percent_option(const char *arg, struct argp_state *state)
+/* ---- rules: the rows of rules.def ---- */
+
+enum form { FORM_NUMBER, FORM_LIMIT, FORM_PERCENT, FORM_TIME, FORM_KIND };
+
+static const struct rule {
+    const char *option, *word;
+    enum form form;
+} rules[ASKED_RULES] = {
+#define RULE(name, option, arg, form, word, help) {(option), (word), FORM_##form},
+#include "client/rules.def"
+#undef RULE
+};
+
+static uint64_t percent_option(const char *option, const char *arg, struct argp_state *state)
 {
     uint64_t number = 0;
     if (json_parse_u64(arg, &number) != 0 || number > 100)
-        argp_error(state, "--jitter wants a number from 0 to 100, not \"%s\"", arg);
+        argp_error(state, "--%s wants a number from 0 to 100, not \"%s\"", option, arg);
     return number;
 }
 
-static int64_t losses_option(const char *arg, struct argp_state *state)
+static uint64_t limit_option(const char *option, const char *arg, struct argp_state *state)
 {
     uint64_t number = 0;
     if (json_parse_u64(arg, &number) != 0 || number > UINT32_MAX)
-        argp_error(state, "--losses wants a whole number, 0 for no limit, not \"%s\"", arg);
-    return (int64_t)number;
+        argp_error(state, "--%s wants a whole number, 0 for no limit, not \"%s\"", option, arg);
+    return number;
 }
+
+static void rule_option(struct asked *asked, size_t i, const char *arg, struct argp_state *state)
+{
+    const char *option = rules[i].option;
+    asked->rule[i].given = true;
+    switch (rules[i].form) {
+    case FORM_NUMBER:
+        asked->rule[i].number = number_option(option, arg, state);
+        break;
+    case FORM_LIMIT:
+        asked->rule[i].number = limit_option(option, arg, state);
+        break;
+    case FORM_PERCENT:
+        asked->rule[i].number = percent_option(option, arg, state);
+        break;
+    case FORM_TIME:
+        asked->rule[i].time_ns = duration_option(option, arg, state);
+        break;
+    case FORM_KIND:
+        if (strcmp(arg, "fixed") != 0 && strcmp(arg, "exponential") != 0)
+            argp_error(state, "--%s wants fixed or exponential, not \"%s\"", option, arg);
+        asked->rule[i].kind = arg;
+        break;
+    }
+}
+
+/* Where the member of that word goes: the head, or an object in it, made with its first; *name is what
+ * it is called there. NULL: no memory. */
+static cJSON *place_of(cJSON *head, const char *word, const char **name)
+{
+    char object[32];
+    size_t len = strcspn(word, ".");
+    *name = word;
+    if (word[len] == '\0')
+        return head;
+    *name = word + len + 1;
+    snprintf(object, sizeof(object), "%.*s", (int)len, word);
+    cJSON *place = cJSON_GetObjectItemCaseSensitive(head, object);
+    return place != NULL ? place : cJSON_AddObjectToObject(head, object);
+}
+
+static int add_rule(cJSON *head, const struct asked *asked, size_t i)
+{
+    const char *name;
+    cJSON *place = place_of(head, rules[i].word, &name);
+    if (place == NULL)
+        return ENOMEM;
+    if (rules[i].form == FORM_TIME)
+        return jsonobj_add_seconds(place, name, asked->rule[i].time_ns);
+    if (rules[i].form == FORM_KIND)
+        return jsonobj_add_str(place, name, asked->rule[i].kind);
+    return jsonobj_add_u64(place, name, asked->rule[i].number);
+}
+
+static int add_rules(cJSON *head, const struct asked *asked)
+{
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < ASKED_RULES; i++)
+        if (asked->rule[i].given)
+            rc = add_rule(head, asked, i);
+    return rc;
+}
+
+/* ---- the other options ---- */
 
 static void at_option(struct asked *asked, const char *arg, struct argp_state *state)
 {
@@ -69,40 +147,14 @@ error_t asked_parse(struct asked *asked, int key, char *arg, struct argp_state *
     case ASKED_TAG:
         tag_option(asked, arg, state);
         break;
-    case ASKED_ATTEMPTS:
-        asked->attempts = number_option("attempts", arg, state);
-        break;
-    case ASKED_CRASHES:
-        asked->crashes = number_option("crashes", arg, state);
-        break;
-    case ASKED_TIMEOUTS:
-        asked->timeouts = number_option("timeouts", arg, state);
-        break;
-    case ASKED_LOSSES:
-        asked->losses = losses_option(arg, state);
-        break;
-    case ASKED_TIMEOUT:
-        asked->timeout_ns = duration_option("timeout", arg, state);
-        break;
     case ASKED_RETENTION:
         asked->retention_ns = duration_option("retention", arg, state);
         break;
-    case ASKED_BACKOFF:
-        asked->backoff_ns = duration_option("backoff", arg, state);
-        break;
-    case ASKED_BACKOFF_CAP:
-        asked->backoff_cap_ns = duration_option("backoff-cap", arg, state);
-        break;
-    case ASKED_KIND:
-        if (strcmp(arg, "fixed") != 0 && strcmp(arg, "exponential") != 0)
-            argp_error(state, "--backoff-kind wants fixed or exponential, not \"%s\"", arg);
-        asked->kind = arg;
-        break;
-    case ASKED_JITTER:
-        asked->jitter = (int)percent_option(arg, state);
-        break;
     default:
-        return ARGP_ERR_UNKNOWN;
+        if (key <= ASKED_RETENTION || key >= ASKED_END)
+            return ARGP_ERR_UNKNOWN;
+        rule_option(asked, (size_t)(key - ASKED_RETENTION - 1), arg, state);
+        break;
     }
     asked->any = true;
     return 0;
@@ -110,12 +162,7 @@ error_t asked_parse(struct asked *asked, int key, char *arg, struct argp_state *
 
 void asked_init(struct asked *asked)
 {
-    *asked = (struct asked){.timeout_ns = HL_FOREVER,
-                            .retention_ns = HL_FOREVER,
-                            .backoff_ns = HL_FOREVER,
-                            .backoff_cap_ns = HL_FOREVER,
-                            .losses = -1,
-                            .jitter = -1};
+    *asked = (struct asked){.retention_ns = HL_FOREVER};
 }
 
 /* ---- the head ---- */
@@ -123,11 +170,6 @@ void asked_init(struct asked *asked)
 static int add_text(cJSON *head, const char *name, const char *text)
 {
     return text != NULL ? jsonobj_add_str(head, name, text) : 0;
-}
-
-static int add_seconds(cJSON *head, const char *name, int64_t ns)
-{
-    return ns != HL_FOREVER ? jsonobj_add_seconds(head, name, ns) : 0;
 }
 
 static int add_at(cJSON *head, const struct asked *asked)
@@ -144,40 +186,6 @@ static int add_tags(cJSON *head, const struct asked *asked)
         return 0;
     cJSON *tags = cJSON_CreateStringArray(asked->tags, asked->tag_count);
     return jsonobj_add_item(head, "tags", tags);
-}
-
-static int add_backoff(cJSON *head, const struct asked *asked)
-{
-    if (asked->backoff_ns == HL_FOREVER && asked->backoff_cap_ns == HL_FOREVER &&
-        asked->kind == NULL && asked->jitter < 0)
-        return 0;
-    cJSON *backoff = cJSON_CreateObject();
-    int rc = backoff != NULL ? add_text(backoff, "kind", asked->kind) : ENOMEM;
-    if (rc == 0)
-        rc = add_seconds(backoff, "base", asked->backoff_ns);
-    if (rc == 0)
-        rc = add_seconds(backoff, "cap", asked->backoff_cap_ns);
-    if (rc == 0 && asked->jitter >= 0)
-        rc = jsonobj_add_u64(backoff, "jitter", (uint64_t)asked->jitter);
-    if (rc == 0)
-        return jsonobj_add_item(head, "backoff", backoff);
-    cJSON_Delete(backoff);
-    return rc;
-}
-
-/* How much of which trouble is too much. */
-static int add_limits(cJSON *head, const struct asked *asked)
-{
-    int rc = 0;
-    if (asked->attempts > 0)
-        rc = jsonobj_add_u64(head, "attempts", asked->attempts);
-    if (rc == 0 && asked->crashes > 0)
-        rc = jsonobj_add_u64(head, "crashes", asked->crashes);
-    if (rc == 0 && asked->timeouts > 0)
-        rc = jsonobj_add_u64(head, "timeouts", asked->timeouts);
-    if (rc == 0 && asked->losses >= 0)
-        rc = jsonobj_add_u64(head, "losses", (uint64_t)asked->losses);
-    return rc;
 }
 
 static int add_all(cJSON *head, const struct asked *asked, const struct hl_client_put *put)
@@ -198,12 +206,10 @@ static int add_all(cJSON *head, const struct asked *asked, const struct hl_clien
     if (rc == 0)
         rc = add_tags(head, asked);
     if (rc == 0)
-        rc = add_limits(head, asked);
-    if (rc == 0)
-        rc = add_seconds(head, "timeout", asked->timeout_ns);
-    if (rc == 0)
-        rc = add_seconds(head, "retention", asked->retention_ns);
-    return rc == 0 ? add_backoff(head, asked) : rc;
+        rc = add_rules(head, asked);
+    if (rc == 0 && asked->retention_ns != HL_FOREVER)
+        rc = jsonobj_add_seconds(head, "retention", asked->retention_ns);
+    return rc;
 }
 
 char *asked_head(const struct asked *asked, const struct hl_client_put *put)

@@ -44,6 +44,9 @@ static const struct argp_option put_argp_options[] = {
     {"null", '0', NULL, 0, "With --lines: lines end with a NUL", 0},
     {"quiet", 'q', NULL, 0, "Print no ids", 0},
     ASKED_OPTIONS,
+#define RULE(...) ASKED_RULE_OPTION(__VA_ARGS__),
+#include "client/rules.def"
+#undef RULE
     {0}};
 
 static const char put_doc[] =

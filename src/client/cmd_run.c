@@ -38,6 +38,9 @@ static const struct argp_option run_argp_options[] = {
     {"env", 'e', "NAME[=VALUE]", 0, "Set this variable, or take it along; may be repeated", 0},
     {"raw", RUN_RAW, NULL, 0, "What it writes goes to a terminal as it is", 0},
     ASKED_OPTIONS,
+#define RULE(...) ASKED_RULE_OPTION(__VA_ARGS__),
+#include "client/rules.def"
+#undef RULE
     {0}};
 
 static const char run_doc[] =

@@ -213,77 +213,62 @@ const char *tube_option(const char *arg, struct argp_state *state);
 
 #define ASKED_TAGS_MAX 64
 
-/* Options of put beside the plain ones. */
-struct asked {
-    bool any;                                   /* one of them was given */
-    const char *at, *key, *name, *group, *kind; /* NULL: not given */
-    bool at_is_number;
-    const char *tags[ASKED_TAGS_MAX];
-    int tag_count;
-    uint64_t attempts, crashes, timeouts;                         /* 0: not given */
-    int64_t losses;                                               /* -1: not given */
-    int64_t timeout_ns, retention_ns, backoff_ns, backoff_cap_ns; /* HL_FOREVER: not given */
-    int jitter;                                                   /* -1: not given */
-};
 enum {
     ASKED_AT = 0x100,
     ASKED_KEY,
     ASKED_NAME,
     ASKED_TAG,
-    ASKED_ATTEMPTS,
-    ASKED_CRASHES,
-    ASKED_TIMEOUTS,
-    ASKED_LOSSES,
-    ASKED_TIMEOUT,
     ASKED_RETENTION,
-    ASKED_BACKOFF,
-    ASKED_BACKOFF_CAP,
-    ASKED_KIND,
-    ASKED_JITTER
+#define RULE(name, ...) ASKED_##name,
+#include "client/rules.def"
+#undef RULE
+    ASKED_END
+};
+#define ASKED_RULES (ASKED_END - ASKED_RETENTION - 1)
+
+/* Options of put beside the plain ones. */
+struct asked {
+    bool any;                            /* one of them was given */
+    const char *at, *key, *name, *group; /* NULL: not given */
+    bool at_is_number;
+    const char *tags[ASKED_TAGS_MAX];
+    int tag_count;
+    int64_t retention_ns; /* HL_FOREVER: not given */
+    struct {
+        bool given;
+        uint64_t number;
+        int64_t time_ns;
+        const char *kind;
+    } rule[ASKED_RULES]; /* in the order of rules.def */
 };
 
-/* Rows of a command's options, for asked_parse. */
-#define ASKED_OPTIONS                                                                               \
-    {NULL, 0, NULL, 0, "What may be asked for with a job:", 1},                                     \
-        {"at",                                                                                      \
-         ASKED_AT,                                                                                  \
-         "WHEN",                                                                                    \
-         0,                                                                                         \
-         "Ready at that moment: 2026-11-23T08:30:00Z, 2026-11-23T09:30:00+01:00, or seconds "       \
-         "since 1970",                                                                              \
-         1},                                                                                        \
-        {"key",                                                                                     \
-         ASKED_KEY,                                                                                 \
-         "TEXT",                                                                                    \
-         0,                                                                                         \
-         "If the tube has a job of that key, or keeps the record of one, put none and print its "   \
-         "id",                                                                                      \
-         1},                                                                                        \
-        {"name", ASKED_NAME, "TEXT", 0, "A name, for people", 1},                                   \
-        {"group", 'g', "TEXT", 0, "A group, which can be joined", 1},                               \
-        {"tag", ASKED_TAG, "TEXT", 0, "A tag to choose it by; may be there several times", 1},      \
-        {"attempts", ASKED_ATTEMPTS, "NUMBER", 0, "Bury it after so many failures", 1},             \
-        {"crashes", ASKED_CRASHES, "NUMBER", 0, "Bury it after so many crashes of its handler", 1}, \
-        {"timeouts",                                                                                \
-         ASKED_TIMEOUTS,                                                                            \
-         "NUMBER",                                                                                  \
-         0,                                                                                         \
-         "Bury it after so many attempts that took too long",                                       \
-         1},                                                                                        \
-        {"losses", ASKED_LOSSES, "NUMBER", 0, "Bury it after so many lost connections; 0: never",   \
-         1},                                                                                        \
-        {"timeout", ASKED_TIMEOUT, "TIME", 0, "An attempt may take so long; 0: any time", 1},       \
-        {"retention", ASKED_RETENTION, "TIME", 0, "Keep its record for so long; 0: leave none", 1}, \
-        {"backoff", ASKED_BACKOFF, "TIME", 0, "Wait so long after the first failure", 1},           \
-        {"backoff-kind",                                                                            \
-         ASKED_KIND,                                                                                \
-         "KIND",                                                                                    \
-         0,                                                                                         \
-         "Later pauses are the same (fixed) or double (exponential)",                               \
-         1},                                                                                        \
-        {"backoff-cap", ASKED_BACKOFF_CAP, "TIME", 0, "No pause is longer", 1},                     \
-    {                                                                                               \
-        "jitter", ASKED_JITTER, "PERCENT", 0, "So much of a pause may be left out by chance", 1     \
+/* Rows of a command's options, for asked_parse; behind them stand those of rules.def. */
+#define ASKED_OPTIONS                                                                              \
+    {NULL, 0, NULL, 0, "What may be asked for with a job:", 1},                                    \
+        {"at",                                                                                     \
+         ASKED_AT,                                                                                 \
+         "WHEN",                                                                                   \
+         0,                                                                                        \
+         "Ready at that moment: 2026-11-23T08:30:00Z, 2026-11-23T09:30:00+01:00, or seconds "      \
+         "since 1970",                                                                             \
+         1},                                                                                       \
+        {"key",                                                                                    \
+         ASKED_KEY,                                                                                \
+         "TEXT",                                                                                   \
+         0,                                                                                        \
+         "If the tube has a job of that key, or keeps the record of one, put none and print its "  \
+         "id",                                                                                     \
+         1},                                                                                       \
+        {"name", ASKED_NAME, "TEXT", 0, "A name, for people", 1},                                  \
+        {"group", 'g', "TEXT", 0, "A group, which can be joined", 1},                              \
+        {"tag", ASKED_TAG, "TEXT", 0, "A tag to choose it by; may be there several times", 1},     \
+    {                                                                                              \
+        "retention", ASKED_RETENTION, "TIME", 0, "Keep its record for so long; 0: leave none", 1   \
+    }
+/* And those of a row of rules.def. */
+#define ASKED_RULE_OPTION(name, option, arg, form, word, help)                                     \
+    {                                                                                              \
+        option, ASKED_##name, arg, 0, help, 1                                                      \
     }
 
 void asked_init(struct asked *asked);

@@ -3,7 +3,7 @@
  * hilerad's configuration: one file, read once at start, checked whole, and then a snapshot that
  * nobody changes.
  *
- * Every setting is a row of parameters.def and a field of the same name here. Only src/daemon
+ * Every setting is a row of parameters.def and a field of the same name here; rules.def has both of rules. Only src/daemon
  * includes this header; the other modules get plain structs of settings from it.
  *
  * Not thread-safe while loading (libconfuse's scanner is global): load on one thread. A loaded
@@ -88,6 +88,8 @@ struct config_param {
 
 /* The row of a parameter; static storage. `id` below CONFIG_ID_COUNT. */
 const struct config_param *config_param(enum config_id id);
+/* The parameter of that name; CONFIG_ID_COUNT: there is none. */
+enum config_id config_find(enum config_scope scope, const char *name);
 
 /* Appends the allowed range as people write it ("1 to 64", "0s to 24h"); nothing if there is none.
  * ENOMEM. */
@@ -122,14 +124,13 @@ struct config_pool {
     int64_t leftovers; /* enum config_leftovers */
 
     /* Rules (job/rules.h); one whose line is 0 isn't said. */
-    int64_t attempts;
-    int64_t timeouts;
-    int64_t crashes;
-    int64_t backoff;
-    int64_t backoff_kind; /* an enum config_backoff */
-    int64_t backoff_cap;
-    int64_t jitter;
-    int64_t timeout;
+#define RULE_BOTH(name, ...) int64_t name;
+#define RULE_TUBE(...)
+#define RULE(where, ...) RULE_##where(__VA_ARGS__)
+#include "config/rules.def"
+#undef RULE
+#undef RULE_TUBE
+#undef RULE_BOTH
 };
 
 /* A tube whose jobs are kept otherwise than the rest. What its section doesn't say is filled in
@@ -143,16 +144,10 @@ struct config_tube {
     int64_t durability; /* an enum config_durability */
     int64_t sync_interval;
 
-    /* Rules (job/rules.h); one whose line is 0 isn't said. */
-    int64_t attempts;
-    int64_t timeouts;
-    int64_t crashes;
-    int64_t losses;
-    int64_t backoff;
-    int64_t backoff_kind; /* an enum config_backoff */
-    int64_t backoff_cap;
-    int64_t jitter;
-    int64_t timeout;
+    /* Rules, likewise. */
+#define RULE(where, name, ...) int64_t name;
+#include "config/rules.def"
+#undef RULE
 };
 
 /* Who may do what (trust/trust.h); words, not yet looked at. */

@@ -57,8 +57,6 @@ const char *settings_word(enum config_scope scope);
 int settings_defaults(void *base, enum config_scope scope);
 /* Frees what the fields of the scope own. */
 void settings_fini(void *base, enum config_scope scope);
-/* The id of a parameter by name, or CONFIG_ID_COUNT. */
-enum config_id settings_find(enum config_scope scope, const char *name);
 /* The name of the scope that is nearest to `name`, or NULL if none is near. */
 const char *settings_nearest(enum config_scope scope, const char *name);
 

@@ -74,7 +74,7 @@ static void unknown_report(cfg_t *cfg, const char *name)
     enum config_scope scope = scope_of(cfg), other = CONFIG_SCOPE_DAEMON;
     const char *file = reader->config->file;
     const char *nearest = settings_nearest(scope, name);
-    while (other < SCOPES && settings_find(other, name) == CONFIG_ID_COUNT)
+    while (other < SCOPES && config_find(other, name) == CONFIG_ID_COUNT)
         other++;
     if (scope == CONFIG_SCOPE_ACL &&
         (strcmp(name, "tokens") == 0 || strcmp(name, "certificates") == 0))
@@ -176,7 +176,7 @@ static int value_met(cfg_t *cfg, cfg_opt_t *opt)
     if (reader->dry)
         return 0;
     enum config_scope scope = scope_of(cfg);
-    enum config_id id = settings_find(scope, opt->name);
+    enum config_id id = config_find(scope, opt->name);
     if (id == CONFIG_ID_COUNT) {
         struct unknown *unknown = unknown_find(scope, opt->name);
         ASSERT(unknown != NULL);
@@ -200,7 +200,7 @@ static int item_met(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result)
 {
     *(const char **)result = value;
     enum config_scope scope = scope_of(cfg);
-    enum config_id id = settings_find(scope, opt->name);
+    enum config_id id = config_find(scope, opt->name);
     if (reader->dry || id == CONFIG_ID_COUNT || opt->nvalues != 1)
         return 0;
     int line = scope == CONFIG_SCOPE_DAEMON ? reader->config->line[id] : reader->section_line[id];

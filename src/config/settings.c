@@ -82,7 +82,7 @@ int config_param_range(const struct config_param *param, struct buf *out)
     return rc;
 }
 
-enum config_id settings_find(enum config_scope scope, const char *name)
+enum config_id config_find(enum config_scope scope, const char *name)
 {
     unsigned id = 0;
     while (id < CONFIG_ID_COUNT &&

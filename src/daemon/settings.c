@@ -135,70 +135,34 @@ void settings_check_names(const struct config *config, struct config_errors *err
 
 /* ---- rules ---- */
 
-enum rule {
-    RULE_ATTEMPTS,
-    RULE_TIMEOUTS,
-    RULE_CRASHES,
-    RULE_LOSSES,
-    RULE_BACKOFF,
-    RULE_KIND,
-    RULE_CAP,
-    RULE_JITTER,
-    RULE_TIMEOUT,
-    RULE_COUNT
-};
-
-/* The parameters that say them; CONFIG_ID_COUNT: no such parameter there. */
-static const struct {
-    enum config_id in_pool, in_tube;
-    uint32_t bit;
-} rule_params[RULE_COUNT] = {
-    [RULE_ATTEMPTS] = {CONFIG_POOL_attempts, CONFIG_TUBE_attempts, JOB_RULE_ATTEMPTS},
-    [RULE_TIMEOUTS] = {CONFIG_POOL_timeouts, CONFIG_TUBE_timeouts, JOB_RULE_TIMEOUTS},
-    [RULE_CRASHES] = {CONFIG_POOL_crashes, CONFIG_TUBE_crashes, JOB_RULE_CRASHES},
-    [RULE_LOSSES] = {CONFIG_ID_COUNT, CONFIG_TUBE_losses, JOB_RULE_LOSSES},
-    [RULE_BACKOFF] = {CONFIG_POOL_backoff, CONFIG_TUBE_backoff, JOB_RULE_BACKOFF},
-    [RULE_KIND] = {CONFIG_POOL_backoff_kind, CONFIG_TUBE_backoff_kind, JOB_RULE_BACKOFF_KIND},
-    [RULE_CAP] = {CONFIG_POOL_backoff_cap, CONFIG_TUBE_backoff_cap, JOB_RULE_BACKOFF_CAP},
-    [RULE_JITTER] = {CONFIG_POOL_jitter, CONFIG_TUBE_jitter, JOB_RULE_JITTER},
-    [RULE_TIMEOUT] = {CONFIG_POOL_timeout, CONFIG_TUBE_timeout, JOB_RULE_TIMEOUT},
-};
+_Static_assert((int)CONFIG_FIXED == (int)JOB_BACKOFF_FIXED &&
+                   (int)CONFIG_EXPONENTIAL == (int)JOB_BACKOFF_EXPONENTIAL,
+               "a kind of backoff is a rule as it stands");
 
 /* Of a pool or a tube: those that the section has a line of. */
-static struct job_rules rules_read(const void *section, const int *line, bool of_tube)
+static struct job_rules rules_read(const void *section, const int *line, enum config_scope scope)
 {
-    int64_t value[RULE_COUNT] = {0};
-    uint32_t set = 0;
-    for (int i = 0; i < RULE_COUNT; i++) {
-        enum config_id id = of_tube ? rule_params[i].in_tube : rule_params[i].in_pool;
+    struct job_rules rules = {.set = 0};
+    const struct job_rule_row *row;
+    for (size_t i = 0; (row = job_rule_at(i)) != NULL; i++) {
+        enum config_id id = config_find(scope, row->flat);
         if (id == CONFIG_ID_COUNT || line[id] == 0)
             continue;
-        memcpy(&value[i], (const char *)section + config_param(id)->offset, sizeof(value[i]));
-        set |= rule_params[i].bit;
+        int64_t value;
+        memcpy(&value, (const char *)section + config_param(id)->offset, sizeof(value));
+        job_rules_say(&rules, row->bit, value);
     }
-    return (struct job_rules){
-        .set = set,
-        .attempts = (uint32_t)value[RULE_ATTEMPTS],
-        .timeouts = (uint32_t)value[RULE_TIMEOUTS],
-        .crashes = (uint32_t)value[RULE_CRASHES],
-        .losses = (uint32_t)value[RULE_LOSSES],
-        .backoff_ns = value[RULE_BACKOFF],
-        .backoff_kind =
-            value[RULE_KIND] == CONFIG_FIXED ? JOB_BACKOFF_FIXED : JOB_BACKOFF_EXPONENTIAL,
-        .backoff_cap_ns = value[RULE_CAP],
-        .jitter = (uint32_t)value[RULE_JITTER],
-        .timeout_ns = value[RULE_TIMEOUT],
-    };
+    return rules;
 }
 
 static struct job_rules rules_of_pool(const struct config_pool *pool)
 {
-    return rules_read(pool, pool->line, false);
+    return rules_read(pool, pool->line, CONFIG_SCOPE_POOL);
 }
 
 struct job_rules settings_rules(const struct config_tube *tube)
 {
-    return rules_read(tube, tube->line, true);
+    return rules_read(tube, tube->line, CONFIG_SCOPE_TUBE);
 }
 
 /* ---- handlers ---- */

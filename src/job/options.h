@@ -5,7 +5,7 @@
  * They are given once, with the put, and never change: one immutable piece of memory that hangs on
  * the job's side record and goes with it, and a few options of the PUT entry in the journal, which
  * keep it over restarts and copies. To add one: a member, a row in options.def, and a member of the
- * head that `submit` reads.
+ * head that `submit` reads. Rules are options, too; one is added by a row in rules.def.
  */
 #ifndef JOB_OPTIONS_H
 #define JOB_OPTIONS_H

@@ -9,7 +9,13 @@
 #include "job/bytes_priv.h"
 #include "job/job.h"
 
-enum option_form { OPTION_NUMBER, OPTION_TIME, OPTION_TEXT, OPTION_TAGS };
+enum option_form {
+    OPTION_NUMBER,
+    OPTION_TIME,
+    OPTION_TEXT,
+    OPTION_TAGS,
+    OPTION_KIND = OPTION_NUMBER /* the word is the doors' */
+};
 
 struct option_row {
     unsigned tag;

@@ -13,6 +13,35 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+static const struct job_rule_row rows[] = {
+#define JOB_RULE(name, bit, tag, form, member, least, most, otherwise, word, flat, ...)            \
+    {JOB_RULE_##name, JOB_RULE_FORM_##form, (word), (flat)},
+#include "job/rules.def"
+#undef JOB_RULE
+};
+#define ROWS (sizeof(rows) / sizeof(rows[0]))
+
+const struct job_rule_row *job_rule_at(size_t i)
+{
+    return i < ROWS ? &rows[i] : NULL;
+}
+
+void job_rules_say(struct job_rules *rules, uint32_t rule, int64_t value)
+{
+    rules->set |= rule;
+    switch (rule) {
+#define JOB_RULE(name, bit, tag, form, member, ...)                                                \
+    case JOB_RULE_##name:                                                                          \
+        rules->member = (JOB_RULE_##form)value;                                                    \
+        return;
+#include "job/rules.def"
+#undef JOB_RULE
+    default:
+        break;
+    }
+    ASSERT(rule == 0); /* there is no such rule */
+}
+
 void job_rules_merge(struct job_rules *rules, const struct job_rules *below)
 {
     if (below == NULL)

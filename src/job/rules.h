@@ -17,6 +17,7 @@
 #ifndef JOB_RULES_H
 #define JOB_RULES_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 /* Bits of job_rules.set. */
@@ -33,6 +34,7 @@ enum job_backoff_kind { JOB_BACKOFF_FIXED = 0, JOB_BACKOFF_EXPONENTIAL = 1 };
 struct job_rules {
     uint32_t set;
 #define JOB_RULE_NUMBER uint32_t
+#define JOB_RULE_KIND uint32_t
 #define JOB_RULE_TIME int64_t
 #define JOB_RULE(name, bit, tag, form, member, ...) JOB_RULE_##form member;
 #include "job/rules.def"
@@ -48,6 +50,28 @@ struct job_rules {
 #define JOB_JITTER_DEFAULT 20
 /* No pause is longer, whatever the rules say: a hundred years. */
 #define JOB_PAUSE_MAX_NS (INT64_C(3155760000) * 1000000000)
+
+/* ---- the rows of rules.def, for those who read rules or tell them ---- */
+
+enum job_rule_form {
+    JOB_RULE_FORM_NUMBER,
+    JOB_RULE_FORM_KIND, /* an enum job_backoff_kind; to people the word of it */
+    JOB_RULE_FORM_TIME  /* nanoseconds */
+};
+
+struct job_rule_row {
+    uint32_t bit; /* in job_rules.set */
+    enum job_rule_form form;
+    const char *word; /* in JSON; with a point in it: "OBJECT.MEMBER" */
+    const char *flat; /* where there are no objects */
+};
+
+/* The rows in their order, those of an object together; static. NULL: behind the last. */
+const struct job_rule_row *job_rule_at(size_t i);
+/* They say that about the rule of that bit; of a value so much as its member has room for. */
+void job_rules_say(struct job_rules *rules, uint32_t rule, int64_t value);
+
+/* ---- what rules say ---- */
 
 /* What they say about the rule of that bit, or what counts where nobody says anything. */
 int64_t job_rules_value(const struct job_rules *rules, uint32_t rule);

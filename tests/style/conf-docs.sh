@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # The documents of the daemon know what the program knows, and nothing else: every parameter of
-# src/config/parameters.def, with its default, stands in conf/hilerad.conf and in hilerad.conf(5); every option of
+# src/config/parameters.def and rules.def, with its default, stands in conf/hilerad.conf and in hilerad.conf(5); every option of
 # src/daemon/options.c stands in hilerad(8); and the other way round. Where hilerad is built, its --help and
 # --check-config are compared too.
 
@@ -10,8 +10,12 @@
 
 # "NAME DEFAULT" a line; lists as {a, b} without quotes. A parameter without default has {...}.
 table_parameters() {
-    sed -nE 's/^PARAM\([A-Z]+, ([a-z_]+), [A-Z_]+, "([^"]*)".*/\1 \2/p' "$1/src/config/parameters.def" |
-        sed -E 's/^([a-z_]+) $/\1 {...}/' | sort
+    {
+        sed -nE 's/^PARAM\([A-Z]+, ([a-z_]+), [A-Z_]+, "([^"]*)".*/\1 \2/p' "$1/src/config/parameters.def"
+        # A row of BOTH is one of pools and one of tubes.
+        sed -nE 's/^RULE\([A-Z]+, ([a-z_]+), [A-Z_]+, "([^"]*)".*/\1 \2/p' "$1/src/config/rules.def"
+        sed -nE 's/^RULE\(BOTH, ([a-z_]+), [A-Z_]+, "([^"]*)".*/\1 \2/p' "$1/src/config/rules.def"
+    } | sed -E 's/^([a-z_]+) $/\1 {...}/' | sort
 }
 
 # $2, if given, names the parameters whose value in a section of the file is an example, since they have no default.
@@ -80,8 +84,9 @@ beanstalkd_faults() {
 is "$(table_options "$top_srcdir" | grep -c .)" \
     "$(sed -n '/argp_option rows/,/^    {NULL, 0, NULL, 0, NULL, 0}/p' "$top_srcdir/src/daemon/options.c" |
         grep -E "^    \{.*('.'|KEY_)" | grep -cv OPTION_HIDDEN)" "every row of the options is read"
-is "$(table_parameters "$top_srcdir" | grep -c .)" "$(grep -c '^PARAM' "$top_srcdir/src/config/parameters.def")" \
-    "every row of the table is read"
+is "$(table_parameters "$top_srcdir" | grep -c .)" \
+    "$(grep -hE '^(PARAM|RULE)\(' "$top_srcdir"/src/config/{parameters,rules}.def | sed 's/.*(BOTH,.*/&\n&/' | grep -c .)" \
+    "every row of the tables is read"
 style_clean "every parameter is in hilerad.conf and hilerad.conf(5), with its default" parameter_faults
 style_clean "every option is in hilerad(8)" option_faults
 style_clean "every option of beanstalkd is one" beanstalkd_faults
@@ -119,6 +124,9 @@ plant "a parameter missing in the man page" "man/hilerad.conf.5: lacks argv" man
 # shellcheck disable=SC2016 # the dollar sign is for sed
 plant "a new row of the table" "man/hilerad.conf.5: lacks turbo 1" src/config/parameters.def \
     '$ a PARAM(POOL, turbo, INT, "1", 0, 1, "faster")' parameter_faults
+# shellcheck disable=SC2016
+plant "a new row of the rules" "man/hilerad.conf.5: lacks luck 1" src/config/rules.def \
+    '$ a RULE(TUBE, luck, INT, "1", 0, 1, "chance")' parameter_faults
 plant "an option missing in the man page" "man/hilerad.8: lacks - --check-config" man/hilerad.8 '/^.fB.-.-check/d' option_faults
 plant "an option that is none" "man/hilerad.8: has - --ready-fds" man/hilerad.8 's/^\(.fB.-.-ready.-fd\)/\1s/' option_faults
 plant "a letter missing in the man page" "man/hilerad.8: lacks -s -" man/hilerad.8 '/^.fB.-s/d' option_faults

@@ -120,7 +120,9 @@ START_TEST(everything_is_taken)
     ck_assert_int_eq(view.state, JOB_DELAYED);
     ck_assert_int_eq(view.delay_ns, HL_SECOND + HL_SECOND / 2);
     ck_assert_int_eq(view.ttr_ns, 90 * HL_SECOND);
-    ck_assert_uint_eq(view.rules.set, 0x1ff);
+    const struct job_rule_row *row; // every rule has a member
+    for (size_t i = 0; (row = job_rule_at(i)) != NULL; i++)
+        ck_assert_msg((view.rules.set & row->bit) != 0, "%s", row->word);
     ck_assert_uint_eq(view.rules.attempts, 3);
     ck_assert_uint_eq(view.rules.crashes, 4);
     ck_assert_uint_eq(view.rules.timeouts, 5);
@@ -154,6 +156,14 @@ START_TEST(what_is_wrong_is_told)
         {"{", "no JSON"},
         {"[]", "one JSON object"},
         {"{\"attemps\":3}", "\\\"attemps\\\" is not a member of the head"},
+        {"{\"attemps\":3}",
+         "they are: \\\"tube\\\", \\\"priority\\\", \\\"delay\\\", \\\"at\\\", \\\"ttr\\\", "
+         "\\\"key\\\", \\\"attempts\\\", \\\"crashes\\\", \\\"timeouts\\\", \\\"losses\\\", "
+         "\\\"backoff\\\", \\\"timeout\\\", \\\"retention\\\", \\\"name\\\", \\\"group\\\", "
+         "\\\"tags\\\""},
+        {"{\"backoff.cap\":1}", "is not a member of the head"},
+        {"{\"backof\":1}", "is not a member of the head"},
+        {"{\"timeout\":\"1s\"}", "\\\"timeout\\\" is \\\"1s\\\"; it must be a number of seconds"},
         {"{\"tube\":\"-\"}", "the name of a tube"},
         {"{\"tube\":3}", "the name of a tube"},
         {"{\"priority\":-1}", "whole number"},
@@ -165,9 +175,13 @@ START_TEST(what_is_wrong_is_told)
         {"{\"at\":\"tomorrow\"}", "a moment such as"},
         {"{\"at\":-1}", "a moment such as"},
         {"{\"attempts\":0}", "attempts is 0"},
-        {"{\"backoff\":3}", "an object of"},
+        {"{\"backoff\":3}", "an object of \\\"kind\\\", \\\"base\\\", \\\"cap\\\", \\\"jitter\\\""},
         {"{\"backoff\":{\"kind\":\"linear\"}}", "\\\"exponential\\\""},
-        {"{\"backoff\":{\"step\":1}}", "is not a member of \\\"backoff\\\""},
+        {"{\"backoff\":{\"step\":1}}",
+         "is not a member of \\\"backoff\\\"; they are: \\\"kind\\\", \\\"base\\\", "
+         "\\\"cap\\\", \\\"jitter\\\""},
+        {"{\"backoff\":{\"cap\":-1}}", "\\\"backoff.cap\\\" is -1"},
+        {"{\"backoff\":{\"cap\":1,\"cap\":1}}", "twice"},
         {"{\"backoff\":{\"jitter\":200}}", "0 to 100"},
         {"{\"retention\":-1}", "number of seconds"},
         {"{\"name\":\"\"}", "1 to 200 bytes"},
@@ -284,7 +298,7 @@ int main(void)
     tcase_add_test(all, ends_are_where_they_are);
     tcase_add_test(all, a_lost_connection_leaves_nothing);
     tcase_add_test(all, everything_is_taken);
-    tcase_add_loop_test(all, what_is_wrong_is_told, 0, 25);
+    tcase_add_loop_test(all, what_is_wrong_is_told, 0, 31);
     tcase_add_test(all, a_head_has_its_limit);
     tcase_add_test(all, a_key_is_answered_with_the_first);
     tcase_add_test(all, at_is_a_moment_of_the_wall_clock);
