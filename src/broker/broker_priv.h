@@ -472,6 +472,8 @@ struct verdict {
 struct verdict retry_judge(struct job *job, const struct job_outcome *outcome);
 /* One trouble more of that kind; nothing for what is none. */
 void retry_count(struct job *job, enum job_outcome_kind kind);
+/* Whether by the rules of job and tube it may be buried when its connection is lost now. */
+bool retry_minds_loss(const struct job *job);
 /* The time limit of job and tube; 0: none; -1: they say nothing. */
 int64_t retry_timeout(const struct job *job);
 

@@ -306,15 +306,6 @@ static int by_rank(const void *a, const void *b)
     return job_ready_less(one, two, NULL) ? -1 : 1;
 }
 
-/* Whether its losses are counted against a limit. */
-static bool loss_is_limited(const struct job *job)
-{
-    const struct job_options *options = job->rare->options;
-    if (options != NULL && (options->rules.set & JOB_RULE_LOSSES) != 0)
-        return options->rules.losses > 0;
-    return (job->tube->rules.set & JOB_RULE_LOSSES) != 0 && job->tube->rules.losses > 0;
-}
-
 /* [held, and let go of in between] */
 static void lease_lose(struct broker *broker, struct job *job)
 {
@@ -332,7 +323,7 @@ static void return_some(struct broker_holder *holder)
     size_t count = 0;
     while (count < BROKER_WALK_MAX && holder->rare->leases.len > 0) {
         struct job *job = heap_any(&holder->rare->leases);
-        if (loss_is_limited(job)) {
+        if (retry_minds_loss(job)) {
             if (count == 0)
                 lease_lose(holder->broker, job);
             break;

@@ -4,13 +4,14 @@
  * and what was counted so far, say whether the job goes, is buried, or is tried again, and when.
  *
  * Trouble is counted by kind (job/rules.h), each against its own limit; the counter that reaches it
- * buries. Where nobody says anything a local worker's job has one attempt, one that asks for
+ * buries, and so does any trouble of a job that is older than it may become. Where nobody says anything a local worker's job has one attempt, one that asks for
  * another gets it a few times, a crash of the handler is forgiven twice; and what time or a lost
  * connection does to a remote worker's job is forgiven always, as in beanstalkd.
  *
  * A local job that is tried again pauses first. A remote one doesn't: its worker is at fault, and
  * another one may have it at once.
  */
+#include "base/clock.h"
 #include "broker/broker_priv.h"
 
 /* The job's own, its tube's, then those of who ran it. */
@@ -38,6 +39,20 @@ static uint32_t limit_of(const struct job_rules *rules, enum job_outcome_kind ki
         rule = JOB_RULE_ATTEMPTS;
     return (rules->set & rule) != 0 ? (uint32_t)job_rules_value(rules, rule)
                                     : job_tries_limit(kind, remote);
+}
+
+/* An attempt that ends in trouble is the last of a job that is so old; the time since its put
+ * counts, whatever it has done with it. */
+static bool is_too_old(const struct job *job, const struct job_rules *rules)
+{
+    int64_t most_ns = job_rules_value(rules, JOB_RULE_MAX_AGE);
+    return most_ns > 0 && clock_now_ns() - job_created_ns(job) > most_ns;
+}
+
+bool retry_minds_loss(const struct job *job)
+{
+    const struct job_rules rules = rules_of(job, NULL);
+    return limit_of(&rules, JOB_OUTCOME_LOST, true) != 0 || is_too_old(job, &rules);
 }
 
 void retry_count(struct job *job, enum job_outcome_kind kind)
@@ -77,7 +92,7 @@ struct verdict retry_judge(struct job *job, const struct job_outcome *outcome)
     uint32_t limit = limit_of(&rules, outcome->kind, remote);
     uint32_t before = *job_tries_of(&job->rare->tries, outcome->kind);
     uint32_t count = before < UINT32_MAX ? before + 1 : before;
-    if (limit != 0 && count >= limit)
+    if ((limit != 0 && count >= limit) || is_too_old(job, &rules))
         return (struct verdict){.state = JOB_BURIED};
     int64_t pause_ns = 0;
     if (outcome->kind == JOB_OUTCOME_RETRY && outcome->retry_ns >= 0)

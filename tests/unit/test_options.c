@@ -15,27 +15,29 @@ static const char three_tags[] = "red\0a b\0\xc3\xbc"; // with its last NUL: 11 
 
 static struct job_options full(void)
 {
-    return (struct job_options){
-        .set = JOB_OPTION_RETENTION | JOB_OPTION_AT,
-        .rules = {.set = JOB_RULE_ATTEMPTS | JOB_RULE_CRASHES | JOB_RULE_TIMEOUTS |
-                         JOB_RULE_LOSSES | JOB_RULE_BACKOFF_KIND | JOB_RULE_BACKOFF |
-                         JOB_RULE_BACKOFF_CAP | JOB_RULE_JITTER | JOB_RULE_TIMEOUT,
-                  .attempts = 5,
-                  .crashes = 300,
-                  .timeouts = UINT32_MAX,
-                  .losses = 7,
-                  .backoff_kind = JOB_BACKOFF_EXPONENTIAL,
-                  .jitter = 100,
-                  .backoff_ns = 2 * SECOND,
-                  .backoff_cap_ns = 3600 * SECOND,
-                  .timeout_ns = 90 * SECOND},
-        .retention_ns = 86400 * SECOND,
-        .at_wall_ns = INT64_C(1800000000) * SECOND,
-        .name = "nightly",
-        .group = "g\xc3\xbcter",
-        .key = "k",
-        .tags = three_tags,
-        .tags_size = sizeof(three_tags)};
+    return (struct job_options){.set = JOB_OPTION_RETENTION | JOB_OPTION_AT,
+                                .rules = {.set = JOB_RULE_ATTEMPTS | JOB_RULE_CRASHES |
+                                                 JOB_RULE_TIMEOUTS | JOB_RULE_LOSSES |
+                                                 JOB_RULE_BACKOFF_KIND | JOB_RULE_BACKOFF |
+                                                 JOB_RULE_BACKOFF_CAP | JOB_RULE_JITTER |
+                                                 JOB_RULE_TIMEOUT | JOB_RULE_MAX_AGE,
+                                          .attempts = 5,
+                                          .crashes = 300,
+                                          .timeouts = UINT32_MAX,
+                                          .losses = 7,
+                                          .backoff_kind = JOB_BACKOFF_EXPONENTIAL,
+                                          .jitter = 100,
+                                          .backoff_ns = 2 * SECOND,
+                                          .backoff_cap_ns = 3600 * SECOND,
+                                          .timeout_ns = 90 * SECOND,
+                                          .max_age_ns = 86400 * SECOND},
+                                .retention_ns = 86400 * SECOND,
+                                .at_wall_ns = INT64_C(1800000000) * SECOND,
+                                .name = "nightly",
+                                .group = "g\xc3\xbcter",
+                                .key = "k",
+                                .tags = three_tags,
+                                .tags_size = sizeof(three_tags)};
 }
 
 static void check_same(const struct job_options *a, const struct job_options *b)

@@ -233,6 +233,140 @@ START_TEST(the_job_goes_before_the_tube_before_the_pool)
 }
 END_TEST
 
+// ---- age ----
+
+static void kick(uint64_t id, bool reset)
+{
+    const struct broker_change change = {.action = BROKER_DO_KICK, .reset = reset};
+    enum job_state state;
+    ck_assert_int_eq(broker_apply_job(durable.broker, &trust_all, id, &change, &state), 0);
+}
+
+// Attempts without end, as far as their number counts.
+static void endless(int64_t max_age_ns)
+{
+    rule(JOB_RULE_ATTEMPTS | JOB_RULE_CRASHES | JOB_RULE_TIMEOUTS | JOB_RULE_BACKOFF |
+         JOB_RULE_MAX_AGE);
+    options.rules.attempts = options.rules.crashes = options.rules.timeouts = 1000;
+    options.rules.max_age_ns = max_age_ns;
+}
+
+START_TEST(a_job_that_fails_is_buried_when_it_is_old)
+{
+    endless(3 * HL_SECOND);
+    uint64_t id = put();
+    attempt(JOB_OUTCOME_FAILED, "1"); // each takes a second
+    attempt(JOB_OUTCOME_FAILED, "2");
+    attempt(JOB_OUTCOME_FAILED, "3"); // just so old
+    ck_assert_int_eq(view(id).state, JOB_READY);
+    ck_assert_uint_eq(records.count, 0);
+    attempt(JOB_OUTCOME_FAILED, "4");
+    ck_assert_int_eq(view(id).state, JOB_BURIED);
+    ck_assert_str_eq(view(id).reason, "4");
+    ck_assert_uint_eq(view(id).tries.failures, 4);
+    ck_assert_uint_eq(engine_stats(durable.broker).totals.failed, 1);
+    ck_assert_uint_eq(records.count, 1);
+    ck_assert_int_eq(records.record[0]->kind, JOB_OUTCOME_FAILED);
+    ck_assert_uint_eq(records.record[0]->earlier_count, 3);
+}
+END_TEST
+
+// What ends so, and as what it is buried.
+static const enum job_outcome_kind troubles[][2] = {{JOB_OUTCOME_FAILED, JOB_OUTCOME_FAILED},
+                                                    {JOB_OUTCOME_RETRY, JOB_OUTCOME_FAILED},
+                                                    {JOB_OUTCOME_TIMEOUT, JOB_OUTCOME_TIMEOUT},
+                                                    {JOB_OUTCOME_CRASHED, JOB_OUTCOME_CRASHED},
+                                                    {JOB_OUTCOME_LOST, JOB_OUTCOME_LOST}};
+#define TROUBLES (int)(sizeof(troubles) / sizeof(troubles[0]))
+
+START_TEST(any_trouble_is_the_last_of_an_old_job)
+{
+    endless(HL_SECOND);
+    uint64_t id = put();
+    attempt(troubles[_i][0], "young");
+    ck_assert_int_eq(view(id).state, JOB_READY);
+    clock_virtual_advance(100 * HL_SECOND); // it waits as long as it likes
+    (void)broker_due(durable.broker);
+    ck_assert_int_eq(view(id).state, JOB_READY);
+    attempt(troubles[_i][0], "old");
+    ck_assert_int_eq(view(id).state, JOB_BURIED);
+    ck_assert_str_eq(view(id).reason, "old");
+    ck_assert_int_eq(records.record[0]->kind, troubles[_i][1]);
+    kick(id, true); // that makes it no younger
+    ck_assert_int_eq(view(id).state, JOB_READY);
+    attempt(troubles[_i][0], "older");
+    ck_assert_int_eq(view(id).state, JOB_BURIED);
+}
+END_TEST
+
+START_TEST(no_trouble_is_none_of_an_old_job)
+{
+    endless(HL_SECOND);
+    uint64_t id = put();
+    clock_virtual_advance(100 * HL_SECOND);
+    attempt(JOB_OUTCOME_RETURNED, "");
+    ck_assert_int_eq(view(id).state, JOB_READY);
+    attempt(JOB_OUTCOME_DONE, "");
+    ck_assert_uint_eq(records.count, 1);
+    ck_assert_int_eq(records.record[0]->kind, JOB_OUTCOME_DONE);
+    options.rules.max_age_ns = 0; // no limit
+    id = put();
+    clock_virtual_advance(100 * HL_SECOND);
+    attempt(JOB_OUTCOME_FAILED, "no");
+    ck_assert_int_eq(view(id).state, JOB_READY);
+}
+END_TEST
+
+START_TEST(an_age_is_the_jobs_the_tubes_or_the_pools)
+{
+    struct job_rules tube = {.set = JOB_RULE_MAX_AGE, .max_age_ns = 0};
+    pool_rules = (struct job_rules){.set = JOB_RULE_MAX_AGE, .max_age_ns = HL_SECOND / 2};
+    endless(0);
+    options.rules.set &= ~(uint32_t)JOB_RULE_MAX_AGE;
+    uint64_t id = put();
+    attempt(JOB_OUTCOME_FAILED, "by the pool");
+    ck_assert_int_eq(view(id).state, JOB_BURIED);
+    ck_assert_int_eq(broker_tube_rules(durable.broker, "t", 1, &tube), 0);
+    id = put();
+    attempt(JOB_OUTCOME_FAILED, "by the tube at no age");
+    ck_assert_int_eq(view(id).state, JOB_READY);
+    tube.max_age_ns = HL_SECOND + HL_SECOND / 2;
+    ck_assert_int_eq(broker_tube_rules(durable.broker, "t", 1, &tube), 0);
+    attempt(JOB_OUTCOME_FAILED, "by the tube");
+    ck_assert_int_eq(view(id).state, JOB_BURIED);
+    endless(3 * HL_SECOND);
+    id = put();
+    for (int i = 0; i < 3; i++) {
+        attempt(JOB_OUTCOME_FAILED, "by itself");
+        ck_assert_int_eq(view(id).state, JOB_READY);
+    }
+    attempt(JOB_OUTCOME_FAILED, "by itself");
+    ck_assert_int_eq(view(id).state, JOB_BURIED);
+    pool_rules = (struct job_rules){.set = 0};
+}
+END_TEST
+
+START_TEST(a_kill_keeps_the_age)
+{
+    endless(5 * HL_SECOND);
+    uint64_t id = put();
+    attempt(JOB_OUTCOME_FAILED, "1");
+    for (int second = 2; second <= 5; second++) {
+        kill_and_start();
+        ck_assert_int_eq(view(id).rules.max_age_ns, 5 * HL_SECOND);
+        ck_assert_int_eq(view(id).state, JOB_READY);
+        attempt(JOB_OUTCOME_FAILED, "more");
+    }
+    ck_assert_int_eq(view(id).state, JOB_READY);
+    kill_and_start();
+    attempt(JOB_OUTCOME_FAILED, "6");
+    ck_assert_int_eq(view(id).state, JOB_BURIED);
+    kill_and_start();
+    ck_assert_int_eq(view(id).state, JOB_BURIED);
+    ck_assert_str_eq(view(id).reason, "6");
+}
+END_TEST
+
 START_TEST(a_kill_keeps_pause_counters_and_attempts)
 {
     rule(JOB_RULE_ATTEMPTS | JOB_RULE_BACKOFF);
@@ -284,13 +418,6 @@ START_TEST(a_buried_job_keeps_its_last_attempt)
     ck_assert_str_eq(view(id).reason, "why");
 }
 END_TEST
-
-static void kick(uint64_t id, bool reset)
-{
-    const struct broker_change change = {.action = BROKER_DO_KICK, .reset = reset};
-    enum job_state state;
-    ck_assert_int_eq(broker_apply_job(durable.broker, &trust_all, id, &change, &state), 0);
-}
 
 START_TEST(a_kick_gives_one_more_attempt_or_all)
 {
@@ -398,6 +525,47 @@ START_TEST(losses_count_against_their_limit)
 }
 END_TEST
 
+START_TEST(an_old_job_of_a_remote_worker_is_buried)
+{
+    const struct job_rules tube = {.set = JOB_RULE_MAX_AGE, .max_age_ns = 3 * HL_SECOND};
+    ck_assert_int_eq(broker_tube_rules(durable.broker, "t", 1, &tube), 0);
+    conn_open();
+    uint64_t late = put();
+    for (int i = 0; i < 3; i++) { // each a second
+        ck_assert_uint_eq(engine_reserve(&conn), late);
+        expire();
+        ck_assert_int_eq(view(late).state, JOB_READY);
+    }
+    clock_virtual_advance(HL_SECOND); // who gives an old one back has no trouble with it
+    ck_assert_uint_eq(engine_reserve(&conn), late);
+    ck_assert_int_eq(broker_release(&conn.holder, &trust_all, late, 0, 5, 0), 0);
+    ck_assert_int_eq(view(late).state, JOB_READY);
+    uint64_t token;
+    ck_assert_uint_eq(engine_reserve_token(&conn, &token), late);
+    expire();
+    ck_assert_int_eq(view(late).state, JOB_BURIED);
+    ck_assert_ptr_nonnull(strstr(view(late).reason, "TTR of 1 s"));
+    ck_assert_int_eq(records.record[0]->kind, JOB_OUTCOME_TIMEOUT);
+    // Of three leases that are lost two are old.
+    uint64_t ids[3];
+    ids[0] = put();
+    ids[1] = put();
+    clock_virtual_advance(4 * HL_SECOND);
+    ids[2] = put();
+    for (int i = 0; i < 3; i++)
+        ck_assert_uint_ne(engine_reserve(&conn), 0);
+    (void)engine_conn_fini(&conn);
+    for (int i = 0; i < 2; i++) {
+        ck_assert_int_eq(view(ids[i]).state, JOB_BURIED);
+        ck_assert_uint_eq(view(ids[i]).tries.losses, 1);
+        ck_assert_int_eq(records.record[1 + i]->kind, JOB_OUTCOME_LOST);
+    }
+    ck_assert_int_eq(view(ids[2]).state, JOB_READY);
+    ck_assert_uint_eq(view(ids[2]).tries.losses, 1);
+    ck_assert_uint_eq(records.count, 3);
+}
+END_TEST
+
 int main(void)
 {
     engine_init();
@@ -411,6 +579,11 @@ int main(void)
     tcase_add_test(local, kinds_are_counted_apart);
     tcase_add_test(local, a_crash_is_forgiven_and_buried_ends_at_once);
     tcase_add_test(local, the_job_goes_before_the_tube_before_the_pool);
+    tcase_add_test(local, a_job_that_fails_is_buried_when_it_is_old);
+    tcase_add_loop_test(local, any_trouble_is_the_last_of_an_old_job, 0, TROUBLES);
+    tcase_add_test(local, no_trouble_is_none_of_an_old_job);
+    tcase_add_test(local, an_age_is_the_jobs_the_tubes_or_the_pools);
+    tcase_add_test(local, a_kill_keeps_the_age);
     tcase_add_test(local, a_kill_keeps_pause_counters_and_attempts);
     tcase_add_test(local, a_buried_job_keeps_its_last_attempt);
     tcase_add_test(local, a_kick_gives_one_more_attempt_or_all);
@@ -420,6 +593,7 @@ int main(void)
     tcase_add_test(remote, a_ttr_is_forgiven_without_rules);
     tcase_add_test(remote, a_ttr_counts_against_the_limit);
     tcase_add_test(remote, losses_count_against_their_limit);
+    tcase_add_test(remote, an_old_job_of_a_remote_worker_is_buried);
     suite_add_tcase(suite, remote);
     return unit_main(suite);
 }

@@ -110,7 +110,7 @@ START_TEST(everything_is_taken)
         fd,
         "{\"tube\":\"t\",\"priority\":7,\"delay\":1.5,\"ttr\":90,\"key\":\"k\","
         "\"attempts\":3,\"crashes\":4,\"timeouts\":5,\"losses\":0,\"backoff\":{\"kind\":"
-        "\"exponential\",\"base\":2,\"cap\":60.5,\"jitter\":10},\"timeout\":30,"
+        "\"exponential\",\"base\":2,\"cap\":60.5,\"jitter\":10},\"timeout\":30,\"max_age\":3600,"
         "\"retention\":0,\"name\":\"n\xc3\xb6\",\"group\":\"g\",\"tags\":[\"a\",\"b\",\"a\"],"
         "\"at\":null}",
         "x");
@@ -132,6 +132,7 @@ START_TEST(everything_is_taken)
     ck_assert_int_eq(view.rules.backoff_cap_ns, 60 * HL_SECOND + HL_SECOND / 2);
     ck_assert_uint_eq(view.rules.jitter, 10);
     ck_assert_int_eq(view.rules.timeout_ns, 30 * HL_SECOND);
+    ck_assert_int_eq(view.rules.max_age_ns, 3600 * HL_SECOND);
     ck_assert_uint_eq(view.set, JOB_OPTION_RETENTION);
     ck_assert_int_eq(view.retention_ns, 0);
     ck_assert_str_eq(view.name, "n\xc3\xb6");
@@ -159,7 +160,8 @@ START_TEST(what_is_wrong_is_told)
         {"{\"attemps\":3}",
          "they are: \\\"tube\\\", \\\"priority\\\", \\\"delay\\\", \\\"at\\\", \\\"ttr\\\", "
          "\\\"key\\\", \\\"attempts\\\", \\\"crashes\\\", \\\"timeouts\\\", \\\"losses\\\", "
-         "\\\"backoff\\\", \\\"timeout\\\", \\\"retention\\\", \\\"name\\\", \\\"group\\\", "
+         "\\\"backoff\\\", \\\"timeout\\\", \\\"max_age\\\", \\\"retention\\\", \\\"name\\\", "
+         "\\\"group\\\", "
          "\\\"tags\\\""},
         {"{\"backoff.cap\":1}", "is not a member of the head"},
         {"{\"backof\":1}", "is not a member of the head"},
