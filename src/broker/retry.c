@@ -88,7 +88,8 @@ struct verdict retry_judge(struct job *job, const struct job_outcome *outcome)
                                          : fate == JOB_FATE_BURIED ? JOB_BURIED
                                                                    : JOB_READY};
     bool remote = job->rare->holder != NULL;
-    const struct job_rules rules = rules_of(job, outcome->rules);
+    struct job_rules rules = rules_of(job, outcome->rules);
+    job_rules_merge(&rules, outcome->otherwise);
     uint32_t limit = limit_of(&rules, outcome->kind, remote);
     uint32_t before = *job_tries_of(&job->rare->tries, outcome->kind);
     uint32_t count = before < UINT32_MAX ? before + 1 : before;

@@ -250,8 +250,10 @@ struct job_outcome {
     /* RETRY: the pause it asked for; -1: as the rules say. RETURNED: ready again only so much
      * later; 0 and less: at once. */
     int64_t retry_ns;
-    int64_t started_ns, ended_ns;  /* clock_now_ns */
-    const struct job_rules *rules; /* of the pool that ran it; NULL: none. Not its own */
+    int64_t started_ns, ended_ns; /* clock_now_ns */
+    /* Of the pool that ran it, and what counts where neither that nor job and tube say it; NULL:
+     * none. Not its own. */
+    const struct job_rules *rules, *otherwise;
     struct job_usage usage;
     int progress;                         /* the last it told, in percent; -1: none */
     char progress_text[JOB_PROGRESS_MAX]; /* told with it; "": none */

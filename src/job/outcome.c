@@ -44,7 +44,7 @@ void job_outcome_init(struct job_outcome *outcome)
     outcome->out_truncated = outcome->err_truncated = false;
     outcome->started_ns = outcome->ended_ns = 0;
     outcome->retry_ns = -1;
-    outcome->rules = NULL;
+    outcome->rules = outcome->otherwise = NULL;
     outcome->usage = (struct job_usage){.user_ns = -1, .system_ns = -1};
     outcome->progress = -1;
     outcome->progress_text[0] = '\0';

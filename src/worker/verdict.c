@@ -103,7 +103,7 @@ void verdict_no_start(struct handler_call *call, const struct spawn_news *failed
     outcome->kind = JOB_OUTCOME_FAILED;
     if (is_shortage(failed->error)) {
         outcome->kind = JOB_OUTCOME_CRASHED;
-        outcome->rules = &patient;
+        outcome->otherwise = &patient;
     }
     const char *text = error_text(failed->error);
     if (failed->step == SPAWN_STEP_exec || failed->step == SPAWN_STEP_fork)
