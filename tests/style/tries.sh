@@ -14,7 +14,7 @@ tries_files() {
     local members
     members=$(sed -nE 's/^JOB_TRY\(([a-z_]+),.*/\1/p' "$1/src/job/tries.def" | paste -sd'|')
     [ -n "$members" ] || bail "no rows found in src/job/tries.def"
-    style_files src "$1" | grep -E '\.(c|h|def)$' | while read -r file; do
+    style_files src "$1" | grep -E '\.(c|h|def)$' | (cd "$1" && xargs grep -lE 'tries|JOB_TRY') | while read -r file; do
         # Of any variable of that struct, and in initialisers of one.
         names=$(grep -oE 'struct job_tries[ *]+[a-z_]+' "$1/$file" | sed 's/.*[ *]//' | paste -sd'|')
         if grep -qE "^JOB_TRY\(|\b(tries${names:+|$names})(\.|->)($members)\b" "$1/$file" ||
