@@ -6,8 +6,8 @@
  * The beanstalkd's files are opened as whoever started this, and the data directory is written as
  * the user of -u, so that root can move the one's files to the other.
  */
-#include "daemon/daemon_priv.h"
 #include "import/import.h"
+#include "daemon/daemon_priv.h"
 
 #include <errno.h>
 #include <inttypes.h>

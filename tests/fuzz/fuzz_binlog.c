@@ -18,8 +18,8 @@
  */
 #include "base/assert.h"
 #include "fuzz.h"
-#include "job/job.h"
 #include "import/binlog.h"
+#include "job/job.h"
 
 #include <errno.h>
 #include <stdbool.h>
