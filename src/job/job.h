@@ -386,5 +386,6 @@ struct job_record *job_record_ref(struct job_record *record);
 void job_record_unref(struct job_record **record);
 
 #include "job/codec.h" /* entries of the journal; part of this face */
+#include "job/end.h"   /* that a job is over; likewise */
 
 #endif

@@ -11,7 +11,7 @@
 #include "base/json.h"
 #include "base/magic.h"
 #include "base/refs.h"
-#include "job/job.h"
+#include "job/record_priv.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -94,69 +94,74 @@ int job_record_copy(struct job_record **out, const struct job_record *like)
     return 0;
 }
 
+/* By the clocks as they were at the moment of the end. */
 static void times_set(struct job_record *record, const struct job_view *view,
-                      const struct job_outcome *outcome)
+                      const struct job_outcome *outcome, int64_t now_ns, int64_t wall_ns)
 {
-    int64_t now = clock_now_ns();
-    int64_t wall = clock_wall_ns();
     bool attempted = outcome->started_ns != 0;
-    int64_t ended = outcome->ended_ns != 0 ? outcome->ended_ns : now;
+    int64_t ended = outcome->ended_ns != 0 ? outcome->ended_ns : now_ns;
 
     record->finished_ns = ended;
-    record->created_wall_ns = wall - (now - view->created_ns);
-    record->started_wall_ns = attempted ? wall - (now - outcome->started_ns) : 0;
-    record->ended_wall_ns = wall - (now - ended);
+    record->created_wall_ns = wall_ns - (now_ns - view->created_ns);
+    record->started_wall_ns = attempted ? wall_ns - (now_ns - outcome->started_ns) : 0;
+    record->ended_wall_ns = wall_ns - (now_ns - ended);
     record->waited_ns = (attempted ? outcome->started_ns : ended) - view->created_ns;
     record->duration_ns = attempted ? ended - outcome->started_ns : 0;
+}
+
+void record_draft_make(struct record_draft *draft, const struct job_view *view,
+                       const struct job_outcome *outcome, int64_t now_ns, int64_t wall_ns)
+{
+    for (size_t i = 0; i < view->past_count; i++)
+        draft->earlier[i] = (struct job_attempt){.kind = view->past[i].kind,
+                                                 .exit_status = view->past[i].exit_status,
+                                                 .signal = view->past[i].signal,
+                                                 .started_wall_ns = view->past[i].started_wall_ns,
+                                                 .ended_wall_ns = view->past[i].ended_wall_ns,
+                                                 .reason = view->past[i].reason};
+    draft->record = (struct job_record){
+        .id = view->id,
+        .kind = outcome->kind,
+        .exit_status = outcome->exit_status,
+        .signal = outcome->signal,
+        .pri = view->pri,
+        .submitter = view->submitter,
+        .reserves = view->reserves,
+        .releases = view->releases,
+        .buries = view->buries,
+        .kicks = view->kicks,
+        .tries = view->tries,
+        .delay_ns = view->delay_ns,
+        .ttr_ns = view->ttr_ns,
+        .size = view->size,
+        .tube = view->tube,
+        .reason = outcome->reason,
+        .name = view->name,
+        .group = view->group,
+        .key = view->key,
+        .tags = view->tags,
+        .tags_size = view->tags_size,
+        .retention_ns = (view->set & JOB_OPTION_RETENTION) != 0 ? view->retention_ns : -1,
+        .out = outcome->out.data,
+        .err = outcome->err.data,
+        .out_len = outcome->out.len,
+        .err_len = outcome->err.len,
+        .out_truncated = outcome->out_truncated,
+        .err_truncated = outcome->err_truncated,
+        .usage = outcome->usage,
+        .progress = outcome->progress,
+        .progress_text = outcome->progress_text,
+        .earlier = draft->earlier,
+        .earlier_count = view->past_count};
+    times_set(&draft->record, view, outcome, now_ns, wall_ns);
 }
 
 int job_record_new(struct job_record **out, const struct job_view *view,
                    const struct job_outcome *outcome)
 {
-    struct job_attempt earlier[JOB_PAST_MAX];
-    for (size_t i = 0; i < view->past_count; i++)
-        earlier[i] = (struct job_attempt){.kind = view->past[i].kind,
-                                          .exit_status = view->past[i].exit_status,
-                                          .signal = view->past[i].signal,
-                                          .started_wall_ns = view->past[i].started_wall_ns,
-                                          .ended_wall_ns = view->past[i].ended_wall_ns,
-                                          .reason = view->past[i].reason};
-    struct job_record like = {.id = view->id,
-                              .kind = outcome->kind,
-                              .exit_status = outcome->exit_status,
-                              .signal = outcome->signal,
-                              .pri = view->pri,
-                              .submitter = view->submitter,
-                              .reserves = view->reserves,
-                              .releases = view->releases,
-                              .buries = view->buries,
-                              .kicks = view->kicks,
-                              .tries = view->tries,
-                              .delay_ns = view->delay_ns,
-                              .ttr_ns = view->ttr_ns,
-                              .size = view->size,
-                              .tube = view->tube,
-                              .reason = outcome->reason,
-                              .name = view->name,
-                              .group = view->group,
-                              .key = view->key,
-                              .tags = view->tags,
-                              .tags_size = view->tags_size,
-                              .retention_ns =
-                                  (view->set & JOB_OPTION_RETENTION) != 0 ? view->retention_ns : -1,
-                              .out = outcome->out.data,
-                              .err = outcome->err.data,
-                              .out_len = outcome->out.len,
-                              .err_len = outcome->err.len,
-                              .out_truncated = outcome->out_truncated,
-                              .err_truncated = outcome->err_truncated,
-                              .usage = outcome->usage,
-                              .progress = outcome->progress,
-                              .progress_text = outcome->progress_text,
-                              .earlier = earlier,
-                              .earlier_count = view->past_count};
-    times_set(&like, view, outcome);
-    return job_record_copy(out, &like);
+    struct record_draft draft;
+    record_draft_make(&draft, view, outcome, clock_now_ns(), clock_wall_ns());
+    return job_record_copy(out, &draft.record);
 }
 
 static bool wall_is_right(int64_t at_ns)

@@ -16,7 +16,7 @@
  */
 #include "base/clock.h"
 #include "job/bytes_priv.h"
-#include "job/job.h"
+#include "job/record_priv.h"
 
 #include <errno.h>
 #include <string.h>
@@ -54,7 +54,7 @@ static char *write_text(char *to, const char *text)
 #define SIZE_BLOB(record, field) (VARINT_MAX + (record)->field##_len)
 #define SIZE_TAGS(record, field) (VARINT_MAX + (record)->field##_size)
 
-static size_t size_most(const struct job_record *record)
+size_t record_encoded_most(const struct job_record *record)
 {
     size_t size = 1 + VARINT_MAX;
 #define RECORD_FIELD(since, kind, field) size += SIZE_##kind(record, field);
@@ -83,7 +83,7 @@ static char *write_attempt(char *to, const struct job_attempt *attempt)
 
 int job_record_encode(const struct job_record *record, struct job_body **out)
 {
-    size_t most = size_most(record);
+    size_t most = record_encoded_most(record);
     int rc = most < JOB_BODY_MAX ? job_body_new(out, most) : EMSGSIZE;
     if (rc != 0)
         return rc;

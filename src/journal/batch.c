@@ -16,9 +16,9 @@
 #define BATCH_SLOTS_KEPT 16384
 #define BATCH_HEADS_KEPT ((size_t)1024 * 1024)
 
-void batch_init(struct batch *batch)
+void batch_init(struct batch *batch, void (*drop)(void *late))
 {
-    *batch = (struct batch){.base = 1, .within_ns = INT64_MAX};
+    *batch = (struct batch){.base = 1, .within_ns = INT64_MAX, .drop = drop};
     buf_init(&batch->heads);
 }
 
@@ -30,10 +30,20 @@ void batch_fini(struct batch *batch)
     buf_fini(&batch->heads);
 }
 
+void batch_release(const struct batch *batch, struct slot *slot)
+{
+    if (slot->is_late) {
+        batch->drop(slot->late);
+        slot->is_late = false;
+        slot->body = NULL;
+    } else
+        job_body_unref(&slot->body);
+}
+
 void batch_clear(struct batch *batch)
 {
     for (size_t i = 0; i < batch->count; i++)
-        job_body_unref(&batch->slot[i].body);
+        batch_release(batch, &batch->slot[i]);
     batch->base += batch->count;
     batch->count = batch->gone = batch->bytes = 0;
     batch->within_ns = INT64_MAX;
@@ -90,7 +100,7 @@ struct slot *batch_find(const struct batch *batch, uint64_t ticket)
 
 void batch_cancel(struct batch *batch, struct slot *slot)
 {
-    ASSERT(!slot->gone);
+    ASSERT(!slot->gone && !slot->is_late);
     slot->gone = true;
     batch->gone++;
     size_t body = slot->body != NULL ? slot->body->len : 0;

@@ -32,8 +32,8 @@ int commit_new(struct commit **out, const struct commit_options *options)
     if (commit->options.frame_max == 0)
         commit->options.frame_max = frame_default(options->journal);
     commit->sequence = options->last_sequence;
-    batch_init(&commit->pending);
-    batch_init(&commit->taken);
+    batch_init(&commit->pending, options->drop);
+    batch_init(&commit->taken, options->drop);
     atomic_store(&commit->pending_due_ns, CLOCK_NEVER);
     atomic_store(&commit->taken_due_ns, CLOCK_NEVER);
     int rc = options->thread ? commit_thread_start(commit) : 0;
@@ -136,9 +136,13 @@ uint64_t commit_add(struct commit *commit, const struct commit_change *change)
     slot->first = first || (slot->type == JOB_ENTRY_PUT && !slot->copies);
     if (change->body != NULL)
         slot->body = job_body_ref(change->body);
+    else if (change->late != NULL) {
+        slot->late = change->late;
+        slot->is_late = true;
+    }
     pending->copies = pending->copies || slot->copies;
-    pending->bytes +=
-        COMMIT_RECORD_OVERHEAD + slot->head_len + (change->body != NULL ? change->body->len : 0);
+    pending->bytes += COMMIT_RECORD_OVERHEAD + slot->head_len +
+                      (change->body != NULL ? change->body->len : change->late_most);
     return ticket_give(commit, change->within_ns);
 }
 

@@ -20,6 +20,10 @@
  * the order of answers doesn't change. What a change says of the job's group stays, too: the group
  * goes on when the job is gone, and replay counts such an entry also of a job that isn't there.
  *
+ * Late bytes: what is only known as a whole, and is large, needn't be made when it is added. The
+ * owner gives a thing of his own and how many bytes it will have at most; the leader has them made
+ * when it makes the frame, outside of all locks.
+ *
  * Locks: functions marked [owner] need the owner's lock; all others are called without it, for the
  * role takes it by the hooks of the options. Hooks are called without any lock of this module.
  *
@@ -63,6 +67,13 @@ struct commit_options {
     void (*placed)(void *arg, const struct commit_placed *placed, size_t count);
     void (*published)(void *arg);
     void (*failed)(void *arg, int error);
+    /*
+     * Mandatory where a change has `late`. make: its bytes, as a body with one reference; ENOMEM:
+     * the round is tried again, and nothing of it goes out before. drop: it isn't needed any more,
+     * called once for each, by the leader or with the owner's lock in commit_free.
+     */
+    int (*make)(void *late, struct job_body **body);
+    void (*drop)(void *late);
     void *arg;
 };
 
@@ -97,6 +108,8 @@ void commit_redeem(struct commit *commit);
 struct commit_change {
     const struct job_entry *entry; /* copied but for its body */
     struct job_body *body; /* PUT: where entry->body lies; gets a reference. NULL: no body */
+    void *late;            /* in place of a body: what `make` makes it of; NULL: nothing */
+    size_t late_most;      /* bytes that it will have at most */
     uint64_t older;        /* ticket of the job's change before this; 0: none, or long ago */
     int64_t within_ns;     /* durable so much later at the latest; 0: COMMIT_WITHIN_LAZY */
     enum journal_class class;

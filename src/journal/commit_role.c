@@ -87,6 +87,20 @@ static int placed_reserve(struct commit *commit, size_t more)
     return 0;
 }
 
+/* Its bytes are made now, if they weren't before. ENOMEM: nothing changed. */
+static int slot_ready(const struct commit *commit, struct slot *slot)
+{
+    struct job_body *body;
+    if (!slot->is_late)
+        return 0;
+    int rc = commit->options.make(slot->late, &body);
+    if (rc != 0)
+        return rc;
+    batch_release(&commit->taken, slot);
+    slot->body = body;
+    return 0;
+}
+
 /* The changes from taken_next on that make one frame. *next: the slot after them; *count: records.
  */
 static int frame_gather(struct commit *commit, size_t *next, size_t *count)
@@ -100,11 +114,14 @@ static int frame_gather(struct commit *commit, size_t *next, size_t *count)
         struct slot *slot = &taken->slot[*next];
         if (slot->gone)
             continue;
+        int rc = slot_ready(commit, slot);
+        if (rc != 0)
+            return rc;
         size_t body = slot->body != NULL ? slot->body->len : 0;
         size_t more = JOURNAL_RECORD_HEAD + slot->head_len + body;
         if (*count > 0 && bytes + more > most)
             break;
-        int rc = records_reserve(commit, *count + 1);
+        rc = records_reserve(commit, *count + 1);
         if (rc != 0)
             return rc;
         bytes += more;
@@ -123,7 +140,7 @@ static void frame_place(struct commit *commit, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         struct slot *slot = commit->record_slots[i];
-        job_body_unref(&slot->body);
+        batch_release(&commit->taken, slot);
         if (slot->type == JOB_ENTRY_PUT)
             commit->placed[commit->placed_count++] = (struct commit_placed){
                 .id = slot->id,

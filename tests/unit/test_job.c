@@ -330,6 +330,53 @@ START_TEST(record_without_attempt)
 }
 END_TEST
 
+// An end is filled in at its moment; its record, and that as bytes, may be made at any time after.
+START_TEST(end_has_a_record)
+{
+    clock_virtual_start(5000);
+    struct job_end *end;
+    ck_assert_int_eq(job_end_new(&end), 0);
+    end->view = (struct job_view){.id = 4, .tube = "t", .created_ns = 4000, .past_count = 1};
+    end->view.past[0] = (struct job_past_copy){.kind = JOB_OUTCOME_CRASHED, .reason = "again"};
+    struct job_outcome outcome;
+    const struct job_rules rules = {.set = 0};
+    job_outcome_init(&outcome);
+    outcome.started_ns = 4500;
+    outcome.rules = &rules;
+    ck_assert_int_eq(buf_append(&outcome.out, "a\0b", 3), 0);
+    job_end_fill(end, &outcome);
+    ck_assert_uint_eq(outcome.out.len, 0);
+    ck_assert_ptr_null(end->outcome.rules);
+    job_outcome_fini(&outcome);
+    int64_t wall = clock_wall_ns();
+    clock_virtual_advance(700);
+
+    struct job_record *record, *decoded;
+    struct job_body *bytes;
+    struct job_end *mine = job_end_ref(end);
+    job_end_unref(&end);
+    ck_assert_int_eq(job_end_record(mine, &record), 0);
+    ck_assert_int_eq(job_end_encode(mine, &bytes), 0);
+    ck_assert_uint_le(bytes->len, job_end_encoded_most(mine));
+    ck_assert_uint_ge(job_end_memory(mine), sizeof(*mine) + 3);
+    job_end_unref(&mine);
+    ck_assert_int_eq(job_record_decode(&decoded, 4, bytes->bytes, bytes->len), 0);
+    const struct job_record *both[] = {record, decoded};
+    for (int i = 0; i < 2; i++) {
+        ck_assert_uint_eq(both[i]->id, 4);
+        ck_assert_mem_eq(both[i]->out, "a\0b", 4);
+        ck_assert_int_eq(both[i]->ended_wall_ns, wall);
+        ck_assert_int_eq(both[i]->duration_ns, 500);
+        ck_assert_uint_eq(both[i]->earlier_count, 1);
+        ck_assert_str_eq(both[i]->earlier[0].reason, "again");
+    }
+    job_body_unref(&bytes);
+    job_record_unref(&record);
+    job_record_unref(&decoded);
+    clock_virtual_stop();
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("job");
@@ -354,6 +401,7 @@ int main(void)
     tcase_add_test(shared, outcomes);
     tcase_add_test(shared, record_keeps_everything);
     tcase_add_test(shared, record_without_attempt);
+    tcase_add_test(shared, end_has_a_record);
     tcase_add_test(shared, record_is_copied);
     suite_add_tcase(suite, shared);
     return unit_main(suite);
