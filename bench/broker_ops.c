@@ -203,10 +203,28 @@ static struct row *rows[LEVELS][LOOPS][STEPS_MAX]; /* NULL: not told */
 
 /* ---- the broker of a loop ---- */
 
-static void record_drop(struct job_record **record, void *arg)
+static struct list ended;
+
+static void ends_take(struct list *ends, void *arg)
 {
+    struct list_node *node;
     (void)arg;
-    job_record_unref(record);
+    while ((node = list_pop(ends)) != NULL)
+        list_append(&ended, node);
+}
+
+/* A record is made of each, and dropped. */
+static void ends_record(void *arg)
+{
+    struct list_node *node;
+    (void)arg;
+    while ((node = list_pop(&ended)) != NULL) {
+        struct job_end *end = CONTAINER_OF(node, struct job_end, node);
+        struct job_record *record;
+        bench_check("record", job_end_record(end, &record));
+        job_record_unref(&record);
+        job_end_unref(&end);
+    }
 }
 
 static void journal_begin(struct rig *rig)
@@ -227,7 +245,9 @@ static void rig_begin(struct rig *rig, const struct settings *settings, const st
     static const char *const tubes[] = {"default"};
     struct broker_options options = {.body_max = settings->size,
                                      .level = BROKER_COMMIT,
-                                     .finished = loop->kept ? record_drop : NULL};
+                                     .ended = loop->kept ? ends_take : NULL,
+                                     .ended_after = ends_record};
+    list_init(&ended);
     memset(rig, 0, sizeof(*rig));
     rig->size = settings->size;
     rig->present = settings->depth + (loop->stays ? BLOCK : 0);

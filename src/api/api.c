@@ -273,6 +273,7 @@ void api_call_fini(struct api_call *call)
 {
     MAGIC_CHECK(call, API_CALL_MAGIC);
     rows_end(call);
+    job_end_unref(&call->waiter.end);
     buf_fini(&call->answer);
     MAGIC_WIPE(call);
 }

@@ -4,8 +4,9 @@
  *
  * A job is looked for in the broker first and in history second: the broker lets go of a finished
  * job only when history has its record, so in this order nothing falls between the two. A job that
- * failed is in both: buried in the broker, with its result in history. One that is in neither, but
- * was there, is finished; how it ended isn't kept (any more).
+ * failed is in both: buried in the broker, with its result in history. Who waited learns from the
+ * end itself what no record is kept of. A job that is in neither, but was there, is finished; how it
+ * ended isn't kept (any more).
  */
 #include "api/api_priv.h"
 
@@ -40,13 +41,20 @@ static void out_forgotten(struct out result, uint64_t id)
     out_str(job, "state", job_state_word(JOB_FINISHED));
 }
 
-/* ENOENT: there never was such a job. */
-static int job_show(struct api_call *call, uint64_t id, struct out result)
+/* end: how it ended, which counts where no record is kept; NULL: it isn't known. ENOENT: there never
+ * was such a job. ENOMEM. */
+static int job_show(struct api_call *call, uint64_t id, const struct job_end *end,
+                    struct out result)
 {
     struct job_view view;
     struct job_record *record = NULL;
     int here = broker_peek(call->api->links.broker, call->asker, id, &view, NULL);
     int past = history_get(call->api->links.history, id, &record);
+    if (past != 0 && end != NULL) {
+        past = job_end_record(end, &record);
+        if (past != 0)
+            return past;
+    }
     if (past == 0 && !api_may_record(call, record, TRUST_see)) {
         job_record_unref(&record);
         past = ENOENT;
@@ -75,7 +83,7 @@ static int job_show(struct api_call *call, uint64_t id, struct out result)
 int run_show(struct api_call *call, const cJSON *params, struct out result)
 {
     uint64_t id = params_id(params, "id");
-    int rc = job_show(call, id, result);
+    int rc = job_show(call, id, NULL, result);
     return rc == ENOENT ? not_found(call, id) : rc;
 }
 
@@ -84,18 +92,19 @@ int run_wait(struct api_call *call, const cJSON *params, struct out result)
     call->id = params_id(params, "id");
     call->timeout_ns = params_seconds(params, "timeout");
     call->deadline_ns = clock_deadline(call->timeout_ns);
+    call->waiter.wants_end = true;
     int rc = broker_wait_async(call->api->links.broker, call->asker, call->id, &call->waiter);
     if (rc == 0)
         return EINPROGRESS;
     if (rc != ENOENT)
         return rc;
-    rc = job_show(call, call->id, result);
+    rc = job_show(call, call->id, NULL, result);
     return rc == ENOENT ? not_found(call, call->id) : rc;
 }
 
 int finish_wait(struct api_call *call, struct out result)
 {
-    return job_show(call, call->id, result);
+    return job_show(call, call->id, call->waiter.end, result);
 }
 
 void late_wait(const struct api_call *call, char *text, size_t size)

@@ -60,6 +60,8 @@ void apply_delete(struct change *change)
     struct job *job = change->job;
     struct broker_tube *tube = job->tube;
     apply_tell(change);
+    if (job->state == JOB_RESERVED && job->rare != NULL && job->rare->token != 0)
+        lease_end(job);
     if (job->pos != JOB_NOWHERE)
         tube_job_leave(job);
     if (job->state != JOB_BURIED) {

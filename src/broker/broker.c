@@ -6,11 +6,12 @@
  *
  * The lock is the domain that all tubes share. It is taken briefly and never twice: what a call
  * makes ready (a waiting sink, a joiner) runs when the domain is released, and so does the hook
- * that tells the due thread of an earlier deadline.
+ * that tells the due thread of an earlier deadline. Ends of jobs go to whoever keeps records just
+ * before, so nobody hears of one earlier.
  */
 #include "base/clock.h"
 #include "base/hash.h"
-#include "broker/broker_priv.h"
+#include "broker/finish_priv.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -25,9 +26,15 @@ void broker_unlock(struct broker *broker)
 {
     void (*sooner)(void *arg) = broker->sooner_wanted ? broker->hooks->sooner : NULL;
     void *arg = broker->hooks_arg;
+    const struct broker_options *options = &broker->options;
+    bool ended = !list_empty(&broker->ends);
     broker->sooner_wanted = false;
+    if (ended)
+        options->ended(&broker->ends, options->records_arg);
     ASSERT_EXPENSIVE(broker_valid(broker));
     queue_domain_release(broker->domain);
+    if (ended && options->ended_after != NULL)
+        options->ended_after(options->records_arg);
     if (sooner != NULL)
         sooner(arg);
 }
@@ -65,6 +72,10 @@ int broker_new(struct broker **out, const struct broker_options *options)
     names_init(&broker->names);
     list_init(&broker->putters);
     list_init(&broker->hoards);
+    list_init(&broker->sinks);
+    list_init(&broker->ends);
+    list_init(&broker->spare_ends);
+    broker->last_result = broker->options.last_result;
     heap_init(&broker->due, alarm_less, NULL, alarm_moved);
     broker->told_ns = CLOCK_NEVER;
     queue_core_init(&broker->all, broker->domain,
@@ -89,7 +100,6 @@ static void free_jobs(struct broker *broker)
     struct job *job;
     while ((job = idtable_next(&broker->jobs, &cursor)) != NULL) {
         struct broker_tube *tube = job->tube;
-        ASSERT(!job->settling); /* somebody is inside broker_settle otherwise */
         group_leave(job);
         tube_job_leave(job);
         if (job->state == JOB_DELAYED || job->state == JOB_RESERVED)
@@ -131,6 +141,7 @@ void broker_free(struct broker **broker)
     groups_free(mine);
     queue_domain_release(mine->domain);
     spares_free(mine);
+    ends_free(mine);
     heap_fini(&mine->due);
     strmap_fini(&mine->tubes);
     levels_free(mine);

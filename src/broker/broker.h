@@ -12,9 +12,9 @@
  *     then the least id. Waiting sinks are served in the order in which they came.
  *   - A job is handed to one sink at a time, under a token that nobody can guess; only that token
  *     settles it.
- *   - A finished job is in the hands of the `finished` hook before it leaves the broker, and before
- *     anybody who waits for it (wait, join) hears of it: who asks the broker first and history
- *     second always finds it.
+ *   - The end of a job is in the hands of the `ended` hook before anybody can see that the job left,
+ *     and before anybody who waits for it (wait, join) hears of it: who asks the broker first and
+ *     history second always finds it.
  *
  * A tube exists as long as something refers to it: a job, a user (broker_use), a sink, somebody who
  * joins it. The tube "default" always exists.
@@ -58,13 +58,17 @@ struct broker_options {
     int64_t interval_ns;     /* of BROKER_INTERVAL */
     uint64_t held_max; /* jobs that one holder may have reserved (without token); 0: no limit */
     /*
-     * Takes over the record of a job that has just finished: done, failed, cancelled, or deleted
-     * while somebody waits for it (other deletes leave no record). Runs without the lock on the
-     * thread that finished it; must not settle or delete the same job. NULL: no records are made.
-     * When there is no memory for a record it is left out and counted.
+     * Takes over the ends of jobs that leave a record: done, failed and cancelled ones; what is
+     * deleted, by whoever holds it too, only if somebody waits for it. `ends` is a list of struct
+     * job_end by their `node`, each numbered, one above the one before. Called with the lock, before
+     * anybody hears of them: it may append the list to another one, no more. NULL: no records are
+     * made. An end for which there is no memory is left out and counted.
      */
-    void (*finished)(struct job_record **record, void *arg);
-    void *finished_arg;
+    void (*ended)(struct list *ends, void *arg);
+    /* Straight after, without the lock, on the same thread: what takes longer. May be NULL. */
+    void (*ended_after)(void *arg);
+    void *records_arg;
+    uint64_t last_result;      /* numbers of records go on from there */
     const struct trust *trust; /* who may what; outlives the broker. NULL: there is no table, and
                                   every view but trust_all may nothing */
     uint32_t daemon_uid;       /* that user, and root, may move any job into a guarded tube */
@@ -75,8 +79,8 @@ struct broker_options {
     /*
      * The id of the job that is gone, whose record is kept, and that had this key of this submitter
      * in this tube; 0: none, or it can't be found out. Asked for each put with a key that no job
-     * here has, without the lock, on the thread that puts. What `finished` was given must be found
-     * from then on. NULL: a key ends with its job. With finished_arg.
+     * here has, without the lock, on the thread that puts. What `ended` was given must be found
+     * from then on. NULL: a key ends with its job. With records_arg.
      */
     uint64_t (*key_kept)(const char *tube, uint32_t submitter, const char *key, void *arg);
 };
@@ -243,8 +247,8 @@ struct broker_walk {
     uint64_t done; /* jobs */
     /* the broker's */
     struct broker_tube *tube;
-    uint64_t left;                         /* jobs at most */
-    int (*step)(struct broker_walk *walk); /* does one; see walk.c */
+    uint64_t left;                                            /* jobs at most */
+    int (*step)(struct broker_walk *walk, struct job **gone); /* does one; see walk.c */
 };
 void broker_kick_begin(struct broker *broker, struct broker_tube *tube, uint64_t count,
                        struct broker_walk *walk);
@@ -295,6 +299,14 @@ void broker_sink_stop(struct broker_sink *sink);
 /* From any thread: as long as it is paused it takes nothing, broker_take answers EAGAIN, and a
  * blocked one wakes. Others take on. */
 void broker_sink_pause(struct broker_sink *sink, bool paused);
+
+/*
+ * Whether those who run jobs in the daemon rest: all sinks take nothing, broker_take waits until
+ * they may again, or its time is over. One that waits already may be given one job more. For whoever
+ * can't write records of jobs as fast as they end.
+ */
+void broker_rest(struct broker *broker, bool resting);
+bool broker_is_resting(struct broker *broker);
 
 /*
  * Weights of a sink's tubes, from 1 to QUEUE_SHARE_WEIGHT_MAX each, one for all sinks that share
@@ -361,19 +373,18 @@ void broker_lease_fini(struct broker_lease *lease);
  *   CRASHED, LOST              another attempt after a pause, or buried (see retry.c)
  *   RETURNED                   ready again in its old place; not counted, not finished
  * A job that was cancelled meanwhile ends as CANCELLED, unless it is DONE. The outcome stays the
- * caller's. ESTALE: the token isn't the one of a present lease; nothing changed. ENOMEM (what isn't
- * finished or is buried): nothing changed, the lease is still good; try again (once in a long while
- * the `finished` hook has seen a record already, and gets it anew).
+ * caller's, but its output is taken over where somebody wants to have it. ESTALE: the token isn't
+ * the one of a present lease; nothing changed. ENOMEM (what isn't finished or is buried): nothing
+ * changed, the lease is still good; try again.
  */
-int broker_settle(struct broker *broker, uint64_t id, uint64_t token,
-                  const struct job_outcome *outcome);
+int broker_settle(struct broker *broker, uint64_t id, uint64_t token, struct job_outcome *outcome);
 
 /* The same for several at once, each by its own token: `rc` says for each what broker_settle would.
- * Those that are done go under one hold of the lock. */
+ * Those that are done go under one hold of the lock; a stale token holds up no other. */
 #define BROKER_SETTLE_MAX 64
 struct broker_settlement {
     uint64_t id, token;
-    const struct job_outcome *outcome;
+    struct job_outcome *outcome;
     int rc;
 };
 void broker_settle_many(struct broker *broker, struct broker_settlement *list, size_t count);
@@ -484,8 +495,8 @@ int broker_reserve_job(struct broker_holder *holder, const struct trust_view *as
  *   release  ready, or delayed for delay_ns; takes the priority
  *   bury     set aside; takes the priority; counts as finished (failed)
  *   touch    the TTR begins anew
- *   delete   with token 0 also a ready, delayed or buried job of which the asker may edit; of
- *            others: ENOENT
+ *   delete   who has it says that it is done: it is finished so. With token 0 also a ready, delayed
+ *            or buried job that the asker may edit, which counts as deleted; of others: ENOENT
  */
 int broker_release(struct broker_holder *holder, const struct trust_view *asker, uint64_t id,
                    uint64_t token, uint32_t pri, int64_t delay_ns);

@@ -110,6 +110,8 @@ struct broker {
     struct queue_core all; /* has no items: counts unfinished jobs and has the joiners of all */
     struct list putters;   /* of struct broker_putter: wait for room in all */
     struct list hoards;    /* of struct broker_sink: have two jobs or more, and a ring */
+    struct list sinks;     /* all of struct broker_sink */
+    bool resting;          /* they take nothing */
     struct heap due;       /* of struct broker_alarm */
     uint64_t last_alarm;
     int64_t told_ns;             /* when broker_due will be called again at the latest */
@@ -133,7 +135,11 @@ struct broker {
     struct strmap levels;   /* of struct tube_level, by name of tube */
     size_t spare_count;
     struct job_rare *spares[BROKER_SPARES_MAX]; /* see spare.c */
-    uint64_t chance;                            /* see retry.c; never 0 */
+    struct list ends;                /* of struct job_end: that happened in this hold of the lock */
+    uint64_t last_result;            /* the number of the last record */
+    struct list spare_ends;          /* of struct job_end, not filled in; see finish.c */
+    _Atomic size_t spare_ends_count; /* written under the lock */
+    uint64_t chance;                 /* see retry.c; never 0 */
     bool draining;
     bool sooner_wanted; /* an alarm was set before told_ns under this hold of the lock */
     const struct broker_hooks *hooks; /* never NULL */
@@ -167,6 +173,7 @@ struct broker_sink {
     struct sink_wait stand;
     bool standing, fired;   /* `stand` is in use; it has fired */
     struct list_node hoard; /* broker->hoards */
+    struct list_node node;  /* broker->sinks */
     size_t tube_count;
     struct broker_tube **tubes;
     struct queue_core **cores; /* of the tubes, and last the control core */
@@ -294,10 +301,6 @@ int log_admit_final(const struct job *job);
 /* by_wall: until its time of the wall clock. */
 void log_put(struct job *job, enum job_state state, int64_t key_ns, bool by_wall);
 int log_admit_pause(const struct broker_tube *tube);
-/* An admitted last entry of the job (DELETE, BURY) is to come in a later hold of the lock,
- * and has its place; redeem just before. */
-void log_promise(const struct job *job);
-void log_redeem(const struct job *job);
 /* Adds the ceiling as it is in `log`. After log_admit_limits. */
 int log_admit_limits(struct broker_log *log);
 uint64_t log_limits(struct broker_log *log);
@@ -447,19 +450,13 @@ struct last_words {
 /* For an outcome that may bury, or be tried again. ENOMEM: nothing is in it. */
 int last_words_make(struct last_words *words, const struct job_outcome *outcome);
 void last_words_free(struct last_words *words);
-/* [held on entry, not on return] Ends a RESERVED job for good; see there. After log_admit. */
-void settle_finish(struct broker *broker, struct job *job, const struct job_outcome *outcome,
-                   struct last_words *words);
-/* [held] A RESERVED job under a lease: there is another attempt. After log_admit and tube_room. */
-void settle_again(struct job *job, const struct job_outcome *outcome, int64_t pause_ns,
-                  struct last_words *words);
-/* [held on entry, not on return] Cancels a job that isn't buried and isn't ending. ENOSPC, EIO,
- * ENOMEM: the journal; nothing changed. */
-int settle_cancel(struct broker *broker, struct job *job, const char *reason);
-/* [held on entry, not on return] Deletes a job that is reserved by nobody. ENOSPC, EIO, ENOMEM: the
- * journal; nothing changed. */
-int settle_delete_idle(struct broker *broker, struct job *job);
-/* The same for burying a ready or delayed one. ENOMEM, ENOSPC, EIO. */
+/* All [held]. ENOSPC, EIO, ENOMEM: nothing changed; EAGAIN: log_again, without the lock. *gone: the
+ * job, if it left, to be freed without the lock; else NULL. */
+/* Cancels a job that isn't buried. */
+int settle_cancel(struct broker *broker, struct job *job, const char *reason, struct job **gone);
+/* Deletes a job that is reserved by nobody. */
+int settle_delete_idle(struct broker *broker, struct job *job, struct job **gone);
+/* Buries a ready or delayed one. */
 int settle_bury_idle(struct broker *broker, struct job *job, const char *reason);
 
 /* retry.c, all [held] */
@@ -470,16 +467,10 @@ struct verdict {
 };
 /* A RESERVED job under a lease. */
 struct verdict retry_judge(struct job *job, const struct job_outcome *outcome);
-/* One trouble more of that kind; nothing for what is none. */
-void retry_count(struct job *job, enum job_outcome_kind kind);
 /* Whether by the rules of job and tube it may be buried when its connection is lost now. */
 bool retry_minds_loss(const struct job *job);
 /* The time limit of job and tube; 0: none; -1: they say nothing. */
 int64_t retry_timeout(const struct job *job);
-
-/* [held] DONE, for a job of which nobody has to hear before it leaves; *gone is to be freed without
- * the lock. ESTALE. EINPROGRESS: nothing changed, broker_settle can do it. */
-int settle_done_quietly(struct broker *broker, uint64_t id, uint64_t token, struct job **gone);
 
 /* kick.c */
 /* [held] A job of state BURIED or DELAYED. reset: what rules limit begins anew. ENOMEM, ENOSPC,
@@ -505,8 +496,9 @@ void at_end(struct job *job);
 bool at_put_off(struct job *job);
 
 /* walk.c, [held] */
-/* Does one job. 0: it did. ENOENT: there is none left. Others end the walk. */
-typedef int walk_step(struct broker_walk *walk);
+/* Does one job. 0: it did. ENOENT: there is none left. Others end the walk. *gone: the job, if it
+ * left, to be freed without the lock; it is NULL before. */
+typedef int walk_step(struct broker_walk *walk, struct job **gone);
 void walk_begin(struct broker_walk *walk, struct broker_tube *tube, walk_step *step,
                 uint64_t count);
 
@@ -531,8 +523,9 @@ void putters_serve_all(struct broker *broker);
 void putters_refuse(struct broker *broker, int result);
 
 /* wait.c, [held] */
-/* All who wait for this job get ready. */
-void wait_finish(struct job *job);
+/* All who wait for this job get ready; those who want to know how it ended get references on the
+ * end (NULL: there was no memory for one). */
+void wait_finish(struct job *job, struct job_end *end);
 
 /* view.c, [held] */
 void view_copy(const struct job *job, struct job_view *view);

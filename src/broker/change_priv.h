@@ -61,6 +61,11 @@ void make_put(struct change *change);
 void make_lease(struct change *change); /* but it is RESERVED, and its lease is the caller's */
 void make_back(struct change *change);
 void make_kick(struct change *change);
+void make_bury(struct change *change);
+/* The job is out of everything then, and the caller's, to be freed without the lock. */
+void make_delete(struct change *change);
+/* A DELETE of a job that a local worker runs: it stays RESERVED until that has stopped. */
+void make_cancel(struct change *change);
 void make_move(struct change *change); /* the old tube is let go of */
 void make_pause(struct change *change);
 /* apply.c: the same for a new job of state NEW, for one that is buried, and one that leaves: it is

@@ -19,7 +19,7 @@ static bool job_valid(const struct broker *broker, const struct job *job)
     if (tube->broker != broker || idtable_get(&broker->jobs, job->id) != job)
         return false;
     bool leased = job->rare != NULL && job->rare->token != 0;
-    if (leased != (job->state == JOB_RESERVED && !job->settling))
+    if (leased != (job->state == JOB_RESERVED))
         return false;
     /* Only what a local worker runs is cancelled and still here; such a job isn't kept. */
     if (job->rare != NULL && job->rare->cancelled &&
@@ -115,7 +115,7 @@ static bool alarms_valid(const struct broker *broker)
 /* A lease that time can end is in the heap of a holder whose alarm is in the heap of alarms. */
 static bool lease_valid(const struct job *job)
 {
-    if (job->state != JOB_RESERVED || job->settling || job->rare->holder == NULL)
+    if (job->state != JOB_RESERVED || job->rare->holder == NULL)
         return true;
     const struct broker_holder *holder = job->rare->holder;
     return job->rare->key_ns == CLOCK_NEVER || holder->rare->alarm.pos != HEAP_NOWHERE;
@@ -154,7 +154,7 @@ static bool log_valid(const struct broker *broker)
         uint64_t where = where_get(job);
         bool readable = where != 0 && where < JOB_WHERE_KEPT;
         bool cancelled = job->rare != NULL && job->rare->cancelled;
-        if (job->evicted && !readable && !job->settling && !cancelled)
+        if (job->evicted && !readable && !cancelled)
             return false;
     }
     if (log == NULL)

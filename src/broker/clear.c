@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Clear: the jobs of a tube that nobody has reserved are deleted, one delete after another, each
- * with its own holds of the lock, since memory is freed and records are made without it.
+ * Clear: the jobs of a tube that nobody has reserved are deleted, one delete after another.
  */
 #include "broker/broker_priv.h"
 
@@ -17,16 +16,11 @@ static struct job *any_idle(const struct broker_tube *tube)
     return NULL;
 }
 
-/* [held] Lets go of the lock meanwhile. */
-static int clear_one(struct broker_walk *walk)
+/* [held] */
+static int clear_one(struct broker_walk *walk, struct job **gone)
 {
-    struct broker *broker = walk->tube->broker;
     struct job *job = any_idle(walk->tube);
-    if (job == NULL)
-        return ENOENT;
-    int rc = settle_delete_idle(broker, job);
-    broker_lock(broker);
-    return rc;
+    return job != NULL ? settle_delete_idle(walk->tube->broker, job, gone) : ENOENT;
 }
 
 int broker_clear_begin(struct broker *broker, const char *name, size_t len,

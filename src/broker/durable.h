@@ -61,16 +61,12 @@ struct broker_log_options {
     void (*failed)(int error, void *arg);
     void (*damaged)(const char *text, void *arg);
     /*
-     * Records of finished jobs that are kept in a file, which lags: the journal has each of them
-     * until broker_results_durable says that the file has it, too. result_add takes the place of
-     * broker_options.finished for jobs that are in the journal, and returns the number of the
-     * record there, rising from one that comes later to the next (0: it isn't kept). NULL: the
-     * journal keeps none. result_found: after the replay, in order of numbers, those above
-     * result_last, which the file doesn't have. NULL: none is wanted.
+     * Records of finished jobs are kept in a file, which lags: the journal has each of them, too,
+     * until broker_results_durable says that the file has it. result_found: after the replay, in
+     * order of numbers, those above broker_options.last_result, which the file doesn't have. NULL:
+     * the journal keeps none.
      */
-    uint64_t (*result_add)(struct job_record **record, void *arg);
     void (*result_found)(uint64_t number, struct job_record **record, void *arg);
-    uint64_t result_last;
     void *arg;
 };
 

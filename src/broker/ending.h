@@ -31,8 +31,12 @@ struct broker_waiter {
     void (*fire)(struct broker_waiter *waiter);
     void *arg;                   /* the caller's */
     bool so_far;                 /* join: don't wait for what is put from now on; the caller's */
+    bool wants_end;              /* wait: `end` is wanted; the caller's */
     struct broker_totals totals; /* join: of the tube (or of all), set before fire */
     struct broker_ticket ticket; /* must be reached before anybody is told; set before fire */
+    /* wait: how the job ended, a reference of the caller's; NULL: it had ended before, or there was
+     * no memory; set before fire */
+    struct job_end *end;
     /* the broker's */
     struct broker *broker;
     struct broker_tube *tube;

@@ -140,18 +140,6 @@ int log_admit_final(const struct job *job)
     return job_is_logged(job) ? admit_state(log_of(job), ENTRY_BYTES + options_size(job)) : 0;
 }
 
-void log_promise(const struct job *job)
-{
-    if (job_is_logged(job))
-        commit_promise(log_of(job)->commit);
-}
-
-void log_redeem(const struct job *job)
-{
-    if (job_is_logged(job))
-        commit_redeem(log_of(job)->commit);
-}
-
 /* ---- jobs ---- */
 
 static void entry_counters(struct job_entry *entry, const struct job_rare *rare)

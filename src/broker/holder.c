@@ -8,7 +8,7 @@
  * (struct holder_rare).
  */
 #include "base/clock.h"
-#include "broker/broker_priv.h"
+#include "broker/finish_priv.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -86,23 +86,20 @@ void holder_alarm_update(struct broker_holder *holder)
 }
 
 /*
- * [held, and let go of in between if it is buried: the holder may be gone then] The job that a
- * remote worker has is in trouble: by the rules it is buried, if there is memory and room for that,
- * or it goes back.
+ * [held] The job that a remote worker has is in trouble: by the rules it is buried, if there is
+ * memory and room for that, or it goes back.
  */
-static void lease_fails(struct broker *broker, struct job *job, const struct job_outcome *outcome)
+static void lease_fails(struct broker *broker, struct job *job, struct job_outcome *outcome)
 {
-    struct verdict verdict = retry_judge(job, outcome);
     struct last_words words;
-    if (verdict.state == JOB_BURIED && last_words_make(&words, outcome) == 0) {
-        if (tube_room(job->tube, JOB_BURIED) == 0 && log_admit(job) == 0) {
-            retry_count(job, outcome->kind);
-            settle_finish(broker, job, outcome, &words);
-            broker_lock(broker);
-            last_words_free(&words);
-            return;
-        }
+    if (retry_judge(job, outcome).state == JOB_BURIED && last_words_make(&words, outcome) == 0) {
+        const struct finish finish = {
+            .job = job, .outcome = outcome, .words = &words, .counts = true};
+        struct job *gone; /* none: it is buried */
+        int rc = finish_job(broker, &finish, &gone);
         last_words_free(&words);
+        if (rc == 0)
+            return;
     }
     lease_trouble(job, outcome->kind);
 }
@@ -306,7 +303,7 @@ static int by_rank(const void *a, const void *b)
     return job_ready_less(one, two, NULL) ? -1 : 1;
 }
 
-/* [held, and let go of in between] */
+/* [held] */
 static void lease_lose(struct broker *broker, struct job *job)
 {
     struct job_outcome outcome;

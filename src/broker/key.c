@@ -222,7 +222,7 @@ int key_ask(const struct job *job, struct key_watch **watch)
     if (known || rc != 0)
         return rc;
     uint64_t id =
-        options->key_kept(job->tube->name, submitter_of(job), key_of(job), options->finished_arg);
+        options->key_kept(job->tube->name, submitter_of(job), key_of(job), options->records_arg);
     if (id == 0)
         return 0;
     broker_lock(broker);

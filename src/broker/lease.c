@@ -11,7 +11,7 @@
  * Release, bury and touch are here, too; delete is a way to finish (settle.c).
  */
 #include "base/clock.h"
-#include "broker/change_priv.h"
+#include "broker/finish_priv.h"
 
 #include <errno.h>
 
@@ -99,7 +99,7 @@ int lease_find(const struct broker_holder *holder, uint64_t id, uint64_t token, 
 {
     struct broker *broker = holder->broker;
     struct job *job = idtable_get(&broker->jobs, id);
-    bool leased = job != NULL && job->state == JOB_RESERVED && !job->settling;
+    bool leased = job != NULL && job->state == JOB_RESERVED;
     bool mine =
         leased && (token == 0 ? job->rare->holder == holder
                               : job->rare->holder == &broker->tokens && job->rare->token == token);
@@ -218,74 +218,76 @@ int lease_return(struct job *job, int64_t delay_ns)
     return 0;
 }
 
-static int bury(struct broker_holder *holder, const struct trust_view *asker, uint64_t id,
-                uint64_t token, uint32_t pri)
+/* [held] */
+static int bury(struct job *job, uint32_t pri)
 {
-    struct broker *broker = holder->broker;
-    struct job *job;
-    broker_lock(broker);
-    int rc = lease_ask(holder, asker, id, token, &job);
-    if (rc == 0)
-        rc = tube_room(job->tube, JOB_BURIED);
-    if (rc == 0)
-        rc = log_admit(job);
-    if (rc != 0) {
-        broker_unlock(broker);
-        return rc;
-    }
-    job->pri = pri;
     struct job_outcome outcome;
+    struct job *gone; /* none: it is buried */
+    uint32_t before = job->pri;
     job_outcome_init(&outcome);
     outcome.kind = JOB_OUTCOME_FAILED;
-    struct last_words none = {NULL};
-    settle_finish(broker, job, &outcome, &none);
-    return 0;
+    const struct finish finish = {.job = job, .outcome = &outcome};
+    job->pri = pri; /* it is in the heap of leases, which asks for no priority */
+    int rc = finish_job(job->tube->broker, &finish, &gone);
+    if (rc != 0)
+        job->pri = before;
+    return rc;
 }
 
 int broker_bury(struct broker_holder *holder, const struct trust_view *asker, uint64_t id,
                 uint64_t token, uint32_t pri)
 {
     MAGIC_CHECK(holder, BROKER_HOLDER_MAGIC);
+    struct broker *broker = holder->broker;
+    struct job *job;
     int64_t busy_until_ns = 0;
     int rc;
-    do
-        rc = bury(holder, asker, id, token, pri);
-    while (log_again(holder->broker, &rc, &busy_until_ns));
+    do {
+        broker_lock_to_finish(broker, 1);
+        rc = lease_ask(holder, asker, id, token, &job);
+        if (rc == 0)
+            rc = bury(job, pri);
+        broker_unlock(broker);
+    } while (log_again(broker, &rc, &busy_until_ns));
     return rc;
 }
 
+/* [held] Who has it says that it is done. */
+static int delete_leased(struct broker *broker, struct job *job, struct job **gone)
+{
+    struct job_outcome outcome;
+    job_outcome_init(&outcome);
+    const struct finish finish = {.job = job, .outcome = &outcome, .deletes = true};
+    return finish_job(broker, &finish, gone);
+}
+
+/* [held] */
 static int delete (struct broker_holder *holder, const struct trust_view *asker, uint64_t id,
-                   uint64_t token)
+                   uint64_t token, struct job **gone)
 {
     struct broker *broker = holder->broker;
-    broker_lock(broker);
     struct job *job = idtable_get(&broker->jobs, id);
     if (token == 0 && job != NULL && job->state != JOB_RESERVED &&
         job_ask(asker, job, TRUST_edit) == 0)
-        return settle_delete_idle(broker, job);
+        return settle_delete_idle(broker, job, gone);
     int rc = lease_ask(holder, asker, id, token, &job);
-    if (rc == 0)
-        rc = log_admit_final(job);
-    if (rc != 0) {
-        broker_unlock(broker);
-        return rc;
-    }
-    struct job_outcome outcome;
-    job_outcome_init(&outcome);
-    outcome.kind = JOB_OUTCOME_DELETED;
-    struct last_words none = {NULL};
-    settle_finish(broker, job, &outcome, &none);
-    return 0;
+    return rc == 0 ? delete_leased(broker, job, gone) : rc;
 }
 
 int broker_holder_delete(struct broker_holder *holder, const struct trust_view *asker, uint64_t id,
                          uint64_t token)
 {
     MAGIC_CHECK(holder, BROKER_HOLDER_MAGIC);
+    struct broker *broker = holder->broker;
+    struct job *gone = NULL;
     int64_t busy_until_ns = 0;
     int rc;
-    do
-        rc = delete (holder, asker, id, token);
-    while (log_again(holder->broker, &rc, &busy_until_ns));
+    do {
+        broker_lock(broker);
+        rc = delete (holder, asker, id, token, &gone);
+        broker_unlock(broker);
+    } while (log_again(broker, &rc, &busy_until_ns));
+    if (gone != NULL)
+        job_free(&gone);
     return rc;
 }

@@ -9,8 +9,8 @@
  *   a result   if history hasn't got it on the disk yet
  *   a ceiling  if it is the present one
  *
- * Everything else is dead by being oldest; journal/compact.h says why. A job that is about to be
- * buried, and one whose put is written but not yet placed, make the question come again.
+ * Everything else is dead by being oldest; journal/compact.h says why. A job whose put is written
+ * but not yet placed makes the question come again.
  */
 #include "base/clock.h"
 #include "broker/broker_priv.h"
@@ -43,7 +43,7 @@ static int living_put(struct broker *broker, uint64_t locator, const struct job_
     if (job == NULL || !job_is_logged(job))
         return 0;
     uint64_t where = where_get(job);
-    if ((where & JOB_WHERE_PENDING) != 0 || (job->settling && where == locator))
+    if ((where & JOB_WHERE_PENDING) != 0)
         return EAGAIN;
     if (where != locator)
         return 0;

@@ -58,6 +58,41 @@ void make_kick(struct change *change)
     tube_job_contain(change->job);
 }
 
+void make_bury(struct change *change)
+{
+    struct job *job = change->job;
+    bool logged = (change->flags & CHANGE_LOGGED) != 0;
+    uint64_t cost = logged ? log_cost(job) : 0;
+    change_record(change);
+    apply_bury(change);
+    if (logged)
+        job->tube->broker->log->live_bytes += log_cost(job) - cost;
+    tube_job_contain(job);
+}
+
+void make_delete(struct change *change)
+{
+    struct job *job = change->job;
+    struct broker_tube *tube = job->tube;
+    struct broker *broker = tube->broker;
+    change_record(change);
+    if (job->evicted) {
+        broker->log->evicted_jobs--;
+        broker->log->evicted_bytes -= job->body.len;
+    }
+    apply_delete(change);
+    spare_keep(broker, job);
+    putters_serve(tube);
+    tube_unref(tube);
+}
+
+void make_cancel(struct change *change)
+{
+    change_record(change);
+    apply_tell(change);
+    change->job->rare->cancelled = true;
+}
+
 void make_move(struct change *change)
 {
     struct job *job = change->job;

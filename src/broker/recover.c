@@ -323,7 +323,7 @@ static int log_new(struct broker_log **out, struct broker *broker,
     log->journal = options->journal;
     log->died_bytes = JOURNAL_SEGMENT_MAX; /* it isn't known: enough */
     log->serial = atomic_fetch_add(&serials, 1) + 1;
-    log->results.durable = options->result_found != NULL ? options->result_last : UINT64_MAX;
+    log->results.durable = options->result_found != NULL ? broker->last_result : UINT64_MAX;
     *out = log;
     return 0;
 }
@@ -341,6 +341,8 @@ static int log_start(struct broker_log *log, uint64_t last_sequence)
                                           .placed = log_placed,
                                           .published = log_published,
                                           .failed = log_failed,
+                                          .make = result_bytes_make,
+                                          .drop = result_bytes_drop,
                                           .arg = log};
     int rc = commit_new(&log->commit, &commit);
     const struct compact_options compact = {

@@ -182,7 +182,7 @@ int broker_reserve(struct broker_holder *holder, struct broker_reserver *reserve
 static struct job *matched_job(struct broker_holder *holder)
 {
     struct job *job = idtable_get(&holder->broker->jobs, holder->rare->matched_id);
-    bool mine = job != NULL && job->state == JOB_RESERVED && !job->settling &&
+    bool mine = job != NULL && job->state == JOB_RESERVED &&
                 job->rare->token == holder->rare->matched_token;
     return mine ? job : NULL;
 }

@@ -13,10 +13,11 @@
  * history's last number are handed over, each under the number that it had; so a crash in the
  * middle of that changes nothing.
  *
- * What is not written yet is bounded as for puts: who ends a job waits while too much is. Where
- * there is no room, on a full disk, the job ends all the same, its record is only history's, and is
- * counted as untied.
+ * Its bytes are made when its frame is, out of the end itself. What is not written yet is bounded
+ * as for puts: who ends a job waits while too much is. Where there is no room, on a full disk, the
+ * job ends all the same, its record is only history's, and is counted as untied.
  */
+#include "broker/finish_priv.h"
 #include "broker/replay_priv.h"
 
 #include <errno.h>
@@ -26,10 +27,16 @@
 /* What a result takes in the journal beside its body, about. */
 #define RESULT_BYTES 64
 
+/* [held] Whether the journal keeps results of that tube's jobs. */
+static bool keeps_results(const struct broker_tube *tube)
+{
+    const struct broker_log *log = tube->broker->log;
+    return log != NULL && log->options.result_found != NULL;
+}
+
 bool result_is_tied(const struct job *job)
 {
-    const struct broker_log *log = job->tube->broker->log;
-    if (log == NULL || log->options.result_add == NULL)
+    if (!keeps_results(job->tube))
         return false;
     /* The end of one that was cancelled while it ran is in the journal already. */
     return job_is_logged(job) ||
@@ -38,61 +45,45 @@ bool result_is_tied(const struct job *job)
 
 /* ---- a job ends ---- */
 
-void result_make(struct broker *broker, struct job_record **record, struct result *result)
+int result_admit(struct broker_log *log, const struct job_end *end, bool *fits)
 {
-    const struct broker_log_options *options = &broker->log->options;
-    if (job_record_encode(*record, &result->body) != 0)
-        result->body = NULL;
-    result->number = options->result_add(record, options->arg);
+    size_t bytes = job_end_encoded_most(end) + RESULT_BYTES;
+    /* Two changes: it, and the end that was admitted before. */
+    int rc = bytes < JOB_BODY_MAX ? commit_admit(log->commit, JOURNAL_PUT, 2, bytes) : EMSGSIZE;
+    *fits = rc == 0;
+    if (rc == EIO || (rc == EAGAIN && !journal_full(log->journal)))
+        return rc;
+    log->results.untied += !*fits;
+    return 0;
 }
 
-/* [held] */
-static int result_admit(const struct broker_log *log, const struct result *result)
+int result_bytes_make(void *end, struct job_body **body)
 {
-    if (result->body == NULL)
-        return ENOMEM;
-    int rc = commit_admit(log->commit, JOURNAL_PUT, 1, result->body->len + (size_t)RESULT_BYTES);
-    return rc == EAGAIN && journal_full(log->journal) ? ENOSPC : rc;
+    return job_end_encode(end, body) == 0 ? 0 : ENOMEM; /* it isn't too large: it was admitted */
 }
 
-void result_lock(struct broker *broker, struct result *result)
+void result_bytes_drop(void *arg)
 {
-    struct broker_log *log = broker->log;
-    int64_t busy_until_ns = 0;
-    int rc;
-    broker_lock(broker);
-    if (result->number <= log->results.durable)
-        return; /* it isn't in history, or has been written in no time */
-    while ((rc = result_admit(log, result)) == EAGAIN) {
-        broker_unlock(broker);
-        bool again = log_again(broker, &rc, &busy_until_ns);
-        broker_lock(broker);
-        if (!again)
-            break;
-    }
-    if (rc == 0)
-        return;
-    log->results.untied++;
-    result->number = 0;
+    struct job_end *end = arg;
+    job_end_unref(&end);
 }
 
-void result_log(struct job *job, struct result *result)
+/* It is in the journal, and alive. */
+static void note(struct broker_log *log, uint64_t number, size_t body_len);
+
+void result_log(struct job *job, struct job_end *end)
 {
     const struct broker_tube *tube = job->tube;
     struct broker_log *log = tube->broker->log;
-    if (result->number <= log->results.durable)
-        return;
-    const struct job_entry entry = {
-        .type = JOB_ENTRY_RESULT, .id = job->id, .number = result->number};
-    const struct commit_change change = {
-        .entry = &entry, .body = result->body, .within_ns = tube->within_ns, .class = JOURNAL_PUT};
+    size_t most = job_end_encoded_most(end);
+    const struct job_entry entry = {.type = JOB_ENTRY_RESULT, .id = job->id, .number = end->number};
+    const struct commit_change change = {.entry = &entry,
+                                         .late = job_end_ref(end),
+                                         .late_most = most,
+                                         .within_ns = tube->within_ns,
+                                         .class = JOURNAL_PUT};
     log_told(log, tube->level, commit_add(log->commit, &change));
-    result_note(log, result->number, result->body->len);
-}
-
-void result_fini(struct result *result)
-{
-    job_body_unref(&result->body);
+    note(log, end->number, most);
 }
 
 /* ---- those that live ---- */
@@ -115,18 +106,17 @@ static int notes_reserve(struct log_results *results)
     return 0;
 }
 
-void result_note(struct broker_log *log, uint64_t number, size_t body_len)
+static void note(struct broker_log *log, uint64_t number, size_t body_len)
 {
     struct log_results *results = &log->results;
     if (notes_reserve(results) != 0)
         return; /* its bytes don't count, no more */
-    const struct result_note note = {number, body_len + RESULT_BYTES};
-    results->notes[(results->first + results->count++) & (results->cap - 1)] = note;
-    results->bytes += note.bytes;
-    log->live_bytes += note.bytes;
+    const struct result_note one = {number, body_len + RESULT_BYTES};
+    results->notes[(results->first + results->count++) & (results->cap - 1)] = one;
+    results->bytes += one.bytes;
+    log->live_bytes += one.bytes;
 }
 
-/* Some come a little before those of lower numbers, and then stay a little longer. */
 static void notes_drop(struct broker_log *log)
 {
     struct log_results *results = &log->results;
@@ -193,6 +183,9 @@ static int found_reserve(struct replay *replay)
 
 int replay_result(struct replay *replay, const struct job_entry *entry)
 {
+    struct broker *broker = replay->broker;
+    if (entry->number > broker->last_result)
+        broker->last_result = entry->number; /* it isn't given out again */
     if (entry->number <= replay->log->results.durable)
         return 0;
     struct job_record *record;
@@ -230,7 +223,7 @@ static void found_hand_over(struct replay *replay)
     struct broker_log *log = replay->log;
     broker_lock(replay->broker);
     for (size_t i = 0; i < replay->result_count; i++)
-        result_note(log, replay->results[i].number, replay->results[i].body_len);
+        note(log, replay->results[i].number, replay->results[i].body_len);
     broker_unlock(replay->broker);
     for (size_t i = 0; i < replay->result_count; i++)
         log->options.result_found(replay->results[i].number, &replay->results[i].record,

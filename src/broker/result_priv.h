@@ -20,25 +20,11 @@ struct log_results {
     uint64_t untied;
 };
 
-/* A record on its way. */
-struct result {
-    uint64_t number;       /* in history; 0: it isn't there */
-    struct job_body *body; /* the record as bytes; NULL: it couldn't be made */
-};
-/* [held] Whether a record of the job that ends now is kept so. */
-bool result_is_tied(const struct job *job);
-/* Not held. Hands the record to history. */
-void result_make(struct broker *broker, struct job_record **record, struct result *result);
-/* Not held before, held after: waits for room, if that will come. */
-void result_lock(struct broker *broker, struct result *result);
-/* [held] Adds it, in the same hold; before the entry of the job's end. */
-void result_log(struct job *job, struct result *result);
-/* Not held. What wasn't added. */
-void result_fini(struct result *result);
+/* The hooks of commit_options: an end as the bytes of its record. */
+int result_bytes_make(void *end, struct job_body **body);
+void result_bytes_drop(void *end);
 /* [held] As log_living. */
 int result_living(struct broker_log *log, const struct job_entry *entry);
-/* [held] It is in the journal, and alive. */
-void result_note(struct broker_log *log, uint64_t number, size_t body_len);
 void results_free(struct broker_log *log);
 
 #endif

@@ -4,9 +4,10 @@
  * and what was counted so far, say whether the job goes, is buried, or is tried again, and when.
  *
  * Trouble is counted by kind (job/rules.h), each against its own limit; the counter that reaches it
- * buries, and so does any trouble of a job that is older than it may become. Where nobody says anything a local worker's job has one attempt, one that asks for
- * another gets it a few times, a crash of the handler is forgiven twice; and what time or a lost
- * connection does to a remote worker's job is forgiven always, as in beanstalkd.
+ * buries, and so does any trouble of a job that is older than it may become. Where nobody says
+ * anything a local worker's job has one attempt, one that asks for another gets it a few times, a
+ * crash of the handler is forgiven twice; and what time or a lost connection does to a remote
+ * worker's job is forgiven always, as in beanstalkd.
  *
  * A local job that is tried again pauses first. A remote one doesn't: its worker is at fault, and
  * another one may have it at once.
@@ -53,12 +54,6 @@ bool retry_minds_loss(const struct job *job)
 {
     const struct job_rules rules = rules_of(job, NULL);
     return limit_of(&rules, JOB_OUTCOME_LOST, true) != 0 || is_too_old(job, &rules);
-}
-
-void retry_count(struct job *job, enum job_outcome_kind kind)
-{
-    if (job->rare != NULL && job_outcome_fate(kind) == JOB_FATE_RULED)
-        job_count(job_tries_of(&job->rare->tries, kind));
 }
 
 /* xorshift64*: S. Vigna, "An experimental exploration of Marsaglia's xorshift generators,

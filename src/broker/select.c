@@ -15,7 +15,7 @@
  * job_change.
  */
 #include "base/clock.h"
-#include "broker/broker_priv.h"
+#include "broker/finish_priv.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -229,42 +229,43 @@ int broker_list_next(struct broker *broker, const struct trust_view *asker,
 
 /* ---- changes ---- */
 
-/* [held on entry, not on return] The job is in a state that the action is for. */
-static int job_change(struct broker *broker, struct job *job, const struct broker_change *change)
+/* [held] The job is in a state that the action is for. */
+static int job_change(struct broker *broker, struct job *job, const struct broker_change *change,
+                      struct job **gone)
 {
-    int rc = 0;
     switch (change->action) {
     case BROKER_DO_BURY:
         return settle_bury_idle(broker, job, change->reason);
     case BROKER_DO_DELETE:
-        return settle_delete_idle(broker, job);
+        return settle_delete_idle(broker, job, gone);
     case BROKER_DO_CANCEL:
-        return settle_cancel(broker, job, change->reason);
+        return settle_cancel(broker, job, change->reason, gone);
     case BROKER_DO_KICK:
-        rc = kick_job(job, change->reset);
-        break;
+        return kick_job(job, change->reset);
     case BROKER_DO_MOVE:
-        rc = move_job(job, change->to, strlen(change->to));
-        break;
+        return move_job(job, change->to, strlen(change->to));
     case BROKER_DO_COUNT:
         break;
     }
-    broker_unlock(broker);
-    return rc;
+    return 0;
 }
 
 /* One job, if it still matches. ENOENT: it doesn't. */
 static int apply_one(struct broker *broker, const struct choice *choice, uint64_t id)
 {
     struct matcher matcher;
-    broker_lock(broker);
+    struct job *gone = NULL;
+    broker_lock_to_finish(broker, 1);
     struct job *job = idtable_get(&broker->jobs, id);
     int rc = job != NULL ? choice_ask(choice, job) : ENOENT;
-    if (rc == 0 && matcher_set(&matcher, broker, choice) && job_matches(job, &matcher) &&
-        !job->settling)
-        return job_change(broker, job, choice->change);
+    if (rc == 0)
+        rc = matcher_set(&matcher, broker, choice) && job_matches(job, &matcher)
+                 ? job_change(broker, job, choice->change, &gone)
+                 : ENOENT;
     broker_unlock(broker);
-    return rc != 0 ? rc : ENOENT;
+    if (gone != NULL)
+        job_free(&gone);
+    return rc;
 }
 
 /* The same, again after a journal that was busy. */

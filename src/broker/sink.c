@@ -72,6 +72,7 @@ int broker_sink_new(struct broker_sink **out, struct broker *broker, const char 
     sink->broker = broker;
     sink->hooks = &no_hooks;
     list_node_init(&sink->hoard);
+    list_node_init(&sink->node);
     snprintf(sink->name, sizeof(sink->name), "%s", name);
     sink->tubes = calloc(tube_count, sizeof(struct broker_tube *));
     sink->cores = calloc(tube_count + 1, sizeof(struct queue_core *));
@@ -90,6 +91,8 @@ int broker_sink_new(struct broker_sink **out, struct broker *broker, const char 
         queue_core_fini(&sink->control);
     } else
         sink->cores[sink->tube_count] = &sink->control;
+    if (rc == 0)
+        list_append(&broker->sinks, &sink->node);
     broker_unlock(broker);
     if (rc != 0)
         sink_memory_free(sink);
@@ -121,6 +124,7 @@ void broker_sink_free(struct broker_sink **sink)
     broker_lock(broker);
     ASSERT(!mine->waiting && !mine->standing);
     leases_orphan(mine);
+    list_remove(&mine->node);
     sink_leave_tubes(mine);
     queue_core_fini(&mine->control);
     broker_unlock(broker);
@@ -142,6 +146,33 @@ void broker_sink_stop(struct broker_sink *sink)
         sink_wake(sink);
     sink->stopped = true;
     broker_unlock(sink->broker);
+}
+
+/* [held] It may take again. */
+static void sink_resume(struct broker_sink *sink)
+{
+    sink_wake(sink);
+    if (sink->hooks->ring != NULL)
+        sink->hooks->ring(false, sink->hooks_arg); /* it may stand again */
+}
+
+void broker_rest(struct broker *broker, bool resting)
+{
+    broker_lock(broker);
+    bool ends = broker->resting && !resting;
+    broker->resting = resting;
+    struct list_node *node = ends ? list_first(&broker->sinks) : NULL;
+    for (; node != NULL; node = list_next(&broker->sinks, node))
+        sink_resume(CONTAINER_OF(node, struct broker_sink, node));
+    broker_unlock(broker);
+}
+
+bool broker_is_resting(struct broker *broker)
+{
+    broker_lock(broker);
+    bool resting = broker->resting;
+    broker_unlock(broker);
+    return resting;
 }
 
 void broker_sink_pause(struct broker_sink *sink, bool paused)

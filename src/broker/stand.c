@@ -50,7 +50,7 @@ static int stand(struct broker_sink *sink)
         return 0;
     if (sink->stopped)
         return ESHUTDOWN;
-    if (sink->paused)
+    if (sink->paused || sink->broker->resting)
         return EAGAIN;
     if (sink->spare == NULL && (sink->spare = spare_take(sink->broker)) == NULL)
         return ENOMEM;

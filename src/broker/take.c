@@ -100,6 +100,16 @@ static int sink_lease(struct broker_sink *sink, struct job **job)
     return 0;
 }
 
+/* [held] Until it may take again, or is stopped or paused. EAGAIN: then it is to look again. */
+static int rest_out(struct broker_sink *sink, int64_t deadline_ns, bool may_wait)
+{
+    if (!may_wait)
+        return ETIMEDOUT;
+    struct sink_wait wait = {.sink = sink};
+    int rc = lines_wait(sink, &wait, sink->tube_count, deadline_ns);
+    return rc == 0 ? sink->stopped ? ESHUTDOWN : EAGAIN : rc;
+}
+
 /* [held] */
 static int sink_get(struct broker_sink *sink, int64_t deadline_ns, bool may_wait, struct job **job)
 {
@@ -107,6 +117,8 @@ static int sink_get(struct broker_sink *sink, int64_t deadline_ns, bool may_wait
         return ESHUTDOWN;
     if (sink->paused)
         return EAGAIN;
+    if (sink->broker->resting)
+        return rest_out(sink, deadline_ns, may_wait);
     int rc = spare_need(sink, deadline_ns);
     if (rc != 0)
         return rc;

@@ -114,6 +114,7 @@ static void waiter_init(struct broker_waiter *waiter, struct broker *broker)
     waiter->tube = NULL;
     waiter->group = NULL;
     waiter->ticket = (struct broker_ticket){0};
+    waiter->end = NULL;
     memset(&waiter->wait, 0, sizeof(waiter->wait));
     memset(&waiter->link, 0, sizeof(waiter->link));
     list_node_init(&waiter->node);
@@ -122,7 +123,7 @@ static void waiter_init(struct broker_waiter *waiter, struct broker *broker)
     waiter->given_up = false;
 }
 
-void wait_finish(struct job *job)
+void wait_finish(struct job *job, struct job_end *end)
 {
     if (job->rare == NULL)
         return;
@@ -130,8 +131,11 @@ void wait_finish(struct job *job)
     while ((node = list_pop(&job->rare->waiters)) != NULL) {
         struct broker_waiter *waiter = CONTAINER_OF(node, struct broker_waiter, node);
         /* One whose time ran out a moment ago is idle, and about to take the lock to leave. */
-        if (waiter->wait.state == QUEUE_WAIT_LINED)
-            queue_wait_make_ready(job->tube->broker->domain, &waiter->wait, 0);
+        if (waiter->wait.state != QUEUE_WAIT_LINED)
+            continue;
+        if (waiter->wants_end && end != NULL)
+            waiter->end = job_end_ref(end);
+        queue_wait_make_ready(job->tube->broker->domain, &waiter->wait, 0);
     }
 }
 

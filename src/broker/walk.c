@@ -21,21 +21,36 @@ void walk_begin(struct broker_walk *walk, struct broker_tube *tube, walk_step *s
     *walk = (struct broker_walk){.tube = tube, .step = step, .left = count};
 }
 
+/* A slice. Those that left are freed without the lock. */
+static int walk_some(struct broker_walk *walk)
+{
+    struct job *gone[BROKER_WALK_MAX];
+    struct broker *broker = walk->tube->broker;
+    size_t steps = 0;
+    int rc = 0;
+    broker_lock(broker);
+    while (steps < BROKER_WALK_MAX && walk->left > 0 && rc == 0) {
+        gone[steps] = NULL;
+        rc = walk->step(walk, &gone[steps++]);
+        walk->done += rc == 0;
+        walk->left -= rc == 0;
+    }
+    broker_unlock(broker);
+    for (size_t i = 0; i < steps; i++)
+        // cppcheck-suppress uninitvar ; each step has set its own
+        if (gone[i] != NULL)
+            job_free(&gone[i]);
+    return rc;
+}
+
 int broker_walk_on(struct broker_walk *walk)
 {
     MAGIC_CHECK(walk->tube, BROKER_TUBE_MAGIC);
-    struct broker *broker = walk->tube->broker;
     int64_t busy_until_ns = 0;
-    int rc = 0;
-    do {
-        broker_lock(broker);
-        for (int i = 0; i < BROKER_WALK_MAX && walk->left > 0 && rc == 0; i++) {
-            rc = walk->step(walk);
-            walk->done += rc == 0;
-            walk->left -= rc == 0;
-        }
-        broker_unlock(broker);
-    } while (log_again(broker, &rc, &busy_until_ns));
+    int rc;
+    do
+        rc = walk_some(walk);
+    while (log_again(walk->tube->broker, &rc, &busy_until_ns));
     if (rc == ENOENT) /* others were faster */
         return 0;
     return rc == 0 && walk->left > 0 ? EINPROGRESS : rc;

@@ -44,11 +44,25 @@
 
 /* ---- wires between modules ---- */
 
-static void job_finished(struct job_record **record, void *arg)
+/* With the broker's lock. */
+static void ends_offer(struct list *ends, void *arg)
 {
     struct daemon *daemon = arg;
-    /* What it can't take is lost, and history counts that. */
-    (void)history_add(daemon->history, record, NULL);
+    history_offer(daemon->history, ends);
+}
+
+static void ends_take_in(void *arg)
+{
+    struct daemon *daemon = arg;
+    history_take_in(daemon->history); /* what it can't take is lost, and it counts that */
+}
+
+/* From any thread; the lock makes what is told last what is true last. */
+static void consumers_rest(void *arg)
+{
+    struct daemon *daemon = arg;
+    HL_LOCK_SCOPE(daemon->rest_lock);
+    broker_rest(daemon->broker, history_wants_rest(daemon->history));
 }
 
 static uint64_t key_kept(const char *tube, uint32_t submitter, const char *key, void *arg)
@@ -142,6 +156,7 @@ static int history_build(struct daemon *daemon, const struct user *user)
         snprintf(path, sizeof(path), "%s/" HISTORY_FILE, store.directory);
         settings.path = path;
         settings.durable = results_durable;
+        settings.rest = consumers_rest;
         settings.arg = daemon;
     }
     int rc = user_assume(user, &refused);
@@ -160,9 +175,13 @@ static int broker_build(struct daemon *daemon, const struct user *user)
 {
     struct broker_options options = settings_of_broker(daemon->config);
     /* Where no result is kept, none is made. */
-    options.finished = history_is_on(daemon->history) ? job_finished : NULL;
-    options.key_kept = history_is_on(daemon->history) ? key_kept : NULL;
-    options.finished_arg = daemon;
+    if (history_is_on(daemon->history)) {
+        options.ended = ends_offer;
+        options.ended_after = ends_take_in;
+        options.key_kept = key_kept;
+        options.last_result = history_last(daemon->history);
+    }
+    options.records_arg = daemon;
     options.trust = daemon->trust;
     options.daemon_uid = user->change ? user->uid : geteuid();
     int rc = broker_new(&daemon->broker, &options);
@@ -290,6 +309,8 @@ static int daemon_build(struct daemon *daemon, const struct user *user)
     int rc =
         failed(hl_lock_new(&daemon->drain_lock, "drain", lock_class(LOCK_CLASS_drain)), "lock");
     if (rc == 0)
+        rc = failed(hl_lock_new(&daemon->rest_lock, "rest", lock_class(LOCK_CLASS_rest)), "lock");
+    if (rc == 0)
         rc = access_build(&daemon->trust, daemon->config, user);
     if (rc == 0)
         rc = store_open(&daemon->store, daemon->config, user);
@@ -408,6 +429,7 @@ int daemon_free(struct daemon **daemon_p)
     broker_free(&daemon->broker);
     trust_free(&daemon->trust);
     store_close(&daemon->store);
+    hl_lock_free(&daemon->rest_lock);
     hl_lock_free(&daemon->drain_lock);
     if (daemon->failed_fd >= 0)
         close(daemon->failed_fd);

@@ -382,6 +382,7 @@ struct daemon {
     struct api *api;
     struct front *front;
     struct net *net;
+    hl_lock *rest_lock;  /* who tells the broker whether its consumers rest */
     hl_lock *drain_lock; /* NULL: not built that far */
     bool draining;       /* covered by drain_lock, with the next */
     bool stopping;

@@ -108,15 +108,6 @@ static void published_tell(void *arg)
     store->hooks.published(store->hooks.arg);
 }
 
-/* What history can't take is lost, and it counts that. */
-static uint64_t result_add(struct job_record **record, void *arg)
-{
-    const struct store *store = arg;
-    uint64_t number;
-    (void)history_add(store->hooks.history, record, &number);
-    return number;
-}
-
 static void result_found(uint64_t number, struct job_record **record, void *arg)
 {
     const struct store *store = arg;
@@ -187,11 +178,8 @@ int store_recover(struct store *store, struct broker *broker, const struct store
                                          .failed = failure_tell,
                                          .damaged = damage_log,
                                          .arg = store};
-    if (history_is_on(hooks->history)) {
-        options.result_add = result_add;
+    if (history_is_on(hooks->history))
         options.result_found = result_found;
-        options.result_last = history_last(hooks->history);
-    }
     int64_t began_ns = clock_now_ns();
     store->hooks = *hooks;
     int rc = levels_set(store, broker);

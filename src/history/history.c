@@ -84,6 +84,8 @@ int history_new(struct history **out, const struct history_settings *settings,
         recent_init(&history->recent, settings->path == NULL, settings->keep_ns);
         history->on = settings->keep_ns > 0 && settings->keep_count > 0 && settings->keep_bytes > 0;
         rc = hl_lock_new(&history->lock, "history", lock_class(LOCK_CLASS_history));
+        if (rc == 0)
+            rc = ends_init(&history->offered);
     }
     if (rc != 0)
         snprintf(error->text, sizeof(error->text), "%s", strerrordesc_np(rc));
@@ -101,6 +103,7 @@ void history_free(struct history **history)
         return;
     struct history *mine;
     MAGIC_TAKE(mine, history, HISTORY_MAGIC);
+    ends_fini(mine);
     writer_stop(mine);
     database_close(&mine->database);
     recent_fini(&mine->recent);
@@ -116,38 +119,6 @@ bool history_is_on(const struct history *history)
 }
 
 /* ---- adding ---- */
-
-/* [held] One that is larger than the whole queue may wait in it alone. */
-static bool is_full(const struct history *history, size_t memory)
-{
-    return history->stats.pending > 0 &&
-           history->pending_bytes + memory > history->settings.queue_bytes;
-}
-
-/*
- * [held; lets go of the lock while it waits] ENOBUFS: there is no room, and there won't be soon.
- * Who waited in vain says so to all that come after, until the next batch: a disk that hangs holds
- * each thread up once.
- */
-static int room_await(struct history *history, size_t memory, int64_t patience_ns)
-{
-    int64_t deadline = 0;
-    int rc = 0;
-    while (is_full(history, memory)) {
-        history->stalled |= rc == ETIMEDOUT;
-        if (history->stalled || !history->stats.healthy)
-            return ENOBUFS;
-        if (deadline == 0)
-            deadline = clock_deadline(patience_ns);
-        uint32_t seen = atomic_load(&history->room);
-        hl_lock_release(history->lock);
-        hl_thread_wait_begin("history", "room");
-        rc = park_wait(&history->room, seen, deadline);
-        hl_thread_wait_end();
-        hl_lock_acquire(history->lock);
-    }
-    return 0;
-}
 
 /* [held] */
 static int queue_add(struct history *history, struct job_record **record, struct entry **gone)
@@ -186,43 +157,6 @@ static int memory_add(struct history *history, struct job_record **record, struc
     return rc;
 }
 
-int history_add(struct history *history, struct job_record **record, uint64_t *number)
-{
-    MAGIC_CHECK(history, HISTORY_MAGIC);
-    struct entry *gone = NULL;
-    bool wake = false;
-    uint64_t got = 0;
-    int rc = 0;
-    if (history->on) {
-        hl_lock_acquire(history->lock);
-        if (history->database == NULL)
-            rc = memory_add(history, record, &gone);
-        else {
-            rc = room_await(history, (*record)->memory, HISTORY_PATIENCE_NS);
-            if (rc == 0)
-                rc = queue_add(history, record, &gone);
-            wake = rc == 0 && writer_wanted(history);
-        }
-        history->stats.added += rc == 0;
-        history->stats.lost += rc != 0;
-        got = rc == 0 ? history->recent.next - 1 : 0;
-        hl_lock_release(history->lock);
-    }
-    if (wake)
-        writer_wake(history);
-    if (number != NULL)
-        *number = got;
-    job_record_unref(record);
-    entries_free(&gone);
-    return rc;
-}
-
-uint64_t history_last(const struct history *history)
-{
-    MAGIC_CHECK(history, HISTORY_MAGIC);
-    return history->database != NULL ? history->opened_last : 0;
-}
-
 /* [held] Numbers between are nobody's. */
 static int number_skip_to(struct history *history, uint64_t number)
 {
@@ -235,28 +169,87 @@ static int number_skip_to(struct history *history, uint64_t number)
     return 0;
 }
 
-int history_restore(struct history *history, uint64_t number, struct job_record **record)
+/* [held] *number: as history_add. */
+static int add(struct history *history, struct job_record **record, uint64_t *number,
+               struct entry **gone)
 {
-    MAGIC_CHECK(history, HISTORY_MAGIC);
-    struct entry *gone = NULL;
-    bool wake = false;
-    int rc = EINVAL;
-    hl_lock_acquire(history->lock);
-    if (history->database != NULL)
-        rc = room_await(history, (*record)->memory, RESTORE_PATIENCE_NS);
+    bool file = history->database != NULL;
+    int rc = *number != 0 ? number_skip_to(history, *number) : 0;
+    if (rc == 0 && file && rest_is_over(history, (*record)->memory))
+        rc = ENOBUFS;
     if (rc == 0)
-        rc = number_skip_to(history, number);
+        rc = file ? queue_add(history, record, gone) : memory_add(history, record, gone);
     if (rc == 0)
-        rc = queue_add(history, record, &gone);
-    wake = rc == 0 && writer_wanted(history);
+        *number = history->recent.next - 1;
+    else if (*number != 0 && rc != EINVAL)
+        history->recent.next = *number + 1; /* nobody else's */
     history->stats.added += rc == 0;
     history->stats.lost += rc != 0;
-    hl_lock_release(history->lock);
+    return rc;
+}
+
+int history_keep(struct history *history, struct job_record **record, uint64_t *number, bool *tell)
+{
+    struct entry *gone = NULL;
+    bool wake = false;
+    int rc = 0;
+    if (history->on) {
+        hl_lock_acquire(history->lock);
+        rc = add(history, record, number, &gone);
+        if (rc == 0 && history->database != NULL) {
+            wake = writer_wanted(history);
+            *tell |= rest_look(history);
+        }
+        hl_lock_release(history->lock);
+    }
     if (wake)
         writer_wake(history);
     job_record_unref(record);
     entries_free(&gone);
     return rc;
+}
+
+int history_add(struct history *history, struct job_record **record, uint64_t *number)
+{
+    MAGIC_CHECK(history, HISTORY_MAGIC);
+    bool tell = false;
+    int rc = history_keep(history, record, number, &tell);
+    if (tell)
+        rest_tell(history);
+    return rc;
+}
+
+uint64_t history_last(const struct history *history)
+{
+    MAGIC_CHECK(history, HISTORY_MAGIC);
+    return history->database != NULL ? history->opened_last : 0;
+}
+
+/* [held; lets go of the lock while it waits] For a record to fit, as long as writing gets on. */
+static void room_await(struct history *history, size_t memory)
+{
+    int64_t deadline = clock_deadline(RESTORE_PATIENCE_NS);
+    int rc = 0;
+    while (rc != ETIMEDOUT && history->stats.healthy && history->stats.pending > 0 &&
+           history->pending_bytes + memory > history->settings.queue_bytes) {
+        uint32_t seen = atomic_load(&history->room);
+        hl_lock_release(history->lock);
+        hl_thread_wait_begin("history", "room");
+        rc = park_wait(&history->room, seen, deadline);
+        hl_thread_wait_end();
+        hl_lock_acquire(history->lock);
+    }
+}
+
+int history_restore(struct history *history, uint64_t number, struct job_record **record)
+{
+    MAGIC_CHECK(history, HISTORY_MAGIC);
+    if (history->database != NULL) {
+        HL_LOCK_SCOPE(history->lock);
+        room_await(history, (*record)->memory);
+    } else
+        job_record_unref(record);
+    return *record != NULL ? history_add(history, record, &number) : EINVAL;
 }
 
 /* ---- reading ---- */
@@ -273,6 +266,7 @@ int history_get(struct history *history, uint64_t id, struct job_record **record
     MAGIC_CHECK(history, HISTORY_MAGIC);
     struct job_record *found = NULL;
     bool in_file = false;
+    ends_settle(history);
     hl_lock_acquire(history->lock);
     const struct entry *entry = recent_by_id(&history->recent, id);
     if (entry != NULL) {
@@ -301,6 +295,7 @@ int history_get(struct history *history, uint64_t id, struct job_record **record
 uint64_t history_key(struct history *history, const char *tube, uint32_t submitter, const char *key)
 {
     MAGIC_CHECK(history, HISTORY_MAGIC);
+    ends_settle(history);
     hl_lock_acquire(history->lock);
     const struct entry *entry = recent_by_key(&history->recent, tube, submitter, key);
     uint64_t id = entry != NULL ? entry->record->id : 0;
@@ -353,6 +348,7 @@ int history_list(struct history *history, const struct history_query *query, siz
     size_t examined = 0;
     bool through;
     *count = 0;
+    ends_settle(history);
     *next = list_memory(history, query, max, records, count, &examined, &through);
     if (!through)
         return 0;
@@ -402,9 +398,18 @@ void history_purge(struct history *history)
     hl_lock_acquire(history->lock);
     history->purge = true;
     bool wake = writer_wanted(history);
+    bool hangs;
+    bool tell = rest_tick(history, &hangs);
     hl_lock_release(history->lock);
     if (wake)
         writer_wake(history);
+    if (hangs)
+        log_warning("history: nothing could be written to %s for %d s; records past %zu bytes of "
+                    "them are lost until it can, jobs go on",
+                    history->database->path, (int)(HISTORY_REST_NS / HL_SECOND),
+                    history->settings.queue_bytes);
+    if (tell)
+        rest_tell(history);
 }
 
 uint64_t history_durable(struct history *history)
@@ -417,6 +422,7 @@ uint64_t history_durable(struct history *history)
 void history_stats(struct history *history, struct history_stats *stats)
 {
     MAGIC_CHECK(history, HISTORY_MAGIC);
+    ends_settle(history);
     HL_LOCK_SCOPE(history->lock);
     *stats = history->stats;
     bool file = history->database != NULL;

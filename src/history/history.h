@@ -9,14 +9,18 @@
  * opened, no thread runs.
  *
  * With a file, records wait in a bounded queue until the thread "history" writes them, many in one
- * transaction, each transaction synced. Reads see the queue and the file as one. When the queue is
- * full, adding waits for room, HISTORY_PATIENCE_NS at most and only as long as writing gets on;
- * else the new record is lost, and counted. A disk that is full or fails costs records (counted,
- * and logged when it begins and ends), never a job.
+ * transaction, each transaction synced. Reads see the queue and the file as one. Nobody who adds
+ * ever waits. When the queue is full history asks for rest (history_wants_rest): who makes records
+ * should pause until half of it is written. It asks for HISTORY_REST_NS at most without a
+ * transaction; after that, and past twice the queue, new records are lost, and counted. A disk that
+ * is full, fails or hangs costs records (counted, and logged when it begins and ends), never a job.
  *
- * Every record gets a number; numbers rise in the order in which records came. That of a record is
+ * Every record has a number; numbers rise in the order in which records come. That of a record is
  * *durable* when its transaction is synced: what must not be forgotten before (a journal's entries
  * of a finished job) can be let go then.
+ *
+ * Who ends a job under a lock of his own hands its end over as a pointer (history_offer); a record
+ * is made of it right after (history_take_in), by any thread. Whoever reads sees what was offered.
  *
  * Thread-safe. One lock of class history, held briefly, and never while the file is used.
  */
@@ -38,6 +42,10 @@ struct history_settings {
     /* The thread tells, without locks, that all records up to this number are durable or lost for
      * good. Rising; NULL: nobody wants to know. */
     void (*durable)(uint64_t number, void *arg);
+    /* history_wants_rest may say something else now. Without locks, on any thread that adds or
+     * purges, or history's own; several at once perhaps: who acts on it asks under a lock of his
+     * own. NULL: nobody rests. */
+    void (*rest)(void *arg);
     void *arg;
 };
 
@@ -45,8 +53,8 @@ struct history_settings {
 /* Long enough that a busy daemon pays for a few syncs a second, whatever it finishes. */
 #define HISTORY_LINGER_NS (HL_SECOND / 5)
 /* Longer than a batch takes where the disk is slow but works: who finishes jobs faster than results
- * can be written is slowed down to that, and loses none. */
-#define HISTORY_PATIENCE_NS HL_SECOND
+ * can be written is slowed down to that, and loses none. Where it hangs, jobs go on after that. */
+#define HISTORY_REST_NS (5 * HL_SECOND)
 
 struct history_error {
     char text[512]; /* a whole sentence, without a full stop */
@@ -66,12 +74,25 @@ void history_free(struct history **history);
 bool history_is_on(const struct history *history);
 
 /*
+ * Takes the ends of jobs over: a list of struct job_end by their `node`, each with a number that is
+ * higher than that of all before. Appends the list to another one, no more, so it may be called
+ * under a lock (of a lower rank than the class `ends`). It must be on.
+ */
+void history_offer(struct history *history, struct list *ends);
+/* After history_offer, without locks: makes records of what was offered by anybody. Waits neither
+ * for the disk nor for another thread. */
+void history_take_in(struct history *history);
+
+/*
  * Takes the record over, in every case, and nulls *record. A record of the same id is replaced (a
  * job that was kicked finishes again) and its attempt becomes an earlier one of the new record.
- * *number (NULL: not wanted): of this record; 0: it was not kept. ENOMEM, ENOBUFS (the queue is
- * full): it is lost, and counted.
+ * *number: the one that it has, higher than those of all before; 0: the next one, which it says
+ * then. ENOMEM, ENOBUFS (the queue is full): it is lost, and counted.
  */
 int history_add(struct history *history, struct job_record **record, uint64_t *number);
+
+/* Whether who makes records should pause, since they can't be written as fast. */
+bool history_wants_rest(struct history *history);
 
 /* The highest number that the file says was durable, when it was opened; 0: none, or no file. */
 uint64_t history_last(const struct history *history);
@@ -96,7 +117,8 @@ uint64_t history_key(struct history *history, const char *tube, uint32_t submitt
 /* All records up to this number are durable, or lost for good. In memory: all that came. */
 uint64_t history_durable(struct history *history);
 
-/* What is past its age goes: at once from memory, soon from a file. */
+/* What is past its age goes: at once from memory, soon from a file; and a rest that was in vain
+ * ends. To be called every second or so. */
 void history_purge(struct history *history);
 
 /* ---- looking through them ---- */
@@ -136,7 +158,8 @@ struct history_stats {
     uint64_t dropped;      /* by age, number or bytes */
     uint64_t lost;         /* for want of memory, of room in the queue, or of a disk */
     bool file;             /* the rest only then: */
-    bool healthy;          /* the last transaction was synced */
+    bool healthy;          /* the last transaction was synced, and none takes too long */
+    bool resting;          /* history_wants_rest */
     uint64_t pending;      /* records that wait to be written */
     uint64_t batches;      /* transactions that wrote records */
     uint64_t batch_max;    /* records in the largest */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * The inside of the history folder: records in memory (recent.c), the database (database.c,
- * rows.c), and the thread between the two (writer.c).
+ * The inside of the history folder: ends that were offered (ends.c), records in memory (recent.c),
+ * the database (database.c, rows.c), and the thread between the two (writer.c).
  */
 #ifndef HISTORY_HISTORY_PRIV_H
 #define HISTORY_HISTORY_PRIV_H
@@ -184,14 +184,47 @@ struct history {
     int64_t retry_ns; /* not to be written to before; 0 */
     bool purge;       /* is wanted */
     bool rung;        /* the thread was woken and hasn't looked yet */
-    bool stalled;     /* somebody has waited for room in vain since the last batch */
+    /* When who makes records began to rest, or the last batch since; 0: they don't. */
+    int64_t rest_since_ns;
+    bool hangs; /* no batch was written while they rested: they don't until the next one */
     bool stopping;
+    struct offered {            /* by who ended jobs; see ends.c */
+        hl_lock *lock;          /* covers the list; nothing is acquired under it */
+        struct list ends;       /* of struct job_end, in order of their numbers */
+        _Atomic uint64_t count; /* of those that aren't records yet */
+        hl_lock *taking;        /* who makes records of them, in order */
+    } offered;
     _Atomic uint32_t room; /* rings when there is room in the queue */
     _Atomic uint32_t bell; /* rings for the thread */
     hl_thread *thread;
     struct numbered *batch; /* the thread's, of WRITER_BATCH */
     uint64_t *forgotten;    /* the thread's, of ROWS_SLICE */
 };
+
+/* ---- history.c ---- */
+
+/* As history_add; *tell becomes true if rest_tell is to be called, without any lock. */
+int history_keep(struct history *history, struct job_record **record, uint64_t *number, bool *tell);
+
+/* ---- ends.c ---- */
+
+int ends_init(struct offered *offered);
+void ends_fini(struct history *history);
+/* Without locks: what was offered until now is a record when it returns, or lost. */
+void ends_settle(struct history *history);
+
+/* ---- rest.c ---- */
+
+/* [held] Whether a record of so many bytes is lost, for want of room. */
+bool rest_is_over(const struct history *history, size_t memory);
+/* [held] After records came; after a batch was written; after a second. Each: whether
+ * history_wants_rest says something else now; then settings.rest is to be called. *hangs: whether
+ * it was found just now that nothing is written. */
+bool rest_look(struct history *history);
+bool rest_written(struct history *history);
+bool rest_tick(struct history *history, bool *hangs);
+/* Without locks. */
+void rest_tell(const struct history *history);
 
 /* ---- writer.c ---- */
 

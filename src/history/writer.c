@@ -7,8 +7,9 @@
  * as could have come, so the file is bounded however fast records come.
  *
  * When a batch can't be written (the disk is full, or fails) its records stay where they are and it
- * is tried again once a second. The queue fills meanwhile, and what finds it full is lost, at once:
- * nobody waits for a disk that doesn't write. A damaged file is put aside and a new one begun.
+ * is tried again once a second. The queue fills meanwhile, and what finds it full is lost, at once
+ * (rest.c): nobody waits for a disk that doesn't write. A damaged file is put aside and a new one
+ * begun.
  *
  * The thread sleeps on an event. It clears it before it looks, so nothing that is told in between
  * is missed.
@@ -182,14 +183,16 @@ static void batch_written(struct history *history, size_t count, size_t refused,
     history->written = last;
     stats->count = history->database->count;
     stats->bytes = history->database->bytes;
-    history->stalled = false;
     stats->lost += refused;
     stats->batches++;
     stats->batch_max = count > stats->batch_max ? count : stats->batch_max;
     stats->write_ns += took_ns;
     written_evict(history, &gone);
+    bool tell = rest_written(history);
     hl_lock_release(history->lock);
     entries_free(&gone);
+    if (tell)
+        rest_tell(history);
     if (history->settings.durable != NULL)
         history->settings.durable(last, history->settings.arg);
 }

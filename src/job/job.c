@@ -33,7 +33,6 @@ struct job *job_from_body(struct job_body **body)
     job->tube = NULL;
     job->created_us = 0;
     job->state = JOB_NEW;
-    job->settling = 0;
     job->evicted = 0;
     job->submitter = JOB_SUBMITTER_NOBODY;
     job->rare = NULL;
@@ -69,7 +68,6 @@ struct job *job_evict(struct job **old)
     less->tube = (*old)->tube;
     less->created_us = (*old)->created_us;
     less->state = (*old)->state;
-    less->settling = (*old)->settling;
     less->evicted = 1;
     less->submitter = (*old)->submitter;
     less->rare = (*old)->rare;

@@ -129,7 +129,6 @@ struct job {
      */
     int64_t created_us : 52;
     uint64_t state : 4;     /* enum job_state */
-    uint64_t settling : 1;  /* reserved, its attempt is over and being recorded */
     uint64_t evicted : 1;   /* its body is in the journal only: no bytes follow */
     uint64_t submitter : 6; /* who put it: a place in the broker's table, or one of the next two */
     struct job_rare *rare;  /* NULL: nothing of it is needed */

@@ -92,18 +92,7 @@ int commit_admit(struct commit *commit, enum journal_class class, size_t changes
         if (unwritten > 0 && class != JOURNAL_STATE)
             return EAGAIN;
     }
-    return batch_reserve(&commit->pending, changes + commit->promised);
-}
-
-void commit_promise(struct commit *commit)
-{
-    commit->promised++;
-}
-
-void commit_redeem(struct commit *commit)
-{
-    ASSERT(commit->promised > 0);
-    commit->promised--;
+    return batch_reserve(&commit->pending, changes);
 }
 
 /* [owner] */

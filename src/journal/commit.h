@@ -97,14 +97,6 @@ void commit_free(struct commit **commit);
  */
 int commit_admit(struct commit *commit, enum journal_class class, size_t changes, size_t bytes);
 
-/*
- * [owner] Straight after commit_admit, for one change that was admitted and is to be added in a
- * later hold of the lock: memory for it is kept, so it can't be refused then; commit_redeem comes
- * just before it. A disk that became full meanwhile makes the commit wait, as it always does.
- */
-void commit_promise(struct commit *commit);
-void commit_redeem(struct commit *commit);
-
 struct commit_change {
     const struct job_entry *entry; /* copied but for its body */
     struct job_body *body; /* PUT: where entry->body lies; gets a reference. NULL: no body */

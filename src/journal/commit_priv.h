@@ -32,10 +32,10 @@ struct slot {
     uint16_t head_len;
     uint8_t type;     /* enum job_entry_type */
     bool is_late : 1; /* never of a change that may be cancelled */
-    bool gone : 1;   /* cancelled */
-    bool first : 1;  /* the job's first PUT is in this batch, at this change or before */
-    bool copies : 1; /* of class COMPACT */
-    bool stays : 1;  /* says something of more than its job, so it doesn't vanish with that */
+    bool gone : 1;    /* cancelled */
+    bool first : 1;   /* the job's first PUT is in this batch, at this change or before */
+    bool copies : 1;  /* of class COMPACT */
+    bool stays : 1;   /* says something of more than its job, so it doesn't vanish with that */
 };
 
 struct batch {
@@ -56,8 +56,7 @@ struct commit {
 
     /* Covered by the owner's lock. */
     struct batch pending;
-    uint64_t last;   /* ticket */
-    size_t promised; /* changes that will come, and find room */
+    uint64_t last; /* ticket */
 
     /* Owned by the role. */
     struct batch taken;

@@ -192,15 +192,10 @@ static int frame_append(struct commit *commit, bool sync)
 
 /* ---- a round ---- */
 
-/* ENOMEM: nothing was taken; what was promised a place must find it in the next one, too. */
-static int batch_take(struct commit *commit)
+static void batch_take(struct commit *commit)
 {
     const struct commit_options *options = &commit->options;
     options->lock(options->arg);
-    if (commit->promised > 0 && batch_reserve(&commit->taken, commit->promised) != 0) {
-        options->unlock(options->arg);
-        return ENOMEM;
-    }
     struct batch empty = commit->taken;
     commit->taken = commit->pending;
     empty.base = commit->last + 1;
@@ -213,7 +208,6 @@ static int batch_take(struct commit *commit)
     atomic_store(&commit->pending_bytes, 0);
     options->unlock(options->arg);
     commit->taken_next = 0;
-    return 0;
 }
 
 /* A round and a flush may both have something to say. */
@@ -298,9 +292,9 @@ static void trim_posted(struct commit *commit)
 static int batch_commit(struct commit *commit, bool sync)
 {
     bool left = commit->taken.count > 0; /* by a try without space */
-    int rc = left ? 0 : batch_take(commit);
-    if (rc == 0)
-        rc = round_append(commit, sync);
+    if (!left)
+        batch_take(commit);
+    int rc = round_append(commit, sync);
     atomic_store(&commit->stuck, rc == ENOSPC || rc == ENOMEM);
     if (rc != 0 && rc != ENOSPC && rc != ENOMEM)
         return fail(commit, rc);

@@ -50,8 +50,7 @@ static void block_signals(void)
     MUST(pthread_sigmask(SIG_BLOCK, &set, NULL));
 }
 
-static void settle(struct worker *worker, uint64_t id, uint64_t token,
-                   const struct job_outcome *outcome)
+static void settle(struct worker *worker, uint64_t id, uint64_t token, struct job_outcome *outcome)
 {
     struct worker_pool *pool = worker->pool;
     int rc = ENOMEM;

@@ -75,31 +75,28 @@ struct up {
     struct broker_recovered recovered;
 };
 
-static uint64_t result_number;
-
-static void record_drop(struct job_record **record, void *arg)
+static void ends_drop(struct list *ends, void *arg)
 {
+    struct list_node *node;
     (void)arg;
-    job_record_unref(record);
-}
-
-static uint64_t result_add(struct job_record **record, void *arg)
-{
-    record_drop(record, arg);
-    return ++result_number;
+    while ((node = list_pop(ends)) != NULL) {
+        struct job_end *end = CONTAINER_OF(node, struct job_end, node);
+        job_end_unref(&end);
+    }
 }
 
 static void result_found(uint64_t number, struct job_record **record, void *arg)
 {
     ASSERT(number > 0 && number <= JOB_ID_MAX);
-    record_drop(record, arg);
+    (void)arg;
+    job_record_unref(record);
 }
 
 static bool start(struct up *up)
 {
     struct journal_error error = {""};
-    const struct broker_options options = {.finished = record_drop};
-    struct broker_log_options log = {.result_add = result_add, .result_found = result_found};
+    const struct broker_options options = {.ended = ends_drop};
+    struct broker_log_options log = {.result_found = result_found};
     MUST(journal_open(&up->journal, &settings, &error));
     MUST(broker_new(&up->broker, &options));
     MUST(journal_acquire(up->journal, &error));
@@ -186,7 +183,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size > INPUT_MAX)
         return 0;
     log_set_sink(log_drop, NULL);
-    result_number = 0;
     disk_start();
     clock_virtual_start(1000 * HL_SECOND);
     journal_fill(data, size);

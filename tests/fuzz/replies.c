@@ -36,10 +36,16 @@ static struct {
     struct sockaddr_un addr;
 } server;
 
-static void finished(struct job_record **record, void *arg)
+static void offer(struct list *ends, void *arg)
 {
     (void)arg;
-    (void)history_add(server.history, record, NULL);
+    history_offer(server.history, ends);
+}
+
+static void take_in(void *arg)
+{
+    (void)arg;
+    history_take_in(server.history);
 }
 
 static bool ends_at_exit;
@@ -62,7 +68,7 @@ static void server_start(void)
     const struct history_settings history = {
         .keep_ns = HL_SECOND, .keep_count = 100, .keep_bytes = 1 << 20};
     const struct broker_options broker = {
-        .body_max = 1000, .jobs_max = JOBS_MAX, .finished = finished};
+        .body_max = 1000, .jobs_max = JOBS_MAX, .ended = offer, .ended_after = take_in};
     const struct net_settings net = {.loops = 1};
     const struct front_settings front = {.loops = 1};
     log_set_level(LOG_LEVEL_ERROR);

@@ -274,17 +274,18 @@ void churn_step(struct churn *churn)
 
 // ---- life ----
 
-static void record_count(struct job_record **record, void *arg)
+static void ends_count(struct list *ends, void *arg)
 {
     struct churn *churn = arg;
-    churn->records++;
-    job_record_unref(record);
+    struct job_end *end;
+    for (; (end = engine_end_pop(ends)) != NULL; job_end_unref(&end))
+        churn->records++;
 }
 
 void churn_options(struct churn *churn, struct broker_options *options)
 {
-    options->finished = record_count;
-    options->finished_arg = churn;
+    options->ended = ends_count;
+    options->records_arg = churn;
 }
 
 static void cancel_heard(uint64_t id, uint64_t token, void *arg)

@@ -25,7 +25,7 @@ struct churn {
     // Some of what was put and taken, also what is gone meanwhile.
     uint64_t ids[CHURN_IDS];
     struct churn_lease local[CHURN_LEASES], remote[CHURN_LEASES];
-    uint64_t records; // that `finished` got
+    uint64_t records; // that `ended` got
 };
 
 // Before broker_new: what the broker is to have.

@@ -114,8 +114,8 @@ void durable_prepare(struct durable *durable, struct engine_records *records)
     if (records == NULL)
         return;
     engine_records_init(records);
-    durable->options.finished = engine_records_add;
-    durable->options.finished_arg = records;
+    durable->options.ended = engine_records_add;
+    durable->options.records_arg = records;
 }
 
 void durable_begin(struct durable *durable, struct engine_records *records)

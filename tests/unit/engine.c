@@ -216,13 +216,30 @@ void engine_records_fini(struct engine_records *records)
     hl_lock_free(&records->lock);
 }
 
-void engine_records_add(struct job_record **record, void *arg)
+struct job_end *engine_end_pop(struct list *ends)
+{
+    struct list_node *node = list_pop(ends);
+    return node != NULL ? CONTAINER_OF(node, struct job_end, node) : NULL;
+}
+
+void engine_ends_drop(struct list *ends, void *arg)
+{
+    struct job_end *end;
+    (void)arg;
+    while ((end = engine_end_pop(ends)) != NULL)
+        job_end_unref(&end);
+}
+
+void engine_records_add(struct list *ends, void *arg)
 {
     struct engine_records *records = arg;
+    struct job_end *end;
     hl_lock_acquire(records->lock);
-    ck_assert_uint_lt(records->count, 64);
-    records->record[records->count++] = *record;
-    *record = NULL;
+    while ((end = engine_end_pop(ends)) != NULL) {
+        ck_assert_uint_lt(records->count, 64);
+        ck_assert_int_eq(job_end_record(end, &records->record[records->count++]), 0);
+        job_end_unref(&end);
+    }
     hl_event_set(records->arrived);
     hl_lock_release(records->lock);
 }

@@ -59,6 +59,12 @@ hl_thread *engine_thread(hl_thread_target target, void *arg);
 void engine_thread_join(hl_thread **thread);
 
 // A `finished` hook that keeps the records in order of arrival. Guarded by a lock of its own.
+// For hooks `ended` of tests: the next of the list, which is the caller's then; NULL: none.
+struct job_end *engine_end_pop(struct list *ends);
+
+// The hook `ended` of who wants none of them.
+void engine_ends_drop(struct list *ends, void *arg);
+
 struct engine_records {
     hl_lock *lock;
     hl_event *arrived; // set with each record
@@ -67,7 +73,8 @@ struct engine_records {
 };
 void engine_records_init(struct engine_records *records);
 void engine_records_fini(struct engine_records *records);
-void engine_records_add(struct job_record **record, void *records);
+// The hook `ended`: keeps the records of them.
+void engine_records_add(struct list *ends, void *records);
 // Waits until there are as many.
 void engine_records_await(struct engine_records *records, size_t count);
 

@@ -34,7 +34,7 @@ void exec_setup(void)
     ck_assert_ptr_nonnull(mkdtemp(folder));
     engine_records_init(&records);
     struct broker_options options = {
-        .body_max = 1 << 20, .finished = engine_records_add, .finished_arg = &records};
+        .body_max = 1 << 20, .ended = engine_records_add, .records_arg = &records};
     ck_assert_int_eq(broker_new(&broker, &options), 0);
     handler_settings = (struct handler_settings){0};
     pool_rules = (struct job_rules){.set = 0};

@@ -210,8 +210,17 @@ void db_check(const struct job_record *record, uint64_t id)
 uint64_t db_add_record(struct job_record *record)
 {
     uint64_t number = 0;
-    int rc = history_add(kit.history, &record, &number);
-    if (rc != 0 || record != NULL || number == 0)
+    int rc = ENOBUFS;
+    for (;;) {
+        struct job_record *mine = job_record_ref(record);
+        hl_event_clear(kit.event);
+        rc = history_add(kit.history, &mine, &number);
+        if (rc != ENOBUFS)
+            break;
+        (void)hl_event_wait(kit.event, HL_FOREVER); // a batch makes room
+    }
+    job_record_unref(&record);
+    if (rc != 0 || number == 0)
         ck_abort_msg("history_add: %d", rc);
     return number;
 }

@@ -18,10 +18,16 @@ struct served served;
 /* for the journal's thread */
 static struct net *_Atomic served_net;
 
-static void finished(struct job_record **record, void *arg)
+static void offer(struct list *ends, void *arg)
 {
     (void)arg;
-    (void)history_add(served.history, record, NULL);
+    history_offer(served.history, ends);
+}
+
+static void take_in(void *arg)
+{
+    (void)arg;
+    history_take_in(served.history);
 }
 
 static void connections(struct api_connections *out, void *arg)
@@ -89,7 +95,8 @@ void served_up(const struct served_options *options)
                                                   .put_waits = options->put_waits,
                                                   .level = options->level,
                                                   .trust = options->trust,
-                                                  .finished = finished};
+                                                  .ended = offer,
+                                                  .ended_after = take_in};
     const struct history_settings history_settings = {.keep_ns =
                                                           options->forgets ? 0 : 3600 * HL_SECOND,
                                                       .keep_count = 100000,

@@ -62,11 +62,12 @@ static struct broker *broker;
 static struct journal *journal;
 static size_t recorded;
 
-static void count_record(struct job_record **record, void *arg)
+static void count_records(struct list *ends, void *arg)
 {
+    struct job_end *end;
     (void)arg;
-    recorded++;
-    job_record_unref(record);
+    for (; (end = engine_end_pop(ends)) != NULL; job_end_unref(&end))
+        recorded++;
 }
 
 static void count_on(void)
@@ -264,7 +265,7 @@ START_TEST(each_allocation_fails_once)
     long n = 0;
     do {
         clock_virtual_start(1000 * HL_SECOND);
-        struct broker_options options = {.finished = count_record};
+        struct broker_options options = {.ended = count_records};
         recorded = 0;
         failed = false;
         countdown = ++n;

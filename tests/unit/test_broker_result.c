@@ -19,17 +19,19 @@ static struct unit_random chance;
 // A history of which nothing is on the disk but what `last` says.
 static struct {
     uint64_t number, last;
-    bool refuses;
     size_t count; // of those that came after the start
     struct job_record *found[FOUND_MAX];
     uint64_t numbers[FOUND_MAX];
 } past;
 
-static uint64_t past_add(struct job_record **record, void *arg)
+static void past_offer(struct list *ends, void *arg)
 {
-    ck_assert_ptr_eq(arg, &durable);
-    job_record_unref(record);
-    return past.refuses ? 0 : ++past.number;
+    struct job_end *end;
+    ck_assert_ptr_eq(arg, &past);
+    for (; (end = engine_end_pop(ends)) != NULL; job_end_unref(&end)) {
+        ck_assert_uint_gt(end->number, past.number);
+        past.number = end->number;
+    }
 }
 
 static void past_found(uint64_t number, struct job_record **record, void *arg)
@@ -51,17 +53,11 @@ static void past_clear(void)
         job_record_unref(&past.found[--past.count]);
 }
 
-static void unheard(struct job_record **record, void *arg)
-{
-    (void)arg;
-    job_record_unref(record);
-}
-
 static void start(void)
 {
     past_clear();
     past.number = 0;
-    durable.log.result_last = past.last;
+    durable.options.last_result = past.last;
     durable_again(&durable);
     sink = engine_sink(durable.broker, "t");
 }
@@ -71,8 +67,8 @@ static void setup(void)
     chance = unit_random_seed(7);
     memset(&past, 0, sizeof(past));
     durable_prepare(&durable, NULL);
-    durable.options.finished = unheard;
-    durable.log.result_add = past_add;
+    durable.options.ended = past_offer;
+    durable.options.records_arg = &past;
     durable.log.result_found = past_found;
     start();
 }
@@ -305,13 +301,9 @@ START_TEST(cancelled_ones_too)
 }
 END_TEST
 
-// What history can't take is not kept for it; nor is anything where it wants nothing, or in memory.
+// Nothing is kept for history where it wants nothing, or in memory.
 START_TEST(what_is_not_kept)
 {
-    past.refuses = true;
-    (void)ended(JOB_OUTCOME_DONE);
-    ck_assert_uint_eq(log_stats().results, 0);
-    past.refuses = false;
     ck_assert_int_eq(broker_tube_level(durable.broker, "t", 1, BROKER_MEMORY, 0), 0);
     (void)ended(JOB_OUTCOME_DONE);
     ck_assert_uint_eq(log_stats().results, 0);
@@ -319,7 +311,6 @@ START_TEST(what_is_not_kept)
     (void)ended(JOB_OUTCOME_DONE);
     ck_assert_uint_eq(log_stats().results, 1);
     durable_commit(&durable);
-    durable.log.result_add = NULL;
     durable.log.result_found = NULL;
     die(false);
     ck_assert_uint_eq(past.count, 0);

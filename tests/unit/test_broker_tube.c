@@ -161,7 +161,8 @@ START_TEST(a_kicked_job_is_unfinished_again)
     ck_assert_uint_eq(totals.put, 1);
     ck_assert_uint_eq(totals.kicked, 1);
     ck_assert_uint_eq(totals.failed, 1);
-    ck_assert_uint_eq(totals.deleted, 1);
+    ck_assert_uint_eq(totals.done, 1);
+    ck_assert_uint_eq(totals.deleted, 0);
 }
 END_TEST
 
@@ -327,17 +328,18 @@ START_TEST(clear_leaves_what_is_reserved)
 }
 END_TEST
 
-static void count_record(struct job_record **record, void *arg)
+static void count_records(struct list *ends, void *arg)
 {
-    ++*(unsigned *)arg;
-    job_record_unref(record);
+    struct job_end *end;
+    for (; (end = engine_end_pop(ends)) != NULL; job_end_unref(&end))
+        ++*(unsigned *)arg;
 }
 
 START_TEST(clear_ends_joins_and_leaves_no_records)
 {
     unsigned records = 0;
     teardown();
-    setup_with(&(struct broker_options){.finished = count_record, .finished_arg = &records});
+    setup_with(&(struct broker_options){.ended = count_records, .records_arg = &records});
     for (int i = 0; i < 10; i++)
         put("x", 0, 0);
     ck_assert_int_eq(broker_join(broker, "x", 0, NULL), ETIMEDOUT);

@@ -252,7 +252,7 @@ static void open_broker(void)
 {
     engine_records_init(&records);
     struct broker_options options = {
-        .finished = engine_records_add, .finished_arg = &records, .body_max = 1 << 20};
+        .ended = engine_records_add, .records_arg = &records, .body_max = 1 << 20};
     ck_assert_int_eq(broker_new(&broker, &options), 0);
 }
 

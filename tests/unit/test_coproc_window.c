@@ -24,7 +24,7 @@ static char mark[64]; // a file that the first helper makes; the second finds it
 static void setup(void)
 {
     engine_records_init(&records);
-    struct broker_options options = {.finished = engine_records_add, .finished_arg = &records};
+    struct broker_options options = {.ended = engine_records_add, .records_arg = &records};
     ck_assert_int_eq(broker_new(&broker, &options), 0);
     snprintf(mark, sizeof(mark), "/tmp/hilera-window-XXXXXX");
     int fd = mkstemp(mark);

@@ -46,7 +46,7 @@ static struct job_record *record_of(uint64_t id, const char *out)
 static void add(uint64_t id, const char *out)
 {
     struct job_record *record = record_of(id, out);
-    ck_assert_int_eq(history_add(history, &record, NULL), 0);
+    ck_assert_int_eq(history_add(history, &record, &(uint64_t){0}), 0);
     ck_assert_ptr_null(record);
 }
 

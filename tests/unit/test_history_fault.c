@@ -42,7 +42,8 @@ static _Noreturn void victim(uint64_t first)
     db_open();
     for (uint64_t id = first;;) {
         struct job_record *record = db_record(id);
-        id += history_add(kit.history, &record, NULL) == 0; // or once more: the queue was full
+        id += history_add(kit.history, &record, &(uint64_t){0}) ==
+              0; // or once more: the queue was full
     }
 }
 
@@ -107,14 +108,13 @@ static void files_limit(rlim_t bytes)
     MUST(setrlimit(RLIMIT_FSIZE, &limit));
 }
 
-// Adds until so many were refused; returns how many weren't. The clock stands still, so the first
-// that is refused waits until it is moved.
+// Adds until so many were refused; returns how many weren't.
 static uint64_t add_until_refused(uint64_t first, uint64_t refused)
 {
     uint64_t added = 0, failed = 0;
     while (failed < refused) {
         struct job_record *record = db_record(first + added);
-        if (history_add(kit.history, &record, NULL) == 0)
+        if (history_add(kit.history, &record, &(uint64_t){0}) == 0)
             added++;
         else
             failed++;
@@ -128,7 +128,7 @@ static void clock_pusher(void *arg)
 {
     _Atomic bool *over = arg;
     while (!atomic_load(over)) {
-        clock_virtual_advance(HISTORY_PATIENCE_NS / 20); // not so fast that records get old
+        clock_virtual_advance(HL_SECOND / 20); // not so fast that records get old
         sched_yield();
     }
 }
@@ -192,46 +192,6 @@ START_TEST(no_room_for_a_new_file)
     ck_assert_ptr_null(kit.history);
     db_open(); // half a file doesn't stop the next start
     db_fill(1, 3);
-}
-END_TEST
-
-// ---- a file that can't be written for a while ----
-
-// Somebody has the file locked: one waits for room, in vain; those after don't wait. Then all goes
-// on.
-START_TEST(a_full_queue_holds_nobody_for_long)
-{
-    kit.settings.queue_bytes = 20000;
-    db_open();
-    db_fill(1, 1);
-    sqlite3 *other = NULL;
-    ck_assert_int_eq(sqlite3_open(kit.path, &other), SQLITE_OK);
-    ck_assert_int_eq(sqlite3_exec(other, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
-    uint64_t id = 2;
-    int64_t began_ns = 0;
-    int rc = 0;
-    while (rc == 0) {
-        struct job_record *record = db_record(id);
-        began_ns = clock_now_ns();
-        rc = history_add(kit.history, &record, NULL);
-        id += rc == 0;
-    }
-    ck_assert_int_eq(rc, ENOBUFS);
-    int64_t first_ns = clock_now_ns() - began_ns;
-    ck_assert_int_ge(first_ns, HISTORY_PATIENCE_NS);
-    began_ns = clock_now_ns();
-    for (int i = 0; i < 10; i++) {
-        struct job_record *record = db_record(1000);
-        ck_assert_int_eq(history_add(kit.history, &record, NULL), ENOBUFS);
-    }
-    ck_assert_int_lt(clock_now_ns() - began_ns, 10 * HISTORY_PATIENCE_NS);
-    ck_assert_uint_eq(db_stats().lost, 11);
-    ck_assert_int_eq(sqlite3_exec(other, "ROLLBACK", NULL, NULL, NULL), SQLITE_OK);
-    sqlite3_close(other);
-    db_await(id - 1);
-    for (uint64_t i = 1; i < id; i++)
-        ck_assert(db_has(i));
-    db_fill(id, id + 100);
 }
 END_TEST
 
@@ -571,7 +531,6 @@ int main(void)
     tcase_add_test(all, a_full_disk_costs_records_only);
     tcase_add_test(all, a_stop_on_a_full_disk_ends);
     tcase_add_test(all, no_room_for_a_new_file);
-    tcase_add_test(all, a_full_queue_holds_nobody_for_long);
     tcase_add_test(all, a_damaged_file_is_put_aside);
     tcase_add_test(all, damage_that_is_found_later);
     tcase_add_test(all, a_row_that_means_nothing);

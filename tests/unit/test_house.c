@@ -29,10 +29,16 @@ int malloc_trim(size_t pad)
     return 1;
 }
 
-static void keep(struct job_record **record, void *arg)
+static void offer(struct list *ends, void *arg)
 {
     (void)arg;
-    (void)history_add(history, record, NULL);
+    history_offer(history, ends);
+}
+
+static void take_in(void *arg)
+{
+    (void)arg;
+    history_take_in(history);
 }
 
 static void purge(void *arg)
@@ -48,7 +54,7 @@ static void setup(void)
         .keep_ns = 10 * HL_SECOND, .keep_count = 100, .keep_bytes = 100000};
     struct history_error error;
     ck_assert_int_eq(history_new(&history, &kept, &error), 0);
-    struct broker_options options = {.finished = keep};
+    struct broker_options options = {.ended = offer, .ended_after = take_in};
     ck_assert_int_eq(broker_new(&broker, &options), 0);
     struct house_settings settings = {
         .broker = broker, .purge = purge, .purge_arg = history, .purge_interval_ns = 5 * HL_SECOND};

@@ -162,7 +162,7 @@ START_TEST(waiting_clients_are_served)
         peer_expect(worker, text);
         snprintf(text, sizeof(text), "delete %d\r\n", i);
         served_ask(worker, text, "DELETED\r\n");
-        snprintf(text, sizeof(text), "JOINED 0 0 %d 0\r\n", i);
+        snprintf(text, sizeof(text), "JOINED %d 0 0 0\r\n", i);
         peer_expect(joiner, text);
     }
     peer_close(&worker);

@@ -49,7 +49,7 @@ static void setup(void)
              top != NULL ? top : ".", file);
     ck_assert_int_eq(system(command), 0); // NOLINT(concurrency-mt-unsafe): one thread
     engine_records_init(&records);
-    struct broker_options options = {.finished = engine_records_add, .finished_arg = &records};
+    struct broker_options options = {.ended = engine_records_add, .records_arg = &records};
     ck_assert_int_eq(broker_new(&broker, &options), 0);
     handler_settings = (struct handler_settings){.plugin = file};
     ck_assert_int_eq(hl_event_new(&blocked, "blocked"), 0);

@@ -134,12 +134,14 @@ END_TEST
 static _Atomic unsigned char *finished; // how often, by id
 static uint64_t jobs;
 
-static void count_finished(struct job_record **record, void *arg)
+static void count_finished(struct list *ends, void *arg)
 {
+    struct job_end *end;
     (void)arg;
-    ck_assert((*record)->id >= 1 && (*record)->id <= jobs);
-    atomic_fetch_add_explicit(&finished[(*record)->id], 1, memory_order_relaxed);
-    job_record_unref(record);
+    for (; (end = engine_end_pop(ends)) != NULL; job_end_unref(&end)) {
+        ck_assert(end->view.id >= 1 && end->view.id <= jobs);
+        atomic_fetch_add_explicit(&finished[end->view.id], 1, memory_order_relaxed);
+    }
 }
 
 static void producer(void *arg)
@@ -157,7 +159,7 @@ START_TEST(resized_and_paused_under_load)
     finished = calloc(jobs + 1, sizeof(*finished));
     ck_assert_ptr_nonnull(finished);
     broker_free(&broker);
-    ck_assert_int_eq(broker_new(&broker, &(struct broker_options){.finished = count_finished}), 0);
+    ck_assert_int_eq(broker_new(&broker, &(struct broker_options){.ended = count_finished}), 0);
     make(tubes, 2, 1, false);
     hl_thread *thread[2];
     for (int i = 0; i < 2; i++)

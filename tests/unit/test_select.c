@@ -15,16 +15,17 @@ static struct engine_conn conn;
 
 static unsigned recorded;
 
-static void count_record(struct job_record **record, void *arg)
+static void count_records(struct list *ends, void *arg)
 {
+    struct job_end *end;
     (void)arg;
-    recorded++;
-    job_record_unref(record);
+    for (; (end = engine_end_pop(ends)) != NULL; job_end_unref(&end))
+        recorded++;
 }
 
 static void setup(void)
 {
-    const struct broker_options options = {.finished = count_record, .tube_jobs_max = 2000};
+    const struct broker_options options = {.ended = count_records, .tube_jobs_max = 2000};
     recorded = 0;
     clock_virtual_start(1000 * HL_SECOND);
     ck_assert_int_eq(broker_new(&broker, &options), 0);

@@ -25,7 +25,7 @@ static void count(struct broker_waiter *it)
 
 static void setup(void)
 {
-    const struct broker_options options = {.finished = NULL};
+    const struct broker_options options = {.ended = NULL};
     ck_assert_int_eq(broker_new(&broker, &options), 0);
     waiter = (struct broker_waiter){.fire = count, .so_far = true};
     fired = 0;

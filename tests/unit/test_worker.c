@@ -199,14 +199,16 @@ static _Atomic unsigned char *finished; // how often, by id
 static _Atomic uint64_t out_of_range;
 static uint64_t jobs;
 
-static void count_finished(struct job_record **record, void *arg)
+static void count_finished(struct list *ends, void *arg)
 {
+    struct job_end *end;
     (void)arg;
-    if ((*record)->id >= 1 && (*record)->id <= jobs)
-        atomic_fetch_add_explicit(&finished[(*record)->id], 1, memory_order_relaxed);
-    else
-        atomic_fetch_add(&out_of_range, 1);
-    job_record_unref(record);
+    for (; (end = engine_end_pop(ends)) != NULL; job_end_unref(&end)) {
+        if (end->view.id >= 1 && end->view.id <= jobs)
+            atomic_fetch_add_explicit(&finished[end->view.id], 1, memory_order_relaxed);
+        else
+            atomic_fetch_add(&out_of_range, 1);
+    }
 }
 
 static void producer(void *arg)
@@ -230,7 +232,7 @@ START_TEST(many_jobs_through_eight_workers)
     finished = calloc(jobs + 1, sizeof(*finished));
     ck_assert_ptr_nonnull(finished);
     broker_free(&broker);
-    struct broker_options options = {.finished = count_finished};
+    struct broker_options options = {.ended = count_finished};
     ck_assert_int_eq(broker_new(&broker, &options), 0);
     struct worker_pool_settings settings = null_settings(8);
     make(&settings);

@@ -1,0 +1,281 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Finishing: how a job ends for good, whatever verb ends it. It is buried, or it leaves.
+ *
+ * All of it is one hold of the lock. First what can fail: room in memory and in the journal. Then
+ * the end is filled in (job/end.h), numbered, and, where the journal keeps results, added to it
+ * just before the change of the job; the change is recorded and carried out; who waits for the job
+ * gets a reference on the end. The end goes to whoever keeps records when the lock is let go of
+ * (broker_unlock), and before anybody is told: so there is no moment at which a job is neither here
+ * nor in history, nobody hears of an end that history doesn't know, numbers of records rise in the
+ * order of ends, and a crash never finds a job that is gone and has no record.
+ *
+ * An end is a pointer. What costs, copying and encoding what the job wrote, is done later without
+ * the lock.
+ *
+ * A delete leaves no record, nor does it if who holds the job deletes it, unless somebody waits for
+ * that job: who deletes it knows how it ended, and a queue that is served by remote workers sees
+ * nothing else, so records of it would fill history with nothing and cost as much as all the rest.
+ * Who waits for a job that leaves no record learns from the end how it ended.
+ */
+#include "broker/finish_priv.h"
+
+#include <errno.h>
+
+/* ---- memory for ends ---- */
+
+void broker_lock_to_finish(struct broker *broker, size_t count)
+{
+    struct list fresh;
+    struct list_node *node;
+    list_init(&fresh);
+    if (broker->options.ended != NULL) {
+        size_t have = atomic_load_explicit(&broker->spare_ends_count, memory_order_relaxed);
+        struct job_end *end;
+        for (; have < count && job_end_new(&end) == 0; have++)
+            list_append(&fresh, &end->node);
+    }
+    broker_lock(broker);
+    while ((node = list_pop(&fresh)) != NULL) {
+        list_append(&broker->spare_ends, node);
+        atomic_fetch_add_explicit(&broker->spare_ends_count, 1, memory_order_relaxed);
+    }
+}
+
+/* [held] NULL: out of memory. */
+static struct job_end *end_take(struct broker *broker)
+{
+    struct job_end *end = NULL;
+    struct list_node *node = list_pop(&broker->spare_ends);
+    if (node == NULL)
+        return job_end_new(&end) == 0 ? end : NULL;
+    atomic_fetch_sub_explicit(&broker->spare_ends_count, 1, memory_order_relaxed);
+    return CONTAINER_OF(node, struct job_end, node);
+}
+
+void ends_free(struct broker *broker)
+{
+    struct list_node *node;
+    while ((node = list_pop(&broker->spare_ends)) != NULL) {
+        struct job_end *end = CONTAINER_OF(node, struct job_end, node);
+        job_end_unref(&end);
+    }
+}
+
+/* ---- who hears of it ---- */
+
+/* [held] Unless it asked for none. */
+static bool wants_record(const struct broker *broker, const struct job *job)
+{
+    const struct job_options *own = job->rare != NULL ? job->rare->options : NULL;
+    return broker->options.ended != NULL &&
+           (own == NULL || (own->set & JOB_OPTION_RETENTION) == 0 || own->retention_ns > 0);
+}
+
+static bool is_awaited(const struct job *job)
+{
+    return job->rare != NULL && !list_empty(&job->rare->waiters);
+}
+
+static bool is_delete(const struct finish *finish)
+{
+    return finish->deletes || finish->outcome->kind == JOB_OUTCOME_DELETED;
+}
+
+/* An end on its way; end NULL: nobody will hear of it. */
+struct ending {
+    const struct finish *finish;
+    struct job_tries tries; /* as they are afterwards */
+    bool recorded;          /* history gets it */
+    bool tied;              /* the journal, too, until history has it on the disk */
+    struct job_end *end;
+};
+
+/* [held] */
+static void ending_begin(struct ending *ending, struct broker *broker, const struct finish *finish)
+{
+    struct job *job = finish->job;
+    bool awaited = is_awaited(job);
+    *ending = (struct ending){.finish = finish};
+    if (job->rare != NULL)
+        ending->tries = job->rare->tries;
+    if (finish->counts)
+        job_count(job_tries_of(&ending->tries, finish->outcome->kind));
+    ending->recorded = wants_record(broker, job) && (awaited || !is_delete(finish));
+    if (ending->recorded || awaited)
+        ending->end = end_take(broker);
+    if (ending->end == NULL)
+        return;
+    view_copy(job, &ending->end->view);
+    ending->end->view.tries = ending->tries;
+    job_end_fill(ending->end, finish->outcome);
+}
+
+/* It doesn't happen, or nobody wants to hear of it any more. */
+static void ending_give_up(struct ending *ending)
+{
+    if (ending->end == NULL)
+        return;
+    ending->finish->outcome->out = ending->end->outcome.out;
+    ending->finish->outcome->err = ending->end->outcome.err;
+    buf_init(&ending->end->outcome.out);
+    buf_init(&ending->end->outcome.err);
+    job_end_unref(&ending->end);
+}
+
+/* [held] The record is numbered, and in the journal where that keeps it. */
+static void ending_record(struct ending *ending, struct broker *broker)
+{
+    if (!ending->recorded)
+        return;
+    if (ending->end == NULL) {
+        broker->stats.unrecorded++;
+        return;
+    }
+    broker->last_result = job_serial_add(broker->last_result, 1);
+    ending->end->number = broker->last_result;
+    if (ending->tied)
+        result_log(ending->finish->job, ending->end);
+}
+
+/* [held] The change is made: history gets the end when the lock is let go of. */
+static void ending_offer(struct ending *ending, struct broker *broker)
+{
+    if (ending->recorded && ending->end != NULL)
+        list_append(&broker->ends, &ending->end->node);
+    else
+        job_end_unref(&ending->end); /* those who wait have references */
+}
+
+/* [held] */
+static void count_finished(struct broker *broker, const struct job *job, enum job_outcome_kind kind)
+{
+    struct broker_totals *of_tube = &job->tube->stats.totals, *of_all = &broker->stats.totals;
+    if (kind == JOB_OUTCOME_DONE) {
+        of_tube->done++;
+        of_all->done++;
+    } else if (kind == JOB_OUTCOME_DELETED) {
+        of_tube->deleted++;
+        of_all->deleted++;
+    } else if (kind == JOB_OUTCOME_CANCELLED) {
+        of_tube->cancelled++;
+        of_all->cancelled++;
+    } else {
+        of_tube->failed++;
+        of_all->failed++;
+    }
+}
+
+static void count_delete(struct broker_tube *tube)
+{
+    tube->stats.deletes++;
+    tube->broker->stats.deletes++;
+}
+
+/* ---- finishing ---- */
+
+/* [held] What a buried job needs. ENOMEM. */
+static int burial_room(struct broker *broker, struct job *job)
+{
+    if (job->rare == NULL && (job->rare = spare_take(broker)) == NULL)
+        return ENOMEM;
+    return tube_room(job->tube, JOB_BURIED);
+}
+
+/* [held] Room in the journal. */
+static int admit(struct ending *ending, bool buried)
+{
+    struct job *job = ending->finish->job;
+    int rc = buried ? log_admit(job) : log_admit_final(job);
+    if (rc == 0 && ending->recorded && ending->end != NULL && result_is_tied(job))
+        rc = result_admit(job->tube->broker->log, ending->end, &ending->tied);
+    return rc;
+}
+
+/* [held] */
+static void bury(const struct ending *ending)
+{
+    const struct finish *finish = ending->finish;
+    struct job *job = finish->job;
+    struct broker *broker = job->tube->broker;
+    struct change change = {.type = JOB_ENTRY_BURY,
+                            .from = job->state,
+                            .to = JOB_BURIED,
+                            .flags = job_is_logged(job) ? CHANGE_LOGGED : 0,
+                            .count = JOB_COUNT_FAILED,
+                            .pri = job->pri,
+                            .job = job,
+                            .tries = &ending->tries};
+    broker->last_burial = (int64_t)job_serial_add((uint64_t)broker->last_burial, 1);
+    change.key_ns = broker->last_burial;
+    if (finish->words != NULL) {
+        change.past = &finish->words->past;
+        change.reason = &finish->words->reason;
+    }
+    make_bury(&change);
+}
+
+/* [held] */
+static struct job *leave(struct job *job, enum job_outcome_kind kind, bool recorded)
+{
+    bool told = job->rare != NULL && job->rare->cancelled; /* when it was cancelled */
+    struct change change = {.type = JOB_ENTRY_DELETE,
+                            .from = job->state,
+                            .to = JOB_FINISHED,
+                            .flags = job_is_logged(job) ? CHANGE_LOGGED : 0,
+                            .count = told ? JOB_COUNT_NONE : (char)group_count_of(kind),
+                            .job = job};
+    if (recorded)
+        key_leave_word(job, job->tube);
+    make_delete(&change);
+    return job;
+}
+
+int finish_job(struct broker *broker, const struct finish *finish, struct job **gone)
+{
+    struct job *job = finish->job;
+    enum job_outcome_kind kind = finish->outcome->kind;
+    bool buried = job_outcome_fate(kind) != JOB_FATE_LEAVES;
+    struct ending ending;
+    ASSERT(job->state != JOB_BURIED);
+    *gone = NULL;
+    int rc = buried ? burial_room(broker, job) : 0;
+    if (rc != 0)
+        return rc;
+    ending_begin(&ending, broker, finish);
+    rc = admit(&ending, buried);
+    if (rc != 0) {
+        ending_give_up(&ending);
+        return rc;
+    }
+    if (is_delete(finish))
+        count_delete(job->tube);
+    ending_record(&ending, broker);
+    count_finished(broker, job, kind);
+    wait_finish(job, ending.end);
+    if (buried)
+        bury(&ending);
+    else
+        *gone = leave(job, kind, ending.recorded);
+    ending_offer(&ending, broker);
+    return 0;
+}
+
+int finish_buried(struct broker *broker, struct job *job, struct job **gone)
+{
+    int rc = log_admit_final(job);
+    *gone = NULL;
+    if (rc != 0)
+        return rc;
+    count_delete(job->tube);
+    struct change change = {.type = JOB_ENTRY_DELETE,
+                            .from = JOB_BURIED,
+                            .to = JOB_FINISHED,
+                            .flags = job_is_logged(job) ? CHANGE_LOGGED : 0,
+                            .job = job};
+    if (wants_record(broker, job))
+        key_leave_word(job, job->tube);
+    make_delete(&change);
+    *gone = job;
+    return 0;
+}

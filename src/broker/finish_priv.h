@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: MIT
+/*
+ * How a job ends, for the broker's own files; finish.c has the essay. It stands above changes and
+ * results, and below the verbs.
+ */
+#ifndef BROKER_FINISH_PRIV_H
+#define BROKER_FINISH_PRIV_H
+
+#include "broker/change_priv.h"
+
+struct finish {
+    struct job *job; /* not BURIED */
+    /* What its kind says happens: the job is buried, or leaves. The output is taken over where
+     * somebody will hear of it. */
+    struct job_outcome *outcome;
+    struct last_words *words; /* of a burial: taken over; NULL: none */
+    bool counts;              /* that burial is one trouble more of that kind (tries.def) */
+    /* It is a delete call, also by who has the job and is done with it: it leaves a record only if
+     * somebody waits. So is every outcome DELETED. */
+    bool deletes;
+};
+
+/*
+ * [held] Ends the job for good. *gone: the job, if it left, to be freed without the lock; else
+ * NULL. ENOMEM, ENOSPC, EIO; EAGAIN: log_again, without the lock; nothing changed then.
+ */
+int finish_job(struct broker *broker, const struct finish *finish, struct job **gone);
+/* [held] Deletes one that is buried: it was finished, recorded and counted when it failed. */
+int finish_buried(struct broker *broker, struct job *job, struct job **gone);
+
+/* As broker_lock, with memory for the ends of so many jobs, if there is any. */
+void broker_lock_to_finish(struct broker *broker, size_t count);
+void ends_free(struct broker *broker);
+
+/* result.c */
+/* [held] Whether a record of the job that ends now is kept in the journal, too. */
+bool result_is_tied(const struct job *job);
+/* [held] Room for that, after the job's own end was admitted. *fits false: there is none, and it is
+ * counted. EAGAIN, EIO. */
+int result_admit(struct broker_log *log, const struct job_end *end, bool *fits);
+/* [held] Adds it, before the entry of the job's end. */
+void result_log(struct job *job, struct job_end *end);
+
+#endif
