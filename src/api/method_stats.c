@@ -175,6 +175,7 @@ static void out_history(struct out result, struct history *history)
     if (!stats.file)
         return;
     out_bool(row, "healthy", stats.healthy);
+    out_bool(row, "resting", stats.resting);
     out_u64(row, "pending", stats.pending);
     out_u64(row, "batches", stats.batches);
     out_u64(row, "batch_max", stats.batch_max);

@@ -82,7 +82,8 @@ static struct takers takers_of(const struct api_links *links, const char *tube)
     return takers;
 }
 
-static void why_ready(const struct broker_why *why, const struct takers *takers, struct out reasons)
+static void why_ready(const struct api_links *links, const struct broker_why *why,
+                      const struct takers *takers, struct out reasons)
 {
     const char *tube = why->job.tube;
     bool paused = why->tube.pause_left_ns > 0;
@@ -90,6 +91,11 @@ static void why_ready(const struct broker_why *why, const struct takers *takers,
         out_reason(reasons, "paused",
                    "the tube %s is paused for another %.0f s; 'hilera resume %s' ends that", tube,
                    seconds(why->tube.pause_left_ns), tube);
+    if (takers->workers > 0 && broker_is_resting(links->broker))
+        out_reason(reasons, "resting",
+                   "the results of finished jobs can't be written as fast as jobs finish, so the "
+                   "pools rest until half of those that wait are written, for a few seconds at "
+                   "most");
     if (takers->workers == 0 && takers->paused != NULL)
         out_reason(
             reasons, "pool_paused",
@@ -170,7 +176,7 @@ static void why_here(const struct api_call *call, const struct broker_why *why,
     switch (job->state) {
     case JOB_READY:
         why_trouble(takers, reasons);
-        why_ready(why, takers, reasons);
+        why_ready(&call->api->links, why, takers, reasons);
         break;
     case JOB_DELAYED:
         out_reason(reasons, "delayed",
