@@ -135,6 +135,7 @@ struct api_submit {
     const char *tube; /* NULL: not given */
     uint32_t pri;
     int64_t delay_ns, ttr_ns;
+    bool awaited;               /* how it ends will be asked for */
     struct job_options options; /* right */
     /* the api's */
     char tags[JOB_TAGS_SIZE];

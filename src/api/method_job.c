@@ -41,20 +41,13 @@ static void out_forgotten(struct out result, uint64_t id)
     out_str(job, "state", job_state_word(JOB_FINISHED));
 }
 
-/* end: how it ended, which counts where no record is kept; NULL: it isn't known. ENOENT: there never
- * was such a job. ENOMEM. */
-static int job_show(struct api_call *call, uint64_t id, const struct job_end *end,
-                    struct out result)
+/* ENOENT: there never was such a job. */
+static int job_show(struct api_call *call, uint64_t id, struct out result)
 {
     struct job_view view;
     struct job_record *record = NULL;
     int here = broker_peek(call->api->links.broker, call->asker, id, &view, NULL);
-    int past = history_get(call->api->links.history, id, &record);
-    if (past != 0 && end != NULL) {
-        past = job_end_record(end, &record);
-        if (past != 0)
-            return past;
-    }
+    int past = api_record_get(call, id, &record);
     if (past == 0 && !api_may_record(call, record, TRUST_see)) {
         job_record_unref(&record);
         past = ENOENT;
@@ -83,7 +76,7 @@ static int job_show(struct api_call *call, uint64_t id, const struct job_end *en
 int run_show(struct api_call *call, const cJSON *params, struct out result)
 {
     uint64_t id = params_id(params, "id");
-    int rc = job_show(call, id, NULL, result);
+    int rc = job_show(call, id, result);
     return rc == ENOENT ? not_found(call, id) : rc;
 }
 
@@ -98,13 +91,13 @@ int run_wait(struct api_call *call, const cJSON *params, struct out result)
         return EINPROGRESS;
     if (rc != ENOENT)
         return rc;
-    rc = job_show(call, call->id, NULL, result);
+    rc = job_show(call, call->id, result);
     return rc == ENOENT ? not_found(call, call->id) : rc;
 }
 
 int finish_wait(struct api_call *call, struct out result)
 {
-    return job_show(call, call->id, call->waiter.end, result);
+    return job_show(call, call->id, result);
 }
 
 void late_wait(const struct api_call *call, char *text, size_t size)

@@ -62,7 +62,7 @@ static int source_find(const struct api_call *call, struct source *source)
     source->here = broker_peek(broker, call->asker, call->id, &source->view, NULL) == 0;
     source->finished = !source->here || source->view.state == JOB_BURIED;
     if (source->finished)
-        (void)history_get(call->api->links.history, call->id, &source->record);
+        (void)api_record_get(call, call->id, &source->record);
     if (source->record != NULL && !api_may_record(call, source->record, TRUST_see))
         job_record_unref(&source->record);
     if (!source->here && source->record == NULL && !api_had(call, call->id))
@@ -220,6 +220,7 @@ static int line_up(struct api_call *call)
         .id = call->id, .attempt = call->attempt, .out_at = call->out_at, .err_at = call->err_at};
     call->cancel = output_cancel;
     call->waiter.fire = fire_end;
+    call->waiter.wants_end = true;
     call->output = (struct worker_output_waiter){.fire = fire_output, .arg = call};
     atomic_store(&call->tokens, 2);
     int rc = broker_wait_async(broker, call->asker, call->id, &call->waiter);

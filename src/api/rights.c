@@ -68,7 +68,7 @@ static bool job_whereabouts(const struct api_call *call, char *tube, size_t size
         *submitter = view.submitter;
         return true;
     }
-    if (history_get(call->api->links.history, call->id, &record) != 0)
+    if (api_record_get(call, call->id, &record) != 0)
         return false;
     bool seen = api_may_record(call, record, TRUST_see);
     snprintf(tube, size, "%s", record->tube);

@@ -128,6 +128,12 @@ static int read_retention(struct reading *reading, const cJSON *value)
     return read_seconds(reading, value, "retention", &reading->submit->options.retention_ns);
 }
 
+static int read_awaited(struct reading *reading, const cJSON *value)
+{
+    reading->submit->awaited = cJSON_IsTrue(value);
+    return cJSON_IsBool(value) ? 0 : bad(reading, value, "awaited", "true or false");
+}
+
 static int read_name(struct reading *reading, const cJSON *value)
 {
     return read_text(reading, value, "name", &reading->submit->options.name);
@@ -272,7 +278,7 @@ static bool member_next(const struct object *object, struct walk *walk, struct m
 }
 
 /* "a", "b", "c" */
-#define KNOWN_MAX 256
+#define KNOWN_MAX 320
 static void members_list(const struct object *object, char known[KNOWN_MAX])
 {
     struct walk walk = {object->members, 0};
@@ -351,6 +357,7 @@ static const struct member head_members[] = {
     MEMBER("key", read_key),
     MEMBERS_OF_RULES,
     MEMBER("retention", read_retention),
+    MEMBER("awaited", read_awaited),
     MEMBER("name", read_name),
     MEMBER("group", read_group),
     MEMBER("tags", read_tags),

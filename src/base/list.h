@@ -75,6 +75,12 @@ static inline struct list_node *list_first(const struct list *list)
     return list_empty(list) ? NULL : list->head.next;
 }
 
+/* The last node, or NULL. */
+static inline struct list_node *list_last(const struct list *list)
+{
+    return list_empty(list) ? NULL : list->head.prev;
+}
+
 /* The node after this one, or NULL behind the last. */
 static inline struct list_node *list_next(const struct list *list, const struct list_node *node)
 {

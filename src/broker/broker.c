@@ -75,6 +75,7 @@ int broker_new(struct broker **out, const struct broker_options *options)
     list_init(&broker->sinks);
     list_init(&broker->ends);
     list_init(&broker->spare_ends);
+    list_init(&broker->lingering.ends);
     broker->last_result = broker->options.last_result;
     heap_init(&broker->due, alarm_less, NULL, alarm_moved);
     broker->told_ns = CLOCK_NEVER;
@@ -141,6 +142,7 @@ void broker_free(struct broker **broker)
     groups_free(mine);
     queue_domain_release(mine->domain);
     spares_free(mine);
+    linger_end_all(mine);
     ends_free(mine);
     heap_fini(&mine->due);
     strmap_fini(&mine->tubes);

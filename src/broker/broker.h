@@ -139,6 +139,7 @@ struct broker_put_spec {
     int64_t ttr_ns;               /* less than a second counts as one second, as in the protocol */
     uint32_t submitter;           /* who puts: a uid, JOB_NOBODY */
     const struct job_options *options; /* job_options_check likes them; copied; NULL: none */
+    bool awaited; /* somebody will ask how it ends; as if he waited already. Not over a restart */
 };
 
 /*

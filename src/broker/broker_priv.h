@@ -135,7 +135,11 @@ struct broker {
     struct strmap levels;   /* of struct tube_level, by name of tube */
     size_t spare_count;
     struct job_rare *spares[BROKER_SPARES_MAX]; /* see spare.c */
-    struct list ends;                /* of struct job_end: that happened in this hold of the lock */
+    struct list ends; /* of struct job_end: that happened in this hold of the lock */
+    struct lingering {
+        struct list ends; /* of struct job_end, the latest first; see linger.c */
+        size_t count, bytes;
+    } lingering;
     uint64_t last_result;            /* the number of the last record */
     struct list spare_ends;          /* of struct job_end, not filled in; see finish.c */
     _Atomic size_t spare_ends_count; /* written under the lock */

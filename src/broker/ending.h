@@ -84,6 +84,13 @@ int broker_each_group(struct broker *broker, const struct trust_view *asker,
  * be called every second or so. */
 void broker_forget_groups(struct broker *broker);
 
+/* A reference on how the job ended that left no record, if it ended less than a minute ago, was put
+ * with broker_put_spec.awaited, and isn't one of too many; else NULL. Who may know of it is for the
+ * caller to ask. */
+struct job_end *broker_last_end(struct broker *broker, uint64_t id);
+/* Lets go of those that are older. To be called every second or so. */
+void broker_forget_ends(struct broker *broker);
+
 /* true: fire will not run. false: it has run, runs, or is about to. */
 bool broker_cancel(struct broker_waiter *waiter);
 

@@ -74,7 +74,7 @@ static bool wants_record(const struct broker *broker, const struct job *job)
 
 static bool is_awaited(const struct job *job)
 {
-    return job->rare != NULL && !list_empty(&job->rare->waiters);
+    return job->rare != NULL && (job->rare->awaited || !list_empty(&job->rare->waiters));
 }
 
 static bool is_delete(const struct finish *finish)
@@ -87,6 +87,7 @@ struct ending {
     const struct finish *finish;
     struct job_tries tries; /* as they are afterwards */
     bool recorded;          /* history gets it */
+    bool lingers;           /* else it is kept for a while, for who will ask */
     bool tied;              /* the journal, too, until history has it on the disk */
     struct job_end *end;
 };
@@ -102,6 +103,7 @@ static void ending_begin(struct ending *ending, struct broker *broker, const str
     if (finish->counts)
         job_count(job_tries_of(&ending->tries, finish->outcome->kind));
     ending->recorded = wants_record(broker, job) && (awaited || !is_delete(finish));
+    ending->lingers = !ending->recorded && job->rare != NULL && job->rare->awaited;
     if (ending->recorded || awaited)
         ending->end = end_take(broker);
     if (ending->end == NULL)
@@ -143,6 +145,8 @@ static void ending_offer(struct ending *ending, struct broker *broker)
 {
     if (ending->recorded && ending->end != NULL)
         list_append(&broker->ends, &ending->end->node);
+    else if (ending->lingers && ending->end != NULL)
+        linger_begin(broker, &ending->end);
     else
         job_end_unref(&ending->end); /* those who wait have references */
 }

@@ -32,6 +32,11 @@ int finish_buried(struct broker *broker, struct job *job, struct job **gone);
 void broker_lock_to_finish(struct broker *broker, size_t count);
 void ends_free(struct broker *broker);
 
+/* linger.c */
+/* [held] It left no record, and somebody will ask for it. Takes the reference over. */
+void linger_begin(struct broker *broker, struct job_end **end);
+void linger_end_all(struct broker *broker);
+
 /* result.c */
 /* [held] Whether a record of the job that ends now is kept in the journal, too. */
 bool result_is_tied(const struct job *job);

@@ -80,12 +80,13 @@ int put_try(struct broker *broker, struct job *job, int64_t delay_ns)
 static int put_rare(struct job *job, const struct broker_put_spec *spec)
 {
     bool plain = spec->options == NULL || job_options_are_empty(spec->options);
-    if (plain && spec->delay_ns <= 0)
+    if (plain && spec->delay_ns <= 0 && !spec->awaited)
         return 0;
     struct job_rare *rare = job_rare_need(job);
     if (rare == NULL)
         return ENOMEM;
     rare->delay_ns = spec->delay_ns > 0 ? spec->delay_ns : 0;
+    rare->awaited = spec->awaited;
     return plain ? 0 : job_options_copy(&rare->options, spec->options);
 }
 

@@ -209,6 +209,8 @@ static int add_all(cJSON *head, const struct asked *asked, const struct hl_clien
         rc = add_rules(head, asked);
     if (rc == 0 && asked->retention_ns != HL_FOREVER)
         rc = jsonobj_add_seconds(head, "retention", asked->retention_ns);
+    if (rc == 0 && asked->awaited)
+        rc = jsonobj_add_bool(head, "awaited", true);
     return rc;
 }
 

@@ -262,6 +262,7 @@ enum exit_code command_run(struct tool *tool, int argc, char **argv)
     uint64_t id = 0;
     asked_init(&run.asked);
     command_parse(tool, "run", run_argp_options, run_parse, &run, run_doc, argc, argv);
+    run.asked.awaited = run.wait;
     char *body = run_body_make(&run.command);
     enum exit_code code = body != NULL ? link_open(tool, &client) : EXIT_CODE_FAILED;
     if (code == EXIT_CODE_OK)

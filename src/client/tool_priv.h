@@ -234,6 +234,7 @@ struct asked {
     const char *tags[ASKED_TAGS_MAX];
     int tag_count;
     int64_t retention_ns; /* HL_FOREVER: not given */
+    bool awaited;         /* the program will wait for it */
     struct {
         bool given;
         uint64_t number;

@@ -135,7 +135,8 @@ static void head_arrived(struct session *session)
                                             .delay_ns = read->delay_ns,
                                             .holder = &session->holder,
                                             .ttr_ns = read->ttr_ns,
-                                            .options = &read->options};
+                                            .options = &read->options,
+                                            .awaited = read->awaited};
     put_body(session, submit->body_len);
 }
 

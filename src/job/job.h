@@ -109,6 +109,7 @@ struct job_rare {
     struct broker_holder *holder; /* whose lease it is; NULL: none, or a local worker's */
     struct broker_sink *sink;     /* that worker's, if it wants to hear of a cancel */
     bool cancelled;               /* reserved by a local worker, and cancelled meanwhile */
+    bool awaited;                 /* who put it will ask how it ends */
     struct list waiters;          /* the broker's: who waits for the end of this job */
     char *reason;                 /* why it was buried; NULL: none */
     struct job_options *options;  /* what was asked for with the put; its own; NULL: nothing */

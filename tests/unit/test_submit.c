@@ -160,9 +160,9 @@ START_TEST(what_is_wrong_is_told)
         {"{\"attemps\":3}",
          "they are: \\\"tube\\\", \\\"priority\\\", \\\"delay\\\", \\\"at\\\", \\\"ttr\\\", "
          "\\\"key\\\", \\\"attempts\\\", \\\"crashes\\\", \\\"timeouts\\\", \\\"losses\\\", "
-         "\\\"backoff\\\", \\\"timeout\\\", \\\"max_age\\\", \\\"retention\\\", \\\"name\\\", "
-         "\\\"group\\\", "
-         "\\\"tags\\\""},
+         "\\\"backoff\\\", \\\"timeout\\\", \\\"max_age\\\", \\\"retention\\\", "
+         "\\\"awaited\\\", \\\"name\\\", \\\"group\\\", \\\"tags\\\""},
+        {"{\"awaited\":1}", "\\\"awaited\\\" is 1; it must be true or false"},
         {"{\"backoff.cap\":1}", "is not a member of the head"},
         {"{\"backof\":1}", "is not a member of the head"},
         {"{\"timeout\":\"1s\"}", "\\\"timeout\\\" is \\\"1s\\\"; it must be a number of seconds"},
