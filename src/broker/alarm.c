@@ -66,7 +66,7 @@ void alarm_set(struct broker *broker, struct broker_alarm *alarm, int64_t at_ns)
         heap_update(&broker->due, alarm->pos);
     if (at_ns < broker->told_ns) {
         broker->told_ns = at_ns;
-        broker->sooner_wanted = true;
+        broker->unlock_tells |= UNLOCK_SOONER;
     }
 }
 
@@ -95,7 +95,7 @@ int64_t broker_due(struct broker *broker)
         broker_lock(broker);
         next = due_some(broker);
         broker->told_ns = next;
-        broker->sooner_wanted = false; /* whoever would be woken is here */
+        broker->unlock_tells &= ~(unsigned)UNLOCK_SOONER; /* whoever would be woken is here */
         now = clock_now_ns();
         broker_unlock(broker);
     } while (next <= now);

@@ -22,21 +22,30 @@ void broker_lock(struct broker *broker)
     queue_domain_acquire(broker->domain);
 }
 
-void broker_unlock(struct broker *broker)
+/* [held on entry, not on return] With what has to be done before and after. */
+static void unlock_and_tell(struct broker *broker)
 {
-    void (*sooner)(void *arg) = broker->sooner_wanted ? broker->hooks->sooner : NULL;
-    void *arg = broker->hooks_arg;
     const struct broker_options *options = &broker->options;
-    bool ended = !list_empty(&broker->ends);
-    broker->sooner_wanted = false;
-    if (ended)
+    unsigned tell = broker->unlock_tells;
+    void (*sooner)(void *arg) = (tell & UNLOCK_SOONER) != 0 ? broker->hooks->sooner : NULL;
+    void *arg = broker->hooks_arg;
+    broker->unlock_tells = 0;
+    if ((tell & UNLOCK_ENDED) != 0)
         options->ended(&broker->ends, options->records_arg);
-    ASSERT_EXPENSIVE(broker_valid(broker));
     queue_domain_release(broker->domain);
-    if (ended && options->ended_after != NULL)
+    if ((tell & UNLOCK_ENDED) != 0 && options->ended_after != NULL)
         options->ended_after(options->records_arg);
     if (sooner != NULL)
         sooner(arg);
+}
+
+void broker_unlock(struct broker *broker)
+{
+    ASSERT_EXPENSIVE(broker_valid(broker));
+    if (broker->unlock_tells != 0)
+        unlock_and_tell(broker);
+    else
+        queue_domain_release(broker->domain);
 }
 
 static const struct broker_hooks no_hooks = {.sooner = NULL};

@@ -75,6 +75,11 @@ struct holder_rare {
 
 enum { ALARM_TUBE, ALARM_HOLDER };
 
+enum unlock_tell {
+    UNLOCK_SOONER = 1 << 0, /* an alarm was set before told_ns */
+    UNLOCK_ENDED = 1 << 1   /* there are ends for history */
+};
+
 struct broker_tube {
     unsigned magic;
     struct broker *broker;
@@ -145,7 +150,7 @@ struct broker {
     _Atomic size_t spare_ends_count; /* written under the lock */
     uint64_t chance;                 /* see retry.c; never 0 */
     bool draining;
-    bool sooner_wanted; /* an alarm was set before told_ns under this hold of the lock */
+    unsigned unlock_tells; /* bits of enum unlock_tell: what this hold of the lock has brought */
     const struct broker_hooks *hooks; /* never NULL */
     void *hooks_arg;
 };

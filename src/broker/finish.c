@@ -82,39 +82,40 @@ static bool is_delete(const struct finish *finish)
     return finish->deletes || finish->outcome->kind == JOB_OUTCOME_DELETED;
 }
 
-/* An end on its way; end NULL: nobody will hear of it. */
+/* An end on its way. */
 struct ending {
     const struct finish *finish;
-    struct job_tries tries; /* as they are afterwards */
+    struct job_end *end;    /* NULL: nobody will hear of it */
     bool recorded;          /* history gets it */
-    bool lingers;           /* else it is kept for a while, for who will ask */
     bool tied;              /* the journal, too, until history has it on the disk */
-    struct job_end *end;
+    bool lingers;           /* history doesn't, but it is kept for a while, for who will ask */
+    struct job_tries tries; /* as they are afterwards; where there is an end, or a burial */
 };
 
 /* [held] */
-static void ending_begin(struct ending *ending, struct broker *broker, const struct finish *finish)
+static void tries_count(struct ending *ending)
 {
-    struct job *job = finish->job;
-    bool awaited = is_awaited(job);
-    *ending = (struct ending){.finish = finish};
-    if (job->rare != NULL)
-        ending->tries = job->rare->tries;
+    const struct finish *finish = ending->finish;
+    const struct job_rare *rare = finish->job->rare;
+    ending->tries = rare != NULL ? rare->tries : (struct job_tries){0};
     if (finish->counts)
         job_count(job_tries_of(&ending->tries, finish->outcome->kind));
-    ending->recorded = wants_record(broker, job) && (awaited || !is_delete(finish));
-    ending->lingers = !ending->recorded && job->rare != NULL && job->rare->awaited;
-    if (ending->recorded || awaited)
-        ending->end = end_take(broker);
+}
+
+/* [held] Somebody will hear of it, if there is memory. */
+static void end_fill(struct ending *ending)
+{
+    const struct job *job = ending->finish->job;
+    ending->end = end_take(job->tube->broker);
     if (ending->end == NULL)
         return;
     view_copy(job, &ending->end->view);
     ending->end->view.tries = ending->tries;
-    job_end_fill(ending->end, finish->outcome);
+    job_end_fill(ending->end, ending->finish->outcome);
 }
 
-/* It doesn't happen, or nobody wants to hear of it any more. */
-static void ending_give_up(struct ending *ending)
+/* It doesn't happen. */
+static void end_empty(struct ending *ending)
 {
     if (ending->end == NULL)
         return;
@@ -126,10 +127,8 @@ static void ending_give_up(struct ending *ending)
 }
 
 /* [held] The record is numbered, and in the journal where that keeps it. */
-static void ending_record(struct ending *ending, struct broker *broker)
+static void end_record(struct ending *ending, struct broker *broker)
 {
-    if (!ending->recorded)
-        return;
     if (ending->end == NULL) {
         broker->stats.unrecorded++;
         return;
@@ -141,11 +140,12 @@ static void ending_record(struct ending *ending, struct broker *broker)
 }
 
 /* [held] The change is made: history gets the end when the lock is let go of. */
-static void ending_offer(struct ending *ending, struct broker *broker)
+static void end_offer(struct ending *ending, struct broker *broker)
 {
-    if (ending->recorded && ending->end != NULL)
+    if (ending->recorded) {
         list_append(&broker->ends, &ending->end->node);
-    else if (ending->lingers && ending->end != NULL)
+        broker->unlock_tells |= UNLOCK_ENDED;
+    } else if (ending->lingers)
         linger_begin(broker, &ending->end);
     else
         job_end_unref(&ending->end); /* those who wait have references */
@@ -239,29 +239,41 @@ int finish_job(struct broker *broker, const struct finish *finish, struct job **
 {
     struct job *job = finish->job;
     enum job_outcome_kind kind = finish->outcome->kind;
-    bool buried = job_outcome_fate(kind) != JOB_FATE_LEAVES;
-    struct ending ending;
+    bool buried = job_outcome_fate(kind) != JOB_FATE_LEAVES, awaited = is_awaited(job);
+    bool recorded = wants_record(broker, job) && (awaited || !is_delete(finish));
+    struct ending ending; /* its tries are set where they are needed */
     ASSERT(job->state != JOB_BURIED);
+    ending.finish = finish;
+    ending.end = NULL;
+    ending.recorded = recorded;
+    ending.lingers = awaited && !recorded && job->rare->awaited;
+    ending.tied = false;
     *gone = NULL;
     int rc = buried ? burial_room(broker, job) : 0;
     if (rc != 0)
         return rc;
-    ending_begin(&ending, broker, finish);
+    if (buried || recorded || awaited)
+        tries_count(&ending);
+    if (recorded || awaited)
+        end_fill(&ending);
     rc = admit(&ending, buried);
     if (rc != 0) {
-        ending_give_up(&ending);
+        end_empty(&ending);
         return rc;
     }
     if (is_delete(finish))
         count_delete(job->tube);
-    ending_record(&ending, broker);
+    if (recorded)
+        end_record(&ending, broker);
     count_finished(broker, job, kind);
-    wait_finish(job, ending.end);
+    if (awaited)
+        wait_finish(job, ending.end);
     if (buried)
         bury(&ending);
     else
-        *gone = leave(job, kind, ending.recorded);
-    ending_offer(&ending, broker);
+        *gone = leave(job, kind, recorded);
+    if (ending.end != NULL)
+        end_offer(&ending, broker);
     return 0;
 }
 

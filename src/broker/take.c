@@ -37,6 +37,7 @@ static int lines_wait(struct broker_sink *sink, struct sink_wait *wait, size_t f
                       int64_t deadline_ns)
 {
     size_t count = sink->tube_count + 1 - from;
+    ASSERT((sink->broker->unlock_tells & UNLOCK_ENDED) == 0); /* the lock is let go of */
     memset(sink->links, 0, count * sizeof(*sink->links));
     queue_wait_get(&wait->wait, sink->cores + from, sink->links, count);
     hoards_ring(sink->broker);

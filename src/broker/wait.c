@@ -276,6 +276,7 @@ bool broker_cancel(struct broker_waiter *waiter)
 static int block(struct broker *broker, struct broker_waiter *waiter, int64_t deadline_ns,
                  const char *what, const char *object)
 {
+    ASSERT((broker->unlock_tells & UNLOCK_ENDED) == 0); /* the lock is let go of */
     int rc = queue_wait_block(&waiter->wait, broker->domain, deadline_ns, what, object);
     list_remove(&waiter->node);
     waiter_close(waiter);
