@@ -239,9 +239,9 @@ void out_pool(const struct api_call *call, struct out row, const struct worker_p
 
 /* ---- result.c: jobs as JSON ---- */
 
-/* How that job ended: its record; or, if none is kept, what the call was told that waited for it, or
- * what is known of one that ended a moment ago. The reference is the caller's. Whether the asker may
- * see it is still to be asked. ENOENT, EIO, ENOMEM. */
+/* How that job ended: its record; or, if none is kept, what the call was told that waited for it,
+ * or what is known of one that ended a moment ago. The reference is the caller's. Whether the asker
+ * may see it is still to be asked. ENOENT, EIO, ENOMEM. */
 int api_record_get(const struct api_call *call, uint64_t id, struct job_record **record);
 
 /* `read`, and the call's rights: whether the program's own words are told (reasons, progress). */

@@ -5,8 +5,8 @@
  * A job is looked for in the broker first and in history second: the broker lets go of a finished
  * job only when history has its record, so in this order nothing falls between the two. A job that
  * failed is in both: buried in the broker, with its result in history. Who waited learns from the
- * end itself what no record is kept of. A job that is in neither, but was there, is finished; how it
- * ended isn't kept (any more).
+ * end itself what no record is kept of. A job that is in neither, but was there, is finished; how
+ * it ended isn't kept (any more).
  */
 #include "api/api_priv.h"
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * The head of a `submit`: what is asked for with a job, as a JSON object. One table of members, in
- * which each has the function that reads it, and the rows of job/rules.def in the middle of it; what
- * isn't in the table is refused by its name, so a misspelt option is never a job without it.
+ * which each has the function that reads it, and the rows of job/rules.def in the middle of it;
+ * what isn't in the table is refused by its name, so a misspelt option is never a job without it.
  *
  * Numbers of seconds are as in the methods' parameters. The values' own bounds are those of
  * job/options.def and are checked there.

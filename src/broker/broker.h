@@ -12,9 +12,9 @@
  *     then the least id. Waiting sinks are served in the order in which they came.
  *   - A job is handed to one sink at a time, under a token that nobody can guess; only that token
  *     settles it.
- *   - The end of a job is in the hands of the `ended` hook before anybody can see that the job left,
- *     and before anybody who waits for it (wait, join) hears of it: who asks the broker first and
- *     history second always finds it.
+ *   - The end of a job is in the hands of the `ended` hook before anybody can see that the job
+ *     left, and before anybody who waits for it (wait, join) hears of it: who asks the broker first
+ *     and history second always finds it.
  *
  * A tube exists as long as something refers to it: a job, a user (broker_use), a sink, somebody who
  * joins it. The tube "default" always exists.
@@ -60,9 +60,9 @@ struct broker_options {
     /*
      * Takes over the ends of jobs that leave a record: done, failed and cancelled ones; what is
      * deleted, by whoever holds it too, only if somebody waits for it. `ends` is a list of struct
-     * job_end by their `node`, each numbered, one above the one before. Called with the lock, before
-     * anybody hears of them: it may append the list to another one, no more. NULL: no records are
-     * made. An end for which there is no memory is left out and counted.
+     * job_end by their `node`, each numbered, one above the one before. Called with the lock,
+     * before anybody hears of them: it may append the list to another one, no more. NULL: no
+     * records are made. An end for which there is no memory is left out and counted.
      */
     void (*ended)(struct list *ends, void *arg);
     /* Straight after, without the lock, on the same thread: what takes longer. May be NULL. */
@@ -303,8 +303,8 @@ void broker_sink_pause(struct broker_sink *sink, bool paused);
 
 /*
  * Whether those who run jobs in the daemon rest: all sinks take nothing, broker_take waits until
- * they may again, or its time is over. One that waits already may be given one job more. For whoever
- * can't write records of jobs as fast as they end.
+ * they may again, or its time is over. One that waits already may be given one job more. For
+ * whoever can't write records of jobs as fast as they end.
  */
 void broker_rest(struct broker *broker, bool resting);
 bool broker_is_resting(struct broker *broker);

@@ -12,12 +12,13 @@
  * have a share beyond these, so whatever others name, they can use groups.
  *
  * In the journal: a GROUP entry with the counts as they are, written when the group is made or when
- * a job that is buried already comes into the journal, and copied by compaction as pauses are; and behind it, in the entries that end a job or bring it back
- * (DELETE, BURY, KICK, LEASE), what that is to the group, by submitter and name. So the counts are
- * exact at each point of the journal and need no entry of their own. Where the changes of a job
- * vanish because it ends before they are written, those that count here stay (journal/commit.h). An
- * entry that counts is dead with its segment, for the GROUP entry before it was in that segment or
- * an older one and has been copied: with later counts.
+ * a job that is buried already comes into the journal, and copied by compaction as pauses are; and
+ * behind it, in the entries that end a job or bring it back (DELETE, BURY, KICK, LEASE), what that
+ * is to the group, by submitter and name. So the counts are exact at each point of the journal and
+ * need no entry of their own. Where the changes of a job vanish because it ends before they are
+ * written, those that count here stay (journal/commit.h). An entry that counts is dead with its
+ * segment, for the GROUP entry before it was in that segment or an older one and has been copied:
+ * with later counts.
  *
  * Counts of jobs that aren't in the journal end with the daemon, as the jobs do: so a group has two
  * sets of them, and the journal has those of jobs that are in it.

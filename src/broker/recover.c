@@ -6,10 +6,10 @@
  * (resolve.c) and carried out by the functions that did it when it happened (apply.c), on the
  * structures themselves, so it costs about what the change had cost, and no memory but the job's;
  * what isn't done is what had an outside: nobody is told, nothing is recorded. What was reserved
- * when the daemon ended is ready: its leases only counted. Counts since the start begin with the jobs that are
- * there: as put, the buried ones as failed, too. Then the journal becomes the broker's: ids go on
- * behind all that may have been issued, and the first ceiling is durable before anybody can ask for
- * an id.
+ * when the daemon ended is ready: its leases only counted. Counts since the start begin with the
+ * jobs that are there: as put, the buried ones as failed, too. Then the journal becomes the
+ * broker's: ids go on behind all that may have been issued, and the first ceiling is durable before
+ * anybody can ask for an id.
  *
  * Records of finished jobs that history lost come last, when nothing can fail any more.
  *

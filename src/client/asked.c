@@ -70,8 +70,8 @@ static void rule_option(struct asked *asked, size_t i, const char *arg, struct a
     }
 }
 
-/* Where the member of that word goes: the head, or an object in it, made with its first; *name is what
- * it is called there. NULL: no memory. */
+/* Where the member of that word goes: the head, or an object in it, made with its first; *name is
+ * what it is called there. NULL: no memory. */
 static cJSON *place_of(cJSON *head, const char *word, const char **name)
 {
     char object[32];

@@ -3,8 +3,9 @@
  * hilerad's configuration: one file, read once at start, checked whole, and then a snapshot that
  * nobody changes.
  *
- * Every setting is a row of parameters.def and a field of the same name here; rules.def has both of rules. Only src/daemon
- * includes this header; the other modules get plain structs of settings from it.
+ * Every setting is a row of parameters.def and a field of the same name here; rules.def has both of
+ * rules. Only src/daemon includes this header; the other modules get plain structs of settings from
+ * it.
  *
  * Not thread-safe while loading (libconfuse's scanner is global): load on one thread. A loaded
  * snapshot is constant and may be read by all.

@@ -7,7 +7,7 @@
  *   1024   frames, one directly behind the other
  *
  * Header:  0  magic "HILERA-J"        8  version (u32)       12  zero (u32)
- *         16  journal id (u64)       24  generation (u32)    28  oldest generation that counts (u32)
+ *         16  journal id (u64)       24  generation (u32)   28  oldest generation that counts (u32)
  *         32  first sequence (u64)   40  size of the file (u64)
  *         48  when it was begun, ns since 1970 (u64)         56  checksum of bytes 0 to 55 (u64)
  *

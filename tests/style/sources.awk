@@ -30,6 +30,8 @@ FNR == 1 {
 
 {
     lines = FNR
+    if (length($0) > max_width) # clang-format looks at code alone
+        fault(FNR, "a line of " length($0) " columns: more than " max_width)
 }
 
 in_essay {

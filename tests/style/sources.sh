@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# The form of source files: the licence line, the essay a file opens with, how long files and functions may be, that
+# The form of source files: the licence line, the essay a file opens with, how long files, functions and lines may be, that
 # the build knows every file, and that no test sleeps.
 
 # shellcheck source=tests/style/style.sh
@@ -8,6 +8,7 @@
 
 max_lines=600
 max_function=80
+max_width=100
 
 form_faults() {
     {
@@ -17,7 +18,7 @@ form_faults() {
         style_files bench "$1"
         style_files doc "$1"
     } | grep -E '\.[ch]$' | (cd "$1" &&
-        xargs awk -v max_lines=$max_lines -v max_function=$max_function -f "$top_srcdir/tests/style/sources.awk")
+        xargs awk -v max_lines=$max_lines -v max_function=$max_function -v max_width=$max_width -f "$top_srcdir/tests/style/sources.awk")
 }
 
 # Scripts: an interpreter or a shellcheck line first, then the licence.
@@ -91,6 +92,7 @@ plant "no essay" form_faults 2 src/base/x.c "${essay[0]}" '' '#include <stdio.h>
 plant "an essay that says nothing" form_faults 2 src/base/x.c "${essay[0]}" '// A thing.' '#include <stdio.h>'
 plant "a long file" form_faults "703: more than $max_lines" src/base/x.c "${essay[@]}" "${many[@]}"
 plant "a long function" form_faults "5: a function of 81" src/base/x.c "${essay[@]}" 'void x(void)' '{' "${many[@]:0:81}" '}'
+plant "a long line" form_faults "4: a line of 101" src/base/x.c "${essay[@]}" "// $(printf '%098d' 0)"
 plant "a script without licence" script_faults 2 tests/x.sh '#!/bin/bash' '# What it is.' 'true'
 plant "a script without interpreter" script_faults 1 tests/x.sh 'true'
 plant "a file the build does not know" unbuilt_faults 1 src/base/unnamed.c "${essay[@]}"
