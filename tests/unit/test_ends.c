@@ -45,6 +45,7 @@ START_TEST(a_full_queue_asks_for_rest)
     clock_virtual_start(1000 * HL_SECOND);
     kit.settings.queue_bytes = 20000;
     kit.settings.rest = rest_told;
+    atomic_store(&rests, 0); // of a test before, where Check does not fork
     db_open();
     uint64_t number = db_add(1);
     clock_virtual_advance(HL_SECOND);
@@ -89,6 +90,7 @@ START_TEST(a_rest_ends_with_half_of_the_queue)
     clock_virtual_start(1000 * HL_SECOND);
     kit.settings.queue_bytes = 20000;
     kit.settings.rest = rest_told;
+    atomic_store(&rests, 0);
     db_open();
     uint64_t id = 1;
     while (!history_wants_rest(kit.history) && atomic_load(&rests) == 0)
@@ -211,6 +213,9 @@ static void settler(void *arg)
 // numbers are each job's own. The file is quick, or can't be written at all.
 START_TEST(nobody_hears_before_history_has_it)
 {
+    atomic_store(&heard, 0); // of the run before, where Check does not fork
+    for (int i = 0; i <= JOBS; i++)
+        atomic_store(&number_used[i], 0);
     db_open();
     broker_up();
     sqlite3 *other = _i == 1 ? file_lock() : NULL;
