@@ -26,7 +26,9 @@ void apply_put(struct change *change)
     group_enter(job);
     if ((change->flags & CHANGE_BY_WALL) != 0)
         at_begin(job);
-    if (change->to != JOB_READY)
+    if (change->to == JOB_RESERVED)
+        apply_out(change);
+    else if (change->to != JOB_READY)
         job->rare->key_ns = change->key_ns;
     tube_job_move(job, (enum job_state)change->to);
     if (change->to == JOB_BURIED)

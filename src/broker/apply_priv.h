@@ -31,6 +31,8 @@ static inline void apply_open_task(struct job *job)
 static inline void apply_leave(const struct change *change)
 {
     struct job *job = change->job;
+    if ((change->flags & CHANGE_LEFT_OUT) == 0)
+        job->rare->out = JOB_OUT_NOT;
     if (job->state == JOB_RESERVED) {
         if (job->rare->token != 0)
             lease_end(job);
@@ -42,17 +44,31 @@ static inline void apply_leave(const struct change *change)
         tube_job_leave(job);
     if (change->from == JOB_BURIED)
         apply_open_task(job);
-    /* The journal doesn't say who had it: then it comes from where only reserved ones do. */
+    /* The journal doesn't say which connection had it: then it comes from where only reserved ones
+     * do. */
     bool direct =
         change->to == JOB_RESERVED || (change->to == JOB_READY && job->state != JOB_READY);
     if (!direct)
         tube_job_move(job, JOB_RESERVED);
 }
 
+/* Whose it is, and its container, are the caller's. */
+static inline void apply_out(const struct change *change)
+{
+    struct job_rare *rare = change->job->rare;
+    if ((change->flags & CHANGE_LEFT_OUT) == 0)
+        rare->out = change->out;
+    rare->token = change->token;
+    rare->token_is_key = (change->flags & CHANGE_KEYED) != 0;
+    rare->key_ns = change->key_ns;
+}
+
 static inline void apply_arrive(const struct change *change)
 {
     struct job *job = change->job;
-    if (change->to == JOB_DELAYED)
+    if (change->to == JOB_RESERVED)
+        apply_out(change);
+    else if (change->to == JOB_DELAYED)
         job->rare->key_ns = change->key_ns;
     if (job->state != change->to)
         tube_job_move(job, (enum job_state)change->to);
@@ -62,7 +78,8 @@ static inline void apply_lease(struct change *change)
 {
     apply_tell(change);
     apply_leave(change);
-    job_count(&change->job->rare->reserves);
+    if ((change->flags & CHANGE_LEFT_OUT) == 0)
+        job_count(&change->job->rare->reserves);
     apply_arrive(change);
 }
 

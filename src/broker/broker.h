@@ -293,6 +293,12 @@ struct broker_sink_hooks {
 /* Before its first take. `hooks` stays the caller's, and valid. */
 void broker_sink_set_hooks(struct broker_sink *sink, const struct broker_sink_hooks *hooks,
                            void *arg);
+/*
+ * Before its first take: no job that is taken through it can be the end of this process. Of others
+ * the journal knows before they are handed out, so that they are charged for it (broker_take_over);
+ * of these it needn't.
+ */
+void broker_sink_harmless(struct broker_sink *sink);
 /* Whether the job of that lease was cancelled: it should not begin. */
 bool broker_is_cancelled(struct broker *broker, uint64_t id, uint64_t token);
 /* From any thread, for good: its broker_take answers ESHUTDOWN, a blocked one wakes. */
@@ -400,7 +406,8 @@ void broker_settle_many(struct broker *broker, struct broker_settlement *list, s
  * A plain lease belongs to the holder: only that holder may release, bury, touch or delete the job,
  * and when it goes (broker_holder_fini) the job is ready again at once. A lease taken with a token
  * (BROKER_WITH_TOKEN) belongs to whoever shows the token, on any connection; it stays until it is
- * settled or its TTR is over. Either one ends when its TTR is over: the job is ready again, without
+ * settled or its TTR is over, also over a restart (the TTR goes on by the wall clock), and so it is
+ * recorded: ENOSPC, EIO: the journal has no room for that. Either one ends when its TTR is over: the job is ready again, without
  * delay, and timeouts counts one more.
  *
  * Waiting: broker_reserve answers EINPROGRESS when nothing is ready, and the holder then stands in
@@ -462,12 +469,12 @@ const char *broker_watch_name(const struct broker_holder *holder, size_t index);
  * The best ready job of the watched tubes, reserved. 0: *lease is the caller's. With none ready:
  * ETIME ("deadline soon"): a plain lease of this holder has a second or less left.
  * ETIMEDOUT: timeout_ns is 0 or less. EINPROGRESS: it waits (see above); *reserver is in use.
- * ENOMEM. EDQUOT: it holds held_max jobs already.
+ * ENOMEM. EDQUOT: it holds held_max jobs already. With a token: ENOSPC, EIO.
  */
 int broker_reserve(struct broker_holder *holder, struct broker_reserver *reserver,
                    int64_t timeout_ns, unsigned flags, struct broker_lease *lease);
 /*
- * The result of a wait, after fire: 0, ETIMEDOUT or ETIME as above. EINPROGRESS: the lease was over
+ * The result of a wait, after fire: 0, ETIMEDOUT, ETIME, or the journal's refusal as above. EINPROGRESS: the lease was over
  * before this was called (and the job went elsewhere), it waits again with the same reserver.
  */
 int broker_reserve_finish(struct broker_holder *holder, struct broker_lease *lease);
@@ -477,14 +484,15 @@ bool broker_reserve_cancel(struct broker_holder *holder);
 bool broker_is_reserving(const struct broker_holder *holder);
 
 /* Takes up to `max` jobs that are ready now, best first; never waits. *count: how many; 0 also for
- * want of memory. EDQUOT: it holds held_max jobs already. ETIME, ETIMEDOUT: none, as above. */
+ * want of memory. EDQUOT: it holds held_max jobs already. ETIME, ETIMEDOUT: none, as above. With a
+ * token also ENOSPC, EIO, and EAGAIN: the journal is busy. */
 int broker_reserve_batch(struct broker_holder *holder, size_t max, unsigned flags,
                          struct broker_lease *leases, size_t *count);
 
 /*
  * That job, ready, delayed or buried, of any tube, watched or not, paused or not, for who may work
  * there. ENOENT: none, or it is reserved. EACCES, ENOMEM, EDQUOT. ENOSPC, EIO: it is buried, and
- * the journal can't record that it is unfinished again.
+ * the journal can't record that it is unfinished again; or, with a token, that it is leased.
  */
 int broker_reserve_job(struct broker_holder *holder, const struct trust_view *asker, uint64_t id,
                        unsigned flags, struct broker_lease *lease);
@@ -492,7 +500,8 @@ int broker_reserve_job(struct broker_holder *holder, const struct trust_view *as
 /*
  * What ends or prolongs a lease. token 0: a plain lease of this holder; ENOENT: it isn't (any
  * more). Another token: the lease under that token, whoever asks; ESTALE: it isn't in force (any
- * more). EACCES: the asker may not work in the job's tube. ENOMEM: nothing changed.
+ * more). EACCES: the asker may not work in the job's tube. ENOMEM; ENOSPC, EIO (not of a touch
+ * without token): nothing changed.
  *   release  ready, or delayed for delay_ns; takes the priority
  *   bury     set aside; takes the priority; counts as finished (failed)
  *   touch    the TTR begins anew

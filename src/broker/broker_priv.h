@@ -173,6 +173,7 @@ struct broker_sink {
     struct broker *broker;
     char name[HL_THREAD_NAME_MAX];
     bool stopped, paused, waiting;
+    bool harmless;
     struct queue_core control;             /* gets one item to wake a waiting broker_take */
     struct broker_shares *shares;          /* NULL: tubes have no weights */
     struct job_rare *spare;                /* for the lease of the next match */
@@ -406,16 +407,22 @@ void sink_begin(struct broker_sink *sink, struct job *job);
 /* `given` of the tubes' cores: the job is reserved for whoever waited. */
 void lease_given(void *job, struct queue_wait *wait);
 /* The job is in no container and has its side record (and a slot promised in its tube); holder
- * NULL: a local sink's. Needs room in the holder's heap. */
-void lease_begin(struct job *job, struct broker_holder *holder);
+ * NULL: a local sink's. Needs room in the holder's heap. Where it can't be recorded it isn't
+ * counted. */
+void lease_begin(struct job *job, struct broker_holder *holder, enum job_out out);
+/* RESERVED, as a change says it: the lease of a token into its container; others are in none. */
+void lease_contain(struct job *job);
+/* Whether that is the token of its lease. */
+bool lease_has_token(const struct job *job, uint64_t token);
 /* Its token is spent; the job stays RESERVED, in no container. */
 void lease_end(struct job *job);
 /* Ready again, in its old place, and one more of that trouble, if there is room to record it. */
 void lease_trouble(struct job *job, enum job_outcome_kind kind);
 /* RESERVED, not under a lease: ready again, in its old place. */
 void lease_give_back(struct job *job);
-/* Ends a lease: ready again in its old place, or released with a delay, or without it where that
- * can't be recorded. ENOMEM, or EAGAIN (log_again, without the lock): nothing changed. */
+/* Ends a lease, which counts as nothing: ready again in its old place, or released with a delay, or
+ * without it where that can't be recorded. ENOMEM, or EAGAIN (log_again, without the lock): nothing
+ * changed; so ENOSPC and EIO for the lease of a token. */
 int lease_return(struct job *job, int64_t delay_ns);
 /* The job that holder or token have. token 0: ENOENT, else ESTALE. */
 int lease_find(const struct broker_holder *holder, uint64_t id, uint64_t token, struct job **job);

@@ -25,6 +25,16 @@ static bool job_valid(const struct broker *broker, const struct job *job)
     if (job->rare != NULL && job->rare->cancelled &&
         (job->state != JOB_RESERVED || job->rare->holder != NULL || job_is_logged(job)))
         return false;
+    /* A lease under a token is there as long as it is said to be; one of a worker may be over where
+     * that couldn't be recorded. */
+    const struct job_rare *rare = job->rare;
+    if (rare != NULL && rare->out == JOB_OUT_TOKEN && (!leased || rare->holder != &broker->tokens))
+        return false;
+    if (rare != NULL && rare->token_is_key && rare->out != JOB_OUT_TOKEN)
+        return false;
+    if (rare != NULL && rare->out == JOB_OUT_LOCAL && job->state != JOB_READY &&
+        job->state != JOB_RESERVED)
+        return false;
     if (job->rare != NULL && job->rare->sink != NULL &&
         (!leased || job->rare->holder != NULL || job->rare->sink->leases == 0))
         return false;

@@ -5,8 +5,8 @@
  * Each job that is in the journal, each pause that is kept and each group of the journal is put as
  * the entry that a copy by compaction would be now, and the entries' hashes are added up. So the
  * order doesn't matter, and whatever an entry learns to say counts here without a line of its own.
- * A job that somebody has is ready, and so is one whose delay is over: that is what replay makes of
- * them. Numbers that only order entries in the journal (that of a group) are left out.
+ * A job that a connection has is ready, and so is one whose delay is over, or the TTR of whose
+ * token: that is what replay makes of them, sooner or later. Numbers that only order entries in the journal (that of a group) are left out.
  *
  * Times are in it under the virtual clock alone: the real ones go on between two questions.
  */
@@ -28,6 +28,7 @@ static void digest_add(struct digest *digest, struct job_entry *entry)
     if (!clock_is_virtual()) {
         entry->created_wall_ns = 0;
         entry->until_wall_ns = 0;
+        entry->out_until_wall_ns = 0;
     }
     uint64_t body_len = entry->body_len;
     size_t len = job_entry_encode(entry, bytes);
@@ -44,6 +45,8 @@ static void add_job(struct digest *digest, const struct job *job)
         entry.state = JOB_READY;
         entry.until_wall_ns = 0;
     }
+    if (entry.out == JOB_OUT_TOKEN && job->rare->key_ns <= clock_now_ns())
+        entry.out = JOB_OUT_NOT;
     digest_add(digest, &entry);
 }
 

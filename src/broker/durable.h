@@ -13,13 +13,14 @@
  *     ... keep the answers back until broker_ticket_reached says so (net's gate does that), or
  *     broker_ticket_wait(broker, &ticket, HL_FOREVER);   for threads that may block
  *
- * Handing out a job, and a lease that ends by time, are recorded and not waited for.
+ * Handing out a job, and a lease that ends by time, are recorded and not waited for; but a lease
+ * under a token is, like any other change, and broker_take waits until its leases are written.
  *
  * A job is in the journal from its put on, or from a move into a tube that has a level; it stays
  * there until it is finished, also when it is moved to a tube without.
  *
- * Boot: broker_new, broker_tube_level, journal_open, journal_acquire, broker_recover; then put
- * threads to work. Stop: everybody who uses the broker, net last (its loops still lead commits);
+ * Boot: broker_new, broker_tube_level, journal_open, journal_acquire, broker_recover,
+ * broker_take_over; then put threads to work. Stop: everybody who uses the broker, net last (its loops still lead commits);
  * broker_stop; broker_free; journal_close.
  */
 #ifndef BROKER_DURABLE_H
@@ -73,6 +74,7 @@ struct broker_log_options {
 struct broker_recovered {
     struct journal_replayed replayed;
     uint64_t jobs, ready, delayed, buried;
+    uint64_t reserved;   /* under a token, or by workers of the daemon before */
     uint64_t evicted;    /* jobs whose body stayed in the journal */
     uint64_t unreadable; /* whole records that are no entries */
     uint64_t results;    /* records that were handed over */
@@ -86,6 +88,30 @@ struct broker_recovered {
  */
 int broker_recover(struct broker *broker, const struct broker_log_options *options,
                    struct broker_recovered *recovered, struct journal_error *error);
+
+/* How the end of a process is charged to jobs that its workers had. */
+struct broker_charge {
+    /* Those of the pool that serves the tube; NULL: none. Called without the lock. */
+    const struct job_rules *(*rules)(const char *tube, void *arg);
+    void *arg;
+};
+
+struct broker_taken {
+    uint64_t tokens;   /* jobs that are reserved under a token still */
+    uint64_t returned; /* jobs of workers that went back as if nothing had been */
+    uint64_t charged;  /* jobs of workers of which an attempt crashed */
+    uint64_t buried;   /* of these: it was one too many */
+};
+
+/*
+ * After broker_recover, before anybody else uses the broker: jobs that workers of the process
+ * before had, and that are reserved therefore, go back by changes like any other. With `charge`
+ * each had an attempt that CRASHED: it may be what ended the process, and is buried by its rules if
+ * that comes again and again. NULL: the process was told to end, or the machine went down. EIO,
+ * ETIMEDOUT, ENOSPC: not all of that is durable, so the process's own end must not be charged.
+ */
+int broker_take_over(struct broker *broker, const struct broker_charge *charge,
+                     struct broker_taken *taken);
 
 /*
  * The clean end: a last commit with the exact counters. Nobody changes anything any more. EIO:

@@ -5,7 +5,8 @@
  * Every call that changes something first asks for room (log_admit...), then adds the entry of the
  * change, then carries it out, all in one hold of the lock: so a change that can't be recorded
  * doesn't happen, and the order of entries is the order of changes. Leases and their ends by time
- * or by a lost connection happen all the same where there is no room, but aren't counted then.
+ * or by a lost connection happen all the same where there is no room, but aren't counted then. That
+ * of a token is refused like any other change: it must be there after a restart.
  *
  * A job knows two things of the journal. `where` is its put: pending (a ticket), then placed (a
  * locator, set by evict.c's hook). rare->ticket is its last change after that. Both together make
@@ -142,6 +143,17 @@ int log_admit_final(const struct job *job)
 
 /* ---- jobs ---- */
 
+/* How the job is out; token, and end of the lease, are those. */
+static void entry_out(struct job_entry *entry, enum job_out out, uint64_t token, bool is_key,
+                      int64_t until_ns)
+{
+    entry->out = out;
+    if (out != JOB_OUT_TOKEN)
+        return;
+    entry->out_key = is_key ? token : job_token_key(entry->id, token);
+    entry->out_until_wall_ns = wall_of(until_ns);
+}
+
 static void entry_counters(struct job_entry *entry, const struct job_rare *rare)
 {
     entry->delay_ns = rare->delay_ns;
@@ -185,8 +197,12 @@ struct job_entry entry_of_job(const struct job *job)
     enum job_state state = (enum job_state)job->state;
     if (state == JOB_RESERVED)
         state = JOB_READY;
-    return entry_in(job, state, state == JOB_READY ? 0 : job->rare->key_ns,
-                    job->rare != NULL && job->rare->by_wall);
+    const struct job_rare *rare = job->rare;
+    struct job_entry entry =
+        entry_in(job, state, state == JOB_READY ? 0 : rare->key_ns, rare != NULL && rare->by_wall);
+    if (rare != NULL && rare->out != JOB_OUT_NOT)
+        entry_out(&entry, (enum job_out)rare->out, rare->token, rare->token_is_key, rare->key_ns);
+    return entry;
 }
 
 struct job_entry entry_of_group(const struct broker_group *group)
@@ -300,6 +316,9 @@ void change_entry(const struct change *change, struct job_entry *entry)
     default: /* LEASE, TIMEOUT, MOVE */
         break;
     }
+    if (change->to == JOB_RESERVED)
+        entry_out(entry, (enum job_out)change->out, change->token,
+                  (change->flags & CHANGE_KEYED) != 0, change->key_ns);
     if (change->tube != NULL) {
         entry->tube = change->tube->name;
         entry->tube_len = change->tube->name_len;

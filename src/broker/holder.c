@@ -278,8 +278,7 @@ static void undelivered_return(struct broker_holder *holder)
     if (rare->matched_token == 0 || !rare->with_token ||
         lease_find(holder, rare->matched_id, rare->matched_token, &job) != 0)
         return;
-    lease_end(job);
-    lease_give_back(job);
+    (void)lease_return(job, 0); /* else when its TTR is over */
 }
 
 /* [held] true: the reserver is its owner's again. */

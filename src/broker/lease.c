@@ -8,6 +8,10 @@
  * connection (broker->tokens), so every lease that time can end is in exactly one heap, and each of
  * these heaps has one alarm. A local sink's lease is in none: its worker has the process in hand.
  *
+ * A lease of a token outlives the process: the journal has the token's key and the end of the TTR,
+ * and who shows the token after a restart settles the job. So it is recorded, or refused, and so is
+ * each touch of it. What outlives a process of a worker's lease is that there was one.
+ *
  * Release, bury and touch are here, too; delete is a way to finish (settle.c).
  */
 #include "base/clock.h"
@@ -15,29 +19,43 @@
 
 #include <errno.h>
 
-void lease_begin(struct job *job, struct broker_holder *holder)
+void lease_begin(struct job *job, struct broker_holder *holder, enum job_out out)
 {
-    struct job_rare *rare = job->rare;
     struct change change = {.type = JOB_ENTRY_LEASE,
                             .from = job->state,
                             .to = JOB_RESERVED,
-                            .flags = CHANGE_SOFT,
-                            .job = job};
-    if (change_admit(&change) == 0)
-        make_lease(&change);
-    else { /* it isn't counted, and a restart knows nothing of it */
+                            .flags = out == JOB_OUT_TOKEN ? 0 : CHANGE_SOFT,
+                            .out = (uint8_t)out,
+                            .job = job,
+                            .key_ns = clock_deadline(job_ttr_ns(job)),
+                            .token = token_next(job->tube->broker)};
+    if (change_admit(&change) != 0) {
         ASSERT(job->state != JOB_BURIED);
-        if (job->pos != JOB_NOWHERE)
-            tube_job_leave(job);
-        tube_job_move(job, JOB_RESERVED);
+        change.flags = CHANGE_LEFT_OUT;
     }
-    rare->token = token_next(job->tube->broker);
-    rare->key_ns = clock_deadline(job_ttr_ns(job));
-    rare->holder = holder;
+    make_lease(&change);
+    job->rare->holder = holder;
     if (holder == NULL)
         return;
     MUST(heap_insert(&holder->rare->leases, job));
     holder_alarm_update(holder);
+}
+
+void lease_contain(struct job *job)
+{
+    if (job->rare->out != JOB_OUT_TOKEN)
+        return;
+    struct broker_holder *owner = &job->tube->broker->tokens;
+    job->rare->holder = owner;
+    MUST(heap_insert(&owner->rare->leases, job));
+    holder_alarm_update(owner);
+}
+
+bool lease_has_token(const struct job *job, uint64_t token)
+{
+    const struct job_rare *rare = job->rare;
+    return token != 0 &&
+           rare->token == (rare->token_is_key ? job_token_key(job->id, token) : token);
 }
 
 void lease_end(struct job *job)
@@ -46,7 +64,10 @@ void lease_end(struct job *job)
     ASSERT(job->state == JOB_RESERVED && rare->token != 0);
     struct broker_holder *holder = rare->holder;
     rare->token = 0;
+    rare->token_is_key = false;
     rare->holder = NULL;
+    if (rare->out == JOB_OUT_TOKEN) /* if that isn't recorded, time ends it after a restart, too */
+        rare->out = JOB_OUT_NOT;
     if (rare->sink != NULL)
         sink_count_lease(rare->sink, false);
     rare->sink = NULL;
@@ -100,9 +121,9 @@ int lease_find(const struct broker_holder *holder, uint64_t id, uint64_t token, 
     struct broker *broker = holder->broker;
     struct job *job = idtable_get(&broker->jobs, id);
     bool leased = job != NULL && job->state == JOB_RESERVED;
-    bool mine =
-        leased && (token == 0 ? job->rare->holder == holder
-                              : job->rare->holder == &broker->tokens && job->rare->token == token);
+    bool mine = leased &&
+                (token == 0 ? job->rare->holder == holder
+                            : job->rare->holder == &broker->tokens && lease_has_token(job, token));
     if (!mine)
         return token == 0 ? ENOENT : ESTALE;
     *out = job;
@@ -152,21 +173,50 @@ void broker_lease_fini(struct broker_lease *lease)
     broker_place_drop(&lease->place);
 }
 
+/* [held] Its TTR begins anew; of a token's lease that is recorded. ENOSPC, EIO, ENOMEM, EAGAIN:
+ * nothing changed. */
+static int touch(struct job *job)
+{
+    struct job_rare *rare = job->rare;
+    struct broker_holder *owner = rare->holder;
+    struct job_tries tries = rare->tries;
+    struct change change = {.type = JOB_ENTRY_RETRY,
+                            .from = JOB_RESERVED,
+                            .to = JOB_RESERVED,
+                            .flags = rare->token_is_key ? CHANGE_KEYED : 0,
+                            .out = rare->out,
+                            .job = job,
+                            .key_ns = clock_deadline(job_ttr_ns(job)),
+                            .token = rare->token,
+                            .delay_ns = rare->delay_ns,
+                            .tries = &tries};
+    if (rare->out == JOB_OUT_TOKEN && job_is_logged(job)) {
+        int rc = change_admit(&change);
+        if (rc == 0)
+            make_back(&change);
+        return rc;
+    }
+    rare->key_ns = change.key_ns;
+    heap_update(&owner->rare->leases, job->pos);
+    holder_alarm_update(owner);
+    return 0;
+}
+
 int broker_touch(struct broker_holder *holder, const struct trust_view *asker, uint64_t id,
                  uint64_t token)
 {
     MAGIC_CHECK(holder, BROKER_HOLDER_MAGIC);
     struct broker *broker = holder->broker;
     struct job *job;
-    broker_lock(broker);
-    int rc = lease_ask(holder, asker, id, token, &job);
-    if (rc == 0) {
-        struct broker_holder *owner = job->rare->holder;
-        job->rare->key_ns = clock_deadline(job_ttr_ns(job));
-        heap_update(&owner->rare->leases, job->pos);
-        holder_alarm_update(owner);
-    }
-    broker_unlock(broker);
+    int64_t busy_until_ns = 0;
+    int rc;
+    do {
+        broker_lock(broker);
+        rc = lease_ask(holder, asker, id, token, &job);
+        if (rc == 0)
+            rc = touch(job);
+        broker_unlock(broker);
+    } while (log_again(broker, &rc, &busy_until_ns));
     return rc;
 }
 
@@ -206,6 +256,29 @@ int broker_release(struct broker_holder *holder, const struct trust_view *asker,
     return rc;
 }
 
+/* [held] Ready again, which is recorded. As lease_return. */
+static int give_back_recorded(struct job *job)
+{
+    bool token = job->rare->out == JOB_OUT_TOKEN;
+    struct job_tries tries = job->rare->tries;
+    struct change change = {.type = JOB_ENTRY_RETRY,
+                            .from = JOB_RESERVED,
+                            .to = JOB_READY,
+                            .flags = token ? 0 : CHANGE_SOFT,
+                            .job = job,
+                            .delay_ns = job->rare->delay_ns,
+                            .tries = &tries};
+    int rc = change_admit(&change);
+    if (rc == 0)
+        make_back(&change);
+    else if (!token) {
+        lease_end(job);
+        lease_give_back(job);
+        rc = 0;
+    }
+    return rc;
+}
+
 int lease_return(struct job *job, int64_t delay_ns)
 {
     if (delay_ns > 0) {
@@ -213,6 +286,9 @@ int lease_return(struct job *job, int64_t delay_ns)
         if (rc == 0 || rc == ENOMEM || rc == EAGAIN)
             return rc;
     }
+    if (job->rare->out != JOB_OUT_NOT && job_is_logged(job))
+        return give_back_recorded(job);
+    job->rare->out = JOB_OUT_NOT;
     lease_end(job);
     lease_give_back(job);
     return 0;

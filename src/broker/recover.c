@@ -5,11 +5,12 @@
  * Every record of the journal is carried out in order. An entry is made the change that it tells of
  * (resolve.c) and carried out by the functions that did it when it happened (apply.c), on the
  * structures themselves, so it costs about what the change had cost, and no memory but the job's;
- * what isn't done is what had an outside: nobody is told, nothing is recorded. What was reserved
- * when the daemon ended is ready: its leases only counted. Counts since the start begin with the
- * jobs that are there: as put, the buried ones as failed, too. Then the journal becomes the
- * broker's: ids go on behind all that may have been issued, and the first ceiling is durable before
- * anybody can ask for an id.
+ * what isn't done is what had an outside: nobody is told, nothing is recorded. What a connection
+ * had reserved when the daemon ended is ready: its leases only counted. What is leased under a
+ * token is so again; what workers of the daemon had is reserved until broker_take_over
+ * (takeover.c). Counts since the start begin with the jobs that are there: as put, the buried ones
+ * as failed, too. Then the journal becomes the broker's: ids go on behind all that may have been
+ * issued, and the first ceiling is durable before anybody can ask for an id.
  *
  * Records of finished jobs that history lost come last, when nothing can fail any more.
  *
@@ -283,6 +284,7 @@ static void figures_set(const struct replay *replay)
     recovered->jobs = broker->jobs.len;
     recovered->ready = broker->stats.count[JOB_READY];
     recovered->delayed = broker->stats.count[JOB_DELAYED];
+    recovered->reserved = broker->stats.count[JOB_RESERVED];
     recovered->buried = broker->stats.count[JOB_BURIED];
     recovered->evicted = replay->log->evicted_jobs;
     broker->memory_peak = broker_memory(broker);

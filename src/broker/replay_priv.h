@@ -33,6 +33,8 @@ struct replay {
 int64_t resolve_mono(const struct replay *replay, int64_t wall_ns);
 enum job_state resolve_state(const struct replay *replay, int64_t until_wall_ns);
 int resolve_tube(struct replay *replay, const char *name, size_t len);
+/* How the job is out from then on; to RESERVED, unless it isn't. */
+void resolve_out(const struct replay *replay, const struct job_entry *entry, struct change *change);
 /* That order of burial was given. */
 void resolve_burial(struct replay *replay, int64_t burial);
 /* resolve_put.c, [held] The change that is a whole job; change->job is the caller's until it is

@@ -8,6 +8,10 @@
  * thread, under the lock, and can't fail. From then on the job is the holder's, whose thread learns
  * of it by reserver->fire and picks it up with broker_reserve_finish.
  *
+ * The lease of a token is recorded, or there is none. A match for one who waits is made where nobody
+ * can be refused: if there was no room then, finish tries again, and gives the job back if there
+ * still is none. What the thread that hands a token out has to wait for is the ticket of its lease.
+ *
  * "Deadline soon" is looked at before waiting and, by the holder's alarm, while waiting.
  */
 #include "base/clock.h"
@@ -21,6 +25,11 @@
 static struct broker_holder *lease_owner(struct broker_holder *holder, bool with_token)
 {
     return with_token ? &holder->broker->tokens : holder;
+}
+
+static void lease_of(struct broker_holder *holder, struct job *job, bool with_token)
+{
+    lease_begin(job, lease_owner(holder, with_token), with_token ? JOB_OUT_TOKEN : JOB_OUT_NOT);
 }
 
 /* ---- waiting ---- */
@@ -52,7 +61,7 @@ void reserver_given(struct queue_wait *wait, struct job *job)
         job->rare = holder->rare->spare;
         holder->rare->spare = NULL;
     }
-    lease_begin(job, lease_owner(holder, holder->rare->with_token));
+    lease_of(holder, job, holder->rare->with_token);
     holder->rare->matched_id = job->id;
     holder->rare->matched_token = job->rare->token;
 }
@@ -115,7 +124,7 @@ static void reserve_job(struct broker_holder *holder, struct job *job, bool with
         job->rare = holder->rare->spare;
         holder->rare->spare = NULL;
     }
-    lease_begin(job, lease_owner(holder, with_token));
+    lease_of(holder, job, with_token);
 }
 
 /* [held] ETIME or ETIMEDOUT, when no job is ready. */
@@ -137,6 +146,11 @@ static int reserve_now(struct broker_holder *holder, bool with_token, struct bro
     rc = queue_core_take_any(holder->watched, holder->watch_count, &item, &which);
     if (rc != 0)
         return why_not(holder); /* tubes are never shut down */
+    rc = with_token ? log_admit(item) : 0;
+    if (rc != 0) {
+        tube_job_contain(item); /* where it was: nobody waits for it */
+        return rc;
+    }
     reserve_job(holder, item, with_token);
     lease_fill(item, lease);
     return 0;
@@ -168,13 +182,17 @@ int broker_reserve(struct broker_holder *holder, struct broker_reserver *reserve
     MAGIC_CHECK(holder, BROKER_HOLDER_MAGIC);
     ASSERT(!broker_is_reserving(holder));
     struct broker *broker = holder->broker;
-    broker_lock(broker);
-    int rc = holder_works(holder);
-    if (rc == 0) {
-        holder->rare->timeout_ns = timeout_ns <= 0 ? 0 : clock_deadline(timeout_ns);
-        rc = reserve_or_wait(holder, reserver, (flags & BROKER_WITH_TOKEN) != 0, lease);
-    }
-    broker_unlock(broker);
+    int64_t until_ns = timeout_ns <= 0 ? 0 : clock_deadline(timeout_ns), busy_until_ns = 0;
+    int rc;
+    do {
+        broker_lock(broker);
+        rc = holder_works(holder);
+        if (rc == 0) {
+            holder->rare->timeout_ns = until_ns;
+            rc = reserve_or_wait(holder, reserver, (flags & BROKER_WITH_TOKEN) != 0, lease);
+        }
+        broker_unlock(broker);
+    } while (log_again(broker, &rc, &busy_until_ns));
     return rc;
 }
 
@@ -187,25 +205,57 @@ static struct job *matched_job(struct broker_holder *holder)
     return mine ? job : NULL;
 }
 
+/* [held] The lease that was matched, recorded now if it wasn't: it begins anew then. ENOSPC, EIO,
+ * ENOMEM, EAGAIN: there is no room for that yet, and the job is free again. */
+static int matched_need(struct broker_holder *holder, struct job *job)
+{
+    if (!holder->rare->with_token || job->rare->out == JOB_OUT_TOKEN)
+        return 0;
+    int rc = log_admit(job);
+    lease_end(job);
+    if (rc == 0)
+        lease_of(holder, job, true);
+    else
+        lease_give_back(job);
+    return rc;
+}
+
+/* [held] What was matched, if it is still there; or all over again. */
+static int matched_take(struct broker_holder *holder, struct broker_reserver *reserver,
+                        struct broker_lease *lease)
+{
+    struct job *job = matched_job(holder);
+    holder->rare->matched_id = holder->rare->matched_token = 0;
+    if (job == NULL)
+        return reserve_or_wait(holder, reserver, holder->rare->with_token, lease);
+    int rc = matched_need(holder, job);
+    if (rc != 0)
+        return rc;
+    if (job->rare->out == JOB_OUT_TOKEN && job_is_logged(job))
+        log_told(holder->broker->log, job->tube->level, job->rare->ticket);
+    lease_fill(job, lease);
+    return 0;
+}
+
 int broker_reserve_finish(struct broker_holder *holder, struct broker_lease *lease)
 {
     MAGIC_CHECK(holder, BROKER_HOLDER_MAGIC);
     struct broker *broker = holder->broker;
     ASSERT(broker_is_reserving(holder));
     struct broker_reserver *reserver = holder->rare->reserver;
+    int64_t busy_until_ns = 0;
     broker_lock(broker);
     ASSERT(reserver->wait.state == QUEUE_WAIT_READY);
     int rc = reserver->wait.result;
     holder->rare->reserver = NULL;
-    if (rc == 0) {
-        struct job *job = matched_job(holder);
-        holder->rare->matched_id = holder->rare->matched_token = 0;
-        if (job != NULL)
-            lease_fill(job, lease);
-        else
-            rc = reserve_or_wait(holder, reserver, holder->rare->with_token, lease);
-    }
+    if (rc == 0)
+        rc = matched_take(holder, reserver, lease);
     broker_unlock(broker);
+    while (log_again(broker, &rc, &busy_until_ns)) {
+        broker_lock(broker);
+        rc = matched_take(holder, reserver, lease);
+        broker_unlock(broker);
+    }
     return rc;
 }
 
@@ -262,11 +312,10 @@ static int reserve_by_id(struct broker_holder *holder, const struct trust_view *
         rc = ENOENT;
     if (rc == 0)
         rc = lease_room(holder, with_token);
-    if (rc == 0 && job->state == JOB_BURIED) { /* it is unfinished again, which must be recorded */
-        rc = tube_room(job->tube, JOB_READY);  /* for its way back */
-        if (rc == 0)
-            rc = log_admit(job);
-    }
+    if (rc == 0 && job->state == JOB_BURIED)
+        rc = tube_room(job->tube, JOB_READY); /* for its way back */
+    if (rc == 0 && (with_token || job->state == JOB_BURIED))
+        rc = log_admit(job); /* a buried one is unfinished again, which must be recorded */
     if (rc != 0)
         return rc;
     reserve_job(holder, job, with_token);

@@ -3,8 +3,10 @@
  * Entries of the journal as changes: what an entry tells of, on top of what is there now.
  *
  * An entry is right on top of any state that the job may be in, because compaction writes whole
- * jobs anew between the entries of others, and because the journal doesn't say who had a job: what
- * was reserved is ready here. Times of the wall clock become moments of the monotonic one; a delay
+ * jobs anew between the entries of others, and because the journal doesn't say which connection
+ * had a job: what one had reserved is ready here. What a worker of the daemon had, or who has a
+ * token, is reserved: the token keeps it, and the worker's goes back when all is read (recover.c).
+ * Times of the wall clock become moments of the monotonic one; a delay
  * that is over is none.
  */
 #include "base/clock.h"
@@ -45,6 +47,23 @@ void resolve_burial(struct replay *replay, int64_t burial)
         replay->broker->last_burial = burial;
 }
 
+void resolve_out(const struct replay *replay, const struct job_entry *entry, struct change *change)
+{
+    struct job *job = change->job;
+    change->out = (uint8_t)entry->out;
+    if (entry->out == JOB_OUT_NOT)
+        return;
+    change->to = JOB_RESERVED;
+    change->token = entry->out_key;
+    change->key_ns = resolve_mono(replay, entry->out_until_wall_ns);
+    if (entry->out == JOB_OUT_TOKEN) {
+        change->flags |= CHANGE_KEYED;
+        return;
+    }
+    change->token = token_next(replay->broker);
+    change->key_ns = replay->mono_ns + job_ttr_ns(job);
+}
+
 static int resolve_pause(struct replay *replay, const struct job_entry *entry,
                          struct change *change)
 {
@@ -80,6 +99,7 @@ static int resolve_back(struct replay *replay, const struct job_entry *entry, st
         job_count(job_tries_of(&replay->tries, JOB_OUTCOME_TIMEOUT));
     else
         job_tries_raise(&replay->tries, &entry->tries); /* an older hilera's don't say them */
+    resolve_out(replay, entry, change);
     change->tries = &replay->tries;
     change->past = &replay->past;
     return job_past_of_entry(&replay->past, entry);
@@ -124,6 +144,7 @@ int change_resolve(struct replay *replay, const struct job_entry *entry, struct 
         return 0;
     default:
         ASSERT(entry->type == JOB_ENTRY_LEASE);
+        resolve_out(replay, entry, change);
         return 0;
     }
 }

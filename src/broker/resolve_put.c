@@ -39,7 +39,8 @@ static int rare_of_entry(struct job *job, const struct job_entry *entry)
     static const struct job_tries no_tries;
     bool counted = (entry->reserves | entry->releases | entry->buries | entry->kicks) != 0 ||
                    memcmp(&entry->tries, &no_tries, sizeof(no_tries)) != 0 || entry->past_len > 0;
-    if (!counted && entry->delay_ns == 0 && entry->state == JOB_READY && entry->option_len == 0)
+    if (!counted && entry->delay_ns == 0 && entry->state == JOB_READY && entry->option_len == 0 &&
+        entry->out == JOB_OUT_NOT)
         return 0;
     struct job_rare *rare = job_rare_need(job);
     if (rare == NULL)
@@ -75,6 +76,7 @@ static void where_it_goes(struct replay *replay, const struct job_entry *entry,
 {
     const struct job *job = change->job;
     change->to = (uint8_t)entry->state;
+    resolve_out(replay, entry, change);
     if (entry->state == JOB_BURIED) {
         change->key_ns = (int64_t)entry->burial;
         resolve_burial(replay, change->key_ns);

@@ -8,10 +8,19 @@
 
 #include <errno.h>
 
+/* Among the leases under a token. */
+static int out_room(const struct change *change)
+{
+    bool needs = change->to == JOB_RESERVED && change->out == JOB_OUT_TOKEN;
+    return needs ? heap_reserve(&change->job->tube->broker->tokens.rare->leases, 1) : 0;
+}
+
 int put_room(const struct change *change)
 {
     struct job *job = change->job;
     int rc = tube_room(job->tube, (enum job_state)change->to);
+    if (rc == 0)
+        rc = out_room(change);
     if (rc == 0)
         rc = key_add(job, job->tube);
     if (rc == 0 && (rc = job_table_add(job->tube->broker, job)) != 0)
@@ -34,5 +43,5 @@ int change_room(const struct change *change)
     int rc = to == JOB_DELAYED || to == JOB_BURIED ? tube_room(job->tube, to) : 0;
     if (rc == 0 && change->from == JOB_BURIED) /* on its way it counts among those that come back */
         rc = tube_room(job->tube, JOB_READY);
-    return rc;
+    return rc == 0 ? out_room(change) : rc;
 }

@@ -68,7 +68,7 @@ static struct job *job_under_token(const struct broker *broker, uint64_t id, uin
 {
     struct job *job = idtable_get(&broker->jobs, id);
     bool leased = job != NULL && job->state == JOB_RESERVED;
-    return leased && token != 0 && job->rare->token == token ? job : NULL;
+    return leased && lease_has_token(job, token) ? job : NULL;
 }
 
 /* [held] ENOMEM, ENOSPC, EIO, EAGAIN: nothing changed. */

@@ -187,6 +187,14 @@ void broker_sink_pause(struct broker_sink *sink, bool paused)
     broker_unlock(sink->broker);
 }
 
+void broker_sink_harmless(struct broker_sink *sink)
+{
+    MAGIC_CHECK(sink, BROKER_SINK_MAGIC);
+    broker_lock(sink->broker);
+    sink->harmless = true;
+    broker_unlock(sink->broker);
+}
+
 void broker_sink_set_hooks(struct broker_sink *sink, const struct broker_sink_hooks *hooks,
                            void *arg)
 {
@@ -242,7 +250,7 @@ void sink_begin(struct broker_sink *sink, struct job *job)
         job->rare = sink->spare;
         sink->spare = NULL;
     }
-    lease_begin(job, NULL);
+    lease_begin(job, NULL, sink->harmless ? JOB_OUT_NOT : JOB_OUT_LOCAL);
     if (sink->hooks->cancel == NULL)
         return;
     job->rare->sink = sink;

@@ -11,6 +11,10 @@
  *
  * Who takes several at once waits for the first only; what else is ready at that moment comes with
  * it under the same hold of the lock.
+ *
+ * A job may be the end of the process that runs it. So that a restart knows which ones were being
+ * run, their LEASEs are in the hands of the kernel before any of them is handed out: one write for
+ * all that were taken, and no sync.
  */
 #include "base/clock.h"
 #include "broker/broker_priv.h"
@@ -20,6 +24,8 @@
 
 /* How often a waiting sink without memory for a lease looks for some. */
 #define MEMORY_RETRY_NS HL_SECOND
+/* How often who waits for the journal looks whether the sink was stopped. */
+#define STOP_LOOK_NS (HL_SECOND / 10)
 
 /* [held] by: 1 or -1 */
 static void waiting_add(struct broker_sink *sink, int by)
@@ -130,9 +136,19 @@ static int sink_get(struct broker_sink *sink, int64_t deadline_ns, bool may_wait
     return 0;
 }
 
+/* [held] That must be written before its handler begins. */
+static void lease_out(struct job *job, struct broker_lease *lease, struct broker_ticket *ticket)
+{
+    const struct job_rare *rare = job->rare;
+    if (rare->out == JOB_OUT_LOCAL && rare->ticket > ticket->written)
+        ticket->written = rare->ticket;
+    lease_fill(job, lease);
+}
+
 /* [held] The first one, and what else is ready. */
 static int sink_get_many(struct broker_sink *sink, struct broker_lease *leases, size_t max,
-                         size_t *count, int64_t deadline_ns, bool may_wait)
+                         size_t *count, int64_t deadline_ns, bool may_wait,
+                         struct broker_ticket *ticket)
 {
     ASSERT(!may_wait || !sink->standing);
     if (sink_is_about_to_be_rung(sink))
@@ -141,11 +157,20 @@ static int sink_get_many(struct broker_sink *sink, struct broker_lease *leases, 
     int rc = job != NULL ? 0 : sink_get(sink, deadline_ns, may_wait, &job);
     if (rc != 0)
         return rc;
-    lease_fill(job, &leases[0]);
+    lease_out(job, &leases[0], ticket);
     *count = 1;
     while (*count < max && spare_need(sink, 0) == 0 && sink_lease(sink, &job) == 0)
-        lease_fill(job, &leases[(*count)++]);
+        lease_out(job, &leases[(*count)++], ticket);
     return 0;
+}
+
+/* Without the lock. */
+static void lease_drop(struct broker *broker, const struct broker_lease *lease)
+{
+    struct job_outcome outcome;
+    job_outcome_init(&outcome);
+    outcome.kind = JOB_OUTCOME_RETURNED;
+    (void)broker_settle(broker, lease->id, lease->token, &outcome);
 }
 
 /* Without the lock. ENODATA: the job is buried, or free again, for its body can't be read. */
@@ -160,10 +185,7 @@ static int body_need(struct broker *broker, struct broker_lease *lease)
         (void)broker_bury_damaged(broker, lease->id, lease->token);
         return ENODATA;
     }
-    struct job_outcome outcome;
-    job_outcome_init(&outcome);
-    outcome.kind = JOB_OUTCOME_RETURNED;
-    (void)broker_settle(broker, lease->id, lease->token, &outcome);
+    lease_drop(broker, lease);
     return ENOMEM;
 }
 
@@ -202,6 +224,34 @@ static int bodies_need(struct broker *broker, struct broker_lease *leases, size_
     return kept > 0 ? 0 : rc;
 }
 
+static bool is_stopped(struct broker_sink *sink)
+{
+    broker_lock(sink->broker);
+    bool stopped = sink->stopped;
+    broker_unlock(sink->broker);
+    return stopped;
+}
+
+/* Without the lock. ESHUTDOWN: it isn't written, and they went back. When the journal is broken the
+ * daemon stops: then it doesn't matter any more. */
+static int leases_written(struct broker_sink *sink, struct broker_lease *leases, size_t count,
+                          const struct broker_ticket *ticket)
+{
+    int rc;
+    if (broker_ticket_is_none(ticket))
+        return 0;
+    do
+        rc = broker_ticket_wait(sink->broker, ticket, STOP_LOOK_NS);
+    while (rc == ETIMEDOUT && !is_stopped(sink));
+    if (rc != ETIMEDOUT)
+        return 0;
+    for (size_t i = 0; i < count; i++) {
+        lease_drop(sink->broker, &leases[i]);
+        broker_lease_fini(&leases[i]);
+    }
+    return ESHUTDOWN;
+}
+
 int broker_take_many(struct broker_sink *sink, struct broker_lease *leases, size_t max,
                      size_t *count, int64_t timeout_ns)
 {
@@ -210,11 +260,14 @@ int broker_take_many(struct broker_sink *sink, struct broker_lease *leases, size
     int64_t deadline_ns = clock_deadline(timeout_ns);
     int rc;
     do {
+        struct broker_ticket ticket = {0};
         broker_lock(sink->broker);
-        rc = sink_get_many(sink, leases, max, count, deadline_ns, timeout_ns > 0);
+        rc = sink_get_many(sink, leases, max, count, deadline_ns, timeout_ns > 0, &ticket);
         broker_unlock(sink->broker);
         if (rc == 0)
             rc = bodies_need(sink->broker, leases, count);
+        if (rc == 0)
+            rc = leases_written(sink, leases, *count, &ticket);
         if (rc == ENOMEM && sink->broker->log != NULL && memory_wait(sink, deadline_ns) == 0)
             rc = ENODATA;
     } while (rc == ENODATA);

@@ -194,6 +194,9 @@ void tube_job_contain(struct job *job)
         MUST(heap_insert(&tube->delayed, job));
         tube_alarm_update(tube);
         break;
+    case JOB_RESERVED:
+        lease_contain(job);
+        break;
     default:
         ASSERT(job->state == JOB_BURIED);
         MUST(heap_insert(&tube->buried, job));

@@ -192,6 +192,7 @@ struct journal_settings settings_of_journal(const struct config *config, const c
 enum broker_level settings_level(int64_t durability);
 /* Those that the section says. */
 struct job_rules settings_rules(const struct config_tube *tube);
+struct job_rules settings_pool_rules(const struct config_pool *pool);
 struct broker_options settings_of_broker(const struct config *config);
 struct history_settings settings_of_history(const struct config *config);
 /* As configured, or chosen from the processors this process may use: half of them, 1 to 8. */
@@ -232,6 +233,15 @@ void store_close(struct store **store);
 void store_tell(const struct store *store, struct api_store *out);
 /* The data directory's descriptor, which stays the store's; -1: nothing is kept. */
 int store_directory(const struct store *store);
+
+/* ---- store_life.c: how the daemon before ended ---- */
+
+/* Whether it was ended, and not told to end, since this machine was started. */
+bool life_was_cut(int directory);
+/* From now on; durable. Any errno: the end of this daemon will count as a stop. */
+int life_begin(int directory);
+/* This daemon stops by itself. */
+void life_end(int directory);
 
 /* ---- store_place.c: where jobs are kept ---- */
 

@@ -155,7 +155,7 @@ static struct job_rules rules_read(const void *section, const int *line, enum co
     return rules;
 }
 
-static struct job_rules rules_of_pool(const struct config_pool *pool)
+struct job_rules settings_pool_rules(const struct config_pool *pool)
 {
     return rules_read(pool, pool->line, CONFIG_SCOPE_POOL);
 }
@@ -212,7 +212,7 @@ void settings_of_pool(const struct config_pool *pool, struct worker_pool_setting
         .tube_count = pool->tubes.count,
         .workers = (unsigned)pool->workers,
         .handler = pool->handler,
-        .rules = rules_of_pool(pool),
+        .rules = settings_pool_rules(pool),
         .handler_settings = {
             .argv = (const char *const *)pool->argv.item,
             .plugin = pool->plugin,

@@ -8,6 +8,9 @@
  * stop the start (what is whole is served), but is logged, place by place, and stays in the
  * statistics.
  *
+ * A daemon that was ended without being told to may have been ended by a job: those that its
+ * workers had are charged with it then (store_life.c, broker_take_over).
+ *
  * History is open before: results that its file lacks go to it at the end of the recovery.
  *
  * Order of the stop: whoever changes jobs, compaction (the house) too, the network last; the last
@@ -43,6 +46,8 @@ struct store {
     struct broker *broker; /* NULL: not recovered */
     struct broker_recovered recovered;
     int64_t recovery_ns;
+    struct job_rules rules; /* of the pool that charge_rules was asked for last */
+    bool lives;             /* life_begin was called */
 };
 
 static int refused(const struct store *store, int rc, const struct journal_error *error)
@@ -133,9 +138,10 @@ static void recovered_log(const struct store *store)
 {
     const struct broker_recovered *found = &store->recovered;
     log_notice("data directory %s: %" PRIu64 " jobs (%" PRIu64 " ready, %" PRIu64
-               " delayed, %" PRIu64 " buried) from %" PRIu64 " bytes in %.3f s, after %s",
+               " delayed, %" PRIu64 " buried, %" PRIu64 " reserved) from %" PRIu64
+               " bytes in %.3f s, after %s",
                store->directory, found->jobs, found->ready, found->delayed, found->buried,
-               found->replayed.bytes, (double)store->recovery_ns / HL_SECOND,
+               found->reserved, found->replayed.bytes, (double)store->recovery_ns / HL_SECOND,
                found->replayed.frames == 0 ? "nothing: it is new"
                : found->replayed.clean     ? "a clean stop"
                                            : "a crash");
@@ -151,6 +157,54 @@ static void recovered_log(const struct store *store)
         log_error("data directory %s is damaged in %" PRIu64 " places; what is whole is served, "
                   "and \"hilerad --check\" tells more when this daemon has stopped",
                   store->directory, found->replayed.damages + found->unreadable);
+}
+
+/* ---- taking over ---- */
+
+static const struct job_rules *charge_rules(const char *tube, void *arg)
+{
+    struct store *store = arg;
+    for (size_t i = 0; i < store->config->pool_count; i++) {
+        const struct config_pool *pool = &store->config->pool[i];
+        for (size_t k = 0; k < pool->tubes.count; k++)
+            if (strcmp(pool->tubes.item[k], tube) == 0) {
+                store->rules = settings_pool_rules(pool);
+                return &store->rules;
+            }
+    }
+    return NULL;
+}
+
+static void taken_log(const struct store *store, const struct broker_taken *taken)
+{
+    if (taken->tokens > 0)
+        log_notice("data directory %s: %" PRIu64 " jobs are reserved under a token still",
+                   store->directory, taken->tokens);
+    if (taken->returned > 0)
+        log_notice("data directory %s: %" PRIu64 " jobs that ran then are ready again",
+                   store->directory, taken->returned);
+    if (taken->charged > 0)
+        log_warning(
+            "data directory %s: the daemon was ended while %" PRIu64
+            " jobs ran, each of which may have done it: that was a crash of each, and %" PRIu64
+            " are buried by their rules",
+            store->directory, taken->charged, taken->buried);
+}
+
+/* With the rights of the user. What can't be recorded is no reason not to start. */
+static void take_over(struct store *store, struct broker *broker)
+{
+    const struct broker_charge charge = {.rules = charge_rules, .arg = store};
+    struct broker_taken taken;
+    bool cut = !store->recovered.replayed.clean && life_was_cut(store->held);
+    int rc = broker_take_over(broker, cut ? &charge : NULL, &taken);
+    taken_log(store, &taken);
+    if (rc == 0)
+        rc = life_begin(store->held);
+    store->lives = true;
+    if (rc != 0)
+        log_warning("data directory %s: %s; jobs that end this daemon will not be charged with it",
+                    store->directory, strerrordesc_np(rc));
 }
 
 static int levels_set(const struct store *store, struct broker *broker)
@@ -187,6 +241,8 @@ int store_recover(struct store *store, struct broker *broker, const struct store
         rc = user_assume(store->user, &error);
     if (rc == 0) {
         rc = broker_recover(broker, &options, &store->recovered, &error);
+        if (rc == 0)
+            take_over(store, broker);
         user_resume(store->user);
     }
     store->recovery_ns = clock_now_ns() - began_ns;
@@ -223,6 +279,8 @@ void store_close(struct store **store_p)
         if (rc != 0)
             log_error("data directory %s: %s", store->directory, strerrordesc_np(rc));
     }
+    if (store->lives)
+        life_end(store->held);
     if (store->held >= 0)
         close(store->held);
     MAGIC_WIPE(store);

@@ -7,6 +7,7 @@
  * over the end, and every value is checked against what the rest of the program may assume of it.
  */
 #include "base/assert.h"
+#include "base/sha256.h"
 #include "job/options_priv.h"
 #include "job/past_priv.h"
 
@@ -38,7 +39,8 @@ enum job_entry_option {
     OPTION_PAST = 103,
     OPTION_RESET = 105,
     OPTION_GROUP = 39, /* what it counts as, and the group's name */
-    OPTION_SUBMITTER = 43
+    OPTION_SUBMITTER = 43,
+    OPTION_OUT = 106 /* even: to an earlier hilera such a job is ready */
 };
 
 #define NS_PER_MS 1000000
@@ -79,6 +81,10 @@ static char state_letter(enum job_state state)
         return 'r';
     return state == JOB_DELAYED ? 'd' : 'b';
 }
+
+/* How a job is out, likewise. */
+static const char out_letters[] = {[JOB_OUT_LOCAL] = 'l', [JOB_OUT_TOKEN] = 't'};
+#define OUT_KEY_SIZE 8
 
 /* NEW: it is none. */
 static enum job_state state_of_letter(unsigned letter)
@@ -166,6 +172,19 @@ static char *write_group_count(char *to, const struct job_entry *entry)
     return write_bytes(to, entry->group, entry->group_len);
 }
 
+static char *write_out(char *to, const struct job_entry *entry)
+{
+    char *at = to + 2;
+    *at++ = out_letters[entry->out];
+    if (entry->out == JOB_OUT_TOKEN) {
+        ASSERT(entry->out_key != 0);
+        for (int i = 0; i < OUT_KEY_SIZE; i++)
+            *at++ = (char)(entry->out_key >> (8 * i));
+        at = write_time(at, entry->out_until_wall_ns);
+    }
+    return option_close(to, OPTION_OUT, at);
+}
+
 static char *write_options(char *to, const struct job_entry *entry)
 {
     if (entry->delay_ns > 0 || entry->until_wall_ns > 0) {
@@ -181,6 +200,8 @@ static char *write_options(char *to, const struct job_entry *entry)
     to = write_past(write_tries(to, entry), entry);
     if (entry->reset)
         to = option_close(to, OPTION_RESET, to + 2);
+    if (entry->out != JOB_OUT_NOT)
+        to = write_out(to, entry);
     if (entry->group_count != JOB_COUNT_NONE)
         to = write_group_count(to, entry);
     if (entry->has_submitter)
@@ -232,9 +253,10 @@ static char *write_fields(char *to, const struct job_entry *entry, unsigned fiel
 #define FIELDS_MAX                                                                                 \
     (2 + VARINT_MAX + 5 + 5 + VARINT_MAX + 1 + 1 + JOB_TUBE_NAME_MAX + 6 * VARINT_MAX)
 #define TRIES_MAX (2 + 3 * 5 + 2)
+#define OUT_MAX (2 + 1 + OUT_KEY_SIZE + VARINT_MAX)
 #define CHANGE_OPTIONS_MAX                                                                         \
     (2 + 2 * VARINT_MAX + 2 + 6 * 5 + 2 + VARINT_MAX + 3 + JOB_REASON_MAX + TRIES_MAX + 3 +        \
-     PAST_ONE_MAX + 4 + JOB_TEXT_MAX + 2 + 5)
+     PAST_ONE_MAX + 4 + JOB_TEXT_MAX + 2 + 5 + OUT_MAX)
 #define OPTIONS_MAX (CHANGE_OPTIONS_MAX + (JOB_PAST_MAX - 1) * PAST_ONE_MAX + OPTIONS_ENCODED_MAX)
 _Static_assert(FIELDS_MAX + 2 + OPTIONS_MAX <= JOB_ENTRY_HEAD_MAX, "the longest put has room");
 _Static_assert(FIELDS_MAX + 2 + CHANGE_OPTIONS_MAX <= JOB_ENTRY_CHANGE_MAX,
@@ -370,6 +392,24 @@ static void read_tries(struct cursor *value, struct job_entry *entry)
 #undef IN_TRIES
 }
 
+/* Of an entry that says it of a job which is ready otherwise. */
+static void read_out(struct cursor *value, struct job_entry *entry)
+{
+    bool may = entry->type == JOB_ENTRY_LEASE || entry->type == JOB_ENTRY_RETRY ||
+               (entry->type == JOB_ENTRY_PUT && entry->state == JOB_READY);
+    unsigned letter = read_byte(value);
+    entry->out = letter == (unsigned)out_letters[JOB_OUT_LOCAL]   ? JOB_OUT_LOCAL
+                 : letter == (unsigned)out_letters[JOB_OUT_TOKEN] ? JOB_OUT_TOKEN
+                                                                  : JOB_OUT_NOT;
+    value->bad = value->bad || !may || entry->out == JOB_OUT_NOT;
+    if (entry->out != JOB_OUT_TOKEN)
+        return;
+    for (int i = 0; i < OUT_KEY_SIZE; i++)
+        entry->out_key |= (uint64_t)read_byte(value) << (8 * i);
+    entry->out_until_wall_ns = read_time(value);
+    value->bad = value->bad || entry->out_key == 0;
+}
+
 /* One that isn't of the codec itself: of the job, or unknown. */
 static int read_job_option(const struct job_entry *entry, uint64_t tag, struct cursor *value,
                            uint32_t *seen)
@@ -414,6 +454,9 @@ static int read_option(struct job_entry *entry, uint64_t tag, struct cursor *val
         break;
     case OPTION_RESET:
         entry->reset = true;
+        break;
+    case OPTION_OUT:
+        read_out(value, entry);
         break;
     case OPTION_GROUP:
         rc = read_group_count(value, entry);
@@ -478,6 +521,20 @@ static int entry_read(struct job_entry *entry, const void *bytes, size_t len)
         entry->body = read_bytes(&cursor, entry->body_len);
     }
     return cursor.at == cursor.end && entry->body_len <= JOB_BODY_MAX ? 0 : EBADMSG;
+}
+
+uint64_t job_token_key(uint64_t id, uint64_t token)
+{
+    unsigned char bytes[16], hash[SHA256_SIZE];
+    uint64_t key = 0;
+    for (int i = 0; i < 8; i++) {
+        bytes[i] = (unsigned char)(id >> (8 * i));
+        bytes[8 + i] = (unsigned char)(token >> (8 * i));
+    }
+    sha256(bytes, sizeof(bytes), hash);
+    for (int i = 0; i < OUT_KEY_SIZE; i++)
+        key |= (uint64_t)hash[i] << (8 * i);
+    return key != 0 ? key : 1;
 }
 
 int job_entry_decode(struct job_entry *entry, const void *bytes, size_t len)

@@ -55,7 +55,7 @@ struct job_group_counts {
  */
 struct job_entry {
     enum job_entry_type type;
-    enum job_state state; /* PUT: READY, DELAYED or BURIED; what is reserved comes back READY */
+    enum job_state state; /* PUT: READY, DELAYED or BURIED; what is reserved is READY, see `out` */
     uint64_t id;
     uint32_t pri;
     uint32_t ttr_s;
@@ -65,7 +65,12 @@ struct job_entry {
     uint64_t burial;         /* order of burial, rising; 0: none */
     uint32_t reserves, releases, buries, kicks;
     struct job_tries tries;
-    bool reset;          /* KICK: what rules limit begins anew */
+    bool reset; /* KICK: what rules limit begins anew */
+    /* LEASE; PUT of state READY; RETRY, if the lease goes on: how the job is out from then on. Of a
+     * TOKEN the key (job_token_key), not 0, and the end of its TTR. */
+    enum job_out out;
+    uint64_t out_key;
+    int64_t out_until_wall_ns;
     uint64_t id_ceiling; /* LIMITS; the last one counts, it may be less than before */
     /* PUT: who put it; GROUP, and where a change counts for a group: whose group it is. Without:
      * nobody. */
@@ -99,7 +104,7 @@ struct job_entry {
 /* What encoding writes at most, without the body. */
 #define JOB_ENTRY_HEAD_MAX 4096
 /* The same for entries that are not a PUT. */
-#define JOB_ENTRY_CHANGE_MAX 1024
+#define JOB_ENTRY_CHANGE_MAX 1056
 
 /*
  * Writes all but the body and returns how many bytes. The body follows them, unchanged. The entry
@@ -115,6 +120,12 @@ size_t job_entry_encode(const struct job_entry *entry, char head[JOB_ENTRY_HEAD_
  * known).
  */
 int job_entry_decode(struct job_entry *entry, const void *bytes, size_t len);
+
+/*
+ * What stands in the journal for a token: who reads it there can't settle the job. Never 0. Whoever
+ * shows a token of the same key has the right one, but for one guess in 2^64.
+ */
+uint64_t job_token_key(uint64_t id, uint64_t token);
 
 static inline uint32_t job_entry_submitter(const struct job_entry *entry)
 {

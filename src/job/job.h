@@ -96,6 +96,10 @@ struct broker_tube;
 struct broker_holder;
 struct broker_sink;
 
+/* How a job is out, as far as that outlives the process: in a worker of the daemon, or under a
+ * token. NOT: nobody has it, or a connection, which ends with the process. */
+enum job_out { JOB_OUT_NOT = 0, JOB_OUT_LOCAL, JOB_OUT_TOKEN };
+
 /* What few jobs have. Every delayed, buried or leased one does. */
 struct job_rare {
     unsigned magic;
@@ -104,12 +108,14 @@ struct job_rare {
     int64_t delay_ns; /* as asked for by put (or by release) */
     /* delayed: when it becomes ready; leased: when its TTR is over; buried: order of burial */
     int64_t key_ns;
-    uint64_t token;               /* of the present lease; 0: none */
+    uint64_t token;               /* of the present lease (token_is_key: its key); 0: none */
     uint64_t ticket;              /* of its last change in the journal, the put not counted; 0 */
     struct broker_holder *holder; /* whose lease it is; NULL: none, or a local worker's */
     struct broker_sink *sink;     /* that worker's, if it wants to hear of a cancel */
     bool cancelled;               /* reserved by a local worker, and cancelled meanwhile */
     bool awaited;                 /* who put it will ask how it ends */
+    bool token_is_key;            /* the journal told of the lease: it doesn't know the token */
+    uint8_t out;                  /* enum job_out, as it was recorded last */
     struct list waiters;          /* the broker's: who waits for the end of this job */
     char *reason;                 /* why it was buried; NULL: none */
     struct job_options *options;  /* what was asked for with the put; its own; NULL: nothing */

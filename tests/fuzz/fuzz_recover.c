@@ -102,8 +102,12 @@ static bool start(struct up *up)
     MUST(journal_acquire(up->journal, &error));
     log.journal = up->journal;
     int rc = broker_recover(up->broker, &log, &up->recovered, &error);
-    if (rc == 0)
+    if (rc == 0) {
+        const struct broker_charge charge = {.rules = NULL};
+        struct broker_taken taken;
+        (void)broker_take_over(up->broker, &charge, &taken);
         return true;
+    }
     ASSERT(rc == EOPNOTSUPP && error.text[0] != '\0');
     broker_free(&up->broker);
     (void)journal_close(&up->journal);
@@ -123,7 +127,8 @@ static uint64_t jobs_of(struct broker *broker)
 {
     struct broker_stats stats;
     broker_stats(broker, &stats);
-    return stats.count[JOB_READY] + stats.count[JOB_DELAYED] + stats.count[JOB_BURIED];
+    return stats.count[JOB_READY] + stats.count[JOB_DELAYED] + stats.count[JOB_BURIED] +
+           stats.count[JOB_RESERVED];
 }
 
 static void put(struct broker *broker, const char *tube)

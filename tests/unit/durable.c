@@ -56,6 +56,8 @@ int durable_open(struct durable *durable)
     durable->log.journal = durable->journal;
     if (rc == 0)
         rc = broker_recover(durable->broker, &durable->log, &durable->recovered, &durable->error);
+    if (rc == 0 && !durable->left)
+        rc = broker_take_over(durable->broker, durable->charge, &durable->taken);
     if (rc != 0) {
         broker_free(&durable->broker);
         (void)journal_close(&durable->journal);

@@ -16,6 +16,9 @@ struct durable {
     struct broker *broker; // NULL: down
     struct journal *journal;
     struct broker_recovered recovered;
+    const struct broker_charge *charge; // for broker_take_over
+    bool left;                          // it isn't called: what local workers had is still theirs
+    struct broker_taken taken;
     struct journal_error error;
     unsigned damages;
     _Atomic int failed; // what the hook was told

@@ -66,6 +66,8 @@ static void journal_up(const struct broker_log_options *options)
     log.published = published;
     int rc = broker_recover(served.broker, &log, &recovered, &error);
     ck_assert_msg(rc == 0, "%s", error.text);
+    struct broker_taken taken;
+    ck_assert_int_eq(broker_take_over(served.broker, NULL, &taken), 0);
 }
 
 static void net_up(unsigned loops)

@@ -82,14 +82,15 @@ static void part_say(const char *which, const struct part *part)
     ck_assert_int_eq(job_entry_decode(&entry, part->bytes, part->len), 0);
     printf("# %s: %s %" PRIu64 " in %.*s, state %s, pri %u, delay %" PRId64 " until %" PRId64
            ", burial %" PRIu64 "; reserves %u, timeouts %u, releases %u, buries %u, kicks %u, "
-           "failures %u, crashes %u, losses %u, past %zu, reason %.*s; group %.*s: %" PRIu64
-           " %" PRIu64 " %" PRIu64 " %" PRIu64 "\n",
+           "failures %u, crashes %u, losses %u, past %zu, reason %.*s; out %d %" PRIx64
+           " until %" PRId64 "; group %.*s: %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 "\n",
            which, job_entry_word(entry.type), entry.id, (int)entry.tube_len, entry.tube,
            job_state_word(entry.state), entry.pri, entry.delay_ns, entry.until_wall_ns,
            entry.burial, entry.reserves, entry.tries.timeouts, entry.releases, entry.buries,
            entry.kicks, entry.tries.failures, entry.tries.crashes, entry.tries.losses,
            entry.past_len, (int)entry.reason_len, entry.reason_len > 0 ? entry.reason : "",
-           (int)entry.group_len, entry.group_len > 0 ? entry.group : "", entry.group_counts.done,
+           (int)entry.out, entry.out_key, entry.out_until_wall_ns, (int)entry.group_len,
+           entry.group_len > 0 ? entry.group : "", entry.group_counts.done,
            entry.group_counts.failed, entry.group_counts.deleted, entry.group_counts.cancelled);
 }
 
@@ -117,7 +118,8 @@ struct run {
     struct durable durable;
     struct churn churn;
     uint64_t seed, step;
-    uint64_t jobs; // compared
+    uint64_t jobs;                              // compared
+    uint64_t tokens, returned, charged, buried; // as broker_take_over says, in all
 };
 
 static void compare(struct run *run, const struct parts *before, uint64_t sum, const char *what)
@@ -147,6 +149,20 @@ static void commit_all(struct durable *durable)
     durable_commit(durable);
 }
 
+// What the replay left to it: nobody is to blame, or everybody.
+static void take_over(struct run *run)
+{
+    static const struct broker_charge charge = {.rules = NULL};
+    struct broker_taken taken;
+    bool blame = unit_random_below(&run->churn.numbers, 2) == 0;
+    ck_assert_int_eq(broker_take_over(run->durable.broker, blame ? &charge : NULL, &taken), 0);
+    run->tokens += taken.tokens;
+    run->returned += taken.returned;
+    run->charged += taken.charged;
+    run->buried += taken.buried;
+    churn_join(&run->churn, run->durable.broker);
+}
+
 static void look(struct run *run)
 {
     struct durable *durable = &run->durable;
@@ -158,7 +174,7 @@ static void look(struct run *run)
     restart(run);
     compare(run, &before, sum, "the replay");
     parts_free(&before);
-    churn_join(&run->churn, durable->broker);
+    take_over(run);
     sum = parts_of(durable->broker, &before);
     (void)durable_compact(durable);
     commit_all(durable);
@@ -166,7 +182,7 @@ static void look(struct run *run)
     restart(run);
     compare(run, &before, sum, "the replay of what compaction made");
     parts_free(&before);
-    churn_join(&run->churn, durable->broker);
+    take_over(run);
 }
 
 static void commit_perhaps(struct run *run, int kind)
@@ -187,6 +203,7 @@ START_TEST(digests_agree)
     run->seed = engine_env("HILERA_DIGEST_SEED", (uint64_t)time(NULL) * 1000 + (uint64_t)_i);
     durable_prepare(&run->durable, NULL);
     churn_options(&run->churn, &run->durable.options);
+    run->durable.left = true;
     if (_i >= RUNS)
         run->durable.log.cache_size = 2000;
     run->churn.numbers = unit_random_seed(run->seed);
@@ -198,7 +215,11 @@ START_TEST(digests_agree)
         if (run->step % LOOK_EVERY == LOOK_EVERY - 1)
             look(run);
     }
-    printf("# %" PRIu64 " parts compared, %" PRIu64 " records\n", run->jobs, run->churn.records);
+    printf("# %" PRIu64 " parts compared, %" PRIu64 " records; taken over: %" PRIu64
+           " under tokens, %" PRIu64 " returned, %" PRIu64 " charged, %" PRIu64 " buried\n",
+           run->jobs, run->churn.records, run->tokens, run->returned, run->charged, run->buried);
+    ck_assert(steps < LOOK_EVERY * 10 ||
+              (run->tokens > 0 && run->returned > 0 && run->charged > 0));
     ck_assert_uint_gt(run->jobs, steps / LOOK_EVERY);
     churn_leave(&run->churn);
     durable_end(&run->durable, NULL);

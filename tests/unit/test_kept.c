@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -238,6 +239,11 @@ START_TEST(bodies_are_read_back)
     again();
     ck_assert_uint_eq(evicted(), 2);
     fd = served_connect();
+    unsigned long long token = strtoull(line + strlen("RESERVED_TOKEN 2 "), NULL, 10);
+    char release[64];
+    snprintf(release, sizeof(release), "release-token 2 %llu 1 0\r\n", token);
+    served_ask(fd, "peek-ready\r\n", "FOUND 6 3\r\nsix\r\n"); // 2 is out under its token
+    served_ask(fd, release, "RELEASED\r\n");
     served_ask(fd, "reserve\r\n", "RESERVED 2 3\r\ntwo\r\n");
     peer_close(&fd);
 }
