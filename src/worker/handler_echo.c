@@ -26,6 +26,7 @@ PLUGIN_BUILTIN(echo_table)
 const struct handler handler_echo = {
     .name = "echo",
     .summary = "the job's output is its body",
+    .harmless = true,
     .check = builtin_check,
     .open = builtin_open,
     .close = plugin_close,

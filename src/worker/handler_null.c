@@ -26,6 +26,7 @@ PLUGIN_BUILTIN(null_table)
 const struct handler handler_null = {
     .name = "null",
     .summary = "does nothing with the job; it is done at once",
+    .harmless = true,
     .check = builtin_check,
     .open = builtin_open,
     .close = plugin_close,

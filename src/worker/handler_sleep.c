@@ -153,6 +153,7 @@ PLUGIN_BUILTIN(sleep_table)
 const struct handler handler_sleep = {
     .name = "sleep",
     .summary = "waits as many seconds as the job's body says",
+    .harmless = true,
     .check = builtin_check,
     .open = builtin_open,
     .close = plugin_close,

@@ -300,6 +300,8 @@ int worker_new(struct worker **out, struct worker_pool *pool, unsigned number)
     if (rc == 0)
         broker_sink_set_hooks(worker->sink,
                               pool->handler->serve != NULL ? &hooks_of_shifts : &hooks, worker);
+    if (rc == 0 && pool->handler->harmless)
+        broker_sink_harmless(worker->sink);
     if (rc == 0)
         rc = hl_event_new(&worker->go, name);
     if (rc == 0)

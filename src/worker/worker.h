@@ -88,6 +88,8 @@ struct handler {
     /* Its jobs say what the daemon does as its own user: they may come only from those who may do
      * that anyway. The doors see to it (trust.h), and the handler asks again. */
     bool guarded;
+    /* It is compiled in and does nothing that could end the daemon, whatever the job is. */
+    bool harmless;
     bool programs;        /* it runs programs: the settings' spawner must be there to open it */
     const char *variable; /* one more that its programs have, "NAME=value"; NULL: none */
     /* Whether the settings are enough. EINVAL: `why` says what is wrong and what would be right. */
