@@ -29,6 +29,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -137,11 +138,13 @@ static void damage_log(const char *text, void *arg)
 static void recovered_log(const struct store *store)
 {
     const struct broker_recovered *found = &store->recovered;
+    char reserved[40] = "";
+    if (found->reserved > 0)
+        snprintf(reserved, sizeof(reserved), ", %" PRIu64 " reserved", found->reserved);
     log_notice("data directory %s: %" PRIu64 " jobs (%" PRIu64 " ready, %" PRIu64
-               " delayed, %" PRIu64 " buried, %" PRIu64 " reserved) from %" PRIu64
-               " bytes in %.3f s, after %s",
-               store->directory, found->jobs, found->ready, found->delayed, found->buried,
-               found->reserved, found->replayed.bytes, (double)store->recovery_ns / HL_SECOND,
+               " delayed, %" PRIu64 " buried%s) from %" PRIu64 " bytes in %.3f s, after %s",
+               store->directory, found->jobs, found->ready, found->delayed, found->buried, reserved,
+               found->replayed.bytes, (double)store->recovery_ns / HL_SECOND,
                found->replayed.frames == 0 ? "nothing: it is new"
                : found->replayed.clean     ? "a clean stop"
                                            : "a crash");

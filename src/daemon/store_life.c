@@ -15,6 +15,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -43,13 +44,11 @@ bool life_was_cut(int directory)
 
 static int life_write(int directory, const char *boot)
 {
-    size_t len = strlen(boot);
     int fd =
         openat(directory, LIFE_FILE, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd < 0)
         return errno;
-    ssize_t done = write(fd, boot, len);
-    int rc = done < 0 ? errno : (size_t)done < len ? ENOSPC : 0;
+    int rc = dprintf(fd, "%s\n", boot) < 0 ? errno : 0;
     if (rc == 0 && (fsync(fd) != 0 || fsync(directory) != 0))
         rc = errno;
     close(fd);

@@ -76,6 +76,10 @@ static void reserved(struct actors *actors, struct actor *actor, const struct bu
     /* With a short TTR a lease may be over before its answer is read. */
     if (job_is(job, FATE_GONE) && job->claims == 0 && job->ttr > 1)
         fail("job %" PRIu64 " was reserved after it was deleted", job->id);
+    lease_broken(job);
+    job->lease.sure = false;
+    if (ticket.token != 0)
+        lease_told(oracle, job, ticket.token);
     job->reserves++;
     job->leased = true;
     if (actor->held_count < HELD_MAX)
@@ -191,6 +195,21 @@ static void flush(struct actor *actor)
     }
 }
 
+/* Leases of earlier lives are some connection's, too; in a connection's own tube that one's. */
+static void leases_inherit(struct actors *actors)
+{
+    struct oracle *oracle = actors->oracle;
+    for (size_t i = 0; i < oracle->good_count; i++) {
+        const struct job *job = oracle_job(oracle, oracle->good[i].id);
+        if (job == NULL || job->stone || job->fate_count != 1 || job_is(job, FATE_GONE))
+            continue;
+        int own = job->fates[0].tube - TUBE_OWN;
+        struct actor *actor = &actors->actor[own >= 0 ? own : (int)oracle_below(oracle, ACTORS)];
+        if (actor->held_count < HELD_MAX / 2)
+            actor->held[actor->held_count++] = oracle->good[i];
+    }
+}
+
 bool actors_start(struct actors *actors, struct oracle *oracle, const char *socket)
 {
     *actors = (struct actors){.oracle = oracle, .live_max = LIVE_MAX};
@@ -206,6 +225,7 @@ bool actors_start(struct actors *actors, struct oracle *oracle, const char *sock
         if (!actor->wire.ended)
             command_begin(actors, actor);
     }
+    leases_inherit(actors);
     return all;
 }
 

@@ -280,8 +280,9 @@ int main(int argc, char **argv)
         printf("%" PRIu64 " of them of the older hilerad, ", tally.older);
     printf("%" PRIu64 " killed, %" PRIu64 " stopped, %" PRIu64 " power losses, %" PRIu64
            " faults; %" PRIu64 " puts, %" PRIu64 " answers, %" PRIu64 " refusals, %" PRIu64
-           " in doubt, %" PRIu64 " jobs compared; nothing lost, nothing wrong\n",
+           " in doubt, %" PRIu64 " jobs compared, %" PRIu64
+           " leases went on; nothing lost, nothing wrong\n",
            tally.killed, tally.stopped, tally.lost, tally.faults, tally.puts, tally.answers,
-           tally.refused, tally.doubtful, tally.compared);
+           tally.refused, tally.doubtful, tally.compared, tally.went_on);
     return 0;
 }

@@ -27,7 +27,7 @@ struct crash_options {
 struct crash_tally {
     uint64_t lives, killed, stopped, lost, faults;
     uint64_t older; /* lives of the older hilerad, among `lives` */
-    uint64_t puts, answers, refused, doubtful, compared;
+    uint64_t puts, answers, refused, doubtful, compared, went_on;
 };
 
 /* Of what program the daemon is that is looked at, for what a failure says. */

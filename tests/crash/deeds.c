@@ -134,6 +134,7 @@ static void doubt_job(struct oracle *oracle, struct job *job, const struct op *o
 {
     unsigned count = job->fate_count;
     uint64_t burial = burial_next(oracle, op);
+    job->lease.sure = false;
     for (unsigned i = 0; i < count; i++)
         if (is_possible(op, &job->fates[i])) {
             struct fate fate = fate_after(op, &job->fates[i], to_wall_ns);
@@ -159,6 +160,8 @@ static void done_job(struct oracle *oracle, struct job *job, const struct op *op
     if (count == 0)
         fail("%s: put %" PRIu64 " was not in a state for that", success[op->deed], job->serial);
     job_becomes(oracle, job, after, count);
+    job->lease.sure = false;
+    job->lease.over = job->lease.over || (op->token != 0 && op->token == job->lease.token);
     if (op->deed != DEED_PUT)
         job->leased = false; /* for a move: it wasn't */
 }
@@ -259,7 +262,8 @@ static void deed_done(struct oracle *oracle, const struct op *op, const char *re
 {
     if (op->deed == DEED_PUT)
         oracle_told(oracle, op->job, strtoull(reply + strlen("INSERTED "), NULL, 10));
-    if (deed_reserves(op->deed) && op->job != NULL) /* that is recorded, but not waited for */
+    /* That is recorded, but without a token not waited for. */
+    if (deed_reserves(op->deed) && op->job != NULL)
         doubt_job(oracle, op->job, op, clock_wall_ns());
     else if (op->job != NULL)
         done_job(oracle, op->job, op);
@@ -288,6 +292,7 @@ void deed_doubt(struct oracle *oracle, const struct op *op)
         doubt_job(oracle, op->job, op, now_ns);
     if (deed_reserves(op->deed))
         oracle->strays += op->bound > 0 ? op->bound : 1;
+    oracle->strays_token += op->deed == DEED_RESERVE_TOKEN || op->deed == DEED_RESERVE_JOB_TOKEN;
 }
 
 static void claim_give_back(struct oracle *oracle, const struct op *op)
@@ -322,7 +327,10 @@ enum deed_result deed_answered(struct oracle *oracle, const struct op *op, const
             return DEED_REFUSED;
         }
     /* A lease may be over, by time. */
-    if (op->token != 0 && op->deed != DEED_STALE && strcmp(reply, "STALE_TOKEN\r\n") == 0)
+    if (op->token != 0 && op->deed != DEED_STALE && strcmp(reply, "STALE_TOKEN\r\n") == 0) {
+        if (op->job != NULL && op->job->lease.token == op->token)
+            lease_broken(op->job);
         return DEED_REFUSED;
+    }
     fail("instead of \"%s\": %.60s", word, reply);
 }

@@ -151,9 +151,12 @@ void job_unclaim(struct job *job)
 
 void job_crashed(struct job *job, int64_t lost_ns)
 {
+    job->undone = false;
     for (size_t i = 0; i < job->past_count; i++)
-        if (window_holds(job->past[i].expires_ns, lost_ns))
+        if (window_holds(job->past[i].expires_ns, lost_ns)) {
             job_may_become(job, &job->past[i].fate);
+            job->undone = true;
+        }
     if (!job->recorded) { /* it was never in the log */
         job->fates[0] = (struct fate){.kind = FATE_GONE};
         job->fate_count = 1;

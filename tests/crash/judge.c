@@ -33,7 +33,7 @@ struct judging {
     struct oracle *oracle;
     struct wire wire;
     unsigned faults;
-    uint64_t found;
+    uint64_t found, reserved;
     uint64_t unseen; /* puts without an answer whose ids can't be guessed */
     uint64_t batch[BATCH];
     unsigned batch_len;
@@ -114,6 +114,7 @@ static void job_settle(struct judging *judging, struct job *job, const struct te
               said->ttr, job->ttr);
     /* What is there now has been read from the disk, so it is the least for the next start. */
     job->reserves = (uint32_t)said->reserves;
+    job->leased = said->leased;
     for (unsigned i = 0; i < job->fate_count; i++) {
         job->fates[i].reserves = (uint32_t)said->reserves;
         job->fates[i].timeouts = (uint32_t)said->timeouts;
@@ -172,15 +173,26 @@ static void body_judge(struct judging *judging, uint64_t id, const struct buf *r
     job_settle(judging, job, said);
 }
 
+/* Under a token of an earlier life: to the rest of the judge that is ready. */
+static void lease_judge(struct judging *judging, uint64_t id, struct testimony *said)
+{
+    said->leased = strcmp(said->state, "reserved") == 0 && job_may_be_leased(judging->oracle, id);
+    if (!said->leased)
+        return;
+    snprintf(said->state, sizeof(said->state), "ready");
+    judging->reserved++;
+}
+
 static void job_judge(struct judging *judging, uint64_t id, int64_t from_ns, struct buf *reply)
 {
     struct testimony said;
     struct job *job = oracle_job(judging->oracle, id);
     next_reply(judging, reply);
     bool there = strncmp(reply->data, "OK ", 3) == 0;
-    if (there)
+    if (there) {
         testimony_read(&said, reply, from_ns);
-    else if (strcmp(reply->data, "NOT_FOUND\r\n") != 0)
+        lease_judge(judging, id, &said);
+    } else if (strcmp(reply->data, "NOT_FOUND\r\n") != 0)
         fault(judging, "stats-job %" PRIu64 ": %.60s", id, reply->data);
     next_reply(judging, reply);
     if (there) {
@@ -301,8 +313,9 @@ static void total_judge(struct judging *judging, struct buf *reply)
     uint64_t all = reserved + stats_number(reply, "current-jobs-ready") +
                    stats_number(reply, "current-jobs-delayed") +
                    stats_number(reply, "current-jobs-buried");
-    if (reserved > 0)
-        fault(judging, "%" PRIu64 " jobs are reserved, by nobody", reserved);
+    if (reserved > judging->reserved + judging->unseen)
+        fault(judging, "%" PRIu64 " jobs are reserved, %" PRIu64 " of them by somebody", reserved,
+              judging->reserved);
     if (all < judging->found || all > judging->found + judging->unseen)
         fault(judging, "the daemon counts %" PRIu64 " jobs, of which %" PRIu64 " are known", all,
               judging->found);
@@ -310,25 +323,57 @@ static void total_judge(struct judging *judging, struct buf *reply)
 
 /* ---- tokens ---- */
 
-/* Leases have ended with their daemon: each verb, with each token of an earlier life. */
-static void tickets_judge(struct judging *judging, struct buf *reply)
+/* By whatever verb one that is over must be refused; others are only touched. */
+static void ticket_ask(const struct oracle *oracle, size_t i, struct buf *commands)
 {
     static const char *const tails[][2] = {
         {"touch", ""}, {"delete", ""}, {"bury", " 7"}, {"release", " 7 0"}};
-    const struct oracle *oracle = judging->oracle;
-    size_t first = oracle->tickets_old > TICKETS_TRIED ? oracle->tickets_old - TICKETS_TRIED : 0;
+    const struct ticket *ticket = &oracle->tickets[i];
+    const char *const *tail = tails[ticket_must_be_stale(oracle, ticket) ? i % 4 : 0];
+    (void)buf_printf(commands, "%s-token %" PRIu64 " %" PRIu64 "%s\r\n", tail[0], ticket->id,
+                     ticket->token, tail[1]);
+}
+
+static void ticket_judge(struct judging *judging, const struct ticket *ticket, const char *reply)
+{
+    bool stale = strcmp(reply, "STALE_TOKEN\r\n") == 0;
+    if (!stale && ticket_must_be_stale(judging->oracle, ticket))
+        fault(judging,
+              "job %" PRIu64 ", token %" PRIu64 " of an earlier life, which is over: %.60s",
+              ticket->id, ticket->token, reply);
+    else if (stale && ticket_must_be_good(judging->oracle, ticket))
+        fault(judging, "job %" PRIu64 ", token %" PRIu64 ", whose lease is in force: %.60s",
+              ticket->id, ticket->token, reply);
+    else if (!stale && strcmp(reply, "TOUCHED\r\n") != 0)
+        fault(judging, "touch-token %" PRIu64 " %" PRIu64 ": %.60s", ticket->id, ticket->token,
+              reply);
+    else if (!stale)
+        ticket_is_good(judging->oracle, ticket);
+}
+
+/* Some of those of earlier lives, and all that must be good. */
+static void tickets_judge(struct judging *judging, struct buf *reply)
+{
+    struct oracle *oracle = judging->oracle;
+    size_t first = oracle->tickets_old > TICKETS_TRIED
+                       ? oracle_below(oracle, oracle->tickets_old - TICKETS_TRIED)
+                       : 0;
     struct buf commands = BUF_EMPTY;
-    for (size_t i = first; i < oracle->tickets_old; i++)
-        (void)buf_printf(&commands, "%s-token %" PRIu64 " %" PRIu64 "%s\r\n", tails[i % 4][0],
-                         oracle->tickets[i].id, oracle->tickets[i].token, tails[i % 4][1]);
+    size_t *asked = NULL, count = 0, cap = 0;
+    for (size_t i = 0; i < oracle->tickets_old; i++)
+        if ((i >= first && i < first + TICKETS_TRIED) ||
+            !ticket_must_be_stale(oracle, &oracle->tickets[i])) {
+            asked = oracle_grown(asked, &cap, count + 1, sizeof(*asked));
+            asked[count++] = i;
+            ticket_ask(oracle, i, &commands);
+        }
     if (commands.len > 0)
         wire_send(&judging->wire, commands.data, commands.len);
-    for (size_t i = first; i < oracle->tickets_old; i++) {
+    for (size_t i = 0; i < count; i++) {
         next_reply(judging, reply);
-        if (strcmp(reply->data, "STALE_TOKEN\r\n") != 0)
-            fault(judging, "%s-token %" PRIu64 " %" PRIu64 ", of an earlier life: %.60s",
-                  tails[i % 4][0], oracle->tickets[i].id, oracle->tickets[i].token, reply->data);
+        ticket_judge(judging, &oracle->tickets[asked[i]], reply->data);
     }
+    free(asked);
     buf_fini(&commands);
 }
 

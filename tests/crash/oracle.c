@@ -49,6 +49,7 @@ void oracle_fini(struct oracle *oracle)
     free(oracle->jobs);
     free(oracle->by_id);
     free(oracle->tickets);
+    free(oracle->good);
     *oracle = (struct oracle){.jobs = NULL};
 }
 
@@ -168,8 +169,11 @@ static void tube_crashed(struct tube *tube, int64_t lost_ns)
 
 void oracle_crashed(struct oracle *oracle, int64_t lost_ns)
 {
-    for (size_t i = 0; i < oracle->job_count; i++)
+    for (size_t i = 0; i < oracle->job_count; i++) {
+        lease_crashed(oracle, oracle->jobs[i], lost_ns);
         job_crashed(oracle->jobs[i], lost_ns);
+    }
+    oracle->good_count = 0;
     for (int i = 0; i < TUBES; i++)
         tube_crashed(&oracle->tubes[i], lost_ns);
     tickets_check(oracle);

@@ -11,6 +11,9 @@
  * change that is surely there has all earlier ones of its job with it. The fates that answers have
  * ended are kept as long as they may come back.
  *
+ * A lease under a token outlives the daemon: as long as it is in force nobody else is told of its
+ * job, and its token, and no other, is good. Each life goes on with those of the lives before.
+ *
  * That works because at most one connection at a time has unanswered commands about a job or about
  * the pause of a tube (its claim), and a connection's commands are carried out in order.
  */
@@ -42,7 +45,7 @@ enum level { LEVEL_COMMIT = 0, LEVEL_INTERVAL, LEVEL_MEMORY };
 
 enum fate_kind {
     FATE_GONE = 0, /* never put, or deleted: the rest is zero */
-    FATE_READY,    /* or reserved: then it is ready after a crash */
+    FATE_READY,    /* or reserved: then it is so or ready after a crash */
     FATE_DELAYED,
     FATE_BURIED
 };
@@ -63,6 +66,20 @@ struct past {
     int64_t expires_ns; /* INT64_MAX: until a change at another level than `memory` */
 };
 
+/* A lease under a token. */
+struct ticket {
+    uint64_t id, token;
+};
+
+/* The last one of a job that somebody was told of. */
+struct lease {
+    uint64_t token; /* 0: none */
+    bool sure;      /* it is in force, at least until then (monotonic clock) */
+    bool over;      /* it has ended; that was acknowledged */
+    int64_t until_ns;
+    int64_t expires_ns; /* a power loss before that moment may take it back; as in struct past */
+};
+
 struct job {
     uint64_t id; /* 0: not told */
     uint64_t serial;
@@ -70,11 +87,13 @@ struct job {
     int tube; /* it was put into */
     struct fate fates[FATES_MAX];
     unsigned fate_count;
-    bool stone;        /* is left alone, to keep its tube */
-    bool leased;       /* somebody was told that it has it, and it wasn't settled since */
-    bool recorded;     /* it was in a tube whose jobs are kept, perhaps */
-    int claim;         /* NOBODY, or the connection with unanswered commands about it */
-    unsigned claims;   /* how many those are */
+    bool stone;      /* is left alone, to keep its tube */
+    bool leased;     /* somebody was told that it has it, and it wasn't settled since */
+    bool recorded;   /* it was in a tube whose jobs are kept, perhaps */
+    int claim;       /* NOBODY, or the connection with unanswered commands about it */
+    unsigned claims; /* how many those are */
+    struct lease lease;
+    bool undone;       /* what was acknowledged of it may not have been, with the last crash */
     uint32_t reserves; /* that somebody was told of */
     struct past *past;
     size_t past_count, past_cap;
@@ -95,11 +114,6 @@ struct tube {
     int claim;
 };
 
-/* A lease under a token. */
-struct ticket {
-    uint64_t id, token;
-};
-
 struct oracle {
     struct unit_random random;
     struct job **jobs; /* all that were ever put, by serial */
@@ -111,12 +125,17 @@ struct oracle {
     uint64_t strays;        /* reserves of this life that are not counted with their job */
     struct ticket *tickets; /* all that anybody was told of */
     size_t ticket_count, ticket_cap;
-    size_t tickets_old; /* those of earlier lives */
+    size_t tickets_old;  /* those of earlier lives */
+    struct ticket *good; /* of these, those that the judge found good */
+    size_t good_count, good_cap;
+    uint64_t strays_token; /* leases under tokens that nobody was told of, perhaps, ever */
+    bool forgets;          /* an older daemon takes part, to which no lease outlives its daemon */
     struct tube tubes[TUBES];
     /* What a power loss may take back at the level `interval`: answers of so long before it. */
     int64_t window_ns;
     bool refuses;      /* a disk that refuses: leases may go unrecorded */
     bool starves;      /* memory is refused: also to `use`, so nothing is said that relies on it */
+    uint64_t went_on;  /* leases that the judge found good */
     uint64_t compared; /* jobs that the judge has looked at, those that must be gone included */
 };
 
@@ -175,6 +194,19 @@ void tube_paused(struct oracle *oracle, int tube, int64_t from_ns, int64_t to_ns
 void oracle_ticket(struct oracle *oracle, uint64_t id, uint64_t token);
 /* After a life: fails if a token was given out twice, ever. */
 void tickets_check(struct oracle *oracle);
+/* That one of the job is in force. */
+void lease_told(const struct oracle *oracle, struct job *job, uint64_t token);
+/* Somebody else was told of the job: fails if a lease was in force that is still. */
+void lease_broken(const struct job *job);
+/* Whether that token must be good, or must not; neither: it may be. */
+bool ticket_must_be_good(const struct oracle *oracle, const struct ticket *ticket);
+bool ticket_must_be_stale(const struct oracle *oracle, const struct ticket *ticket);
+/* The judge found it good. */
+void ticket_is_good(struct oracle *oracle, const struct ticket *ticket);
+/* Whether a job may be reserved at the start of a life. */
+bool job_may_be_leased(const struct oracle *oracle, uint64_t id);
+/* As oracle_crashed. */
+void lease_crashed(const struct oracle *oracle, struct job *job, int64_t lost_ns);
 
 /*
  * The daemon has ended. lost_ns: by a power loss at that moment (monotonic clock), which may undo

@@ -198,6 +198,7 @@ void round_crash(const struct crash_options *options, uint64_t seed, struct cras
     round_oracle(options, seed, &round.oracle);
     const struct victim_settings settings = round_settings(options, &round.oracle);
     victim_init(&round.victim, &settings);
+    round.oracle.forgets = options->older != NULL;
     round.turn = seed % 2 != 0;
     for (int i = 0; i < options->lives; i++, round.turn = !round.turn)
         life(&round);
@@ -205,6 +206,7 @@ void round_crash(const struct crash_options *options, uint64_t seed, struct cras
     round_end(&round.victim, &round.oracle);
     tally->puts += round.oracle.job_count;
     tally->compared += round.oracle.compared;
+    tally->went_on += round.oracle.went_on;
     victim_fini(&round.victim);
     oracle_fini(&round.oracle);
     round_directory_drop();

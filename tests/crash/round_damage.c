@@ -343,6 +343,7 @@ void round_damage(const struct crash_options *options, uint64_t seed, struct cra
         damage_try(&try, i, tally);
     tally->puts += oracle.job_count;
     tally->compared += oracle.compared;
+    tally->went_on += oracle.went_on;
     victim_fini(&other);
     victim_fini(&victim);
     oracle_fini(&oracle);

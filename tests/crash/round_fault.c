@@ -131,6 +131,7 @@ static uint64_t fault_try(const struct crash_options *options, uint64_t seed, ui
     round_end(&victim, &oracle);
     tally->puts += oracle.job_count;
     tally->compared += oracle.compared;
+    tally->went_on += oracle.went_on;
     victim_fini(&victim);
     oracle_fini(&oracle);
     round_directory_drop();

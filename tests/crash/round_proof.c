@@ -200,8 +200,17 @@ static void token_twice(struct oracle *oracle)
     tickets_check(oracle);
 }
 
-/* A lease of this life, of which it is said that it is of an earlier one. */
-static void token_valid(struct oracle *oracle)
+/* Ready, and nobody's. */
+static struct job *job_free_for_all(const struct oracle *oracle)
+{
+    for (size_t i = 0; i < oracle->job_count; i++)
+        if (oracle->jobs[i]->id != 0 && job_is(oracle->jobs[i], FATE_READY) &&
+            !oracle->jobs[i]->leased)
+            return oracle->jobs[i];
+    fail("no job is ready after all that work");
+}
+
+static struct ticket lease_take(const struct oracle *oracle)
 {
     struct wire wire;
     struct buf reply = BUF_EMPTY;
@@ -209,16 +218,37 @@ static void token_valid(struct oracle *oracle)
     char address[256], command[64];
     snprintf(address, sizeof(address), "unix:%s", proof_socket);
     snprintf(command, sizeof(command), "reserve-job-token %" PRIu64 "\r\n",
-             job_of_kind(oracle, FATE_READY)->id);
+             job_free_for_all(oracle)->id);
     wire_connect(&wire, address);
     wire_send(&wire, command, strlen(command));
     if (!wire_reply(&wire, &reply) ||
         sscanf(reply.data, "RESERVED_TOKEN %" SCNu64 " %" SCNu64, &ticket.id, &ticket.token) != 2)
         fail("a lease: %s", reply.data);
-    oracle_ticket(oracle, ticket.id, ticket.token);
-    tickets_check(oracle);
     wire_close(&wire);
     buf_fini(&reply);
+    return ticket;
+}
+
+/* A lease of which it is said that it is over. */
+static void token_valid(struct oracle *oracle)
+{
+    struct ticket ticket = lease_take(oracle);
+    oracle_ticket(oracle, ticket.id, ticket.token);
+    tickets_check(oracle);
+}
+
+static void token_forgotten(struct oracle *oracle)
+{
+    struct job *job = job_free_for_all(oracle);
+    oracle_ticket(oracle, job->id, 12345);
+    tickets_check(oracle);
+    lease_told(oracle, job, 12345);
+}
+
+static void leased_by_nobody(struct oracle *oracle)
+{
+    (void)lease_take(oracle);
+    oracle->strays_token = 0;
 }
 
 /* What changes the daemon comes last. */
@@ -250,7 +280,9 @@ static const struct falsehood {
     {"a pause is forgotten", pause_forgotten, "it must be for"},
     {"a tube is gone", tube_lost, "tube nowhere: NOT_FOUND"},
     {"a pause that nobody made", pause_unknown, "is paused for another"},
-    {"a token is good after a restart", token_valid, "of an earlier life"},
+    {"a token is refused after a restart", token_forgotten, "whose lease is in force"},
+    {"a token is good whose lease is over", token_valid, "which is over: "},
+    {"a job is reserved by nobody", leased_by_nobody, "; it must be ready"},
 };
 
 /* ---- the oracle alone ---- */
