@@ -62,10 +62,10 @@ static void reserved(struct actors *actors, struct actor *actor, const struct bu
     struct oracle *oracle = actors->oracle;
     struct ticket ticket = ticket_read(reply, &body, &len);
     struct job *job = oracle_job(oracle, ticket.id);
-    if (strncmp(reply->data, "RESERVED_TOKEN", 14) == 0)
-        oracle_ticket(oracle, ticket.id, ticket.token);
     if (job == NULL && (job = job_by_body(oracle, body, len)) != NULL)
         oracle_told(oracle, job, ticket.id);
+    if (strncmp(reply->data, "RESERVED_TOKEN", 14) == 0)
+        oracle_ticket(oracle, ticket.id, ticket.token, job != NULL);
     if (job == NULL) {
         oracle->strays++;
         return;

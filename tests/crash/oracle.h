@@ -69,6 +69,7 @@ struct past {
 /* A lease under a token. */
 struct ticket {
     uint64_t id, token;
+    bool known; /* its job was, when it was told of: so job.lease is this one, or a later one */
 };
 
 /* The last one of a job that somebody was told of. */
@@ -190,8 +191,8 @@ void tube_paused(struct oracle *oracle, int tube, int64_t from_ns, int64_t to_ns
 
 /* ---- tokens (tickets.c) ---- */
 
-/* Somebody was told of that lease. */
-void oracle_ticket(struct oracle *oracle, uint64_t id, uint64_t token);
+/* Somebody was told of that lease. known: as in struct ticket. */
+void oracle_ticket(struct oracle *oracle, uint64_t id, uint64_t token, bool known);
 /* After a life: fails if a token was given out twice, ever. */
 void tickets_check(struct oracle *oracle);
 /* That one of the job is in force. */

@@ -195,8 +195,8 @@ static void tube_lost(struct oracle *oracle)
 
 static void token_twice(struct oracle *oracle)
 {
-    oracle_ticket(oracle, 1, 12345);
-    oracle_ticket(oracle, 2, 12345);
+    oracle_ticket(oracle, 1, 12345, true);
+    oracle_ticket(oracle, 2, 12345, true);
     tickets_check(oracle);
 }
 
@@ -233,14 +233,14 @@ static struct ticket lease_take(const struct oracle *oracle)
 static void token_valid(struct oracle *oracle)
 {
     struct ticket ticket = lease_take(oracle);
-    oracle_ticket(oracle, ticket.id, ticket.token);
+    oracle_ticket(oracle, ticket.id, ticket.token, true);
     tickets_check(oracle);
 }
 
 static void token_forgotten(struct oracle *oracle)
 {
     struct job *job = job_free_for_all(oracle);
-    oracle_ticket(oracle, job->id, 12345);
+    oracle_ticket(oracle, job->id, 12345, true);
     tickets_check(oracle);
     lease_told(oracle, job, 12345);
 }

@@ -12,7 +12,7 @@ struct testimony {
     char state[16], tube[64];
     uint64_t pri, ttr, reserves, timeouts, releases, buries, kicks;
     int64_t left_s;
-    bool leased; /* under a token of an earlier life; the state is "ready" then */
+    bool leased;            /* under a token of an earlier life; the state is "ready" then */
     int64_t from_ns, to_ns; /* when it was said, wall clock */
 };
 

@@ -17,7 +17,7 @@
 #define TOKEN_BITS 53
 #define TTR_SHORT 1
 
-void oracle_ticket(struct oracle *oracle, uint64_t id, uint64_t token)
+void oracle_ticket(struct oracle *oracle, uint64_t id, uint64_t token, bool known)
 {
     if (token == 0)
         fail("job %" PRIu64 " was reserved with the token 0, which is none", id);
@@ -26,7 +26,8 @@ void oracle_ticket(struct oracle *oracle, uint64_t id, uint64_t token)
              token);
     oracle->tickets = oracle_grown(oracle->tickets, &oracle->ticket_cap, oracle->ticket_count + 1,
                                    sizeof(*oracle->tickets));
-    oracle->tickets[oracle->ticket_count++] = (struct ticket){.id = id, .token = token};
+    oracle->tickets[oracle->ticket_count++] =
+        (struct ticket){.id = id, .token = token, .known = known};
 }
 
 static int ticket_compare(const void *left, const void *right)
@@ -96,7 +97,7 @@ bool ticket_must_be_stale(const struct oracle *oracle, const struct ticket *tick
     if (job_is(job, FATE_GONE))
         return true;
     bool other = job->lease.token != ticket->token || job->lease.over;
-    return other && !job->undone && job->ttr > TTR_SHORT;
+    return other && ticket->known && !job->undone && job->ttr > TTR_SHORT;
 }
 
 void ticket_is_good(struct oracle *oracle, const struct ticket *ticket)
