@@ -31,8 +31,6 @@ static inline void apply_open_task(struct job *job)
 static inline void apply_leave(const struct change *change)
 {
     struct job *job = change->job;
-    if ((change->flags & CHANGE_LEFT_OUT) == 0)
-        job->rare->out = JOB_OUT_NOT;
     if (job->state == JOB_RESERVED) {
         if (job->rare->token != 0)
             lease_end(job);
@@ -52,14 +50,15 @@ static inline void apply_leave(const struct change *change)
         tube_job_move(job, JOB_RESERVED);
 }
 
-/* Whose it is, and its container, are the caller's. */
+/* RESERVED; whose it is, and its container, are the caller's. */
 static inline void apply_out(const struct change *change)
 {
     struct job_rare *rare = change->job->rare;
     if ((change->flags & CHANGE_LEFT_OUT) == 0)
         rare->out = change->out;
+    if ((change->flags & CHANGE_KEYED) != 0)
+        rare->token_is_key = true;
     rare->token = change->token;
-    rare->token_is_key = (change->flags & CHANGE_KEYED) != 0;
     rare->key_ns = change->key_ns;
 }
 
@@ -68,8 +67,11 @@ static inline void apply_arrive(const struct change *change)
     struct job *job = change->job;
     if (change->to == JOB_RESERVED)
         apply_out(change);
-    else if (change->to == JOB_DELAYED)
-        job->rare->key_ns = change->key_ns;
+    else {
+        job->rare->out = JOB_OUT_NOT;
+        if (change->to == JOB_DELAYED)
+            job->rare->key_ns = change->key_ns;
+    }
     if (job->state != change->to)
         tube_job_move(job, (enum job_state)change->to);
 }

@@ -412,8 +412,14 @@ void lease_given(void *job, struct queue_wait *wait);
 void lease_begin(struct job *job, struct broker_holder *holder, enum job_out out);
 /* RESERVED, as a change says it: the lease of a token into its container; others are in none. */
 void lease_contain(struct job *job);
-/* Whether that is the token of its lease. */
-bool lease_has_token(const struct job *job, uint64_t token);
+/* Whether that is the token of its lease; has_key: of one that the replay told of. */
+bool lease_has_key(const struct job *job, uint64_t token) __attribute__((cold));
+static inline bool lease_has_token(const struct job *job, uint64_t token)
+{
+    if (token == 0)
+        return false;
+    return job->rare->token_is_key ? lease_has_key(job, token) : job->rare->token == token;
+}
 /* Its token is spent; the job stays RESERVED, in no container. */
 void lease_end(struct job *job);
 /* Ready again, in its old place, and one more of that trouble, if there is room to record it. */

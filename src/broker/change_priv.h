@@ -87,6 +87,8 @@ void apply_delete(struct change *change);
 int change_room(const struct change *change);
 /* The same for a PUT; its key and its id are entered at once. Its group is there. */
 int put_room(const struct change *change);
+/* Likewise among the leases under a token, which in life is made for who reserves. */
+int out_room(const struct change *change);
 
 /* resolve.c: the change that an entry tells of, now. ENOENT: of a job that isn't there; it means
  * nothing. ENOMEM. */

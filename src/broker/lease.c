@@ -51,11 +51,9 @@ void lease_contain(struct job *job)
     holder_alarm_update(owner);
 }
 
-bool lease_has_token(const struct job *job, uint64_t token)
+bool lease_has_key(const struct job *job, uint64_t token)
 {
-    const struct job_rare *rare = job->rare;
-    return token != 0 &&
-           rare->token == (rare->token_is_key ? job_token_key(job->id, token) : token);
+    return job->rare->token == job_token_key(job->id, token);
 }
 
 void lease_end(struct job *job)
@@ -64,10 +62,11 @@ void lease_end(struct job *job)
     ASSERT(job->state == JOB_RESERVED && rare->token != 0);
     struct broker_holder *holder = rare->holder;
     rare->token = 0;
-    rare->token_is_key = false;
     rare->holder = NULL;
-    if (rare->out == JOB_OUT_TOKEN) /* if that isn't recorded, time ends it after a restart, too */
+    if (rare->out == JOB_OUT_TOKEN) { /* not recorded: time ends it after a restart, too */
         rare->out = JOB_OUT_NOT;
+        rare->token_is_key = false;
+    }
     if (rare->sink != NULL)
         sink_count_lease(rare->sink, false);
     rare->sink = NULL;

@@ -62,6 +62,8 @@ static int replay_put(struct replay *replay, const struct job_entry *entry, uint
         return rc;
     rc = group_admit(change.job);
     if (rc == 0)
+        rc = out_room(&change);
+    if (rc == 0)
         rc = put_room(&change);
     if (rc != 0) {
         job_free(&change.job);
@@ -143,6 +145,8 @@ static int replay_change(struct replay *replay, const struct job_entry *entry)
     int rc = change_resolve(replay, entry, &change);
     if (rc == 0)
         rc = change_room(&change);
+    if (rc == 0 && change.to == JOB_RESERVED)
+        rc = out_room(&change);
     if (rc == 0)
         carry_out(replay, &change);
     job_past_free(&replay->past); /* not taken over */

@@ -176,24 +176,34 @@ static int reserve_or_wait(struct broker_holder *holder, struct broker_reserver 
     return rc;
 }
 
+/* Not held. The journal was busy; timeout_ns is set. */
+static int reserve_when_idle(struct broker_holder *holder, struct broker_reserver *reserver,
+                             unsigned flags, struct broker_lease *lease)
+{
+    int64_t busy_until_ns = 0;
+    int rc = EAGAIN;
+    while (log_again(holder->broker, &rc, &busy_until_ns)) {
+        broker_lock(holder->broker);
+        rc = reserve_or_wait(holder, reserver, (flags & BROKER_WITH_TOKEN) != 0, lease);
+        broker_unlock(holder->broker);
+    }
+    return rc;
+}
+
 int broker_reserve(struct broker_holder *holder, struct broker_reserver *reserver,
                    int64_t timeout_ns, unsigned flags, struct broker_lease *lease)
 {
     MAGIC_CHECK(holder, BROKER_HOLDER_MAGIC);
     ASSERT(!broker_is_reserving(holder));
     struct broker *broker = holder->broker;
-    int64_t until_ns = timeout_ns <= 0 ? 0 : clock_deadline(timeout_ns), busy_until_ns = 0;
-    int rc;
-    do {
-        broker_lock(broker);
-        rc = holder_works(holder);
-        if (rc == 0) {
-            holder->rare->timeout_ns = until_ns;
-            rc = reserve_or_wait(holder, reserver, (flags & BROKER_WITH_TOKEN) != 0, lease);
-        }
-        broker_unlock(broker);
-    } while (log_again(broker, &rc, &busy_until_ns));
-    return rc;
+    broker_lock(broker);
+    int rc = holder_works(holder);
+    if (rc == 0) {
+        holder->rare->timeout_ns = timeout_ns <= 0 ? 0 : clock_deadline(timeout_ns);
+        rc = reserve_or_wait(holder, reserver, (flags & BROKER_WITH_TOKEN) != 0, lease);
+    }
+    broker_unlock(broker);
+    return rc == EAGAIN ? reserve_when_idle(holder, reserver, flags, lease) : rc;
 }
 
 /* [held] The job that was matched, if its lease is still in force. */

@@ -8,8 +8,7 @@
 
 #include <errno.h>
 
-/* Among the leases under a token. */
-static int out_room(const struct change *change)
+int out_room(const struct change *change)
 {
     bool needs = change->to == JOB_RESERVED && change->out == JOB_OUT_TOKEN;
     return needs ? heap_reserve(&change->job->tube->broker->tokens.rare->leases, 1) : 0;
@@ -19,8 +18,6 @@ int put_room(const struct change *change)
 {
     struct job *job = change->job;
     int rc = tube_room(job->tube, (enum job_state)change->to);
-    if (rc == 0)
-        rc = out_room(change);
     if (rc == 0)
         rc = key_add(job, job->tube);
     if (rc == 0 && (rc = job_table_add(job->tube->broker, job)) != 0)
@@ -43,5 +40,5 @@ int change_room(const struct change *change)
     int rc = to == JOB_DELAYED || to == JOB_BURIED ? tube_room(job->tube, to) : 0;
     if (rc == 0 && change->from == JOB_BURIED) /* on its way it counts among those that come back */
         rc = tube_room(job->tube, JOB_READY);
-    return rc == 0 ? out_room(change) : rc;
+    return rc;
 }

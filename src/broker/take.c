@@ -238,8 +238,6 @@ static int leases_written(struct broker_sink *sink, struct broker_lease *leases,
                           const struct broker_ticket *ticket)
 {
     int rc;
-    if (broker_ticket_is_none(ticket))
-        return 0;
     do
         rc = broker_ticket_wait(sink->broker, ticket, STOP_LOOK_NS);
     while (rc == ETIMEDOUT && !is_stopped(sink));
@@ -266,7 +264,7 @@ int broker_take_many(struct broker_sink *sink, struct broker_lease *leases, size
         broker_unlock(sink->broker);
         if (rc == 0)
             rc = bodies_need(sink->broker, leases, count);
-        if (rc == 0)
+        if (rc == 0 && ticket.written != 0)
             rc = leases_written(sink, leases, *count, &ticket);
         if (rc == ENOMEM && sink->broker->log != NULL && memory_wait(sink, deadline_ns) == 0)
             rc = ENODATA;
