@@ -16,8 +16,10 @@
  *
  * Numbers are little-endian base 128 (seven bits a byte, the least first, the high bit says that
  * more follow), so that small ones are short and byte order doesn't matter. An option with an even
- * tag may be skipped by who doesn't know it; an odd tag must be understood. Checksums and lengths
- * are the journal's business.
+ * tag may be skipped by who doesn't know it; an odd tag must be understood. The one that is even
+ * says how a job is out (106): a letter, 'l' by a worker of the daemon, 't' under a token, of which
+ * eight bytes of its key follow, the least first, and the end of its TTR; who skips it has a job
+ * that is ready. Checksums and lengths are the journal's business.
  *
  * Times are wall-clock time, since the monotonic clock starts anew with the machine. Pure
  * functions, any thread.

@@ -32,7 +32,7 @@
 struct judging {
     struct oracle *oracle;
     struct wire wire;
-    unsigned faults;
+    unsigned faults, told, told_most;
     uint64_t found, reserved;
     uint64_t unseen; /* puts without an answer whose ids can't be guessed */
     uint64_t batch[BATCH];
@@ -44,7 +44,9 @@ fault(struct judging *judging, const char *format, ...)
 {
     va_list args;
     va_start(args, format);
-    if (judging->faults++ < FAULTS_TOLD) {
+    judging->faults++;
+    if (judging->told < judging->told_most) {
+        judging->told++;
         fputs("fault: ", stderr);
         vfprintf(stderr, format, args);
         fputc('\n', stderr);
@@ -381,10 +383,11 @@ void judge(struct oracle *oracle, const char *socket)
 {
     char address[256];
     struct buf reply = BUF_EMPTY;
-    struct judging judging = {.oracle = oracle};
+    struct judging judging = {.oracle = oracle, .told_most = FAULTS_TOLD};
     snprintf(address, sizeof(address), "unix:%s", socket);
     wire_connect(&judging.wire, address);
     tickets_judge(&judging, &reply);
+    judging.told_most += FAULTS_TOLD; /* one kind doesn't hide the others */
     for (int i = 0; i < TUBES; i++)
         tube_judge(&judging, i, &reply);
     jobs_judge(&judging);

@@ -200,17 +200,20 @@ static void token_twice(struct oracle *oracle)
     tickets_check(oracle);
 }
 
-/* Ready, and nobody's. */
-static struct job *job_free_for_all(const struct oracle *oracle)
+/* Ready, and nobody's: the first or the last one. */
+static struct job *job_free_for_all(const struct oracle *oracle, bool last)
 {
-    for (size_t i = 0; i < oracle->job_count; i++)
+    struct job *found = NULL;
+    for (size_t i = 0; i < oracle->job_count && (last || found == NULL); i++)
         if (oracle->jobs[i]->id != 0 && job_is(oracle->jobs[i], FATE_READY) &&
             !oracle->jobs[i]->leased)
-            return oracle->jobs[i];
-    fail("no job is ready after all that work");
+            found = oracle->jobs[i];
+    if (found == NULL)
+        fail("no job is ready after all that work");
+    return found;
 }
 
-static struct ticket lease_take(const struct oracle *oracle)
+static struct ticket lease_take(const struct oracle *oracle, bool last)
 {
     struct wire wire;
     struct buf reply = BUF_EMPTY;
@@ -218,7 +221,7 @@ static struct ticket lease_take(const struct oracle *oracle)
     char address[256], command[64];
     snprintf(address, sizeof(address), "unix:%s", proof_socket);
     snprintf(command, sizeof(command), "reserve-job-token %" PRIu64 "\r\n",
-             job_free_for_all(oracle)->id);
+             job_free_for_all(oracle, last)->id);
     wire_connect(&wire, address);
     wire_send(&wire, command, strlen(command));
     if (!wire_reply(&wire, &reply) ||
@@ -232,14 +235,14 @@ static struct ticket lease_take(const struct oracle *oracle)
 /* A lease of which it is said that it is over. */
 static void token_valid(struct oracle *oracle)
 {
-    struct ticket ticket = lease_take(oracle);
+    struct ticket ticket = lease_take(oracle, false);
     oracle_ticket(oracle, ticket.id, ticket.token, true);
     tickets_check(oracle);
 }
 
 static void token_forgotten(struct oracle *oracle)
 {
-    struct job *job = job_free_for_all(oracle);
+    struct job *job = job_free_for_all(oracle, false);
     oracle_ticket(oracle, job->id, 12345, true);
     tickets_check(oracle);
     lease_told(oracle, job, 12345);
@@ -247,7 +250,7 @@ static void token_forgotten(struct oracle *oracle)
 
 static void leased_by_nobody(struct oracle *oracle)
 {
-    (void)lease_take(oracle);
+    (void)lease_take(oracle, true); /* the first is taken, to the daemon */
     oracle->strays_token = 0;
 }
 

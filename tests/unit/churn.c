@@ -165,6 +165,21 @@ static void do_reserve(struct churn *churn)
     lease_keep(churn, churn->remote, &lease);
 }
 
+static void do_wait(struct churn *churn)
+{
+    struct engine_conn *conn = &churn->waiter;
+    struct broker_lease lease;
+    int rc = EINPROGRESS;
+    if (!broker_is_reserving(&conn->holder)) {
+        atomic_store(&conn->fired, 0);
+        rc = broker_reserve(&conn->holder, &conn->reserver, (int64_t)below(churn, 3) * HL_SECOND,
+                            BROKER_WITH_TOKEN, &lease);
+    } else if (atomic_exchange(&conn->fired, 0) > 0)
+        rc = broker_reserve_finish(&conn->holder, &lease);
+    if (rc == 0)
+        lease_keep(churn, churn->remote, &lease);
+}
+
 static void do_release(struct churn *churn)
 {
     struct churn_lease *lease = any_lease(churn, churn->remote);
@@ -264,11 +279,11 @@ static void do_time(struct churn *churn)
 void churn_step(struct churn *churn)
 {
     static void (*const steps[])(struct churn *) = {
-        do_put,    do_put,         do_put,     do_put,     do_put,     do_put,
-        do_take,   do_take,        do_take,    do_settle,  do_settle,  do_settle,
-        do_settle, do_settle_many, do_reserve, do_reserve, do_reserve, do_release,
-        do_bury,   do_touch,       do_delete,  do_delete,  do_kick,    do_apply,
-        do_move,   do_pause,       do_clear,   do_time,    do_time,    do_disconnect};
+        do_put,     do_put,        do_put,     do_put,     do_put,    do_put,    do_take,
+        do_take,    do_take,       do_settle,  do_settle,  do_settle, do_settle, do_settle_many,
+        do_reserve, do_reserve,    do_reserve, do_release, do_bury,   do_touch,  do_delete,
+        do_delete,  do_kick,       do_apply,   do_move,    do_pause,  do_clear,  do_time,
+        do_time,    do_disconnect, do_wait,    do_wait};
     steps[below(churn, sizeof(steps) / sizeof(steps[0]))](churn);
 }
 
@@ -313,12 +328,14 @@ void churn_join(struct churn *churn, struct broker *broker)
     }
     for (int i = 0; i < CHURN_CONNS; i++)
         conn_begin(churn, &churn->conns[i]);
+    conn_begin(churn, &churn->waiter);
 }
 
 void churn_leave(struct churn *churn)
 {
     for (int i = 0; i < CHURN_CONNS; i++)
         ck_assert(engine_conn_fini(&churn->conns[i]));
+    (void)engine_conn_fini(&churn->waiter); // with a job that it wasn't given yet, perhaps
     for (int i = 0; i < CHURN_TUBES; i++) {
         broker_sink_free(&churn->sinks[i]);
         broker_unuse(churn->broker, &churn->tubes[i]);

@@ -22,6 +22,7 @@ struct churn {
     struct broker_tube *tubes[CHURN_TUBES];
     struct broker_sink *sinks[CHURN_TUBES];
     struct engine_conn conns[CHURN_CONNS];
+    struct engine_conn waiter; // waits for jobs, under tokens
     // Some of what was put and taken, also what is gone meanwhile.
     uint64_t ids[CHURN_IDS];
     struct churn_lease local[CHURN_LEASES], remote[CHURN_LEASES];
