@@ -407,8 +407,8 @@ void broker_settle_many(struct broker *broker, struct broker_settlement *list, s
  * and when it goes (broker_holder_fini) the job is ready again at once. A lease taken with a token
  * (BROKER_WITH_TOKEN) belongs to whoever shows the token, on any connection; it stays until it is
  * settled or its TTR is over, also over a restart (the TTR goes on by the wall clock), and so it is
- * recorded: ENOSPC, EIO: the journal has no room for that. Either one ends when its TTR is over: the job is ready again, without
- * delay, and timeouts counts one more.
+ * recorded: ENOSPC, EIO: the journal has no room for that. Either one ends when its TTR is over:
+ * the job is ready again, without delay, and timeouts counts one more.
  *
  * Waiting: broker_reserve answers EINPROGRESS when nothing is ready, and the holder then stands in
  * one line with the waiting sinks. When its turn comes (or its time is over) reserver->fire runs,
@@ -474,8 +474,9 @@ const char *broker_watch_name(const struct broker_holder *holder, size_t index);
 int broker_reserve(struct broker_holder *holder, struct broker_reserver *reserver,
                    int64_t timeout_ns, unsigned flags, struct broker_lease *lease);
 /*
- * The result of a wait, after fire: 0, ETIMEDOUT, ETIME, or the journal's refusal as above. EINPROGRESS: the lease was over
- * before this was called (and the job went elsewhere), it waits again with the same reserver.
+ * The result of a wait, after fire: 0, ETIMEDOUT, ETIME, or the journal's refusal as above.
+ * EINPROGRESS: the lease was over before this was called (and the job went elsewhere), it waits
+ * again with the same reserver.
  */
 int broker_reserve_finish(struct broker_holder *holder, struct broker_lease *lease);
 /* true: it doesn't wait any more, fire will not run. false: fire has run, runs, or is about to (or

@@ -6,7 +6,8 @@
  * the entry that a copy by compaction would be now, and the entries' hashes are added up. So the
  * order doesn't matter, and whatever an entry learns to say counts here without a line of its own.
  * A job that a connection has is ready, and so is one whose delay is over, or the TTR of whose
- * token: that is what replay makes of them, sooner or later. Numbers that only order entries in the journal (that of a group) are left out.
+ * token: that is what replay makes of them, sooner or later. Numbers that only order entries in the
+ * journal (that of a group) are left out.
  *
  * Times are in it under the virtual clock alone: the real ones go on between two questions.
  */

@@ -20,8 +20,8 @@
  * there until it is finished, also when it is moved to a tube without.
  *
  * Boot: broker_new, broker_tube_level, journal_open, journal_acquire, broker_recover,
- * broker_take_over; then put threads to work. Stop: everybody who uses the broker, net last (its loops still lead commits);
- * broker_stop; broker_free; journal_close.
+ * broker_take_over; then put threads to work. Stop: everybody who uses the broker, net last (its
+ * loops still lead commits); broker_stop; broker_free; journal_close.
  */
 #ifndef BROKER_DURABLE_H
 #define BROKER_DURABLE_H

@@ -6,8 +6,7 @@
  * jobs anew between the entries of others, and because the journal doesn't say which connection
  * had a job: what one had reserved is ready here. What a worker of the daemon had, or who has a
  * token, is reserved: the token keeps it, and the worker's goes back when all is read (recover.c).
- * Times of the wall clock become moments of the monotonic one; a delay
- * that is over is none.
+ * Times of the wall clock become moments of the monotonic one; a delay that is over is none.
  */
 #include "base/clock.h"
 #include "broker/replay_priv.h"
