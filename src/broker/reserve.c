@@ -10,7 +10,8 @@
  *
  * The lease of a token is recorded, or there is none. A match for one who waits is made where
  * nobody can be refused: if there was no room then, finish tries again, and gives the job back if
- * there still is none. What the thread that hands a token out has to wait for is the ticket of its lease.
+ * there still is none. What the thread that hands a token out has to wait for is the ticket of its
+ * lease.
  *
  * "Deadline soon" is looked at before waiting and, by the holder's alarm, while waiting.
  */

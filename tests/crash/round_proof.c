@@ -200,13 +200,13 @@ static void token_twice(struct oracle *oracle)
     tickets_check(oracle);
 }
 
-/* Ready, and nobody's: the first or the last one. */
+/* Ready, and nobody's, and with time for a lease: the first or the last one. */
 static struct job *job_free_for_all(const struct oracle *oracle, bool last)
 {
     struct job *found = NULL;
     for (size_t i = 0; i < oracle->job_count && (last || found == NULL); i++)
         if (oracle->jobs[i]->id != 0 && job_is(oracle->jobs[i], FATE_READY) &&
-            !oracle->jobs[i]->leased)
+            !oracle->jobs[i]->leased && oracle->jobs[i]->ttr > 1)
             found = oracle->jobs[i];
     if (found == NULL)
         fail("no job is ready after all that work");
