@@ -49,6 +49,19 @@ static struct fate *fate_of_kind(const struct oracle *oracle, enum fate_kind kin
     return &job_of_kind(oracle, kind)->fates[0];
 }
 
+/* Ready, and nobody's, and with time for a lease: the first or the last one. */
+static struct job *job_free_for_all(const struct oracle *oracle, bool last)
+{
+    struct job *found = NULL;
+    for (size_t i = 0; i < oracle->job_count && (last || found == NULL); i++)
+        if (oracle->jobs[i]->id != 0 && job_is(oracle->jobs[i], FATE_READY) &&
+            !oracle->jobs[i]->leased && oracle->jobs[i]->ttr > 1)
+            found = oracle->jobs[i];
+    if (found == NULL)
+        fail("no job is ready after all that work");
+    return found;
+}
+
 /* ---- the falsehoods ---- */
 
 static void lost(struct oracle *oracle)
@@ -58,7 +71,7 @@ static void lost(struct oracle *oracle)
 
 static void back(struct oracle *oracle)
 {
-    *fate_of_kind(oracle, FATE_READY) = (struct fate){.kind = FATE_GONE};
+    job_free_for_all(oracle, false)->fates[0] = (struct fate){.kind = FATE_GONE};
 }
 
 static void state(struct oracle *oracle)
@@ -198,19 +211,6 @@ static void token_twice(struct oracle *oracle)
     oracle_ticket(oracle, 1, 12345, true);
     oracle_ticket(oracle, 2, 12345, true);
     tickets_check(oracle);
-}
-
-/* Ready, and nobody's, and with time for a lease: the first or the last one. */
-static struct job *job_free_for_all(const struct oracle *oracle, bool last)
-{
-    struct job *found = NULL;
-    for (size_t i = 0; i < oracle->job_count && (last || found == NULL); i++)
-        if (oracle->jobs[i]->id != 0 && job_is(oracle->jobs[i], FATE_READY) &&
-            !oracle->jobs[i]->leased && oracle->jobs[i]->ttr > 1)
-            found = oracle->jobs[i];
-    if (found == NULL)
-        fail("no job is ready after all that work");
-    return found;
 }
 
 static struct ticket lease_take(const struct oracle *oracle, bool last)
