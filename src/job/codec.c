@@ -7,11 +7,11 @@
  * over the end, and every value is checked against what the rest of the program may assume of it.
  */
 #include "base/assert.h"
-#include "base/sha256.h"
 #include "job/options_priv.h"
 #include "job/past_priv.h"
 
 #include <errno.h>
+#include <sha2.h>
 #include <string.h>
 
 /* In the order in which they are written. */
@@ -525,13 +525,16 @@ static int entry_read(struct job_entry *entry, const void *bytes, size_t len)
 
 uint64_t job_token_key(uint64_t id, uint64_t token)
 {
-    unsigned char bytes[16], hash[SHA256_SIZE];
+    uint8_t bytes[16], hash[SHA256_DIGEST_LENGTH];
+    SHA2_CTX sha;
     uint64_t key = 0;
     for (int i = 0; i < 8; i++) {
-        bytes[i] = (unsigned char)(id >> (8 * i));
-        bytes[8 + i] = (unsigned char)(token >> (8 * i));
+        bytes[i] = (uint8_t)(id >> (8 * i));
+        bytes[8 + i] = (uint8_t)(token >> (8 * i));
     }
-    sha256(bytes, sizeof(bytes), hash);
+    SHA256Init(&sha);
+    SHA256Update(&sha, bytes, sizeof(bytes));
+    SHA256Final(hash, &sha);
     for (int i = 0; i < OUT_KEY_SIZE; i++)
         key |= (uint64_t)hash[i] << (8 * i);
     return key != 0 ? key : 1;

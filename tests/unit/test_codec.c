@@ -470,6 +470,14 @@ START_TEST(words)
 }
 END_TEST
 
+// The first eight bytes of the SHA-256 of both numbers, little-endian; a journal must be read again.
+START_TEST(keys_of_tokens)
+{
+    ck_assert_uint_eq(job_token_key(1, 2), UINT64_C(0xf75e5c90690b730c));
+    ck_assert_uint_eq(job_token_key(77, UINT64_C(5837921034416290)), UINT64_C(0x3a7eb166af736440));
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("codec");
@@ -485,6 +493,7 @@ int main(void)
     tcase_add_test(all, values_are_checked);
     tcase_add_test(all, one_past_the_range_is_refused);
     tcase_add_test(all, past_attempts);
+    tcase_add_test(all, keys_of_tokens);
     tcase_add_test(all, older_limits);
     tcase_add_test(all, words);
     suite_add_tcase(suite, all);
