@@ -470,7 +470,7 @@ START_TEST(words)
 }
 END_TEST
 
-// The first eight bytes of the SHA-256 of both numbers, little-endian; a journal must be read again.
+// The first eight bytes of the SHA-256 of both numbers, little-endian; journals must be read again.
 START_TEST(keys_of_tokens)
 {
     ck_assert_uint_eq(job_token_key(1, 2), UINT64_C(0xf75e5c90690b730c));
