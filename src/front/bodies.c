@@ -21,7 +21,7 @@
 
 struct bodies {
     unsigned magic;
-    struct later later;
+    struct pending pending;
     struct broker *broker;
     struct broker_fetcher fetcher;
     bool peek; /* of a job that nobody reserved: no lease but its id and body */
@@ -31,9 +31,9 @@ struct bodies {
     struct broker_lease lease[];
 };
 
-static struct bodies *bodies_of(struct later *later)
+static struct bodies *bodies_of(struct pending *pending)
 {
-    struct bodies *bodies = CONTAINER_OF(later, struct bodies, later);
+    struct bodies *bodies = CONTAINER_OF(pending, struct bodies, pending);
     MAGIC_CHECK(bodies, BODIES_MAGIC);
     return bodies;
 }
@@ -78,18 +78,18 @@ static void leases_return(struct broker *broker, struct broker_lease *leases, si
 /* Any thread. */
 static void bodies_fetched(struct broker_fetcher *fetcher)
 {
-    later_fire(&CONTAINER_OF(fetcher, struct bodies, fetcher)->later);
+    pending_fire(&CONTAINER_OF(fetcher, struct bodies, fetcher)->pending);
 }
 
-static bool bodies_cancel(struct later *later)
+static bool bodies_cancel(struct pending *pending)
 {
-    (void)bodies_of(later);
+    (void)bodies_of(pending);
     return false; /* a read comes to its end */
 }
 
-static void bodies_release(struct later *later)
+static void bodies_release(struct pending *pending)
 {
-    struct bodies *bodies = bodies_of(later);
+    struct bodies *bodies = bodies_of(pending);
     job_body_unref(&bodies->fetcher.body);
     bool token = bodies->form == BODIES_TOKEN || bodies->form == BODIES_JOB_TOKEN;
     if (token && !bodies->peek)
@@ -100,9 +100,9 @@ static void bodies_release(struct later *later)
     free(bodies);
 }
 
-static void bodies_answer(struct session *session, struct later *later, int why);
+static void bodies_answer(struct session *session, struct pending *pending, int why);
 
-static const struct later_kind bodies_kind = {
+static const struct pending_kind bodies_kind = {
     .cancel = bodies_cancel, .answer = bodies_answer, .release = bodies_release};
 
 /* NULL: no memory. */
@@ -121,8 +121,8 @@ static void bodies_read(struct session *session, struct bodies *bodies, struct b
 {
     bodies->fetcher = (struct broker_fetcher){.place = *place, .fire = bodies_fetched};
     *place = (struct broker_place){0};
-    later_prepare(session, &bodies->later, &bodies_kind);
-    later_wait(session, &bodies->later, CLOCK_NEVER);
+    pending_prepare(session, &bodies->pending, &bodies_kind);
+    pending_wait(session, &bodies->pending, CLOCK_NEVER);
     broker_fetch_start(&bodies->fetcher);
 }
 
@@ -175,9 +175,9 @@ static void peek_answer(struct session *session, struct bodies *bodies)
         reply_word(session, "INTERNAL_ERROR\r\n");
 }
 
-static void bodies_answer(struct session *session, struct later *later, int why)
+static void bodies_answer(struct session *session, struct pending *pending, int why)
 {
-    struct bodies *bodies = bodies_of(later);
+    struct bodies *bodies = bodies_of(pending);
     (void)why; /* it can't be cancelled */
     if (bodies->peek) {
         peek_answer(session, bodies);

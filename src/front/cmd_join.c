@@ -4,7 +4,7 @@
  * unfinished, with the tube's counts of how jobs ended. A tube that nobody knows has nothing
  * unfinished and is joined at once. (The method `join` of the API can also join all tubes.)
  *
- * Waiting is later.c's; a client that hangs up gets the same TIMED_OUT as one whose time is over.
+ * Waiting is pending.c's; a client that hangs up gets the same TIMED_OUT as one whose time is over.
  */
 #include "front/front_priv.h"
 
@@ -18,25 +18,25 @@
 
 struct pending_join {
     unsigned magic;
-    struct later later;
+    struct pending pending;
     struct broker_waiter waiter;
 };
 
-static struct pending_join *join_of(struct later *later)
+static struct pending_join *join_of(struct pending *pending)
 {
-    struct pending_join *join = CONTAINER_OF(later, struct pending_join, later);
+    struct pending_join *join = CONTAINER_OF(pending, struct pending_join, pending);
     MAGIC_CHECK(join, JOIN_MAGIC);
     return join;
 }
 
-static bool join_cancel(struct later *later)
+static bool join_cancel(struct pending *pending)
 {
-    return broker_cancel(&join_of(later)->waiter);
+    return broker_cancel(&join_of(pending)->waiter);
 }
 
-static void join_answer(struct session *session, struct later *later, int why)
+static void join_answer(struct session *session, struct pending *pending, int why)
 {
-    const struct broker_waiter *waiter = &join_of(later)->waiter;
+    const struct broker_waiter *waiter = &join_of(pending)->waiter;
     if (why == 0) {
         session_hold_until(session, &waiter->ticket);
         reply_totals(session, "JOINED", &waiter->totals);
@@ -44,20 +44,20 @@ static void join_answer(struct session *session, struct later *later, int why)
         reply_word(session, "TIMED_OUT\r\n");
 }
 
-static void join_release(struct later *later)
+static void join_release(struct pending *pending)
 {
-    struct pending_join *join = join_of(later);
+    struct pending_join *join = join_of(pending);
     MAGIC_WIPE(join);
     free(join);
 }
 
-static const struct later_kind join_kind = {
+static const struct pending_kind join_kind = {
     .cancel = join_cancel, .answer = join_answer, .release = join_release};
 
 /* Any thread. */
 static void join_fire(struct broker_waiter *waiter)
 {
-    later_fire(&CONTAINER_OF(waiter, struct pending_join, waiter)->later);
+    pending_fire(&CONTAINER_OF(waiter, struct pending_join, waiter)->pending);
 }
 
 int parse_join(struct scan *scan, struct command_args *args)
@@ -79,14 +79,14 @@ void do_join(struct session *session, const struct command_args *args)
     }
     MAGIC_INIT(join, JOIN_MAGIC);
     join->waiter.fire = join_fire;
-    later_prepare(session, &join->later, &join_kind);
+    pending_prepare(session, &join->pending, &join_kind);
     if (broker_join_async(session->front->broker, tube, &join->waiter) != 0) {
         reply_word(session, "OUT_OF_MEMORY\r\n");
-        later_drop(&join->later);
+        pending_drop(&join->pending);
         return;
     }
     int64_t timeout_ns = (int64_t)args->timeout * HL_SECOND;
-    later_wait(session, &join->later, clock_deadline(timeout_ns));
+    pending_wait(session, &join->pending, clock_deadline(timeout_ns));
     if (timeout_ns == 0)
-        later_time_out(session); /* unless it is joined already */
+        pending_time_out(session); /* unless it is joined already */
 }

@@ -10,7 +10,7 @@
  * may put there at all was asked before (rights.c).
  *
  * At a limit a put is refused, or waits for room in the broker's line, as it is configured. The
- * wait ends also by draining, and when the client sends no more; it is later.c's.
+ * wait ends also by draining, and when the client sends no more; it is pending.c's.
  *
  * Ids are in order of the puts' lines, as there. A body that came with its line gets its id from
  * broker_put; one that is waited for takes it before.
@@ -29,7 +29,7 @@
 
 struct pending_put {
     unsigned magic;
-    struct later later;
+    struct pending pending;
     struct broker_putter putter;
 };
 
@@ -77,41 +77,41 @@ void put_abandon(struct session *session)
 
 /* ---- waiting for room ---- */
 
-static struct pending_put *put_of(struct later *later)
+static struct pending_put *put_of(struct pending *pending)
 {
-    struct pending_put *put = CONTAINER_OF(later, struct pending_put, later);
+    struct pending_put *put = CONTAINER_OF(pending, struct pending_put, pending);
     MAGIC_CHECK(put, PUT_MAGIC);
     return put;
 }
 
-static bool put_cancel(struct later *later)
+static bool put_cancel(struct pending *pending)
 {
-    return broker_put_cancel(&put_of(later)->putter);
+    return broker_put_cancel(&put_of(pending)->putter);
 }
 
-static void put_answer(struct session *session, struct later *later, int why)
+static void put_answer(struct session *session, struct pending *pending, int why)
 {
-    const struct broker_putter *putter = &put_of(later)->putter;
+    const struct broker_putter *putter = &put_of(pending)->putter;
     /* why: or the client hung up, before there was room */
     put_reply(session, why == 0 ? putter->result : ENOBUFS, putter->id);
     if (why == 0)
         session_hold_until(session, &putter->ticket);
 }
 
-static void put_release(struct later *later)
+static void put_release(struct pending *pending)
 {
-    struct pending_put *put = put_of(later);
+    struct pending_put *put = put_of(pending);
     MAGIC_WIPE(put);
     free(put);
 }
 
-static const struct later_kind put_kind = {
+static const struct pending_kind put_kind = {
     .cancel = put_cancel, .answer = put_answer, .release = put_release};
 
 /* Any thread. */
 static void put_fire(struct broker_putter *putter)
 {
-    later_fire(&CONTAINER_OF(putter, struct pending_put, putter)->later);
+    pending_fire(&CONTAINER_OF(putter, struct pending_put, putter)->pending);
 }
 
 /* EINPROGRESS: the answer comes later. */
@@ -122,14 +122,14 @@ static int put_wait(struct session *session, uint64_t *id)
         return ENOMEM;
     MAGIC_INIT(put, PUT_MAGIC);
     put->putter.fire = put_fire;
-    later_prepare(session, &put->later, &put_kind);
+    pending_prepare(session, &put->pending, &put_kind);
     int rc = broker_put_wait(session->front->broker, &session->put, &session->body, &put->putter);
     if (rc == EINPROGRESS) {
-        later_wait(session, &put->later, CLOCK_NEVER);
+        pending_wait(session, &put->pending, CLOCK_NEVER);
         return rc;
     }
     *id = put->putter.id;
-    later_drop(&put->later);
+    pending_drop(&put->pending);
     return rc;
 }
 

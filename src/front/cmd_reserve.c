@@ -96,7 +96,7 @@ static void reserve_answer_now(struct session *session, int rc, struct broker_le
     loop_drop(session->reserve->message.to);
     reserve_reply(session, rc, lease);
     session_hold(session);
-    if (session->later == NULL && !reserve_waits(session)) /* bodies.c has more to do */
+    if (session->pending == NULL && !reserve_waits(session)) /* bodies.c has more to do */
         conn_resume(session->conn);
 }
 

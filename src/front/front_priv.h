@@ -186,7 +186,7 @@ static inline bool parser_at_line(const struct parser *parser)
 struct pending_call;
 struct pending_submit;
 struct pending_reserve;
-struct later;
+struct pending;
 struct task;
 
 /* The body's bytes in memory for `size` of them, those that there are kept; NULL: no memory, they
@@ -209,7 +209,7 @@ struct session {
     struct broker_tube *used;
     struct broker_holder holder;     /* what it watches, and the jobs it has reserved */
     struct pending_reserve *reserve; /* NULL: none was needed yet */
-    struct later *later;             /* what it waits for instead, NULL: nothing */
+    struct pending *pending;         /* what it waits for instead, NULL: nothing */
     struct task *task;               /* what it does in several turns, NULL: nothing */
     size_t behind;                   /* bytes of the input behind the event that is handled */
     /* while a body comes: */
@@ -344,37 +344,38 @@ void bodies_reply(struct session *session, enum bodies_form form, struct broker_
  * INTERNAL_ERROR if it can't be read. */
 void bodies_reply_peek(struct session *session, uint64_t id);
 
-/* ---- later.c: other answers that come later ---- */
+/* ---- pending.c: other answers that come later ---- */
 
 /* How a command waits. All run on the loop's thread. */
-struct later_kind {
-    /* true: it doesn't wait any more, later_fire will not be called. false: it was, or is about to
-     * be. */
-    bool (*cancel)(struct later *later);
-    /* Writes the answer. `why`: 0 later_fire was called; ETIMEDOUT the time is over; ECANCELED the
-     * other side sends no more. */
-    void (*answer)(struct session *session, struct later *later, int why);
-    void (*release)(struct later *later); /* its memory */
+struct pending_kind {
+    /* true: it doesn't wait any more, pending_fire will not be called. false: it was, or is about
+     * to be. */
+    bool (*cancel)(struct pending *pending);
+    /* Writes the answer. `why`: 0 pending_fire was called; ETIMEDOUT the time is over; ECANCELED
+     * the other side sends no more. */
+    void (*answer)(struct session *session, struct pending *pending, int why);
+    void (*release)(struct pending *pending); /* its memory */
 };
 
 /* The beginning of what a command needs that waits: memory of its own, beyond its session's end. */
-struct later {
-    const struct later_kind *kind;
+struct pending {
+    const struct pending_kind *kind;
     struct loop_message message;
 };
 
-/* Before anything that can lead to later_fire; then one of the two below. */
-void later_prepare(struct session *session, struct later *later, const struct later_kind *kind);
-/* It waits, until then at most (clock_now_ns time). The memory is later.c's. */
-void later_wait(struct session *session, struct later *later, int64_t deadline_ns);
-/* It needn't wait, later_fire will not be called. The memory is gone. */
-void later_drop(struct later *later);
+/* Before anything that can lead to pending_fire; then one of the two below. */
+void pending_prepare(struct session *session, struct pending *pending,
+                     const struct pending_kind *kind);
+/* It waits, until then at most (clock_now_ns time). The memory is pending.c's. */
+void pending_wait(struct session *session, struct pending *pending, int64_t deadline_ns);
+/* It needn't wait, pending_fire will not be called. The memory is gone. */
+void pending_drop(struct pending *pending);
 /* What it waited for has come. Once, from any thread. */
-void later_fire(struct later *later);
+void pending_fire(struct pending *pending);
 
-void later_abandon(struct session *session);
-void later_hangup(struct session *session);
-void later_time_out(struct session *session);
+void pending_abandon(struct session *session);
+void pending_hangup(struct session *session);
+void pending_time_out(struct session *session);
 
 /* ---- task.c: commands that take several turns ---- */
 

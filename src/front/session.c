@@ -164,7 +164,7 @@ static void session_hangup(void *memory)
     struct session *session = memory;
     MAGIC_CHECK(session, SESSION_MAGIC);
     call_hangup(session);
-    later_hangup(session);
+    pending_hangup(session);
     reserve_hangup(session);
     session_hold(session);
 }
@@ -174,7 +174,7 @@ static void session_timeout(void *memory)
     struct session *session = memory;
     MAGIC_CHECK(session, SESSION_MAGIC);
     call_time_out(session);
-    later_time_out(session);
+    pending_time_out(session);
     session_hold(session);
 }
 
@@ -183,7 +183,7 @@ static void session_close(void *memory)
     struct session *session = memory;
     MAGIC_CHECK(session, SESSION_MAGIC);
     session_abandon_body(session);
-    later_abandon(session);
+    pending_abandon(session);
     task_abandon(session);
     reserve_abandon(session);
     broker_unuse(session->front->broker, &session->used);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * The commands that beanstalkd doesn't have, but for those that wait (test_later.c): byte for byte,
- * and what tokens promise. Time is virtual, and what is due is done by the test.
+ * The commands that beanstalkd doesn't have, but for those that wait (test_pending.c): byte for
+ * byte, and what tokens promise. Time is virtual, and what is due is done by the test.
  */
 #include "base/clock.h"
 #include "front/front_priv.h"

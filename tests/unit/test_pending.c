@@ -502,7 +502,7 @@ END_TEST
 
 int main(void)
 {
-    Suite *suite = suite_create("later");
+    Suite *suite = suite_create("pending");
     TCase *join = tcase_create("join");
     tcase_add_checked_fixture(join, served_setup, served_teardown);
     tcase_add_test(join, join_answers_when_all_is_finished);
