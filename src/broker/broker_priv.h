@@ -440,7 +440,7 @@ void hoards_ring(struct broker *broker);                    /* somebody without 
 bool sink_is_about_to_be_rung(const struct broker_sink *sink);
 struct job *sink_stand_collect(struct broker_sink *sink); /* what it was given; NULL: nothing */
 /* reserve.c */
-void reserver_fired(struct queue_wait *wait);
+void reserver_fired(struct later *later);
 /* [held] The job is handed to the holder that waited. */
 void reserver_given(struct queue_wait *wait, struct job *job);
 /* [held] A wait that is over is out of the counts of waiting ones. */

@@ -18,9 +18,9 @@
 
 #include <errno.h>
 
-static void putter_fired(struct queue_wait *wait)
+static void putter_fired(struct later *later)
 {
-    struct broker_putter *putter = CONTAINER_OF(wait, struct broker_putter, wait);
+    struct broker_putter *putter = CONTAINER_OF(later, struct broker_putter, wait.later);
     putter->fire(putter);
 }
 
@@ -143,14 +143,14 @@ static int put_or_wait(struct broker *broker, const struct broker_put_spec *spec
         return rc;
     }
     tube_ref(job->tube);
-    putter->wait = (struct queue_wait){.fire = putter_fired};
+    putter->wait = (struct queue_wait){.later.fire = putter_fired};
     putter->broker = broker;
     putter->job = job;
     putter->delay_ns = spec->delay_ns;
     putter->ticket = (struct broker_ticket){0};
     list_node_init(&putter->node);
     list_append(line, &putter->node);
-    queue_wait_line_up(&putter->wait);
+    queue_wait_line_up(&putter->wait, NULL);
     broker->stats.putting++;
     return EINPROGRESS;
 }

@@ -37,12 +37,12 @@ static void lease_of(struct broker_holder *holder, struct job *job, bool with_to
 
 bool reserver_lined(const struct broker_holder *holder)
 {
-    return broker_is_reserving(holder) && holder->rare->reserver->wait.state == QUEUE_WAIT_LINED;
+    return broker_is_reserving(holder) && holder->rare->reserver->wait.later.state == LATER_WAITS;
 }
 
-void reserver_fired(struct queue_wait *wait)
+void reserver_fired(struct later *later)
 {
-    struct broker_reserver *reserver = CONTAINER_OF(wait, struct broker_reserver, wait);
+    struct broker_reserver *reserver = CONTAINER_OF(later, struct broker_reserver, wait.later);
     reserver->fire(reserver);
 }
 
@@ -90,7 +90,7 @@ static int line_up(struct broker_holder *holder, struct broker_reserver *reserve
         return rc;
     heap_promise(&lease_owner(holder, with_token)->rare->leases);
     memset(&reserver->wait, 0, sizeof(reserver->wait));
-    reserver->wait.fire = reserver_fired;
+    reserver->wait.later.fire = reserver_fired;
     reserver->holder = holder;
     holder->rare->reserver = reserver;
     holder->rare->with_token = with_token;
@@ -256,8 +256,8 @@ int broker_reserve_finish(struct broker_holder *holder, struct broker_lease *lea
     struct broker_reserver *reserver = holder->rare->reserver;
     int64_t busy_until_ns = 0;
     broker_lock(broker);
-    ASSERT(reserver->wait.state == QUEUE_WAIT_READY);
-    int rc = reserver->wait.result;
+    ASSERT(reserver->wait.later.state == LATER_READY);
+    int rc = reserver->wait.later.result;
     holder->rare->reserver = NULL;
     if (rc == 0)
         rc = matched_take(holder, reserver, lease);

@@ -22,9 +22,9 @@
 /* ---- standing ---- */
 
 /* Without the lock. */
-static void stand_fired(struct queue_wait *wait)
+static void stand_fired(struct later *later)
 {
-    struct broker_sink *sink = CONTAINER_OF(wait, struct sink_wait, wait)->sink;
+    struct broker_sink *sink = CONTAINER_OF(later, struct sink_wait, wait.later)->sink;
     struct broker *broker = sink->broker;
     broker_lock(broker);
     MAGIC_CHECK(sink, BROKER_SINK_MAGIC);
@@ -57,7 +57,8 @@ static int stand(struct broker_sink *sink)
     if (something_is_ready(sink))
         return EALREADY;
     memset(sink->links, 0, (sink->tube_count + 1) * sizeof(*sink->links));
-    sink->stand = (struct sink_wait){.wait = {.fire = stand_fired, .last = true}, .sink = sink};
+    sink->stand =
+        (struct sink_wait){.wait = {.later.fire = stand_fired, .last = true}, .sink = sink};
     sink->standing = true;
     sink->fired = false;
     queue_wait_get(&sink->stand.wait, sink->cores, sink->links, sink->tube_count + 1);
@@ -88,7 +89,7 @@ bool broker_sink_leave(struct broker_sink *sink)
 
 bool sink_is_about_to_be_rung(const struct broker_sink *sink)
 {
-    return sink->standing && !sink->fired && sink->stand.wait.state == QUEUE_WAIT_READY;
+    return sink->standing && !sink->fired && sink->stand.wait.later.state == LATER_READY;
 }
 
 struct job *sink_stand_collect(struct broker_sink *sink)

@@ -60,7 +60,7 @@ static int sink_wait(struct broker_sink *sink, int64_t deadline_ns, struct job *
     waiting_add(sink, -1);
     if (rc != 0)
         return rc;
-    ASSERT(wait.wait.result == 0); /* tubes are never shut down */
+    ASSERT(wait.wait.later.result == 0); /* tubes are never shut down */
     if (wait.wait.from == &sink->control)
         return sink->stopped ? ESHUTDOWN : EAGAIN;
     *job = wait.wait.item;

@@ -37,7 +37,17 @@ static void waiter_close(struct broker_waiter *waiter)
     waiter->group = NULL;
 }
 
-static void waiter_fire(struct queue_wait *wait);
+static void waiter_fire(struct later *later);
+
+/* Out of the line of a job, for who blocks there. */
+static bool waiter_leave(struct later *later)
+{
+    struct broker_waiter *waiter = CONTAINER_OF(later, struct broker_waiter, wait.later);
+    broker_lock(waiter->broker);
+    bool left = queue_wait_cancel(&waiter->wait);
+    broker_unlock(waiter->broker);
+    return left;
+}
 
 /* ---- what was put so far ---- */
 
@@ -55,9 +65,9 @@ static bool is_awaited(const struct broker_waiter *waiter, const struct job *job
 static void stand_with(struct broker_waiter *waiter, struct job *job)
 {
     struct job_rare *rare = job_rare_need(job);
-    waiter->wait = (struct queue_wait){.fire = waiter_fire};
+    waiter->wait = (struct queue_wait){.later.fire = waiter_fire};
     if (rare != NULL) {
-        queue_wait_line_up(&waiter->wait);
+        queue_wait_line_up(&waiter->wait, waiter_leave);
         list_append(&rare->waiters, &waiter->node);
         return;
     }
@@ -94,11 +104,11 @@ static int so_far_stand(struct broker_waiter *waiter)
 /* ---- a wait ---- */
 
 /* Runs without the lock. */
-static void waiter_fire(struct queue_wait *wait)
+static void waiter_fire(struct later *later)
 {
-    struct broker_waiter *waiter = CONTAINER_OF(wait, struct broker_waiter, wait);
+    struct broker_waiter *waiter = CONTAINER_OF(later, struct broker_waiter, wait.later);
     struct broker *broker = waiter->broker;
-    ASSERT(wait->result == 0); /* tubes are never shut down */
+    ASSERT(later->result == 0); /* tubes are never shut down */
     broker_lock(broker);
     bool stands = waiter->until != 0 && so_far_stand(waiter) == 0;
     if (!stands)
@@ -131,7 +141,7 @@ void wait_finish(struct job *job, struct job_end *end)
     while ((node = list_pop(&job->rare->waiters)) != NULL) {
         struct broker_waiter *waiter = CONTAINER_OF(node, struct broker_waiter, node);
         /* One whose time ran out a moment ago is idle, and about to take the lock to leave. */
-        if (waiter->wait.state != QUEUE_WAIT_LINED)
+        if (waiter->wait.later.state != LATER_WAITS)
             continue;
         if (waiter->wants_end && end != NULL)
             waiter->end = job_end_ref(end);
@@ -151,7 +161,7 @@ static int wait_line_up(struct broker *broker, const struct trust_view *asker, u
     struct job_rare *rare = job_rare_need(job);
     if (rare == NULL)
         return ENOMEM;
-    queue_wait_line_up(&waiter->wait);
+    queue_wait_line_up(&waiter->wait, waiter_leave);
     list_append(&rare->waiters, &waiter->node);
     return 0;
 }
@@ -221,7 +231,7 @@ int broker_wait_async(struct broker *broker, const struct trust_view *asker, uin
                       struct broker_waiter *waiter)
 {
     waiter_init(waiter, broker);
-    waiter->wait.fire = waiter_fire;
+    waiter->wait.later.fire = waiter_fire;
     broker_lock(broker);
     int rc = wait_line_up(broker, asker, id, waiter);
     if (rc == EALREADY)
@@ -237,7 +247,7 @@ int broker_join_async(struct broker *broker, const char *tube, struct broker_wai
     if (rc != 0)
         return rc;
     waiter_init(waiter, broker);
-    waiter->wait.fire = waiter_fire;
+    waiter->wait.later.fire = waiter_fire;
     broker_lock(broker);
     rc = join_line_up(broker, tube, waiter);
     broker_unlock(broker);
@@ -250,7 +260,7 @@ int broker_join_group_async(struct broker *broker, const struct trust_view *aske
     if (group[0] == '\0' || strlen(group) > BROKER_GROUP_NAME_MAX)
         return EINVAL;
     waiter_init(waiter, broker);
-    waiter->wait.fire = waiter_fire;
+    waiter->wait.later.fire = waiter_fire;
     broker_lock(broker);
     int rc = join_group_line_up(broker, asker, group, waiter);
     log_told_all(broker); /* also of counts that others made */

@@ -151,7 +151,7 @@ static int put_kept(hl_queue *queue, void *kept, int64_t timeout_ns)
     queue_wait_put(&wait, &queue->core, &link);
     rc = queue_wait_sleep(&wait, queue->domain, clock_deadline(timeout_ns), "queue put",
                           queue->name);
-    return rc != 0 ? rc : wait.result;
+    return rc != 0 ? rc : wait.later.result;
 }
 
 int hl_queue_put(hl_queue *queue, void *item, int64_t timeout_ns)
@@ -199,7 +199,7 @@ static int get_kept(hl_queue *queue, void **kept, int64_t timeout_ns)
     rc = queue_wait_sleep(&wait, queue->domain, clock_deadline(timeout_ns), "queue get",
                           queue->name);
     if (rc == 0)
-        rc = wait.result;
+        rc = wait.later.result;
     if (rc == 0)
         *kept = wait.item;
     return rc;
@@ -291,7 +291,7 @@ static int wait_any(hl_queue *const *queues, size_t count, struct queue_core **c
     int rc = queue_wait_sleep(&wait, queues[0]->domain, clock_deadline(timeout_ns), "queue get",
                               count == 1 ? queues[0]->name : "any of several");
     if (rc == 0)
-        rc = wait.result;
+        rc = wait.later.result;
     if (rc != 0)
         return rc;
     *kept = wait.item;
@@ -440,7 +440,6 @@ struct async {
     struct queue_wait wait;
     struct queue_link link;
     hl_queue *queue;
-    bool gets;
 };
 
 _Static_assert(sizeof(struct async) <= sizeof(((struct hl_queue_waiter *)0)->private_data),
@@ -451,35 +450,46 @@ static struct async *async_of(struct hl_queue_waiter *waiter)
     return (struct async *)(void *)waiter->private_data;
 }
 
-static void async_fired(struct queue_wait *wait)
+static void async_tell(struct async *async, int result, void *item)
 {
-    struct async *async = CONTAINER_OF(wait, struct async, wait);
     struct hl_queue_waiter *waiter =
         CONTAINER_OF((void *)async, struct hl_queue_waiter, private_data);
-    hl_queue *queue = async->queue;
-    int result = wait->result;
-    void *item = wait->item;
-    /* The item of a get that succeeded, or of a put that was refused: it comes back. */
-    bool comes = async->gets ? result == 0 : result != 0 && item != NULL;
-    waiter->done(waiter, result, comes ? unwrap(queue, item) : NULL);
+    waiter->done(waiter, result, item);
+}
+
+/* A get was told, with its item. */
+static void async_got(struct later *later)
+{
+    struct async *async = CONTAINER_OF(later, struct async, wait.later);
+    int result = later->result;
+    async_tell(async, result, result == 0 ? unwrap(async->queue, async->wait.item) : NULL);
+}
+
+/* A put, whose item comes back if it was refused, or a join, which has none. */
+static void async_put(struct later *later)
+{
+    struct async *async = CONTAINER_OF(later, struct async, wait.later);
+    int result = later->result;
+    bool comes = result != 0 && async->wait.item != NULL;
+    async_tell(async, result, comes ? unwrap(async->queue, async->wait.item) : NULL);
 }
 
 /* With the domain held: an idle waiter, ready to be lined up. */
-static struct async *async_begin(hl_queue *queue, struct hl_queue_waiter *waiter, bool gets)
+static struct async *async_begin(hl_queue *queue, struct hl_queue_waiter *waiter,
+                                 void (*fire)(struct later *later))
 {
     struct async *async = async_of(waiter);
-    ASSERT(async->wait.state != QUEUE_WAIT_LINED);
+    ASSERT(async->wait.later.state != LATER_WAITS);
     memset(async, 0, sizeof(*async));
-    async->wait.fire = async_fired;
+    async->wait.later.fire = fire;
     async->queue = queue;
-    async->gets = gets;
     return async;
 }
 
 /* Decided at once: fires with the others when the domain is released. */
 static void async_decided(hl_queue *queue, struct async *async, int result)
 {
-    queue_wait_line_up(&async->wait);
+    queue_wait_line_up(&async->wait, NULL);
     queue_wait_make_ready(queue->domain, &async->wait, result);
 }
 
@@ -487,7 +497,7 @@ int hl_queue_get_async(hl_queue *queue, struct hl_queue_waiter *waiter)
 {
     MAGIC_CHECK(queue, QUEUE_MAGIC);
     domain_acquire(queue->domain, HL_HERE);
-    struct async *async = async_begin(queue, waiter, true);
+    struct async *async = async_begin(queue, waiter, async_got);
     struct queue_core *core = &queue->core;
     int rc = queue_core_take(core, &async->wait.item);
     if (rc == EAGAIN)
@@ -506,7 +516,7 @@ int hl_queue_put_async(hl_queue *queue, void *item, struct hl_queue_waiter *wait
     if (rc != 0)
         return rc;
     domain_acquire(queue->domain, HL_HERE);
-    struct async *async = async_begin(queue, waiter, false);
+    struct async *async = async_begin(queue, waiter, async_put);
     number(queue, kept);
     rc = queue_core_put(&queue->core, kept);
     if (rc == ENOMEM) {
@@ -528,7 +538,7 @@ int hl_queue_join_async(hl_queue *queue, struct hl_queue_waiter *waiter)
 {
     MAGIC_CHECK(queue, QUEUE_MAGIC);
     domain_acquire(queue->domain, HL_HERE);
-    struct async *async = async_begin(queue, waiter, false);
+    struct async *async = async_begin(queue, waiter, async_put);
     if (queue->core.unfinished > 0)
         queue_wait_join(&async->wait, &queue->core, &async->link);
     else
@@ -546,7 +556,7 @@ int hl_queue_cancel(hl_queue *queue, struct hl_queue_waiter *waiter)
     domain_release(queue->domain);
     if (!cancelled)
         return EALREADY;
-    if (!async->gets && async->wait.item != NULL)
+    if (async->wait.later.fire == async_put && async->wait.item != NULL)
         (void)unwrap(queue, async->wait.item); /* the item stays the caller's */
     return 0;
 }

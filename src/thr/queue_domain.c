@@ -4,11 +4,10 @@
  *
  * What happens to one queue may finish the waits of others, and their callbacks may use any queue
  * again, so nothing is called while the lock is held: waits that become ready are listed, and
- * whoever releases the domain wakes the threads among them and runs the callbacks right after, in
- * that order. A callback therefore sees the domain free, and its wait already decided.
+ * whoever releases the domain fires them right after. A callback therefore sees the domain free,
+ * and its wait already decided.
  */
 #include "thr/queue_domain_priv.h"
-#include "thr/queue_wait_priv.h"
 #include "thr/thr.h"
 
 #include "base/magic.h"
@@ -62,53 +61,6 @@ void hl_queue_domain_free(hl_queue_domain **domain_ptr)
 void queue_domain_acquire_at(hl_queue_domain *domain, const char *place)
 {
     domain_acquire(domain, place);
-}
-
-/*
- * Callbacks that this thread has still to run, the next one first; NULL outside of callbacks. What
- * is released inside of a callback adds to them: a callback that stands in line again while there
- * are items, or feeds the next one, is called in a loop and not ever deeper on the stack.
- */
-static _Thread_local struct list *to_run;
-
-static void run_callbacks(struct list *waits)
-{
-    struct list_node *node;
-    while ((node = list_pop(waits)) != NULL) {
-        /* The wait is its owner's again once its callback is called. */
-        struct queue_wait *wait = CONTAINER_OF(node, struct queue_wait, ready_node);
-        wait->fire(wait);
-    }
-}
-
-/* Fires the waits of a chain that nobody else can see any more: threads are woken, callbacks are
- * run or listed. */
-void queue_domain_fire(struct list_node *first)
-{
-    struct list own;
-    list_init(&own);
-    struct list *callbacks = to_run != NULL ? to_run : &own;
-    while (first != NULL) {
-        struct queue_wait *wait = CONTAINER_OF(first, struct queue_wait, ready_node);
-        first = wait->ready_node.next;
-        if (wait->fire == queue_wait_wake_thread) {
-            queue_wait_wake_thread(wait);
-        } else {
-            list_node_init(&wait->ready_node);
-            list_append(callbacks, &wait->ready_node);
-        }
-    }
-    if (to_run != NULL || list_empty(&own))
-        return; /* in a callback: whoever called it runs these after it */
-    to_run = &own;
-    run_callbacks(&own);
-    to_run = NULL;
-}
-
-void queue_domain_run_callbacks(void)
-{
-    if (to_run != NULL)
-        run_callbacks(to_run);
 }
 
 void queue_domain_release(hl_queue_domain *domain)

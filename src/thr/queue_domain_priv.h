@@ -8,6 +8,7 @@
 #include "thr/lock_priv.h"
 
 #include "base/list.h"
+#include "thr/later.h"
 
 #include <hilera/queue.h>
 
@@ -16,8 +17,7 @@
 struct hl_queue_domain {
     unsigned magic;
     hl_lock lock;
-    struct list
-        ready; /* of queue_wait.ready_node, in the order of becoming ready; covered by lock */
+    struct list ready; /* of later.node, in the order of becoming ready; covered by lock */
 };
 
 /* In place, for the domain embedded in a queue of its own. */
@@ -36,23 +36,12 @@ static inline void domain_assert_held(const hl_queue_domain *domain)
     ASSERT(lock_owned_by(&domain->lock, thread_self()));
 }
 
-/* Wakes the threads and runs the callbacks of a chain that nobody else can see any more. */
-void queue_domain_fire(struct list_node *first);
-
 static inline void domain_release(hl_queue_domain *domain)
 {
-    struct list_node *first = list_first(&domain->ready);
-    if (first != NULL) {
-        domain->ready.head.prev->next = NULL; /* a chain from now on */
-        list_init(&domain->ready);
-    }
+    struct list_node *first = later_take(&domain->ready);
     MUST(lock_release(&domain->lock));
     if (first != NULL)
-        queue_domain_fire(first);
+        later_fire_taken(first);
 }
-
-/* Before a thread blocks: if it is inside of a callback, runs those that wait for that one to
- * return, since what it is going to wait for may be their doing. */
-void queue_domain_run_callbacks(void);
 
 #endif

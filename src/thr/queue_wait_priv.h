@@ -22,7 +22,4 @@ void queue_wait_leave(struct list_node *link_node);
 /* Everybody in the line becomes ready. */
 void queue_line_finish(struct list *line, struct queue_core *core, int result);
 
-/* The `fire` of a blocked thread. */
-void queue_wait_wake_thread(struct queue_wait *wait);
-
 #endif

@@ -15,6 +15,7 @@
 
 #include "base/heap.h"
 #include "base/list.h"
+#include "thr/later.h"
 
 #include <hilera/deque.h>
 #include <hilera/event.h>
@@ -82,30 +83,15 @@ struct ring {
 
 struct queue_core;
 
-/*
- * A place in a line. Memory is the caller's. fire runs once, after the domain was released by
- * whoever made it ready, unless queue_wait_cancel came first. State and result are written under
- * the domain and may be read by fire without it.
- */
+/* A place in a line: a later, decided under the domain, and fired when that was released. */
 struct queue_wait {
-    void (*fire)(struct queue_wait *wait);
-    void *item;              /* put: what to put; get: what was got */
-    struct queue_core *from; /* which core made it ready */
-    int result;              /* 0, ESHUTDOWN */
-    enum {
-        QUEUE_WAIT_IDLE = 0,
-        QUEUE_WAIT_LINED,
-        QUEUE_WAIT_READY
-    } state;   /* after fire: set it to IDLE before lining up again */
-    bool last; /* get: stands behind all who don't say so, whenever they come */
-    /* the rest belongs to the core */
-    _Atomic uint32_t fired; /* of a blocked thread: one of the three below */
-    struct queue_link *links;
-    size_t link_count;
-    struct list_node ready_node;
+    struct later later;       /* result: 0, ESHUTDOWN */
+    void *item;               /* put: what to put; get: what was got */
+    struct queue_core *from;  /* which core made it ready */
+    struct queue_link *links; /* the core's */
+    uint32_t link_count;      /* likewise */
+    bool last;                /* get: stands behind all who don't say so, whenever they come */
 };
-
-enum { QUEUE_AWAKE = 0, QUEUE_ASLEEP, QUEUE_FIRED };
 
 /* One stand in one core's line; a waiter for several cores needs one for each. Zeroed before first
  * use. */
@@ -226,7 +212,7 @@ void queue_wait_get(struct queue_wait *wait, struct queue_core *const *cores,
 void queue_wait_put(struct queue_wait *wait, struct queue_core *core, struct queue_link *link);
 /* Fires when nothing is unfinished; only to be called while something is. */
 void queue_wait_join(struct queue_wait *wait, struct queue_core *core, struct queue_link *link);
-/* true: out of the line, fire will not run. false: it is ready; fire has run or will run. */
+/* later_cancel for who has the domain already. */
 bool queue_wait_cancel(struct queue_wait *wait);
 
 /*
@@ -234,15 +220,12 @@ bool queue_wait_cancel(struct queue_wait *wait);
  * lined, and later makes it ready, so that it fires, after the domain is released, among the
  * others. cancel works between the two, but takes it out of no list but the core's own.
  */
-void queue_wait_line_up(struct queue_wait *wait);
+void queue_wait_line_up(struct queue_wait *wait, bool (*cancel)(struct later *later));
 void queue_wait_make_ready(hl_queue_domain *domain, struct queue_wait *wait, int result);
 
 /*
- * Blocks the calling thread until the wait is ready or the deadline has come. Called with the
- * domain held, which it releases while it sleeps; holds it again when it returns. The wait was
- * lined up by one of the three above with `fire` left NULL: a thread's own wake-up is put there. 0:
- * ready (also when it became so at the last moment), see wait->result. ETIMEDOUT: cancelled. `what`
- * is for hl_thread_enumerate: "queue get", ...
+ * later_block for the wait, which one of the three above has lined up with `fire` left NULL. Called
+ * with the domain held, which it releases while it sleeps; holds it again when it returns.
  */
 int queue_wait_block(struct queue_wait *wait, hl_queue_domain *domain, int64_t deadline_ns,
                      const char *what, const char *object);

@@ -119,7 +119,7 @@ START_TEST(a_removed_item_lets_a_putter_in)
     ck_assert_uint_eq(core.unfinished, 2);
     core_pass(&core);
     ck_assert_int_eq(put.fired, 1);
-    ck_assert_int_eq(put.wait.result, 0);
+    ck_assert_int_eq(put.wait.later.result, 0);
     core_end(&core);
 }
 END_TEST
@@ -190,10 +190,10 @@ START_TEST(getters_of_a_held_core_outlast_its_shutdown_while_there_are_items)
     ck_assert_int_eq(get[0].fired + get[1].fired, 0);
     queue_core_hold(&core, false);
     core_pass(&core);
-    ck_assert_int_eq(get[0].wait.result, 0);
+    ck_assert_int_eq(get[0].wait.later.result, 0);
     ck_assert_int_eq((intptr_t)get[0].wait.item, 1);
     ck_assert_int_eq(get[1].fired, 1);
-    ck_assert_int_eq(get[1].wait.result, ESHUTDOWN);
+    ck_assert_int_eq(get[1].wait.later.result, ESHUTDOWN);
     core_end(&core);
 }
 END_TEST
@@ -211,7 +211,7 @@ START_TEST(getters_are_turned_away_when_the_last_held_item_is_removed)
     (void)queue_core_remove(&core, item.pos);
     core_pass(&core);
     ck_assert_int_eq(get.fired, 1);
-    ck_assert_int_eq(get.wait.result, ESHUTDOWN);
+    ck_assert_int_eq(get.wait.later.result, ESHUTDOWN);
     core_end(&core);
 }
 END_TEST
@@ -245,7 +245,7 @@ START_TEST(detached_items_can_be_dropped_without_the_domain)
         queue_domain_acquire(core_domain);
         queue_core_shutdown(&core);
         core_pass(&core);
-        ck_assert_int_eq(put.wait.result, ESHUTDOWN);
+        ck_assert_int_eq(put.wait.later.result, ESHUTDOWN);
         core_end(&core);
     }
 }
@@ -265,7 +265,7 @@ START_TEST(detaching_from_a_held_core_that_is_shut_down_turns_getters_away)
     queue_core_detach_items(&core, &items);
     core_pass(&core);
     ck_assert_int_eq(get.fired, 1);
-    ck_assert_int_eq(get.wait.result, ESHUTDOWN);
+    ck_assert_int_eq(get.wait.later.result, ESHUTDOWN);
     ck_assert(queue_items_pop(&items, &item));
     ck_assert(!queue_items_pop(&items, &item));
     queue_items_fini(&items);

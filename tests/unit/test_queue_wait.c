@@ -52,7 +52,7 @@ START_TEST(a_getter_in_many_lines_gets_one_item_and_leaves_them_all)
     ck_assert_int_eq(many.fired, 0); // not before the domain is released
     core_pass(&core[0]);
     ck_assert_int_eq(many.fired, 1);
-    ck_assert_int_eq(many.wait.result, 0);
+    ck_assert_int_eq(many.wait.later.result, 0);
     ck_assert_ptr_eq(many.wait.from, &core[3]);
     ck_assert_int_eq((intptr_t)many.wait.item, 1);
     ck_assert_int_eq((intptr_t)one.wait.item, 3);
@@ -89,7 +89,7 @@ START_TEST(it_is_over_when_the_last_core_is_shut_down)
     queue_core_shutdown(&core[CORES - 1]);
     core_pass(&core[0]);
     ck_assert_int_eq(noted.fired, 1);
-    ck_assert_int_eq(noted.wait.result, ESHUTDOWN);
+    ck_assert_int_eq(noted.wait.later.result, ESHUTDOWN);
 }
 END_TEST
 
@@ -98,7 +98,7 @@ START_TEST(a_cancelled_wait_is_in_no_line_and_does_not_fire)
     struct noted noted;
     wait_in_all(&noted);
     ck_assert(queue_wait_cancel(&noted.wait));
-    ck_assert_int_eq(noted.wait.state, QUEUE_WAIT_IDLE);
+    ck_assert_int_eq(noted.wait.later.state, LATER_IDLE);
     ck_assert(!queue_wait_cancel(&noted.wait));
     for (int i = 0; i < CORES; i++)
         ck_assert(list_empty(&core[i].getters));
@@ -142,7 +142,7 @@ START_TEST(a_layer_above_may_keep_the_line_itself)
     struct noted noted[3];
     for (int i = 0; i < 3; i++) {
         noted_init(&noted[i]);
-        queue_wait_line_up(&noted[i].wait);
+        queue_wait_line_up(&noted[i].wait, NULL);
     }
     ck_assert(queue_wait_cancel(&noted[1].wait));
     queue_wait_make_ready(core_domain, &noted[2].wait, ECANCELED);
@@ -150,7 +150,7 @@ START_TEST(a_layer_above_may_keep_the_line_itself)
     ck_assert(!queue_wait_cancel(&noted[2].wait));
     core_pass(&core[0]);
     ck_assert_int_eq(noted[2].order, 0);
-    ck_assert_int_eq(noted[2].wait.result, ECANCELED);
+    ck_assert_int_eq(noted[2].wait.later.result, ECANCELED);
     ck_assert_int_eq(noted[0].order, 1);
     ck_assert_int_eq(noted[1].fired, 0);
 }
@@ -181,8 +181,8 @@ static void block_in_all(void *arg)
         blocked->rc = queue_wait_block(&wait, core_domain, deadline_ns, "several", "cores");
     }
     queue_domain_assert_held(core_domain);
-    ASSERT(wait.state == QUEUE_WAIT_IDLE);
-    blocked->result = wait.result;
+    ASSERT(wait.later.state == (blocked->rc == 0 ? LATER_READY : LATER_IDLE));
+    blocked->result = wait.later.result;
     blocked->number = (intptr_t)wait.item;
     blocked->from = wait.from;
     queue_domain_release(core_domain);

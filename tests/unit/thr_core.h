@@ -104,20 +104,20 @@ struct noted {
 
 static int noted_fired;
 
-static inline void noted_fire(struct queue_wait *wait)
+static inline void noted_fire(struct later *later)
 {
-    struct noted *noted = CONTAINER_OF(wait, struct noted, wait);
+    struct noted *noted = CONTAINER_OF(later, struct noted, wait.later);
     noted->fired++;
     noted->order = noted_fired++;
     // The domain is free, and the wait decided.
     queue_domain_acquire(core_domain);
-    ASSERT(wait->state == QUEUE_WAIT_READY);
+    ASSERT(later->state == LATER_READY);
     queue_domain_release(core_domain);
 }
 
 static inline void noted_init(struct noted *noted)
 {
-    *noted = (struct noted){.wait = {.fire = noted_fire}};
+    *noted = (struct noted){.wait = {.later.fire = noted_fire}};
 }
 
 static inline void noted_get(struct noted *noted, struct queue_core *core)
