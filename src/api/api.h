@@ -95,10 +95,10 @@ struct api_call {
     struct api *api;
     const struct api_method *method;
     struct broker_waiter waiter;
-    struct worker_pool_waiter quiet;       /* pool_drain */
+    struct worker_quiet quiet;             /* pool_drain */
     bool (*cancel)(struct api_call *call); /* of what it waits for; as api_call_cancel */
     uint64_t id;                           /* of the parameters; 0: there is none */
-    struct worker_output_waiter output;    /* output, as the next four */
+    struct worker_output_wait output;      /* output, as the next four */
     _Atomic unsigned tokens;
     uint32_t attempt;
     size_t out_at, err_at;

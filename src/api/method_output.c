@@ -197,9 +197,9 @@ static void fire_end(struct broker_waiter *waiter)
         call->wake(call);
 }
 
-static void fire_output(struct worker_output_waiter *waiter)
+static void fire_output(struct later *later)
 {
-    struct api_call *call = waiter->arg;
+    struct api_call *call = CONTAINER_OF(later, struct api_call, output.later);
     MAGIC_CHECK(call, API_CALL_MAGIC);
     if (tokens_give(call, broker_cancel(&call->waiter) ? 2 : 1))
         call->wake(call);
@@ -221,7 +221,7 @@ static int line_up(struct api_call *call)
     call->cancel = output_cancel;
     call->waiter.fire = fire_end;
     call->waiter.wants_end = true;
-    call->output = (struct worker_output_waiter){.fire = fire_output, .arg = call};
+    call->output = (struct worker_output_wait){.later.fire = fire_output};
     atomic_store(&call->tokens, 2);
     int rc = broker_wait_async(broker, call->asker, call->id, &call->waiter);
     if (rc != 0)

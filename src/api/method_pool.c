@@ -129,16 +129,16 @@ int run_pool_resume(struct api_call *call, const cJSON *params, struct out resul
 
 /* ---- pool_drain ---- */
 
-static void quiet_fired(struct worker_pool_waiter *waiter)
+static void quiet_fired(struct later *later)
 {
-    struct api_call *call = waiter->arg;
+    struct api_call *call = CONTAINER_OF(later, struct api_call, quiet.later);
     MAGIC_CHECK(call, API_CALL_MAGIC);
     call->wake(call);
 }
 
 static bool quiet_cancel(struct api_call *call)
 {
-    return worker_pool_quiet_cancel(&call->quiet);
+    return later_cancel(&call->quiet.later);
 }
 
 static int resumed(struct api_call *call, const struct worker_pool *pool)
@@ -155,7 +155,7 @@ int run_pool_drain(struct api_call *call, const cJSON *params, struct out result
         return rc;
     call->timeout_ns = params_seconds(params, "timeout");
     call->deadline_ns = clock_deadline(call->timeout_ns);
-    call->quiet = (struct worker_pool_waiter){.fire = quiet_fired, .arg = call, .pool = pool};
+    call->quiet = (struct worker_quiet){.later.fire = quiet_fired, .pool = pool};
     call->cancel = quiet_cancel;
     worker_pool_pause(pool, true);
     rc = worker_pool_quiet_async(pool, &call->quiet);
@@ -166,7 +166,7 @@ int run_pool_drain(struct api_call *call, const cJSON *params, struct out result
 
 int finish_pool_drain(struct api_call *call, struct out result)
 {
-    if (call->quiet.result != 0)
+    if (call->quiet.later.result != 0)
         return resumed(call, call->quiet.pool);
     out_pool(call, result, call->quiet.pool);
     return 0;

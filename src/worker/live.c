@@ -46,7 +46,7 @@ struct remains {
 static struct {
     hl_lock *lock;       /* covers all below */
     struct list running; /* of struct live */
-    struct list waiting; /* of struct worker_output_waiter */
+    struct list waiting; /* of struct worker_output_wait */
     struct list remains; /* of struct remains, the oldest first */
     size_t remains_count, remains_bytes;
 } all;
@@ -170,25 +170,13 @@ static void followers_take(struct live *live, struct list *ready)
 {
     struct list_node *node = list_first(&all.waiting);
     while (node != NULL) {
-        struct list_node *next = list_next(&all.waiting, node);
-        struct worker_output_waiter *waiter = CONTAINER_OF(node, struct worker_output_waiter, node);
-        if (waiter->broker == live->broker && waiter->id == live->id) {
-            live->followed = true; /* he will come for it */
-            list_remove(node);
-            waiter->state = WORKER_OUTPUT_OVER;
-            list_append(ready, node);
-        }
-        node = next;
-    }
-}
-
-/* Each may be gone as soon as it was called. */
-static void followers_fire(struct list *ready)
-{
-    struct list_node *node;
-    while ((node = list_pop(ready)) != NULL) {
-        struct worker_output_waiter *waiter = CONTAINER_OF(node, struct worker_output_waiter, node);
-        waiter->fire(waiter);
+        struct worker_output_wait *wait = CONTAINER_OF(node, struct worker_output_wait, later.node);
+        node = list_next(&all.waiting, node);
+        if (wait->broker != live->broker || wait->id != live->id)
+            continue;
+        live->followed = true; /* who waits will come for it */
+        wait->over = true;
+        later_ready(&wait->later, 0, ready);
     }
 }
 
@@ -240,7 +228,7 @@ int live_keep(struct live *live, struct buf *into, size_t max, bool *truncated, 
     int rc = keep(into, max, truncated, bytes, len);
     followers_take(live, &ready);
     hl_lock_release(all.lock);
-    followers_fire(&ready);
+    later_fire(&ready);
     return rc;
 }
 
@@ -264,7 +252,7 @@ void live_progress(struct live *live, struct job_outcome *outcome, int percent, 
     progress(outcome, percent, text);
     followers_take(live, &ready);
     hl_lock_release(all.lock);
-    followers_fire(&ready);
+    later_fire(&ready);
 }
 
 void live_stuck(struct live *live, pid_t pid)
@@ -291,7 +279,7 @@ void live_end(struct live *live)
         if (live->followed || live->outcome->kind != JOB_OUTCOME_DONE)
             remains_add(live);
         hl_lock_release(all.lock);
-        followers_fire(&ready);
+        later_fire(&ready);
     }
     MAGIC_WIPE(live);
 }
@@ -412,45 +400,46 @@ pid_t worker_stuck(const struct broker *broker, uint64_t *id)
 }
 
 /* [lock] Whether a look would have something for who knows of that attempt up to there. */
-static bool is_news(const struct worker_output_waiter *waiter, uint32_t attempt, size_t out_at,
+static bool is_news(const struct worker_output_wait *wait, uint32_t attempt, size_t out_at,
                     size_t err_at)
 {
-    const struct live *live = running_find(waiter->broker, waiter->id);
+    const struct live *live = running_find(wait->broker, wait->id);
     if (live != NULL && (attempt == 0 || attempt == live->attempt))
         return live->outcome->out.len > out_at || live->outcome->err.len > err_at;
     return (live != NULL && attempt < live->attempt) ||
-           remains_find(waiter->broker, waiter->id, attempt) != NULL;
+           remains_find(wait->broker, wait->id, attempt) != NULL;
+}
+
+static bool output_cancel(struct later *later)
+{
+    return worker_output_cancel(CONTAINER_OF(later, struct worker_output_wait, later));
 }
 
 int worker_output_async(const struct broker *broker, const struct worker_output *known,
-                        struct worker_output_waiter *waiter)
+                        struct worker_output_wait *wait)
 {
     if (!all_ready())
         return ENOMEM;
     HL_LOCK_SCOPE(all.lock);
-    if (waiter->state == WORKER_OUTPUT_OVER)
+    if (wait->over)
         return ECANCELED;
-    waiter->broker = broker;
-    waiter->id = known->id;
-    if (is_news(waiter, known->attempt, known->out_at, known->err_at)) {
-        waiter->state = WORKER_OUTPUT_OVER;
+    wait->broker = broker;
+    wait->id = known->id;
+    wait->over = is_news(wait, known->attempt, known->out_at, known->err_at);
+    if (wait->over)
         return 0;
-    }
-    waiter->state = WORKER_OUTPUT_LINED;
-    list_node_init(&waiter->node);
-    list_append(&all.waiting, &waiter->node);
+    later_wait(&wait->later, output_cancel);
+    list_append(&all.waiting, &wait->later.node);
     return EINPROGRESS;
 }
 
-bool worker_output_cancel(struct worker_output_waiter *waiter)
+bool worker_output_cancel(struct worker_output_wait *wait)
 {
     if (!all_ready())
         return false;
     HL_LOCK_SCOPE(all.lock);
-    if (waiter->state == WORKER_OUTPUT_OVER)
-        return false;
-    if (waiter->state == WORKER_OUTPUT_LINED)
-        list_remove(&waiter->node);
-    waiter->state = WORKER_OUTPUT_OVER;
-    return true;
+    bool cancelled = !wait->over;
+    wait->over = true;
+    (void)later_leave(&wait->later);
+    return cancelled;
 }

@@ -4,7 +4,7 @@
  *
  * A worker whose sink is paused comes here to rest, and a pool is quiet when all its workers rest
  * or have ended: then no job is in anybody's hands. Who wants to know waits with a struct
- * worker_pool_waiter, asynchronously, as everywhere where an io thread may ask.
+ * worker_quiet, asynchronously, as everywhere where an io thread may ask.
  *
  * A worker looks at the pause under the pool's lock before it rests, and whoever ends the pause
  * rings all of them under the same lock; so none sleeps through it.
@@ -23,26 +23,12 @@ static bool is_quiet(const struct worker_pool *pool)
     return true;
 }
 
-/* With the lock: takes all who wait, to be told without it. */
+/* With the lock: all who wait, to be told without it. */
 static void waiters_take(struct worker_pool *pool, struct list *told, int result)
 {
     struct list_node *node;
-    while ((node = list_pop(&pool->quiet)) != NULL) {
-        struct worker_pool_waiter *waiter = CONTAINER_OF(node, struct worker_pool_waiter, node);
-        waiter->lined = false;
-        waiter->result = result;
-        list_node_init(&waiter->node);
-        list_append(told, &waiter->node);
-    }
-}
-
-static void waiters_tell(struct list *told)
-{
-    struct list_node *node;
-    while ((node = list_pop(told)) != NULL) {
-        struct worker_pool_waiter *waiter = CONTAINER_OF(node, struct worker_pool_waiter, node);
-        waiter->fire(waiter);
-    }
+    while ((node = list_first(&pool->quiet)) != NULL)
+        later_ready(CONTAINER_OF(node, struct later, node), result, told);
 }
 
 static bool worker_lies_down(struct worker *worker, struct list *told)
@@ -64,7 +50,7 @@ void worker_rest(struct worker *worker)
     list_init(&told);
     if (!worker_lies_down(worker, &told))
         return;
-    waiters_tell(&told);
+    later_fire(&told);
     (void)hl_event_wait(worker->go, HL_FOREVER);
     HL_LOCK_SCOPE(worker->pool->lock);
     worker->resting = false;
@@ -81,7 +67,7 @@ void worker_leave(struct worker *worker)
         if (pool->paused && is_quiet(pool))
             waiters_take(pool, &told, 0);
     }
-    waiters_tell(&told);
+    later_fire(&told);
 }
 
 static void pause_set(struct worker_pool *pool, bool paused, struct list *told)
@@ -106,10 +92,18 @@ void worker_pool_pause(struct worker_pool *pool, bool paused)
     struct list told;
     list_init(&told);
     pause_set(pool, paused, &told);
-    waiters_tell(&told);
+    later_fire(&told);
 }
 
-int worker_pool_quiet_async(struct worker_pool *pool, struct worker_pool_waiter *waiter)
+static bool quiet_cancel(struct later *later)
+{
+    struct worker_pool *pool = CONTAINER_OF(later, struct worker_quiet, later)->pool;
+    MAGIC_CHECK(pool, POOL_MAGIC);
+    HL_LOCK_SCOPE(pool->lock);
+    return later_leave(later);
+}
+
+int worker_pool_quiet_async(struct worker_pool *pool, struct worker_quiet *quiet)
 {
     MAGIC_CHECK(pool, POOL_MAGIC);
     HL_LOCK_SCOPE(pool->lock);
@@ -117,21 +111,8 @@ int worker_pool_quiet_async(struct worker_pool *pool, struct worker_pool_waiter 
         return ECANCELED;
     if (is_quiet(pool))
         return 0;
-    waiter->pool = pool;
-    waiter->lined = true;
-    list_node_init(&waiter->node);
-    list_append(&pool->quiet, &waiter->node);
+    quiet->pool = pool;
+    later_wait(&quiet->later, quiet_cancel);
+    list_append(&pool->quiet, &quiet->later.node);
     return EINPROGRESS;
-}
-
-bool worker_pool_quiet_cancel(struct worker_pool_waiter *waiter)
-{
-    struct worker_pool *pool = waiter->pool;
-    MAGIC_CHECK(pool, POOL_MAGIC);
-    HL_LOCK_SCOPE(pool->lock);
-    if (!waiter->lined)
-        return false;
-    waiter->lined = false;
-    list_remove(&waiter->node);
-    return true;
 }

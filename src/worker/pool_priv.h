@@ -51,7 +51,7 @@ struct worker_pool {
     char trouble[WORKER_TROUBLE_MAX]; /* why it rests, or isn't started; "": nothing */
     unsigned wanted;                  /* workers that aren't leaving */
     struct worker **workers;          /* WORKER_POOL_MAX places; those without a worker are NULL */
-    struct list quiet;                /* of struct worker_pool_waiter */
+    struct list quiet;                /* of struct worker_quiet */
     uint64_t past[JOB_OUTCOME_COUNT]; /* of workers that are gone */
 };
 

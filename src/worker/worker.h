@@ -211,21 +211,13 @@ int worker_pool_resize(struct worker_pool *pool, unsigned workers);
 /* While paused its workers take nothing; what runs goes on. Ends by worker_pool_pause(false). */
 void worker_pool_pause(struct worker_pool *pool, bool paused);
 
-/* Waits until no worker of a paused pool has a job. Memory is the caller's, left alone until fire
- * ran or cancel said true. fire runs once, without locks, on any thread. */
-struct worker_pool_waiter {
-    void (*fire)(struct worker_pool_waiter *waiter);
-    void *arg;  /* the caller's */
-    int result; /* set before fire: 0; ECANCELED: the pause was ended */
-    /* the pool's */
+/* Waits until no worker of a paused pool has a job. */
+struct worker_quiet {
+    struct later later; /* result: 0; ECANCELED: the pause was ended */
     struct worker_pool *pool;
-    struct list_node node;
-    bool lined;
 };
-/* 0: none has one; fire will not run. EINPROGRESS. ECANCELED: the pool isn't paused. */
-int worker_pool_quiet_async(struct worker_pool *pool, struct worker_pool_waiter *waiter);
-/* true: fire will not run. false: it has run, runs, or is about to. */
-bool worker_pool_quiet_cancel(struct worker_pool_waiter *waiter);
+/* 0: none has one; it isn't waited for. EINPROGRESS. ECANCELED: the pool isn't paused. */
+int worker_pool_quiet_async(struct worker_pool *pool, struct worker_quiet *quiet);
 
 const char *worker_pool_name(const struct worker_pool *pool);
 /* Whether its handler could run a job that is put into that tube. EMSGSIZE, as the handler's admit;
@@ -285,22 +277,19 @@ bool worker_output_progress(const struct broker *broker, uint64_t id, int *perce
 pid_t worker_stuck(const struct broker *broker, uint64_t *id);
 
 /* Waits until there is something new of a job: output, progress, the end of an attempt that wrote.
- * All zero but fire and arg before. */
-struct worker_output_waiter {
-    void (*fire)(struct worker_output_waiter *waiter); /* without locks, on any thread, once */
-    void *arg;                                         /* the caller's */
-    /* the pool's */
-    enum { WORKER_OUTPUT_NEW = 0, WORKER_OUTPUT_LINED, WORKER_OUTPUT_OVER } state;
+ * All zero but later.fire before. */
+struct worker_output_wait {
+    struct later later;
     const struct broker *broker;
     uint64_t id;
-    struct list_node node;
+    bool over; /* fired, about to be, cancelled, or needless */
 };
-/* `known`: attempt, out_at and err_at as a read answered them. 0: there is something already; fire
- * will not run. EINPROGRESS. ECANCELED: it was cancelled before. ENOMEM. */
+/* `known`: attempt, out_at and err_at as a read answered them. 0: there is something already; it
+ * isn't waited for. EINPROGRESS. ECANCELED: it was cancelled before. ENOMEM. */
 int worker_output_async(const struct broker *broker, const struct worker_output *known,
-                        struct worker_output_waiter *waiter);
-/* true: fire will not run, also if it isn't lined up yet. false: there is nothing to cancel (it has
- * run, runs, is about to, or async answered 0). */
-bool worker_output_cancel(struct worker_output_waiter *waiter);
+                        struct worker_output_wait *wait);
+/* later_cancel, but also another thread may use it, before the wait was asked for or while it is:
+ * then it will not be. */
+bool worker_output_cancel(struct worker_output_wait *wait);
 
 #endif

@@ -223,16 +223,16 @@ END_TEST
 
 static unsigned fired;
 
-static void count(struct worker_output_waiter *waiter)
+static void count(struct later *later)
 {
-    (void)waiter;
+    (void)later;
     fired++;
 }
 
 START_TEST(a_follower_waits_for_what_is_new)
 {
     struct worker_output output = {.id = ID};
-    struct worker_output_waiter waiter = {.fire = count};
+    struct worker_output_wait waiter = {.later.fire = count};
     fired = 0;
     ck_assert_int_eq(worker_output_async(broker, &output, &waiter), EINPROGRESS);
     begin(1);
@@ -240,19 +240,19 @@ START_TEST(a_follower_waits_for_what_is_new)
     ck_assert_int_eq(out("a"), 0);
     ck_assert_uint_eq(fired, 1);
     ck_assert(!worker_output_cancel(&waiter));
-    waiter = (struct worker_output_waiter){.fire = count};
+    waiter = (struct worker_output_wait){.later.fire = count};
     ck_assert_int_eq(worker_output_async(broker, &output, &waiter), 0); // "a" isn't known yet
     ck_assert(!worker_output_cancel(&waiter));
     reads(&output, "a");
-    waiter = (struct worker_output_waiter){.fire = count};
+    waiter = (struct worker_output_wait){.later.fire = count};
     ck_assert_int_eq(worker_output_async(broker, &output, &waiter), EINPROGRESS);
     live_progress(&live, &outcome, 1, "");
     ck_assert_uint_eq(fired, 2);
-    waiter = (struct worker_output_waiter){.fire = count};
+    waiter = (struct worker_output_wait){.later.fire = count};
     ck_assert_int_eq(worker_output_async(broker, &output, &waiter), EINPROGRESS);
     end(JOB_OUTCOME_FAILED);
     ck_assert_uint_eq(fired, 3);
-    waiter = (struct worker_output_waiter){.fire = count};
+    waiter = (struct worker_output_wait){.later.fire = count};
     ck_assert_int_eq(worker_output_async(broker, &output, &waiter), 0); // the end is news
 }
 END_TEST
@@ -260,12 +260,12 @@ END_TEST
 START_TEST(a_cancel_counts_once_and_also_before)
 {
     struct worker_output output = {.id = ID};
-    struct worker_output_waiter waiter = {.fire = count};
+    struct worker_output_wait waiter = {.later.fire = count};
     fired = 0;
     ck_assert_int_eq(worker_output_async(broker, &output, &waiter), EINPROGRESS);
     ck_assert(worker_output_cancel(&waiter));
     ck_assert(!worker_output_cancel(&waiter));
-    struct worker_output_waiter early = {.fire = count};
+    struct worker_output_wait early = {.later.fire = count};
     ck_assert(worker_output_cancel(&early));
     ck_assert_int_eq(worker_output_async(broker, &output, &early), ECANCELED);
     begin(1);
@@ -282,9 +282,9 @@ END_TEST
 
 static hl_event *news;
 
-static void tell(struct worker_output_waiter *waiter)
+static void tell(struct later *later)
 {
-    (void)waiter;
+    (void)later;
     hl_event_set(news);
 }
 
@@ -306,7 +306,7 @@ static void writer(void *arg)
 
 static void follow_once(struct worker_output *output, struct buf *all)
 {
-    struct worker_output_waiter waiter = {.fire = tell};
+    struct worker_output_wait waiter = {.later.fire = tell};
     hl_event_clear(news);
     if (worker_output_async(broker, output, &waiter) == EINPROGRESS)
         ck_assert_int_eq(hl_event_wait(news, HL_FOREVER), 0);
@@ -333,7 +333,7 @@ START_TEST(a_follower_misses_nothing)
     ck_assert_int_eq(hl_event_new(&news, "news"), 0);
     ck_assert_int_eq(
         hl_thread_new(&thread, &(struct hl_thread_options){.target = writer, .name = "writer"}), 0);
-    struct worker_output_waiter waiter = {.fire = tell};
+    struct worker_output_wait waiter = {.later.fire = tell};
     ck_assert_int_eq(worker_output_async(broker, &output, &waiter), EINPROGRESS);
     ck_assert_int_eq(hl_thread_start(thread), 0);
     ck_assert_int_eq(hl_event_wait(news, HL_FOREVER), 0);

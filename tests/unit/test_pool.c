@@ -186,29 +186,28 @@ END_TEST
 // ---- pause ----
 
 struct quiet {
-    struct worker_pool_waiter waiter;
+    struct worker_quiet wait;
     hl_event *event;
 };
 
-static void quiet_fired(struct worker_pool_waiter *waiter)
+static void quiet_fired(struct later *later)
 {
-    struct quiet *quiet = waiter->arg;
-    hl_event_set(quiet->event);
+    hl_event_set(CONTAINER_OF(later, struct quiet, wait.later)->event);
 }
 
 static void quiet_init(struct quiet *quiet)
 {
     memset(quiet, 0, sizeof(*quiet));
-    quiet->waiter = (struct worker_pool_waiter){.fire = quiet_fired, .arg = quiet};
+    quiet->wait.later.fire = quiet_fired;
     ck_assert_int_eq(hl_event_new(&quiet->event, "quiet"), 0);
 }
 
 static void quiet_await(struct quiet *quiet)
 {
-    int rc = worker_pool_quiet_async(pool, &quiet->waiter);
+    int rc = worker_pool_quiet_async(pool, &quiet->wait);
     if (rc == EINPROGRESS) {
         ck_assert_int_eq(hl_event_wait(quiet->event, HL_FOREVER), 0);
-        rc = quiet->waiter.result;
+        rc = quiet->wait.later.result;
     }
     ck_assert_int_eq(rc, 0);
 }
@@ -218,7 +217,7 @@ START_TEST(paused_pool_takes_nothing)
     struct quiet quiet;
     quiet_init(&quiet);
     make(one_tube, 1, 3, false);
-    ck_assert_int_eq(worker_pool_quiet_async(pool, &quiet.waiter), ECANCELED);
+    ck_assert_int_eq(worker_pool_quiet_async(pool, &quiet.wait), ECANCELED);
     worker_pool_pause(pool, true);
     worker_pool_pause(pool, true);
     quiet_await(&quiet);
@@ -252,22 +251,22 @@ START_TEST(quiet_when_the_last_job_has_ended)
     engine_put(broker, "t", 0, 0, "x");
     int fd = gate_reached();
     worker_pool_pause(pool, true);
-    ck_assert_int_eq(worker_pool_quiet_async(pool, &quiet.waiter), EINPROGRESS);
-    ck_assert(worker_pool_quiet_cancel(&quiet.waiter));
-    ck_assert_int_eq(worker_pool_quiet_async(pool, &quiet.waiter), EINPROGRESS);
+    ck_assert_int_eq(worker_pool_quiet_async(pool, &quiet.wait), EINPROGRESS);
+    ck_assert(later_cancel(&quiet.wait.later));
+    ck_assert_int_eq(worker_pool_quiet_async(pool, &quiet.wait), EINPROGRESS);
     ck_assert(!hl_event_is_set(quiet.event));
     worker_pool_pause(pool, false);
     ck_assert_int_eq(hl_event_wait(quiet.event, HL_FOREVER), 0);
-    ck_assert_int_eq(quiet.waiter.result, ECANCELED);
-    ck_assert(!worker_pool_quiet_cancel(&quiet.waiter));
+    ck_assert_int_eq(quiet.wait.later.result, ECANCELED);
+    ck_assert(!later_cancel(&quiet.wait.later));
     hl_event_clear(quiet.event);
     worker_pool_pause(pool, true);
     // It counts, too, while the one with the job is leaving.
     ck_assert_int_eq(worker_pool_resize(pool, 0), 0);
-    ck_assert_int_eq(worker_pool_quiet_async(pool, &quiet.waiter), EINPROGRESS);
+    ck_assert_int_eq(worker_pool_quiet_async(pool, &quiet.wait), EINPROGRESS);
     gate_open(fd);
     ck_assert_int_eq(hl_event_wait(quiet.event, HL_FOREVER), 0);
-    ck_assert_int_eq(quiet.waiter.result, 0);
+    ck_assert_int_eq(quiet.wait.later.result, 0);
     ck_assert_uint_eq(engine_stats(broker).totals.done, 1);
     worker_pool_stop(pool, HL_FOREVER);
     hl_event_free(&quiet.event);
