@@ -154,38 +154,28 @@ struct broker_put_spec {
 int broker_put(struct broker *broker, const struct broker_put_spec *spec, struct job_body **body,
                uint64_t *id);
 
-/*
- * A put that waits for room. Memory is the caller's, left alone until fire ran or cancel said true.
- * fire runs once, without locks, on any thread, and may use nothing but *putter.
- */
+/* A put that waits for room. A cancel drops its body. */
 struct broker_putter {
-    void (*fire)(struct broker_putter *putter);
-    void *arg;   /* the caller's */
-    int result;  /* 0; EEXIST; EHOSTDOWN: draining; ENOMEM; EDQUOT; ENOSPC, EIO: the journal. The
-                    body is gone in each case */
-    uint64_t id; /* of the job, or (EEXIST) of the one that has its key */
+    struct later later; /* result: 0; EEXIST; EHOSTDOWN: draining; ENOMEM; EDQUOT; ENOSPC, EIO: the
+                           journal. The body is gone in each case */
+    uint64_t id;        /* of the job, or (EEXIST) of the one that has its key */
     struct broker_ticket ticket; /* 0: that must be reached before anybody is told */
     /* the broker's */
     struct broker *broker;
     struct job *job;         /* NULL: not waiting */
     struct key_watch *watch; /* NULL: none */
     int64_t delay_ns;
-    struct list_node node;
-    struct queue_wait wait;
 };
 
 /*
  * As broker_put, but where that says ENOBUFS, and options.put_waits is set, the put gets into line
- * as queue.Queue.put does: EINPROGRESS, the body is taken over, and putter->fire tells how it
+ * as queue.Queue.put does: EINPROGRESS, the body is taken over, and putter->later tells how it
  * ended. Who comes later waits behind, also with a smaller body. ENOBUFS all the same if
- * spec->holder holds jobs, because it might wait for itself. 0, EEXIST: putter->id is the job, fire
- * will not run.
+ * spec->holder holds jobs, because it might wait for itself. 0, EEXIST: putter->id is the job, and
+ * nothing is waited for.
  */
 int broker_put_wait(struct broker *broker, const struct broker_put_spec *spec,
                     struct job_body **body, struct broker_putter *putter);
-/* true: out of the line, the body is dropped, fire will not run. false: it has run, runs, or is
- * about to. */
-bool broker_put_cancel(struct broker_putter *putter);
 
 /*
  * Copies the job out; with body_or_null also gives a reference on its body, for who may read.
@@ -411,24 +401,19 @@ void broker_settle_many(struct broker *broker, struct broker_settlement *list, s
  * the job is ready again, without delay, and timeouts counts one more.
  *
  * Waiting: broker_reserve answers EINPROGRESS when nothing is ready, and the holder then stands in
- * one line with the waiting sinks. When its turn comes (or its time is over) reserver->fire runs,
- * once, on any thread and without locks, and touches nothing but *reserver; the connection's own
- * thread then asks broker_reserve_finish for the result. The job is reserved from the moment it was
- * matched.
+ * one line with the waiting sinks. When its turn comes (or its time is over) the reserver's later
+ * fires, which touches nothing but *reserver; the connection's own thread then asks
+ * broker_reserve_finish for the result. The job is reserved from the moment it was matched.
  */
 
 #define BROKER_MARGIN_NS HL_SECOND /* "deadline soon" begins so long before a lease ends */
 
 enum { BROKER_WITH_TOKEN = 1 }; /* flags of the reserving calls */
 
-/* One waiting reserve. Memory is the caller's; it must live until fire ran, or until
- * broker_reserve_cancel or broker_holder_fini said that it will not. */
+/* One waiting reserve. broker_holder_fini cancels it, too. */
 struct broker_reserver {
-    void (*fire)(struct broker_reserver *reserver);
-    void *arg; /* the caller's */
-    /* the broker's */
+    struct queue_wait wait; /* its later is the caller's */
     struct broker_holder *holder;
-    struct queue_wait wait;
 };
 
 struct broker_holder {
@@ -479,9 +464,6 @@ int broker_reserve(struct broker_holder *holder, struct broker_reserver *reserve
  * again with the same reserver.
  */
 int broker_reserve_finish(struct broker_holder *holder, struct broker_lease *lease);
-/* true: it doesn't wait any more, fire will not run. false: fire has run, runs, or is about to (or
- * it wasn't waiting); then finish has the result. */
-bool broker_reserve_cancel(struct broker_holder *holder);
 bool broker_is_reserving(const struct broker_holder *holder);
 
 /* Takes up to `max` jobs that are ready now, best first; never waits. *count: how many; 0 also for

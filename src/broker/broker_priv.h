@@ -240,7 +240,7 @@ struct broker_log {
 
     /* the thread "fetch" */
     hl_thread *fetch_thread;
-    _Atomic(struct broker_fetcher *) fetch_inbox;
+    _Atomic(struct list_node *) fetch_inbox; /* of broker_fetch.later.node, by next */
     _Atomic uint32_t fetch_bell;
     _Atomic bool fetch_stop;
 };
@@ -440,7 +440,8 @@ void hoards_ring(struct broker *broker);                    /* somebody without 
 bool sink_is_about_to_be_rung(const struct broker_sink *sink);
 struct job *sink_stand_collect(struct broker_sink *sink); /* what it was given; NULL: nothing */
 /* reserve.c */
-void reserver_fired(struct later *later);
+/* The `cancel` of a holder that waits, which is how its wait is told from a sink's. */
+bool reserver_cancel(struct later *later);
 /* [held] The job is handed to the holder that waited. */
 void reserver_given(struct queue_wait *wait, struct job *job);
 /* [held] A wait that is over is out of the counts of waiting ones. */

@@ -196,18 +196,15 @@ int broker_fetch(struct broker_place *place, struct job_body **body);
 void broker_place_drop(struct broker_place *place);
 
 /*
- * The same by the thread "fetch", for those who may not block. Memory is the caller's until fire
- * ran, which it does once, on that thread, or inside the call if there is none.
+ * The same by the thread "fetch", for those who may not block. It can't be cancelled: a read comes
+ * to its end. It fires on that thread, or inside the call if there is none.
  */
-struct broker_fetcher {
+struct broker_fetch {
+    struct later later; /* result: as broker_fetch */
     struct broker_place place;
-    void (*fire)(struct broker_fetcher *fetcher);
-    void *arg;                   /* the caller's */
-    int result;                  /* as broker_fetch */
-    struct job_body *body;       /* 0: a reference */
-    struct broker_fetcher *next; /* the broker's */
+    struct job_body *body; /* 0: a reference */
 };
-void broker_fetch_start(struct broker_fetcher *fetcher);
+void broker_fetch_start(struct broker_fetch *fetch);
 
 /* What to do with a leased job whose body is damaged: it is buried, with that reason. As
  * broker_settle. */

@@ -93,33 +93,41 @@ int broker_bury_damaged(struct broker *broker, uint64_t id, uint64_t token)
 
 /* ---- the thread ---- */
 
-static void fetch_one(struct broker_fetcher *fetcher)
+static bool fetch_cancel(struct later *later)
 {
-    fetcher->result = broker_fetch(&fetcher->place, &fetcher->body);
-    fetcher->fire(fetcher);
+    (void)later;
+    return false;
 }
 
-void broker_fetch_start(struct broker_fetcher *fetcher)
+static void fetch_one(struct broker_fetch *fetch)
 {
-    struct broker_log *log = fetcher->place.broker->log;
+    int rc = broker_fetch(&fetch->place, &fetch->body);
+    later_tell(&fetch->later, rc);
+}
+
+void broker_fetch_start(struct broker_fetch *fetch)
+{
+    struct broker_log *log = fetch->place.broker->log;
+    struct list_node *node = &fetch->later.node;
+    later_wait(&fetch->later, fetch_cancel);
     if (log->fetch_thread == NULL) {
-        fetch_one(fetcher);
+        fetch_one(fetch);
         return;
     }
-    struct broker_fetcher *top = atomic_load(&log->fetch_inbox);
+    struct list_node *top = atomic_load(&log->fetch_inbox);
     do
-        fetcher->next = top;
-    while (!atomic_compare_exchange_weak(&log->fetch_inbox, &top, fetcher));
+        node->next = top;
+    while (!atomic_compare_exchange_weak(&log->fetch_inbox, &top, node));
     atomic_fetch_add(&log->fetch_bell, 1);
     park_wake(&log->fetch_bell, 1);
 }
 
 /* What is there now, oldest first. */
-static struct broker_fetcher *inbox_take(struct broker_log *log)
+static struct list_node *inbox_take(struct broker_log *log)
 {
-    struct broker_fetcher *top = atomic_exchange(&log->fetch_inbox, NULL), *oldest = NULL;
+    struct list_node *top = atomic_exchange(&log->fetch_inbox, NULL), *oldest = NULL;
     while (top != NULL) {
-        struct broker_fetcher *below = top->next;
+        struct list_node *below = top->next;
         top->next = oldest;
         oldest = top;
         top = below;
@@ -132,18 +140,19 @@ static void fetch_run(void *arg)
     struct broker_log *log = arg;
     for (;;) {
         uint32_t seen = atomic_load(&log->fetch_bell);
-        struct broker_fetcher *fetcher = inbox_take(log);
-        if (fetcher == NULL && atomic_load(&log->fetch_stop))
+        struct list_node *node = inbox_take(log);
+        if (node == NULL && atomic_load(&log->fetch_stop))
             return;
-        if (fetcher == NULL) {
+        if (node == NULL) {
             hl_thread_wait_begin("journal", "fetch");
             (void)park_wait(&log->fetch_bell, seen, CLOCK_NEVER);
             hl_thread_wait_end();
         }
-        while (fetcher != NULL) {
-            struct broker_fetcher *next = fetcher->next; /* it is its owner's when it has fired */
-            fetch_one(fetcher);
-            fetcher = next;
+        while (node != NULL) {
+            struct broker_fetch *fetch = CONTAINER_OF(node, struct broker_fetch, later.node);
+            node = node->next; /* it is its owner's when it has fired */
+            list_node_init(&fetch->later.node);
+            fetch_one(fetch);
         }
     }
 }

@@ -106,7 +106,7 @@ void lease_give_back(struct job *job)
 void lease_given(void *item, struct queue_wait *wait)
 {
     struct job *job = item;
-    if (wait->later.fire == reserver_fired) {
+    if (wait->later.cancel == reserver_cancel) {
         reserver_given(wait, job);
         return;
     }

@@ -18,12 +18,6 @@
 
 #include <errno.h>
 
-static void putter_fired(struct later *later)
-{
-    struct broker_putter *putter = CONTAINER_OF(later, struct broker_putter, wait.later);
-    putter->fire(putter);
-}
-
 /* [held] In what line a put of that job stands; NULL: none, there is room. */
 static struct list *line_for(struct broker *broker, const struct job *job)
 {
@@ -40,11 +34,10 @@ static struct list *line_behind(struct broker *broker, const struct job *job)
     return !list_empty(&broker->putters) ? &broker->putters : line_for(broker, job);
 }
 
-/* [held] Out of its line for good; what is left of the job is the caller's. */
+/* [held] It waits no more; what is left of the job is the caller's. */
 static struct job *putter_leave(struct broker_putter *putter)
 {
     struct job *job = putter->job;
-    list_remove(&putter->node);
     key_unwatch(putter->broker, &putter->watch);
     putter->job = NULL;
     putter->broker->stats.putting--;
@@ -57,11 +50,10 @@ static void putter_end(struct broker_putter *putter, int result)
     struct broker *broker = putter->broker;
     struct job *job = putter_leave(putter);
     struct broker_tube *tube = job->tube;
-    putter->result = result;
     putter->id = job->id;
     if (broker->log != NULL)
         putter->ticket = broker->log->wanted;
-    queue_wait_make_ready(broker->domain, &putter->wait, 0);
+    queue_domain_ready(broker->domain, &putter->later, result);
     if (result != 0)
         job_free(&job);
     tube_unref(tube); /* the wait's; the job has its own */
@@ -72,7 +64,7 @@ static void line_serve(struct broker *broker, struct list *line)
 {
     struct list_node *node;
     while ((node = list_first(line)) != NULL) {
-        struct broker_putter *putter = CONTAINER_OF(node, struct broker_putter, node);
+        struct broker_putter *putter = CONTAINER_OF(node, struct broker_putter, later.node);
         struct list *other = line_for(broker, putter->job);
         if (other == line)
             return;
@@ -114,7 +106,7 @@ static void line_refuse(struct list *line, int result)
 {
     struct list_node *node;
     while ((node = list_first(line)) != NULL)
-        putter_end(CONTAINER_OF(node, struct broker_putter, node), result);
+        putter_end(CONTAINER_OF(node, struct broker_putter, later.node), result);
 }
 
 void putters_refuse(struct broker *broker, int result)
@@ -130,6 +122,25 @@ void putters_refuse(struct broker *broker, int result)
     }
 }
 
+static bool putter_cancel(struct later *later)
+{
+    struct broker_putter *putter = CONTAINER_OF(later, struct broker_putter, later);
+    struct broker *broker = putter->broker;
+    struct job *job = NULL;
+    broker_lock(broker);
+    bool cancelled = later_leave(later);
+    if (cancelled) {
+        job = putter_leave(putter);
+        struct broker_tube *tube = job->tube;
+        putters_serve(tube); /* who stood behind may be smaller */
+        tube_unref(tube);
+    }
+    broker_unlock(broker);
+    if (cancelled)
+        job_free(&job);
+    return cancelled;
+}
+
 /* [held] 0: put. EINPROGRESS: in line. */
 static int put_or_wait(struct broker *broker, const struct broker_put_spec *spec, struct job *job,
                        struct broker_putter *putter)
@@ -143,14 +154,12 @@ static int put_or_wait(struct broker *broker, const struct broker_put_spec *spec
         return rc;
     }
     tube_ref(job->tube);
-    putter->wait = (struct queue_wait){.later.fire = putter_fired};
     putter->broker = broker;
     putter->job = job;
     putter->delay_ns = spec->delay_ns;
     putter->ticket = (struct broker_ticket){0};
-    list_node_init(&putter->node);
-    list_append(line, &putter->node);
-    queue_wait_line_up(&putter->wait, NULL);
+    later_wait(&putter->later, putter_cancel);
+    list_append(line, &putter->later.node);
     broker->stats.putting++;
     return EINPROGRESS;
 }
@@ -178,22 +187,4 @@ int broker_put_wait(struct broker *broker, const struct broker_put_spec *spec,
     if (rc != 0 && rc != EINPROGRESS)
         put_give_up(job, &putter->watch, body);
     return rc;
-}
-
-bool broker_put_cancel(struct broker_putter *putter)
-{
-    struct broker *broker = putter->broker;
-    struct job *job = NULL;
-    broker_lock(broker);
-    bool cancelled = queue_wait_cancel(&putter->wait);
-    if (cancelled) {
-        job = putter_leave(putter);
-        struct broker_tube *tube = job->tube;
-        putters_serve(tube); /* who stood behind may be smaller */
-        tube_unref(tube);
-    }
-    broker_unlock(broker);
-    if (cancelled)
-        job_free(&job);
-    return cancelled;
 }

@@ -6,7 +6,7 @@
  * served first. Everything a match needs is made before it stands there (the side record that the
  * lease will be in, a promised slot in the heap of leases), because the match is made by another
  * thread, under the lock, and can't fail. From then on the job is the holder's, whose thread learns
- * of it by reserver->fire and picks it up with broker_reserve_finish.
+ * of it by the reserver's later and picks it up with broker_reserve_finish.
  *
  * The lease of a token is recorded, or there is none. A match for one who waits is made where
  * nobody can be refused: if there was no room then, finish tries again, and gives the job back if
@@ -40,12 +40,6 @@ bool reserver_lined(const struct broker_holder *holder)
     return broker_is_reserving(holder) && holder->rare->reserver->wait.later.state == LATER_WAITS;
 }
 
-void reserver_fired(struct later *later)
-{
-    struct broker_reserver *reserver = CONTAINER_OF(later, struct broker_reserver, wait.later);
-    reserver->fire(reserver);
-}
-
 void reserver_unlined(struct broker_holder *holder)
 {
     holder->broker->stats.waiting--;
@@ -65,6 +59,21 @@ void reserver_given(struct queue_wait *wait, struct job *job)
     lease_of(holder, job, holder->rare->with_token);
     holder->rare->matched_id = job->id;
     holder->rare->matched_token = job->rare->token;
+}
+
+bool reserver_cancel(struct later *later)
+{
+    struct broker_reserver *reserver = CONTAINER_OF(later, struct broker_reserver, wait.later);
+    struct broker_holder *holder = reserver->holder;
+    MAGIC_CHECK(holder, BROKER_HOLDER_MAGIC);
+    broker_lock(holder->broker);
+    bool cancelled = queue_wait_cancel(&reserver->wait);
+    if (cancelled) {
+        reserver_unlined(holder);
+        holder->rare->reserver = NULL;
+    }
+    broker_unlock(holder->broker);
+    return cancelled;
 }
 
 /* [held] */
@@ -89,13 +98,12 @@ static int line_up(struct broker_holder *holder, struct broker_reserver *reserve
     if (rc != 0)
         return rc;
     heap_promise(&lease_owner(holder, with_token)->rare->leases);
-    memset(&reserver->wait, 0, sizeof(reserver->wait));
-    reserver->wait.later.fire = reserver_fired;
     reserver->holder = holder;
     holder->rare->reserver = reserver;
     holder->rare->with_token = with_token;
     holder->rare->matched_id = holder->rare->matched_token = 0;
     queue_wait_get(&reserver->wait, holder->watched, holder->rare->links, holder->watch_count);
+    reserver->wait.later.cancel = reserver_cancel;
     hoards_ring(holder->broker);
     holder->broker->stats.waiting++;
     holder_alarm_update(holder);
@@ -268,21 +276,6 @@ int broker_reserve_finish(struct broker_holder *holder, struct broker_lease *lea
         broker_unlock(broker);
     }
     return rc;
-}
-
-bool broker_reserve_cancel(struct broker_holder *holder)
-{
-    MAGIC_CHECK(holder, BROKER_HOLDER_MAGIC);
-    if (!broker_is_reserving(holder))
-        return false;
-    broker_lock(holder->broker);
-    bool cancelled = queue_wait_cancel(&holder->rare->reserver->wait);
-    if (cancelled) {
-        reserver_unlined(holder);
-        holder->rare->reserver = NULL;
-    }
-    broker_unlock(holder->broker);
-    return cancelled;
 }
 
 bool broker_is_reserving(const struct broker_holder *holder)

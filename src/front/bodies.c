@@ -23,7 +23,7 @@ struct bodies {
     unsigned magic;
     struct pending pending;
     struct broker *broker;
-    struct broker_fetcher fetcher;
+    struct broker_fetch fetch;
     bool peek; /* of a job that nobody reserved: no lease but its id and body */
     enum bodies_form form;
     size_t at; /* the one that is being read */
@@ -76,9 +76,9 @@ static void leases_return(struct broker *broker, struct broker_lease *leases, si
 /* ---- reading ---- */
 
 /* Any thread. */
-static void bodies_fetched(struct broker_fetcher *fetcher)
+static void bodies_fetched(struct later *later)
 {
-    pending_fire(&CONTAINER_OF(fetcher, struct bodies, fetcher)->pending);
+    pending_fire(&CONTAINER_OF(later, struct bodies, fetch.later)->pending);
 }
 
 static bool bodies_cancel(struct pending *pending)
@@ -90,7 +90,7 @@ static bool bodies_cancel(struct pending *pending)
 static void bodies_release(struct pending *pending)
 {
     struct bodies *bodies = bodies_of(pending);
-    job_body_unref(&bodies->fetcher.body);
+    job_body_unref(&bodies->fetch.body);
     bool token = bodies->form == BODIES_TOKEN || bodies->form == BODIES_JOB_TOKEN;
     if (token && !bodies->peek)
         leases_return(bodies->broker, bodies->lease, bodies->count);
@@ -119,11 +119,11 @@ static struct bodies *bodies_new(struct session *session, size_t count)
 /* Starts to read the next one; the answer is taken up again by bodies_answer. */
 static void bodies_read(struct session *session, struct bodies *bodies, struct broker_place *place)
 {
-    bodies->fetcher = (struct broker_fetcher){.place = *place, .fire = bodies_fetched};
+    bodies->fetch = (struct broker_fetch){.later.fire = bodies_fetched, .place = *place};
     *place = (struct broker_place){0};
     pending_prepare(session, &bodies->pending, &bodies_kind);
     pending_wait(session, &bodies->pending, CLOCK_NEVER);
-    broker_fetch_start(&bodies->fetcher);
+    broker_fetch_start(&bodies->fetch);
 }
 
 /* That one is out of the answer. */
@@ -140,12 +140,12 @@ static void lease_leave(struct bodies *bodies, size_t at)
 static void lease_fetched(struct bodies *bodies)
 {
     struct broker_lease *lease = &bodies->lease[bodies->at];
-    if (bodies->fetcher.result == 0) {
-        lease->body = bodies->fetcher.body;
-        bodies->fetcher.body = NULL;
+    if (bodies->fetch.later.result == 0) {
+        lease->body = bodies->fetch.body;
+        bodies->fetch.body = NULL;
         return;
     }
-    if (bodies->fetcher.result == ENOMEM) {
+    if (bodies->fetch.later.result == ENOMEM) {
         leases_return(bodies->broker, lease, 1);
         lease_leave(bodies, bodies->at);
         return;
@@ -167,9 +167,9 @@ static void none_left(struct session *session, enum bodies_form form, int why)
 
 static void peek_answer(struct session *session, struct bodies *bodies)
 {
-    if (bodies->fetcher.result == 0)
-        reply_job(session, "FOUND", bodies->lease[0].id, &bodies->fetcher.body);
-    else if (bodies->fetcher.result == ENOMEM)
+    if (bodies->fetch.later.result == 0)
+        reply_job(session, "FOUND", bodies->lease[0].id, &bodies->fetch.body);
+    else if (bodies->fetch.later.result == ENOMEM)
         reply_word(session, "OUT_OF_MEMORY\r\n");
     else
         reply_word(session, "INTERNAL_ERROR\r\n");
@@ -189,7 +189,7 @@ static void bodies_answer(struct session *session, struct pending *pending, int 
     if (count > 0)
         bodies_reply(session, bodies->form, bodies->lease, count);
     else
-        none_left(session, bodies->form, bodies->fetcher.result);
+        none_left(session, bodies->form, bodies->fetch.later.result);
 }
 
 void bodies_reply(struct session *session, enum bodies_form form, struct broker_lease *leases,

@@ -86,14 +86,14 @@ static struct pending_put *put_of(struct pending *pending)
 
 static bool put_cancel(struct pending *pending)
 {
-    return broker_put_cancel(&put_of(pending)->putter);
+    return later_cancel(&put_of(pending)->putter.later);
 }
 
 static void put_answer(struct session *session, struct pending *pending, int why)
 {
     const struct broker_putter *putter = &put_of(pending)->putter;
     /* why: or the client hung up, before there was room */
-    put_reply(session, why == 0 ? putter->result : ENOBUFS, putter->id);
+    put_reply(session, why == 0 ? putter->later.result : ENOBUFS, putter->id);
     if (why == 0)
         session_hold_until(session, &putter->ticket);
 }
@@ -109,9 +109,9 @@ static const struct pending_kind put_kind = {
     .cancel = put_cancel, .answer = put_answer, .release = put_release};
 
 /* Any thread. */
-static void put_fire(struct broker_putter *putter)
+static void put_fire(struct later *later)
 {
-    pending_fire(&CONTAINER_OF(putter, struct pending_put, putter)->pending);
+    pending_fire(&CONTAINER_OF(later, struct pending_put, putter.later)->pending);
 }
 
 /* EINPROGRESS: the answer comes later. */
@@ -121,7 +121,7 @@ static int put_wait(struct session *session, uint64_t *id)
     if (put == NULL)
         return ENOMEM;
     MAGIC_INIT(put, PUT_MAGIC);
-    put->putter.fire = put_fire;
+    put->putter.later.fire = put_fire;
     pending_prepare(session, &put->pending, &put_kind);
     int rc = broker_put_wait(session->front->broker, &session->put, &session->body, &put->putter);
     if (rc == EINPROGRESS) {

@@ -83,10 +83,9 @@ static void reserve_reply(struct session *session, int rc, struct broker_lease *
 /* ---- later ---- */
 
 /* Any thread. */
-static void reserve_wake(struct broker_reserver *reserver)
+static void reserve_wake(struct later *later)
 {
-    struct pending_reserve *reserve = CONTAINER_OF(reserver, struct pending_reserve, reserver);
-    loop_post(&reserve->message);
+    loop_post(&CONTAINER_OF(later, struct pending_reserve, reserver.wait.later)->message);
 }
 
 /* The wait is over, one way or the other: back to reading commands. */
@@ -122,7 +121,7 @@ static void reserve_deliver(struct loop_message *message, void *memory)
 void reserve_hangup(struct session *session)
 {
     if (session->reserve != NULL && session->reserve->waiting &&
-        broker_reserve_cancel(&session->holder))
+        later_cancel(&session->reserve->reserver.wait.later))
         reserve_answer_now(session, ETIMEDOUT, NULL);
 }
 
@@ -149,7 +148,7 @@ static bool reserve_prepare(struct session *session)
     if (reserve == NULL)
         return false;
     MAGIC_INIT(reserve, RESERVE_MAGIC);
-    reserve->reserver.fire = reserve_wake;
+    reserve->reserver.wait.later.fire = reserve_wake;
     reserve->message =
         (struct loop_message){.to = conn_get_handle(session->conn), .deliver = reserve_deliver};
     session->reserve = reserve;

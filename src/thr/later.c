@@ -61,6 +61,16 @@ void later_fire_taken(struct list_node *first)
     to_fire = NULL;
 }
 
+void later_tell(struct later *later, int result)
+{
+    ASSERT(later->state == LATER_WAITS);
+    list_remove(&later->node);
+    later->state = LATER_READY;
+    later->result = result;
+    later->node.next = NULL;
+    later_fire_taken(&later->node);
+}
+
 /* ---- a blocked thread ---- */
 
 void later_wake(struct later *later)

@@ -117,4 +117,7 @@ static inline void later_fire(struct list *fire)
         later_fire_taken(first);
 }
 
+/* No locks. For what nobody else decides: ready, and fired at once. */
+void later_tell(struct later *later, int result);
+
 #endif

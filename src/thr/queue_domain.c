@@ -72,3 +72,9 @@ void queue_domain_assert_held(const hl_queue_domain *domain)
 {
     domain_assert_held(domain);
 }
+
+void queue_domain_ready(hl_queue_domain *domain, struct later *later, int result)
+{
+    domain_assert_held(domain);
+    later_ready(later, result, &domain->ready);
+}

@@ -70,6 +70,9 @@ int queue_domain_new(hl_queue_domain **out, const char *name,
 void queue_domain_acquire_at(hl_queue_domain *domain, const char *place);
 void queue_domain_release(hl_queue_domain *domain);
 void queue_domain_assert_held(const hl_queue_domain *domain);
+/* later_ready for what a layer above lines up under the domain: fired when that is released, among
+ * the waits of its queues. */
+void queue_domain_ready(hl_queue_domain *domain, struct later *later, int result);
 
 /* A growing ring of pointers (ring.c). */
 struct ring {

@@ -105,17 +105,16 @@ struct job_view engine_view(struct broker *broker, uint64_t id)
     return view;
 }
 
-static void conn_fired(struct broker_reserver *reserver)
+static void conn_fired(struct later *later)
 {
-    struct engine_conn *conn = reserver->arg;
+    struct engine_conn *conn = CONTAINER_OF(later, struct engine_conn, reserver.wait.later);
     atomic_fetch_add(&conn->fired, 1);
 }
 
 void engine_conn_init(struct engine_conn *conn, struct broker *broker)
 {
     memset(conn, 0, sizeof(*conn));
-    conn->reserver.fire = conn_fired;
-    conn->reserver.arg = conn;
+    conn->reserver.wait.later.fire = conn_fired;
     ck_assert_int_eq(broker_holder_init(&conn->holder, broker), 0);
 }
 

@@ -94,9 +94,9 @@ static bool worked(int rc)
     return false;
 }
 
-static void fire_nothing(struct broker_reserver *reserver)
+static void fire_nothing(struct later *later)
 {
-    (void)reserver;
+    (void)later;
 }
 
 static void put(int64_t delay_ns)
@@ -165,7 +165,7 @@ static void hold(struct engine_conn *conn)
         broker_lease_fini(&lease);
     else if (rc == EINPROGRESS) { // with all it needs: being given a job can't fail
         put(0);
-        if (!broker_reserve_cancel(holder)) {
+        if (!later_cancel(&conn->reserver.wait.later)) {
             ck_assert_int_eq(CALL(broker_reserve_finish(holder, &lease)), 0);
             broker_lease_fini(&lease);
         }
@@ -176,7 +176,7 @@ static void hold(struct engine_conn *conn)
 static void connection(void)
 {
     struct engine_conn conn = {.fired = 0};
-    conn.reserver.fire = fire_nothing;
+    conn.reserver.wait.later.fire = fire_nothing;
     if (!worked(CALL(broker_holder_init(&conn.holder, broker))))
         return;
     hold(&conn);

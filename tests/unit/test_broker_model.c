@@ -223,7 +223,7 @@ static void do_cancel(void)
 {
     int which = (int)random_below(MODEL_CONNS);
     bool waits = model.conn[which].wait == MODEL_WAITS;
-    SAME(broker_reserve_cancel(&conns[which].holder), waits);
+    SAME(later_cancel(&conns[which].reserver.wait.later), waits);
     if (waits)
         model.conn[which].wait = MODEL_IDLE;
 }

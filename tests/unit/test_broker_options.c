@@ -265,9 +265,9 @@ START_TEST(a_key_without_record_is_free)
 }
 END_TEST
 
-static void do_nothing(struct broker_putter *putter)
+static void do_nothing(struct later *later)
 {
-    (void)putter;
+    (void)later;
 }
 
 // Of two puts of one key that wait for room the second one is the first, also if that has run
@@ -275,7 +275,7 @@ static void do_nothing(struct broker_putter *putter)
 START_TEST(a_key_is_watched_while_its_put_waits)
 {
     struct broker_tube *tube;
-    struct broker_putter putters[2] = {{.fire = do_nothing}, {.fire = do_nothing}};
+    struct broker_putter putters[2] = {{.later.fire = do_nothing}, {.later.fire = do_nothing}};
     ck_assert_int_eq(durable_close(&durable), 0);
     durable.options.key_kept = key_kept;
     durable.options.put_waits = true;
@@ -291,15 +291,15 @@ START_TEST(a_key_is_watched_while_its_put_waits)
     }
     ck_assert_uint_eq(keeper.asked, 2);
     ck_assert_int_eq(broker_delete(durable.broker, &trust_all, first), 0);
-    ck_assert_int_eq(putters[0].result, 0);
+    ck_assert_int_eq(putters[0].later.result, 0);
     struct broker_sink *sink = engine_sink(durable.broker, "t");
     struct broker_lease lease;
     ck_assert_uint_eq(engine_take(sink, &lease), putters[0].id);
     ck_assert_int_eq(engine_settle(durable.broker, &lease, JOB_OUTCOME_DONE), 0);
-    ck_assert_int_eq(putters[1].result, EEXIST);
+    ck_assert_int_eq(putters[1].later.result, EEXIST);
     ck_assert_uint_eq(putters[1].id, putters[0].id);
     struct job_body *body = engine_body("four");
-    struct broker_putter third = {.fire = do_nothing};
+    struct broker_putter third = {.later.fire = do_nothing};
     ck_assert_int_eq(broker_put_wait(durable.broker, &spec, &body, &third), 0); // none is kept
     broker_sink_free(&sink);
     broker_unuse(durable.broker, &tube);

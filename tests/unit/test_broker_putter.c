@@ -18,10 +18,9 @@ static struct engine_conn conn;
 static struct broker_tube *tube, *other;
 static struct put waits[4];
 
-static void fire(struct broker_putter *putter)
+static void fire(struct later *later)
 {
-    struct put *put = putter->arg;
-    put->fired++;
+    CONTAINER_OF(later, struct put, putter.later)->fired++;
 }
 
 static void start(const struct broker_options *options)
@@ -54,8 +53,7 @@ static int put_spec(int which, const struct broker_put_spec *spec, size_t len)
     struct job_body *body;
     ck_assert_int_eq(job_body_new(&body, len), 0);
     memset(body->bytes, 'x', len);
-    waits[which].putter.fire = fire;
-    waits[which].putter.arg = &waits[which];
+    waits[which].putter.later.fire = fire;
     int rc = broker_put_wait(broker, spec, &body, &waits[which].putter);
     ck_assert((body == NULL) == (rc == 0 || rc == EINPROGRESS));
     job_body_unref(&body);
@@ -78,7 +76,7 @@ static void fill(void)
 static void came_in(int which, uint64_t id)
 {
     ck_assert_uint_eq(waits[which].fired, 1);
-    ck_assert_int_eq(waits[which].putter.result, 0);
+    ck_assert_int_eq(waits[which].putter.later.result, 0);
     ck_assert_uint_eq(waits[which].putter.id, id);
     struct job_view view;
     ck_assert_int_eq(broker_peek(broker, &trust_all, id, &view, NULL), 0);
@@ -116,7 +114,7 @@ START_TEST(a_small_one_waits_behind_a_large_one)
     ck_assert_uint_eq(engine_put(broker, "t", 0, 0, "1"), 1);
     ck_assert_int_eq(put(0, 100), EINPROGRESS);
     ck_assert_int_eq(put(1, 1), EINPROGRESS); // though there would be room
-    ck_assert(broker_put_cancel(&waits[0].putter));
+    ck_assert(later_cancel(&waits[0].putter.later));
     came_in(1, 2);
     ck_assert_uint_eq(waits[0].fired, 0);
 }
@@ -156,7 +154,7 @@ START_TEST(who_holds_jobs_may_not_wait)
     struct broker_put_spec spec = {.submitter = JOB_NOBODY, .tube = tube, .holder = &conn.holder};
     fill();
     ck_assert_int_eq(put_spec(0, &spec, 1), EINPROGRESS);
-    ck_assert(broker_put_cancel(&waits[0].putter));
+    ck_assert(later_cancel(&waits[0].putter.later));
     ck_assert_uint_eq(engine_reserve(&conn), 1);
     ck_assert_int_eq(put_spec(0, &spec, 1), ENOBUFS);
 }
@@ -170,8 +168,8 @@ START_TEST(draining_ends_the_wait)
     broker_drain(broker, true);
     for (int i = 0; i < 2; i++) {
         ck_assert_uint_eq(waits[i].fired, 1);
-        ck_assert_int_eq(waits[i].putter.result, EHOSTDOWN);
-        ck_assert(!broker_put_cancel(&waits[i].putter));
+        ck_assert_int_eq(waits[i].putter.later.result, EHOSTDOWN);
+        ck_assert(!later_cancel(&waits[i].putter.later));
     }
     ck_assert_int_eq(put(2, 1), EHOSTDOWN);
     ck_assert_uint_eq(engine_stats(broker).putting, 0);

@@ -247,9 +247,9 @@ END_TEST
 
 START_TEST(a_cancelled_wait_gets_nothing)
 {
-    ck_assert(!broker_reserve_cancel(&a.holder)); // it didn't wait
+    ck_assert(!later_cancel(&a.reserver.wait.later)); // it didn't wait
     ck_assert_int_eq(engine_reserve_rc(&a, HL_FOREVER, NULL), EINPROGRESS);
-    ck_assert(broker_reserve_cancel(&a.holder));
+    ck_assert(later_cancel(&a.reserver.wait.later));
     uint64_t id = put("default", 0);
     ck_assert_uint_eq(a.fired, 0);
     ck_assert_uint_eq(engine_reserve(&b), id);
@@ -261,7 +261,7 @@ START_TEST(a_cancel_that_comes_too_late)
     uint64_t got;
     ck_assert_int_eq(engine_reserve_rc(&a, HL_FOREVER, NULL), EINPROGRESS);
     uint64_t id = put("default", 0);
-    ck_assert(!broker_reserve_cancel(&a.holder));
+    ck_assert(!later_cancel(&a.reserver.wait.later));
     ck_assert_int_eq(engine_finish(&a, &got), 0);
     ck_assert_uint_eq(got, id);
 }
