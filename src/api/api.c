@@ -158,7 +158,7 @@ static const struct api_method *method_find(const char *name, size_t len)
 /* What most methods wait with. */
 static bool waiter_cancel(struct api_call *call)
 {
-    return broker_cancel(&call->waiter);
+    return later_cancel(&call->waiter.later);
 }
 
 static int call_parse(struct api_call *call, const char *json, size_t len, cJSON **given)
@@ -220,7 +220,7 @@ int api_call_start(struct api_call *call, struct api *api, const char *method, s
     call->rows_made = 0;
     call->deadline_ns = CLOCK_NEVER;
     call->timeout_ns = HL_FOREVER;
-    call->waiter = (struct broker_waiter){.fire = api_fire, .arg = call};
+    call->waiter = (struct broker_waiter){.later.fire = api_fire};
     call->cancel = waiter_cancel;
     call->method = method_find(method, method_len);
     if (call->method == NULL) {
@@ -230,9 +230,9 @@ int api_call_start(struct api_call *call, struct api *api, const char *method, s
     return call_run(call, json, json_len);
 }
 
-void api_fire(struct broker_waiter *waiter)
+void api_fire(struct later *later)
 {
-    struct api_call *call = waiter->arg;
+    struct api_call *call = CONTAINER_OF(later, struct api_call, waiter.later);
     MAGIC_CHECK(call, API_CALL_MAGIC);
     call->wake(call);
 }

@@ -189,9 +189,9 @@ static bool tokens_give(struct api_call *call, unsigned count)
     return count > 0 && atomic_fetch_sub(&call->tokens, count) == count;
 }
 
-static void fire_end(struct broker_waiter *waiter)
+static void fire_end(struct later *later)
 {
-    struct api_call *call = waiter->arg;
+    struct api_call *call = CONTAINER_OF(later, struct api_call, waiter.later);
     MAGIC_CHECK(call, API_CALL_MAGIC);
     if (tokens_give(call, worker_output_cancel(&call->output) ? 2 : 1))
         call->wake(call);
@@ -201,13 +201,13 @@ static void fire_output(struct later *later)
 {
     struct api_call *call = CONTAINER_OF(later, struct api_call, output.later);
     MAGIC_CHECK(call, API_CALL_MAGIC);
-    if (tokens_give(call, broker_cancel(&call->waiter) ? 2 : 1))
+    if (tokens_give(call, later_cancel(&call->waiter.later) ? 2 : 1))
         call->wake(call);
 }
 
 static bool output_cancel(struct api_call *call)
 {
-    unsigned count = broker_cancel(&call->waiter) ? 1 : 0;
+    unsigned count = later_cancel(&call->waiter.later) ? 1 : 0;
     count += worker_output_cancel(&call->output) ? 1 : 0;
     return tokens_give(call, count);
 }
@@ -219,7 +219,7 @@ static int line_up(struct api_call *call)
     const struct worker_output known = {
         .id = call->id, .attempt = call->attempt, .out_at = call->out_at, .err_at = call->err_at};
     call->cancel = output_cancel;
-    call->waiter.fire = fire_end;
+    call->waiter.later.fire = fire_end;
     call->waiter.wants_end = true;
     call->output = (struct worker_output_wait){.later.fire = fire_output};
     atomic_store(&call->tokens, 2);
@@ -231,7 +231,7 @@ static int line_up(struct api_call *call)
         return EINPROGRESS;
     /* Nobody will fire for output. If the end does at this moment, it wakes, or has left it to us.
      */
-    return tokens_give(call, broker_cancel(&call->waiter) ? 2 : 1) ? rc : EINPROGRESS;
+    return tokens_give(call, later_cancel(&call->waiter.later) ? 2 : 1) ? rc : EINPROGRESS;
 }
 
 int run_output(struct api_call *call, const cJSON *params, struct out result)

@@ -22,14 +22,9 @@ struct broker_totals {
     uint64_t moved_in, moved_out; /* unfinished ones, between tubes */
 };
 
-/*
- * An asynchronous wait. Memory is the caller's, zeroed before first use, left alone until fire ran
- * or cancel said true. fire runs once, without locks, on the thread whose call ended the wait,
- * possibly inside the _async call; it may start another wait with the same memory.
- */
+/* An asynchronous wait. It may fire inside of the call that asks. */
 struct broker_waiter {
-    void (*fire)(struct broker_waiter *waiter);
-    void *arg;                   /* the caller's */
+    struct later later;
     bool so_far;                 /* join: don't wait for what is put from now on; the caller's */
     bool wants_end;              /* wait: `end` is wanted; the caller's */
     struct broker_totals totals; /* join: of the tube (or of all), set before fire */
@@ -41,9 +36,8 @@ struct broker_waiter {
     struct broker *broker;
     struct broker_tube *tube;
     struct broker_group *group;
-    struct queue_wait wait;
+    struct queue_wait wait; /* its own: of what the whole takes, one after the other */
     struct queue_link link;
-    struct list_node node;
     uint64_t next, until; /* so_far: jobs up to there are still to be looked at; 0: it isn't that */
     bool given_up;        /* likewise: a cancel came too late for a cancel */
 };
@@ -90,9 +84,6 @@ void broker_forget_groups(struct broker *broker);
 struct job_end *broker_last_end(struct broker *broker, uint64_t id);
 /* Lets go of those that are older. To be called every second or so. */
 void broker_forget_ends(struct broker *broker);
-
-/* true: fire will not run. false: it has run, runs, or is about to. */
-bool broker_cancel(struct broker_waiter *waiter);
 
 /* The same, blocking. ETIMEDOUT. totals may be NULL. */
 int broker_wait(struct broker *broker, const struct trust_view *asker, uint64_t id,

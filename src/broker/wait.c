@@ -4,9 +4,10 @@
  *
  * A join stands in the line of joiners of a queue core: the tube's, or the core "all", which never
  * holds an item and counts the unfinished jobs of all tubes. A wait stands in a list of the job's
- * own. Both are struct broker_waiter and end in the same way: the core of the queue makes the wait
- * ready under the lock, and fires it when the lock was let go of. A joiner keeps its tube in
- * existence, so that the totals it is told are those of the tube it joined.
+ * own. Both are struct broker_waiter and end in the same way: its queue_wait becomes ready in the
+ * middle of some change, and fires when that is over and the lock was let go of; only then is the
+ * asker told, with counts and a ticket that have all of it. A joiner keeps its tube in existence,
+ * so that the totals it is told are those of the tube it joined.
  *
  * A join of what was put so far goes through the jobs in order of their ids, up to the last one
  * there was when it began, and stands in the list of one job after the other: so it costs nobody
@@ -37,18 +38,6 @@ static void waiter_close(struct broker_waiter *waiter)
     waiter->group = NULL;
 }
 
-static void waiter_fire(struct later *later);
-
-/* Out of the line of a job, for who blocks there. */
-static bool waiter_leave(struct later *later)
-{
-    struct broker_waiter *waiter = CONTAINER_OF(later, struct broker_waiter, wait.later);
-    broker_lock(waiter->broker);
-    bool left = queue_wait_cancel(&waiter->wait);
-    broker_unlock(waiter->broker);
-    return left;
-}
-
 /* ---- what was put so far ---- */
 
 /* [held] */
@@ -61,14 +50,19 @@ static bool is_awaited(const struct broker_waiter *waiter, const struct job *job
     return group_has(waiter->group, job);
 }
 
+/* [held] */
+static void line_up(struct broker_waiter *waiter, struct job_rare *rare)
+{
+    queue_wait_line_up(&waiter->wait, NULL);
+    list_append(&rare->waiters, &waiter->wait.later.node);
+}
+
 /* [held] In the list of that job; without memory for it, with those who wait for all. */
 static void stand_with(struct broker_waiter *waiter, struct job *job)
 {
     struct job_rare *rare = job_rare_need(job);
-    waiter->wait = (struct queue_wait){.later.fire = waiter_fire};
     if (rare != NULL) {
-        queue_wait_line_up(&waiter->wait, waiter_leave);
-        list_append(&rare->waiters, &waiter->node);
+        line_up(waiter, rare);
         return;
     }
     waiter->until = 0;
@@ -104,33 +98,66 @@ static int so_far_stand(struct broker_waiter *waiter)
 /* ---- a wait ---- */
 
 /* Runs without the lock. */
-static void waiter_fire(struct later *later)
+static void wait_over(struct later *later)
 {
     struct broker_waiter *waiter = CONTAINER_OF(later, struct broker_waiter, wait.later);
     struct broker *broker = waiter->broker;
     ASSERT(later->result == 0); /* tubes are never shut down */
     broker_lock(broker);
-    bool stands = waiter->until != 0 && so_far_stand(waiter) == 0;
-    if (!stands)
+    if (waiter->until == 0 || so_far_stand(waiter) != 0) {
         waiter_close(waiter);
+        queue_domain_ready(broker->domain, &waiter->later, 0);
+    }
     broker_unlock(broker);
-    if (!stands)
-        waiter->fire(waiter);
 }
 
-static void waiter_init(struct broker_waiter *waiter, struct broker *broker)
+static bool waiter_cancel(struct later *later)
+{
+    struct broker_waiter *waiter = CONTAINER_OF(later, struct broker_waiter, later);
+    struct broker *broker = waiter->broker;
+    broker_lock(broker);
+    bool cancelled = queue_wait_cancel(&waiter->wait);
+    if (cancelled) {
+        (void)later_leave(later);
+        waiter_close(waiter);
+    } else
+        waiter->given_up = true; /* who is between two jobs is told, as was said */
+    broker_unlock(broker);
+    return cancelled;
+}
+
+/* Takes the lock. */
+static void ask_begin(struct broker_waiter *waiter, struct broker *broker)
 {
     waiter->broker = broker;
     waiter->tube = NULL;
     waiter->group = NULL;
     waiter->ticket = (struct broker_ticket){0};
+    waiter->totals = (struct broker_totals){0};
     waiter->end = NULL;
-    memset(&waiter->wait, 0, sizeof(waiter->wait));
-    memset(&waiter->link, 0, sizeof(waiter->link));
-    list_node_init(&waiter->node);
+    waiter->wait = (struct queue_wait){.later.fire = wait_over};
+    waiter->link = (struct queue_link){.wait = NULL};
     waiter->next = 1;
     waiter->until = 0;
     waiter->given_up = false;
+    broker_lock(broker);
+    later_wait(&waiter->later, waiter_cancel);
+}
+
+/* [held, and lets go of it] EALREADY: there is nothing to wait for. ENODATA: nor to tell. */
+static int ask_end(struct broker_waiter *waiter, int rc)
+{
+    struct broker *broker = waiter->broker;
+    if (rc == EALREADY)
+        waiter_close(waiter);
+    if (rc == EALREADY || rc == ENODATA) {
+        queue_domain_ready(broker->domain, &waiter->later, 0);
+        rc = 0;
+    }
+    if (rc != 0)
+        (void)later_leave(&waiter->later);
+    broker_unlock(broker);
+    return rc;
 }
 
 void wait_finish(struct job *job, struct job_end *end)
@@ -138,14 +165,11 @@ void wait_finish(struct job *job, struct job_end *end)
     if (job->rare == NULL)
         return;
     struct list_node *node;
-    while ((node = list_pop(&job->rare->waiters)) != NULL) {
-        struct broker_waiter *waiter = CONTAINER_OF(node, struct broker_waiter, node);
-        /* One whose time ran out a moment ago is idle, and about to take the lock to leave. */
-        if (waiter->wait.later.state != LATER_WAITS)
-            continue;
+    while ((node = list_first(&job->rare->waiters)) != NULL) {
+        struct broker_waiter *waiter = CONTAINER_OF(node, struct broker_waiter, wait.later.node);
         if (waiter->wants_end && end != NULL)
             waiter->end = job_end_ref(end);
-        queue_wait_make_ready(job->tube->broker->domain, &waiter->wait, 0);
+        queue_domain_ready(job->tube->broker->domain, &waiter->wait.later, 0);
     }
 }
 
@@ -161,37 +185,32 @@ static int wait_line_up(struct broker *broker, const struct trust_view *asker, u
     struct job_rare *rare = job_rare_need(job);
     if (rare == NULL)
         return ENOMEM;
-    queue_wait_line_up(&waiter->wait, waiter_leave);
-    list_append(&rare->waiters, &waiter->node);
+    line_up(waiter, rare);
     return 0;
 }
 
 /* [held before and after] Of its tube, its group, or all: the core. EALREADY: nothing is
- * unfinished; the waiter is closed. */
+ * unfinished. */
 static int core_line_up(struct broker_waiter *waiter, struct queue_core *core)
 {
-    int rc = core->unfinished == 0 ? EALREADY : 0;
-    if (rc == 0 && !waiter->so_far)
-        queue_wait_join(&waiter->wait, core, &waiter->link);
-    else if (rc == 0) {
+    if (core->unfinished == 0)
+        return EALREADY;
+    if (waiter->so_far) {
         waiter->until = waiter->broker->last_id;
-        rc = so_far_stand(waiter);
+        return so_far_stand(waiter);
     }
-    if (rc != 0)
-        waiter_close(waiter);
-    return rc;
+    queue_wait_join(&waiter->wait, core, &waiter->link);
+    return 0;
 }
 
-/* [held] EALREADY: nothing is unfinished; the waiter is closed. */
+/* [held] EALREADY: nothing is unfinished. ENODATA: nobody knows it. */
 static int join_line_up(struct broker *broker, const char *name, struct broker_waiter *waiter)
 {
     struct queue_core *core = &broker->all;
     if (name != NULL) {
         struct broker_tube *tube = tube_find(broker, name, strlen(name));
-        if (tube == NULL) {
-            waiter->totals = (struct broker_totals){0};
-            return EALREADY;
-        }
+        if (tube == NULL)
+            return ENODATA;
         tube_ref(tube);
         waiter->tube = tube;
         core = &tube->ready;
@@ -204,54 +223,29 @@ static int join_group_line_up(struct broker *broker, const struct trust_view *as
                               const char *name, struct broker_waiter *waiter)
 {
     struct broker_group *group = group_said(broker, asker, name);
-    if (group == NULL) {
-        waiter->totals = (struct broker_totals){0};
-        return EALREADY;
-    }
+    if (group == NULL)
+        return ENODATA;
     group_ref(group);
     waiter->group = group;
     return core_line_up(waiter, &group->core);
 }
 
-static int join_name_check(const char *name)
-{
-    return name == NULL ? 0 : job_tube_name_check(name, strlen(name));
-}
-
-/* The common end of the two asynchronous forms. */
-static int async_end(struct broker_waiter *waiter, int rc)
-{
-    if (rc != EALREADY)
-        return rc;
-    waiter->fire(waiter);
-    return 0;
-}
-
 int broker_wait_async(struct broker *broker, const struct trust_view *asker, uint64_t id,
                       struct broker_waiter *waiter)
 {
-    waiter_init(waiter, broker);
-    waiter->wait.later.fire = waiter_fire;
-    broker_lock(broker);
+    ask_begin(waiter, broker);
     int rc = wait_line_up(broker, asker, id, waiter);
-    if (rc == EALREADY)
-        waiter_close(waiter);
     log_told_all(broker); /* also of a job that isn't there any more */
-    broker_unlock(broker);
-    return async_end(waiter, rc);
+    return ask_end(waiter, rc);
 }
 
 int broker_join_async(struct broker *broker, const char *tube, struct broker_waiter *waiter)
 {
-    int rc = join_name_check(tube);
+    int rc = tube == NULL ? 0 : job_tube_name_check(tube, strlen(tube));
     if (rc != 0)
         return rc;
-    waiter_init(waiter, broker);
-    waiter->wait.later.fire = waiter_fire;
-    broker_lock(broker);
-    rc = join_line_up(broker, tube, waiter);
-    broker_unlock(broker);
-    return async_end(waiter, rc);
+    ask_begin(waiter, broker);
+    return ask_end(waiter, join_line_up(broker, tube, waiter));
 }
 
 int broker_join_group_async(struct broker *broker, const struct trust_view *asker,
@@ -259,72 +253,37 @@ int broker_join_group_async(struct broker *broker, const struct trust_view *aske
 {
     if (group[0] == '\0' || strlen(group) > BROKER_GROUP_NAME_MAX)
         return EINVAL;
-    waiter_init(waiter, broker);
-    waiter->wait.later.fire = waiter_fire;
-    broker_lock(broker);
+    ask_begin(waiter, broker);
     int rc = join_group_line_up(broker, asker, group, waiter);
     log_told_all(broker); /* also of counts that others made */
-    broker_unlock(broker);
-    return async_end(waiter, rc);
+    return ask_end(waiter, rc);
 }
 
-bool broker_cancel(struct broker_waiter *waiter)
+/* What was asked for without an error, to its end. */
+static int block(struct broker_waiter *waiter, int64_t timeout_ns, const char *what,
+                 const char *object)
 {
-    struct broker *broker = waiter->broker;
-    broker_lock(broker);
-    bool cancelled = queue_wait_cancel(&waiter->wait);
-    if (cancelled) {
-        list_remove(&waiter->node);
-        waiter_close(waiter);
-    } else
-        waiter->given_up = true; /* who is between two jobs fires, as was said */
-    broker_unlock(broker);
-    return cancelled;
-}
-
-/* [held] The common end of the two blocking forms. */
-static int block(struct broker *broker, struct broker_waiter *waiter, int64_t deadline_ns,
-                 const char *what, const char *object)
-{
-    ASSERT((broker->unlock_tells & UNLOCK_ENDED) == 0); /* the lock is let go of */
-    int rc = queue_wait_block(&waiter->wait, broker->domain, deadline_ns, what, object);
-    list_remove(&waiter->node);
-    waiter_close(waiter);
+    int rc = later_block(&waiter->later, clock_deadline(timeout_ns), what, object);
+    if (waiter->broker->log != NULL)
+        log_note(waiter->broker->log, &waiter->ticket);
     return rc;
 }
 
 int broker_wait(struct broker *broker, const struct trust_view *asker, uint64_t id,
                 int64_t timeout_ns)
 {
-    int64_t deadline_ns = clock_deadline(timeout_ns);
-    struct broker_waiter waiter = {.so_far = false};
-    waiter_init(&waiter, broker);
-    broker_lock(broker);
-    int rc = wait_line_up(broker, asker, id, &waiter);
-    if (rc == 0)
-        rc = block(broker, &waiter, deadline_ns, "job", "wait");
-    log_told_all(broker);
-    broker_unlock(broker);
-    return rc == EALREADY ? 0 : rc;
+    struct broker_waiter waiter = {.later.fire = later_wake};
+    int rc = broker_wait_async(broker, asker, id, &waiter);
+    return rc != 0 ? rc : block(&waiter, timeout_ns, "job", "wait");
 }
 
 int broker_join(struct broker *broker, const char *tube, int64_t timeout_ns,
                 struct broker_totals *totals)
 {
-    int64_t deadline_ns = clock_deadline(timeout_ns);
-    int rc = join_name_check(tube);
-    if (rc != 0)
-        return rc;
-    struct broker_waiter waiter = {.so_far = false};
-    waiter_init(&waiter, broker);
-    broker_lock(broker);
-    rc = join_line_up(broker, tube, &waiter);
+    struct broker_waiter waiter = {.later.fire = later_wake};
+    int rc = broker_join_async(broker, tube, &waiter);
     if (rc == 0)
-        rc = block(broker, &waiter, deadline_ns, "queue join", tube != NULL ? tube : "all tubes");
-    log_told_all(broker);
-    broker_unlock(broker);
-    if (rc == EALREADY)
-        rc = 0;
+        rc = block(&waiter, timeout_ns, "queue join", tube != NULL ? tube : "all tubes");
     if (rc == 0 && totals != NULL)
         *totals = waiter.totals;
     return rc;

@@ -31,7 +31,7 @@ static struct pending_join *join_of(struct pending *pending)
 
 static bool join_cancel(struct pending *pending)
 {
-    return broker_cancel(&join_of(pending)->waiter);
+    return later_cancel(&join_of(pending)->waiter.later);
 }
 
 static void join_answer(struct session *session, struct pending *pending, int why)
@@ -55,9 +55,9 @@ static const struct pending_kind join_kind = {
     .cancel = join_cancel, .answer = join_answer, .release = join_release};
 
 /* Any thread. */
-static void join_fire(struct broker_waiter *waiter)
+static void join_fire(struct later *later)
 {
-    pending_fire(&CONTAINER_OF(waiter, struct pending_join, waiter)->pending);
+    pending_fire(&CONTAINER_OF(later, struct pending_join, waiter.later)->pending);
 }
 
 int parse_join(struct scan *scan, struct command_args *args)
@@ -78,7 +78,7 @@ void do_join(struct session *session, const struct command_args *args)
         return;
     }
     MAGIC_INIT(join, JOIN_MAGIC);
-    join->waiter.fire = join_fire;
+    join->waiter.later.fire = join_fire;
     pending_prepare(session, &join->pending, &join_kind);
     if (broker_join_async(session->front->broker, tube, &join->waiter) != 0) {
         reply_word(session, "OUT_OF_MEMORY\r\n");

@@ -149,16 +149,16 @@ static int do_wait(const struct trust_view *asker)
     return rc == ETIMEDOUT ? 0 : rc;
 }
 
-static void do_nothing(struct broker_waiter *waiter)
+static void do_nothing(struct later *waiter)
 {
     (void)waiter;
 }
 
 static int do_wait_async(const struct trust_view *asker)
 {
-    struct broker_waiter waiter = {.fire = do_nothing};
+    struct broker_waiter waiter = {.later.fire = do_nothing};
     int rc = broker_wait_async(durable.broker, asker, put(MINE, "open"), &waiter);
-    ck_assert(rc != 0 || broker_cancel(&waiter));
+    ck_assert(rc != 0 || later_cancel(&waiter.later));
     return rc;
 }
 
@@ -299,7 +299,7 @@ START_TEST(hidden_is_as_none)
     struct trust_view asker = asker_of(THEIRS);
     const struct broker_change change = {.action = BROKER_DO_KICK};
     enum job_state state = JOB_NEW;
-    struct broker_waiter waiter = {.fire = do_nothing};
+    struct broker_waiter waiter = {.later.fire = do_nothing};
     uint64_t id = put(MINE, "open");
     ck_assert_int_eq(broker_apply_job(durable.broker, &asker, id, &change, &state), ENOENT);
     ck_assert_int_eq(state, JOB_NEW); // no EBUSY, which would tell
@@ -547,14 +547,14 @@ START_TEST(a_join_is_of_ones_own)
     for (int so_far = 0; so_far < 2; so_far++) {
         uint64_t attackers = put_with(THEIRS, "x", &options, 0);
         uint64_t id = put_with(MINE, "x", &options, 0);
-        struct broker_waiter waiter = {.fire = do_nothing, .so_far = so_far != 0};
+        struct broker_waiter waiter = {.later.fire = do_nothing, .so_far = so_far != 0};
         ck_assert_int_eq(broker_join_group_async(durable.broker, &mine, "g", &waiter), 0);
         ck_assert_int_eq(broker_delete(durable.broker, &trust_all, id), 0);
-        ck_assert(!broker_cancel(&waiter)); // it has fired
+        ck_assert(!later_cancel(&waiter.later)); // it has fired
         ck_assert_uint_eq(waiter.totals.deleted, (uint64_t)so_far + 1);
         waiter.totals.deleted = 77;
         ck_assert_int_eq(broker_join_group_async(durable.broker, &theirs, "g", &waiter), 0);
-        ck_assert(broker_cancel(&waiter));
+        ck_assert(later_cancel(&waiter.later));
         ck_assert_int_eq(broker_delete(durable.broker, &trust_all, attackers), 0);
     }
 }

@@ -335,14 +335,14 @@ START_TEST(what_must_be_waited_for)
 }
 END_TEST
 
-static void nothing(struct broker_waiter *waiter)
+static void nothing(struct later *waiter)
 {
     (void)waiter;
 }
 
 START_TEST(a_join_waits_for_what_ended_it)
 {
-    struct broker_waiter waiter = {.fire = nothing}, late = {.fire = nothing};
+    struct broker_waiter waiter = {.later.fire = nothing}, late = {.later.fire = nothing};
     uint64_t id = put("x");
     durable_commit(&durable);
     ck_assert_int_eq(broker_join_async(durable.broker, "t", &waiter), 0);

@@ -185,7 +185,7 @@ static void connection(void)
     (void)count_off(0);
 }
 
-static void never(struct broker_waiter *waiter)
+static void never(struct later *waiter)
 {
     (void)waiter;
     ck_abort_msg("a cancelled wait fired");
@@ -193,14 +193,14 @@ static void never(struct broker_waiter *waiter)
 
 static void wait_and_cancel(uint64_t id)
 {
-    struct broker_waiter waiter = {.fire = never};
+    struct broker_waiter waiter = {.later.fire = never};
     int rc = CALL(broker_wait_async(broker, &trust_all, id, &waiter));
     if (rc != ENOENT && worked(rc))
-        ck_assert(broker_cancel(&waiter));
-    struct broker_waiter joiner = {.fire = never};
+        ck_assert(later_cancel(&waiter.later));
+    struct broker_waiter joiner = {.later.fire = never};
     if (engine_stats(broker).unfinished > 0 &&
         worked(CALL(broker_join_async(broker, NULL, &joiner))))
-        ck_assert(broker_cancel(&joiner));
+        ck_assert(later_cancel(&joiner.later));
 }
 
 static bool go_on(const char *name, const struct broker_stats *stats, void *arg)

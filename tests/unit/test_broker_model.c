@@ -68,9 +68,9 @@ static struct model_job *by_id(uint64_t id)
     return NULL;
 }
 
-static void wait_fired(struct broker_waiter *waiter)
+static void wait_fired(struct later *later)
 {
-    fired[waiter - waiters] = true;
+    fired[CONTAINER_OF(later, struct broker_waiter, later) - waiters] = true;
 }
 
 // ---- jobs come ----
@@ -468,11 +468,11 @@ static void do_wait(void)
     struct model_job *job = any_place();
     size_t place = (size_t)(job - model.job);
     if (job->waited_for) {
-        SAME(broker_cancel(&waiters[place]), !job->ended);
+        SAME(later_cancel(&waiters[place].later), !job->ended);
         job->waited_for = job->ended = fired[place] = false;
         return;
     }
-    waiters[place].fire = wait_fired;
+    waiters[place].later.fire = wait_fired;
     int rc = broker_wait_async(broker, &trust_all, job->id, &waiters[place]);
     SAME(rc, job->id == 0 ? ENOENT : 0);
     if (rc == 0 && job->state == JOB_BURIED) {
@@ -538,7 +538,7 @@ static void run_end(int kind)
 {
     for (int i = 0; i < MODEL_JOBS; i++)
         if (model.job[i].waited_for)
-            SAME(broker_cancel(&waiters[i]), !model.job[i].ended);
+            SAME(later_cancel(&waiters[i].later), !model.job[i].ended);
     for (int i = 0; i < MODEL_CONNS; i++)
         (void)engine_conn_fini(&conns[i]);
     for (int i = 0; i < MODEL_TUBES; i++) {

@@ -380,15 +380,18 @@ START_TEST(a_moved_job_keeps_all_but_its_tube)
 }
 END_TEST
 
-static void note(struct broker_waiter *waiter)
+static unsigned joined;
+
+static void note(struct later *later)
 {
-    ++*(unsigned *)waiter->arg;
+    (void)later;
+    joined++;
 }
 
 START_TEST(a_move_carries_the_count_along)
 {
-    unsigned joined = 0;
-    struct broker_waiter join = {.fire = note, .arg = &joined};
+    struct broker_waiter join = {.later.fire = note};
+    joined = 0;
     uint64_t got, id = put("default", 0, 0);
     engine_watch_only(&b, "x");
     ck_assert_int_eq(broker_join_async(broker, "default", &join), 0);

@@ -165,14 +165,14 @@ END_TEST
 // ---- waits and joins by callback ----
 
 struct flag {
-    struct broker_waiter waiter; // first: its address is the flag's
+    struct broker_waiter waiter;
     int fired;
     size_t records_then;
 };
 
-static void flag_fire(struct broker_waiter *waiter)
+static void flag_fire(struct later *later)
 {
-    struct flag *flag = waiter->arg;
+    struct flag *flag = CONTAINER_OF(later, struct flag, waiter.later);
     flag->fired++;
     flag->records_then = records.count;
 }
@@ -180,8 +180,7 @@ static void flag_fire(struct broker_waiter *waiter)
 static void flag_init(struct flag *flag)
 {
     memset(flag, 0, sizeof(*flag));
-    flag->waiter.fire = flag_fire;
-    flag->waiter.arg = flag;
+    flag->waiter.later.fire = flag_fire;
 }
 
 static void run_one(const char *tube, enum job_outcome_kind kind)
@@ -260,9 +259,9 @@ START_TEST(cancelled_wait_does_not_fire)
     flag_init(&join);
     ck_assert_int_eq(broker_wait_async(broker, &trust_all, id, &flag.waiter), 0);
     ck_assert_int_eq(broker_join_async(broker, "t", &join.waiter), 0);
-    ck_assert(broker_cancel(&flag.waiter));
-    ck_assert(broker_cancel(&join.waiter));
-    ck_assert(!broker_cancel(&flag.waiter));
+    ck_assert(later_cancel(&flag.waiter.later));
+    ck_assert(later_cancel(&join.waiter.later));
+    ck_assert(!later_cancel(&flag.waiter.later));
     run_one("t", JOB_OUTCOME_DONE);
     ck_assert_int_eq(flag.fired + join.fired, 0);
     ck_assert_uint_eq(engine_stats(broker).tubes, 1); // the joiner's hold is gone, too
@@ -270,7 +269,7 @@ START_TEST(cancelled_wait_does_not_fire)
     ck_assert_int_eq(broker_wait_async(broker, &trust_all, id, &flag.waiter), 0);
     run_one("t", JOB_OUTCOME_DONE);
     ck_assert_int_eq(flag.fired, 1);
-    ck_assert(!broker_cancel(&flag.waiter)); // too late
+    ck_assert(!later_cancel(&flag.waiter.later)); // too late
 }
 END_TEST
 
@@ -353,9 +352,14 @@ static void hook_that_looks(struct list *ends, void *arg)
     }
 }
 
-static void hear_after_hook(struct broker_waiter *waiter)
+struct hearer {
+    struct broker_waiter waiter;
+    uint64_t id;
+};
+
+static void hear_after_hook(struct later *later)
 {
-    ck_assert_uint_eq(ended_last.id, *(const uint64_t *)waiter->arg);
+    ck_assert_uint_eq(ended_last.id, CONTAINER_OF(later, struct hearer, waiter.later)->id);
     ended_last.told = true;
 }
 
@@ -372,8 +376,8 @@ START_TEST(job_is_never_in_neither_place)
     ck_assert_int_eq(broker_delete(broker, &trust_all, unwatched), 0);
     ck_assert_uint_eq(ended_last.id, id);
     id = engine_put(broker, "t", 0, HL_SECOND, "x");
-    struct broker_waiter waiter = {.fire = hear_after_hook, .arg = &id};
-    ck_assert_int_eq(broker_wait_async(broker, &trust_all, id, &waiter), 0);
+    struct hearer hearer = {.waiter.later.fire = hear_after_hook, .id = id};
+    ck_assert_int_eq(broker_wait_async(broker, &trust_all, id, &hearer.waiter), 0);
     ck_assert_int_eq(broker_delete(broker, &trust_all, id), 0);
     ck_assert(ended_last.told);
     ck_assert_uint_eq(ended_last.number, 43);

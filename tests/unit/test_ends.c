@@ -182,9 +182,9 @@ static _Atomic unsigned heard, missing, doubled;
 static _Atomic unsigned char number_used[JOBS + 1];
 
 // Without locks, on the thread that ended the job, as soon as anybody can hear of it.
-static void hear(struct broker_waiter *waiter)
+static void hear(struct later *later)
 {
-    const struct watch *watch = waiter->arg;
+    struct watch *watch = CONTAINER_OF(later, struct watch, waiter.later);
     struct job_record *record;
     if (history_get(kit.history, watch->id, &record) != 0)
         atomic_fetch_add(&missing, 1);
@@ -193,10 +193,10 @@ static void hear(struct broker_waiter *waiter)
             atomic_fetch_add(&missing, 1);
         job_record_unref(&record);
     }
-    uint64_t number = waiter->end != NULL ? waiter->end->number : 0;
+    uint64_t number = watch->waiter.end != NULL ? watch->waiter.end->number : 0;
     if (number == 0 || number > JOBS || atomic_fetch_add(&number_used[number], 1) != 0)
         atomic_fetch_add(&doubled, 1);
-    job_end_unref(&waiter->end);
+    job_end_unref(&watch->waiter.end);
     atomic_fetch_add(&heard, 1);
 }
 
@@ -221,8 +221,7 @@ START_TEST(nobody_hears_before_history_has_it)
     sqlite3 *other = _i == 1 ? file_lock() : NULL;
     for (int i = 0; i < JOBS; i++) {
         watches[i].id = engine_put(broker, "t", 0, 0, "x");
-        watches[i].waiter =
-            (struct broker_waiter){.fire = hear, .arg = &watches[i], .wants_end = true};
+        watches[i].waiter = (struct broker_waiter){.later.fire = hear, .wants_end = true};
         ck_assert_int_eq(broker_wait_async(broker, &trust_all, watches[i].id, &watches[i].waiter),
                          0);
     }

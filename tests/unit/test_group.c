@@ -157,7 +157,7 @@ static bool is_known(const char *group)
 
 static unsigned fired;
 
-static void note_fired(struct broker_waiter *waiter)
+static void note_fired(struct later *waiter)
 {
     (void)waiter;
     fired++;
@@ -165,7 +165,7 @@ static void note_fired(struct broker_waiter *waiter)
 
 static void join_begin(struct broker_waiter *waiter, const char *group)
 {
-    *waiter = (struct broker_waiter){.fire = note_fired};
+    *waiter = (struct broker_waiter){.later.fire = note_fired};
     fired = 0;
     ck_assert_int_eq(broker_join_group_async(durable.broker, &trust_all, group, waiter), 0);
 }
@@ -196,7 +196,7 @@ START_TEST(a_join_waits_for_all_of_them)
     ck_assert_int_eq(broker_kick_job(durable.broker, &trust_all, three), 0);
     counts_are("g", 1, 1, 0, 1);
     join_begin(&waiter, "g");
-    ck_assert(broker_cancel(&waiter));
+    ck_assert(later_cancel(&waiter.later));
     ck_assert_uint_eq(fired, 0);
     join_begin(&waiter, "g");
     settle("u", three, JOB_OUTCOME_DONE);

@@ -17,7 +17,7 @@ static struct broker *broker;
 static struct broker_waiter waiter;
 static unsigned fired;
 
-static void count(struct broker_waiter *it)
+static void count(struct later *it)
 {
     (void)it;
     fired++;
@@ -27,7 +27,7 @@ static void setup(void)
 {
     const struct broker_options options = {.ended = NULL};
     ck_assert_int_eq(broker_new(&broker, &options), 0);
-    waiter = (struct broker_waiter){.fire = count, .so_far = true};
+    waiter = (struct broker_waiter){.later.fire = count, .so_far = true};
     fired = 0;
 }
 
@@ -145,8 +145,8 @@ START_TEST(it_is_cancelled)
     uint64_t one = put("t"), two = put("t");
     ck_assert_int_eq(broker_join_async(broker, "t", &waiter), 0);
     gone(one);
-    ck_assert(broker_cancel(&waiter)); // in the list of the second one
-    ck_assert(!broker_cancel(&waiter));
+    ck_assert(later_cancel(&waiter.later)); // in the list of the second one
+    ck_assert(!later_cancel(&waiter.later));
     gone(two);
     ck_assert_uint_eq(fired, 0);
     ck_assert_uint_eq(engine_stats(broker).tubes, 1); // its hold on the tube is gone
@@ -158,7 +158,7 @@ END_TEST
 static _Atomic bool over;
 static hl_event *told;
 
-static void tell(struct broker_waiter *it)
+static void tell(struct later *it)
 {
     (void)it;
     hl_event_set(told);
@@ -195,12 +195,12 @@ START_TEST(joins_and_cancels_at_any_moment)
     hl_thread *ends = engine_thread(ender, sink), *puts = engine_thread(putter, NULL);
     unsigned joined = 0;
     ck_assert_int_eq(hl_event_new(&told, "told"), 0);
-    waiter.fire = tell;
+    waiter.later.fire = tell;
     for (int i = 0; i < unit_rounds(2000); i++) {
         hl_event_clear(told);
         uint64_t last = put("t");
         ck_assert_int_eq(broker_join_async(broker, "t", &waiter), 0);
-        if (i % 2 == 1 && broker_cancel(&waiter))
+        if (i % 2 == 1 && later_cancel(&waiter.later))
             continue;
         ck_assert_int_eq(hl_event_wait(told, HL_FOREVER), 0); // though others come all the time
         if (i % 2 == 0) {
