@@ -2,9 +2,10 @@
 /*
  * Calls: from a method's name and JSON text to an answer, now or later.
  *
- * A call is on its door's thread all the time; the one thing that happens elsewhere is that the
- * broker fires its waiter, which does nothing but wake the door. So a call has no lock: the door's
- * own hand-over between threads orders everything.
+ * A call is on its door's thread all the time; the one thing that happens elsewhere is that what it
+ * waits for fires, which does nothing but fire the call's own later. So a call has no lock: what it
+ * waits for decides between that and a cancel, and the door's own hand-over between threads orders
+ * everything else.
  *
  * The answer is one line of JSON text, taken from cJSON without a copy.
  *
@@ -155,10 +156,24 @@ static const struct api_method *method_find(const char *name, size_t len)
 
 /* ---- a call's life ---- */
 
-/* What most methods wait with. */
-static bool waiter_cancel(struct api_call *call)
+struct api_call *api_call_of(struct later *later)
 {
-    return later_cancel(&call->waiter.later);
+    struct api_call *call = CONTAINER_OF(later, struct api_call, later);
+    MAGIC_CHECK(call, API_CALL_MAGIC);
+    return call;
+}
+
+/* What most methods wait with. */
+static bool waiter_cancel(struct later *later)
+{
+    return later_cancel(&api_call_of(later)->waiter.later) && later_leave(later);
+}
+
+static void waiter_fired(struct later *later)
+{
+    struct api_call *call = CONTAINER_OF(later, struct api_call, waiter.later);
+    MAGIC_CHECK(call, API_CALL_MAGIC);
+    later_tell(&call->later, 0);
 }
 
 static int call_parse(struct api_call *call, const char *json, size_t len, cJSON **given)
@@ -220,21 +235,17 @@ int api_call_start(struct api_call *call, struct api *api, const char *method, s
     call->rows_made = 0;
     call->deadline_ns = CLOCK_NEVER;
     call->timeout_ns = HL_FOREVER;
-    call->waiter = (struct broker_waiter){.later.fire = api_fire};
-    call->cancel = waiter_cancel;
+    call->waiter = (struct broker_waiter){.later.fire = waiter_fired};
+    later_wait(&call->later, waiter_cancel);
     call->method = method_find(method, method_len);
-    if (call->method == NULL) {
+    int rc = 0;
+    if (call->method == NULL)
         (void)unknown_method(call, method, method_len);
-        return 0;
-    }
-    return call_run(call, json, json_len);
-}
-
-void api_fire(struct later *later)
-{
-    struct api_call *call = CONTAINER_OF(later, struct api_call, waiter.later);
-    MAGIC_CHECK(call, API_CALL_MAGIC);
-    call->wake(call);
+    else
+        rc = call_run(call, json, json_len);
+    if (rc != EINPROGRESS)
+        (void)later_leave(&call->later);
+    return rc;
 }
 
 void api_call_finish(struct api_call *call)
@@ -247,20 +258,12 @@ void api_call_finish(struct api_call *call)
     cJSON_Delete(result.object);
 }
 
-bool api_call_cancel(struct api_call *call)
+void api_call_late(struct api_call *call)
 {
     MAGIC_CHECK(call, API_CALL_MAGIC);
-    return call->cancel(call);
-}
-
-bool api_call_time_out(struct api_call *call)
-{
-    if (!api_call_cancel(call))
-        return false;
     char text[512];
     call->method->late(call, text, sizeof(text));
     (void)api_fail(call, ETIMEDOUT, "%s", text);
-    return true;
 }
 
 void api_call_refuse(struct api_call *call, int error, const char *message)

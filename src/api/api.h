@@ -5,14 +5,13 @@
  * door.
  *
  * A call is answered at once or later: `wait` and `join` answer when it happened. Everything of a
- * call runs on its door's thread but `wake`, which says from any thread that the answer can be
+ * call runs on its door's thread but the fire of its later, which says that the answer can be
  * fetched:
  *
  *     api_call_start    0: answered. EINPROGRESS: later, and then
- *       -> wake         once, on any thread, possibly before start has returned
+ *       -> later        fires on any thread, possibly before start has returned
  *       -> api_call_finish   on the door's thread; now it is answered
- *     api_call_cancel   true: wake will not be called. false: it was, or is about to be.
- *     api_call_time_out     at deadline_ns; true: cancelled, and answered with timed_out
+ *     api_call_late     at deadline_ns, if later_cancel said true; it is answered with timed_out
  *     api_call_fini     when the answer was used, or after a cancel that said true
  *
  * An answer that can be of any size is made as it is read: see api_answer_size.
@@ -80,8 +79,8 @@ struct api_call {
     unsigned magic; /* the api's; api_call_start sets it */
 
     /* set by the door */
-    void (*wake)(struct api_call *call); /* from any thread: only pass it on */
-    const struct trust_view *asker;      /* what the other side may; outlives the call */
+    struct later later;             /* fire: only pass it on */
+    const struct trust_view *asker; /* what the other side may; outlives the call */
 
     /* for the door to read */
     int error;             /* 0: answer is the result; else answer is the error object */
@@ -89,16 +88,15 @@ struct api_call {
     struct api_rows *rows; /* not NULL: a part of it is missing, read it by api_answer_next */
     size_t looked_at;      /* jobs and records, one by one: what it cost beside its answer */
     size_t rows_made;      /* of a list, so far; each costs as much as many that are looked at */
-    int64_t deadline_ns;   /* when to call api_call_time_out; CLOCK_NEVER */
+    int64_t deadline_ns;   /* when its time is over; CLOCK_NEVER */
 
     /* the api's */
     struct api *api;
     const struct api_method *method;
     struct broker_waiter waiter;
-    struct worker_quiet quiet;             /* pool_drain */
-    bool (*cancel)(struct api_call *call); /* of what it waits for; as api_call_cancel */
-    uint64_t id;                           /* of the parameters; 0: there is none */
-    struct worker_output_wait output;      /* output, as the next four */
+    struct worker_quiet quiet;        /* pool_drain */
+    uint64_t id;                      /* of the parameters; 0: there is none */
+    struct worker_output_wait output; /* output, as the next four */
     _Atomic unsigned tokens;
     uint32_t attempt;
     size_t out_at, err_at;
@@ -122,8 +120,7 @@ void api_call_finish(struct api_call *call);
  */
 int api_answer_size(struct api_call *call, size_t *size);
 int api_answer_next(struct api_call *call, struct buf *part);
-bool api_call_cancel(struct api_call *call);
-bool api_call_time_out(struct api_call *call);
+void api_call_late(struct api_call *call);
 void api_call_fini(struct api_call *call);
 
 /*

@@ -199,8 +199,8 @@ int api_refuse_job(struct api_call *call);
 /* Answers with an error; returns it. */
 int api_fail(struct api_call *call, int error, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
-/* For call->waiter. */
-void api_fire(struct later *later);
+/* Of the call's own later. */
+struct api_call *api_call_of(struct later *later);
 
 /* ---- rows.c: answers that are made a part at a time ---- */
 

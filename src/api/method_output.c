@@ -194,7 +194,7 @@ static void fire_end(struct later *later)
     struct api_call *call = CONTAINER_OF(later, struct api_call, waiter.later);
     MAGIC_CHECK(call, API_CALL_MAGIC);
     if (tokens_give(call, worker_output_cancel(&call->output) ? 2 : 1))
-        call->wake(call);
+        later_tell(&call->later, 0);
 }
 
 static void fire_output(struct later *later)
@@ -202,14 +202,15 @@ static void fire_output(struct later *later)
     struct api_call *call = CONTAINER_OF(later, struct api_call, output.later);
     MAGIC_CHECK(call, API_CALL_MAGIC);
     if (tokens_give(call, later_cancel(&call->waiter.later) ? 2 : 1))
-        call->wake(call);
+        later_tell(&call->later, 0);
 }
 
-static bool output_cancel(struct api_call *call)
+static bool output_cancel(struct later *later)
 {
+    struct api_call *call = api_call_of(later);
     unsigned count = later_cancel(&call->waiter.later) ? 1 : 0;
     count += worker_output_cancel(&call->output) ? 1 : 0;
-    return tokens_give(call, count);
+    return tokens_give(call, count) && later_leave(later);
 }
 
 /* 0: there is something to tell by now. EINPROGRESS. ENOMEM. */
@@ -218,7 +219,7 @@ static int line_up(struct api_call *call)
     struct broker *broker = call->api->links.broker;
     const struct worker_output known = {
         .id = call->id, .attempt = call->attempt, .out_at = call->out_at, .err_at = call->err_at};
-    call->cancel = output_cancel;
+    call->later.cancel = output_cancel;
     call->waiter.later.fire = fire_end;
     call->waiter.wants_end = true;
     call->output = (struct worker_output_wait){.later.fire = fire_output};

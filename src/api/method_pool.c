@@ -133,12 +133,12 @@ static void quiet_fired(struct later *later)
 {
     struct api_call *call = CONTAINER_OF(later, struct api_call, quiet.later);
     MAGIC_CHECK(call, API_CALL_MAGIC);
-    call->wake(call);
+    later_tell(&call->later, 0);
 }
 
-static bool quiet_cancel(struct api_call *call)
+static bool quiet_cancel(struct later *later)
 {
-    return later_cancel(&call->quiet.later);
+    return later_cancel(&api_call_of(later)->quiet.later) && later_leave(later);
 }
 
 static int resumed(struct api_call *call, const struct worker_pool *pool)
@@ -156,7 +156,7 @@ int run_pool_drain(struct api_call *call, const cJSON *params, struct out result
     call->timeout_ns = params_seconds(params, "timeout");
     call->deadline_ns = clock_deadline(call->timeout_ns);
     call->quiet = (struct worker_quiet){.later.fire = quiet_fired, .pool = pool};
-    call->cancel = quiet_cancel;
+    call->later.cancel = quiet_cancel;
     worker_pool_pause(pool, true);
     rc = worker_pool_quiet_async(pool, &call->quiet);
     if (rc == 0)

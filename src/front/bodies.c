@@ -81,12 +81,6 @@ static void bodies_fetched(struct later *later)
     pending_fire(&CONTAINER_OF(later, struct bodies, fetch.later)->pending);
 }
 
-static bool bodies_cancel(struct pending *pending)
-{
-    (void)bodies_of(pending);
-    return false; /* a read comes to its end */
-}
-
 static void bodies_release(struct pending *pending)
 {
     struct bodies *bodies = bodies_of(pending);
@@ -101,9 +95,6 @@ static void bodies_release(struct pending *pending)
 }
 
 static void bodies_answer(struct session *session, struct pending *pending, int why);
-
-static const struct pending_kind bodies_kind = {
-    .cancel = bodies_cancel, .answer = bodies_answer, .release = bodies_release};
 
 /* NULL: no memory. */
 static struct bodies *bodies_new(struct session *session, size_t count)
@@ -121,7 +112,9 @@ static void bodies_read(struct session *session, struct bodies *bodies, struct b
 {
     bodies->fetch = (struct broker_fetch){.later.fire = bodies_fetched, .place = *place};
     *place = (struct broker_place){0};
-    pending_prepare(session, &bodies->pending, &bodies_kind);
+    bodies->pending = (struct pending){
+        .later = &bodies->fetch.later, .answer = bodies_answer, .release = bodies_release};
+    pending_begin(session, &bodies->pending);
     pending_wait(session, &bodies->pending, CLOCK_NEVER);
     broker_fetch_start(&bodies->fetch);
 }
@@ -178,9 +171,10 @@ static void peek_answer(struct session *session, struct bodies *bodies)
 static void bodies_answer(struct session *session, struct pending *pending, int why)
 {
     struct bodies *bodies = bodies_of(pending);
-    (void)why; /* it can't be cancelled */
+    (void)why; /* a read comes to its end */
     if (bodies->peek) {
         peek_answer(session, bodies);
+        bodies_release(pending);
         return;
     }
     lease_fetched(bodies);
@@ -190,6 +184,7 @@ static void bodies_answer(struct session *session, struct pending *pending, int 
         bodies_reply(session, bodies->form, bodies->lease, count);
     else
         none_left(session, bodies->form, bodies->fetch.later.result);
+    bodies_release(pending);
 }
 
 void bodies_reply(struct session *session, enum bodies_form form, struct broker_lease *leases,

@@ -3,13 +3,8 @@
  * call <method> <bytes> CR LF <json> CR LF: the door to the admin API (api.h). Answers with
  * OK <bytes> CR LF <json> CR LF, or ERROR and an object with code and message.
  *
- * An answer that comes later pauses the connection: nothing behind the call is executed before. The
- * call wakes its loop with a message from whatever thread ended the wait; the loop is held
- * meanwhile, so it can't be gone. Whoever leaves (or whose time is over) while a call is waited for
- * cancels it; where that comes too late the message is on its way, and the call is freed when it
- * arrives.
- *
- * An answer that is made as it is read (api_answer_size) is a task, which has the call then.
+ * An answer may come later (pending.c). One that is made as it is read (api_answer_size) is a task,
+ * which has the call then.
  */
 #include "front/front_priv.h"
 
@@ -30,11 +25,10 @@
 struct pending_call {
     unsigned magic;
     struct api_call api;
-    struct loop_message message;
+    struct pending pending;
     struct task task;            /* of an answer in parts */
     bool sized;                  /* its head was written */
     size_t looked_at, rows_made; /* that were charged */
-    bool waiting;                /* started, its answer comes later; the loop is held */
     char method[METHOD_MAX];
     size_t method_len;
     size_t len;
@@ -129,77 +123,51 @@ static void parts_release(struct task *task)
 
 static const struct task_kind parts_kind = {.step = parts_step, .release = parts_release};
 
-/* Answers with what the call has, and frees it. */
-static void call_reply(struct session *session)
+static void call_release(struct pending *pending)
 {
-    struct api_call *api = &session->call->api;
+    struct pending_call *call = CONTAINER_OF(pending, struct pending_call, pending);
+    MAGIC_CHECK(call, CALL_MAGIC);
+    api_call_fini(&call->api);
+    call_free(&call);
+}
+
+/* Answers with what the call has, and frees it. */
+static void call_reply(struct session *session, struct pending_call *call)
+{
+    struct api_call *api = &call->api;
     if (api->rows != NULL) {
-        struct task *task = &session->call->task;
-        task->kind = &parts_kind;
-        session->call = NULL;
-        task_start(session, task);
+        call->task.kind = &parts_kind;
+        task_start(session, &call->task);
         return;
     }
     if (api->answer.len > 0)
         reply_text(session, api->error == 0 ? "OK" : "ERROR", &api->answer);
     else
         reply_word(session, "OUT_OF_MEMORY\r\n");
-    api_call_fini(api);
-    call_free(&session->call);
+    call_release(&call->pending);
 }
 
 /* ---- later ---- */
 
 /* Any thread. */
-static void call_wake(struct api_call *api)
+static void call_fire(struct later *later)
 {
-    struct pending_call *call = CONTAINER_OF(api, struct pending_call, api);
-    loop_post(&call->message);
+    pending_fire(&CONTAINER_OF(later, struct pending_call, api.later)->pending);
 }
 
-/* The wait is over, one way or the other: back to reading commands. */
-static void call_answer_now(struct session *session)
+static void call_answer(struct session *session, struct pending *pending, int why)
 {
-    session->call->waiting = false;
-    loop_drop(session->call->message.to);
-    conn_timer_set(session->conn, CLOCK_NEVER);
-    session_hold_until(session, &session->call->api.waiter.ticket);
-    session_hold(session);
-    call_reply(session);
-    conn_resume(session->conn);
-}
-
-static void call_deliver(struct loop_message *message, void *memory)
-{
-    struct pending_call *call = CONTAINER_OF(message, struct pending_call, message);
+    struct pending_call *call = CONTAINER_OF(pending, struct pending_call, pending);
     MAGIC_CHECK(call, CALL_MAGIC);
-    struct session *session = memory;
-    if (session == NULL) {
-        loop_drop(message->to);
-        api_call_fini(&call->api);
-        call_free(&call);
-        return;
-    }
-    ASSERT(session->call == call);
-    api_call_finish(&call->api);
-    call_answer_now(session);
-}
-
-void call_time_out(struct session *session)
-{
-    struct pending_call *call = session->call;
-    if (call != NULL && call->waiting && api_call_time_out(&call->api))
-        call_answer_now(session);
-}
-
-void call_hangup(struct session *session)
-{
-    struct pending_call *call = session->call;
-    if (call == NULL || !call->waiting || !api_call_cancel(&call->api))
-        return;
-    api_call_refuse(&call->api, ECANCELED,
-                    "the connection's other side was closed while this was waited for");
-    call_answer_now(session);
+    if (why == 0)
+        api_call_finish(&call->api);
+    else if (why == ETIMEDOUT)
+        api_call_late(&call->api);
+    else
+        api_call_refuse(&call->api, why,
+                        "the connection's other side was closed while this was waited for");
+    session_hold_until(session, &call->api.waiter.ticket);
+    call_reply(session, call);
 }
 
 /* ---- now ---- */
@@ -207,30 +175,31 @@ void call_hangup(struct session *session)
 static void call_body_arrived(struct session *session)
 {
     struct pending_call *call = session->call;
-    call->api.wake = call_wake;
+    session->call = NULL;
+    call->api.later.fire = call_fire;
     call->api.asker = &session->view;
-    call->message =
-        (struct loop_message){.to = conn_get_handle(session->conn), .deliver = call_deliver};
-    loop_hold(call->message.to);
+    call->pending =
+        (struct pending){.later = &call->api.later, .answer = call_answer, .release = call_release};
+    pending_begin(session, &call->pending);
     conn_charge(session->conn, CALL_COST + call->len / CALL_COST_BYTES);
     int rc = api_call_start(&call->api, session->front->api, call->method, call->method_len,
                             call->json, call->len);
     call_charge(session, call);
-    if (rc != EINPROGRESS) {
-        loop_drop(call->message.to);
-        call_reply(session);
+    if (rc == EINPROGRESS) {
+        pending_wait(session, &call->pending, call->api.deadline_ns);
         return;
     }
-    call->waiting = true;
-    conn_pause(session->conn);
-    conn_timer_set(session->conn, call->api.deadline_ns);
+    pending_drop(&call->pending);
+    call_reply(session, call);
 }
 
 static void call_too_big(struct session *session)
 {
-    api_call_refuse(&session->call->api, EMSGSIZE,
+    struct pending_call *call = session->call;
+    session->call = NULL;
+    api_call_refuse(&call->api, EMSGSIZE,
                     "the parameters of a call may have 1048576 bytes at most");
-    call_reply(session);
+    call_reply(session, call);
 }
 
 static char *call_grow(struct session *session, size_t size)
@@ -265,16 +234,6 @@ void do_call(struct session *session, const struct command_args *args)
 
 void call_abandon(struct session *session)
 {
-    struct pending_call *call = session->call;
-    if (call == NULL)
-        return;
-    if (call->waiting && !api_call_cancel(&call->api)) {
-        session->call = NULL; /* call_deliver frees it */
-        return;
-    }
-    if (call->waiting) {
-        loop_drop(call->message.to);
-        api_call_fini(&call->api);
-    }
-    call_free(&session->call);
+    if (session->call != NULL)
+        call_free(&session->call);
 }

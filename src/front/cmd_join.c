@@ -29,9 +29,11 @@ static struct pending_join *join_of(struct pending *pending)
     return join;
 }
 
-static bool join_cancel(struct pending *pending)
+static void join_release(struct pending *pending)
 {
-    return later_cancel(&join_of(pending)->waiter.later);
+    struct pending_join *join = join_of(pending);
+    MAGIC_WIPE(join);
+    free(join);
 }
 
 static void join_answer(struct session *session, struct pending *pending, int why)
@@ -42,17 +44,8 @@ static void join_answer(struct session *session, struct pending *pending, int wh
         reply_totals(session, "JOINED", &waiter->totals);
     } else
         reply_word(session, "TIMED_OUT\r\n");
+    join_release(pending);
 }
-
-static void join_release(struct pending *pending)
-{
-    struct pending_join *join = join_of(pending);
-    MAGIC_WIPE(join);
-    free(join);
-}
-
-static const struct pending_kind join_kind = {
-    .cancel = join_cancel, .answer = join_answer, .release = join_release};
 
 /* Any thread. */
 static void join_fire(struct later *later)
@@ -79,14 +72,17 @@ void do_join(struct session *session, const struct command_args *args)
     }
     MAGIC_INIT(join, JOIN_MAGIC);
     join->waiter.later.fire = join_fire;
-    pending_prepare(session, &join->pending, &join_kind);
+    join->pending = (struct pending){
+        .later = &join->waiter.later, .answer = join_answer, .release = join_release};
+    pending_begin(session, &join->pending);
     if (broker_join_async(session->front->broker, tube, &join->waiter) != 0) {
         reply_word(session, "OUT_OF_MEMORY\r\n");
         pending_drop(&join->pending);
+        join_release(&join->pending);
         return;
     }
     int64_t timeout_ns = (int64_t)args->timeout * HL_SECOND;
     pending_wait(session, &join->pending, clock_deadline(timeout_ns));
     if (timeout_ns == 0)
-        pending_time_out(session); /* unless it is joined already */
+        pending_end(session, ETIMEDOUT); /* unless it is joined already */
 }

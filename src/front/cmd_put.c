@@ -84,9 +84,11 @@ static struct pending_put *put_of(struct pending *pending)
     return put;
 }
 
-static bool put_cancel(struct pending *pending)
+static void put_release(struct pending *pending)
 {
-    return later_cancel(&put_of(pending)->putter.later);
+    struct pending_put *put = put_of(pending);
+    MAGIC_WIPE(put);
+    free(put);
 }
 
 static void put_answer(struct session *session, struct pending *pending, int why)
@@ -96,17 +98,8 @@ static void put_answer(struct session *session, struct pending *pending, int why
     put_reply(session, why == 0 ? putter->later.result : ENOBUFS, putter->id);
     if (why == 0)
         session_hold_until(session, &putter->ticket);
+    put_release(pending);
 }
-
-static void put_release(struct pending *pending)
-{
-    struct pending_put *put = put_of(pending);
-    MAGIC_WIPE(put);
-    free(put);
-}
-
-static const struct pending_kind put_kind = {
-    .cancel = put_cancel, .answer = put_answer, .release = put_release};
 
 /* Any thread. */
 static void put_fire(struct later *later)
@@ -122,7 +115,9 @@ static int put_wait(struct session *session, uint64_t *id)
         return ENOMEM;
     MAGIC_INIT(put, PUT_MAGIC);
     put->putter.later.fire = put_fire;
-    pending_prepare(session, &put->pending, &put_kind);
+    put->pending =
+        (struct pending){.later = &put->putter.later, .answer = put_answer, .release = put_release};
+    pending_begin(session, &put->pending);
     int rc = broker_put_wait(session->front->broker, &session->put, &session->body, &put->putter);
     if (rc == EINPROGRESS) {
         pending_wait(session, &put->pending, CLOCK_NEVER);
@@ -130,6 +125,7 @@ static int put_wait(struct session *session, uint64_t *id)
     }
     *id = put->putter.id;
     pending_drop(&put->pending);
+    put_release(&put->pending);
     return rc;
 }
 

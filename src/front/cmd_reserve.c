@@ -3,14 +3,11 @@
  * Taking jobs: reserve, reserve-with-timeout, reserve-job. Other forms of reserve (cmd_token.c,
  * cmd_batch.c) wait here, too, and differ in what they answer.
  *
- * A reserve that finds nothing waits in the broker's line: the connection is paused, so nothing
- * behind the reserve is executed before its answer. Whoever puts the job (or the thread that looks
- * after deadlines) wakes the connection's loop with a message; the job is reserved from the match
- * on, the loop only fetches it. The loop is held meanwhile, so it can't be gone.
+ * A reserve that finds nothing waits in the broker's line (pending.c). Whoever puts the job (or the
+ * thread that looks after deadlines) wakes the connection's loop with a message; the job is
+ * reserved from the match on, the loop only fetches it.
  *
- * What a wait needs is in one piece of memory, made by the first reserve and kept for the next. The
- * broker and the loop's inbox know it, so a connection that goes while the message is on its way
- * leaves it behind, to be freed when the message arrives.
+ * What a wait needs is in one piece of memory, made by the first reserve and kept for the next.
  *
  * "Half-close" is a client that sends no more and still reads: it gets TIMED_OUT, as from
  * beanstalkd, unless its turn has just come. That job goes back when the connection closes.
@@ -27,20 +24,32 @@
 
 struct pending_reserve {
     unsigned magic;
+    struct pending pending;
     struct broker_reserver reserver;
-    struct loop_message message;
-    bool waiting; /* its answer comes later; the loop is held */
     enum reserve_form form;
     uint32_t most; /* of RESERVE_BATCH */
     int64_t deadline_ns;
 };
 
-static void reserve_free(struct pending_reserve **pointer)
+static struct pending_reserve *reserve_of(struct pending *pending)
 {
-    struct pending_reserve *reserve;
-    MAGIC_TAKE(reserve, pointer, RESERVE_MAGIC);
+    struct pending_reserve *reserve = CONTAINER_OF(pending, struct pending_reserve, pending);
+    MAGIC_CHECK(reserve, RESERVE_MAGIC);
+    return reserve;
+}
+
+static void reserve_release(struct pending *pending)
+{
+    struct pending_reserve *reserve = reserve_of(pending);
     MAGIC_WIPE(reserve);
     free(reserve);
+}
+
+void reserve_free(struct session *session)
+{
+    if (session->reserve != NULL)
+        reserve_release(&session->reserve->pending);
+    session->reserve = NULL;
 }
 
 void reserve_refuse(struct session *session, int rc)
@@ -83,58 +92,24 @@ static void reserve_reply(struct session *session, int rc, struct broker_lease *
 /* ---- later ---- */
 
 /* Any thread. */
-static void reserve_wake(struct later *later)
+static void reserve_fire(struct later *later)
 {
-    loop_post(&CONTAINER_OF(later, struct pending_reserve, reserver.wait.later)->message);
+    pending_fire(&CONTAINER_OF(later, struct pending_reserve, reserver.wait.later)->pending);
 }
 
-/* The wait is over, one way or the other: back to reading commands. */
-static void reserve_answer_now(struct session *session, int rc, struct broker_lease *lease)
+static void reserve_answer(struct session *session, struct pending *pending, int why)
 {
-    session->reserve->waiting = false;
-    loop_drop(session->reserve->message.to);
-    reserve_reply(session, rc, lease);
-    session_hold(session);
-    if (session->pending == NULL && !reserve_waits(session)) /* bodies.c has more to do */
-        conn_resume(session->conn);
-}
-
-static void reserve_deliver(struct loop_message *message, void *memory)
-{
-    struct pending_reserve *reserve = CONTAINER_OF(message, struct pending_reserve, message);
-    MAGIC_CHECK(reserve, RESERVE_MAGIC);
-    struct session *session = memory;
-    if (session == NULL) {
-        loop_drop(message->to);
-        reserve_free(&reserve);
+    struct broker_lease lease;
+    pending_begin(session, pending);
+    int rc = why == 0 ? broker_reserve_finish(&session->holder, &lease) : ETIMEDOUT;
+    if (rc == EINPROGRESS) { /* the lease was over before this: it waits again, and is told again
+                              * of a hang-up that came between */
+        pending_wait(session, pending, CLOCK_NEVER);
         return;
     }
-    ASSERT(session->reserve == reserve && reserve->waiting);
-    struct broker_lease lease;
-    int rc = broker_reserve_finish(&session->holder, &lease);
-    if (rc == EINPROGRESS)         /* the lease was over before this: it waits again, */
-        conn_pause(session->conn); /* and is told again of a hang-up that came between */
-    else
-        reserve_answer_now(session, rc, &lease);
-}
-
-void reserve_hangup(struct session *session)
-{
-    if (session->reserve != NULL && session->reserve->waiting &&
-        later_cancel(&session->reserve->reserver.wait.later))
-        reserve_answer_now(session, ETIMEDOUT, NULL);
-}
-
-void reserve_abandon(struct session *session)
-{
-    struct pending_reserve *reserve = session->reserve;
-    bool mine = broker_holder_fini(&session->holder);
-    session->reserve = NULL;
-    if (reserve == NULL || !mine)
-        return; /* not mine: reserve_deliver frees it */
-    if (reserve->waiting)
-        loop_drop(reserve->message.to);
-    reserve_free(&reserve);
+    pending_drop(pending);
+    session->reserve = reserve_of(pending);
+    reserve_reply(session, rc, &lease);
 }
 
 /* ---- now ---- */
@@ -148,9 +123,10 @@ static bool reserve_prepare(struct session *session)
     if (reserve == NULL)
         return false;
     MAGIC_INIT(reserve, RESERVE_MAGIC);
-    reserve->reserver.wait.later.fire = reserve_wake;
-    reserve->message =
-        (struct loop_message){.to = conn_get_handle(session->conn), .deliver = reserve_deliver};
+    reserve->reserver.wait.later.fire = reserve_fire;
+    reserve->pending = (struct pending){.later = &reserve->reserver.wait.later,
+                                        .answer = reserve_answer,
+                                        .release = reserve_release};
     session->reserve = reserve;
     return true;
 }
@@ -170,26 +146,20 @@ void reserve_start(struct session *session, int64_t timeout_ns, enum reserve_for
     reserve->most = most;
     reserve->deadline_ns = clock_deadline(timeout_ns);
     unsigned flags = form == RESERVE_TOKEN ? BROKER_WITH_TOKEN : 0;
-    loop_hold(reserve->message.to); /* the message may be posted before broker_reserve returns */
+    pending_begin(session, &reserve->pending);
     int rc = broker_reserve(&session->holder, &reserve->reserver, timeout_ns, flags, &lease);
-    if (rc == EINPROGRESS) {
-        reserve->waiting = true;
-        conn_pause(session->conn);
+    if (rc == EINPROGRESS) { /* the broker looks after its time */
+        session->reserve = NULL;
+        pending_wait(session, &reserve->pending, CLOCK_NEVER);
         return;
     }
-    loop_drop(reserve->message.to);
+    pending_drop(&reserve->pending);
     reserve_reply(session, rc, &lease);
-}
-
-bool reserve_waits(const struct session *session)
-{
-    return session->reserve != NULL && session->reserve->waiting;
 }
 
 void reserve_restart(struct session *session)
 {
     const struct pending_reserve *reserve = session->reserve;
-    ASSERT(!reserve->waiting);
     int64_t left_ns = reserve->deadline_ns;
     if (left_ns != CLOCK_NEVER)
         left_ns -= clock_now_ns();

@@ -208,8 +208,8 @@ struct session {
     struct parser parser;
     struct broker_tube *used;
     struct broker_holder holder;     /* what it watches, and the jobs it has reserved */
-    struct pending_reserve *reserve; /* NULL: none was needed yet */
-    struct pending *pending;         /* what it waits for instead, NULL: nothing */
+    struct pending_reserve *reserve; /* kept for its next wait; NULL: none was needed yet */
+    struct pending *pending;         /* what it waits for; NULL: nothing */
     struct task *task;               /* what it does in several turns, NULL: nothing */
     size_t behind;                   /* bytes of the input behind the event that is handled */
     /* while a body comes: */
@@ -219,7 +219,7 @@ struct session {
     struct broker_put_spec put;
     bool put_elsewhere;            /* put.tube is this put's own hold */
     struct pending_submit *submit; /* of a submit, while head and body come */
-    struct pending_call *call;     /* of a call, also while its answer is waited for */
+    struct pending_call *call;     /* of a call, until its answer is waited for */
     struct trust_view view;        /* what its peer may; whose, is known before the first command */
     trust_rights everywhere;       /* of these, what it may in every tube */
     trust_rights in_used;          /* and in the used one */
@@ -327,7 +327,8 @@ void reserve_refuse(struct session *session, int rc);
 void batch_reply(struct session *session, uint32_t most, struct broker_lease *first);
 /* Reserves again what was asked for, when the jobs that were got turned out to be damaged. */
 void reserve_restart(struct session *session);
-bool reserve_waits(const struct session *session);
+/* What it kept for its next wait. */
+void reserve_free(struct session *session);
 
 /* ---- bodies.c: answers with bodies, which may have to be read back first ---- */
 
@@ -344,38 +345,35 @@ void bodies_reply(struct session *session, enum bodies_form form, struct broker_
  * INTERNAL_ERROR if it can't be read. */
 void bodies_reply_peek(struct session *session, uint64_t id);
 
-/* ---- pending.c: other answers that come later ---- */
+/* ---- pending.c: answers that come later ---- */
 
-/* How a command waits. All run on the loop's thread. */
-struct pending_kind {
-    /* true: it doesn't wait any more, pending_fire will not be called. false: it was, or is about
-     * to be. */
-    bool (*cancel)(struct pending *pending);
-    /* Writes the answer. `why`: 0 pending_fire was called; ETIMEDOUT the time is over; ECANCELED
-     * the other side sends no more. */
-    void (*answer)(struct session *session, struct pending *pending, int why);
-    void (*release)(struct pending *pending); /* its memory */
-};
-
-/* The beginning of what a command needs that waits: memory of its own, beyond its session's end. */
+/*
+ * What a session waits for: the first part of what a command needs that waits, in memory of its
+ * own, beyond the session's end. All run on the loop's thread but pending_fire.
+ */
 struct pending {
-    const struct pending_kind *kind;
+    struct later *later; /* its fire calls pending_fire, or only posts the message */
     struct loop_message message;
+    /* Takes the memory back and answers. `why`: 0 it has fired; ETIMEDOUT the time is over;
+     * ECANCELED the other side sends no more. It may wait again, for the same or for more. */
+    void (*answer)(struct session *session, struct pending *pending, int why);
+    /* The same without a session. */
+    void (*release)(struct pending *pending);
 };
 
-/* Before anything that can lead to pending_fire; then one of the two below. */
-void pending_prepare(struct session *session, struct pending *pending,
-                     const struct pending_kind *kind);
+/* Before anything that can make it fire; then one of the two below. */
+void pending_begin(struct session *session, struct pending *pending);
 /* It waits, until then at most (clock_now_ns time). The memory is pending.c's. */
 void pending_wait(struct session *session, struct pending *pending, int64_t deadline_ns);
-/* It needn't wait, pending_fire will not be called. The memory is gone. */
+/* It needn't wait, and won't fire. */
 void pending_drop(struct pending *pending);
-/* What it waited for has come. Once, from any thread. */
+/* Once, from any thread. */
 void pending_fire(struct pending *pending);
 
+/* The wait is over for that reason, unless what is waited for is about to come, or nothing is. */
+void pending_end(struct session *session, int why);
+/* The session ends. */
 void pending_abandon(struct session *session);
-void pending_hangup(struct session *session);
-void pending_time_out(struct session *session);
 
 /* ---- task.c: commands that take several turns ---- */
 
@@ -401,7 +399,7 @@ void task_abandon(struct session *session);
 /* "WORD done\r\n", now or later; takes over the walk, which has just begun. `word` is static. */
 void walk_start(struct session *session, struct broker_walk *walk, const char *word);
 
-/* ---- a session that ends: put, call, reserve ---- */
+/* ---- a session that ends: put, call ---- */
 
 /* A put whose body hasn't come whole takes its id now, as it does in beanstalkd. */
 void put_take_id(struct session *session);
@@ -412,14 +410,6 @@ void submit_abandon(struct session *session);
 void submit_refuse(struct session *session, int error, const char *why);
 void put_abandon(struct session *session);
 void call_abandon(struct session *session);
-/* The other side hung up, or time is over: the call that is waited for is answered so. */
-void call_hangup(struct session *session);
-void call_time_out(struct session *session);
-
-/* The holder goes with what it has reserved and waits for. */
-void reserve_abandon(struct session *session);
-/* The other side hung up: a reserve that waits is answered TIMED_OUT. */
-void reserve_hangup(struct session *session);
 
 /* ---- front.c ---- */
 

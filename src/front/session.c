@@ -12,6 +12,7 @@
  */
 #include "front/front_priv.h"
 
+#include <errno.h>
 #include <string.h>
 
 static int session_open(void *memory, struct conn *conn, void *arg)
@@ -163,19 +164,14 @@ static void session_hangup(void *memory)
 {
     struct session *session = memory;
     MAGIC_CHECK(session, SESSION_MAGIC);
-    call_hangup(session);
-    pending_hangup(session);
-    reserve_hangup(session);
-    session_hold(session);
+    pending_end(session, ECANCELED);
 }
 
 static void session_timeout(void *memory)
 {
     struct session *session = memory;
     MAGIC_CHECK(session, SESSION_MAGIC);
-    call_time_out(session);
-    pending_time_out(session);
-    session_hold(session);
+    pending_end(session, ETIMEDOUT);
 }
 
 static void session_close(void *memory)
@@ -185,7 +181,8 @@ static void session_close(void *memory)
     session_abandon_body(session);
     pending_abandon(session);
     task_abandon(session);
-    reserve_abandon(session);
+    (void)broker_holder_fini(&session->holder);
+    reserve_free(session);
     broker_unuse(session->front->broker, &session->used);
     front_count(session, FRONT_CLOSED);
     MAGIC_WIPE(session);

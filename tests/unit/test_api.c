@@ -9,7 +9,6 @@
 #include "unit.h"
 
 #include <hilera/event.h>
-#include <hilera/thread.h>
 
 #include <errno.h>
 #include <inttypes.h>
@@ -38,15 +37,15 @@ static void down(void)
     served_down();
 }
 
-static void wake(struct api_call *call)
+static void wake(struct later *later)
 {
-    (void)call;
+    (void)later;
     hl_event_set(woken);
 }
 
 static int start(struct api_call *call, const char *method, const char *json)
 {
-    *call = (struct api_call){.wake = wake, .asker = &trust_all};
+    *call = (struct api_call){.later.fire = wake, .asker = &trust_all};
     return api_call_start(call, served.api, method, strlen(method), json, strlen(json));
 }
 
@@ -420,6 +419,15 @@ static void finish_and_expect(struct api_call *call, int error, const char *part
     api_call_fini(call);
 }
 
+static void late_and_expect(struct api_call *call, const char *part)
+{
+    ck_assert(later_cancel(&call->later));
+    api_call_late(call);
+    ck_assert_int_eq(call->error, ETIMEDOUT);
+    has(call->answer.data, part);
+    api_call_fini(call);
+}
+
 START_TEST(wait_answers_when_it_is_done)
 {
     struct api_call call;
@@ -429,7 +437,7 @@ START_TEST(wait_answers_when_it_is_done)
     ck_assert(!hl_event_is_set(woken));
     (void)served_work("gzip", JOB_OUTCOME_DONE);
     ck_assert(hl_event_is_set(woken));
-    ck_assert(!api_call_cancel(&call));
+    ck_assert(!later_cancel(&call.later));
     finish_and_expect(&call, 0, "\"state\":\"done\"");
 }
 END_TEST
@@ -489,13 +497,10 @@ START_TEST(output_is_cancelled_and_times_out)
     put("t", 0, "x");
     answers("output", "{\"id\":1}", 0, "\"finished\":false,\"attempt\":0,");
     ck_assert_int_eq(start(&call, "output", "{\"id\":1,\"wait\":2}"), EINPROGRESS);
-    ck_assert(api_call_cancel(&call));
+    ck_assert(later_cancel(&call.later));
     api_call_fini(&call);
     ck_assert_int_eq(start(&call, "output", "{\"id\":1,\"wait\":2}"), EINPROGRESS);
-    ck_assert(api_call_time_out(&call));
-    ck_assert_int_eq(call.error, ETIMEDOUT);
-    has(call.answer.data, "job 1 has written nothing new within 2.000 s");
-    api_call_fini(&call);
+    late_and_expect(&call, "job 1 has written nothing new within 2.000 s");
     ck_assert(!hl_event_is_set(woken));
 }
 END_TEST
@@ -505,7 +510,7 @@ START_TEST(wait_is_cancelled)
     struct api_call call;
     (void)put("gzip", 0, "abc");
     ck_assert_int_eq(start(&call, "wait", "{\"id\":1}"), EINPROGRESS);
-    ck_assert(api_call_cancel(&call));
+    ck_assert(later_cancel(&call.later));
     (void)served_work("gzip", JOB_OUTCOME_DONE);
     ck_assert(!hl_event_is_set(woken));
     api_call_fini(&call);
@@ -519,12 +524,8 @@ START_TEST(wait_times_out)
     (void)put("gzip", 0, "abc");
     ck_assert_int_eq(start(&call, "wait", "{\"id\":1,\"timeout\":2.5}"), EINPROGRESS);
     ck_assert_int_eq(call.deadline_ns, 1002 * HL_SECOND + HL_SECOND / 2);
-    ck_assert(api_call_time_out(&call));
-    ck_assert_int_eq(call.error, ETIMEDOUT);
-    ck_assert_str_eq(call.answer.data,
-                     "{\"code\":\"timed_out\",\"message\":\"job 1 was not finished "
-                     "within 2.500 s\"}");
-    api_call_fini(&call);
+    late_and_expect(&call, "{\"code\":\"timed_out\",\"message\":\"job 1 was not finished "
+                           "within 2.500 s\"}");
     clock_virtual_stop();
 }
 END_TEST
@@ -554,9 +555,7 @@ START_TEST(join_answers_with_the_counts)
         "{\"tube\":null,\"put\":4,\"done\":1,\"failed\":0,\"deleted\":2,\"cancelled\":0}");
     ck_assert_int_eq(start(&call, "join", "{\"timeout\":7}"), EINPROGRESS);
     ck_assert(!hl_event_is_set(woken));
-    ck_assert(api_call_time_out(&call));
-    has(call.answer.data, "all tubes: 1 jobs were still unfinished after 7.000 s");
-    api_call_fini(&call);
+    late_and_expect(&call, "all tubes: 1 jobs were still unfinished after 7.000 s");
 }
 END_TEST
 

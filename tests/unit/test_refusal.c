@@ -54,15 +54,15 @@ static void down(void)
     trust_free(&trust);
 }
 
-static void wake(struct api_call *call)
+static void wake(struct later *later)
 {
-    (void)call;
+    (void)later;
     hl_event_set(woken);
 }
 
 static int start(struct api_call *call, const char *method, const char *json)
 {
-    *call = (struct api_call){.wake = wake, .asker = &view};
+    *call = (struct api_call){.later.fire = wake, .asker = &view};
     return api_call_start(call, served.api, method, strlen(method), json, strlen(json));
 }
 
