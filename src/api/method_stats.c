@@ -208,7 +208,7 @@ static void out_files(struct out row, const struct broker_log_stats *stats)
     out_u64(row, "bytes_live", stats->live_bytes);
     out_u64(row, "bytes_written", files->bytes);
     out_u64(row, "records_written", files->records);
-    out_u64(row, "segments_compacted", stats->compact.segments);
+    out_u64(row, "segments_compacted", stats->compact.trims);
     out_u64(row, "results", stats->results);
     out_u64(row, "results_untied", stats->results_untied);
     out_bool(row, "full", files->full);

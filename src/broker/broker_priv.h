@@ -229,10 +229,10 @@ struct broker_log {
     uint64_t ceiling;       /* bytes of the journal beyond which puts wait; 0: not known yet */
     bool compact_stuck;     /* it gained nothing when it was tried last */
     _Atomic bool puts_wait; /* written under the lock */
-    uint64_t pass_left, pass_died;
+    uint64_t pass_left, pass_died; /* trims of the pass that are left; died_bytes at its begin */
     /* of the thread that compacts: */
     _Atomic bool compacting;
-    uint64_t retired; /* segments */
+    uint64_t retired; /* trims that gave something back */
 
     _Atomic uint32_t published; /* counts; threads park on it */
     _Atomic uint32_t parked;    /* how many */
@@ -297,6 +297,7 @@ void space_look(struct broker_log *log, bool *due);
 int space_admit_put(const struct broker_log *log);
 /* There is no space for a change; whether compaction is making some, or is about to. */
 bool space_may_come(struct broker_log *log);
+bool space_is_full(const struct broker_log *log);
 
 /* entry.c, all [held]: admit before anything changes, then the change, in one hold of the lock.
  * What isn't in the journal costs nothing and is always admitted. */

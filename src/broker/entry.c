@@ -106,29 +106,17 @@ int log_admit_put(const struct broker_tube *tube, const struct job *job)
     return commit_admit(tube->broker->log->commit, JOURNAL_PUT, 3, bytes);
 }
 
-/*
- * What a change leaves to the final records of jobs: half a segment. On a full disk it is theirs
- * alone, and once it is used up so much has died that compaction gains it back. Two segments are
- * what compaction has beyond changes.
- */
-static size_t room_of_finals(const struct broker_log *log)
-{
-    int64_t two =
-        journal_room(log->journal, JOURNAL_COMPACT) - journal_room(log->journal, JOURNAL_STATE);
-    return two > 0 ? (size_t)two / 4 : 0;
-}
-
 /* A full disk is waited for as long as compaction gains: what it copies takes, for a moment, what
  * is kept back for changes. */
-static int admit_state(struct broker_log *log, size_t bytes)
+static int admit_state(struct broker_log *log, enum journal_class class, size_t bytes)
 {
-    int rc = commit_admit(log->commit, JOURNAL_STATE, 1, bytes);
+    int rc = commit_admit(log->commit, class, 1, bytes);
     return rc == ENOSPC && space_may_come(log) ? EAGAIN : rc;
 }
 
 static int admit_change(struct broker_log *log)
 {
-    return admit_state(log, JOB_ENTRY_CHANGE_MAX + room_of_finals(log));
+    return admit_state(log, JOURNAL_STATE, JOB_ENTRY_CHANGE_MAX);
 }
 
 int log_admit(const struct job *job)
@@ -138,7 +126,9 @@ int log_admit(const struct job *job)
 
 int log_admit_final(const struct job *job)
 {
-    return job_is_logged(job) ? admit_state(log_of(job), ENTRY_BYTES + options_size(job)) : 0;
+    return job_is_logged(job)
+               ? admit_state(log_of(job), JOURNAL_LAST, ENTRY_BYTES + options_size(job))
+               : 0;
 }
 
 /* ---- jobs ---- */
@@ -404,7 +394,7 @@ static struct job_entry entry_of_limits(const struct broker_log *log)
 
 int log_admit_limits(struct broker_log *log)
 {
-    return commit_admit(log->commit, JOURNAL_STATE, 1, JOB_ENTRY_CHANGE_MAX);
+    return commit_admit(log->commit, JOURNAL_LAST, 1, JOB_ENTRY_CHANGE_MAX);
 }
 
 uint64_t log_limits(struct broker_log *log)

@@ -51,7 +51,7 @@ int result_admit(struct broker_log *log, const struct job_end *end, bool *fits)
     /* Two changes: it, and the end that was admitted before. */
     int rc = bytes < JOB_BODY_MAX ? commit_admit(log->commit, JOURNAL_PUT, 2, bytes) : EMSGSIZE;
     *fits = rc == 0;
-    if (rc == EIO || (rc == EAGAIN && !journal_full(log->journal)))
+    if (rc == EIO || (rc == EAGAIN && !space_is_full(log)))
         return rc;
     log->results.untied += !*fits;
     return 0;

@@ -2,14 +2,15 @@
 /*
  * The space that the journal takes: when compaction is due, and who has to wait for it.
  *
- * Due is what compact_is_due says: more than twice the living is used, and some segments. It can
- * become due with a commit only, so it is looked at after each one (space_look, an instant), and
- * whoever compacts is called then; nobody asks by the clock, but for a disk that became full.
+ * Due is what compact_is_due says: more than twice the living is used, and some units. A unit is
+ * what the journal gives back at a time (struct journal_room); of its inside nothing is known here.
+ * It can become due with a commit only, so it is looked at after each one (space_look, an instant),
+ * and whoever compacts is called then; nobody asks by the clock, but for a disk that became full.
  *
  * Compaction has to keep pace with those who write. Beyond three times the living and a few
- * segments, puts wait (EAGAIN of the admission) until it has made room: the ceiling. When a large
+ * units, puts wait (EAGAIN of the admission) until it has made room: the ceiling. When a large
  * backlog is dropped at once, the living are few from one moment to the next and the journal is
- * still large; then the ceiling is where it was, and sinks by half of each segment that is retired.
+ * still large; then the ceiling is where it was, and sinks by half of each unit that is given back.
  * So the journal never grows beyond the ceiling, puts get half of what compaction gains, and
  * neither stands still. Changes of jobs never wait, deletes least of all: each takes a few dozen
  * bytes, compaction passes over dead records faster than they are written, and they are what makes
@@ -21,8 +22,9 @@
 
 #include <errno.h>
 
-/* What may lie about beyond three times the living before puts wait: so many new segments. */
-#define CEILING_SEGMENTS 8
+/* What may lie about beyond three times the living before puts wait: so many units, one of which is
+ * being written to. */
+#define CEILING_UNITS 9
 
 /* ---- the ceiling ---- */
 
@@ -39,26 +41,26 @@ static bool is_helpless(const struct broker_log *log)
 }
 
 /* [held] The ceiling and what follows from it; the figures are of now. */
-static void ceiling_set(struct broker_log *log, const struct journal_stat *stat)
+static void ceiling_set(struct broker_log *log, const struct journal_room *room)
 {
-    uint64_t slack = CEILING_SEGMENTS * stat->segment_size;
+    uint64_t slack = CEILING_UNITS * room->unit;
     uint64_t bound = 3 * log->live_bytes + slack;
     /* It sinks by itself too, when compaction was faster than puts. */
-    uint64_t lowest = stat->bytes_used + slack;
+    uint64_t lowest = room->used + slack;
     if (log->ceiling > lowest || log->ceiling == 0)
         log->ceiling = lowest;
     if (log->ceiling < bound)
         log->ceiling = bound;
-    atomic_store(&log->puts_wait, stat->bytes_used > log->ceiling && !is_helpless(log));
+    atomic_store(&log->puts_wait, room->used > log->ceiling && !is_helpless(log));
 }
 
 void space_look(struct broker_log *log, bool *due)
 {
-    struct journal_stat stat;
-    journal_stat(log->journal, &stat);
-    ceiling_set(log, &stat);
+    struct journal_room room;
+    journal_room(log->journal, &room);
+    ceiling_set(log, &room);
     *due = !atomic_load(&log->compacting) && somebody_compacts(log) &&
-           compact_is_due_with(&stat, log->live_bytes);
+           compact_is_due_with(&room, log->live_bytes);
 }
 
 int space_admit_put(const struct broker_log *log)
@@ -70,32 +72,31 @@ int space_admit_put(const struct broker_log *log)
 
 /*
  * On a full disk every dead byte counts, but copying costs as much as it brings when little is
- * dead. So it is one pass over all segments, and another when half a segment has died since.
+ * dead. So it is one pass over all of the journal, and another when half a unit has died since.
  */
 enum due { NOT_DUE, DUE, DUE_IN_PASS, DUE_NEW_PASS };
 
 /* [held] */
-static enum due due(const struct broker_log *log, const struct journal_stat *stat)
+static enum due due(const struct broker_log *log, const struct journal_room *room)
 {
-    if (!compact_is_due_with(stat, log->live_bytes))
+    if (!compact_is_due_with(room, log->live_bytes))
         return NOT_DUE;
-    uint64_t segment = stat->bytes_used / stat->segments;
-    if (!stat->full || stat->bytes_used > 2 * (log->live_bytes + segment))
+    if (!room->full || room->used > 2 * (log->live_bytes + room->unit))
         return DUE;
     if (log->pass_left > 0)
         return DUE_IN_PASS;
-    return log->died_bytes - log->pass_died < segment / 2 ? NOT_DUE : DUE_NEW_PASS;
+    return log->died_bytes - log->pass_died < room->unit / 2 ? NOT_DUE : DUE_NEW_PASS;
 }
 
 static bool is_due(struct broker_log *log)
 {
-    struct journal_stat stat;
-    journal_stat(log->journal, &stat);
+    struct journal_room room;
+    journal_room(log->journal, &room);
     broker_lock(log->broker);
-    enum due is = due(log, &stat);
+    enum due is = due(log, &room);
     if (is == DUE_NEW_PASS) {
         log->pass_died = log->died_bytes;
-        log->pass_left = stat.segments;
+        log->pass_left = room.used / room.unit;
     }
     if (is == DUE_NEW_PASS || is == DUE_IN_PASS)
         log->pass_left--;
@@ -105,24 +106,31 @@ static bool is_due(struct broker_log *log)
 
 bool space_may_come(struct broker_log *log)
 {
-    struct journal_stat stat;
+    struct journal_room room;
     if (!somebody_compacts(log))
         return false;
     if (atomic_load(&log->compacting))
         return true;
-    journal_stat(log->journal, &stat);
-    return due(log, &stat) != NOT_DUE;
+    journal_room(log->journal, &room);
+    return due(log, &room) != NOT_DUE;
 }
 
-/* A segment is gone, or nothing can be gained. */
+bool space_is_full(const struct broker_log *log)
+{
+    struct journal_room room;
+    journal_room(log->journal, &room);
+    return room.full;
+}
+
+/* A unit was given back, or nothing can be gained. */
 static void tell(struct broker_log *log, bool stuck, bool retired)
 {
     broker_lock(log->broker);
     log->compact_stuck = stuck;
     if (retired) {
-        struct journal_stat stat;
-        journal_stat(log->journal, &stat);
-        uint64_t half = stat.segments > 0 ? stat.bytes_used / stat.segments / 2 : 0;
+        struct journal_room room;
+        journal_room(log->journal, &room);
+        uint64_t half = room.unit / 2;
         log->ceiling -= half < log->ceiling ? half : log->ceiling;
     }
     broker_unlock(log->broker);
@@ -156,12 +164,12 @@ int broker_compact(struct broker *broker)
     if (rc != 0) {
         struct compact_stat stat;
         compact_stat(log->compact, &stat);
-        log->retired = stat.segments;
+        log->retired = stat.trims;
         /* Before it is asked again whether it is due: a commit that finds it due from here on
          * calls. */
         if (rc == ENOENT)
             atomic_store(&log->compacting, false);
-        tell(log, stat.segments == retired, stat.segments > retired);
+        tell(log, stat.trims == retired, stat.trims > retired);
     }
     return rc == ENOENT && log->retired > retired ? 0 : rc;
 }

@@ -147,7 +147,7 @@ static struct binlog_keys binlog_read_keys(const struct front *front)
     broker_log_stats(front->broker, &stats);
     if (!stats.on)
         return (struct binlog_keys){.max_size = BINLOG_MAX_SIZE};
-    uint64_t oldest = stats.compact.segments + 1;
+    uint64_t oldest = stats.compact.trims + 1;
     uint64_t files = stats.journal.segments + stats.journal.segments_ready;
     return (struct binlog_keys){
         .oldest = oldest,

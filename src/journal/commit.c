@@ -15,8 +15,9 @@
 
 static size_t frame_default(const struct journal *journal)
 {
-    size_t size = journal_frame_size(journal);
-    return size < COMMIT_FRAME_DEFAULT ? size : COMMIT_FRAME_DEFAULT;
+    struct journal_room room;
+    journal_room(journal, &room);
+    return room.frame < COMMIT_FRAME_DEFAULT ? room.frame : COMMIT_FRAME_DEFAULT;
 }
 
 int commit_new(struct commit **out, const struct commit_options *options)
@@ -32,6 +33,7 @@ int commit_new(struct commit **out, const struct commit_options *options)
     if (commit->options.frame_max == 0)
         commit->options.frame_max = frame_default(options->journal);
     commit->sequence = options->last_sequence;
+    journal_facts(options->journal, &commit->facts);
     batch_init(&commit->pending, options->drop);
     batch_init(&commit->taken, options->drop);
     atomic_store(&commit->pending_due_ns, CLOCK_NEVER);
@@ -75,21 +77,23 @@ int commit_admit(struct commit *commit, enum journal_class class, size_t changes
 {
     if (atomic_load(&commit->failed) != 0)
         return EIO;
-    if (bytes > JOURNAL_RECORD_MAX)
+    if (bytes > commit->facts.record_max)
         return EMSGSIZE;
     size_t unwritten = commit->pending.bytes + atomic_load(&commit->taken_bytes);
     size_t more = bytes + changes * COMMIT_RECORD_OVERHEAD;
-    if (class != JOURNAL_STATE && unwritten > 0 && unwritten + more > commit->options.pending_max)
+    bool waits = unwritten > 0 && (class == JOURNAL_PUT || class == JOURNAL_COMPACT);
+    if (waits && unwritten + more > commit->options.pending_max)
         return EAGAIN;
-    int64_t room = journal_room(commit->options.journal, class);
-    if (room < (int64_t)(unwritten + more)) {
+    struct journal_room room;
+    journal_room(commit->options.journal, &room);
+    if (journal_room_of(&room, class) < (int64_t)(unwritten + more)) {
         /* What is pending is guessed upwards: copies of many small jobs take half of that. */
-        if (class == JOURNAL_COMPACT && unwritten > 0)
+        if (waits && class == JOURNAL_COMPACT)
             return EAGAIN;
-        if (journal_full(commit->options.journal))
+        if (room.full)
             return ENOSPC;
         /* Being prepared. Alone, this change could only wait for itself: the append will wait. */
-        if (unwritten > 0 && class != JOURNAL_STATE)
+        if (waits)
             return EAGAIN;
     }
     return batch_reserve(&commit->pending, changes);

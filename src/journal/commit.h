@@ -51,7 +51,7 @@ struct commit_options {
     uint64_t last_sequence;  /* what replay said */
     size_t pending_max;      /* bytes that are not written yet; at that, puts wait. 0: 8 MiB */
     size_t frame_max;        /* bytes of one frame, unless one record is larger. 0: 1 MiB, or
-                              * what journal_frame_size says if that is less */
+                              * the room's frame if that is less */
     /* The thread "commit": leads what is due (idle tails, retries), and what commit_lead_briefly
      * leaves to it. Without (tests), somebody else must lead what is wanted or due. */
     bool thread;

@@ -53,6 +53,7 @@ struct batch {
 struct commit {
     unsigned magic;
     struct commit_options options;
+    struct journal_facts facts; /* of its journal */
 
     /* Covered by the owner's lock. */
     struct batch pending;

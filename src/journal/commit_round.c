@@ -106,8 +106,10 @@ static int slot_ready(const struct commit *commit, struct slot *slot)
 static int frame_gather(struct commit *commit, size_t *next, size_t *count)
 {
     struct batch *taken = &commit->taken;
-    const size_t size = journal_frame_size(commit->options.journal);
-    const size_t most = size < commit->options.frame_max ? size : commit->options.frame_max;
+    struct journal_room room;
+    journal_room(commit->options.journal, &room);
+    const size_t most =
+        room.frame < commit->options.frame_max ? room.frame : commit->options.frame_max;
     size_t bytes = 0;
     *count = 0;
     for (*next = commit->taken_next; *next < taken->count; (*next)++) {
@@ -350,13 +352,13 @@ int commit_lead(struct commit *commit)
 /* ---- a sync beside the role ---- */
 
 /* Writes what is pending. ENODATA: then there is nothing to sync. *upto: what the sync is for. */
-static int flush_begin(struct commit *commit, struct journal_flush *flush, uint64_t *upto)
+static int flush_begin(struct commit *commit, struct journal_syncing *syncing, uint64_t *upto)
 {
     trim_posted(commit);
     atomic_store(&commit->wanted[COMMIT_WRITTEN], false);
     int rc = atomic_load(&commit->failed) != 0 ? EIO : batch_commit(commit, false);
     if (rc == 0)
-        rc = journal_flush_begin(commit->options.journal, flush);
+        rc = journal_sync_begin(commit->options.journal, syncing);
     *upto = atomic_load(&commit->reached[COMMIT_WRITTEN]);
     if (rc == 0 || rc == ENODATA)
         atomic_store(&commit->taken_due_ns, CLOCK_NEVER);
@@ -367,18 +369,18 @@ static int flush_begin(struct commit *commit, struct journal_flush *flush, uint6
 
 int commit_flush(struct commit *commit)
 {
-    struct journal_flush flush;
+    struct journal_syncing syncing;
     uint64_t upto;
     if (atomic_exchange(&commit->led, true))
         return EBUSY;
-    int begun = flush_begin(commit, &flush, &upto);
+    int begun = flush_begin(commit, &syncing, &upto);
     role_leave(commit);
     /* Who found the role taken is served before the sync; also who found it taken by a round that
      * had nothing to do, because another leader was faster. */
     int rc = 0;
     while ((rc == 0 || rc == ENODATA) && commit_wanted(commit))
         rc = commit_round(commit, false);
-    int synced = begun == 0 ? journal_flush_run(commit->options.journal, &flush) : 0;
+    int synced = begun == 0 ? journal_sync_run(commit->options.journal, &syncing) : 0;
     if (synced != 0) {
         atomic_store(&commit->wanted[COMMIT_DURABLE], true); /* the next round finds it broken */
         return commit_lead(commit);

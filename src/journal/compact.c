@@ -15,8 +15,8 @@
 #define COMPACT_MAGIC 0xc0447ac7u
 
 #define COMPACT_SLICE_DEFAULT 256
-/* Beyond twice the living: so many segments may lie about. */
-#define COMPACT_SLACK_SEGMENTS 2
+/* Beyond twice the living: what so many trims give back may lie about. */
+#define COMPACT_SLACK_UNITS 2
 
 struct compact {
     unsigned magic;
@@ -27,7 +27,7 @@ struct compact {
     uint64_t ticket; /* of the last change then */
     uint64_t end;    /* what may be trimmed once that is durable */
     int refused;     /* what the owner said last */
-    struct counter segments, looked_at, steps;
+    struct counter trims, looked_at, steps;
 };
 
 int compact_new(struct compact **out, const struct compact_options *options)
@@ -56,22 +56,21 @@ void compact_free(struct compact **compact)
     free(mine);
 }
 
-bool compact_is_due_with(const struct journal_stat *stat, uint64_t live_bytes)
+bool compact_is_due_with(const struct journal_room *room, uint64_t live_bytes)
 {
-    if (stat->segments < 2)
+    if (room->used <= room->unit) /* it is all in what is written to */
         return false;
-    if (stat->full) /* the living are a guess upwards: nothing to go by when every byte counts */
+    if (room->full) /* the living are a guess upwards: nothing to go by when every byte counts */
         return true;
-    uint64_t slack = COMPACT_SLACK_SEGMENTS * (stat->bytes_used / stat->segments);
-    return stat->bytes_used > 2 * live_bytes + slack;
+    return room->used > 2 * live_bytes + COMPACT_SLACK_UNITS * room->unit;
 }
 
 bool compact_is_due(const struct compact *compact, uint64_t live_bytes)
 {
     MAGIC_CHECK(compact, COMPACT_MAGIC);
-    struct journal_stat stat;
-    journal_stat(compact->options.journal, &stat);
-    return compact_is_due_with(&stat, live_bytes);
+    struct journal_room room;
+    journal_room(compact->options.journal, &room);
+    return compact_is_due_with(&room, live_bytes);
 }
 
 static int look_at(void *arg, uint64_t locator, const void *bytes, size_t len)
@@ -118,7 +117,7 @@ static int retire(struct compact *compact)
     if (rc != 0)
         return rc;
     compact->copied = false;
-    counter_add(&compact->segments, 1);
+    counter_add(&compact->trims, 1);
     return ENOENT;
 }
 
@@ -143,7 +142,7 @@ int compact_step(struct compact *compact)
 void compact_stat(const struct compact *compact, struct compact_stat *stat)
 {
     MAGIC_CHECK(compact, COMPACT_MAGIC);
-    *stat = (struct compact_stat){.segments = counter_get(&compact->segments),
+    *stat = (struct compact_stat){.trims = counter_get(&compact->trims),
                                   .looked_at = counter_get(&compact->looked_at),
                                   .steps = counter_get(&compact->steps)};
 }

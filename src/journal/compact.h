@@ -37,12 +37,12 @@ void compact_free(struct compact **compact);
 
 /*
  * Whether there is enough that is dead: used bytes of the journal are more than twice `live_bytes`
- * (of records that count, as the owner knows them) and some segments, or the disk is full: then the
+ * (of records that count, as the owner knows them) and some units of room, or the disk is full: then the
  * owner decides how much must have died.
  */
 bool compact_is_due(const struct compact *compact, uint64_t live_bytes);
-/* The same of figures that one has. */
-bool compact_is_due_with(const struct journal_stat *stat, uint64_t live_bytes);
+/* The same of a look that one has taken. */
+bool compact_is_due_with(const struct journal_room *room, uint64_t live_bytes);
 
 /*
  * One slice. 0: there is more to do at once. EAGAIN: waits for copies to become durable (it has
@@ -52,7 +52,7 @@ bool compact_is_due_with(const struct journal_stat *stat, uint64_t live_bytes);
 int compact_step(struct compact *compact);
 
 struct compact_stat {
-    uint64_t segments;  /* retired */
+    uint64_t trims;     /* after each of which a segment was free */
     uint64_t looked_at; /* records */
     uint64_t steps;
 };

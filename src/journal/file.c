@@ -54,32 +54,43 @@ static int file_close(struct journal *journal)
     return rc;
 }
 
-static int64_t file_room(const struct journal *journal, enum journal_class class)
+static void file_facts(const struct journal *journal, struct journal_facts *facts)
 {
-    const struct file_journal *file = file_journal_of(journal);
-    if (file->preparer == NULL && !atomic_load(&file->full))
-        return INT64_MAX;
-    return atomic_load(&file->room_active) + atomic_load(&file->room_ready[class]);
-}
-
-static bool file_begins(const struct journal *journal, size_t bytes)
-{
-    return atomic_load(&file_journal_of(journal)->room_active) < (int64_t)bytes;
+    (void)file_journal_of(journal);
+    *facts = (struct journal_facts){.window = 1, .record_max = JOURNAL_RECORD_MAX};
 }
 
 /* What is left of a segment is used up, as long as it is worth a frame: on a full disk compaction
  * gains no more than a part of a segment with each one that it copies. */
-static size_t file_frame_size(const struct journal *journal)
+static size_t frame_of(const struct file_journal *file, size_t left)
 {
-    const struct file_journal *file = file_journal_of(journal);
     size_t part = file->settings.segment_size / 4;
-    size_t left = (size_t)atomic_load(&file->room_active);
     return left >= FRAME_LEAST && left < part ? left : part;
 }
 
-static bool file_full(const struct journal *journal)
+/*
+ * Changes leave half a segment to the ends of jobs: a quarter of the two that compaction has beyond
+ * both. On a full disk that is theirs alone, and once it is used up so much has died that
+ * compaction gains it back.
+ */
+static void file_room(const struct journal *journal, struct journal_room *room)
 {
-    return atomic_load(&file_journal_of(journal)->full);
+    const struct file_journal *file = file_journal_of(journal);
+    const int64_t left = atomic_load(&file->room_active);
+    room->full = atomic_load(&file->full);
+    room->frame = frame_of(file, (size_t)left);
+    room->slow_next = (size_t)left < FRAME_LEAST;
+    room->used = atomic_load(&file->used);
+    room->unit = atomic_load(&file->unit);
+    if (file->preparer == NULL && !room->full) {
+        room->put = room->change = room->last = room->copy = INT64_MAX;
+        return;
+    }
+    room->put = left + atomic_load(&file->room_ready[JOURNAL_PUT]);
+    room->last = left + atomic_load(&file->room_ready[JOURNAL_LAST]);
+    room->copy = left + atomic_load(&file->room_ready[JOURNAL_COMPACT]);
+    room->change =
+        room->copy > room->last ? room->last - (room->copy - room->last) / 4 : room->last;
 }
 
 static void file_stat(const struct journal *journal, struct journal_stat *stat)
@@ -99,16 +110,13 @@ static void file_stat(const struct journal *journal, struct journal_stat *stat)
 
 static const struct journal_backend file_backend = {
     .name = "file",
+    .facts = file_facts,
     .acquire = directory_acquire,
     .replay = file_replay,
     .append = file_append,
-    .sync = file_sync,
-    .flush_begin = file_flush_begin,
-    .flush_run = file_flush_run,
+    .sync_begin = file_sync_begin,
+    .sync_run = file_sync_run,
     .room = file_room,
-    .begins = file_begins,
-    .frame_size = file_frame_size,
-    .full = file_full,
     .read = file_read,
     .pin = file_pin,
     .unpin = file_unpin,

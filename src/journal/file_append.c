@@ -66,6 +66,7 @@ static int segment_begin(struct file_journal *file, enum journal_class class, ui
     segment->key = format_key_of(file->id, segment->generation);
     segment->end = FORMAT_FRAMES_AT;
     file->bytes_used += segment->end;
+    line_count(file);
     file->active = segment;
     hl_lock_release(file->lock);
     struct format_header header = {.journal_id = file->id,
@@ -116,6 +117,7 @@ static void frame_count(struct file_journal *file, const struct frame_plan *plan
     file->stat.records += plan->count;
     file->stat.bytes += written;
     file->bytes_used += written;
+    line_count(file);
     hl_lock_release(file->lock);
     int64_t left = (int64_t)(active->size - active->end) - (int64_t)2 * FORMAT_FRAME_HEAD;
     atomic_store(&file->room_active, left > 0 ? left : 0);
@@ -184,6 +186,7 @@ void file_append(struct journal *journal, struct journal_append *append)
         append->result = EMSGSIZE;
     else
         append->result = frame_append(file, &plan);
+    append->durable = append->result == 0 && active_unsynced(file) == 0;
     append->sequence = file->sequence;
     append->done(append);
 }
@@ -201,6 +204,7 @@ static void segment_retire(struct file_journal *file, struct segment *segment)
 {
     idmap_remove(&file->line, segment->generation);
     file->bytes_used -= segment->end < segment->size ? segment->end : segment->size;
+    line_count(file);
     if (segment->pins == 0) {
         prepare_give(file, segment);
         return;

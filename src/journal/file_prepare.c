@@ -30,8 +30,9 @@
 #define READY_MAX (READY_MIN + 2)
 
 /* Ready segments that a class leaves. */
-static const size_t left_by[JOURNAL_COMPACT + 1] = {
-    [JOURNAL_PUT] = SEGMENTS_KEPT_BACK, [JOURNAL_STATE] = SEGMENTS_KEPT_BACK - 1};
+static const size_t left_by[JOURNAL_COMPACT + 1] = {[JOURNAL_PUT] = SEGMENTS_KEPT_BACK,
+                                                    [JOURNAL_STATE] = SEGMENTS_KEPT_BACK - 1,
+                                                    [JOURNAL_LAST] = SEGMENTS_KEPT_BACK - 1};
 
 uint64_t prepare_size(const struct file_journal *file)
 {
@@ -57,6 +58,13 @@ void prepare_count(struct file_journal *file)
     }
     for (int class = JOURNAL_PUT; class <= JOURNAL_COMPACT; class ++)
         atomic_store(&file->room_ready[class], by_class[class]);
+}
+
+void line_count(struct file_journal *file)
+{
+    /* In this order: who sees that something is used finds a unit, too. */
+    atomic_store(&file->unit, file->line.len > 0 ? file->bytes_used / file->line.len : 0);
+    atomic_store(&file->used, file->bytes_used);
 }
 
 void prepare_give(struct file_journal *file, struct segment *segment)
@@ -206,6 +214,7 @@ int prepare_start(struct file_journal *file)
     prepare_fill(file);
     hl_lock_acquire(file->lock);
     prepare_count(file);
+    line_count(file);
     hl_lock_release(file->lock);
     if (file->settings.prepare_inline)
         return 0;

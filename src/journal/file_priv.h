@@ -19,8 +19,9 @@
 #include "base/list.h"
 #include "base/magic.h"
 #include "base/map.h"
+#include "journal/backend.h"
 #include "journal/file_format_priv.h"
-#include "journal/journal.h"
+#include "journal/file_sys.h"
 #include "thr/thr.h"
 
 #include <stdatomic.h>
@@ -76,6 +77,7 @@ struct file_journal {
     /* Written under the lock, read by journal_room. */
     _Atomic int64_t room_ready[JOURNAL_COMPACT + 1];
     _Atomic int64_t room_active;
+    _Atomic uint64_t used, unit; /* bytes_used; a segment's, in the mean */
     _Atomic bool full;
 
     /* The thread "prepare". */
@@ -136,8 +138,9 @@ int prepare_take(struct file_journal *file, enum journal_class class, uint64_t s
                  struct segment **out);
 /* Puts one that isn't needed any more to the ready ones. [lock] */
 void prepare_give(struct file_journal *file, struct segment *segment);
-/* The room figures anew. [lock] */
+/* The room figures anew: of ready segments, and of the line. [lock] */
 void prepare_count(struct file_journal *file);
+void line_count(struct file_journal *file);
 /* Makes what is kept back, as far as the disk has space; starts the thread. EAGAIN. */
 int prepare_start(struct file_journal *file);
 void prepare_stop(struct file_journal *file);
@@ -216,15 +219,9 @@ void file_scan_end(struct journal *journal, struct journal_scan *scan);
 
 /* file_append.c */
 void file_append(struct journal *journal, struct journal_append *append);
-int file_sync(struct journal *journal);
-int file_flush_begin(struct journal *journal, struct journal_flush *flush);
-int file_flush_run(struct journal *journal, struct journal_flush *flush);
+int file_sync_begin(struct journal *journal, struct journal_syncing *syncing);
+int file_sync_run(struct journal *journal, struct journal_syncing *syncing);
 int file_trim(struct journal *journal, uint64_t before, uint64_t *sequence);
 int file_finish(struct file_journal *file);
-
-/* file.c: opens; NULL settings->directory goes to memory.c. */
-int file_open(struct journal **out, const struct journal_settings *settings,
-              struct journal_error *error);
-int memory_open(struct journal **out);
 
 #endif

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * Syncs: of what was appended, by whoever appends, or beside him by another thread (a flush).
+ * Syncs: of what was appended, as part of an append, or beside appends by another thread.
  *
- * A flush makes durable what was appended until it began, while others append on: who waits for a
- * write only isn't kept by a sync that is due. It holds a pin on its segment; should another one be
- * begun meanwhile, that begins with a sync of the old one, as ever.
+ * The latter makes durable what was appended until it began, while others append on: who waits for
+ * a write only isn't kept by a sync that is due. It holds a pin on its segment; should another one
+ * be begun meanwhile, that begins with a sync of the old one, as ever.
  *
  * One at a time: the kernel tells an error once to each open file, so of two syncs of a file at the
  * same time one might be told that all is well. Who comes second looks first whether the one before
@@ -70,13 +70,7 @@ int active_sync(struct file_journal *file)
     return active_unsynced(file) == 0 ? 0 : active_write_out(file);
 }
 
-int file_sync(struct journal *journal)
-{
-    struct file_journal *file = file_journal_of(journal);
-    return atomic_load(&file->broken) != 0 ? EIO : active_sync(file);
-}
-
-int file_flush_begin(struct journal *journal, struct journal_flush *flush)
+int file_sync_begin(struct journal *journal, struct journal_syncing *syncing)
 {
     struct file_journal *file = file_journal_of(journal);
     if (atomic_load(&file->broken) != 0)
@@ -85,16 +79,16 @@ int file_flush_begin(struct journal *journal, struct journal_flush *flush)
         return ENODATA;
     struct segment *segment = file->active;
     MUST(file_pin(journal, format_locator(segment->generation, 0)));
-    *flush = (struct journal_flush){.sequence = file->sequence, .inside = segment};
+    *syncing = (struct journal_syncing){.sequence = file->sequence, .inside = segment};
     return 0;
 }
 
-int file_flush_run(struct journal *journal, struct journal_flush *flush)
+int file_sync_run(struct journal *journal, struct journal_syncing *syncing)
 {
-    struct segment *segment = flush->inside;
+    struct segment *segment = syncing->inside;
     MAGIC_CHECK(segment, SEGMENT_MAGIC);
-    int rc = segment_sync(file_journal_of(journal), segment, flush->sequence);
+    int rc = segment_sync(file_journal_of(journal), segment, syncing->sequence);
     file_unpin(journal, format_locator(segment->generation, 0));
-    flush->inside = NULL;
+    syncing->inside = NULL;
     return rc;
 }

@@ -4,7 +4,7 @@
  * short writes and interruptions end here. Nothing is retried that the disk refused. What has the
  * name of a file and is none (a named pipe, a link) is refused at once, with EINVAL or ELOOP.
  */
-#include "journal/journal.h"
+#include "journal/file_sys.h"
 
 #include <dirent.h>
 #include <errno.h>

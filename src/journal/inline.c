@@ -45,8 +45,11 @@ void brief_measure(struct commit *commit, size_t bytes, int64_t took_ns)
 static bool is_brief(const struct commit *commit, bool sync)
 {
     size_t bytes = atomic_load_explicit(&commit->pending_bytes, memory_order_relaxed);
-    if (atomic_load(&commit->stuck) || atomic_load(&commit->trim_wanted) != 0 ||
-        journal_begins(commit->options.journal, bytes))
+    if (atomic_load(&commit->stuck) || atomic_load(&commit->trim_wanted) != 0)
+        return false;
+    struct journal_room room;
+    journal_room(commit->options.journal, &room);
+    if (room.slow_next || bytes > room.frame)
         return false;
     return !sync || (bytes <= BRIEF_BYTES &&
                      atomic_load_explicit(&commit->brief_ns, memory_order_relaxed) <= BRIEF_NS);

@@ -3,7 +3,9 @@
  * The face of the journal: each function asks the backend's table. Which backend it is, is decided
  * in journal_open and nowhere else; another one is a table of methods and a line there.
  */
-#include "journal/file_priv.h"
+#include "journal/backend.h"
+
+#include <errno.h>
 
 int journal_open(struct journal **out, const struct journal_settings *settings,
                  struct journal_error *error)
@@ -11,8 +13,13 @@ int journal_open(struct journal **out, const struct journal_settings *settings,
     error->text[0] = '\0';
     if (settings->directory != NULL)
         return file_open(out, settings, error);
-    int rc = memory_open(out);
+    int rc = none_open(out);
     return rc == 0 ? 0 : journal_error_set(error, rc, "there is not enough memory");
+}
+
+void journal_facts(const struct journal *journal, struct journal_facts *facts)
+{
+    journal->backend->facts(journal, facts);
 }
 
 int journal_acquire(struct journal *journal, struct journal_error *error)
@@ -33,39 +40,28 @@ void journal_append(struct journal *journal, struct journal_append *append)
     journal->backend->append(journal, append);
 }
 
+int journal_sync_begin(struct journal *journal, struct journal_syncing *syncing)
+{
+    return journal->backend->sync_begin(journal, syncing);
+}
+
+int journal_sync_run(struct journal *journal, struct journal_syncing *syncing)
+{
+    return journal->backend->sync_run(journal, syncing);
+}
+
 int journal_sync(struct journal *journal)
 {
-    return journal->backend->sync(journal);
+    struct journal_syncing syncing;
+    int rc = journal_sync_begin(journal, &syncing);
+    if (rc == 0)
+        return journal_sync_run(journal, &syncing);
+    return rc == ENODATA ? 0 : rc;
 }
 
-int journal_flush_begin(struct journal *journal, struct journal_flush *flush)
+void journal_room(const struct journal *journal, struct journal_room *room)
 {
-    return journal->backend->flush_begin(journal, flush);
-}
-
-int journal_flush_run(struct journal *journal, struct journal_flush *flush)
-{
-    return journal->backend->flush_run(journal, flush);
-}
-
-int64_t journal_room(const struct journal *journal, enum journal_class class)
-{
-    return journal->backend->room(journal, class);
-}
-
-bool journal_begins(const struct journal *journal, size_t bytes)
-{
-    return journal->backend->begins(journal, bytes);
-}
-
-size_t journal_frame_size(const struct journal *journal)
-{
-    return journal->backend->frame_size(journal);
-}
-
-bool journal_full(const struct journal *journal)
-{
-    return journal->backend->full(journal);
+    journal->backend->room(journal, room);
 }
 
 int journal_read(struct journal *journal, uint64_t locator, struct buf *record)

@@ -4,19 +4,22 @@
  *
  * A journal is a line of frames; a frame is one group commit, all or nothing in its order, and
  * holds records; a record is bytes to the journal (job/codec.h says which). Places are opaque
- * 64-bit locators, and nothing above knows whether there are files. Two backends: `file`, a
- * directory of segments (file.c, file_format_priv.h), and `memory`, which keeps nothing and calls
- * everything durable.
+ * 64-bit locators, and nothing above knows whether there are files. What keeps the frames is a
+ * backend (journal/backend.h): `file`, a directory of segments (file.c, file_format_priv.h), or
+ * `none`, for tests.
  *
  * The way of a journal: open, acquire (its only writer, or its only reader), replay (all that is in
  * it, once; this also finds the end), then append, read, pin, scan, trim as needed, close.
  *
  * On top of it, journal/commit.h gathers changes into frames, and journal/compact.h copies the
- * living forward. Both are part of this face.
+ * living forward; journal/check.h looks at one that nobody uses. All are parts of this face.
  *
  * Threads: open, acquire, replay and close by one thread with nobody else inside. append, sync,
- * flush_begin, trim and scan by one thread at a time (the commit role sees to that). flush_run,
- * read, pin, unpin, room and stat by any thread at any time after replay.
+ * sync_begin, trim and scan by one thread at a time (the commit role sees to that). sync_run, read,
+ * pin, unpin, room and stat by any thread at any time after replay.
+ *
+ * Arrows: this includes job and base, and nothing of the folder but the parts of the face, which
+ * include it. Backends include it by backend.h; it knows none of them.
  */
 #ifndef JOURNAL_JOURNAL_H
 #define JOURNAL_JOURNAL_H
@@ -49,7 +52,7 @@ int journal_error_set(struct journal_error *error, int rc, const char *format, .
 #define JOURNAL_SEGMENT_LARGE UINT32_C(0x2000000)  /* 32 MiB */
 
 struct journal_settings {
-    const char *directory; /* made if it isn't there; NULL: the backend `memory` */
+    const char *directory; /* made if it isn't there; NULL: the backend `none` */
     int held; /* a descriptor of that directory, which is used in place of the name and stays the
                  caller's; 0: none */
     bool read_only; /* for check and salvage: nothing is written, not even the directory */
@@ -129,76 +132,100 @@ struct journal_replayed {
 int journal_replay(struct journal *journal, const struct journal_visitor *visitor,
                    struct journal_replayed *replayed, struct journal_error *error);
 
+/* ---- what the backend is like, and how much room there is ---- */
+
+/* The same for as long as the journal is open. */
+struct journal_facts {
+    unsigned window;   /* appends that may be under way at a time; at least 1 */
+    bool distant;      /* an append waits for other machines: nobody else waits for who leads one */
+    size_t record_max; /* bytes of a record */
+};
+void journal_facts(const struct journal *journal, struct journal_facts *facts);
+
+/*
+ * One look. An instant's figures, without a lock, each of which may be a moment older than the
+ * next. Bytes, of records with JOURNAL_RECORD_HEAD for each, that a change of a class can count on
+ * without waiting for the disk to give more; INT64_MAX: no limit is known.
+ */
+struct journal_room {
+    int64_t put, change, last, copy; /* by enum journal_class */
+    size_t frame;   /* the largest frame that wastes little now; larger ones are possible */
+    bool slow_next; /* the next append waits for more than one sync, and perhaps for space */
+    bool full;      /* there was no space when it was last asked for more */
+    uint64_t used;  /* of the whole */
+    uint64_t unit;  /* of that, what a trim gives back at a time, in the mean; 0: nothing is used */
+};
+void journal_room(const struct journal *journal, struct journal_room *room);
+
 /* ---- append ---- */
 
-/* How deep into the space that is kept back. Each may use what the one before may. */
+/* What a change is to the room that is kept back. Each may use what the one before may. */
 enum journal_class {
-    JOURNAL_PUT = 0, /* leaves three segments */
-    JOURNAL_STATE,   /* leaves two: deletes go on when the disk is full */
-    JOURNAL_COMPACT  /* takes the last */
+    JOURNAL_PUT = 0, /* refused first */
+    JOURNAL_STATE,   /* a change of a job */
+    JOURNAL_LAST,    /* the end of a job, or what says as much: deletes go on on a full disk */
+    JOURNAL_COMPACT  /* a copy, which makes room in the end: takes the last */
 };
+
+static inline int64_t journal_room_of(const struct journal_room *room, enum journal_class class)
+{
+    return class == JOURNAL_PUT     ? room->put
+           : class == JOURNAL_STATE ? room->change
+           : class == JOURNAL_LAST  ? room->last
+                                    : room->copy;
+}
 
 /* One record is `head` and `body` together. */
 struct journal_record {
     const void *head, *body;
-    uint32_t head_len, body_len; /* together 1 to JOURNAL_RECORD_MAX */
+    uint32_t head_len, body_len; /* together 1 to facts.record_max */
     uint64_t locator;            /* set by append: where it is now */
 };
 
 #define JOURNAL_RECORD_HEAD 8 /* bytes that a record takes in a frame beside its own */
 #define JOURNAL_RECORD_MAX ((UINT32_C(1) << 30) + 65536) /* a body of 1 GiB and its head */
 
-/* Memory is the caller's until `done`, which may come before append returns, on any thread. */
+/*
+ * One frame. Memory is the caller's until `done`, which comes once: before journal_append returns
+ * or later, on any thread, without a lock. Up to facts.window of them may be under way, begun in
+ * the order of their numbers; `done` may come in any.
+ */
 struct journal_append {
     struct journal_record *records; /* none: an empty frame */
     size_t count;
     enum journal_class class;
     bool sync;         /* durable when done; else written, for a later sync */
-    uint64_t expected; /* the sequence number of the frame before */
-    /*
-     * result 0: durable (or written). ESTALE: fenced; somebody else has appended. ENOSPC, ENOMEM:
-     * nothing was written, and it may be tried again. EMSGSIZE: a record or all of them are too
-     * large. EIO: it isn't known what is on the disk; the journal is broken and answers EIO from
-     * then on.
-     */
+    uint64_t expected; /* the sequence number of the frame before, be it done or not */
     void (*done)(struct journal_append *append);
+    void *arg; /* the caller's */
+    /*
+     * Counts: 0; it is durable or written, and so is every frame before it. Fenced: ESTALE;
+     * somebody else has appended, and counts. No room: ENOSPC, ENOMEM; nothing was done, and as
+     * little of what was begun behind it, which finds no room either; may be begun again in the
+     * same order. Failed: EIO; what is there isn't known, for good, and all that follow answer the
+     * same. The caller's fault: EMSGSIZE; the records are too large.
+     */
     int result;
-    uint64_t sequence; /* of this frame: expected + 1 */
-    void *arg;         /* the caller's */
+    bool durable;      /* if it counts: power loss keeps it; also if that wasn't asked for */
+    uint64_t sequence; /* the last frame that counts: expected + 1, if it is this one */
 };
 
 void journal_append(struct journal *journal, struct journal_append *append);
 
-/* Makes durable what was appended without. EIO: as for append. */
-int journal_sync(struct journal *journal);
-
 /*
- * The same beside appends: what was appended until `begin` is durable after `run`. begin: by
- * whoever may append; ENODATA: nothing is to be done. run: once after each begin that said 0, by
- * any one thread, while others append on; blocks for the disk. EIO: as for append.
+ * Makes durable what was appended without, beside appends: what was done when `begin` was called is
+ * durable after `run`. begin: by whoever may append; ENODATA: nothing is to be done. run: once
+ * after each begin that said 0, by any one thread, while others append on; blocks for the disk.
+ * EIO: as for append.
  */
-struct journal_flush {
+struct journal_syncing {
     uint64_t sequence; /* of the last frame that it is for */
     void *inside;      /* the backend's */
 };
-int journal_flush_begin(struct journal *journal, struct journal_flush *flush);
-int journal_flush_run(struct journal *journal, struct journal_flush *flush);
-
-/*
- * Bytes that a put (or another class) can count on right now, without waiting for the disk to give
- * more. An instant's figure, one atomic read. INT64_MAX: no limit is known.
- */
-int64_t journal_room(const struct journal *journal, enum journal_class class);
-/* Whether a frame with so many bytes of records would begin a segment if it were appended now: that
- * takes more syncs than one, and perhaps a wait. An instant's answer, one atomic read. */
-bool journal_begins(const struct journal *journal, size_t bytes);
-/*
- * The largest frame that wastes little space now: a part of a segment, or what is left of the one
- * that is written to. Larger ones are possible. With JOURNAL_RECORD_HEAD for each record.
- */
-size_t journal_frame_size(const struct journal *journal);
-/* Whether the disk had no space when it was last asked for more. */
-bool journal_full(const struct journal *journal);
+int journal_sync_begin(struct journal *journal, struct journal_syncing *syncing);
+int journal_sync_run(struct journal *journal, struct journal_syncing *syncing);
+/* Both. 0: all is durable. */
+int journal_sync(struct journal *journal);
 
 /* ---- reading back ---- */
 
@@ -264,114 +291,7 @@ void journal_stat(const struct journal *journal, struct journal_stat *stat);
 /* The place of a figure in a histogram of powers of two: 0 for 0, n for 2^(n-1) to 2^n - 1. */
 unsigned journal_log2(uint64_t figure);
 
-/* ---- offline: check and salvage ---- */
-
-/* What is in a directory, entry by entry. */
-struct journal_census {
-    struct journal_replayed replayed;
-    uint64_t entries[32]; /* by enum job_entry_type; [0]: all others */
-    uint64_t unreadable;  /* records that are whole but no entry: damaged when they were written */
-    uint64_t newer;       /* entries of a newer hilera */
-    uint64_t jobs, jobs_buried; /* that are there at the end */
-    uint64_t job_bytes;         /* of their bodies */
-    uint64_t last_id;           /* the highest seen */
-    uint64_t id_ceiling;        /* of the last record of limits that is there; 0: none */
-};
-
-enum journal_verdict {
-    JOURNAL_WHOLE = 0, /* exit status 0 */
-    JOURNAL_DAMAGED,   /* 1: something that was synced is lost */
-    JOURNAL_NOT_READ   /* 2: couldn't be read at all, is in use, or is of a newer hilera */
-};
-
-/*
- * Reads all of it and changes nothing. `line` gets each finding as a line of text, without line
- * end, then a summary; may be NULL. The census is valid unless NOT_READ.
- */
-enum journal_verdict journal_check(const struct journal_settings *settings,
-                                   struct journal_census *census,
-                                   void (*line)(void *arg, const char *text), void *arg);
-
-/*
- * Ids that may have been given out behind the highest that is known where something is damaged: a
- * record of their limit may be lost, and with it any number of blocks.
- */
-#define JOURNAL_GAP_AFTER_DAMAGE (UINT64_C(1) << 32)
-
-/*
- * Copies every whole record of `from` to a new journal in `to`, a directory that is empty or not
- * there; and if something is damaged, limits behind the gap, since the copy shows no damage.
- * EEXIST: it isn't empty. *copied: records. The lines are those of journal_check.
- */
-int journal_salvage(const struct journal_settings *from, const struct journal_settings *to,
-                    uint64_t *copied, void (*line)(void *arg, const char *text), void *arg,
-                    struct journal_error *error);
-
-/* ---- backends: const tables of methods ---- */
-
-/* Every entry is mandatory; they mean what the functions of that name above say. */
-struct journal_backend {
-    const char *name;
-    int (*acquire)(struct journal *journal, struct journal_error *error);
-    int (*replay)(struct journal *journal, const struct journal_visitor *visitor,
-                  struct journal_replayed *replayed, struct journal_error *error);
-    void (*append)(struct journal *journal, struct journal_append *append);
-    int (*sync)(struct journal *journal);
-    int (*flush_begin)(struct journal *journal, struct journal_flush *flush);
-    int (*flush_run)(struct journal *journal, struct journal_flush *flush);
-    int64_t (*room)(const struct journal *journal, enum journal_class class);
-    bool (*begins)(const struct journal *journal, size_t bytes);
-    size_t (*frame_size)(const struct journal *journal);
-    bool (*full)(const struct journal *journal);
-    int (*read)(struct journal *journal, uint64_t locator, struct buf *record);
-    int (*pin)(struct journal *journal, uint64_t locator);
-    void (*unpin)(struct journal *journal, uint64_t locator);
-    int (*scan_begin)(struct journal *journal, struct journal_scan *scan);
-    int (*scan_next)(struct journal *journal, struct journal_scan *scan,
-                     const struct journal_visitor *visitor, size_t records);
-    void (*scan_end)(struct journal *journal, struct journal_scan *scan);
-    int (*trim)(struct journal *journal, uint64_t before, uint64_t *sequence);
-    void (*stat)(const struct journal *journal, struct journal_stat *stat);
-    int (*close)(struct journal *journal);
-};
-
-/* The beginning of every backend's object. */
-struct journal {
-    unsigned magic;
-    const struct journal_backend *backend;
-};
-
-/* ---- the system, replaceable ---- */
-
-/*
- * Every call that touches the disk. They return 0 or an errno value. Directories are descriptors.
- * Tests put a disk in memory here, which fails the n-th call or loses what was not synced.
- */
-struct journal_sys {
-    /* make: also makes it (0700) if only its last part is missing. */
-    int (*open_directory)(const char *path, bool make, int *directory);
-    int (*open)(int directory, const char *name, int flags, mode_t mode, int *fd);
-    int (*close)(int fd);
-    /* *got is less than len only at the end of the file. */
-    int (*read)(int fd, void *to, size_t len, uint64_t at, size_t *got);
-    /* All of it, or an error. */
-    int (*write)(int fd, const void *bytes, size_t len, uint64_t at);
-    /* Makes the file so long, with space for each byte. ENOSPC. */
-    int (*allocate)(int fd, uint64_t size);
-    int (*truncate)(int fd, uint64_t size);
-    int (*size)(int fd, uint64_t *size);
-    int (*sync_data)(int fd);
-    int (*sync)(int fd); /* of a file or a directory */
-    int (*rename)(int directory, const char *from, const char *to);
-    int (*unlink)(int directory, const char *name);
-    /* Every name but . and .. */
-    int (*list)(int directory, int (*each)(const char *name, void *arg), void *arg);
-    /* A lock of the open file; shared or not. EBUSY: somebody has it. */
-    int (*lock)(int fd, bool shared);
-};
-
-extern const struct journal_sys journal_sys_real;
-
+#include "journal/check.h"
 #include "journal/commit.h"
 #include "journal/compact.h"
 

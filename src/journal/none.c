@@ -1,205 +1,188 @@
 // SPDX-License-Identifier: MIT
 /*
- * The backend `memory`: keeps nothing and calls everything durable at once. It is what --memory
- * means, and the null implementation of the table: whatever works with it depends on no file.
+ * The backend `none`: keeps nothing and calls everything durable at once. It is the null
+ * implementation of the table: whatever works with it depends on no file. Used by tests
+ * only: a daemon without a data directory has no journal at all.
  */
 #include "base/magic.h"
-#include "journal/file_priv.h"
+#include "journal/backend.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
-#define MEMORY_JOURNAL_MAGIC 0x70e00000u
+#define NONE_JOURNAL_MAGIC 0x70e00000u
 
-struct memory_journal {
+struct none_journal {
     struct journal base;
     uint64_t sequence;
     _Atomic uint64_t frames, records;
 };
 
-static struct memory_journal *memory_of(const struct journal *journal)
+static struct none_journal *none_of(const struct journal *journal)
 {
-    struct memory_journal *memory = CONTAINER_OF(journal, struct memory_journal, base);
-    MAGIC_CHECK(&memory->base, MEMORY_JOURNAL_MAGIC);
-    return memory;
+    struct none_journal *none = CONTAINER_OF(journal, struct none_journal, base);
+    MAGIC_CHECK(&none->base, NONE_JOURNAL_MAGIC);
+    return none;
 }
 
-static int memory_acquire(struct journal *journal, struct journal_error *error)
+static void none_facts(const struct journal *journal, struct journal_facts *facts)
 {
-    (void)memory_of(journal);
+    (void)none_of(journal);
+    *facts = (struct journal_facts){.window = 1, .record_max = JOURNAL_RECORD_MAX};
+}
+
+static int none_acquire(struct journal *journal, struct journal_error *error)
+{
+    (void)none_of(journal);
     (void)error;
     return 0;
 }
 
-static int memory_replay(struct journal *journal, const struct journal_visitor *visitor,
-                         struct journal_replayed *replayed, struct journal_error *error)
+static int none_replay(struct journal *journal, const struct journal_visitor *visitor,
+                       struct journal_replayed *replayed, struct journal_error *error)
 {
-    (void)memory_of(journal);
+    (void)none_of(journal);
     (void)visitor;
     (void)error;
     *replayed = (struct journal_replayed){.clean = true};
     return 0;
 }
 
-static void memory_append(struct journal *journal, struct journal_append *append)
+static void none_append(struct journal *journal, struct journal_append *append)
 {
-    struct memory_journal *memory = memory_of(journal);
+    struct none_journal *none = none_of(journal);
     for (size_t i = 0; i < append->count; i++)
         append->records[i].locator = 0;
-    append->result = append->expected == memory->sequence ? 0 : ESTALE;
+    append->result = append->expected == none->sequence ? 0 : ESTALE;
     if (append->result == 0) {
-        memory->sequence++;
-        atomic_fetch_add(&memory->frames, 1);
-        atomic_fetch_add(&memory->records, append->count);
+        none->sequence++;
+        atomic_fetch_add(&none->frames, 1);
+        atomic_fetch_add(&none->records, append->count);
     }
-    append->sequence = memory->sequence;
+    append->durable = append->result == 0;
+    append->sequence = none->sequence;
     append->done(append);
 }
 
-static int memory_sync(struct journal *journal)
+static int none_sync_begin(struct journal *journal, struct journal_syncing *syncing)
 {
-    (void)memory_of(journal);
-    return 0;
-}
-
-static int memory_flush_begin(struct journal *journal, struct journal_flush *flush)
-{
-    (void)memory_of(journal);
-    (void)flush;
+    (void)none_of(journal);
+    (void)syncing;
     return ENODATA;
 }
 
-static int memory_flush_run(struct journal *journal, struct journal_flush *flush)
+static int none_sync_run(struct journal *journal, struct journal_syncing *syncing)
 {
-    (void)memory_of(journal);
-    (void)flush;
-    CANT_HAPPEN("in memory there is nothing to flush");
+    (void)none_of(journal);
+    (void)syncing;
+    CANT_HAPPEN("where nothing is kept there is nothing to sync");
 }
 
-static int64_t memory_room(const struct journal *journal, enum journal_class class)
+static void none_room(const struct journal *journal, struct journal_room *room)
 {
-    (void)memory_of(journal);
-    (void)class;
-    return INT64_MAX;
+    (void)none_of(journal);
+    *room = (struct journal_room){.put = INT64_MAX,
+                                  .change = INT64_MAX,
+                                  .last = INT64_MAX,
+                                  .copy = INT64_MAX,
+                                  .frame = SIZE_MAX};
 }
 
-static bool memory_begins(const struct journal *journal, size_t bytes)
+static int none_read(struct journal *journal, uint64_t locator, struct buf *record)
 {
-    (void)memory_of(journal);
-    (void)bytes;
-    return false;
-}
-
-static size_t memory_frame_size(const struct journal *journal)
-{
-    (void)memory_of(journal);
-    return SIZE_MAX;
-}
-
-static bool memory_full(const struct journal *journal)
-{
-    (void)memory_of(journal);
-    return false;
-}
-
-static int memory_read(struct journal *journal, uint64_t locator, struct buf *record)
-{
-    (void)memory_of(journal);
+    (void)none_of(journal);
     (void)locator;
     buf_clear(record);
     return ENOENT;
 }
 
-static int memory_pin(struct journal *journal, uint64_t locator)
+static int none_pin(struct journal *journal, uint64_t locator)
 {
-    (void)memory_of(journal);
+    (void)none_of(journal);
     (void)locator;
     return ENOENT;
 }
 
-static void memory_unpin(struct journal *journal, uint64_t locator)
+static void none_unpin(struct journal *journal, uint64_t locator)
 {
-    (void)memory_of(journal);
+    (void)none_of(journal);
     (void)locator;
-    CANT_HAPPEN("nothing can be pinned in memory");
+    CANT_HAPPEN("nothing can be pinned where nothing is kept");
 }
 
-static int memory_scan_begin(struct journal *journal, struct journal_scan *scan)
+static int none_scan_begin(struct journal *journal, struct journal_scan *scan)
 {
-    (void)memory_of(journal);
+    (void)none_of(journal);
     (void)scan;
     return ENOENT;
 }
 
-static int memory_scan_next(struct journal *journal, struct journal_scan *scan,
-                            const struct journal_visitor *visitor, size_t records)
+static int none_scan_next(struct journal *journal, struct journal_scan *scan,
+                          const struct journal_visitor *visitor, size_t records)
 {
     (void)scan;
     (void)visitor;
     (void)records;
-    (void)memory_of(journal);
+    (void)none_of(journal);
     return ENOENT;
 }
 
-static void memory_scan_end(struct journal *journal, struct journal_scan *scan)
+static void none_scan_end(struct journal *journal, struct journal_scan *scan)
 {
-    (void)memory_of(journal);
+    (void)none_of(journal);
     (void)scan;
 }
 
-static int memory_trim(struct journal *journal, uint64_t before, uint64_t *sequence)
+static int none_trim(struct journal *journal, uint64_t before, uint64_t *sequence)
 {
-    (void)memory_of(journal);
+    (void)none_of(journal);
     (void)before;
     (void)sequence;
     return 0;
 }
 
-static void memory_stat(const struct journal *journal, struct journal_stat *stat)
+static void none_stat(const struct journal *journal, struct journal_stat *stat)
 {
-    const struct memory_journal *memory = memory_of(journal);
-    *stat = (struct journal_stat){.frames = atomic_load(&memory->frames),
-                                  .records = atomic_load(&memory->records)};
+    const struct none_journal *none = none_of(journal);
+    *stat = (struct journal_stat){.frames = atomic_load(&none->frames),
+                                  .records = atomic_load(&none->records)};
 }
 
-static int memory_close(struct journal *journal)
+static int none_close(struct journal *journal)
 {
-    struct memory_journal *memory = memory_of(journal);
-    MAGIC_WIPE(&memory->base);
-    free(memory);
+    struct none_journal *none = none_of(journal);
+    MAGIC_WIPE(&none->base);
+    free(none);
     return 0;
 }
 
-static const struct journal_backend memory_backend = {
-    .name = "memory",
-    .acquire = memory_acquire,
-    .replay = memory_replay,
-    .append = memory_append,
-    .sync = memory_sync,
-    .flush_begin = memory_flush_begin,
-    .flush_run = memory_flush_run,
-    .room = memory_room,
-    .begins = memory_begins,
-    .frame_size = memory_frame_size,
-    .full = memory_full,
-    .read = memory_read,
-    .pin = memory_pin,
-    .unpin = memory_unpin,
-    .scan_begin = memory_scan_begin,
-    .scan_next = memory_scan_next,
-    .scan_end = memory_scan_end,
-    .trim = memory_trim,
-    .stat = memory_stat,
-    .close = memory_close,
+static const struct journal_backend none_backend = {
+    .name = "none",
+    .facts = none_facts,
+    .acquire = none_acquire,
+    .replay = none_replay,
+    .append = none_append,
+    .sync_begin = none_sync_begin,
+    .sync_run = none_sync_run,
+    .room = none_room,
+    .read = none_read,
+    .pin = none_pin,
+    .unpin = none_unpin,
+    .scan_begin = none_scan_begin,
+    .scan_next = none_scan_next,
+    .scan_end = none_scan_end,
+    .trim = none_trim,
+    .stat = none_stat,
+    .close = none_close,
 };
 
-int memory_open(struct journal **out)
+int none_open(struct journal **out)
 {
-    struct memory_journal *memory = calloc(1, sizeof(*memory)); /* no magic: it is in `base` */
-    if (memory == NULL)
+    struct none_journal *none = calloc(1, sizeof(*none)); /* no magic: it is in `base` */
+    if (none == NULL)
         return ENOMEM;
-    MAGIC_INIT(&memory->base, MEMORY_JOURNAL_MAGIC);
-    memory->base.backend = &memory_backend;
-    *out = &memory->base;
+    MAGIC_INIT(&none->base, NONE_JOURNAL_MAGIC);
+    none->base.backend = &none_backend;
+    *out = &none->base;
     return 0;
 }

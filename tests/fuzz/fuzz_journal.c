@@ -21,6 +21,7 @@
 #include "base/assert.h"
 #include "base/log.h"
 #include "fuzz.h"
+#include "journal/journal.h"
 #include "journal_disk.h"
 
 #include <stdlib.h>

@@ -14,7 +14,7 @@
 #ifndef JOURNAL_DISK_H
 #define JOURNAL_DISK_H
 
-#include "journal/journal.h"
+#include "journal/file_sys.h"
 #include "unit_random.h"
 
 extern const struct journal_sys disk_sys;

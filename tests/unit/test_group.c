@@ -440,8 +440,8 @@ START_TEST(counts_outlive_segments)
             (void)durable_compact(&durable);
             broker_log_stats(durable.broker, &stats);
             ck_assert_uint_lt(other, 100000000);
-        } while (stats.compact.segments == segments);
-        segments = turn % 2 == 0 ? 0 : stats.compact.segments; // a start begins to count anew
+        } while (stats.compact.trims == segments);
+        segments = turn % 2 == 0 ? 0 : stats.compact.trims; // a start begins to count anew
         if (turn % 2 == 0)
             kill_and_start();
         counts_are("g", 1, done, 1, 0);

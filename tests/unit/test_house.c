@@ -275,7 +275,7 @@ START_TEST(the_journal_stays_small)
     text[sizeof(text) - 1] = '\0';
     uint64_t kept = engine_put(durable.broker, "t", 0, 0, "kept");
     struct broker_log_stats stats = {.on = false};
-    for (int i = 0; stats.compact.segments < 3; i++) {
+    for (int i = 0; stats.compact.trims < 3; i++) {
         ck_assert_int_lt(i, 1000000);
         uint64_t id = engine_put(durable.broker, "t", 0, 0, text);
         durable_commit(&durable);
