@@ -20,6 +20,21 @@ static inline void counter_add(struct counter *counter, uint64_t more)
     atomic_store_explicit(&counter->value, now + more, memory_order_relaxed);
 }
 
+/* By several threads, which is dearer. */
+static inline void counter_add_shared(struct counter *counter, uint64_t more)
+{
+    atomic_fetch_add_explicit(&counter->value, more, memory_order_relaxed);
+}
+
+/* The same: to that, unless it is more. */
+static inline void counter_raise_shared(struct counter *counter, uint64_t to)
+{
+    uint64_t now = atomic_load_explicit(&counter->value, memory_order_relaxed);
+    while (now < to && !atomic_compare_exchange_weak_explicit(
+                           &counter->value, &now, to, memory_order_relaxed, memory_order_relaxed)) {
+    }
+}
+
 static inline uint64_t counter_get(const struct counter *counter)
 {
     return atomic_load_explicit(&counter->value, memory_order_relaxed);

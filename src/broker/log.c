@@ -116,7 +116,7 @@ bool broker_lead(struct broker *broker, const struct broker_ticket *ticket, bool
         commit_failed(log->commit) == 0 && commit_may_gather(log->commit))
         return false;
     want(log, ticket);
-    (void)commit_lead_briefly(log->commit); /* broker_ticket_reached tells */
+    (void)commit_lead_inline(log->commit); /* broker_ticket_reached tells */
     return true;
 }
 
@@ -142,7 +142,7 @@ int broker_ticket_wait(struct broker *broker, const struct broker_ticket *ticket
         struct broker_log *log = broker->log;
         uint32_t seen = atomic_load(&log->published);
         want(log, ticket);
-        int led = commit_lead_briefly(log->commit);
+        int led = commit_lead_inline(log->commit);
         if (ticket_state(broker, ticket) != EINPROGRESS)
             continue;
         if (clock_now_ns() >= deadline_ns)
@@ -190,7 +190,7 @@ int log_make_room(struct broker *broker)
     int rc = EBUSY;
     if (!atomic_load(&log->puts_wait)) {          /* else a commit is no help */
         commit_want(log->commit, COMMIT_DURABLE); /* the ceiling must be durable, too */
-        rc = commit_lead_briefly(log->commit);
+        rc = commit_lead_inline(log->commit);
     }
     if (rc == EBUSY) {
         park(log, seen, CLOCK_NEVER);

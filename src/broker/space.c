@@ -140,7 +140,7 @@ static void tell(struct broker_log *log, bool stuck, bool retired)
 /* The step waits for a commit. */
 static int step_wait(struct broker_log *log, uint32_t seen)
 {
-    int rc = commit_lead_briefly(log->commit); /* it has said what it wants */
+    int rc = commit_lead_inline(log->commit); /* it has said what it wants */
     if (rc != EBUSY)
         return rc;
     log_park(log, seen);

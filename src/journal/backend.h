@@ -4,8 +4,8 @@
  * such a table, and a line in journal_open.
  *
  * An append only begins: `done` may come while others are under way, in any order and on any
- * thread, but without a lock. What didn't find room wasn't done, and neither was what was begun
- * behind it until all of those are done. Everything above relies on nothing else, so a backend that
+ * thread, but without a lock. What finds no room wasn't done, and neither is what follows it, which
+ * expects a frame that isn't there. Everything above relies on nothing else, so a backend that
  * answers before append returns and one that asks other machines are served by the same code.
  *
  * Arrows: backends and journal.c include this, which includes the face; commit and compaction know

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * Changes: admitting, adding, cancelling them, under the owner's lock. Who commits them is in
- * commit_role.c.
+ * commit_round.c.
  *
  * Tickets are numbers of slots: the pending batch begins with ticket `base`, so whether a ticket is
  * still pending is one comparison, and its change is one index away. A taken batch can't be found
@@ -33,12 +33,14 @@ int commit_new(struct commit **out, const struct commit_options *options)
     if (commit->options.frame_max == 0)
         commit->options.frame_max = frame_default(options->journal);
     commit->sequence = options->last_sequence;
+    atomic_store(&commit->counts, options->last_sequence);
     journal_facts(options->journal, &commit->facts);
     batch_init(&commit->pending, options->drop);
-    batch_init(&commit->taken, options->drop);
     atomic_store(&commit->pending_due_ns, CLOCK_NEVER);
     atomic_store(&commit->taken_due_ns, CLOCK_NEVER);
-    int rc = options->thread ? commit_thread_start(commit) : 0;
+    int rc = flights_init(commit);
+    if (rc == 0 && options->thread)
+        rc = commit_thread_start(commit);
     if (rc == 0)
         *out = commit;
     else
@@ -64,11 +66,10 @@ void commit_free(struct commit **commit)
     struct commit *mine;
     MAGIC_TAKE(mine, commit, COMMIT_MAGIC);
     commit_thread_stop(mine);
+    if (mine->flights != NULL)
+        flights_await(mine);
     batch_fini(&mine->pending);
-    batch_fini(&mine->taken);
-    free(mine->records);
-    free(mine->record_slots);
-    free(mine->placed);
+    flights_fini(mine);
     MAGIC_WIPE(mine);
     free(mine);
 }

@@ -11,7 +11,7 @@
  *
  * Committing is a role. One thread has it at a time; who finds it taken need not wait, the one who
  * has it will see to it. So a commit thread (option `thread`) and io threads that lead inline
- * (commit_lead, commit_lead_briefly) can be mixed at will. Demand drives it: adding a change
+ * (commit_lead, commit_lead_inline) can be mixed at will. Demand drives it: adding a change
  * doesn't wake anybody; whoever waits for an answer says so with commit_want.
  *
  * Cancel-out: pending changes lie in an array that a ticket indexes, and each knows the change of
@@ -52,7 +52,7 @@ struct commit_options {
     size_t pending_max;      /* bytes that are not written yet; at that, puts wait. 0: 8 MiB */
     size_t frame_max;        /* bytes of one frame, unless one record is larger. 0: 1 MiB, or
                               * the room's frame if that is less */
-    /* The thread "commit": leads what is due (idle tails, retries), and what commit_lead_briefly
+    /* The thread "commit": leads what is due (idle tails, retries), and what commit_lead_inline
      * leaves to it. Without (tests), somebody else must lead what is wanted or due. */
     bool thread;
     /* The owner's lock. Mandatory. */
@@ -129,7 +129,7 @@ enum commit_want { COMMIT_WRITTEN = 0, COMMIT_DURABLE };
 
 /*
  * Somebody waits for all that was added until now. Cheap, any thread, with the owner's lock or
- * without. Wakes nobody: somebody must call commit_lead or commit_lead_briefly.
+ * without. Wakes nobody: somebody must call commit_lead or commit_lead_inline.
  *
  * A loop that goes to sleep: commit_want, then read the number again, then sleep until `published`.
  */
@@ -153,7 +153,7 @@ int commit_lead(struct commit *commit);
  * leaves it to the thread where it isn't; brief.c has the rule. What commit_lead says; EBUSY also
  * if it was left. Without the thread: commit_lead.
  */
-int commit_lead_briefly(struct commit *commit);
+int commit_lead_inline(struct commit *commit);
 
 /*
  * For who is about to want DURABLE: whether it is worth the while to look for more changes first.

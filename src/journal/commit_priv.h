@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * The inside of commit: two batches, the pending one under the owner's lock, the taken one with the
- * role.
+ * The inside of commit: the pending batch, under the owner's lock, and the flights that carry what
+ * was pending into the journal.
+ *
+ * Arrows: the files of commit, and compact.c, include this; it includes commit.h, and nothing of a
+ * backend.
  */
 #ifndef JOURNAL_COMMIT_PRIV_H
 #define JOURNAL_COMMIT_PRIV_H
@@ -50,6 +53,27 @@ struct batch {
     void (*drop)(void *late);
 };
 
+enum flight_state { FLIGHT_FREE = 0, FLIGHT_TAKEN, FLIGHT_OUT, FLIGHT_DONE };
+
+/* A batch on its way into the journal, and the append that is under way for it. */
+struct flight {
+    struct commit *commit;
+    struct batch batch;
+    size_t next, after;             /* the frame under way: slots from `next` to before `after` */
+    struct journal_record *records; /* of that frame */
+    struct slot **slots;
+    size_t count, records_cap;
+    struct commit_placed *placed; /* of the frames that count */
+    size_t placed_count, placed_cap;
+    struct journal_append append;
+    bool sync;           /* the batch is to be durable */
+    bool durable;        /* it is, and all before it */
+    int result;          /* once it is done: as of an append */
+    int64_t begun_ns;    /* 0: nothing to measure */
+    _Atomic bool framed; /* the frame is done, and there are more */
+    _Atomic uint32_t state;
+};
+
 struct commit {
     unsigned magic;
     struct commit_options options;
@@ -60,31 +84,32 @@ struct commit {
     uint64_t last; /* ticket */
 
     /* Owned by the role. */
-    struct batch taken;
-    size_t taken_next;   /* the slot that is appended next; taken.count: nothing is left */
-    uint64_t sequence;   /* of the journal's last frame */
-    uint64_t unsynced;   /* the last ticket that is written and perhaps not durable */
-    bool unsynced_frame; /* a frame was appended without sync since the last one */
-    struct journal_record *records;
-    struct slot **record_slots;
-    size_t records_cap;
-    struct commit_placed *placed;
-    size_t placed_count, placed_cap;
+    uint64_t sequence;   /* of the last frame that was begun */
+    bool unsynced_frame; /* a frame was begun without sync since the last one with */
+
+    /* flight.c. The ring: flights `oldest` to before `begun`, each at the place of its number. */
+    struct flight *flights;
+    unsigned flights_mask;    /* places, a power of two, less one */
+    _Atomic uint64_t begun;   /* by the role */
+    _Atomic uint64_t oldest;  /* by who lands */
+    _Atomic bool landing;     /* somebody lands flights */
+    _Atomic uint32_t landers; /* see there */
+    _Atomic uint64_t counts;  /* the last frame that counts */
 
     _Atomic bool led; /* somebody has the role */
     _Atomic bool wanted[2];
     _Atomic uint64_t trim_wanted; /* the place; 0: nobody waits for it */
     _Atomic uint64_t reached[2];
     _Atomic int64_t pending_due_ns; /* of what is pending; CLOCK_NEVER */
-    _Atomic int64_t taken_due_ns;   /* of what is written and not synced */
+    _Atomic int64_t taken_due_ns;   /* of what was taken, and no sync was begun for */
     _Atomic size_t pending_bytes;   /* of the pending batch */
     _Atomic size_t taken_bytes;     /* taken and not written */
     _Atomic int failed;
-    _Atomic bool stuck; /* no space at the last try */
+    _Atomic bool stuck; /* no room at the last try */
 
-    /* brief.c */
-    _Atomic int64_t brief_ns; /* what a small commit takes; owned by the role, read by anybody */
-    _Atomic bool left;        /* to the thread, by commit_lead_briefly */
+    /* inline.c */
+    _Atomic int64_t small_ns; /* what a small commit takes; owned by who lands, read by anybody */
+    _Atomic bool left;        /* to the thread */
 
     /* The thread. */
     hl_thread *thread; /* NULL: none, or stopped */
@@ -97,6 +122,38 @@ struct commit {
     struct counter commits, changes, cancelled, batch_max, led_inline;
     struct counter batch_log2[JOURNAL_LOG2];
 };
+
+static inline struct flight *flight_at(const struct commit *commit, uint64_t number)
+{
+    return &commit->flights[number & commit->flights_mask];
+}
+
+static inline struct flight *flight_oldest(const struct commit *commit)
+{
+    return flight_at(commit, atomic_load(&commit->oldest));
+}
+
+/* Any thread. */
+static inline bool flights_have_free(const struct commit *commit)
+{
+    return atomic_load(&commit->begun) - atomic_load(&commit->oldest) < commit->facts.window;
+}
+
+/* Any thread. */
+static inline bool flights_out(const struct commit *commit)
+{
+    uint64_t begun = atomic_load(&commit->begun);
+    for (uint64_t n = atomic_load(&commit->oldest); n < begun; n++)
+        if (atomic_load(&flight_at(commit, n)->state) == FLIGHT_OUT)
+            return true;
+    return false;
+}
+
+/* By the role: the oldest found no room, and is to be begun again, with all that are behind it. */
+static inline bool flights_held(const struct commit *commit)
+{
+    return atomic_load(&flight_oldest(commit)->state) == FLIGHT_TAKEN;
+}
 
 /* batch.c */
 /* drop: of commit_options. */
@@ -114,20 +171,46 @@ void batch_cancel(struct batch *batch, struct slot *slot);
 /* Its body isn't needed here any more, made or not. */
 void batch_release(const struct batch *batch, struct slot *slot);
 
-/* commit_role.c */
+/* flight.c, by the role but for what says otherwise */
+/* ENOMEM. */
+int flights_init(struct commit *commit);
+void flights_fini(struct commit *commit); /* nothing is out */
+/* What is pending is in a flight then, which is to be begun at once. One is free. */
+struct flight *flight_load(struct commit *commit);
+/* Appends it. It is the journal's, or has landed, when this returns. */
+void flight_begin(struct commit *commit, struct flight *flight, bool sync);
+/* The same for all that are held, in their order; they may be held again afterwards. */
+void flights_again(struct commit *commit, bool sync);
+/* Nothing is out: all are dropped, and nothing will be durable any more. Returns EIO. */
+int flights_fail(struct commit *commit, int result);
+/* Until nothing is out, and nobody lands. Any thread. */
+void flights_await(struct commit *commit);
+/* The same, and the sequence is that of the last frame that counts. */
+void flights_quiet(struct commit *commit);
+/* Until one is free, or they are held. */
+void flights_await_free(struct commit *commit);
+/* What is durable rises to that ticket. Any thread. */
+void commit_durable(struct commit *commit, uint64_t ticket);
+/* Tells the owner that numbers have risen. Any thread. */
+void commit_published(const struct commit *commit);
+
+/* commit_round.c */
 bool commit_wanted(const struct commit *commit);
 bool commit_is_due(const struct commit *commit);
 /* By the thread "commit", which must be the only one: writes what is pending and syncs it without
  * the role, so that who wants a write meanwhile gets it. Serves others between. As commit_lead. */
 int commit_flush(struct commit *commit);
-
 /* Takes the role for one round of what is wanted; `due`: and of what is due. ENODATA: nothing is.
  * EBUSY, and what commit_lead says. */
 int commit_round(struct commit *commit, bool due);
+/* Until nothing is wanted or due; it may be on its way yet. What commit_lead says. */
+int commit_rounds(struct commit *commit);
 
-/* brief.c */
-/* A round with a sync took so long for so many bytes. Who has the role. */
-void brief_measure(struct commit *commit, size_t bytes, int64_t took_ns);
+/* inline.c */
+/* A round with a sync took so long for so many bytes. By who lands. */
+void inline_measure(struct commit *commit, size_t bytes, int64_t took_ns);
+/* What is wanted is the thread's to lead. Any thread. */
+void commit_leave(struct commit *commit);
 
 /* commit_thread.c */
 int commit_thread_start(struct commit *commit);

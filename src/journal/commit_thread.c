@@ -44,7 +44,7 @@ static int work(struct commit *commit)
         return 0;
     bool left = atomic_exchange(&commit->left, false);
     bool beside = commit_is_due(commit) && !atomic_load(&commit->wanted[COMMIT_DURABLE]);
-    int rc = beside ? commit_flush(commit) : commit_lead(commit);
+    int rc = beside ? commit_flush(commit) : commit_rounds(commit);
     if (left && (rc == ENOSPC || rc == EBUSY))
         atomic_store(&commit->left, true);
     return rc;

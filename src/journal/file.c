@@ -68,29 +68,21 @@ static size_t frame_of(const struct file_journal *file, size_t left)
     return left >= FRAME_LEAST && left < part ? left : part;
 }
 
-/*
- * Changes leave half a segment to the ends of jobs: a quarter of the two that compaction has beyond
- * both. On a full disk that is theirs alone, and once it is used up so much has died that
- * compaction gains it back.
- */
 static void file_room(const struct journal *journal, struct journal_room *room)
 {
     const struct file_journal *file = file_journal_of(journal);
     const int64_t left = atomic_load(&file->room_active);
-    room->full = atomic_load(&file->full);
+    const bool full = atomic_load(&file->full);
+    const bool limited = file->preparer != NULL || full;
+    room->put = limited ? left + atomic_load(&file->room_ready[JOURNAL_PUT]) : INT64_MAX;
+    room->change = limited ? left + atomic_load(&file->room_ready[JOURNAL_STATE]) : INT64_MAX;
+    room->last = limited ? left + atomic_load(&file->room_ready[JOURNAL_LAST]) : INT64_MAX;
+    room->copy = limited ? left + atomic_load(&file->room_ready[JOURNAL_COMPACT]) : INT64_MAX;
     room->frame = frame_of(file, (size_t)left);
     room->slow_next = (size_t)left < FRAME_LEAST;
+    room->full = full;
     room->used = atomic_load(&file->used);
     room->unit = atomic_load(&file->unit);
-    if (file->preparer == NULL && !room->full) {
-        room->put = room->change = room->last = room->copy = INT64_MAX;
-        return;
-    }
-    room->put = left + atomic_load(&file->room_ready[JOURNAL_PUT]);
-    room->last = left + atomic_load(&file->room_ready[JOURNAL_LAST]);
-    room->copy = left + atomic_load(&file->room_ready[JOURNAL_COMPACT]);
-    room->change =
-        room->copy > room->last ? room->last - (room->copy - room->last) / 4 : room->last;
 }
 
 static void file_stat(const struct journal *journal, struct journal_stat *stat)

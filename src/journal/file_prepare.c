@@ -56,6 +56,10 @@ void prepare_count(struct file_journal *file)
             if (behind >= left_by[class])
                 by_class[class] = room;
     }
+    /* Changes leave half a segment to the ends of jobs: a quarter of the two that compaction has
+     * beyond both. On a full disk that is theirs alone, and once it is used up so much has died
+     * that compaction gains it back. */
+    by_class[JOURNAL_STATE] -= (by_class[JOURNAL_COMPACT] - by_class[JOURNAL_LAST]) / 4;
     for (int class = JOURNAL_PUT; class <= JOURNAL_COMPACT; class ++)
         atomic_store(&file->room_ready[class], by_class[class]);
 }

@@ -7,9 +7,9 @@
  * saves two wake-ups a commit, and its batches are whole turns; but while it does, it does nothing
  * else. So it leaves a commit to the thread if
  *
- *   - more than BRIEF_BYTES wait for the sync: copying, checksums and writing then take longer than
+ *   - more than INLINE_BYTES wait for the sync: copying, checksums and writing then take longer than
  *     the wake-ups, and the loop had better receive the next bodies meanwhile;
- *   - small commits take longer than BRIEF_NS here, as on a disk that turns: then the wake-ups are
+ *   - small commits take longer than INLINE_NS here, as on a disk that turns: then the wake-ups are
  *     a twentieth of it at most, and the loop serves who doesn't wait for the disk;
  *   - the frame would begin a new segment, which takes three syncs, and a wait if there is none;
  *   - a trim comes first, which is a sync more;
@@ -27,60 +27,63 @@
 
 #include <errno.h>
 
-#define BRIEF_BYTES ((size_t)256 * 1024)
-#define BRIEF_NS INT64_C(1000000)
+#define INLINE_BYTES ((size_t)256 * 1024)
+#define INLINE_NS INT64_C(1000000)
 
-void brief_measure(struct commit *commit, size_t bytes, int64_t took_ns)
+void inline_measure(struct commit *commit, size_t bytes, int64_t took_ns)
 {
-    if (bytes == 0 || bytes > BRIEF_BYTES)
+    if (bytes == 0 || bytes > INLINE_BYTES)
         return;
-    int64_t median = atomic_load_explicit(&commit->brief_ns, memory_order_relaxed);
+    int64_t median = atomic_load_explicit(&commit->small_ns, memory_order_relaxed);
     int64_t step = median / 8 + 1000;
     median += took_ns > median ? step : -step;
     if (median < 0)
         median = 0;
-    atomic_store_explicit(&commit->brief_ns, median, memory_order_relaxed);
+    atomic_store_explicit(&commit->small_ns, median, memory_order_relaxed);
 }
 
-static bool is_brief(const struct commit *commit, bool sync)
+static bool is_quick(const struct commit *commit, bool sync)
 {
     size_t bytes = atomic_load_explicit(&commit->pending_bytes, memory_order_relaxed);
-    if (atomic_load(&commit->stuck) || atomic_load(&commit->trim_wanted) != 0)
+    if (commit->facts.distant || atomic_load(&commit->stuck) ||
+        atomic_load(&commit->trim_wanted) != 0 || !flights_have_free(commit))
         return false;
     struct journal_room room;
     journal_room(commit->options.journal, &room);
     if (room.slow_next || bytes > room.frame)
         return false;
-    return !sync || (bytes <= BRIEF_BYTES &&
-                     atomic_load_explicit(&commit->brief_ns, memory_order_relaxed) <= BRIEF_NS);
+    return !sync || (bytes <= INLINE_BYTES &&
+                     atomic_load_explicit(&commit->small_ns, memory_order_relaxed) <= INLINE_NS);
 }
 
 bool commit_may_gather(const struct commit *commit)
 {
-    return commit->options.thread && !atomic_load(&commit->led) && is_brief(commit, true);
+    return commit->options.thread && !atomic_load(&commit->led) && is_quick(commit, true);
 }
 
-static void leave(struct commit *commit)
+void commit_leave(struct commit *commit)
 {
     atomic_store(&commit->left, true);
     commit_thread_wake(commit);
 }
 
-int commit_lead_briefly(struct commit *commit)
+int commit_lead_inline(struct commit *commit)
 {
     MAGIC_CHECK(commit, COMMIT_MAGIC);
     if (!commit->options.thread)
         return commit_lead(commit);
     if (atomic_load(&commit->failed) != 0)
         return EIO;
-    if (!is_brief(commit, atomic_load(&commit->wanted[COMMIT_DURABLE]))) {
-        leave(commit);
+    if (!is_quick(commit, atomic_load(&commit->wanted[COMMIT_DURABLE]))) {
+        commit_leave(commit);
         return EBUSY;
     }
     int rc = commit_round(commit, false);
     /* Others found the role taken, or there is no space. If it was EBUSY, who has the role looks
      * at the wants when he has given it up. */
     if (rc != EBUSY && rc != EIO && commit_wanted(commit))
-        leave(commit);
-    return rc == ENODATA ? 0 : rc;
+        commit_leave(commit);
+    if (rc == ENODATA)
+        rc = 0;
+    return rc == 0 && commit->facts.window > 1 && flights_out(commit) ? EBUSY : rc;
 }

@@ -62,6 +62,9 @@ void owner_start(struct owner *owner, const struct commit_options *options)
 {
     if (owner->kit.journal == NULL)
         ck_assert_int_eq(kit_open(&owner->kit), 0);
+    if (owner->windows > 0)
+        owner->window =
+            window_before(&owner->kit.journal, owner->kit.sequence, owner->windows, owner->distant);
     ck_assert_int_eq(hl_lock_new(&owner->lock, "owner", lock_class(LOCK_CLASS_broker)), 0);
     struct commit_options mine = *options;
     mine.journal = owner->kit.journal;

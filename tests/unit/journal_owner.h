@@ -8,6 +8,7 @@
 #define JOURNAL_OWNER_H
 
 #include "journal_kit.h"
+#include "journal_window.h"
 #include "thr/thr.h"
 
 #define OWNER_JOBS 4096
@@ -28,6 +29,9 @@ struct owner {
     hl_lock *lock;
     struct owner_job job[OWNER_JOBS]; // by id; covered by the lock
     size_t body_len;                  // of the next put
+    unsigned windows;      // 0: the kit's journal itself; else it answers late, with such a window
+    bool distant;          // likewise
+    struct window *window; // that one, while it is open
     _Atomic unsigned published, failed;
     _Atomic uint32_t bell; // rises with published and failed
     int failed_with;

@@ -20,6 +20,19 @@ static void setup(void)
     kit_init(&owner.kit);
 }
 
+// A journal that has two appends under way, or eight, and answers in any order.
+static void setup_two(void)
+{
+    setup();
+    owner.windows = 2;
+}
+
+static void setup_eight(void)
+{
+    setup();
+    owner.windows = 8;
+}
+
 static void teardown(void)
 {
     if (owner.commit != NULL)
@@ -452,21 +465,20 @@ END_TEST
 
 START_TEST(everybody_leads_briefly)
 {
-    many(true, commit_lead_briefly, commit_lead_briefly);
+    many(true, commit_lead_inline, commit_lead_inline);
 }
 END_TEST
 
 START_TEST(all_at_once)
 {
-    many(true, commit_lead, commit_lead_briefly);
+    many(true, commit_lead, commit_lead_inline);
 }
 END_TEST
 
-int main(void)
+static void add(Suite *suite, const char *name, void (*begin)(void))
 {
-    Suite *suite = suite_create("commit");
-    TCase *all = tcase_create("commit");
-    tcase_add_checked_fixture(all, setup, teardown);
+    TCase *all = tcase_create(name);
+    tcase_add_checked_fixture(all, begin, teardown);
     tcase_add_test(all, tickets_are_reached_in_order);
     tcase_add_test(all, written_becomes_durable_without_new_changes);
     tcase_add_test(all, places_are_told);
@@ -486,5 +498,13 @@ int main(void)
     tcase_add_test(all, everybody_leads_briefly);
     tcase_add_test(all, all_at_once);
     suite_add_tcase(suite, all);
+}
+
+int main(void)
+{
+    Suite *suite = suite_create("commit");
+    add(suite, "commit", setup);
+    add(suite, "window of two", setup_two);
+    add(suite, "window of eight", setup_eight);
     return unit_main(suite);
 }

@@ -50,7 +50,7 @@ static void start(void)
     owner_start(&owner, &shares);
     uint64_t ticket = owner_put(&owner, 1, 1, &rc);
     commit_want(owner.commit, COMMIT_DURABLE);
-    (void)commit_lead_briefly(owner.commit);
+    (void)commit_lead_inline(owner.commit);
     thread_done(ticket, COMMIT_DURABLE);
 }
 
@@ -62,11 +62,11 @@ START_TEST(small_ones_are_led_here)
         uint64_t ticket = owner_put(&owner, id, 1, &rc);
         enum commit_want want = id % 2 == 0 ? COMMIT_DURABLE : COMMIT_WRITTEN;
         commit_want(owner.commit, want);
-        ck_assert_int_eq(commit_lead_briefly(owner.commit), 0);
+        ck_assert_int_eq(commit_lead_inline(owner.commit), 0);
         ck_assert_uint_ge(commit_reached(owner.commit, want), ticket); // no thread was needed
     }
     ck_assert_uint_eq(owner_stat(&owner).led_inline, inline_before + 98);
-    ck_assert_int_eq(commit_lead_briefly(owner.commit), 0); // nobody wants anything
+    ck_assert_int_eq(commit_lead_inline(owner.commit), 0); // nobody wants anything
     ck_assert_uint_eq(owner_stat(&owner).led_inline, inline_before + 98);
 }
 END_TEST
@@ -76,7 +76,7 @@ START_TEST(a_new_segment_is_left_to_the_thread)
     owner_start(&owner, &shares);
     uint64_t ticket = owner_put(&owner, 1, 1, &rc);
     commit_want(owner.commit, COMMIT_WRITTEN);
-    ck_assert_int_eq(commit_lead_briefly(owner.commit), EBUSY);
+    ck_assert_int_eq(commit_lead_inline(owner.commit), EBUSY);
     thread_done(ticket, COMMIT_WRITTEN);
     ck_assert_uint_eq(owner_stat(&owner).led_inline, 0);
 }
@@ -91,14 +91,14 @@ START_TEST(many_bytes_are_left_to_the_thread)
         ticket = owner_put(&owner, id, 1, &rc);
     ck_assert(!commit_may_gather(owner.commit));
     commit_want(owner.commit, COMMIT_DURABLE);
-    ck_assert_int_eq(commit_lead_briefly(owner.commit), EBUSY);
+    ck_assert_int_eq(commit_lead_inline(owner.commit), EBUSY);
     thread_done(ticket, COMMIT_DURABLE);
     ck_assert_uint_eq(owner_stat(&owner).led_inline, inline_before);
     // But a write alone is no reason.
     for (uint64_t id = 5; id < 8; id++)
         ticket = owner_put(&owner, id, 1, &rc);
     commit_want(owner.commit, COMMIT_WRITTEN);
-    ck_assert_int_eq(commit_lead_briefly(owner.commit), 0);
+    ck_assert_int_eq(commit_lead_inline(owner.commit), 0);
     ck_assert_uint_eq(commit_reached(owner.commit, COMMIT_WRITTEN), ticket);
     ck_assert_uint_eq(owner_stat(&owner).led_inline, inline_before + 1);
 }
@@ -110,28 +110,28 @@ START_TEST(a_slow_disk_is_left_to_the_thread)
     uint64_t next = 2;
     ck_assert(commit_may_gather(owner.commit));
     for (int i = 0; i < 10; i++) // a few slow ones don't matter
-        brief_measure(owner.commit, 100, i % 3 == 0 ? HL_SECOND : HL_SECOND / 10000);
+        inline_measure(owner.commit, 100, i % 3 == 0 ? HL_SECOND : HL_SECOND / 10000);
     ck_assert(commit_may_gather(owner.commit));
     for (int i = 0; i < 100; i++)
-        brief_measure(owner.commit, 100, 2 * HL_SECOND / 1000);
+        inline_measure(owner.commit, 100, 2 * HL_SECOND / 1000);
     ck_assert(!commit_may_gather(owner.commit));
     uint64_t ticket = owner_put(&owner, next++, 1, &rc);
     commit_want(owner.commit, COMMIT_DURABLE);
-    ck_assert_int_eq(commit_lead_briefly(owner.commit), EBUSY);
+    ck_assert_int_eq(commit_lead_inline(owner.commit), EBUSY);
     thread_done(ticket, COMMIT_DURABLE);
     // What needs no sync is led here all the same.
     ticket = owner_put(&owner, next++, 1, &rc);
     commit_want(owner.commit, COMMIT_WRITTEN);
-    ck_assert_int_eq(commit_lead_briefly(owner.commit), 0);
+    ck_assert_int_eq(commit_lead_inline(owner.commit), 0);
     ck_assert_uint_eq(commit_reached(owner.commit, COMMIT_WRITTEN), ticket);
     // Large commits say nothing about it; it is fast again when small ones are.
-    int64_t before = atomic_load(&owner.commit->brief_ns);
-    brief_measure(owner.commit, 1000000, 1);
-    ck_assert_int_eq(atomic_load(&owner.commit->brief_ns), before);
+    int64_t before = atomic_load(&owner.commit->small_ns);
+    inline_measure(owner.commit, 1000000, 1);
+    ck_assert_int_eq(atomic_load(&owner.commit->small_ns), before);
     for (int i = 0; i < 100; i++)
-        brief_measure(owner.commit, 100, HL_SECOND / 10000);
+        inline_measure(owner.commit, 100, HL_SECOND / 10000);
     ck_assert(commit_may_gather(owner.commit));
-    ck_assert_int_ge(atomic_load(&owner.commit->brief_ns), 0);
+    ck_assert_int_ge(atomic_load(&owner.commit->small_ns), 0);
 }
 END_TEST
 
@@ -141,12 +141,12 @@ START_TEST(a_failure_is_told_once)
     uint64_t ticket = owner_put(&owner, 2, 1, &rc);
     disk_fail(2, EIO, false); // the sync
     commit_want(owner.commit, COMMIT_DURABLE);
-    ck_assert_int_eq(commit_lead_briefly(owner.commit), EIO);
+    ck_assert_int_eq(commit_lead_inline(owner.commit), EIO);
     disk_fail(0, 0, false);
     ck_assert_uint_lt(commit_reached(owner.commit, COMMIT_DURABLE), ticket);
     ck_assert_uint_lt(commit_reached(owner.commit, COMMIT_WRITTEN), ticket);
     commit_want(owner.commit, COMMIT_DURABLE);
-    ck_assert_int_eq(commit_lead_briefly(owner.commit), EIO);
+    ck_assert_int_eq(commit_lead_inline(owner.commit), EIO);
     ck_assert_int_eq(commit_stop(owner.commit), EIO);
     ck_assert_uint_eq(atomic_load(&owner.failed), 1);
     owner_kill(&owner);
@@ -167,12 +167,12 @@ START_TEST(a_full_disk_is_left_to_the_thread)
     for (uint64_t id = 2; id < 500; id++) // half as much again as all segments hold
         ck_assert_uint_ne(last = owner_put(&owner, id, 1, &rc), 0);
     commit_want(owner.commit, COMMIT_DURABLE);
-    ck_assert_int_eq(commit_lead_briefly(owner.commit), EBUSY);
+    ck_assert_int_eq(commit_lead_inline(owner.commit), EBUSY);
     while (!atomic_load(&owner.commit->stuck))
         sched_yield();
     ck_assert_uint_lt(commit_reached(owner.commit, COMMIT_DURABLE), last);
     ck_assert(!commit_may_gather(owner.commit));
-    ck_assert_int_eq(commit_lead_briefly(owner.commit), EBUSY);
+    ck_assert_int_eq(commit_lead_inline(owner.commit), EBUSY);
     disk_space(0);
     while (commit_reached(owner.commit, COMMIT_DURABLE) < last) {
         ck_assert_int_eq(commit_failed(owner.commit), 0);
@@ -225,7 +225,7 @@ START_TEST(a_due_sync_keeps_nobody_who_writes)
     for (uint64_t id = 3; id < 50; id++) {
         last = owner_put(&owner, id, 1, &rc);
         commit_want(owner.commit, COMMIT_WRITTEN);
-        ck_assert_int_eq(commit_lead_briefly(owner.commit), 0);
+        ck_assert_int_eq(commit_lead_inline(owner.commit), 0);
         ck_assert_uint_eq(commit_reached(owner.commit, COMMIT_WRITTEN), last);
     }
     ck_assert(atomic_load(&waits)); // still the same sync
@@ -247,13 +247,13 @@ START_TEST(a_due_sync_that_fails_is_told_once)
     uint64_t due = start_due();
     uint64_t later = owner_put(&owner, 3, 1, &rc);
     commit_want(owner.commit, COMMIT_WRITTEN);
-    ck_assert_int_eq(commit_lead_briefly(owner.commit), 0);
+    ck_assert_int_eq(commit_lead_inline(owner.commit), 0);
     atomic_store(&fails, true);
     atomic_store(&slow, false);
     ck_assert(!owner_await(&owner, COMMIT_DURABLE, due));
     ck_assert_uint_lt(commit_reached(owner.commit, COMMIT_DURABLE), due);
     commit_want(owner.commit, COMMIT_DURABLE);
-    ck_assert_int_eq(commit_lead_briefly(owner.commit), EIO);
+    ck_assert_int_eq(commit_lead_inline(owner.commit), EIO);
     ck_assert_int_eq(commit_stop(owner.commit), EIO);
     ck_assert_uint_lt(commit_reached(owner.commit, COMMIT_DURABLE), later);
     ck_assert_uint_eq(atomic_load(&owner.failed), 1);
@@ -278,13 +278,13 @@ static void work(void *arg)
         while ((ticket = owner_put(&owner, first + i, 1, &result)) == 0) {
             ck_assert_int_eq(result, EAGAIN);
             commit_want(owner.commit, COMMIT_WRITTEN);
-            (void)commit_lead_briefly(owner.commit);
+            (void)commit_lead_inline(owner.commit);
             sched_yield();
         }
         enum commit_want want = i % 3 == 0 ? COMMIT_WRITTEN : COMMIT_DURABLE;
         commit_want(owner.commit, want);
         // Once: who finds the role taken is seen to by who has it, or by the thread.
-        (void)commit_lead_briefly(owner.commit);
+        (void)commit_lead_inline(owner.commit);
         ck_assert(owner_await(&owner, want, ticket));
     }
 }
