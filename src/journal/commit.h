@@ -10,8 +10,9 @@
  * ticket. Tickets live in memory only; on disk frames are numbered.
  *
  * Committing is a role. One thread has it at a time; who finds it taken need not wait, the one who
- * has it will see to it. So a commit thread (option `thread`) and io threads that lead inline
- * (commit_lead, commit_lead_inline) can be mixed at will. Demand drives it: adding a change
+ * has it will see to it. Where the journal has a window for more than one append, whoever leads may
+ * leave before all of it has landed. So a commit thread (option `thread`) and io threads that lead
+ * inline (commit_lead, commit_lead_inline) can be mixed at will. Demand drives it: adding a change
  * doesn't wake anybody; whoever waits for an answer says so with commit_want.
  *
  * Cancel-out: pending changes lie in an array that a ticket indexes, and each knows the change of
@@ -23,6 +24,9 @@
  * Late bytes: what is only known as a whole, and is large, needn't be made when it is added. The
  * owner gives a thing of his own and how many bytes it will have at most; the leader has them made
  * when it makes the frame, outside of all locks.
+ *
+ * Arrows: this includes what it stands on, the frames of the journal; of the parts of the face only
+ * compact.h includes it.
  *
  * Locks: functions marked [owner] need the owner's lock; all others are called without it, for the
  * role takes it by the hooks of the options. Hooks are called without any lock of this module.
@@ -59,7 +63,8 @@ struct commit_options {
     void (*lock)(void *arg);
     void (*unlock)(void *arg);
     /*
-     * All of these may be NULL, and run on the thread that leads. placed: where changes of type PUT
+     * All of these may be NULL, and run on the thread that leads, or on one on which the journal
+     * says that an append is done. placed: where changes of type PUT
      * are now, in order of tickets, when they are written and before `published`. published: the
      * numbers have risen, or room is back; wake who waits. failed: once; nothing will be durable
      * any more, answers that wait must never go out as good.
@@ -142,22 +147,23 @@ uint64_t commit_reached(const struct commit *commit, enum commit_want want);
 int commit_failed(const struct commit *commit);
 
 /*
- * Takes the role and commits until nothing is wanted or due. 0: done. EBUSY: somebody else has the
- * role and will do it. ENOSPC: no space; the changes are kept and it may be tried again, which the
- * thread does once a second. EIO: broken. Blocks for the disk; not under any lock.
+ * Takes the role and commits until nothing is wanted or due, and all has landed. 0: done. EBUSY:
+ * somebody else has the role and will do it. ENOSPC: no space; the changes are kept and it may be
+ * tried again, which the thread does once a second. EIO: broken. Blocks for the disk; not under any
+ * lock.
  */
 int commit_lead(struct commit *commit);
 
 /*
  * For threads that others wait for, such as io loops: leads one commit where that is quick, and
- * leaves it to the thread where it isn't; brief.c has the rule. What commit_lead says; EBUSY also
- * if it was left. Without the thread: commit_lead.
+ * leaves it to the thread where it isn't; inline.c has the rule. What commit_lead says; EBUSY also
+ * if it was left, or is on its way. Without the thread: commit_lead.
  */
 int commit_lead_inline(struct commit *commit);
 
 /*
  * For who is about to want DURABLE: whether it is worth the while to look for more changes first.
- * Then the disk is idle, and the commit would be a brief one; a larger one had better begin.
+ * Then the disk is idle, and the commit would be one to lead inline; a larger one had better begin.
  */
 bool commit_may_gather(const struct commit *commit);
 

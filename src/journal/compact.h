@@ -8,6 +8,8 @@
  * soon as the segment is the oldest one: the PUT it belongs to was in this segment or an earlier
  * one, and is gone or was copied with all that had happened.
  *
+ * Arrows: this includes commit.h, which knows nothing of it.
+ *
  * The work is done in slices, each bounded, by whoever calls compact_step: a housekeeping thread,
  * or the one that leads commits. One compaction at a time for a journal.
  */
@@ -37,8 +39,8 @@ void compact_free(struct compact **compact);
 
 /*
  * Whether there is enough that is dead: used bytes of the journal are more than twice `live_bytes`
- * (of records that count, as the owner knows them) and some units of room, or the disk is full: then the
- * owner decides how much must have died.
+ * (of records that count, as the owner knows them) and some units of room, or the disk is full:
+ * then the owner decides how much must have died.
  */
 bool compact_is_due(const struct compact *compact, uint64_t live_bytes);
 /* The same of a look that one has taken. */

@@ -27,6 +27,8 @@
  * back: generation - back is the oldest generation that counts; the rest is trimmed. unsynced: how
  * many frames directly before this one weren't known to be synced when it was written; all before
  * those were. It tells damage from a torn tail.
+ *
+ * Arrows: the files of the backend include this; it includes the frames only.
  */
 #ifndef JOURNAL_FILE_FORMAT_PRIV_H
 #define JOURNAL_FILE_FORMAT_PRIV_H

@@ -10,6 +10,9 @@
  *   ready       prepared, or trimmed and no longer pinned: will be begun with the next generation
  *   retired     trimmed, but still pinned
  *
+ * Arrows: the files of this backend, and check, include this; it includes backend.h and the
+ * headers of its format and of the system. Nothing of commit is known here.
+ *
  * Locks: `lock` (class segments) covers the three places, pins and the counts that go with them,
  * for short times without I/O. What append owns belongs to the thread that has the right to append.
  */

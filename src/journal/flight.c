@@ -337,7 +337,7 @@ static size_t frame_most(const struct commit *commit)
     return room.frame < commit->options.frame_max ? room.frame : commit->options.frame_max;
 }
 
-/* The changes from flight->next to before flight->after make one frame, of flight->count records. */
+/* The changes from flight->next to before flight->after make one frame, of so many records. */
 static int frame_gather(const struct commit *commit, struct flight *flight)
 {
     struct batch *batch = &flight->batch;

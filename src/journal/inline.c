@@ -1,19 +1,21 @@
 // SPDX-License-Identifier: MIT
 /*
- * Leading briefly: who waits for a commit leads it where that takes about as long as it would take
+ * Inline commits: who waits for a commit leads it where that takes about as long as it would take
  * to wake the thread "commit" and be woken by it, and leaves it to the thread otherwise.
  *
  * Both shapes were measured (doc/architecture.md has the figures). An io loop that leads itself
  * saves two wake-ups a commit, and its batches are whole turns; but while it does, it does nothing
  * else. So it leaves a commit to the thread if
  *
- *   - more than INLINE_BYTES wait for the sync: copying, checksums and writing then take longer than
- *     the wake-ups, and the loop had better receive the next bodies meanwhile;
+ *   - more than INLINE_BYTES wait for the sync: copying, checksums and writing then take longer
+ *     than the wake-ups, and the loop had better receive the next bodies meanwhile;
  *   - small commits take longer than INLINE_NS here, as on a disk that turns: then the wake-ups are
  *     a twentieth of it at most, and the loop serves who doesn't wait for the disk;
- *   - the frame would begin a new segment, which takes three syncs, and a wait if there is none;
+ *   - it is more than a frame, or the journal says that the next one is slow: where that begins a
+ *     segment, it takes three syncs, and a wait if there is none;
  *   - a trim comes first, which is a sync more;
- *   - the last try found no space: the thread tries again each second.
+ *   - the last try found no room: the thread tries again each second;
+ *   - the journal is distant, or has as much under way as it takes.
  *
  * What needs no sync (level INTERVAL) is one write into the page cache and led at once, unless it
  * would begin a segment: a loop doesn't wait for a disk on behalf of who asked not to wait.

@@ -201,10 +201,10 @@ struct journal_append {
     /*
      * Counts: 0; it is durable or written, and so is every frame before it. Fenced: ESTALE;
      * somebody else has appended, and counts. No room: ENOSPC, ENOMEM; nothing was done, and it may
-     * be begun again. Where the window is more than one, what expects a frame that isn't there finds
-     * no room either: nothing gets ahead of what has to be begun again. Failed: EIO; what is there
-     * isn't known, for good, and all that follow answer the same. The caller's fault: EMSGSIZE; the
-     * records are too large.
+     * be begun again. Where the window is more than one, what expects a frame that isn't there
+     * finds no room either: nothing gets ahead of what has to be begun again. Failed: EIO; what is
+     * there isn't known, for good, and all that follow answer the same. The caller's fault:
+     * EMSGSIZE; the records are too large.
      */
     int result;
     bool durable;      /* if it counts: power loss keeps it; also if that wasn't asked for */

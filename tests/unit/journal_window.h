@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * A backend for tests that has a window: it stands before another journal, carries appends out there
- * at once and in their order, and says so later and in any order, as one does that asks other
+ * A backend for tests that has a window: it stands before another journal, carries appends out
+ * there at once and in their order, and says so later and in any order, as one does that asks other
  * machines. It can also have no room, be fenced off, or fail.
  */
 #ifndef JOURNAL_WINDOW_H

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Commit over a journal that has several appends under way and answers late: what is published when,
-// what becomes of those that find no room, and that what fails is told once.
+// Commit over a journal that has several appends under way and answers late: what is published
+// when, what becomes of those that find no room, and that what fails is told once.
 
 #include "journal_owner.h"
 

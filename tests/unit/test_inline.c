@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Leading briefly: which commits a thread that others wait for leads itself, which it leaves to the
+// Inline commits: which ones a thread that others wait for leads itself, which it leaves to the
 // thread "commit", and that nobody is forgotten between the two.
 
 #include "journal_disk.h"
@@ -321,8 +321,8 @@ END_TEST
 
 int main(void)
 {
-    Suite *suite = suite_create("brief");
-    TCase *all = tcase_create("brief");
+    Suite *suite = suite_create("inline");
+    TCase *all = tcase_create("inline");
     tcase_add_checked_fixture(all, setup, teardown);
     tcase_add_test(all, small_ones_are_led_here);
     tcase_add_test(all, a_new_segment_is_left_to_the_thread);
