@@ -8,15 +8,15 @@
  * expects a frame that isn't there. Everything above relies on nothing else, so a backend that
  * answers before append returns and one that asks other machines are served by the same code.
  *
- * Arrows: backends and journal.c include this, which includes the face; commit and compaction know
- * the face only.
+ * Arrows: backends and journal.c include this, which includes frames.h; commit and compaction know
+ * only that.
  */
 #ifndef JOURNAL_BACKEND_H
 #define JOURNAL_BACKEND_H
 
-#include "journal/journal.h"
+#include "journal/frames.h"
 
-/* Every entry is mandatory; they mean what the functions of that name in the face say. */
+/* Every entry is mandatory; they mean what the functions of that name in frames.h say. */
 struct journal_backend {
     const char *name;
     void (*facts)(const struct journal *journal, struct journal_facts *facts);

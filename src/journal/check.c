@@ -7,6 +7,8 @@
  * would be there after a start. Salvage copies records as they are, in their order, and leaves out
  * what isn't whole.
  */
+#include "journal/check.h"
+
 #include "base/map.h"
 #include "journal/file_priv.h"
 

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: MIT
 /*
- * Check and salvage of a journal that nobody uses. Part of journal/journal.h, which it includes.
+ * Check and salvage of a journal that nobody uses. Part of journal/journal.h.
+ *
+ * Arrows: this includes frames.h, as all parts do.
  */
 #ifndef JOURNAL_CHECK_H
 #define JOURNAL_CHECK_H
 
-#include "journal/journal.h"
+#include "journal/frames.h"
 
 /* What is in a directory, entry by entry. */
 struct journal_census {

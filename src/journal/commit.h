@@ -38,7 +38,7 @@
 #ifndef JOURNAL_COMMIT_H
 #define JOURNAL_COMMIT_H
 
-#include "journal/journal.h"
+#include "journal/frames.h"
 
 struct commit;
 

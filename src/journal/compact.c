@@ -7,6 +7,8 @@
  * any time, and a step that can't go on (the pending changes are too many, the role is taken) says
  * so and leaves everything as it is.
  */
+#include "journal/compact.h"
+
 #include "journal/commit_priv.h"
 
 #include <errno.h>

@@ -3,7 +3,7 @@
  * Sentences about errors, for people. They are formed where something went wrong, because there it
  * is known which file and what would help, and shown by whoever asked.
  */
-#include "journal/file_priv.h"
+#include "journal/frames.h"
 
 #include <stdarg.h>
 #include <stdio.h>

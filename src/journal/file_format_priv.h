@@ -33,7 +33,7 @@
 #ifndef JOURNAL_FILE_FORMAT_PRIV_H
 #define JOURNAL_FILE_FORMAT_PRIV_H
 
-#include "journal/journal.h"
+#include "journal/frames.h"
 
 #define FORMAT_VERSION 1
 #define FORMAT_HEADER_SIZE 64
