@@ -6,7 +6,6 @@
 #     ok "the words of a passed test"             not_ok "..."  counts a failure
 #     is "$got" "$expected" "what is compared"    check "what must succeed" command argument...
 #     skip "why" "what"                           diag "a line for the log"
-#     owed "why" "what" command argument...       as check, of what can't succeed yet: the harness reports it when it does
 #     bail "why nothing more makes sense"         finish      (last line: plan and exit status)
 #
 # No plan up front: finish prints how many tests there were. A script that ends before finish has no plan, and
@@ -64,20 +63,6 @@ check() {
         diag "failed: $*"
         diag "$output"
     fi
-}
-
-# Failing counts as nothing, succeeding as a failure: then it is to become a check.
-owed() {
-    local why=$1 name=$2 result='not ok' output
-    shift 2
-    if output=$("$@" 2>&1); then
-        result=ok
-        tap_failed=$((tap_failed + 1))
-    fi
-    tap_count=$((tap_count + 1))
-    # The word is TAP's, and one that style looks for.
-    printf '%s %d - %s # %s %s\n' "$result" "$tap_count" "$name" 'TO''DO' "$why"
-    [ -z "$output" ] || diag "$output"
 }
 
 finish() {

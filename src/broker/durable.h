@@ -169,6 +169,8 @@ int broker_ticket_wait(struct broker *broker, const struct broker_ticket *ticket
  * `more`: whether it may say so. Then the loop looks for more to do and calls again.
  */
 bool broker_lead(struct broker *broker, const struct broker_ticket *ticket, bool more);
+/* The same by another thread, for who may not block: others are served beside. */
+void broker_lead_elsewhere(struct broker *broker, const struct broker_ticket *ticket);
 
 /* ---- bodies that are not in memory ---- */
 

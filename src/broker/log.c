@@ -120,6 +120,16 @@ bool broker_lead(struct broker *broker, const struct broker_ticket *ticket, bool
     return true;
 }
 
+void broker_lead_elsewhere(struct broker *broker, const struct broker_ticket *ticket)
+{
+    MAGIC_CHECK(broker, BROKER_MAGIC);
+    struct broker_log *log = broker->log;
+    if (log == NULL)
+        return;
+    want(log, ticket);
+    (void)commit_lead_elsewhere(log->commit);
+}
+
 /* Until something was published after `seen`, for a short time. */
 static void park(struct broker_log *log, uint32_t seen, int64_t deadline_ns)
 {

@@ -134,6 +134,7 @@ static bool reserve_prepare(struct session *session)
 void reserve_start(struct session *session, int64_t timeout_ns, enum reserve_form form,
                    uint32_t most)
 {
+    conn_asks(session->conn); /* a lease isn't waited for, but its worker waits for the disk */
     struct broker_lease lease;
     if (!reserve_prepare(session)) {
         reserve_refuse(session, ENOMEM);
@@ -196,6 +197,7 @@ int parse_reserve_job(struct scan *scan, struct command_args *args)
 void do_reserve_job(struct session *session, const struct command_args *args)
 {
     struct broker_lease lease;
+    conn_asks(session->conn);
     int rc = broker_reserve_job(&session->holder, &session->view, args->id, 0, &lease);
     if (rc == 0)
         bodies_reply(session, BODIES_JOB, &lease, 1);

@@ -36,11 +36,14 @@ static int gate_reached(struct net_mark *mark, void *arg)
     return rc;
 }
 
-static bool gate_turn_end(const struct net_mark *mark, bool more, void *arg)
+static bool gate_turn_end(const struct net_turn *turn, void *arg)
 {
-    const struct broker_ticket ticket = {.written = mark->line[LINE_WRITTEN],
-                                         .durable = mark->line[LINE_DURABLE]};
-    return broker_lead(arg, &ticket, more);
+    const struct broker_ticket ticket = {.written = turn->mark.line[LINE_WRITTEN],
+                                         .durable = turn->mark.line[LINE_DURABLE]};
+    if (!turn->bystander)
+        return broker_lead(arg, &ticket, turn->more);
+    broker_lead_elsewhere(arg, &ticket);
+    return true;
 }
 
 const struct net_gate front_gate = {.reached = gate_reached, .turn_end = gate_turn_end};

@@ -160,6 +160,8 @@ int commit_lead(struct commit *commit);
  * if it was left, or is on its way. Without the thread: commit_lead.
  */
 int commit_lead_inline(struct commit *commit);
+/* Leaves it to the thread, whatever it takes. EBUSY. Without the thread: commit_lead. */
+int commit_lead_elsewhere(struct commit *commit);
 
 /*
  * For who is about to want DURABLE: whether it is worth the while to look for more changes first.

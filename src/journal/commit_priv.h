@@ -109,7 +109,9 @@ struct commit {
 
     /* inline.c */
     _Atomic int64_t small_ns; /* what a small commit takes; owned by who lands, read by anybody */
-    _Atomic bool left;        /* to the thread */
+    /* Until then the disk counts as slow, and for how long it did so the last time; 0: never. */
+    _Atomic int64_t slow_until_ns, slow_span_ns;
+    _Atomic bool left; /* to the thread */
 
     /* The thread. */
     hl_thread *thread; /* NULL: none, or stopped */
@@ -207,8 +209,9 @@ int commit_round(struct commit *commit, bool due);
 int commit_rounds(struct commit *commit);
 
 /* inline.c */
-/* A round with a sync took so long for so many bytes. By who lands. */
-void inline_measure(struct commit *commit, size_t bytes, int64_t took_ns);
+/* Appends of so many bytes, which began no segment, took so long, with a sync or without. By who
+ * lands. */
+void inline_measure(struct commit *commit, size_t bytes, bool sync, int64_t took_ns);
 /* What is wanted is the thread's to lead. Any thread. */
 void commit_leave(struct commit *commit);
 

@@ -213,7 +213,7 @@ static void publish(struct commit *commit, struct flight *flight)
     if (flight->durable)
         commit_durable(commit, last);
     if (flight->begun_ns != 0)
-        inline_measure(commit, batch->bytes, clock_now_ns() - flight->begun_ns);
+        inline_measure(commit, batch->bytes, flight->sync, clock_now_ns() - flight->begun_ns);
     atomic_store(&commit->stuck, false);
     flight_over(commit, flight);
     commit_published(commit);
@@ -411,7 +411,9 @@ void flight_begin(struct commit *commit, struct flight *flight, bool sync)
     int rc = 0;
     flight->sync = sync;
     flight->durable = false;
-    flight->begun_ns = sync ? clock_now_ns() : 0;
+    struct journal_room room;
+    journal_room(commit->options.journal, &room);
+    flight->begun_ns = room.slow_next ? 0 : clock_now_ns();
     if (flight->batch.gone == flight->batch.count)
         rc = nothing_begin(commit, flight);
     else {

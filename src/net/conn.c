@@ -65,6 +65,8 @@ static int turn_begin(struct conn *conn)
 static void turn_end(struct conn *conn, int allowed)
 {
     conn->loop->ready_work -= TURN_COST + allowed - conn->budget;
+    if (conn->budget < allowed)
+        gate_look(conn);
 }
 
 /* It has more to do, and did as much as it may at a time. */
@@ -389,6 +391,7 @@ static struct conn *conn_make(struct loop *loop, int fd)
     conn->fd = fd;
     conn->loop = loop;
     conn->id = ++loop->last_id;
+    conn->asked_ns = clock_now_ns();
     list_node_init(&conn->node);
     list_node_init(&conn->ready);
     list_node_init(&conn->held_node);

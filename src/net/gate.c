@@ -14,11 +14,17 @@
  * finds more to hold, but LOOKS_MAX times at most. A look is one system call; it saves a sync to
  * those who would have come late.
  *
+ * Bystanders: what a gate does may take long, and it may do it on the loop's thread. Those who wait
+ * for it wait in any case; who only looks (a probe, a list) shouldn't. So the loop notes when it
+ * answered a connection that has had nothing to do with the gate for a while.
+ *
  * Sleeping: the loop says that it sleeps, then looks at the gate once more; who has reached
  * something publishes it, then looks who sleeps. Both are sequentially consistent, so one of them
  * sees the other. (The same as with the inbox.)
  */
 #include "net/net_priv.h"
+
+#include "base/clock.h"
 
 /* After the third nearly everybody is there (measured with 8 to 256 connections), and who was first
  * waits no longer than it takes to execute what came meanwhile. */
@@ -39,12 +45,37 @@ static void mark_raise(struct net_mark *mark, const struct net_mark *by)
             mark->line[i] = by->line[i];
 }
 
+static int64_t loop_now(struct loop *loop)
+{
+    if (loop->now_ns == 0)
+        loop->now_ns = clock_now_ns();
+    return loop->now_ns;
+}
+
+void conn_asks(struct conn *conn)
+{
+    MAGIC_CHECK(conn, CONN_MAGIC);
+    if (conn->loop->net->settings.gate != NULL)
+        conn->asked_ns = loop_now(conn->loop);
+}
+
+void gate_look(struct conn *conn)
+{
+    struct loop *loop = conn->loop;
+    if (loop->net->settings.gate == NULL || conn->paused || conn_is_held(conn))
+        return;
+    int64_t now_ns = loop_now(loop);
+    if (now_ns - conn->asked_ns >= NET_BYSTANDER_NS)
+        loop->bystander_ns = now_ns;
+}
+
 void conn_hold_until(struct conn *conn, const struct net_mark *mark)
 {
     MAGIC_CHECK(conn, CONN_MAGIC);
     struct loop *loop = conn->loop;
     ASSERT(loop->net->settings.gate != NULL);
     if (!conn_is_held(conn)) {
+        conn_asks(conn);
         conn->until = (struct net_mark){0};
         list_append(&loop->held, &conn->held_node);
         counter_add(&loop->held_count, 1);
@@ -131,8 +162,12 @@ void gate_turn(struct loop *loop)
     struct net_mark reached;
     bool failed = gate_reached(loop, &reached) != 0;
     if (!failed && !mark_reached(&loop->want, &reached)) {
-        bool more = gate_found_more(loop);
-        loop->gathering = !settings->gate->turn_end(&loop->want, more, settings->gate_arg) && more;
+        const struct net_turn turn = {.mark = loop->want,
+                                      .more = gate_found_more(loop),
+                                      .bystander =
+                                          loop->bystander_ns != 0 &&
+                                          loop_now(loop) - loop->bystander_ns < NET_BYSTANDER_NS};
+        loop->gathering = !settings->gate->turn_end(&turn, settings->gate_arg) && turn.more;
         if (!loop->gathering)
             loop->looks = 0;
         failed = gate_reached(loop, &reached) != 0;

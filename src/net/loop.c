@@ -47,6 +47,7 @@ static void loop_run(void *arg)
     struct loop *loop = arg;
     MAGIC_CHECK(loop, LOOP_MAGIC);
     for (;;) {
+        loop->now_ns = 0;
         inbox_drain(loop);
         loop_ready(loop);
         timers_run(loop);

@@ -85,6 +85,17 @@ struct net_mark {
     uint64_t line[NET_GATE_LINES]; /* 0: doesn't matter */
 };
 
+struct net_turn {
+    struct net_mark mark; /* the furthest that any connection waits for */
+    bool more;            /* it may say false, since the last such look was worth it */
+    /* Another connection of the loop has been answered in the last NET_BYSTANDER_NS, and hasn't
+     * been held, or come, or called conn_asks, for as long before: it looks, and waits for nothing
+     * that the gate does. It shouldn't be made to wait for that. */
+    bool bystander;
+};
+
+#define NET_BYSTANDER_NS INT64_C(10000000000)
+
 /* Both entries are mandatory. */
 struct net_gate {
     /*
@@ -94,13 +105,13 @@ struct net_gate {
      */
     int (*reached)(struct net_mark *mark, void *arg);
     /*
-     * At the end of a loop's turn in which connections are held for more than is reached; `mark`:
-     * the furthest that any waits for. true: it sees to it that it will be reached, here and now
-     * (it may block) or by another thread, who then calls net_reached. false: it would rather do
-     * that for more connections at once; the loop handles what is ready now, without sleeping, and
-     * asks again. `more`: whether it may say so, since the last such look was worth it.
+     * At the end of a loop's turn in which connections are held for more than is reached. true: it
+     * sees to it that it will be reached, here and now (it may block, but not for a bystander's
+     * time) or by another thread, who then calls net_reached. false: it would rather do that for
+     * more connections at once; the loop handles what is ready now, without sleeping, and asks
+     * again.
      */
-    bool (*turn_end)(const struct net_mark *mark, bool more, void *arg);
+    bool (*turn_end)(const struct net_turn *turn, void *arg);
 };
 
 /* ---- the whole ---- */
@@ -246,6 +257,9 @@ void conn_resume(struct conn *conn);
  * gate.
  */
 void conn_hold_until(struct conn *conn, const struct net_mark *mark);
+
+/* It works with what the gate does, though what it did now needn't wait: it is no bystander. */
+void conn_asks(struct conn *conn);
 
 /* Closes it when everything written so far is out; nothing more is executed. */
 void conn_finish(struct conn *conn);

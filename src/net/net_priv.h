@@ -128,6 +128,8 @@ struct loop {
     bool gathering;       /* the gate wants one more look at the sockets before it does anything */
     unsigned looks;       /* it has had in a row */
     uint64_t looked_at;   /* held_count at the last look */
+    int64_t now_ns;       /* clock_now_ns of this turn; 0: not looked at yet */
+    int64_t bystander_ns; /* when a bystander was answered last; 0: never */
     size_t output_high;   /* net_settings.output_max */
     size_t output_low;    /* a reader that was too slow gets more when no more than this waits */
     bool asleep;          /* as `sleeping`, but nobody else clears it */
@@ -159,6 +161,7 @@ static inline void loop_awake(struct loop *loop)
 {
     if (loop->asleep) {
         loop->asleep = false;
+        loop->now_ns = 0;
         atomic_store(&loop->sleeping, false);
         hl_thread_wait_end();
     }
@@ -182,6 +185,7 @@ struct conn {
     struct list_node ready;
     struct list_node held_node; /* linked: the gate holds it */
     struct net_mark until;
+    int64_t asked_ns; /* when it came, or was held last, or conn_asks */
     struct event event;
     short interest;     /* what `event` is registered for, 0: not registered */
     bool paused;        /* by the session: an answer will come later */
@@ -219,6 +223,9 @@ void conn_flush(struct conn *conn);
 void conn_close(struct conn *conn);
 
 /* ---- gate.c ---- */
+
+/* After a connection executed something. */
+void gate_look(struct conn *conn);
 
 static inline bool conn_is_held(const struct conn *conn)
 {

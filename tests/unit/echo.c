@@ -165,6 +165,8 @@ static void run_line(struct echo_session *session, const char *line, size_t len)
         run_timer(session, (int64_t)number);
     } else if (strncmp(text, "hold ", 5) == 0) {
         run_hold(session, rest);
+    } else if (strcmp(text, "asks") == 0) {
+        conn_asks(session->conn);
     } else if (strcmp(text, "quit") == 0) {
         conn_finish(session->conn);
     } else {

@@ -8,6 +8,7 @@
  *     later         pauses; echo_release answers "released"
  *     timer N       pauses for N milliseconds; answers "time"
  *     hold A B      writes "held A B"; held until the gate's two lines have reached A and B
+ *     asks          is no bystander for a while
  *     quit          ends
  *
  * Who finds no place is told "full".

@@ -23,6 +23,7 @@ static struct {
     atomic_int turn_ends;
     atomic_bool gathers; // it asks for one look more whenever it may
     atomic_int looks;
+    atomic_bool bystander; // of the last turn
 } gate;
 
 static struct net *net;
@@ -48,15 +49,16 @@ static void raise_to(const struct net_mark *mark)
     }
 }
 
-static bool gate_turn_end(const struct net_mark *mark, bool more, void *arg)
+static bool gate_turn_end(const struct net_turn *turn, void *arg)
 {
     ck_assert_ptr_eq(arg, &gate);
-    if (more && atomic_load(&gate.gathers)) {
+    if (turn->more && atomic_load(&gate.gathers)) {
         atomic_fetch_add(&gate.looks, 1);
         return false;
     }
     if (atomic_load(&gate.leads))
-        raise_to(mark);
+        raise_to(&turn->mark);
+    atomic_store(&gate.bystander, turn->bystander);
     atomic_fetch_add(&gate.turn_ends, 1);
     return true;
 }
@@ -199,6 +201,67 @@ START_TEST(gathering_ends)
     ck_assert_int_le(atomic_load(&gate.turn_ends), 100);
     peer_close(&one);
     peer_close(&two);
+}
+END_TEST
+
+static int writer;
+static uint64_t held;
+
+// Whether the loop says that there is a bystander, when the writer is held.
+static bool bystander(void)
+{
+    char line[64], expect[64];
+    held++;
+    snprintf(line, sizeof(line), "hold %d 0\n", (int)held);
+    snprintf(expect, sizeof(expect), "held %d 0\n", (int)held);
+    peer_say(writer, line);
+    peer_expect(writer, expect);
+    return atomic_load(&gate.bystander);
+}
+
+static void look(int fd)
+{
+    peer_say(fd, "echo x\n");
+    peer_expect(fd, "x\n");
+}
+
+// Who looks, and asks nothing of the gate for ten seconds, is one, until it is silent for as long.
+START_TEST(bystanders_are_told_of)
+{
+    clock_virtual_start(1000 * HL_SECOND);
+    atomic_store(&gate.leads, true);
+    held = 0;
+    writer = peer_unix(path);
+    int looker = peer_unix(path);
+    look(looker);
+    ck_assert(!bystander()); // it came just now
+    clock_virtual_advance(NET_BYSTANDER_NS - 1);
+    look(looker);
+    ck_assert(!bystander());
+    clock_virtual_advance(1);
+    look(looker);
+    ck_assert(bystander());
+    clock_virtual_advance(NET_BYSTANDER_NS - 1);
+    ck_assert(bystander());
+    clock_virtual_advance(1);
+    ck_assert(!bystander()); // it is silent
+    look(looker);
+    ck_assert(bystander());
+    clock_virtual_advance(NET_BYSTANDER_NS);
+    peer_say(looker, "asks\n");
+    look(looker);
+    ck_assert(!bystander());
+    clock_virtual_advance(NET_BYSTANDER_NS - 1);
+    look(looker);
+    ck_assert(!bystander());
+    peer_say(looker, "hold 1 0\n");
+    peer_expect(looker, "held 1 0\n");
+    clock_virtual_advance(NET_BYSTANDER_NS - 1);
+    look(looker);
+    ck_assert(!bystander());
+    peer_close(&looker);
+    peer_close(&writer);
+    clock_virtual_stop();
 }
 END_TEST
 
@@ -359,6 +422,7 @@ int main(void)
     tcase_add_test(one, both_lines_count);
     tcase_add_test(one, the_loop_may_lead_itself);
     tcase_add_test(one, gathering_ends);
+    tcase_add_test(one, bystanders_are_told_of);
     tcase_add_test(one, what_arrives_meanwhile_is_kept);
     tcase_add_test(one, ends_flush_first);
     tcase_add_test(one, a_held_connection_may_go);

@@ -109,11 +109,11 @@ START_TEST(a_slow_disk_is_left_to_the_thread)
     start();
     uint64_t next = 2;
     ck_assert(commit_may_gather(owner.commit));
-    for (int i = 0; i < 10; i++) // a few slow ones don't matter
-        inline_measure(owner.commit, 100, i % 3 == 0 ? HL_SECOND : HL_SECOND / 10000);
+    for (int i = 0; i < 10; i++) // a few that take a little longer don't matter
+        inline_measure(owner.commit, 100, true, i % 3 == 0 ? HL_SECOND / 100 : HL_SECOND / 10000);
     ck_assert(commit_may_gather(owner.commit));
     for (int i = 0; i < 100; i++)
-        inline_measure(owner.commit, 100, 2 * HL_SECOND / 1000);
+        inline_measure(owner.commit, 100, true, 2 * HL_SECOND / 1000);
     ck_assert(!commit_may_gather(owner.commit));
     uint64_t ticket = owner_put(&owner, next++, 1, &rc);
     commit_want(owner.commit, COMMIT_DURABLE);
@@ -126,12 +126,64 @@ START_TEST(a_slow_disk_is_left_to_the_thread)
     ck_assert_uint_eq(commit_reached(owner.commit, COMMIT_WRITTEN), ticket);
     // Large commits say nothing about it; it is fast again when small ones are.
     int64_t before = atomic_load(&owner.commit->small_ns);
-    inline_measure(owner.commit, 1000000, 1);
+    inline_measure(owner.commit, 1000000, true, 1);
     ck_assert_int_eq(atomic_load(&owner.commit->small_ns), before);
     for (int i = 0; i < 100; i++)
-        inline_measure(owner.commit, 100, HL_SECOND / 10000);
+        inline_measure(owner.commit, 100, true, HL_SECOND / 10000);
     ck_assert(commit_may_gather(owner.commit));
     ck_assert_int_ge(atomic_load(&owner.commit->small_ns), 0);
+}
+END_TEST
+
+// Whether a loop would lead, of either kind.
+static bool leads(enum commit_want want)
+{
+    static uint64_t id;
+    uint64_t inline_before = owner_stat(&owner).led_inline;
+    uint64_t ticket = owner_put(&owner, 100 + ++id, 1, &rc);
+    commit_want(owner.commit, want);
+    (void)commit_lead_inline(owner.commit);
+    thread_done(ticket, want);
+    return owner_stat(&owner).led_inline > inline_before;
+}
+
+// One call that took long is enough, a write too; and each further one makes it last longer.
+START_TEST(one_slow_call_counts_at_once)
+{
+    start();
+    ck_assert(leads(COMMIT_DURABLE) && leads(COMMIT_WRITTEN));
+    inline_measure(owner.commit, 100, _i == 0, HL_SECOND / 50); // that is no longer than it may be
+    ck_assert(leads(COMMIT_DURABLE) && leads(COMMIT_WRITTEN));
+    int64_t span_ns = 10 * HL_SECOND;
+    for (int i = 0; i < 10; i++) {
+        inline_measure(owner.commit, 100, _i == 0, HL_SECOND / 50 + 1);
+        ck_assert(!leads(COMMIT_DURABLE) && !leads(COMMIT_WRITTEN));
+        clock_virtual_advance(span_ns - 1);
+        ck_assert(!leads(COMMIT_DURABLE) && !leads(COMMIT_WRITTEN));
+        clock_virtual_advance(1);
+        ck_assert(leads(COMMIT_DURABLE) && leads(COMMIT_WRITTEN));
+        span_ns = span_ns < 300 * HL_SECOND ? span_ns * 2 : 600 * HL_SECOND;
+    }
+    clock_virtual_advance(601 * HL_SECOND); // after a long while it begins anew
+    inline_measure(owner.commit, 100, _i == 0, HL_SECOND);
+    clock_virtual_advance(10 * HL_SECOND);
+    ck_assert(leads(COMMIT_DURABLE) && leads(COMMIT_WRITTEN));
+    inline_measure(owner.commit, 1000000, _i == 0, HL_SECOND); // large ones take long
+    ck_assert(leads(COMMIT_DURABLE) && leads(COMMIT_WRITTEN));
+}
+END_TEST
+
+// For who has others to serve the thread does it.
+START_TEST(elsewhere_means_the_thread)
+{
+    start();
+    uint64_t inline_before = owner_stat(&owner).led_inline;
+    uint64_t ticket = owner_put(&owner, 2, 1, &rc);
+    commit_want(owner.commit, COMMIT_DURABLE);
+    ck_assert_int_eq(commit_lead_elsewhere(owner.commit), EBUSY);
+    thread_done(ticket, COMMIT_DURABLE);
+    ck_assert_uint_eq(owner_stat(&owner).led_inline, inline_before);
+    ck_assert(leads(COMMIT_DURABLE));
 }
 END_TEST
 
@@ -328,6 +380,8 @@ int main(void)
     tcase_add_test(all, a_new_segment_is_left_to_the_thread);
     tcase_add_test(all, many_bytes_are_left_to_the_thread);
     tcase_add_test(all, a_slow_disk_is_left_to_the_thread);
+    tcase_add_loop_test(all, one_slow_call_counts_at_once, 0, 2);
+    tcase_add_test(all, elsewhere_means_the_thread);
     tcase_add_test(all, a_failure_is_told_once);
     tcase_add_test(all, a_full_disk_is_left_to_the_thread);
     tcase_add_test(all, a_due_sync_keeps_nobody_who_writes);
