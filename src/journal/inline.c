@@ -7,9 +7,9 @@
  * saves two wake-ups a commit, and its batches are whole turns; but while it does, it does nothing
  * else. So it leaves a commit to the thread if
  *
- *   - a sync or a write took longer than SLOW_NS a moment ago: then the disk may do so again, and one
- *     is enough. The moment is SLOW_SPAN_NS, and double with each further one, up to SLOW_SPAN_MAX_NS;
- *     it begins anew after a time without any that is as long as the longest;
+ *   - a sync or a write took longer than SLOW_NS a moment ago: then the disk may do so again, and
+ *     one is enough. The moment is SLOW_SPAN_NS, and double with each further one, up to
+ *     SLOW_SPAN_MAX_NS; it begins anew after a time without any that is as long as the longest;
  *   - more than INLINE_BYTES wait for the sync: copying, checksums and writing then take longer
  *     than the wake-ups, and the loop had better receive the next bodies meanwhile;
  *   - small commits take longer than INLINE_NS here, as on a disk that turns: then the wake-ups are
