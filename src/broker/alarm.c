@@ -70,8 +70,8 @@ void alarm_set(struct broker *broker, struct broker_alarm *alarm, int64_t at_ns)
     }
 }
 
-/* [held] Does up to BROKER_WALK_MAX things; returns when the next is due. */
-static int64_t due_some(struct broker *broker)
+/* Does up to BROKER_WALK_MAX things; returns when the next is due. */
+HELD static int64_t due_some(struct broker *broker)
 {
     int64_t now = clock_now_ns();
     for (int i = 0; i < BROKER_WALK_MAX; i++) {

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 
 /* Finished from now on; joiners get ready. */
-static void close_task(struct job *job)
+HELD static void close_task(struct job *job)
 {
     MUST(queue_core_close_task(&job->tube->ready));
     MUST(queue_core_close_task(&job->tube->broker->all));

@@ -13,7 +13,7 @@
 
 #include "broker/change_priv.h"
 
-static inline void apply_tell(const struct change *change)
+HELD static inline void apply_tell(const struct change *change)
 {
     if (change->count != JOB_COUNT_NONE)
         group_tell(change->job, (enum job_fate_count)change->count,
@@ -21,14 +21,14 @@ static inline void apply_tell(const struct change *change)
 }
 
 /* Unfinished from now on. */
-static inline void apply_open_task(struct job *job)
+HELD static inline void apply_open_task(struct job *job)
 {
     queue_core_open_task(&job->tube->ready);
     queue_core_open_task(&job->tube->broker->all);
     group_open_task(job);
 }
 
-static inline void apply_leave(const struct change *change)
+HELD static inline void apply_leave(const struct change *change)
 {
     struct job *job = change->job;
     if (job->state == JOB_RESERVED) {
@@ -62,7 +62,7 @@ static inline void apply_out(const struct change *change)
     rare->key_ns = change->key_ns;
 }
 
-static inline void apply_arrive(const struct change *change)
+HELD static inline void apply_arrive(const struct change *change)
 {
     struct job *job = change->job;
     if (change->to == JOB_RESERVED)
@@ -76,7 +76,7 @@ static inline void apply_arrive(const struct change *change)
         tube_job_move(job, (enum job_state)change->to);
 }
 
-static inline void apply_lease(struct change *change)
+HELD static inline void apply_lease(struct change *change)
 {
     apply_tell(change);
     apply_leave(change);
@@ -86,7 +86,7 @@ static inline void apply_lease(struct change *change)
 }
 
 /* RELEASE, RETRY, TIMEOUT */
-static inline void apply_back(struct change *change)
+HELD static inline void apply_back(struct change *change)
 {
     struct job *job = change->job;
     struct job_rare *rare = job->rare;
@@ -103,7 +103,7 @@ static inline void apply_back(struct change *change)
     apply_arrive(change);
 }
 
-static inline void apply_kick(struct change *change)
+HELD static inline void apply_kick(struct change *change)
 {
     struct job_rare *rare = change->job->rare;
     apply_tell(change);
@@ -115,9 +115,9 @@ static inline void apply_kick(struct change *change)
 }
 
 /* apply.c */
-void apply_move(struct change *change);
-void apply_pause(struct change *change);
+void apply_move(struct change *change) HELD;
+void apply_pause(struct change *change) HELD;
 /* By type, for replay. */
-void change_apply(struct change *change);
+void change_apply(struct change *change) HELD;
 
 #endif

@@ -58,7 +58,7 @@ void at_end(struct job *job)
     job->tube->broker->timed--;
 }
 
-static void place_anew(struct job *job)
+HELD static void place_anew(struct job *job)
 {
     job->rare->key_ns = at_key(job);
     heap_update(&job->tube->delayed, job->pos);
@@ -73,8 +73,8 @@ bool at_put_off(struct job *job)
     return true;
 }
 
-/* [held] From that id on, which is moved; 0: that was the end. */
-static void place_some(struct broker *broker, uint64_t *id)
+/* From that id on, which is moved; 0: that was the end. */
+HELD static void place_some(struct broker *broker, uint64_t *id)
 {
     for (int i = 0; i < BROKER_WALK_MAX; i++, (*id)++) {
         struct job *job = idtable_from(&broker->jobs, id);

@@ -16,14 +16,14 @@
 #include <errno.h>
 #include <stdlib.h>
 
-void broker_lock(struct broker *broker)
+IS_LOCK void broker_lock(struct broker *broker)
 {
     MAGIC_CHECK(broker, BROKER_MAGIC);
     queue_domain_acquire(broker->domain);
 }
 
-/* [held on entry, not on return] With what has to be done before and after. */
-static void unlock_and_tell(struct broker *broker)
+/* With what has to be done before and after. */
+IS_LOCK static void unlock_and_tell(struct broker *broker)
 {
     const struct broker_options *options = &broker->options;
     unsigned tell = broker->unlock_tells;
@@ -39,7 +39,7 @@ static void unlock_and_tell(struct broker *broker)
         sooner(arg);
 }
 
-void broker_unlock(struct broker *broker)
+IS_LOCK void broker_unlock(struct broker *broker)
 {
     ASSERT_EXPENSIVE(broker_valid(broker));
     if (broker->unlock_tells != 0)
@@ -75,7 +75,6 @@ int broker_new(struct broker **out, const struct broker_options *options)
     strmap_init(&broker->groups);
     list_init(&broker->idle_groups);
     list_init(&broker->group_list);
-    at_start(broker);
     broker->chance = hash_random_seed() | 1;
     list_init(&broker->tube_list);
     names_init(&broker->names);
@@ -91,6 +90,7 @@ int broker_new(struct broker **out, const struct broker_options *options)
     queue_core_init(&broker->all, broker->domain,
                     &(struct queue_core_options){.name = "all tubes"});
     broker_lock(broker);
+    at_start(broker);
     holder_start(&broker->tokens, broker);
     rc = holder_rare_need(&broker->tokens);
     if (rc == 0)
@@ -104,7 +104,7 @@ int broker_new(struct broker **out, const struct broker_options *options)
 }
 
 /* Takes every job out of its containers and frees it. */
-static void free_jobs(struct broker *broker)
+HELD static void free_jobs(struct broker *broker)
 {
     struct idtable_cursor cursor = {0};
     struct job *job;
@@ -120,7 +120,7 @@ static void free_jobs(struct broker *broker)
 }
 
 /* Pauses that are in the journal keep their tubes. */
-static void free_pauses(struct broker *broker)
+HELD static void free_pauses(struct broker *broker)
 {
     struct list_node *node = list_first(&broker->tube_list);
     while (node != NULL) {
@@ -131,6 +131,24 @@ static void free_pauses(struct broker *broker)
     }
 }
 
+/* What is in it; the rest of it isn't valid any more, so the lock is its own. */
+IS_LOCK static void free_contents(struct broker *broker)
+{
+    queue_domain_acquire(broker->domain);
+    free_jobs(broker);
+    free_pauses(broker);
+    if (broker->fallback != NULL)
+        tube_unref(broker->fallback);
+    if (broker->tokens.magic != 0)
+        holder_stop(&broker->tokens);
+    ASSERT(list_empty(&broker->tube_list)); /* a user, a sink or a waiter is left otherwise */
+    ASSERT(list_empty(&broker->names.all)); /* somebody reads them otherwise */
+    queue_core_fini(&broker->all);
+    groups_free(broker);
+    linger_end_all(broker);
+    queue_domain_release(broker->domain);
+}
+
 void broker_free(struct broker **broker)
 {
     if (*broker == NULL)
@@ -138,20 +156,8 @@ void broker_free(struct broker **broker)
     struct broker *mine;
     MAGIC_TAKE(mine, broker, BROKER_MAGIC);
     log_free(&mine->log);
-    queue_domain_acquire(mine->domain);
-    free_jobs(mine);
-    free_pauses(mine);
-    if (mine->fallback != NULL)
-        tube_unref(mine->fallback);
-    if (mine->tokens.magic != 0)
-        holder_stop(&mine->tokens);
-    ASSERT(list_empty(&mine->tube_list)); /* a user, a sink or a waiter is left otherwise */
-    ASSERT(list_empty(&mine->names.all)); /* somebody reads them otherwise */
-    queue_core_fini(&mine->all);
-    groups_free(mine);
-    queue_domain_release(mine->domain);
+    free_contents(mine);
     spares_free(mine);
-    linger_end_all(mine);
     ends_free(mine);
     heap_fini(&mine->due);
     strmap_fini(&mine->tubes);

@@ -3,8 +3,8 @@
  * The inside of the broker, for its own files.
  *
  * Everything in these structs is covered by the broker's domain, but what is set once in
- * broker_new. Functions marked [held] need the domain held. A public call is: prepare memory,
- * broker_lock, a few of those, broker_unlock, free what came loose.
+ * broker_new. Functions marked HELD need the domain held (held.h). A public call is: prepare
+ * memory, broker_lock, a few of those, broker_unlock, free what came loose.
  *
  * One object, one container: job_container(state) says where a job is kept, and every container is
  * a heap that writes the job's place into job->pos:
@@ -32,6 +32,7 @@
 #include "base/map.h"
 #include "broker/broker.h"
 #include "broker/group_priv.h"
+#include "broker/held.h"
 #include "broker/key_priv.h"
 #include "broker/names_priv.h"
 #include "broker/result_priv.h"
@@ -245,33 +246,33 @@ struct broker_log {
     _Atomic bool fetch_stop;
 };
 
-/* where.c, all [held] */
+/* where.c */
 /* Under its id; before anything else changes. EEXIST, ENOMEM: it isn't in. */
-int job_table_add(struct broker *broker, struct job *job);
-void job_table_remove(struct broker *broker, const struct job *job);
+int job_table_add(struct broker *broker, struct job *job) HELD;
+void job_table_remove(struct broker *broker, const struct job *job) HELD;
 /* JOB_WHERE_...; 0 as long as it isn't set, or without a journal. */
-uint64_t where_get(const struct job *job);
-void where_set(const struct job *job, uint64_t where);
+uint64_t where_get(const struct job *job) HELD;
+void where_set(const struct job *job, uint64_t where) HELD;
 
-/* level.c, all [held] */
+/* level.c */
 /* Sets what a new tube has. */
-void level_apply(struct broker_tube *tube);
+void level_apply(struct broker_tube *tube) HELD;
 void levels_free(struct broker *broker);
 static inline bool tube_is_logged(const struct broker_tube *tube)
 {
     return tube->broker->log != NULL && tube->level != BROKER_MEMORY;
 }
-static inline bool job_is_logged(const struct job *job)
+HELD static inline bool job_is_logged(const struct job *job)
 {
     return job->tube->broker->log != NULL && where_get(job) != 0;
 }
 
 /* log.c */
 void log_free(struct broker_log **log);
-/* [held] Whether that id may be told to anybody, and sees to it that others follow. EAGAIN: not
+/* Whether that id may be told to anybody, and sees to it that others follow. EAGAIN: not
  * now, a commit brings it. ENOSPC, ENOMEM: no commit does. EIO. ENOTRECOVERABLE: there are no ids
  * left. */
-int log_id_admit(struct broker *broker, uint64_t id);
+int log_id_admit(struct broker *broker, uint64_t id) HELD;
 /* Without the lock, after EAGAIN: does what has to be done, and blocks for the disk, until it is
  * worth trying again. ENOSPC, EIO, ENOMEM: it isn't. */
 int log_make_room(struct broker *broker);
@@ -282,186 +283,188 @@ int log_busy(struct broker *broker, int64_t *until_ns);
 bool log_again(struct broker *broker, int *rc, int64_t *until_ns);
 /* Sleeps until something was published after `seen`, for a short time. */
 void log_park(struct broker_log *log, uint32_t seen);
-/* [held] The caller, and this thread, must wait for that ticket. */
-void log_told(struct broker_log *log, enum broker_level level, uint64_t ticket);
-/* [held] The thread tells of something that others did, perhaps only now. */
-void log_told_all(struct broker *broker);
+/* The caller, and this thread, must wait for that ticket. */
+void log_told(struct broker_log *log, enum broker_level level, uint64_t ticket) HELD;
+/* The thread tells of something that others did, perhaps only now. */
+void log_told_all(struct broker *broker) HELD;
 void log_note(struct broker_log *log, const struct broker_ticket *ticket);
 /* The hook of commit_options. */
 void log_published(void *arg);
 
-/* space.c, [held] */
+/* space.c */
 /* After each commit: who has to wait, and whether whoever compacts is to be called. */
-void space_look(struct broker_log *log, bool *due);
+void space_look(struct broker_log *log, bool *due) HELD;
 /* EAGAIN: a put has to wait for compaction. */
-int space_admit_put(const struct broker_log *log);
+int space_admit_put(const struct broker_log *log) HELD;
 /* There is no space for a change; whether compaction is making some, or is about to. */
-bool space_may_come(struct broker_log *log);
-bool space_is_full(const struct broker_log *log);
+bool space_may_come(struct broker_log *log) HELD;
+bool space_is_full(const struct broker_log *log) HELD;
 
-/* entry.c, all [held]: admit before anything changes, then the change, in one hold of the lock.
+/* entry.c: admit before anything changes, then the change, in one hold of the lock.
  * What isn't in the journal costs nothing and is always admitted. */
 /* For a job that comes into that tube: a put, or (with an id already) a move out of one that isn't
  * in the journal. ENOSPC, EAGAIN, EIO, EMSGSIZE, ENOMEM. */
-int log_admit_put(const struct broker_tube *tube, const struct job *job);
+int log_admit_put(const struct broker_tube *tube, const struct job *job) HELD;
 /* For one more change of a job that is there. ENOSPC, EIO, ENOMEM; EAGAIN: log_again, without the
  * lock. */
-int log_admit(const struct job *job);
+int log_admit(const struct job *job) HELD;
 /* For its last one, a DELETE: there is room for it when there is none for other changes. */
-int log_admit_final(const struct job *job);
+int log_admit_final(const struct job *job) HELD;
 /* by_wall: until its time of the wall clock. */
-void log_put(struct job *job, enum job_state state, int64_t key_ns, bool by_wall);
-int log_admit_pause(const struct broker_tube *tube);
+void log_put(struct job *job, enum job_state state, int64_t key_ns, bool by_wall) HELD;
+int log_admit_pause(const struct broker_tube *tube) HELD;
 /* Adds the ceiling as it is in `log`. After log_admit_limits. */
-int log_admit_limits(struct broker_log *log);
-uint64_t log_limits(struct broker_log *log);
+int log_admit_limits(struct broker_log *log) HELD;
+uint64_t log_limits(struct broker_log *log) HELD;
 /* The job as it is now, again. 0: added. EAGAIN, ENOSPC, EIO, ENOMEM. body: its bytes. */
-int log_copy(struct job *job, struct job_body *body);
-int log_copy_pause(struct broker_tube *tube);
-int log_copy_group(struct broker_group *group);
-int log_copy_limits(struct broker_log *log);
+int log_copy(struct job *job, struct job_body *body) HELD;
+int log_copy_pause(struct broker_tube *tube) HELD;
+int log_copy_group(struct broker_group *group) HELD;
+int log_copy_limits(struct broker_log *log) HELD;
 /* What is true now: of a job (reserved: as if it were ready), of the pause of a tube, of a group.
  */
-struct job_entry entry_of_job(const struct job *job);
-struct job_entry entry_of_pause(const struct broker_tube *tube);
-struct job_entry entry_of_group(const struct broker_group *group);
+struct job_entry entry_of_job(const struct job *job) HELD;
+struct job_entry entry_of_pause(const struct broker_tube *tube) HELD;
+struct job_entry entry_of_group(const struct broker_group *group) HELD;
 /* About what its put takes in the journal. */
-uint64_t log_cost(const struct job *job);
+uint64_t log_cost(const struct job *job) HELD;
 
 /* evict.c */
 /* The hook of commit_options. */
 void log_placed(void *arg, const struct commit_placed *placed, size_t count);
-/* [held] Whether so many more bytes of bodies are too many. */
-bool cache_is_over(const struct broker *broker, size_t more);
+/* Whether so many more bytes of bodies are too many. */
+bool cache_is_over(const struct broker *broker, size_t more) HELD;
 
 /* living.c: the hook of compact_options. */
 int log_living(void *arg, uint64_t locator, const void *bytes, size_t len);
 
 /* fetch.c */
-/* [held] The place of an evicted job, pinned. */
-struct broker_place place_of(const struct job *job);
+/* The place of an evicted job, pinned. */
+struct broker_place place_of(const struct job *job) HELD;
 int fetch_start(struct broker_log *log);
 void fetch_stop(struct broker_log *log);
 
-/* spare.c, all [held] */
+/* spare.c */
 /* A cleared side record. NULL: out of memory. */
-struct job_rare *spare_take(struct broker *broker);
+struct job_rare *spare_take(struct broker *broker) HELD;
 /* That of a job which leaves and has no waiters; the job is without one then, or keeps it. */
-void spare_keep(struct broker *broker, struct job *job);
+void spare_keep(struct broker *broker, struct job *job) HELD;
 void spares_free(struct broker *broker);
 
 /* broker.c */
-/* [held] About what all jobs take: header, body, place in a heap and in the table. */
-uint64_t broker_memory(const struct broker *broker);
-void broker_lock(struct broker *broker);
-/* [held] Lets go, runs what became ready, and the sooner hook if that is wanted. */
-void broker_unlock(struct broker *broker);
+/* About what all jobs take: header, body, place in a heap and in the table. */
+uint64_t broker_memory(const struct broker *broker) HELD;
+void broker_lock(struct broker *broker) TAKES_LOCK;
+/* Lets go, runs what became ready, and the sooner hook if that is wanted. */
+void broker_unlock(struct broker *broker) GIVES_LOCK;
 
-/* tube.c, all [held] */
+/* tube.c */
 /* Finds or makes it, and takes a reference. ENOMEM. */
-int tube_need(struct broker *broker, const char *name, size_t len, struct broker_tube **out);
+int tube_need(struct broker *broker, const char *name, size_t len, struct broker_tube **out) HELD;
 /* NULL: none. No reference. */
-struct broker_tube *tube_find(struct broker *broker, const char *name, size_t len);
+struct broker_tube *tube_find(struct broker *broker, const char *name, size_t len) HELD;
 struct broker_tube *tube_of_core(struct queue_core *core);
-void tube_ref(struct broker_tube *tube);
+void tube_ref(struct broker_tube *tube) HELD;
 /* The last one makes the tube go. */
-void tube_unref(struct broker_tube *tube);
-uint64_t tube_jobs(const struct broker_tube *tube);
+void tube_unref(struct broker_tube *tube) HELD;
+uint64_t tube_jobs(const struct broker_tube *tube) HELD;
 /* Changes the job's state, every count that depends on it, and its promise of a ready slot: into
  * DELAYED or RESERVED from a state without one needs room there. */
-void tube_job_move(struct job *job, enum job_state to);
+void tube_job_move(struct job *job, enum job_state to) HELD;
 /* Takes the job out of the container it is in, if it is in one; the state stays. */
-void tube_job_leave(struct job *job);
+void tube_job_leave(struct job *job) HELD;
 /* Room for the next state: in the heap of READY, DELAYED or BURIED. ENOMEM. */
-int tube_room(struct broker_tube *tube, enum job_state state);
+int tube_room(struct broker_tube *tube, enum job_state state) HELD;
 /* Into the container of its state, if it is in none; READY: or at once to the longest waiting sink.
  * Needs room, or the promise. */
-void tube_job_contain(struct job *job);
+void tube_job_contain(struct job *job) HELD;
 /* In no container: into that of its new state (READY: or at once to the longest waiting sink).
  * Needs room, or the promise. key_ns: of DELAYED and BURIED. */
-void tube_job_enter(struct job *job, enum job_state state, int64_t key_ns);
+void tube_job_enter(struct job *job, enum job_state state, int64_t key_ns) HELD;
 /* The counts of a job go from its tube to that one; it is in no container. */
-void tube_job_transfer(struct job *job, struct broker_tube *to);
+void tube_job_transfer(struct job *job, struct broker_tube *to) HELD;
 
-/* alarm.c, all [held] */
+/* alarm.c */
 /* Keeps room for it in the heap of deadlines. ENOMEM. */
-int alarm_init(struct broker *broker, struct broker_alarm *alarm, int kind);
-void alarm_fini(struct broker *broker, struct broker_alarm *alarm);
-void alarm_set(struct broker *broker, struct broker_alarm *alarm, int64_t at_ns);
+int alarm_init(struct broker *broker, struct broker_alarm *alarm, int kind) HELD;
+void alarm_fini(struct broker *broker, struct broker_alarm *alarm) HELD;
+void alarm_set(struct broker *broker, struct broker_alarm *alarm, int64_t at_ns) HELD;
 /* For heap_init of broker->due. */
 bool alarm_less(const void *a, const void *b, const void *arg);
 void alarm_moved(void *alarm, size_t pos);
 
-/* delay.c and pause.c, all [held] */
+/* delay.c and pause.c */
 /* Sets the tube's alarm after a change. */
-void tube_alarm_update(struct broker_tube *tube);
+void tube_alarm_update(struct broker_tube *tube) HELD;
 /* Does one thing that is due now. */
-void tube_due(struct broker_tube *tube, int64_t now_ns);
+void tube_due(struct broker_tube *tube, int64_t now_ns) HELD;
 /* Items flow again, at once to those who wait. */
-void tube_resume(struct broker_tube *tube);
+void tube_resume(struct broker_tube *tube) HELD;
 /* Paused until then. kept: it is in the journal. */
-void tube_pause(struct broker_tube *tube, int64_t pause_ns, int64_t end_ns, bool kept);
+void tube_pause(struct broker_tube *tube, int64_t pause_ns, int64_t end_ns, bool kept) HELD;
 
 /* sink.c: the job is in no container; it gets the sink's spare side record if it has none. */
-void sink_begin(struct broker_sink *sink, struct job *job);
-/* lease.c: all [held] */
+void sink_begin(struct broker_sink *sink, struct job *job) HELD;
+/* lease.c */
 /* `given` of the tubes' cores: the job is reserved for whoever waited. */
-void lease_given(void *job, struct queue_wait *wait);
+void lease_given(void *job, struct queue_wait *wait) HELD;
 /* The job is in no container and has its side record (and a slot promised in its tube); holder
  * NULL: a local sink's. Needs room in the holder's heap. Where it can't be recorded it isn't
  * counted. */
-void lease_begin(struct job *job, struct broker_holder *holder, enum job_out out);
+void lease_begin(struct job *job, struct broker_holder *holder, enum job_out out) HELD;
 /* RESERVED, as a change says it: the lease of a token into its container; others are in none. */
-void lease_contain(struct job *job);
+void lease_contain(struct job *job) HELD;
 /* Whether that is the token of its lease; has_key: of one that the replay told of. */
-bool lease_has_key(const struct job *job, uint64_t token) __attribute__((cold));
-static inline bool lease_has_token(const struct job *job, uint64_t token)
+bool lease_has_key(const struct job *job, uint64_t token) __attribute__((cold)) HELD;
+HELD static inline bool lease_has_token(const struct job *job, uint64_t token)
 {
     if (token == 0)
         return false;
     return job->rare->token_is_key ? lease_has_key(job, token) : job->rare->token == token;
 }
 /* Its token is spent; the job stays RESERVED, in no container. */
-void lease_end(struct job *job);
+void lease_end(struct job *job) HELD;
 /* Ready again, in its old place, and one more of that trouble, if there is room to record it. */
-void lease_trouble(struct job *job, enum job_outcome_kind kind);
+void lease_trouble(struct job *job, enum job_outcome_kind kind) HELD;
 /* RESERVED, not under a lease: ready again, in its old place. */
-void lease_give_back(struct job *job);
+void lease_give_back(struct job *job) HELD;
 /* Ends a lease, which counts as nothing: ready again in its old place, or released with a delay, or
  * without it where that can't be recorded. ENOMEM, or EAGAIN (log_again, without the lock): nothing
  * changed; so ENOSPC and EIO for the lease of a token. */
-int lease_return(struct job *job, int64_t delay_ns);
+int lease_return(struct job *job, int64_t delay_ns) HELD;
 /* The job that holder or token have. token 0: ENOENT, else ESTALE. */
-int lease_find(const struct broker_holder *holder, uint64_t id, uint64_t token, struct job **job);
-void lease_fill(struct job *job, struct broker_lease *lease);
+int lease_find(const struct broker_holder *holder, uint64_t id, uint64_t token,
+               struct job **job) HELD;
+void lease_fill(struct job *job, struct broker_lease *lease) HELD;
 
-/* stand.c, all [held] */
-void sink_count_lease(struct broker_sink *sink, bool more); /* one more, or one less */
-void hoards_ring(struct broker *broker);                    /* somebody without a job lined up */
-bool sink_is_about_to_be_rung(const struct broker_sink *sink);
-struct job *sink_stand_collect(struct broker_sink *sink); /* what it was given; NULL: nothing */
+/* stand.c */
+void sink_count_lease(struct broker_sink *sink, bool more) HELD; /* one more, or one less */
+void hoards_ring(struct broker *broker) HELD; /* somebody without a job lined up */
+bool sink_is_about_to_be_rung(const struct broker_sink *sink) HELD;
+struct job *
+sink_stand_collect(struct broker_sink *sink) HELD; /* what it was given; NULL: nothing */
 /* reserve.c */
 /* The `cancel` of a holder that waits, which is how its wait is told from a sink's. */
 bool reserver_cancel(struct later *later);
-/* [held] The job is handed to the holder that waited. */
-void reserver_given(struct queue_wait *wait, struct job *job);
-/* [held] A wait that is over is out of the counts of waiting ones. */
-void reserver_unlined(struct broker_holder *holder);
+/* The job is handed to the holder that waited. */
+void reserver_given(struct queue_wait *wait, struct job *job) HELD;
+/* A wait that is over is out of the counts of waiting ones. */
+void reserver_unlined(struct broker_holder *holder) HELD;
 bool reserver_lined(const struct broker_holder *holder);
 
-/* holder.c, all [held] */
-void holder_start(struct broker_holder *holder, struct broker *broker);
+/* holder.c */
+void holder_start(struct broker_holder *holder, struct broker *broker) HELD;
 /* Makes holder->rare if there is none. ENOMEM. */
-int holder_rare_need(struct broker_holder *holder);
+int holder_rare_need(struct broker_holder *holder) HELD;
 static inline bool holder_holds(const struct broker_holder *holder)
 {
     return holder->rare != NULL && holder->rare->leases.len > 0;
 }
-void holder_alarm_update(struct broker_holder *holder);
+void holder_alarm_update(struct broker_holder *holder) HELD;
 /* Does one thing that is due now. */
-void holder_due(struct broker_holder *holder, int64_t now_ns);
+void holder_due(struct broker_holder *holder, int64_t now_ns) HELD;
 /* It has no leases. */
-void holder_stop(struct broker_holder *holder);
+void holder_stop(struct broker_holder *holder) HELD;
 
 /* settle.c */
 #define SETTLE_CANCELLED "cancelled by request"
@@ -474,89 +477,90 @@ struct last_words {
 /* For an outcome that may bury, or be tried again. ENOMEM: nothing is in it. */
 int last_words_make(struct last_words *words, const struct job_outcome *outcome);
 void last_words_free(struct last_words *words);
-/* All [held]. ENOSPC, EIO, ENOMEM: nothing changed; EAGAIN: log_again, without the lock. *gone: the
+/* ENOSPC, EIO, ENOMEM: nothing changed; EAGAIN: log_again, without the lock. *gone: the
  * job, if it left, to be freed without the lock; else NULL. */
 /* Cancels a job that isn't buried. */
-int settle_cancel(struct broker *broker, struct job *job, const char *reason, struct job **gone);
+int settle_cancel(struct broker *broker, struct job *job, const char *reason,
+                  struct job **gone) HELD;
 /* Deletes a job that is reserved by nobody. */
-int settle_delete_idle(struct broker *broker, struct job *job, struct job **gone);
+int settle_delete_idle(struct broker *broker, struct job *job, struct job **gone) HELD;
 /* Buries a ready or delayed one. */
-int settle_bury_idle(struct broker *broker, struct job *job, const char *reason);
+int settle_bury_idle(struct broker *broker, struct job *job, const char *reason) HELD;
 
-/* retry.c, all [held] */
+/* retry.c */
 struct verdict {
     enum job_state state; /* FINISHED, BURIED, or READY or DELAYED for another attempt */
     bool again;           /* it counts, and is in the journal; else READY: it goes back */
     int64_t pause_ns;
 };
 /* A RESERVED job under a lease. */
-struct verdict retry_judge(struct job *job, const struct job_outcome *outcome);
+struct verdict retry_judge(struct job *job, const struct job_outcome *outcome) HELD;
 /* Whether by the rules of job and tube it may be buried when its connection is lost now. */
-bool retry_minds_loss(const struct job *job);
+bool retry_minds_loss(const struct job *job) HELD;
 /* The time limit of job and tube; 0: none; -1: they say nothing. */
-int64_t retry_timeout(const struct job *job);
+int64_t retry_timeout(const struct job *job) HELD;
 
 /* kick.c */
-/* [held] A job of state BURIED or DELAYED. reset: what rules limit begins anew. ENOMEM, ENOSPC,
+/* A job of state BURIED or DELAYED. reset: what rules limit begins anew. ENOMEM, ENOSPC,
  * EIO: nothing changed. */
-int kick_job(struct job *job, bool reset);
+int kick_job(struct job *job, bool reset) HELD;
 
 /* move.c */
-/* [held] A job that nobody has reserved, to a tube of a good name. ENOBUFS, ENOMEM, ENOSPC, EIO,
+/* A job that nobody has reserved, to a tube of a good name. ENOBUFS, ENOMEM, ENOSPC, EIO,
  * EAGAIN: nothing changed. */
-int move_job(struct job *job, const char *name, size_t len);
+int move_job(struct job *job, const char *name, size_t len) HELD;
 
-/* at.c, all [held] */
-void at_start(struct broker *broker);
+/* at.c */
+void at_start(struct broker *broker) HELD;
 /* Whether it asks for a time that hasn't come. */
-bool at_is_ahead(const struct job *job);
+bool at_is_ahead(const struct job *job) HELD;
 /* The key of one that is delayed until then. */
-int64_t at_key(const struct job *job);
+int64_t at_key(const struct job *job) HELD;
 /* It is about to be delayed so. */
-void at_begin(struct job *job);
+void at_begin(struct job *job) HELD;
 /* It isn't delayed any more. */
-void at_end(struct job *job);
+void at_end(struct job *job) HELD;
 /* A delayed job is due by its key. true: it isn't by the wall clock, and has another place. */
-bool at_put_off(struct job *job);
+bool at_put_off(struct job *job) HELD;
 
-/* walk.c, [held] */
+/* walk.c */
 /* Does one job. 0: it did. ENOENT: there is none left. Others end the walk. *gone: the job, if it
  * left, to be freed without the lock; it is NULL before. */
 typedef int walk_step(struct broker_walk *walk, struct job **gone);
 void walk_begin(struct broker_walk *walk, struct broker_tube *tube, walk_step *step,
-                uint64_t count);
+                uint64_t count) HELD;
 
 /* put.c */
-/* [held] Whether one more job fits into the tube. */
-bool tube_is_full(const struct broker_tube *tube, size_t len);
-/* [held] Whether one more job fits into the broker. */
-bool broker_is_full(const struct broker *broker, size_t len);
+/* Whether one more job fits into the tube. */
+bool tube_is_full(const struct broker_tube *tube, size_t len) HELD;
+/* Whether one more job fits into the broker. */
+bool broker_is_full(const struct broker *broker, size_t len) HELD;
 /* A job of the body; nulls *body. NULL: out of memory, the body stays. */
 struct job *put_job(const struct broker_put_spec *spec, struct job_body **body);
 /* Not held. The way back, for one that wasn't put; ends its watch. */
 void put_give_up(struct job *job, struct key_watch **watch, struct job_body **body);
-/* [held] Puts it. If that fails, nothing has changed but an id that is used up while draining. */
-int put_try(struct broker *broker, struct job *job, int64_t delay_ns);
+/* Puts it. If that fails, nothing has changed but an id that is used up while draining. */
+int put_try(struct broker *broker, struct job *job, int64_t delay_ns) HELD;
 
-/* putter.c, [held] */
+/* putter.c */
 /* A job left the tube: those who wait for room come in. */
-void putters_serve(struct broker_tube *tube);
+void putters_serve(struct broker_tube *tube) HELD;
 /* Those of all lines who fit, after the journal was busy. */
-void putters_serve_all(struct broker *broker);
+void putters_serve_all(struct broker *broker) HELD;
 /* All waiting puts end with that result. */
-void putters_refuse(struct broker *broker, int result);
+void putters_refuse(struct broker *broker, int result) HELD;
 
-/* wait.c, [held] */
+/* wait.c */
 /* All who wait for this job get ready; those who want to know how it ended get references on the
  * end (NULL: there was no memory for one). */
-void wait_finish(struct job *job, struct job_end *end);
+void wait_finish(struct job *job, struct job_end *end) HELD;
 
-/* view.c, [held] */
-void view_copy(const struct job *job, struct job_view *view);
-void tube_stats_copy(const struct broker_tube *tube, struct broker_stats *stats);
+/* view.c */
+void view_copy(const struct job *job, struct job_view *view) HELD;
+void tube_stats_copy(const struct broker_tube *tube, struct broker_stats *stats) HELD;
 
-/* check.c, [held] */
+/* check.c */
 /* Whether every count and every container agrees with the jobs; walks everything. */
-bool broker_valid(const struct broker *broker);
+bool broker_valid(const struct broker *broker) HELD;
 
 #endif

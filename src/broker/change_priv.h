@@ -49,50 +49,49 @@ struct change {
     char **reason;          /* BURY: taken over; NULL: none */
 };
 
-/* All [held]. */
-
 /* entry.c: room in the journal, if the job is there, which the flags say from then on. ENOSPC, EIO,
  * ENOMEM; EAGAIN: log_again, without the lock. */
-int change_admit(struct change *change);
+int change_admit(struct change *change) HELD;
 /* To disk, the inverse of change_resolve: what there is of an entry but the job's group. It points
  * into job and tube. Not of a PUT or DELETE. */
-void change_entry(const struct change *change, struct job_entry *entry);
+void change_entry(const struct change *change, struct job_entry *entry) HELD;
 /* Into the journal. Admitted before. */
-void change_record_there(const struct change *change);
-static inline void change_record(const struct change *change)
+void change_record_there(const struct change *change) HELD;
+HELD static inline void change_record(const struct change *change)
 {
     if ((change->flags & CHANGE_LOGGED) != 0)
         change_record_there(change);
 }
 
 /* make.c: recorded, carried out, counted; whoever waits for a job is given it. */
-void make_put(struct change *change);
-void make_lease(struct change *change); /* but it is RESERVED, and its lease is the caller's */
-void make_back(struct change *change);
-void make_kick(struct change *change);
-void make_bury(struct change *change);
+void make_put(struct change *change) HELD;
+void make_lease(struct change *change) HELD; /* but it is RESERVED, and its lease is the caller's */
+void make_back(struct change *change) HELD;
+void make_kick(struct change *change) HELD;
+void make_bury(struct change *change) HELD;
 /* The job is out of everything then, and the caller's, to be freed without the lock. */
-void make_delete(struct change *change);
+void make_delete(struct change *change) HELD;
 /* A DELETE of a job that a local worker runs: it stays RESERVED until that has stopped. */
-void make_cancel(struct change *change);
-void make_move(struct change *change); /* the old tube is let go of */
-void make_pause(struct change *change);
+void make_cancel(struct change *change) HELD;
+void make_move(struct change *change) HELD; /* the old tube is let go of */
+void make_pause(struct change *change) HELD;
 /* apply.c: the same for a new job of state NEW, for one that is buried, and one that leaves: it is
  * out of everything then, and the caller's, but for its reference on the tube. */
-void apply_put(struct change *change);
-void apply_bury(struct change *change);
-void apply_delete(struct change *change);
+void apply_put(struct change *change) HELD;
+void apply_bury(struct change *change) HELD;
+void apply_delete(struct change *change) HELD;
 
 /* room.c: room in every container and table that it will need. ENOMEM: nothing changed. */
-int change_room(const struct change *change);
+int change_room(const struct change *change) HELD;
 /* The same for a PUT; its key and its id are entered at once. Its group is there. */
-int put_room(const struct change *change);
+int put_room(const struct change *change) HELD;
 /* Likewise among the leases under a token, which in life is made for who reserves. */
-int out_room(const struct change *change);
+int out_room(const struct change *change) HELD;
 
 /* resolve.c: the change that an entry tells of, now. ENOENT: of a job that isn't there; it means
  * nothing. ENOMEM. */
 struct replay;
-int change_resolve(struct replay *replay, const struct job_entry *entry, struct change *change);
+int change_resolve(struct replay *replay, const struct job_entry *entry,
+                   struct change *change) HELD;
 
 #endif

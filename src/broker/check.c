@@ -13,7 +13,7 @@
  */
 #define CHECK_JOBS_MAX 512
 
-static bool job_valid(const struct broker *broker, const struct job *job)
+HELD static bool job_valid(const struct broker *broker, const struct job *job)
 {
     const struct broker_tube *tube = job->tube;
     if (tube->broker != broker || idtable_get(&broker->jobs, job->id) != job)
@@ -151,7 +151,7 @@ static bool tube_valid(const struct broker *broker, const struct broker_tube *tu
 }
 
 /* What is counted of the journal is what the jobs say; nothing is evicted that isn't placed. */
-static bool log_valid(const struct broker *broker)
+HELD static bool log_valid(const struct broker *broker)
 {
     const struct broker_log *log = broker->log;
     uint64_t live_bytes = 0, evicted_jobs = 0, evicted_bytes = 0;

@@ -6,8 +6,8 @@
 
 #include <errno.h>
 
-/* [held] Any job of the tube that nobody has, from the cheapest end of its container; or NULL. */
-static struct job *any_idle(const struct broker_tube *tube)
+/* Any job of the tube that nobody has, from the cheapest end of its container; or NULL. */
+HELD static struct job *any_idle(const struct broker_tube *tube)
 {
     const struct heap *const heaps[] = {&tube->ready.heap, &tube->delayed, &tube->buried};
     for (size_t i = 0; i < sizeof(heaps) / sizeof(heaps[0]); i++)
@@ -16,8 +16,7 @@ static struct job *any_idle(const struct broker_tube *tube)
     return NULL;
 }
 
-/* [held] */
-static int clear_one(struct broker_walk *walk, struct job **gone)
+HELD static int clear_one(struct broker_walk *walk, struct job **gone)
 {
     struct job *job = any_idle(walk->tube);
     return job != NULL ? settle_delete_idle(walk->tube->broker, job, gone) : ENOENT;

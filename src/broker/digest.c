@@ -39,7 +39,7 @@ static void digest_add(struct digest *digest, struct job_entry *entry)
     digest->sum += XXH3_64bits(bytes, len + sizeof(body_len));
 }
 
-static void add_job(struct digest *digest, const struct job *job)
+HELD static void add_job(struct digest *digest, const struct job *job)
 {
     struct job_entry entry = entry_of_job(job);
     if (entry.state == JOB_DELAYED && job->rare->key_ns <= clock_now_ns()) {
@@ -51,7 +51,7 @@ static void add_job(struct digest *digest, const struct job *job)
     digest_add(digest, &entry);
 }
 
-static void add_tubes(struct digest *digest, struct broker *broker)
+HELD static void add_tubes(struct digest *digest, struct broker *broker)
 {
     struct list_node *node = list_first(&broker->tube_list);
     for (; node != NULL; node = list_next(&broker->tube_list, node)) {
@@ -62,7 +62,7 @@ static void add_tubes(struct digest *digest, struct broker *broker)
     }
 }
 
-static void add_groups(struct digest *digest, struct broker *broker)
+HELD static void add_groups(struct digest *digest, struct broker *broker)
 {
     struct list_node *node = list_first(&broker->group_list);
     for (; node != NULL; node = list_next(&broker->group_list, node)) {

@@ -56,7 +56,7 @@ static struct broker_log *log_of(const struct job *job)
 }
 
 /* The ticket of the job's change before; 0: none that could be pending. */
-static uint64_t older_of(const struct job *job)
+HELD static uint64_t older_of(const struct job *job)
 {
     if (job->rare != NULL && job->rare->ticket != 0)
         return job->rare->ticket;
@@ -108,13 +108,13 @@ int log_admit_put(const struct broker_tube *tube, const struct job *job)
 
 /* A full disk is waited for as long as compaction gains: what it copies takes, for a moment, what
  * is kept back for changes. */
-static int admit_state(struct broker_log *log, enum journal_class class, size_t bytes)
+HELD static int admit_state(struct broker_log *log, enum journal_class class, size_t bytes)
 {
     int rc = commit_admit(log->commit, class, 1, bytes);
     return rc == ENOSPC && space_may_come(log) ? EAGAIN : rc;
 }
 
-static int admit_change(struct broker_log *log)
+HELD static int admit_change(struct broker_log *log)
 {
     return admit_state(log, JOURNAL_STATE, JOB_ENTRY_CHANGE_MAX);
 }
@@ -207,14 +207,15 @@ struct job_entry entry_of_group(const struct broker_group *group)
 }
 
 /* The entry that holds from now on. */
-static struct job_entry next_of_group(struct broker_group *group)
+HELD static struct job_entry next_of_group(struct broker_group *group)
 {
     group->number = group->broker->last_group = job_serial_add(group->broker->last_group, 1);
     return entry_of_group(group);
 }
 
 /* Admitted with the put that names it first. */
-static void log_group(struct broker_log *log, struct broker_group *group, enum journal_class class)
+HELD static void log_group(struct broker_log *log, struct broker_group *group,
+                           enum journal_class class)
 {
     const struct job_entry entry = next_of_group(group);
     const struct commit_change change = {.entry = &entry, .class = class};
@@ -247,7 +248,7 @@ void log_put(struct job *job, enum job_state state, int64_t key_ns, bool by_wall
 }
 
 /* The job is finished; it isn't in the journal any more. */
-static void record_delete(const struct change *change)
+HELD static void record_delete(const struct change *change)
 {
     struct job *job = change->job;
     const struct broker_tube *tube = job->tube;

@@ -35,8 +35,7 @@ static struct heap *idle_heap(const struct job *job)
     }
 }
 
-/* [held] */
-static void evict(struct broker *broker, struct job *job)
+HELD static void evict(struct broker *broker, struct job *job)
 {
     struct heap *heap = idle_heap(job);
     if (heap == NULL || job->evicted || job->body.len == 0 || where_get(job) == JOB_WHERE_KEPT ||
@@ -52,8 +51,7 @@ static void evict(struct broker *broker, struct job *job)
     broker->log->evicted_bytes += less->body.len;
 }
 
-/* [held] */
-static void place(struct broker *broker, const struct commit_placed *placed)
+HELD static void place(struct broker *broker, const struct commit_placed *placed)
 {
     struct job *job = idtable_get(&broker->jobs, placed->id);
     if (job == NULL || !job_is_logged(job))

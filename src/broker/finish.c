@@ -42,8 +42,8 @@ void broker_lock_to_finish(struct broker *broker, size_t count)
     }
 }
 
-/* [held] NULL: out of memory. */
-static struct job_end *end_take(struct broker *broker)
+/* NULL: out of memory. */
+HELD static struct job_end *end_take(struct broker *broker)
 {
     struct job_end *end = NULL;
     struct list_node *node = list_pop(&broker->spare_ends);
@@ -64,8 +64,8 @@ void ends_free(struct broker *broker)
 
 /* ---- who hears of it ---- */
 
-/* [held] Unless it asked for none. */
-static bool wants_record(const struct broker *broker, const struct job *job)
+/* Unless it asked for none. */
+HELD static bool wants_record(const struct broker *broker, const struct job *job)
 {
     const struct job_options *own = job->rare != NULL ? job->rare->options : NULL;
     return broker->options.ended != NULL &&
@@ -92,8 +92,7 @@ struct ending {
     struct job_tries tries; /* as they are afterwards; where there is an end, or a burial */
 };
 
-/* [held] */
-static void tries_count(struct ending *ending)
+HELD static void tries_count(struct ending *ending)
 {
     const struct finish *finish = ending->finish;
     const struct job_rare *rare = finish->job->rare;
@@ -102,8 +101,8 @@ static void tries_count(struct ending *ending)
         job_count(job_tries_of(&ending->tries, finish->outcome->kind));
 }
 
-/* [held] Somebody will hear of it, if there is memory. */
-static void end_fill(struct ending *ending)
+/* Somebody will hear of it, if there is memory. */
+HELD static void end_fill(struct ending *ending)
 {
     const struct job *job = ending->finish->job;
     ending->end = end_take(job->tube->broker);
@@ -126,8 +125,8 @@ static void end_empty(struct ending *ending)
     job_end_unref(&ending->end);
 }
 
-/* [held] The record is numbered, and in the journal where that keeps it. */
-static void end_record(struct ending *ending, struct broker *broker)
+/* The record is numbered, and in the journal where that keeps it. */
+HELD static void end_record(struct ending *ending, struct broker *broker)
 {
     if (ending->end == NULL) {
         broker->stats.unrecorded++;
@@ -139,8 +138,8 @@ static void end_record(struct ending *ending, struct broker *broker)
         result_log(ending->finish->job, ending->end);
 }
 
-/* [held] The change is made: history gets the end when the lock is let go of. */
-static void end_offer(struct ending *ending, struct broker *broker)
+/* The change is made: history gets the end when the lock is let go of. */
+HELD static void end_offer(struct ending *ending, struct broker *broker)
 {
     if (ending->recorded) {
         list_append(&broker->ends, &ending->end->node);
@@ -151,8 +150,8 @@ static void end_offer(struct ending *ending, struct broker *broker)
         job_end_unref(&ending->end); /* those who wait have references */
 }
 
-/* [held] */
-static void count_finished(struct broker *broker, const struct job *job, enum job_outcome_kind kind)
+HELD static void count_finished(struct broker *broker, const struct job *job,
+                                enum job_outcome_kind kind)
 {
     struct broker_totals *of_tube = &job->tube->stats.totals, *of_all = &broker->stats.totals;
     if (kind == JOB_OUTCOME_DONE) {
@@ -178,16 +177,16 @@ static void count_delete(struct broker_tube *tube)
 
 /* ---- finishing ---- */
 
-/* [held] What a buried job needs. ENOMEM. */
-static int burial_room(struct broker *broker, struct job *job)
+/* What a buried job needs. ENOMEM. */
+HELD static int burial_room(struct broker *broker, struct job *job)
 {
     if (job->rare == NULL && (job->rare = spare_take(broker)) == NULL)
         return ENOMEM;
     return tube_room(job->tube, JOB_BURIED);
 }
 
-/* [held] Room in the journal. */
-static int admit(struct ending *ending, bool buried)
+/* Room in the journal. */
+HELD static int admit(struct ending *ending, bool buried)
 {
     struct job *job = ending->finish->job;
     int rc = buried ? log_admit(job) : log_admit_final(job);
@@ -196,8 +195,7 @@ static int admit(struct ending *ending, bool buried)
     return rc;
 }
 
-/* [held] */
-static void bury(const struct ending *ending)
+HELD static void bury(const struct ending *ending)
 {
     const struct finish *finish = ending->finish;
     struct job *job = finish->job;
@@ -219,8 +217,7 @@ static void bury(const struct ending *ending)
     make_bury(&change);
 }
 
-/* [held] */
-static struct job *leave(struct job *job, enum job_outcome_kind kind, bool recorded)
+HELD static struct job *leave(struct job *job, enum job_outcome_kind kind, bool recorded)
 {
     bool told = job->rare != NULL && job->rare->cancelled; /* when it was cancelled */
     struct change change = {.type = JOB_ENTRY_DELETE,

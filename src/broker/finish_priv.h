@@ -21,29 +21,29 @@ struct finish {
 };
 
 /*
- * [held] Ends the job for good. *gone: the job, if it left, to be freed without the lock; else
+ * Ends the job for good. *gone: the job, if it left, to be freed without the lock; else
  * NULL. ENOMEM, ENOSPC, EIO; EAGAIN: log_again, without the lock; nothing changed then.
  */
-int finish_job(struct broker *broker, const struct finish *finish, struct job **gone);
-/* [held] Deletes one that is buried: it was finished, recorded and counted when it failed. */
-int finish_buried(struct broker *broker, struct job *job, struct job **gone);
+int finish_job(struct broker *broker, const struct finish *finish, struct job **gone) HELD;
+/* Deletes one that is buried: it was finished, recorded and counted when it failed. */
+int finish_buried(struct broker *broker, struct job *job, struct job **gone) HELD;
 
 /* As broker_lock, with memory for the ends of so many jobs, if there is any. */
-void broker_lock_to_finish(struct broker *broker, size_t count);
+void broker_lock_to_finish(struct broker *broker, size_t count) TAKES_LOCK;
 void ends_free(struct broker *broker);
 
 /* linger.c */
-/* [held] It left no record, and somebody will ask for it. Takes the reference over. */
-void linger_begin(struct broker *broker, struct job_end **end);
-void linger_end_all(struct broker *broker);
+/* It left no record, and somebody will ask for it. Takes the reference over. */
+void linger_begin(struct broker *broker, struct job_end **end) HELD;
+void linger_end_all(struct broker *broker) HELD;
 
 /* result.c */
-/* [held] Whether a record of the job that ends now is kept in the journal, too. */
-bool result_is_tied(const struct job *job);
-/* [held] Room for that, after the job's own end was admitted. *fits false: there is none, and it is
+/* Whether a record of the job that ends now is kept in the journal, too. */
+bool result_is_tied(const struct job *job) HELD;
+/* Room for that, after the job's own end was admitted. *fits false: there is none, and it is
  * counted. EAGAIN, EIO. */
-int result_admit(struct broker_log *log, const struct job_end *end, bool *fits);
-/* [held] Adds it, before the entry of the job's end. */
-void result_log(struct job *job, struct job_end *end);
+int result_admit(struct broker_log *log, const struct job_end *end, bool *fits) HELD;
+/* Adds it, before the entry of the job's end. */
+void result_log(struct job *job, struct job_end *end) HELD;
 
 #endif

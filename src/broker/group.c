@@ -65,7 +65,7 @@ struct broker_group *group_find(struct broker *broker, uint32_t submitter, const
     return strmap_get(&broker->groups, key, sizeof(submitter) + len);
 }
 
-static struct broker_group *group_named(const struct job *job)
+HELD static struct broker_group *group_named(const struct job *job)
 {
     const char *name = name_of(job);
     return name != NULL ? group_find(job->tube->broker, submitter_of(job), name, strlen(name))
@@ -73,7 +73,7 @@ static struct broker_group *group_named(const struct job *job)
 }
 
 /* Most jobs have none, and ask at each step. */
-static inline struct broker_group *group_of(const struct job *job)
+HELD static inline struct broker_group *group_of(const struct job *job)
 {
     return job->rare == NULL || job->rare->options == NULL ? NULL : group_named(job);
 }
@@ -391,9 +391,9 @@ struct group_copy {
     struct broker_totals totals;
 };
 
-/* [held] From the last one on, backwards. */
-static size_t copy_last(struct broker *broker, const struct trust_view *asker,
-                        struct group_copy *copies)
+/* From the last one on, backwards. */
+HELD static size_t copy_last(struct broker *broker, const struct trust_view *asker,
+                             struct group_copy *copies)
 {
     bool all = trust_may_server(asker, TRUST_monitor);
     size_t count = 0;

@@ -7,6 +7,7 @@
 
 #include "base/list.h"
 #include "broker/broker.h"
+#include "broker/held.h"
 
 struct broker_group {
     unsigned magic;
@@ -24,40 +25,40 @@ struct broker_group {
     char name[];
 };
 
-/* All [held]. */
+/* */
 
 struct broker_group *group_find(struct broker *broker, uint32_t submitter, const char *name,
-                                size_t len);
+                                size_t len) HELD;
 /* As the asker says it (broker_join_group_async). NULL: none. */
 struct broker_group *group_said(struct broker *broker, const struct trust_view *asker,
-                                const char *text);
+                                const char *text) HELD;
 /* Makes it if there is none. ENOMEM. */
 int group_need(struct broker *broker, uint32_t submitter, const char *name, size_t len,
-               struct broker_group **out);
+               struct broker_group **out) HELD;
 /* Whether the job is one of it. */
-bool group_has(const struct broker_group *group, const struct job *job);
-void group_ref(struct broker_group *group);
-void group_unref(struct broker_group *group);
+bool group_has(const struct broker_group *group, const struct job *job) HELD;
+void group_ref(struct broker_group *group) HELD;
+void group_unref(struct broker_group *group) HELD;
 /* Not held. */
 void groups_free(struct broker *broker);
 /* The functions with a job do nothing for one without a group. Its group is there. ENOMEM. */
-int group_admit(struct job *job);
+int group_admit(struct job *job) HELD;
 /* The same for a new job: EDQUOT, see broker_put. */
-int group_admit_put(struct job *job);
+int group_admit_put(struct job *job) HELD;
 /* Forgets up to `most` of those without jobs and joiners, the oldest first, as far as there are
  * groups_max and more. */
-void groups_trim(struct broker *broker, size_t most);
+void groups_trim(struct broker *broker, size_t most) HELD;
 /* The job has come, and goes. */
-void group_enter(struct job *job);
-void group_leave(struct job *job);
-void group_open_task(struct job *job);
-void group_close_task(struct job *job);
-void group_count(struct job_group_counts *counts, enum job_fate_count count);
+void group_enter(struct job *job) HELD;
+void group_leave(struct job *job) HELD;
+void group_open_task(struct job *job) HELD;
+void group_close_task(struct job *job) HELD;
+void group_count(struct job_group_counts *counts, enum job_fate_count count) HELD;
 /* The same for a job's; logged: the journal is told, too. */
-void group_tell(const struct job *job, enum job_fate_count count, bool logged);
+void group_tell(const struct job *job, enum job_fate_count count, bool logged) HELD;
 enum job_fate_count group_count_of(enum job_outcome_kind kind);
 /* The job's; NULL: none. */
-struct broker_group *group_to_log(const struct job *job);
-struct broker_totals group_totals(const struct broker_group *group);
+struct broker_group *group_to_log(const struct job *job) HELD;
+struct broker_totals group_totals(const struct broker_group *group) HELD;
 
 #endif

@@ -45,7 +45,7 @@ int holder_rare_need(struct broker_holder *holder)
     return 0;
 }
 
-static void rare_free(struct broker *broker, struct holder_rare **rare)
+HELD static void rare_free(struct broker *broker, struct holder_rare **rare)
 {
     if (*rare == NULL)
         return;
@@ -86,10 +86,10 @@ void holder_alarm_update(struct broker_holder *holder)
 }
 
 /*
- * [held] The job that a remote worker has is in trouble: by the rules it is buried, if there is
+ * The job that a remote worker has is in trouble: by the rules it is buried, if there is
  * memory and room for that, or it goes back.
  */
-static void lease_fails(struct broker *broker, struct job *job, struct job_outcome *outcome)
+HELD static void lease_fails(struct broker *broker, struct job *job, struct job_outcome *outcome)
 {
     struct last_words words;
     if (retry_judge(job, outcome).state == JOB_BURIED && last_words_make(&words, outcome) == 0) {
@@ -104,7 +104,7 @@ static void lease_fails(struct broker *broker, struct job *job, struct job_outco
     lease_trouble(job, outcome->kind);
 }
 
-static void lease_expire(struct broker *broker, struct job *job)
+HELD static void lease_expire(struct broker *broker, struct job *job)
 {
     struct job_outcome outcome;
     job_outcome_init(&outcome);
@@ -134,8 +134,8 @@ void holder_due(struct broker_holder *holder, int64_t now_ns)
 
 /* ---- watching ---- */
 
-/* [held] The index of the tube among the watched ones, or their number. */
-static uint32_t watch_find(const struct broker_holder *holder, const struct broker_tube *tube)
+/* The index of the tube among the watched ones, or their number. */
+HELD static uint32_t watch_find(const struct broker_holder *holder, const struct broker_tube *tube)
 {
     uint32_t i = 0;
     while (i < holder->watch_count && holder->watched[i] != &tube->ready)
@@ -143,8 +143,7 @@ static uint32_t watch_find(const struct broker_holder *holder, const struct brok
     return i;
 }
 
-/* [held] */
-static int watch_room(struct broker_holder *holder)
+HELD static int watch_room(struct broker_holder *holder)
 {
     if (holder->watch_count < holder->watch_cap)
         return 0;
@@ -161,8 +160,7 @@ static int watch_room(struct broker_holder *holder)
     return 0;
 }
 
-/* [held] */
-static int watch_add(struct broker_holder *holder, const char *name, size_t len)
+HELD static int watch_add(struct broker_holder *holder, const char *name, size_t len)
 {
     struct broker *broker = holder->broker;
     struct broker_tube *tube = tube_find(broker, name, len);
@@ -181,8 +179,8 @@ static int watch_add(struct broker_holder *holder, const char *name, size_t len)
     return 0;
 }
 
-/* [held] The last one moves into the hole. */
-static void watch_remove(struct broker_holder *holder, uint32_t index)
+/* The last one moves into the hole. */
+HELD static void watch_remove(struct broker_holder *holder, uint32_t index)
 {
     struct broker_tube *tube = tube_of_core(holder->watched[index]);
     holder->watched[index] = holder->watched[--holder->watch_count];
@@ -270,8 +268,8 @@ void broker_holder_produces(struct broker_holder *holder)
     broker_unlock(holder->broker);
 }
 
-/* [held] A lease with a token that was matched and never handed out: nobody knows the token. */
-static void undelivered_return(struct broker_holder *holder)
+/* A lease with a token that was matched and never handed out: nobody knows the token. */
+HELD static void undelivered_return(struct broker_holder *holder)
 {
     const struct holder_rare *rare = holder->rare;
     struct job *job;
@@ -281,8 +279,8 @@ static void undelivered_return(struct broker_holder *holder)
     (void)lease_return(job, 0); /* else when its TTR is over */
 }
 
-/* [held] true: the reserver is its owner's again. */
-static bool reserve_abandon(struct broker_holder *holder)
+/* true: the reserver is its owner's again. */
+HELD static bool reserve_abandon(struct broker_holder *holder)
 {
     if (!broker_is_reserving(holder))
         return true;
@@ -302,8 +300,7 @@ static int by_rank(const void *a, const void *b)
     return job_ready_less(one, two, NULL) ? -1 : 1;
 }
 
-/* [held] */
-static void lease_lose(struct broker *broker, struct job *job)
+HELD static void lease_lose(struct broker *broker, struct job *job)
 {
     struct job_outcome outcome;
     job_outcome_init(&outcome);
@@ -312,8 +309,8 @@ static void lease_lose(struct broker *broker, struct job *job)
     lease_fails(broker, job, &outcome);
 }
 
-/* [held] Gives a part of the leases back, the best job first, for the first in line takes it. */
-static void return_some(struct broker_holder *holder)
+/* Gives a part of the leases back, the best job first, for the first in line takes it. */
+HELD static void return_some(struct broker_holder *holder)
 {
     struct job *jobs[BROKER_WALK_MAX];
     size_t count = 0;
@@ -333,8 +330,8 @@ static void return_some(struct broker_holder *holder)
         lease_trouble(jobs[i], JOB_OUTCOME_LOST);
 }
 
-/* [held] Returns or unwatches a part of it; whether that was all. */
-static bool leave_some(struct broker_holder *holder)
+/* Returns or unwatches a part of it; whether that was all. */
+HELD static bool leave_some(struct broker_holder *holder)
 {
     if (holder_holds(holder)) {
         return_some(holder);

@@ -172,8 +172,8 @@ void key_leave_word(struct job *job, const struct broker_tube *tube)
         watch->id = job->id;
 }
 
-/* [held] */
-static int watch_begin(struct broker *broker, const struct key_text *text, struct key_watch **out)
+HELD static int watch_begin(struct broker *broker, const struct key_text *text,
+                            struct key_watch **out)
 {
     struct key_watch *watch = watch_find(broker, text);
     if (watch == NULL) {

@@ -25,19 +25,18 @@ int kick_job(struct job *job, bool reset)
     return 0;
 }
 
-/* [held] */
-static int kick_first(const struct heap *heap)
+HELD static int kick_first(const struct heap *heap)
 {
     return heap->len > 0 ? kick_job(heap_first(heap), false) : ENOENT;
 }
 
-static int kick_buried(struct broker_walk *walk, struct job **gone)
+HELD static int kick_buried(struct broker_walk *walk, struct job **gone)
 {
     (void)gone; /* it stays */
     return kick_first(&walk->tube->buried);
 }
 
-static int kick_delayed(struct broker_walk *walk, struct job **gone)
+HELD static int kick_delayed(struct broker_walk *walk, struct job **gone)
 {
     (void)gone;
     return kick_first(&walk->tube->delayed);

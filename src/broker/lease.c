@@ -129,9 +129,9 @@ int lease_find(const struct broker_holder *holder, uint64_t id, uint64_t token, 
     return 0;
 }
 
-/* [held] The same, for who may work there. */
-static int lease_ask(const struct broker_holder *holder, const struct trust_view *asker,
-                     uint64_t id, uint64_t token, struct job **out)
+/* The same, for who may work there. */
+HELD static int lease_ask(const struct broker_holder *holder, const struct trust_view *asker,
+                          uint64_t id, uint64_t token, struct job **out)
 {
     int rc = lease_find(holder, id, token, out);
     return rc == 0 && job_ask(asker, *out, TRUST_work) != 0 ? EACCES : rc;
@@ -172,9 +172,9 @@ void broker_lease_fini(struct broker_lease *lease)
     broker_place_drop(&lease->place);
 }
 
-/* [held] Its TTR begins anew; of a token's lease that is recorded. ENOSPC, EIO, ENOMEM, EAGAIN:
+/* Its TTR begins anew; of a token's lease that is recorded. ENOSPC, EIO, ENOMEM, EAGAIN:
  * nothing changed. */
-static int touch(struct job *job)
+HELD static int touch(struct job *job)
 {
     struct job_rare *rare = job->rare;
     struct broker_holder *owner = rare->holder;
@@ -219,8 +219,8 @@ int broker_touch(struct broker_holder *holder, const struct trust_view *asker, u
     return rc;
 }
 
-/* [held] ENOMEM, ENOSPC, EIO, EAGAIN: nothing changed. */
-static int release(struct job *job, uint32_t pri, int64_t delay_ns)
+/* ENOMEM, ENOSPC, EIO, EAGAIN: nothing changed. */
+HELD static int release(struct job *job, uint32_t pri, int64_t delay_ns)
 {
     struct change change = {.type = JOB_ENTRY_RELEASE,
                             .from = JOB_RESERVED,
@@ -255,8 +255,8 @@ int broker_release(struct broker_holder *holder, const struct trust_view *asker,
     return rc;
 }
 
-/* [held] Ready again, which is recorded. As lease_return. */
-static int give_back_recorded(struct job *job)
+/* Ready again, which is recorded. As lease_return. */
+HELD static int give_back_recorded(struct job *job)
 {
     bool token = job->rare->out == JOB_OUT_TOKEN;
     struct job_tries tries = job->rare->tries;
@@ -293,8 +293,7 @@ int lease_return(struct job *job, int64_t delay_ns)
     return 0;
 }
 
-/* [held] */
-static int bury(struct job *job, uint32_t pri)
+HELD static int bury(struct job *job, uint32_t pri)
 {
     struct job_outcome outcome;
     struct job *gone; /* none: it is buried */
@@ -327,8 +326,8 @@ int broker_bury(struct broker_holder *holder, const struct trust_view *asker, ui
     return rc;
 }
 
-/* [held] Who has it says that it is done. */
-static int delete_leased(struct broker *broker, struct job *job, struct job **gone)
+/* Who has it says that it is done. */
+HELD static int delete_leased(struct broker *broker, struct job *job, struct job **gone)
 {
     struct job_outcome outcome;
     job_outcome_init(&outcome);
@@ -336,9 +335,8 @@ static int delete_leased(struct broker *broker, struct job *job, struct job **go
     return finish_job(broker, &finish, gone);
 }
 
-/* [held] */
-static int delete (struct broker_holder *holder, const struct trust_view *asker, uint64_t id,
-                   uint64_t token, struct job **gone)
+HELD static int delete (struct broker_holder *holder, const struct trust_view *asker, uint64_t id,
+                        uint64_t token, struct job **gone)
 {
     struct broker *broker = holder->broker;
     struct job *job = idtable_get(&broker->jobs, id);

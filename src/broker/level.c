@@ -40,8 +40,8 @@ static void level_free(struct tube_level *setting)
     free(setting);
 }
 
-/* [held] */
-static int level_need(struct broker *broker, const char *name, size_t len, struct tube_level **out)
+HELD static int level_need(struct broker *broker, const char *name, size_t len,
+                           struct tube_level **out)
 {
     *out = strmap_get(&broker->levels, name, len);
     if (*out != NULL)

@@ -13,8 +13,7 @@
 #define LINGER_MAX 256
 #define LINGER_BYTES_MAX ((size_t)4 << 20)
 
-/* [held] */
-static void oldest_drop(struct broker *broker)
+HELD static void oldest_drop(struct broker *broker)
 {
     struct job_end *oldest = CONTAINER_OF(list_last(&broker->lingering.ends), struct job_end, node);
     list_remove(&oldest->node);

@@ -21,8 +21,8 @@
 /* Wall-clock and monotonic time drift apart while a pause lasts. */
 #define SAME_PAUSE_NS HL_SECOND
 
-/* [held] The body of an evicted job is in the record. */
-static int copy_evicted(struct job *job, const struct job_entry *entry)
+/* The body of an evicted job is in the record. */
+HELD static int copy_evicted(struct job *job, const struct job_entry *entry)
 {
     if (entry->body_len != job->body.len)
         return 0; /* what is read there later is damaged all the same */
@@ -36,8 +36,7 @@ static int copy_evicted(struct job *job, const struct job_entry *entry)
     return rc;
 }
 
-/* [held] */
-static int living_put(struct broker *broker, uint64_t locator, const struct job_entry *entry)
+HELD static int living_put(struct broker *broker, uint64_t locator, const struct job_entry *entry)
 {
     struct job *job = idtable_get(&broker->jobs, entry->id);
     if (job == NULL || !job_is_logged(job))
@@ -50,8 +49,7 @@ static int living_put(struct broker *broker, uint64_t locator, const struct job_
     return job->evicted ? copy_evicted(job, entry) : log_copy(job, &job->body);
 }
 
-/* [held] */
-static int living_pause(struct broker *broker, const struct job_entry *entry)
+HELD static int living_pause(struct broker *broker, const struct job_entry *entry)
 {
     struct broker_tube *tube = tube_find(broker, entry->tube, entry->tube_len);
     if (tube == NULL || !tube->pause_kept || entry->until_wall_ns == 0)
@@ -63,16 +61,14 @@ static int living_pause(struct broker *broker, const struct job_entry *entry)
     return log_copy_pause(tube);
 }
 
-/* [held] */
-static int living_group(struct broker *broker, const struct job_entry *entry)
+HELD static int living_group(struct broker *broker, const struct job_entry *entry)
 {
     struct broker_group *group =
         group_find(broker, job_entry_submitter(entry), entry->group, entry->group_len);
     return group != NULL && group->number == entry->group_number ? log_copy_group(group) : 0;
 }
 
-/* [held] */
-static int living_limits(struct broker_log *log, const struct job_entry *entry)
+HELD static int living_limits(struct broker_log *log, const struct job_entry *entry)
 {
     return entry->id_ceiling == log->id_ceiling ? log_copy_limits(log) : 0;
 }

@@ -236,7 +236,7 @@ static bool ceiling_is_near(const struct broker_log *log)
            log->broker->last_id + LIMITS_BLOCK / 2 >= log->id_ceiling;
 }
 
-static int limits_raise(struct broker_log *log)
+HELD static int limits_raise(struct broker_log *log)
 {
     int rc = log_admit_limits(log);
     if (rc != 0)

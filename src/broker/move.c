@@ -9,8 +9,7 @@
 
 #include <errno.h>
 
-/* [held] */
-static int move_to(struct job *job, struct broker_tube *to)
+HELD static int move_to(struct job *job, struct broker_tube *to)
 {
     if (job->tube == to)
         return 0;
@@ -41,9 +40,8 @@ int move_job(struct job *job, const char *name, size_t len)
     return rc;
 }
 
-/* [held] */
-static int move(struct broker *broker, const struct trust_view *asker, uint64_t id,
-                const char *name, size_t len)
+HELD static int move(struct broker *broker, const struct trust_view *asker, uint64_t id,
+                     const char *name, size_t len)
 {
     struct job *job = idtable_get(&broker->jobs, id);
     int rc = job != NULL ? job_ask_move(asker, job, name, len) : ENOENT;

@@ -121,9 +121,9 @@ void broker_names_rewind(struct broker_names *names)
     names->next = names->first;
 }
 
-/* [held] The next one behind it that was there when the reader began; NULL. */
-static const struct tube_name *name_behind(const struct broker_names *names,
-                                           const struct tube_name *name)
+/* The next one behind it that was there when the reader began; NULL. */
+HELD static const struct tube_name *name_behind(const struct broker_names *names,
+                                                const struct tube_name *name)
 {
     const struct list *all = &names->broker->names.all;
     struct list_node *node = list_next(all, &name->node);
@@ -155,13 +155,11 @@ int broker_names_next(struct broker_names *names, char (*to)[JOB_TUBE_NAME_MAX +
 void broker_names_end(struct broker_names *names)
 {
     struct broker *broker = names->broker;
-    bool more;
     broker_lock(broker);
     list_remove(&names->node);
-    do {
-        more = ghosts_trim(&broker->names, BROKER_WALK_MAX);
+    while (ghosts_trim(&broker->names, BROKER_WALK_MAX)) {
         broker_unlock(broker);
-        if (more)
-            broker_lock(broker);
-    } while (more);
+        broker_lock(broker);
+    }
+    broker_unlock(broker);
 }

@@ -7,6 +7,7 @@
 
 #include "base/list.h"
 #include "broker/broker.h"
+#include "broker/held.h"
 
 struct tube_name {
     unsigned magic;
@@ -29,9 +30,9 @@ struct tube_names {
 };
 
 void names_init(struct tube_names *names);
-/* [held] ENOMEM. */
-int name_make(struct tube_names *names, const char *text, size_t len, struct tube_name **out);
-/* [held] Its tube is gone. */
-void name_drop(struct tube_names *names, struct tube_name **name);
+/* ENOMEM. */
+int name_make(struct tube_names *names, const char *text, size_t len, struct tube_name **out) HELD;
+/* Its tube is gone. */
+void name_drop(struct tube_names *names, struct tube_name **name) HELD;
 
 #endif

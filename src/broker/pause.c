@@ -39,8 +39,7 @@ void tube_pause(struct broker_tube *tube, int64_t pause_ns, int64_t end_ns, bool
     tube_alarm_update(tube);
 }
 
-/* [held] */
-static int pause(struct broker_tube *tube, const struct trust_view *asker, int64_t pause_ns)
+HELD static int pause(struct broker_tube *tube, const struct trust_view *asker, int64_t pause_ns)
 {
     const struct broker *broker = tube->broker;
     bool more = pause_ns > 0 && tube_is_logged(tube) && !tube->pause_kept;

@@ -36,8 +36,7 @@ bool broker_is_full(const struct broker *broker, size_t len)
            bytes_full(options->bytes_max, broker->stats.bytes, len);
 }
 
-/* [held] */
-static int put_admit(struct broker *broker, const struct change *change)
+HELD static int put_admit(struct broker *broker, const struct change *change)
 {
     struct job *job = change->job;
     if (broker->draining)

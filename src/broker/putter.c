@@ -18,24 +18,24 @@
 
 #include <errno.h>
 
-/* [held] In what line a put of that job stands; NULL: none, there is room. */
-static struct list *line_for(struct broker *broker, const struct job *job)
+/* In what line a put of that job stands; NULL: none, there is room. */
+HELD static struct list *line_for(struct broker *broker, const struct job *job)
 {
     if (broker_is_full(broker, job->body.len))
         return &broker->putters;
     return tube_is_full(job->tube, job->body.len) ? &job->tube->putters : NULL;
 }
 
-/* [held] The same for one who comes now and respects those who were there before. */
-static struct list *line_behind(struct broker *broker, const struct job *job)
+/* The same for one who comes now and respects those who were there before. */
+HELD static struct list *line_behind(struct broker *broker, const struct job *job)
 {
     if (!list_empty(&job->tube->putters))
         return &job->tube->putters;
     return !list_empty(&broker->putters) ? &broker->putters : line_for(broker, job);
 }
 
-/* [held] It waits no more; what is left of the job is the caller's. */
-static struct job *putter_leave(struct broker_putter *putter)
+/* It waits no more; what is left of the job is the caller's. */
+HELD static struct job *putter_leave(struct broker_putter *putter)
 {
     struct job *job = putter->job;
     key_unwatch(putter->broker, &putter->watch);
@@ -44,8 +44,8 @@ static struct job *putter_leave(struct broker_putter *putter)
     return job;
 }
 
-/* [held] It came in (result 0), or is refused. */
-static void putter_end(struct broker_putter *putter, int result)
+/* It came in (result 0), or is refused. */
+HELD static void putter_end(struct broker_putter *putter, int result)
 {
     struct broker *broker = putter->broker;
     struct job *job = putter_leave(putter);
@@ -59,8 +59,8 @@ static void putter_end(struct broker_putter *putter, int result)
     tube_unref(tube); /* the wait's; the job has its own */
 }
 
-/* [held] Lets in who fits, from the front. */
-static void line_serve(struct broker *broker, struct list *line)
+/* Lets in who fits, from the front. */
+HELD static void line_serve(struct broker *broker, struct list *line)
 {
     struct list_node *node;
     while ((node = list_first(line)) != NULL) {
@@ -101,8 +101,7 @@ void putters_serve_all(struct broker *broker)
     }
 }
 
-/* [held] */
-static void line_refuse(struct list *line, int result)
+HELD static void line_refuse(struct list *line, int result)
 {
     struct list_node *node;
     while ((node = list_first(line)) != NULL)
@@ -141,9 +140,9 @@ static bool putter_cancel(struct later *later)
     return cancelled;
 }
 
-/* [held] 0: put. EINPROGRESS: in line. */
-static int put_or_wait(struct broker *broker, const struct broker_put_spec *spec, struct job *job,
-                       struct broker_putter *putter)
+/* 0: put. EINPROGRESS: in line. */
+HELD static int put_or_wait(struct broker *broker, const struct broker_put_spec *spec,
+                            struct job *job, struct broker_putter *putter)
 {
     bool may_wait = broker->options.put_waits && !broker->draining &&
                     (spec->holder == NULL || !holder_holds(spec->holder));

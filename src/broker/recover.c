@@ -31,7 +31,7 @@
 /* ---- entries ---- */
 
 /* What the log keeps of it, once more or once less. */
-static void count_log(struct replay *replay, const struct job *job, int by)
+HELD static void count_log(struct replay *replay, const struct job *job, int by)
 {
     const uint64_t more = by > 0 ? 1 : UINT64_MAX; /* unsigned arithmetic wraps by definition */
     replay->log->live_bytes += more * log_cost(job);
@@ -39,7 +39,7 @@ static void count_log(struct replay *replay, const struct job *job, int by)
     replay->log->evicted_bytes += job->evicted ? more * job->body.len : 0;
 }
 
-static void replay_delete(struct replay *replay, struct change *change)
+HELD static void replay_delete(struct replay *replay, struct change *change)
 {
     struct job *job = change->job;
     struct broker_tube *tube = job->tube;
@@ -50,7 +50,7 @@ static void replay_delete(struct replay *replay, struct change *change)
 }
 
 /* A second one of the same job is a copy of it. */
-static int replay_put(struct replay *replay, const struct job_entry *entry, uint64_t locator)
+HELD static int replay_put(struct replay *replay, const struct job_entry *entry, uint64_t locator)
 {
     struct change change;
     struct job *job = idtable_get(&replay->broker->jobs, entry->id);
@@ -77,7 +77,7 @@ static int replay_put(struct replay *replay, const struct job_entry *entry, uint
 }
 
 /* The counts of a group as they were there. */
-static int replay_group(struct replay *replay, const struct job_entry *entry)
+HELD static int replay_group(struct replay *replay, const struct job_entry *entry)
 {
     struct broker_group *group;
     int rc = group_need(replay->broker, job_entry_submitter(entry), entry->group, entry->group_len,
@@ -91,7 +91,7 @@ static int replay_group(struct replay *replay, const struct job_entry *entry)
     return 0;
 }
 
-static void count_both(struct broker_group *group, enum job_fate_count count)
+HELD static void count_both(struct broker_group *group, enum job_fate_count count)
 {
     group_count(&group->counts, count);
     group_count(&group->kept, count);
@@ -108,7 +108,7 @@ static bool return_was_lost(const struct replay *replay, const struct job_entry 
 }
 
 /* One more or less. Also of a job that isn't there any more. */
-static int replay_group_count(struct replay *replay, const struct job_entry *entry)
+HELD static int replay_group_count(struct replay *replay, const struct job_entry *entry)
 {
     struct broker_group *group;
     int rc = group_need(replay->broker, job_entry_submitter(entry), entry->group, entry->group_len,
@@ -121,7 +121,7 @@ static int replay_group_count(struct replay *replay, const struct job_entry *ent
     return 0;
 }
 
-static void carry_out(struct replay *replay, struct change *change)
+HELD static void carry_out(struct replay *replay, struct change *change)
 {
     if (change->type == JOB_ENTRY_DELETE) {
         replay_delete(replay, change);
@@ -139,7 +139,7 @@ static void carry_out(struct replay *replay, struct change *change)
     replay->log->live_bytes += log_cost(change->job) - cost; /* a reason, another tube's name */
 }
 
-static int replay_change(struct replay *replay, const struct job_entry *entry)
+HELD static int replay_change(struct replay *replay, const struct job_entry *entry)
 {
     struct change change;
     int rc = change_resolve(replay, entry, &change);
@@ -155,7 +155,7 @@ static int replay_change(struct replay *replay, const struct job_entry *entry)
     return rc == ENOENT ? 0 : rc;
 }
 
-static int replay_entry(struct replay *replay, const struct job_entry *entry, uint64_t locator)
+HELD static int replay_entry(struct replay *replay, const struct job_entry *entry, uint64_t locator)
 {
     if (entry->id > replay->last_id)
         replay->last_id = entry->id;
@@ -177,7 +177,7 @@ static int replay_entry(struct replay *replay, const struct job_entry *entry, ui
     }
 }
 
-static void replay_end(struct replay *replay)
+HELD static void replay_end(struct replay *replay)
 {
     if (replay->tube != NULL)
         tube_unref(replay->tube);
@@ -193,7 +193,7 @@ static void tell_damage(struct replay *replay, const char *text)
         options->damaged(text, options->arg);
 }
 
-static int visit_record(void *arg, uint64_t locator, const void *bytes, size_t len)
+HELD static int visit_record(void *arg, uint64_t locator, const void *bytes, size_t len)
 {
     struct replay *replay = arg;
     struct job_entry entry;
@@ -231,8 +231,7 @@ static void visit_damage(void *arg, const struct journal_damage *damage)
     tell_damage(arg, text);
 }
 
-/* [held] */
-static int replay_all(struct replay *replay)
+HELD static int replay_all(struct replay *replay)
 {
     const struct journal_visitor visitor = {
         .record = visit_record, .damaged = visit_damage, .arg = replay};
@@ -242,8 +241,8 @@ static int replay_all(struct replay *replay)
     return rc;
 }
 
-/* [held] Ids go on behind all that may have been issued. */
-static void counters_set(const struct replay *replay)
+/* Ids go on behind all that may have been issued. */
+HELD static void counters_set(const struct replay *replay)
 {
     struct broker *broker = replay->broker;
     const struct broker_recovered *recovered = replay->recovered;
@@ -267,8 +266,8 @@ static void tell_no_ids(struct replay *replay)
     tell_damage(replay, text);
 }
 
-/* [held] Those since the start. */
-static void totals_begin(struct broker *broker)
+/* Those since the start. */
+HELD static void totals_begin(struct broker *broker)
 {
     struct list_node *node = list_first(&broker->tube_list);
     for (; node != NULL; node = list_next(&broker->tube_list, node)) {
@@ -280,8 +279,7 @@ static void totals_begin(struct broker *broker)
     }
 }
 
-/* [held] */
-static void figures_set(const struct replay *replay)
+HELD static void figures_set(const struct replay *replay)
 {
     struct broker *broker = replay->broker;
     struct broker_recovered *recovered = replay->recovered;
@@ -296,13 +294,13 @@ static void figures_set(const struct replay *replay)
 
 /* ---- life ---- */
 
-static void owner_lock(void *arg)
+TAKES_LOCK static void owner_lock(void *arg)
 {
     const struct broker_log *log = arg;
     broker_lock(log->broker);
 }
 
-static void owner_unlock(void *arg)
+GIVES_LOCK static void owner_unlock(void *arg)
 {
     const struct broker_log *log = arg;
     broker_unlock(log->broker);

@@ -28,20 +28,21 @@ struct replay {
     size_t result_count, result_cap;
 };
 
-/* resolve.c, [held] Moments of the wall clock: as monotonic ones, and whether a delay until then is
+/* resolve.c: Moments of the wall clock: as monotonic ones, and whether a delay until then is
  * over; replay->tube (ENOMEM). */
-int64_t resolve_mono(const struct replay *replay, int64_t wall_ns);
-enum job_state resolve_state(const struct replay *replay, int64_t until_wall_ns);
-int resolve_tube(struct replay *replay, const char *name, size_t len);
+int64_t resolve_mono(const struct replay *replay, int64_t wall_ns) HELD;
+enum job_state resolve_state(const struct replay *replay, int64_t until_wall_ns) HELD;
+int resolve_tube(struct replay *replay, const char *name, size_t len) HELD;
 /* How the job is out from then on; to RESERVED, unless it isn't. */
-void resolve_out(const struct replay *replay, const struct job_entry *entry, struct change *change);
+void resolve_out(const struct replay *replay, const struct job_entry *entry,
+                 struct change *change) HELD;
 /* That order of burial was given. */
-void resolve_burial(struct replay *replay, int64_t burial);
-/* resolve_put.c, [held] The change that is a whole job; change->job is the caller's until it is
+void resolve_burial(struct replay *replay, int64_t burial) HELD;
+/* resolve_put.c: The change that is a whole job; change->job is the caller's until it is
  * carried out. ENOMEM. */
-int resolve_put(struct replay *replay, const struct job_entry *entry, struct change *change);
-/* result.c, [held] One of them. EBADMSG: it is none. EOPNOTSUPP, ENOMEM. */
-int replay_result(struct replay *replay, const struct job_entry *entry);
+int resolve_put(struct replay *replay, const struct job_entry *entry, struct change *change) HELD;
+/* result.c: One of them. EBADMSG: it is none. EOPNOTSUPP, ENOMEM. */
+int replay_result(struct replay *replay, const struct job_entry *entry) HELD;
 /* Not held. If all went well they are handed over, in order of numbers; all is freed. */
 void replay_results_end(struct replay *replay, bool well);
 

@@ -28,7 +28,7 @@ static struct broker_holder *lease_owner(struct broker_holder *holder, bool with
     return with_token ? &holder->broker->tokens : holder;
 }
 
-static void lease_of(struct broker_holder *holder, struct job *job, bool with_token)
+HELD static void lease_of(struct broker_holder *holder, struct job *job, bool with_token)
 {
     lease_begin(job, lease_owner(holder, with_token), with_token ? JOB_OUT_TOKEN : JOB_OUT_NOT);
 }
@@ -76,8 +76,7 @@ bool reserver_cancel(struct later *later)
     return cancelled;
 }
 
-/* [held] */
-static int links_room(struct broker_holder *holder)
+HELD static int links_room(struct broker_holder *holder)
 {
     if (holder->watch_count <= holder->rare->link_cap)
         return 0;
@@ -91,8 +90,9 @@ static int links_room(struct broker_holder *holder)
     return 0;
 }
 
-/* [held] Room was made in the heap of leases. */
-static int line_up(struct broker_holder *holder, struct broker_reserver *reserver, bool with_token)
+/* Room was made in the heap of leases. */
+HELD static int line_up(struct broker_holder *holder, struct broker_reserver *reserver,
+                        bool with_token)
 {
     int rc = links_room(holder);
     if (rc != 0)
@@ -112,8 +112,8 @@ static int line_up(struct broker_holder *holder, struct broker_reserver *reserve
 
 /* ---- reserving ---- */
 
-/* [held] Room for one more lease. */
-static int lease_room(struct broker_holder *holder, bool with_token)
+/* Room for one more lease. */
+HELD static int lease_room(struct broker_holder *holder, bool with_token)
 {
     uint64_t held_max = holder->broker->options.held_max;
     if (held_max != 0 && !with_token && holder->rare->leases.len >= held_max)
@@ -126,8 +126,8 @@ static int lease_room(struct broker_holder *holder, bool with_token)
     return heap_reserve(&lease_owner(holder, with_token)->rare->leases, 1);
 }
 
-/* [held] After lease_room. */
-static void reserve_job(struct broker_holder *holder, struct job *job, bool with_token)
+/* After lease_room. */
+HELD static void reserve_job(struct broker_holder *holder, struct job *job, bool with_token)
 {
     if (job->rare == NULL) {
         job->rare = holder->rare->spare;
@@ -136,16 +136,16 @@ static void reserve_job(struct broker_holder *holder, struct job *job, bool with
     lease_of(holder, job, with_token);
 }
 
-/* [held] ETIME or ETIMEDOUT, when no job is ready. */
-static int why_not(const struct broker_holder *holder)
+/* ETIME or ETIMEDOUT, when no job is ready. */
+HELD static int why_not(const struct broker_holder *holder)
 {
     const struct job *soonest = heap_first(&holder->rare->leases);
     bool soon = soonest != NULL && soonest->rare->key_ns - BROKER_MARGIN_NS <= clock_now_ns();
     return soon ? ETIME : ETIMEDOUT;
 }
 
-/* [held] */
-static int reserve_now(struct broker_holder *holder, bool with_token, struct broker_lease *lease)
+HELD static int reserve_now(struct broker_holder *holder, bool with_token,
+                            struct broker_lease *lease)
 {
     int rc = lease_room(holder, with_token);
     if (rc != 0)
@@ -165,8 +165,8 @@ static int reserve_now(struct broker_holder *holder, bool with_token, struct bro
     return 0;
 }
 
-/* [held] It is a worker from now on. ENOMEM. */
-static int holder_works(struct broker_holder *holder)
+/* It is a worker from now on. ENOMEM. */
+HELD static int holder_works(struct broker_holder *holder)
 {
     if (!holder->worker)
         holder->broker->stats.workers++;
@@ -174,9 +174,8 @@ static int holder_works(struct broker_holder *holder)
     return holder_rare_need(holder);
 }
 
-/* [held] */
-static int reserve_or_wait(struct broker_holder *holder, struct broker_reserver *reserver,
-                           bool with_token, struct broker_lease *lease)
+HELD static int reserve_or_wait(struct broker_holder *holder, struct broker_reserver *reserver,
+                                bool with_token, struct broker_lease *lease)
 {
     int rc = reserve_now(holder, with_token, lease);
     if (rc == ETIMEDOUT && holder->rare->timeout_ns > 0 &&
@@ -215,8 +214,8 @@ int broker_reserve(struct broker_holder *holder, struct broker_reserver *reserve
     return rc == EAGAIN ? reserve_when_idle(holder, reserver, flags, lease) : rc;
 }
 
-/* [held] The job that was matched, if its lease is still in force. */
-static struct job *matched_job(struct broker_holder *holder)
+/* The job that was matched, if its lease is still in force. */
+HELD static struct job *matched_job(struct broker_holder *holder)
 {
     struct job *job = idtable_get(&holder->broker->jobs, holder->rare->matched_id);
     bool mine = job != NULL && job->state == JOB_RESERVED &&
@@ -224,9 +223,9 @@ static struct job *matched_job(struct broker_holder *holder)
     return mine ? job : NULL;
 }
 
-/* [held] The lease that was matched, recorded now if it wasn't: it begins anew then. ENOSPC, EIO,
+/* The lease that was matched, recorded now if it wasn't: it begins anew then. ENOSPC, EIO,
  * ENOMEM, EAGAIN: there is no room for that yet, and the job is free again. */
-static int matched_need(struct broker_holder *holder, struct job *job)
+HELD static int matched_need(struct broker_holder *holder, struct job *job)
 {
     if (!holder->rare->with_token || job->rare->out == JOB_OUT_TOKEN)
         return 0;
@@ -239,9 +238,9 @@ static int matched_need(struct broker_holder *holder, struct job *job)
     return rc;
 }
 
-/* [held] What was matched, if it is still there; or all over again. */
-static int matched_take(struct broker_holder *holder, struct broker_reserver *reserver,
-                        struct broker_lease *lease)
+/* What was matched, if it is still there; or all over again. */
+HELD static int matched_take(struct broker_holder *holder, struct broker_reserver *reserver,
+                             struct broker_lease *lease)
 {
     struct job *job = matched_job(holder);
     holder->rare->matched_id = holder->rare->matched_token = 0;
@@ -306,9 +305,8 @@ int broker_reserve_batch(struct broker_holder *holder, size_t max, unsigned flag
     return got > 0 ? 0 : rc;
 }
 
-/* [held] */
-static int reserve_by_id(struct broker_holder *holder, const struct trust_view *asker, uint64_t id,
-                         bool with_token, struct broker_lease *lease)
+HELD static int reserve_by_id(struct broker_holder *holder, const struct trust_view *asker,
+                              uint64_t id, bool with_token, struct broker_lease *lease)
 {
     struct job *job = idtable_get(&holder->broker->jobs, id);
     int rc = job != NULL ? job_ask(asker, job, TRUST_work) : ENOENT;

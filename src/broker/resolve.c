@@ -63,8 +63,8 @@ void resolve_out(const struct replay *replay, const struct job_entry *entry, str
     change->key_ns = replay->mono_ns + job_ttr_ns(job);
 }
 
-static int resolve_pause(struct replay *replay, const struct job_entry *entry,
-                         struct change *change)
+HELD static int resolve_pause(struct replay *replay, const struct job_entry *entry,
+                              struct change *change)
 {
     int rc = resolve_tube(replay, entry->tube, entry->tube_len);
     change->tube = replay->tube;
@@ -75,7 +75,8 @@ static int resolve_pause(struct replay *replay, const struct job_entry *entry,
     return rc;
 }
 
-static int resolve_move(struct replay *replay, const struct job_entry *entry, struct change *change)
+HELD static int resolve_move(struct replay *replay, const struct job_entry *entry,
+                             struct change *change)
 {
     int rc = resolve_tube(replay, entry->tube, entry->tube_len);
     change->tube = replay->tube;
@@ -84,7 +85,8 @@ static int resolve_move(struct replay *replay, const struct job_entry *entry, st
 }
 
 /* The entry says what became of the attempt. */
-static int resolve_back(struct replay *replay, const struct job_entry *entry, struct change *change)
+HELD static int resolve_back(struct replay *replay, const struct job_entry *entry,
+                             struct change *change)
 {
     change->pri = entry->pri;
     change->delay_ns = entry->delay_ns;
@@ -104,7 +106,8 @@ static int resolve_back(struct replay *replay, const struct job_entry *entry, st
     return job_past_of_entry(&replay->past, entry);
 }
 
-static int resolve_bury(struct replay *replay, const struct job_entry *entry, struct change *change)
+HELD static int resolve_bury(struct replay *replay, const struct job_entry *entry,
+                             struct change *change)
 {
     resolve_burial(replay, (int64_t)entry->burial);
     int rc = resolve_back(replay, entry, change);

@@ -10,7 +10,7 @@
 #include <string.h>
 
 /* With or without its bytes, as the cache allows. NULL: no memory. */
-static struct job *job_of_entry(struct replay *replay, const struct job_entry *entry)
+HELD static struct job *job_of_entry(struct replay *replay, const struct job_entry *entry)
 {
     const struct broker_log *log = replay->log;
     uint64_t cached = replay->broker->stats.bytes - log->evicted_bytes + entry->body_len;
@@ -71,8 +71,8 @@ static uint32_t submitter_of_entry(const struct broker *broker, const struct job
                                             : job_entry_submitter(entry);
 }
 
-static void where_it_goes(struct replay *replay, const struct job_entry *entry,
-                          struct change *change)
+HELD static void where_it_goes(struct replay *replay, const struct job_entry *entry,
+                               struct change *change)
 {
     const struct job *job = change->job;
     change->to = (uint8_t)entry->state;

@@ -27,8 +27,8 @@
 /* What a result takes in the journal beside its body, about. */
 #define RESULT_BYTES 64
 
-/* [held] Whether the journal keeps results of that tube's jobs. */
-static bool keeps_results(const struct broker_tube *tube)
+/* Whether the journal keeps results of that tube's jobs. */
+HELD static bool keeps_results(const struct broker_tube *tube)
 {
     const struct broker_log *log = tube->broker->log;
     return log != NULL && log->options.result_found != NULL;

@@ -6,6 +6,7 @@
 #define BROKER_RESULT_PRIV_H
 
 #include "broker/broker.h"
+#include "broker/held.h"
 
 struct broker_log;
 
@@ -23,8 +24,8 @@ struct log_results {
 /* The hooks of commit_options: an end as the bytes of its record. */
 int result_bytes_make(void *end, struct job_body **body);
 void result_bytes_drop(void *end);
-/* [held] As log_living. */
-int result_living(struct broker_log *log, const struct job_entry *entry);
+/* As log_living. */
+int result_living(struct broker_log *log, const struct job_entry *entry) HELD;
 void results_free(struct broker_log *log);
 
 #endif

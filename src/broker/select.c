@@ -75,8 +75,8 @@ static unsigned change_states(const struct broker_change *change)
     return action_states(change->action == BROKER_DO_COUNT ? change->counts : change->action);
 }
 
-/* [held] Whether the asker may do that with it, and if not, whether he may know of it. */
-static int choice_ask(const struct choice *choice, const struct job *job)
+/* Whether the asker may do that with it, and if not, whether he may know of it. */
+HELD static int choice_ask(const struct choice *choice, const struct job *job)
 {
     const struct broker_change *change = choice->change;
     if (change == NULL)
@@ -90,8 +90,9 @@ static int choice_ask(const struct choice *choice, const struct job *job)
 /* Without any of these a tube is, for him, none. */
 #define SEEING (TRUST_see | TRUST_see_own | TRUST_edit | TRUST_edit_own)
 
-/* [held] false: nothing can match. */
-static bool matcher_set(struct matcher *matcher, struct broker *broker, const struct choice *choice)
+/* false: nothing can match. */
+HELD static bool matcher_set(struct matcher *matcher, struct broker *broker,
+                             const struct choice *choice)
 {
     const struct broker_filter *filter = choice->filter;
     unsigned states = choice->change != NULL ? change_states(choice->change) : ~0u;
@@ -122,8 +123,7 @@ static bool labels_match(const struct job *job, const struct broker_filter *filt
            (filter->tag == NULL || job_tags_have(options->tags, options->tags_size, filter->tag));
 }
 
-/* [held] */
-static bool job_matches(const struct job *job, const struct matcher *matcher)
+HELD static bool job_matches(const struct job *job, const struct matcher *matcher)
 {
     const struct broker_filter *filter = matcher->choice->filter;
     if ((matcher->states & BROKER_STATE(job->state)) == 0 ||
@@ -154,8 +154,8 @@ static void page_begin(struct broker *broker, struct broker_page *page)
  * One hold of the lock: up to `max` jobs that match, in `jobs` as long as the lock is held, from
  * page->next on, which is moved; 0: that was the end.
  */
-static size_t walk_some(struct broker *broker, const struct matcher *matcher,
-                        struct broker_page *page, struct job **jobs, size_t max)
+HELD static size_t walk_some(struct broker *broker, const struct matcher *matcher,
+                             struct broker_page *page, struct job **jobs, size_t max)
 {
     size_t count = 0;
     uint64_t id = page->next, behind = id;
@@ -229,9 +229,9 @@ int broker_list_next(struct broker *broker, const struct trust_view *asker,
 
 /* ---- changes ---- */
 
-/* [held] The job is in a state that the action is for. */
-static int job_change(struct broker *broker, struct job *job, const struct broker_change *change,
-                      struct job **gone)
+/* The job is in a state that the action is for. */
+HELD static int job_change(struct broker *broker, struct job *job,
+                           const struct broker_change *change, struct job **gone)
 {
     switch (change->action) {
     case BROKER_DO_BURY:

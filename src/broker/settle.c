@@ -43,9 +43,9 @@ void last_words_free(struct last_words *words)
 
 /* ---- settle ---- */
 
-/* [held] Another attempt, after a pause or at once. */
-static void try_again(struct job *job, const struct job_outcome *outcome, int64_t pause_ns,
-                      struct last_words *words)
+/* Another attempt, after a pause or at once. */
+HELD static void try_again(struct job *job, const struct job_outcome *outcome, int64_t pause_ns,
+                           struct last_words *words)
 {
     struct job_tries tries = job->rare->tries;
     struct change change = {.type = JOB_ENTRY_RETRY,
@@ -63,17 +63,17 @@ static void try_again(struct job *job, const struct job_outcome *outcome, int64_
     make_back(&change);
 }
 
-/* [held] The lease of whoever shows its token: a sink's, or one that was taken with a token. */
-static struct job *job_under_token(const struct broker *broker, uint64_t id, uint64_t token)
+/* The lease of whoever shows its token: a sink's, or one that was taken with a token. */
+HELD static struct job *job_under_token(const struct broker *broker, uint64_t id, uint64_t token)
 {
     struct job *job = idtable_get(&broker->jobs, id);
     bool leased = job != NULL && job->state == JOB_RESERVED;
     return leased && lease_has_token(job, token) ? job : NULL;
 }
 
-/* [held] ENOMEM, ENOSPC, EIO, EAGAIN: nothing changed. */
-static int go_back(struct job *job, const struct job_outcome *outcome,
-                   const struct verdict *verdict, struct last_words *words)
+/* ENOMEM, ENOSPC, EIO, EAGAIN: nothing changed. */
+HELD static int go_back(struct job *job, const struct job_outcome *outcome,
+                        const struct verdict *verdict, struct last_words *words)
 {
     if (!verdict->again)
         return lease_return(job, outcome->retry_ns);
@@ -97,9 +97,9 @@ static void rename_outcome(struct job_outcome *outcome, const struct job *job,
         outcome->kind = JOB_OUTCOME_FAILED;
 }
 
-/* [held] `given` is the caller's, but its output, if that is taken over. */
-static int settle(struct broker *broker, struct job *job, struct job_outcome *given,
-                  struct last_words *words, struct job **gone)
+/* `given` is the caller's, but its output, if that is taken over. */
+HELD static int settle(struct broker *broker, struct job *job, struct job_outcome *given,
+                       struct last_words *words, struct job **gone)
 {
     struct job_outcome outcome = *given;
     struct verdict verdict = retry_judge(job, &outcome);
@@ -139,10 +139,10 @@ int broker_settle(struct broker *broker, uint64_t id, uint64_t token, struct job
     return rc;
 }
 
-/* [held] Those that leave; the others have EINPROGRESS, and those for which the journal has no room
+/* Those that leave; the others have EINPROGRESS, and those for which the journal has no room
  * just now. */
-static size_t settle_some(struct broker *broker, struct broker_settlement *list, size_t count,
-                          struct job *gone[BROKER_SETTLE_MAX])
+HELD static size_t settle_some(struct broker *broker, struct broker_settlement *list, size_t count,
+                               struct job *gone[BROKER_SETTLE_MAX])
 {
     size_t gone_count = 0;
     for (size_t i = 0; i < count; i++) {
@@ -200,8 +200,8 @@ int settle_bury_idle(struct broker *broker, struct job *job, const char *reason)
     return rc;
 }
 
-/* [held] One that a local worker runs. */
-static int cancel_running(struct job *job)
+/* One that a local worker runs. */
+HELD static int cancel_running(struct job *job)
 {
     if (job->rare->cancelled)
         return 0;

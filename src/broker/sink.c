@@ -24,8 +24,7 @@ static void sink_memory_free(struct broker_sink *sink)
     free(sink);
 }
 
-/* [held] */
-static void sink_leave_tubes(struct broker_sink *sink)
+HELD static void sink_leave_tubes(struct broker_sink *sink)
 {
     for (size_t i = 0; i < sink->tube_count; i++) {
         sink->tubes[i]->stats.watching--;
@@ -35,8 +34,7 @@ static void sink_leave_tubes(struct broker_sink *sink)
     sink->tube_count = 0;
 }
 
-/* [held] */
-static int sink_enter_tube(struct broker_sink *sink, const char *name)
+HELD static int sink_enter_tube(struct broker_sink *sink, const char *name)
 {
     struct broker_tube *tube;
     int rc = tube_need(sink->broker, name, strlen(name), &tube);
@@ -101,9 +99,9 @@ int broker_sink_new(struct broker_sink **out, struct broker *broker, const char 
     return rc;
 }
 
-/* [held] Leases stay good; nobody is told of a cancel any more. There are some only where settling
+/* Leases stay good; nobody is told of a cancel any more. There are some only where settling
  * failed. */
-static void leases_orphan(struct broker_sink *sink)
+HELD static void leases_orphan(struct broker_sink *sink)
 {
     struct idtable_cursor cursor = {0};
     struct job *job;
@@ -131,8 +129,8 @@ void broker_sink_free(struct broker_sink **sink)
     sink_memory_free(mine);
 }
 
-/* [held] A blocked broker_take looks again. With a getter in line an insert needs no memory. */
-static void sink_wake(struct broker_sink *sink)
+/* A blocked broker_take looks again. With a getter in line an insert needs no memory. */
+HELD static void sink_wake(struct broker_sink *sink)
 {
     if (!list_empty(&sink->control.getters))
         MUST(queue_core_insert(&sink->control, sink));
@@ -148,8 +146,8 @@ void broker_sink_stop(struct broker_sink *sink)
     broker_unlock(sink->broker);
 }
 
-/* [held] It may take again. */
-static void sink_resume(struct broker_sink *sink)
+/* It may take again. */
+HELD static void sink_resume(struct broker_sink *sink)
 {
     sink_wake(sink);
     if (sink->hooks->ring != NULL)

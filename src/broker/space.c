@@ -28,20 +28,19 @@
 
 /* ---- the ceiling ---- */
 
-/* [held] */
-static bool somebody_compacts(const struct broker_log *log)
+HELD static bool somebody_compacts(const struct broker_log *log)
 {
     return log->broker->hooks->crowded != NULL;
 }
 
-/* [held] Nobody makes room: then puts don't wait for it. */
-static bool is_helpless(const struct broker_log *log)
+/* Nobody makes room: then puts don't wait for it. */
+HELD static bool is_helpless(const struct broker_log *log)
 {
     return !somebody_compacts(log) || log->compact_stuck;
 }
 
-/* [held] The ceiling and what follows from it; the figures are of now. */
-static void ceiling_set(struct broker_log *log, const struct journal_room *room)
+/* The ceiling and what follows from it; the figures are of now. */
+HELD static void ceiling_set(struct broker_log *log, const struct journal_room *room)
 {
     uint64_t slack = CEILING_UNITS * room->unit;
     uint64_t bound = 3 * log->live_bytes + slack;
@@ -76,8 +75,7 @@ int space_admit_put(const struct broker_log *log)
  */
 enum due { NOT_DUE, DUE, DUE_IN_PASS, DUE_NEW_PASS };
 
-/* [held] */
-static enum due due(const struct broker_log *log, const struct journal_room *room)
+HELD static enum due due(const struct broker_log *log, const struct journal_room *room)
 {
     if (!compact_is_due_with(room, log->live_bytes))
         return NOT_DUE;

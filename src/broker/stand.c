@@ -34,8 +34,8 @@ static void stand_fired(struct later *later)
     broker_unlock(broker);
 }
 
-/* [held] Whether any of its tubes has a job that may be taken. */
-static bool something_is_ready(const struct broker_sink *sink)
+/* Whether any of its tubes has a job that may be taken. */
+HELD static bool something_is_ready(const struct broker_sink *sink)
 {
     for (size_t i = 0; i < sink->tube_count; i++)
         if (!sink->cores[i]->held && queue_core_len(sink->cores[i]) > 0)
@@ -43,8 +43,7 @@ static bool something_is_ready(const struct broker_sink *sink)
     return false;
 }
 
-/* [held] */
-static int stand(struct broker_sink *sink)
+HELD static int stand(struct broker_sink *sink)
 {
     if (sink->standing)
         return 0;
@@ -113,8 +112,8 @@ void sink_count_lease(struct broker_sink *sink, bool more)
         list_append(&sink->broker->hoards, &sink->hoard);
 }
 
-/* [held] Whether somebody who has no job waits in one of its tubes. */
-static bool is_wanted(const struct broker_sink *sink)
+/* Whether somebody who has no job waits in one of its tubes. */
+HELD static bool is_wanted(const struct broker_sink *sink)
 {
     for (size_t i = 0; i < sink->tube_count; i++) {
         const struct list_node *first = list_first(&sink->cores[i]->getters);

@@ -21,8 +21,8 @@ static unsigned find(const struct submitters *submitters, uint32_t uid)
     return JOB_SUBMITTER_NOBODY;
 }
 
-/* [held] The same; it gets a place if there is one. */
-static unsigned need(struct submitters *submitters, uint32_t uid)
+/* The same; it gets a place if there is one. */
+HELD static unsigned need(struct submitters *submitters, uint32_t uid)
 {
     unsigned place = find(submitters, uid);
     unsigned count = atomic_load_explicit(&submitters->count, memory_order_relaxed);

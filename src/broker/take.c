@@ -27,8 +27,8 @@
 /* How often who waits for the journal looks whether the sink was stopped. */
 #define STOP_LOOK_NS (HL_SECOND / 10)
 
-/* [held] by: 1 or -1 */
-static void waiting_add(struct broker_sink *sink, int by)
+/* by: 1 or -1 */
+HELD static void waiting_add(struct broker_sink *sink, int by)
 {
     const uint64_t more = by > 0 ? 1 : UINT64_MAX; /* unsigned arithmetic wraps by definition */
     sink->waiting = by > 0;
@@ -38,9 +38,9 @@ static void waiting_add(struct broker_sink *sink, int by)
         sink->tubes[i]->stats.waiting_sinks += more;
 }
 
-/* [held] Waits in the lines of the cores from that one on. */
-static int lines_wait(struct broker_sink *sink, struct sink_wait *wait, size_t from,
-                      int64_t deadline_ns)
+/* Waits in the lines of the cores from that one on. */
+HELD static int lines_wait(struct broker_sink *sink, struct sink_wait *wait, size_t from,
+                           int64_t deadline_ns)
 {
     size_t count = sink->tube_count + 1 - from;
     ASSERT((sink->broker->unlock_tells & UNLOCK_ENDED) == 0); /* the lock is let go of */
@@ -51,8 +51,8 @@ static int lines_wait(struct broker_sink *sink, struct sink_wait *wait, size_t f
                             sink->name);
 }
 
-/* [held] Waits in all lines; *job is then reserved already. */
-static int sink_wait(struct broker_sink *sink, int64_t deadline_ns, struct job **job)
+/* Waits in all lines; *job is then reserved already. */
+HELD static int sink_wait(struct broker_sink *sink, int64_t deadline_ns, struct job **job)
 {
     struct sink_wait wait = {.sink = sink};
     waiting_add(sink, 1);
@@ -67,8 +67,8 @@ static int sink_wait(struct broker_sink *sink, int64_t deadline_ns, struct job *
     return 0;
 }
 
-/* [held] The memory of the next lease. Without any, who has time looks again once a second. */
-static int spare_need(struct broker_sink *sink, int64_t deadline_ns)
+/* The memory of the next lease. Without any, who has time looks again once a second. */
+HELD static int spare_need(struct broker_sink *sink, int64_t deadline_ns)
 {
     while (sink->spare == NULL && (sink->spare = spare_take(sink->broker)) == NULL) {
         int64_t now = clock_now_ns();
@@ -84,9 +84,9 @@ static int spare_need(struct broker_sink *sink, int64_t deadline_ns)
     return 0;
 }
 
-/* [held] The best of what is ready, into *job; the weights decide if there are any. EAGAIN: none.
+/* The best of what is ready, into *job; the weights decide if there are any. EAGAIN: none.
  */
-static int sink_choose(struct broker_sink *sink, void **job)
+HELD static int sink_choose(struct broker_sink *sink, void **job)
 {
     size_t which;
     if (sink->shares != NULL)
@@ -95,8 +95,8 @@ static int sink_choose(struct broker_sink *sink, void **job)
     return queue_core_take_any(sink->cores, sink->tube_count, job, &which);
 }
 
-/* [held] The sink has spare memory for the lease. */
-static int sink_lease(struct broker_sink *sink, struct job **job)
+/* The sink has spare memory for the lease. */
+HELD static int sink_lease(struct broker_sink *sink, struct job **job)
 {
     void *item;
     int rc = sink_choose(sink, &item);
@@ -107,8 +107,8 @@ static int sink_lease(struct broker_sink *sink, struct job **job)
     return 0;
 }
 
-/* [held] Until it may take again, or is stopped or paused. EAGAIN: then it is to look again. */
-static int rest_out(struct broker_sink *sink, int64_t deadline_ns, bool may_wait)
+/* Until it may take again, or is stopped or paused. EAGAIN: then it is to look again. */
+HELD static int rest_out(struct broker_sink *sink, int64_t deadline_ns, bool may_wait)
 {
     if (!may_wait)
         return ETIMEDOUT;
@@ -117,8 +117,8 @@ static int rest_out(struct broker_sink *sink, int64_t deadline_ns, bool may_wait
     return rc == 0 ? sink->stopped ? ESHUTDOWN : EAGAIN : rc;
 }
 
-/* [held] */
-static int sink_get(struct broker_sink *sink, int64_t deadline_ns, bool may_wait, struct job **job)
+HELD static int sink_get(struct broker_sink *sink, int64_t deadline_ns, bool may_wait,
+                         struct job **job)
 {
     if (sink->stopped)
         return ESHUTDOWN;
@@ -136,8 +136,9 @@ static int sink_get(struct broker_sink *sink, int64_t deadline_ns, bool may_wait
     return 0;
 }
 
-/* [held] That must be written before its handler begins. */
-static void lease_out(struct job *job, struct broker_lease *lease, struct broker_ticket *ticket)
+/* That must be written before its handler begins. */
+HELD static void lease_out(struct job *job, struct broker_lease *lease,
+                           struct broker_ticket *ticket)
 {
     const struct job_rare *rare = job->rare;
     if (rare->out == JOB_OUT_LOCAL && rare->ticket > ticket->written)
@@ -145,10 +146,10 @@ static void lease_out(struct job *job, struct broker_lease *lease, struct broker
     lease_fill(job, lease);
 }
 
-/* [held] The first one, and what else is ready. */
-static int sink_get_many(struct broker_sink *sink, struct broker_lease *leases, size_t max,
-                         size_t *count, int64_t deadline_ns, bool may_wait,
-                         struct broker_ticket *ticket)
+/* The first one, and what else is ready. */
+HELD static int sink_get_many(struct broker_sink *sink, struct broker_lease *leases, size_t max,
+                              size_t *count, int64_t deadline_ns, bool may_wait,
+                              struct broker_ticket *ticket)
 {
     ASSERT(!may_wait || !sink->standing);
     if (sink_is_about_to_be_rung(sink))

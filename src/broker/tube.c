@@ -21,7 +21,7 @@ struct broker_tube *tube_find(struct broker *broker, const char *name, size_t le
 }
 
 /* Into what can fail. */
-static int tube_enlist(struct broker *broker, struct broker_tube *tube)
+HELD static int tube_enlist(struct broker *broker, struct broker_tube *tube)
 {
     int rc = alarm_init(broker, &tube->alarm, ALARM_TUBE);
     if (rc != 0)
@@ -32,7 +32,8 @@ static int tube_enlist(struct broker *broker, struct broker_tube *tube)
     return rc;
 }
 
-static int tube_make(struct broker *broker, const char *name, size_t len, struct broker_tube **out)
+HELD static int tube_make(struct broker *broker, const char *name, size_t len,
+                          struct broker_tube **out)
 {
     struct broker_tube *tube = calloc(1, sizeof(*tube));
     if (tube == NULL)
@@ -71,7 +72,7 @@ static int tube_make(struct broker *broker, const char *name, size_t len, struct
     return 0;
 }
 
-static void tube_vanish(struct broker_tube *tube)
+HELD static void tube_vanish(struct broker_tube *tube)
 {
     struct broker *broker = tube->broker;
     ASSERT(list_empty(&tube->putters)); /* each has a reference */

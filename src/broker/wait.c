@@ -20,8 +20,8 @@
 #include <errno.h>
 #include <string.h>
 
-/* [held] What a waiter is told and gives back when it is over. */
-static void waiter_close(struct broker_waiter *waiter)
+/* What a waiter is told and gives back when it is over. */
+HELD static void waiter_close(struct broker_waiter *waiter)
 {
     if (waiter->group != NULL)
         waiter->totals = group_totals(waiter->group);
@@ -40,8 +40,7 @@ static void waiter_close(struct broker_waiter *waiter)
 
 /* ---- what was put so far ---- */
 
-/* [held] */
-static bool is_awaited(const struct broker_waiter *waiter, const struct job *job)
+HELD static bool is_awaited(const struct broker_waiter *waiter, const struct job *job)
 {
     if (job->state == JOB_BURIED)
         return false;
@@ -50,15 +49,14 @@ static bool is_awaited(const struct broker_waiter *waiter, const struct job *job
     return group_has(waiter->group, job);
 }
 
-/* [held] */
-static void line_up(struct broker_waiter *waiter, struct job_rare *rare)
+HELD static void line_up(struct broker_waiter *waiter, struct job_rare *rare)
 {
     queue_wait_line_up(&waiter->wait, NULL);
     list_append(&rare->waiters, &waiter->wait.later.node);
 }
 
-/* [held] In the list of that job; without memory for it, with those who wait for all. */
-static void stand_with(struct broker_waiter *waiter, struct job *job)
+/* In the list of that job; without memory for it, with those who wait for all. */
+HELD static void stand_with(struct broker_waiter *waiter, struct job *job)
 {
     struct job_rare *rare = job_rare_need(job);
     if (rare != NULL) {
@@ -73,8 +71,8 @@ static void stand_with(struct broker_waiter *waiter, struct job *job)
                     &waiter->link);
 }
 
-/* [held before and after, not always in between] EALREADY: there is none to wait for (any more). */
-static int so_far_stand(struct broker_waiter *waiter)
+/* Lets go of the lock now and then. EALREADY: there is none to wait for (any more). */
+HELD static int so_far_stand(struct broker_waiter *waiter)
 {
     struct broker *broker = waiter->broker;
     for (unsigned looked = 1; !waiter->given_up; looked++) {
@@ -126,8 +124,7 @@ static bool waiter_cancel(struct later *later)
     return cancelled;
 }
 
-/* Takes the lock. */
-static void ask_begin(struct broker_waiter *waiter, struct broker *broker)
+TAKES_LOCK static void ask_begin(struct broker_waiter *waiter, struct broker *broker)
 {
     waiter->broker = broker;
     waiter->tube = NULL;
@@ -144,8 +141,8 @@ static void ask_begin(struct broker_waiter *waiter, struct broker *broker)
     later_wait(&waiter->later, waiter_cancel);
 }
 
-/* [held, and lets go of it] EALREADY: there is nothing to wait for. ENODATA: nor to tell. */
-static int ask_end(struct broker_waiter *waiter, int rc)
+/* EALREADY: there is nothing to wait for. ENODATA: nor to tell. */
+GIVES_LOCK static int ask_end(struct broker_waiter *waiter, int rc)
 {
     struct broker *broker = waiter->broker;
     if (rc == EALREADY)
@@ -173,9 +170,9 @@ void wait_finish(struct job *job, struct job_end *end)
     }
 }
 
-/* [held] EALREADY: the job is finished, nothing was lined up. */
-static int wait_line_up(struct broker *broker, const struct trust_view *asker, uint64_t id,
-                        struct broker_waiter *waiter)
+/* EALREADY: the job is finished, nothing was lined up. */
+HELD static int wait_line_up(struct broker *broker, const struct trust_view *asker, uint64_t id,
+                             struct broker_waiter *waiter)
 {
     struct job *job = idtable_get(&broker->jobs, id);
     if (job == NULL || job_ask(asker, job, TRUST_see) != 0)
@@ -189,9 +186,9 @@ static int wait_line_up(struct broker *broker, const struct trust_view *asker, u
     return 0;
 }
 
-/* [held before and after] Of its tube, its group, or all: the core. EALREADY: nothing is
+/* Lets go of the lock now and then. Of its tube, its group, or all: the core. EALREADY: nothing is
  * unfinished. */
-static int core_line_up(struct broker_waiter *waiter, struct queue_core *core)
+HELD static int core_line_up(struct broker_waiter *waiter, struct queue_core *core)
 {
     if (core->unfinished == 0)
         return EALREADY;
@@ -203,8 +200,8 @@ static int core_line_up(struct broker_waiter *waiter, struct queue_core *core)
     return 0;
 }
 
-/* [held] EALREADY: nothing is unfinished. ENODATA: nobody knows it. */
-static int join_line_up(struct broker *broker, const char *name, struct broker_waiter *waiter)
+/* EALREADY: nothing is unfinished. ENODATA: nobody knows it. */
+HELD static int join_line_up(struct broker *broker, const char *name, struct broker_waiter *waiter)
 {
     struct queue_core *core = &broker->all;
     if (name != NULL) {
@@ -218,9 +215,9 @@ static int join_line_up(struct broker *broker, const char *name, struct broker_w
     return core_line_up(waiter, core);
 }
 
-/* [held] The same for a group. */
-static int join_group_line_up(struct broker *broker, const struct trust_view *asker,
-                              const char *name, struct broker_waiter *waiter)
+/* The same for a group. */
+HELD static int join_group_line_up(struct broker *broker, const struct trust_view *asker,
+                                   const char *name, struct broker_waiter *waiter)
 {
     struct broker_group *group = group_said(broker, asker, name);
     if (group == NULL)

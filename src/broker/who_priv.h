@@ -7,6 +7,7 @@
 #define BROKER_WHO_PRIV_H
 
 #include "broker/broker.h"
+#include "broker/held.h"
 
 #include <stdatomic.h>
 
@@ -19,24 +20,24 @@ struct submitters {
     uint32_t uid[SUBMITTERS_MAX];
 };
 
-/* The job, of which nobody knows yet, was put by that user; JOB_NOBODY: it stays nobody's. [held],
- * and not held. ENOMEM. */
-int submitter_set(struct broker *broker, struct job *job, uint32_t uid);
+/* The job, of which nobody knows yet, was put by that user; JOB_NOBODY: it stays nobody's. With the
+ * lock, and without. ENOMEM. */
+int submitter_set(struct broker *broker, struct job *job, uint32_t uid) HELD;
 int submitter_put(struct broker *broker, struct job *job, uint32_t uid);
 /* Of a job with its tube. */
 uint32_t submitter_of(const struct job *job);
 
 /* ---- askers ---- */
 
-/* [held] Whether the asker may all of that with the job. EACCES; ENOENT: he may not see it. */
-int job_ask(const struct trust_view *asker, const struct job *job, trust_rights need);
+/* Whether the asker may all of that with the job. EACCES; ENOENT: he may not see it. */
+int job_ask(const struct trust_view *asker, const struct job *job, trust_rights need) HELD;
 /* Root and the daemon's own user. */
 bool uid_is_owner(const struct broker *broker, uint32_t uid);
 /* They, and the daemon itself. */
 bool asker_is_owner(const struct broker *broker, const struct trust_view *asker);
-/* [held] To move it into that tube; likewise. */
+/* To move it into that tube; likewise. */
 int job_ask_move(const struct trust_view *asker, const struct job *job, const char *name,
-                 size_t len);
+                 size_t len) HELD;
 
 /* ---- tokens ---- */
 
@@ -47,7 +48,6 @@ struct token_store {
     uint64_t random[TOKENS_STORED]; /* the first `left` of them */
 };
 
-/* [held] */
-uint64_t token_next(struct broker *broker);
+uint64_t token_next(struct broker *broker) HELD;
 
 #endif

@@ -11,8 +11,7 @@
 
 #include <errno.h>
 
-/* [held] */
-static void count_ahead(const struct job *job, struct broker_why *why)
+HELD static void count_ahead(const struct job *job, struct broker_why *why)
 {
     struct heap_rank rank = heap_rank(&job->tube->ready.heap, job, BROKER_WHY_EXAMINED_MAX);
     why->ahead = rank.before;
