@@ -188,7 +188,7 @@ struct job_entry entry_of_job(const struct job *job)
     if (state == JOB_RESERVED)
         state = JOB_READY;
     const struct job_rare *rare = job->rare;
-    int64_t key_ns = state == JOB_READY ? 0 : job->rare->key_ns;
+    int64_t key_ns = rare == NULL || state == JOB_READY ? 0 : rare->key_ns;
     struct job_entry entry = entry_in(job, state, key_ns, rare != NULL && rare->by_wall);
     if (rare != NULL && rare->out != JOB_OUT_NOT)
         entry_out(&entry, (enum job_out)rare->out, rare->token, rare->token_is_key, rare->key_ns);

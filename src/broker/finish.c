@@ -238,13 +238,10 @@ int finish_job(struct broker *broker, const struct finish *finish, struct job **
     enum job_outcome_kind kind = finish->outcome->kind;
     bool buried = job_outcome_fate(kind) != JOB_FATE_LEAVES, awaited = is_awaited(job);
     bool recorded = wants_record(broker, job) && (awaited || !is_delete(finish));
-    struct ending ending; /* its tries are set where they are needed */
+    struct ending ending = {.finish = finish,
+                            .recorded = recorded,
+                            .lingers = awaited && !recorded && job->rare->awaited};
     ASSERT(job->state != JOB_BURIED);
-    ending.finish = finish;
-    ending.end = NULL;
-    ending.recorded = recorded;
-    ending.lingers = awaited && !recorded && job->rare->awaited;
-    ending.tied = false;
     *gone = NULL;
     int rc = buried ? burial_room(broker, job) : 0;
     if (rc != 0)
