@@ -44,11 +44,14 @@ bool life_was_cut(int directory)
 
 static int life_write(int directory, const char *boot)
 {
-    int fd =
-        openat(directory, LIFE_FILE, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+    char text[BOOT_ID_MAX + 1];
+    ssize_t len = snprintf(text, sizeof(text), "%s\n", boot);
+    int fd = openat(directory, LIFE_FILE, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd < 0)
         return errno;
-    int rc = dprintf(fd, "%s\n", boot) < 0 ? errno : 0;
+    int rc = ftruncate(fd, 0) != 0 ? errno : 0; /* that of another boot */
+    if (rc == 0 && pwrite(fd, text, (size_t)len, 0) != len)
+        rc = errno != 0 ? errno : EIO;
     if (rc == 0 && (fsync(fd) != 0 || fsync(directory) != 0))
         rc = errno;
     close(fd);

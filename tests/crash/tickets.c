@@ -96,6 +96,9 @@ bool ticket_must_be_stale(const struct oracle *oracle, const struct ticket *tick
         return false;
     if (job_is(job, FATE_GONE))
         return true;
+    /* What ended the lease may be lost with the power: then it is in force again. */
+    if (job->fate_count > 1)
+        return false;
     bool other = job->lease.token != ticket->token || job->lease.over;
     return other && ticket->known && !job->undone && job->ttr > TTR_SHORT;
 }
