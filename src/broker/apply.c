@@ -83,7 +83,12 @@ void apply_move(struct change *change)
 {
     struct job *job = change->job;
     struct broker_tube *from = job->tube, *to = change->tube;
-    tube_job_leave(job);
+    if (job->state == JOB_RESERVED) { /* only in a journal that misses something */
+        lease_end(job);
+        job->rare->out = JOB_OUT_NOT;
+        tube_job_move(job, JOB_READY);
+    } else
+        tube_job_leave(job);
     key_remove(job, from);
     tube_job_transfer(job, to);
     if (job->state != JOB_BURIED) {

@@ -80,7 +80,8 @@ HELD static int resolve_move(struct replay *replay, const struct job_entry *entr
 {
     int rc = resolve_tube(replay, entry->tube, entry->tube_len);
     change->tube = replay->tube;
-    change->to = change->from;
+    /* What is reserved isn't moved: what ended its lease is missing here. */
+    change->to = change->from == JOB_RESERVED ? JOB_READY : change->from;
     return rc == 0 && change->tube == change->job->tube ? ENOENT : rc;
 }
 

@@ -330,6 +330,17 @@ static void any_options(struct unit_random *random, struct job_options *options)
         .timeout_ns = (int64_t)any_of(random, JOB_OPTION_TIME_MAX)};
 }
 
+// How a job is out: not, by a worker of the daemon, or under a token.
+static void any_out(struct unit_random *random, struct job_entry *entry)
+{
+    static const enum job_out outs[] = {JOB_OUT_NOT, JOB_OUT_LOCAL, JOB_OUT_TOKEN};
+    entry->out = outs[unit_random_below(random, 3)];
+    if (entry->out != JOB_OUT_TOKEN)
+        return;
+    entry->out_key = 1 + any_of(random, UINT64_MAX - 1);
+    entry->out_until_wall_ns = (int64_t)any_of(random, JOB_WALL_MAX_NS);
+}
+
 static struct job_entry any_put(struct unit_random *random, const struct job_options *options)
 {
     static const enum job_state states[] = {JOB_READY, JOB_DELAYED, JOB_BURIED};
@@ -346,6 +357,8 @@ static struct job_entry any_put(struct unit_random *random, const struct job_opt
     any_counters(random, &put);
     if (unit_random_below(random, 2) == 0)
         put.options = options;
+    if (put.state == JOB_READY)
+        any_out(random, &put);
     return put;
 }
 
@@ -369,6 +382,8 @@ static struct job_entry any_change(struct unit_random *random)
                          any_of(random, JOB_COUNT_MAX), any_of(random, JOB_COUNT_MAX)}};
     any_counters(random, &entry);
     any_group(random, &entry);
+    if (entry.type == JOB_ENTRY_LEASE || entry.type == JOB_ENTRY_RETRY)
+        any_out(random, &entry);
     bool counts_too = entry.type == JOB_ENTRY_DELETE || entry.type == JOB_ENTRY_BURY ||
                       entry.type == JOB_ENTRY_KICK || entry.type == JOB_ENTRY_LEASE;
     if (counts_too && unit_random_below(random, 2) == 0)
