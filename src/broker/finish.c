@@ -87,7 +87,7 @@ struct ending {
     const struct finish *finish;
     struct job_end *end;    /* NULL: nobody will hear of it */
     bool recorded;          /* history gets it */
-    bool tied;              /* the journal, too, until history has it on the disk */
+    size_t tied;            /* so many bytes at most: the journal has it, too; 0: it hasn't */
     bool lingers;           /* history doesn't, but it is kept for a while, for who will ask */
     struct job_tries tries; /* as they are afterwards; where there is an end, or a burial */
 };
@@ -134,8 +134,8 @@ HELD static void end_record(struct ending *ending, struct broker *broker)
     }
     broker->last_result = job_serial_add(broker->last_result, 1);
     ending->end->number = broker->last_result;
-    if (ending->tied)
-        result_log(ending->finish->job, ending->end);
+    if (ending->tied > 0)
+        result_log(ending->finish->job, ending->end, ending->tied);
 }
 
 /* The change is made: history gets the end when the lock is let go of. */
@@ -217,14 +217,20 @@ HELD static void bury(const struct ending *ending)
     make_bury(&change);
 }
 
-HELD static struct job *leave(struct job *job, enum job_outcome_kind kind, bool recorded)
+/* What its group counts it as. */
+static enum job_fate_count count_of(const struct job *job, enum job_outcome_kind kind)
 {
     bool told = job->rare != NULL && job->rare->cancelled; /* when it was cancelled */
+    return told ? JOB_COUNT_NONE : group_count_of(kind);
+}
+
+HELD static struct job *leave(struct job *job, enum job_fate_count count, bool recorded)
+{
     struct change change = {.type = JOB_ENTRY_DELETE,
                             .from = job->state,
                             .to = JOB_FINISHED,
                             .flags = job_is_logged(job) ? CHANGE_LOGGED : 0,
-                            .count = told ? JOB_COUNT_NONE : (char)group_count_of(kind),
+                            .count = (char)count,
                             .job = job};
     if (recorded)
         key_leave_word(job, job->tube);
@@ -265,7 +271,7 @@ int finish_job(struct broker *broker, const struct finish *finish, struct job **
     if (buried)
         bury(&ending);
     else
-        *gone = leave(job, kind, recorded);
+        *gone = leave(job, count_of(job, kind), recorded);
     if (ending.end != NULL)
         end_offer(&ending, broker);
     return 0;
@@ -278,14 +284,6 @@ int finish_buried(struct broker *broker, struct job *job, struct job **gone)
     if (rc != 0)
         return rc;
     count_delete(job->tube);
-    struct change change = {.type = JOB_ENTRY_DELETE,
-                            .from = JOB_BURIED,
-                            .to = JOB_FINISHED,
-                            .flags = job_is_logged(job) ? CHANGE_LOGGED : 0,
-                            .job = job};
-    if (wants_record(broker, job))
-        key_leave_word(job, job->tube);
-    make_delete(&change);
-    *gone = job;
+    *gone = leave(job, JOB_COUNT_NONE, wants_record(broker, job));
     return 0;
 }

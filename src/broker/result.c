@@ -45,15 +45,15 @@ bool result_is_tied(const struct job *job)
 
 /* ---- a job ends ---- */
 
-int result_admit(struct broker_log *log, const struct job_end *end, bool *fits)
+int result_admit(struct broker_log *log, const struct job_end *end, size_t *most)
 {
-    size_t bytes = job_end_encoded_most(end) + RESULT_BYTES;
+    size_t most_bytes = job_end_encoded_most(end), bytes = most_bytes + RESULT_BYTES;
     /* Two changes: it, and the end that was admitted before. */
     int rc = bytes < JOB_BODY_MAX ? commit_admit(log->commit, JOURNAL_PUT, 2, bytes) : EMSGSIZE;
-    *fits = rc == 0;
+    *most = rc == 0 ? most_bytes : 0;
     if (rc == EIO || (rc == EAGAIN && !space_is_full(log)))
         return rc;
-    log->results.untied += !*fits;
+    log->results.untied += rc != 0;
     return 0;
 }
 
@@ -71,11 +71,10 @@ void result_bytes_drop(void *arg)
 /* It is in the journal, and alive. */
 static void note(struct broker_log *log, uint64_t number, size_t body_len);
 
-void result_log(struct job *job, struct job_end *end)
+void result_log(struct job *job, struct job_end *end, size_t most)
 {
     const struct broker_tube *tube = job->tube;
     struct broker_log *log = tube->broker->log;
-    size_t most = job_end_encoded_most(end);
     const struct job_entry entry = {.type = JOB_ENTRY_RESULT, .id = job->id, .number = end->number};
     const struct commit_change change = {.entry = &entry,
                                          .late = job_end_ref(end),

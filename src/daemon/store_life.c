@@ -50,8 +50,9 @@ static int life_write(int directory, const char *boot)
     if (fd < 0)
         return errno;
     int rc = ftruncate(fd, 0) != 0 ? errno : 0; /* that of another boot */
-    if (rc == 0 && pwrite(fd, text, (size_t)len, 0) != len)
-        rc = errno != 0 ? errno : EIO;
+    ssize_t put = rc == 0 ? pwrite(fd, text, (size_t)len, 0) : len;
+    if (put != len)
+        rc = put < 0 ? errno : EIO;
     if (rc == 0 && (fsync(fd) != 0 || fsync(directory) != 0))
         rc = errno;
     close(fd);

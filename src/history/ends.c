@@ -11,10 +11,7 @@
  */
 #include "history/history.h"
 
-#include "base/magic.h"
 #include "history/history_priv.h"
-
-#include <errno.h>
 
 /* Records made in one hold of `taking`. */
 #define TAKE_MAX 64
