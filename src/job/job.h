@@ -366,12 +366,6 @@ struct job_record {
 };
 
 /*
- * From a job as it was when it finished and how it ended; copies both. outcome->started_ns 0: there
- * was no attempt. ENOMEM.
- */
-int job_record_new(struct job_record **out, const struct job_view *view,
-                   const struct job_outcome *outcome);
-/*
  * From one whose strings and attempts are anywhere, and may go afterwards; of more than
  * JOB_EARLIER_MAX attempts the latest are kept. magic, refs and memory of `like` aren't looked at.
  * ENOMEM.

@@ -7,7 +7,6 @@
  * clock here, with one reading of both clocks: their differences stay right even if the wall clock
  * was set meanwhile.
  */
-#include "base/clock.h"
 #include "base/json.h"
 #include "base/magic.h"
 #include "base/refs.h"
@@ -154,14 +153,6 @@ void record_draft_make(struct record_draft *draft, const struct job_view *view,
         .earlier = draft->earlier,
         .earlier_count = view->past_count};
     times_set(&draft->record, view, outcome, now_ns, wall_ns);
-}
-
-int job_record_new(struct job_record **out, const struct job_view *view,
-                   const struct job_outcome *outcome)
-{
-    struct record_draft draft;
-    record_draft_make(&draft, view, outcome, clock_now_ns(), clock_wall_ns());
-    return job_record_copy(out, &draft.record);
 }
 
 static bool wall_is_right(int64_t at_ns)

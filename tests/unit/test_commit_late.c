@@ -95,6 +95,17 @@ static void again(void)
     ck_assert_int_eq(kit_open(&owner.kit), 0);
 }
 
+// The first three were made and dropped once each, and are in the journal.
+static void three_are_there(void)
+{
+    for (int i = 0; i < 3; i++)
+        ck_assert(things[i].made == 1 && things[i].dropped == 1);
+    again();
+    ck_assert_uint_eq(owner.kit.seen.count, 3);
+    for (int i = 0; i < 3; i++)
+        seen_is((size_t)i, i);
+}
+
 START_TEST(they_are_made_for_their_frame)
 {
     uint64_t last = 0;
@@ -105,12 +116,7 @@ START_TEST(they_are_made_for_their_frame)
     ck_assert_uint_ge(owner_stat(&owner).pending_bytes, (uint64_t)3 * 32);
     ck_assert_int_eq(lead(), 0);
     ck_assert_uint_eq(commit_reached(owner.commit, COMMIT_DURABLE), last);
-    for (int i = 0; i < 3; i++)
-        ck_assert(things[i].made == 1 && things[i].dropped == 1);
-    again();
-    ck_assert_uint_eq(owner.kit.seen.count, 3);
-    for (int i = 0; i < 3; i++)
-        seen_is((size_t)i, i);
+    three_are_there();
 }
 END_TEST
 
@@ -127,12 +133,7 @@ START_TEST(without_memory_the_round_waits)
     }
     ck_assert_int_eq(lead(), 0);
     ck_assert_uint_ge(commit_reached(owner.commit, COMMIT_DURABLE), last);
-    for (int i = 0; i < 3; i++)
-        ck_assert(things[i].made == 1 && things[i].dropped == 1);
-    again();
-    ck_assert_uint_eq(owner.kit.seen.count, 3);
-    for (int i = 0; i < 3; i++)
-        seen_is((size_t)i, i);
+    three_are_there();
 }
 END_TEST
 

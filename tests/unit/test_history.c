@@ -37,9 +37,13 @@ static struct job_record *record_of(uint64_t id, const char *out)
     struct job_outcome outcome;
     job_outcome_init(&outcome);
     ck_assert_int_eq(buf_append_str(&outcome.out, out), 0);
+    struct job_end *end;
     struct job_record *record = NULL;
-    ck_assert_int_eq(job_record_new(&record, &view, &outcome), 0);
-    job_outcome_fini(&outcome);
+    ck_assert_int_eq(job_end_new(&end), 0);
+    end->view = view;
+    job_end_fill(end, &outcome);
+    ck_assert_int_eq(job_end_record(end, &record), 0);
+    job_end_unref(&end);
     return record;
 }
 

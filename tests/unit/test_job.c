@@ -209,6 +209,19 @@ START_TEST(outcomes)
 }
 END_TEST
 
+// The record of an end that is now; takes the outcome's output.
+static struct job_record *record_new(const struct job_view *view, struct job_outcome *outcome)
+{
+    struct job_end *end;
+    struct job_record *record = NULL;
+    ck_assert_int_eq(job_end_new(&end), 0);
+    end->view = *view;
+    job_end_fill(end, outcome);
+    ck_assert_int_eq(job_end_record(end, &record), 0);
+    job_end_unref(&end);
+    return record;
+}
+
 START_TEST(record_keeps_everything)
 {
     clock_virtual_start(100 * INT64_C(1000000000));
@@ -227,8 +240,7 @@ START_TEST(record_keeps_everything)
     outcome.usage = (struct job_usage){.user_ns = 5, .system_ns = 6, .max_rss = 4096};
     outcome.progress = 40;
     strcpy(outcome.progress_text, "nearly half");
-    struct job_record *record;
-    ck_assert_int_eq(job_record_new(&record, &view, &outcome), 0);
+    struct job_record *record = record_new(&view, &outcome);
     job_outcome_fini(&outcome);
     struct job_record *mine = job_record_ref(record);
     job_record_unref(&record);
@@ -315,8 +327,7 @@ START_TEST(record_without_attempt)
     struct job_outcome outcome;
     job_outcome_init(&outcome);
     outcome.kind = JOB_OUTCOME_DELETED;
-    struct job_record *record;
-    ck_assert_int_eq(job_record_new(&record, &view, &outcome), 0);
+    struct job_record *record = record_new(&view, &outcome);
     ck_assert_int_eq(record->started_wall_ns, 0);
     ck_assert_int_eq(record->usage.user_ns, -1);
     ck_assert_int_eq(record->progress, -1);
