@@ -76,7 +76,7 @@ static void reserved(struct actors *actors, struct actor *actor, const struct bu
     /* With a short TTR a lease may be over before its answer is read. */
     if (job_is(job, FATE_GONE) && job->claims == 0 && job->ttr > 1)
         fail("job %" PRIu64 " was reserved after it was deleted", job->id);
-    lease_broken(job);
+    lease_broken(job, ticket.token != 0 ? "was handed out with a token" : "was handed out");
     job->lease.sure = false;
     if (ticket.token != 0)
         lease_told(oracle, job, ticket.token);

@@ -329,7 +329,7 @@ enum deed_result deed_answered(struct oracle *oracle, const struct op *op, const
     /* A lease may be over, by time. */
     if (op->token != 0 && op->deed != DEED_STALE && strcmp(reply, "STALE_TOKEN\r\n") == 0) {
         if (op->job != NULL && op->job->lease.token == op->token)
-            lease_broken(op->job);
+            lease_broken(op->job, "was settled, and the token refused,");
         return DEED_REFUSED;
     }
     fail("instead of \"%s\": %.60s", word, reply);

@@ -77,6 +77,8 @@ struct lease {
     uint64_t token; /* 0: none */
     bool sure;      /* it is in force, at least until then (monotonic clock) */
     bool over;      /* it has ended; that was acknowledged */
+    bool went_on;   /* it was begun in an earlier life */
+    int64_t told_ns;
     int64_t until_ns;
     int64_t expires_ns; /* a power loss before that moment may take it back; as in struct past */
 };
@@ -197,8 +199,9 @@ void oracle_ticket(struct oracle *oracle, uint64_t id, uint64_t token, bool know
 void tickets_check(struct oracle *oracle);
 /* That one of the job is in force. */
 void lease_told(const struct oracle *oracle, struct job *job, uint64_t token);
-/* Somebody else was told of the job: fails if a lease was in force that is still. */
-void lease_broken(const struct job *job);
+/* Somebody else was told of the job, which `how` says: fails if a lease was in force that is still.
+ */
+void lease_broken(const struct job *job, const char *how);
 /* Whether that token must be good, or must not; neither: it may be. */
 bool ticket_must_be_good(const struct oracle *oracle, const struct ticket *ticket);
 bool ticket_must_be_stale(const struct oracle *oracle, const struct ticket *ticket);

@@ -61,17 +61,20 @@ void lease_told(const struct oracle *oracle, struct job *job, uint64_t token)
     /* It was taken before it was told of: half of its time is there for that. */
     job->lease = (struct lease){
         .token = token,
+        .told_ns = now_ns,
         .sure = job->ttr > TTR_SHORT && job->claims == 0,
         .until_ns = now_ns + (int64_t)job->ttr * HL_SECOND / 2,
         .expires_ns = window_ns > 0 ? window_end_ns(window_ns, now_ns, INT64_MAX) : 0};
 }
 
-void lease_broken(const struct job *job)
+void lease_broken(const struct job *job, const char *how)
 {
-    if (job->lease.sure && job->claims == 0 && clock_now_ns() < job->lease.until_ns)
-        fail("job %" PRIu64 " was handed out, or its token refused, while the lease with token "
-             "%" PRIu64 " was in force",
-             job->id, job->lease.token);
+    int64_t now_ns = clock_now_ns();
+    if (job->lease.sure && job->claims == 0 && now_ns < job->lease.until_ns)
+        fail("job %" PRIu64 " %s while the lease with token %" PRIu64 " was in force, told %" PRId64
+             " ms ago, %s",
+             job->id, how, job->lease.token, (now_ns - job->lease.told_ns) / 1000000,
+             job->lease.went_on ? "of an earlier life" : "in this life");
 }
 
 void lease_crashed(const struct oracle *oracle, struct job *job, int64_t lost_ns)
@@ -113,6 +116,7 @@ void ticket_is_good(struct oracle *oracle, const struct ticket *ticket)
     if (job == NULL)
         return;
     lease_told(oracle, job, ticket->token);
+    job->lease.went_on = true;
     job->leased = true;
 }
 
