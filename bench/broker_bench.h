@@ -9,6 +9,7 @@
 #ifndef BENCH_BROKER_BENCH_H
 #define BENCH_BROKER_BENCH_H
 
+#include "blocking.h"
 #include "broker/broker.h"
 
 #include <stdbool.h>

@@ -15,6 +15,7 @@
  * NAME: only the cases whose names begin so.
  */
 #include "base/clock.h"
+#include "blocking.h"
 #include "spawn/spawn.h"
 #include "worker/worker.h"
 

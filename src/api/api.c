@@ -198,12 +198,87 @@ static int call_parse(struct api_call *call, const char *json, size_t len, cJSON
     return 0;
 }
 
-static int call_run(struct api_call *call, const char *json, size_t json_len)
+/* ---- a journal that is busy ---- */
+
+static void room_fired(struct later *later)
+{
+    struct api_call *call = CONTAINER_OF(later, struct api_call, room.later);
+    MAGIC_CHECK(call, API_CALL_MAGIC);
+    later_tell(&call->later, 0);
+}
+
+static bool room_cancel(struct later *later)
+{
+    return later_cancel(&api_call_of(later)->room.later) && later_leave(later);
+}
+
+/* EINPROGRESS: it waits. 0: there is room. */
+static int room_wait(struct api_call *call)
+{
+    if (call->later.state != LATER_WAITS)
+        later_wait(&call->later, room_cancel);
+    call->later.cancel = room_cancel;
+    call->room.verb = BROKER_ROOM;
+    call->room.flags = OP_STANDS;
+    call->room.later.fire = room_fired;
+    return broker_run(call->api->links.broker, &call->room);
+}
+
+/* ---- running ---- */
+
+/* EINPROGRESS, EAGAIN: it isn't answered. */
+static int run_once(struct api_call *call, const cJSON *params)
 {
     int out_rc = 0;
-    cJSON *given = NULL;
     struct out result = {.object = cJSON_CreateObject(), .rc = &out_rc};
-    int rc = result.object == NULL ? ENOMEM : call_parse(call, json, json_len, &given);
+    int rc = result.object == NULL ? ENOMEM : call->method->run(call, params, result);
+    if (rc == 0)
+        rc = out_rc;
+    if (rc != EINPROGRESS && rc != EAGAIN)
+        answer_result(call, rc, result.object);
+    cJSON_Delete(result.object);
+    return rc == EINPROGRESS || rc == EAGAIN ? rc : 0;
+}
+
+/* What the journal has no room for just now is run again when it has. Keeps the parameters then;
+ * EINPROGRESS. */
+static int run(struct api_call *call, cJSON **params)
+{
+    int rc;
+    while ((rc = run_once(call, *params)) == EAGAIN) {
+        rc = room_wait(call);
+        if (rc == EINPROGRESS) {
+            call->params = *params;
+            *params = NULL;
+            return rc;
+        }
+        if (rc != 0) {
+            answer_error(call, rc, error_text(rc));
+            return 0;
+        }
+    }
+    return rc;
+}
+
+static int run_again(struct api_call *call)
+{
+    int rc = call->room.later.result;
+    cJSON *params = call->params;
+    call->params = NULL;
+    call->gives_up = rc != 0;
+    if (rc != 0 && call->page.found == 0) {
+        answer_error(call, rc, error_text(rc));
+        rc = 0;
+    } else
+        rc = run(call, &params);
+    cJSON_Delete(params);
+    return rc;
+}
+
+static int call_run(struct api_call *call, const char *json, size_t json_len)
+{
+    cJSON *given = NULL;
+    int rc = call_parse(call, json, json_len, &given);
     if (rc == 0)
         rc = params_check(call, call->method->params, given);
     if (rc == 0 && params_given(given, "id"))
@@ -211,14 +286,13 @@ static int call_run(struct api_call *call, const char *json, size_t json_len)
     if (rc == 0)
         rc = api_may_run(call, given);
     if (rc == 0)
-        rc = call->method->run(call, given, result);
-    if (rc == 0)
-        rc = out_rc;
-    if (rc != EINPROGRESS)
-        answer_result(call, rc, result.object);
-    cJSON_Delete(result.object);
+        rc = run(call, &given);
+    else {
+        answer_result(call, rc, NULL);
+        rc = 0;
+    }
     cJSON_Delete(given);
-    return rc == EINPROGRESS ? rc : 0;
+    return rc;
 }
 
 int api_call_start(struct api_call *call, struct api *api, const char *method, size_t method_len,
@@ -236,6 +310,10 @@ int api_call_start(struct api_call *call, struct api *api, const char *method, s
     call->deadline_ns = CLOCK_NEVER;
     call->timeout_ns = HL_FOREVER;
     call->waiter = (struct broker_waiter){.later.fire = waiter_fired};
+    call->room = (struct broker_op){.verb = BROKER_ROOM};
+    call->params = NULL;
+    call->gives_up = false;
+    call->page = (struct broker_page){.found = 0};
     later_wait(&call->later, waiter_cancel);
     call->method = method_find(method, method_len);
     int rc = 0;
@@ -248,14 +326,17 @@ int api_call_start(struct api_call *call, struct api *api, const char *method, s
     return rc;
 }
 
-void api_call_finish(struct api_call *call)
+int api_call_finish(struct api_call *call)
 {
     MAGIC_CHECK(call, API_CALL_MAGIC);
+    if (call->params != NULL)
+        return run_again(call);
     int out_rc = 0;
     struct out result = {.object = cJSON_CreateObject(), .rc = &out_rc};
     int rc = result.object == NULL ? ENOMEM : call->method->finish(call, result);
     answer_result(call, rc == 0 ? out_rc : rc, result.object);
     cJSON_Delete(result.object);
+    return 0;
 }
 
 void api_call_late(struct api_call *call)
@@ -277,6 +358,7 @@ void api_call_fini(struct api_call *call)
     MAGIC_CHECK(call, API_CALL_MAGIC);
     rows_end(call);
     job_end_unref(&call->waiter.end);
+    cJSON_Delete(call->params);
     buf_fini(&call->answer);
     MAGIC_WIPE(call);
 }

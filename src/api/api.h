@@ -10,7 +10,7 @@
  *
  *     api_call_start    0: answered. EINPROGRESS: later, and then
  *       -> later        fires on any thread, possibly before start has returned
- *       -> api_call_finish   on the door's thread; now it is answered
+ *       -> api_call_finish   on the door's thread. 0: now it is answered. EINPROGRESS: later, again
  *     api_call_late     at deadline_ns, if later_cancel said true; it is answered with timed_out
  *     api_call_fini     when the answer was used, or after a cancel that said true
  *
@@ -95,6 +95,10 @@ struct api_call {
     const struct api_method *method;
     struct broker_waiter waiter;
     struct worker_quiet quiet;        /* pool_drain */
+    struct broker_op room;            /* the journal was busy: it runs again when there is room */
+    struct cJSON *params;             /* then; else NULL */
+    bool gives_up;                    /* there was none: it answers with what was done */
+    struct broker_page page;          /* of what is changed by a filter: what was done so far */
     uint64_t id;                      /* of the parameters; 0: there is none */
     struct worker_output_wait output; /* output, as the next four */
     _Atomic unsigned tokens;
@@ -111,7 +115,7 @@ struct api_call {
  */
 int api_call_start(struct api_call *call, struct api *api, const char *method, size_t method_len,
                    const char *json, size_t json_len);
-void api_call_finish(struct api_call *call);
+int api_call_finish(struct api_call *call);
 /*
  * For a call that is answered and has rows, on the door's thread. Each does a little at a time;
  * EINPROGRESS: call it again. _size: of the whole answer; 0: that is known, and if there are no

@@ -95,6 +95,31 @@ static int bulk_one(struct api_call *call, uint64_t id, const struct broker_chan
     return 0;
 }
 
+/* A page, or what is missing of it after the journal was busy. EAGAIN: it is, and call->page has
+ * what was done. */
+static int bulk_page(struct api_call *call, const struct broker_filter *filter,
+                     struct broker_page *page, const struct broker_change *change)
+{
+    const struct broker_page before = call->page;
+    if (call->gives_up) {
+        *page = before;
+        return 0;
+    }
+    if (before.next != 0) {
+        page->from = before.next;
+        page->until = before.until;
+        page->limit -= before.found;
+    }
+    int rc = broker_apply(call->api->links.broker, call->asker, filter, page, change);
+    call->looked_at += page->examined;
+    if (rc == EAGAIN && page->found > 0)
+        call->room.until_ns = 0; /* it gets on: its patience begins anew */
+    page->found += before.found;
+    if (rc == EAGAIN)
+        call->page = *page;
+    return rc;
+}
+
 static int bulk_run(struct api_call *call, const cJSON *params, enum broker_action action,
                     struct out result)
 {
@@ -119,8 +144,9 @@ static int bulk_run(struct api_call *call, const cJSON *params, enum broker_acti
                         "\"older\" or \"younger\"");
     if (page.limit > BULK_PAGE_MAX)
         page.limit = BULK_PAGE_MAX;
-    int rc = broker_apply(call->api->links.broker, call->asker, &filter, &page, &change);
-    call->looked_at = page.examined;
+    int rc = bulk_page(call, &filter, &page, &change);
+    if (rc == EAGAIN)
+        return rc;
     if (rc != 0)
         return bulk_failed(call, rc, &change);
     out_u64(result, "count", page.found);

@@ -29,7 +29,13 @@ static int pause_set(struct api_call *call, const char *tube, int64_t pause_ns, 
 {
     struct broker *broker = call->api->links.broker;
     struct broker_stats stats = {.pause_left_ns = 0};
-    int rc = broker_pause(broker, call->asker, tube, strlen(tube), pause_ns);
+    struct broker_op op;
+    broker_op_init(&op, BROKER_PAUSE, 0, 0);
+    op.asker = call->asker;
+    op.tube.name = tube;
+    op.tube.len = strlen(tube);
+    op.tube.pause_ns = pause_ns;
+    int rc = broker_run(broker, &op);
     if (rc == ENOENT)
         return api_fail(call, rc,
                         "there is no tube \"%s\"; a tube exists while it has jobs, or somebody "

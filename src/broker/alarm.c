@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * The broker's deadlines: one heap of alarms, one alarm for each tube and each holder.
+ * The broker's deadlines: one heap of alarms, one alarm for each tube, each holder and each line of
+ * a busy journal.
  *
  * A tube's alarm stands at the end of its first delay or of its pause, a holder's at the earliest
  * end of a lease, of a wait, or at the "deadline soon" before a lease ends. So a job costs no entry
@@ -82,6 +83,8 @@ HELD static int64_t due_some(struct broker *broker)
             return alarm->at_ns;
         if (alarm->kind == ALARM_TUBE)
             tube_due(CONTAINER_OF(alarm, struct broker_tube, alarm), now);
+        else if (alarm->kind == ALARM_LINE)
+            line_due(broker, alarm, now);
         else
             holder_due(CONTAINER_OF(alarm, struct holder_rare, alarm)->holder, now);
     }

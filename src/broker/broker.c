@@ -155,6 +155,11 @@ void broker_free(struct broker **broker)
         return;
     struct broker *mine;
     MAGIC_TAKE(mine, broker, BROKER_MAGIC);
+    if (mine->log != NULL) {
+        broker_lock(mine);
+        lines_fini(mine, mine->log);
+        broker_unlock(mine);
+    }
     log_free(&mine->log);
     free_contents(mine);
     spares_free(mine);

@@ -36,6 +36,7 @@ struct broker;
 #include "broker/durable.h" /* the journal's side; part of this face */
 #include "broker/ending.h"  /* waiting for the end; part of this face, too */
 #include "broker/names.h"   /* lists of tubes; likewise */
+#include "broker/op.h"      /* verbs that change something; likewise */
 #include "broker/select.h"  /* choosing jobs; likewise */
 
 struct broker_tube;
@@ -52,7 +53,7 @@ struct broker_options {
     uint64_t bytes_max;      /* of bodies, in all tubes together; 0: no limit */
     uint64_t tube_jobs_max;  /* in one tube; 0: no limit */
     uint64_t tube_bytes_max; /* of bodies in one tube; 0: no limit */
-    bool put_waits;          /* broker_put_wait waits at a limit, instead of ENOBUFS */
+    bool put_waits;          /* a put waits at a limit (OP_MAY_WAIT), instead of ENOBUFS */
     enum broker_level level; /* of tubes without one of their own; see durable.h. Without a journal
                                 all are BROKER_MEMORY */
     int64_t interval_ns;     /* of BROKER_INTERVAL */
@@ -72,7 +73,7 @@ struct broker_options {
     const struct trust *trust; /* who may what; outlives the broker. NULL: there is no table, and
                                   every view but trust_all may nothing */
     uint32_t daemon_uid;       /* that user, and root, may move any job into a guarded tube */
-    /* Known at a time, see broker_put; a sixteenth of it, or 16, more for root and daemon_uid. 0:
+    /* Known at a time, see BROKER_PUT; a sixteenth of it, or 16, more for root and daemon_uid. 0:
      * no limit. */
     uint64_t groups_max;
     int64_t group_keep_ns; /* for how long a group without jobs and joiners is known; 0: a day */
@@ -111,7 +112,7 @@ bool broker_is_draining(struct broker *broker);
 /*
  * Takes the next id, for a put whose body is still to come (broker_put_spec.id): as in beanstalkd,
  * jobs are numbered in the order in which their puts began. An id is used up, whatever becomes of
- * the put: so is the one that broker_put takes, unless it answers EMSGSIZE.
+ * the put: so is the one that a put takes by itself.
  */
 uint64_t broker_take_id(struct broker *broker);
 
@@ -135,47 +136,12 @@ struct broker_put_spec {
     uint64_t id;              /* from broker_take_id; 0: the next one */
     uint32_t pri;
     int64_t delay_ns;             /* 0 or less: ready at once */
-    struct broker_holder *holder; /* of the connection that puts, for broker_put_wait; or NULL */
+    struct broker_holder *holder; /* of the connection that puts; or NULL */
     int64_t ttr_ns;               /* less than a second counts as one second, as in the protocol */
     uint32_t submitter;           /* who puts: a uid, JOB_NOBODY */
     const struct job_options *options; /* job_options_check likes them; copied; NULL: none */
     bool awaited; /* somebody will ask how it ends; as if he waited already. Not over a restart */
 };
-
-/*
- * Takes the body over on success and nulls *body; its id is visible to sinks at once. With
- * options->at_wall_ns ahead it is delayed until then, else for delay_ns. EEXIST: options->key is
- * that of a job of this tube and submitter, or of one that is gone whose record is kept
- * (broker_options.key_kept); its id is in *id. EMSGSIZE: body over body_max. EHOSTDOWN: draining.
- * ENOBUFS: jobs_max or bytes_max reached. ENOSPC: the journal is full. EDQUOT: options->group would
- * be a group more than groups_max, and all of them have jobs or joiners (of those that haven't, the
- * one that is without for longest is forgotten). ENOMEM.
- */
-int broker_put(struct broker *broker, const struct broker_put_spec *spec, struct job_body **body,
-               uint64_t *id);
-
-/* A put that waits for room. A cancel drops its body. */
-struct broker_putter {
-    struct later later; /* result: 0; EEXIST; EHOSTDOWN: draining; ENOMEM; EDQUOT; ENOSPC, EIO: the
-                           journal. The body is gone in each case */
-    uint64_t id;        /* of the job, or (EEXIST) of the one that has its key */
-    struct broker_ticket ticket; /* 0: that must be reached before anybody is told */
-    /* the broker's */
-    struct broker *broker;
-    struct job *job;         /* NULL: not waiting */
-    struct key_watch *watch; /* NULL: none */
-    int64_t delay_ns;
-};
-
-/*
- * As broker_put, but where that says ENOBUFS, and options.put_waits is set, the put gets into line
- * as queue.Queue.put does: EINPROGRESS, the body is taken over, and putter->later tells how it
- * ended. Who comes later waits behind, also with a smaller body. ENOBUFS all the same if
- * spec->holder holds jobs, because it might wait for itself. 0, EEXIST: putter->id is the job, and
- * nothing is waited for.
- */
-int broker_put_wait(struct broker *broker, const struct broker_put_spec *spec,
-                    struct job_body **body, struct broker_putter *putter);
 
 /*
  * Copies the job out; with body_or_null also gives a reference on its body, for who may read.
@@ -188,10 +154,6 @@ int broker_peek(struct broker *broker, const struct trust_view *asker, uint64_t 
  * rise one by one, so that is no secret. */
 bool broker_had(struct broker *broker, uint64_t id);
 
-/* Ready, delayed and buried jobs, by who may edit. ENOENT: no such job, or it is reserved. EACCES.
- */
-int broker_delete(struct broker *broker, const struct trust_view *asker, uint64_t id);
-
 /*
  * The job of the tube that comes next among those of a state: READY: the one a reserve would get
  * (also while the tube is paused); DELAYED: the one due first; BURIED: the one buried first.
@@ -203,36 +165,17 @@ int broker_peek_first(struct broker *broker, struct broker_tube *tube, enum job_
 /* ---- many jobs, tubes ---- */
 
 /*
- * Makes up to `count` buried jobs of the tube ready, those buried first first; or, if none is
- * buried when it begins, delayed ones, the soonest first; and no more than there are when it
- * begins. Priorities stay. Lets go of the lock every few hundred. *kicked: how many. ENOMEM,
- * ENOSPC, EIO: not all of them.
- */
-int broker_kick(struct broker *broker, struct broker_tube *tube, uint64_t count, uint64_t *kicked);
-/* The same for one job of any tube. ENOENT: none, or neither buried nor delayed. EACCES, ENOMEM. */
-int broker_kick_job(struct broker *broker, const struct trust_view *asker, uint64_t id);
-
-/*
- * For that long nothing is taken from the tube by waiting or asking (broker_take, broker_reserve);
- * everything else works. 0 or less: from now on again. Replaces the pause before. ENOENT: no such
- * tube. ENOSPC: the journal is full. EDQUOT: it has BROKER_PAUSES_MAX pauses, each of which keeps
- * its tube; BROKER_PAUSES_SHARE more are for root and the daemon's own user.
- */
-int broker_pause(struct broker *broker, const struct trust_view *asker, const char *name,
-                 size_t len, int64_t pause_ns);
-
-/*
- * Deletes ready, delayed and buried jobs of the tube, as many as it has when it begins. Lets others
- * in after each. *cleared: how many, if it isn't ENOENT: no such tube. ENOSPC, EIO: not all of
- * them.
- */
-int broker_clear(struct broker *broker, const char *name, size_t len, uint64_t *cleared);
-
-/*
- * The same two for who has others to serve meanwhile: after broker_..._begin answered 0,
- * broker_walk_on does a few hundred jobs each time. EINPROGRESS: there are more. Others: as above,
- * and it is over, `done` is how many. broker_walk_end in any case, early too. The walk keeps the
- * tube; each call may come from another thread.
+ * Walks, for who has others to serve meanwhile: after broker_..._begin (0), broker_walk_on does a
+ * few hundred jobs each time. EINPROGRESS: there are more. EAGAIN: the journal is busy, to be
+ * called again when there is room (BROKER_ROOM). Others: it is over, `done` is how many. ENOMEM,
+ * ENOSPC, EIO: not all of them. broker_walk_end in any case, early too. The walk keeps the tube;
+ * each call may come from another thread.
+ *
+ *   kick   makes up to `count` buried jobs of the tube ready, those buried first first; or, if none
+ *          is buried when it begins, delayed ones, the soonest first; and no more than there are
+ *          when it begins. Priorities stay.
+ *   clear  deletes ready, delayed and buried jobs of the tube, as many as it has when it begins.
+ *          ENOENT: no such tube.
  */
 struct broker_walk {
     uint64_t done; /* jobs */
@@ -247,16 +190,6 @@ int broker_clear_begin(struct broker *broker, const char *name, size_t len,
                        struct broker_walk *walk);
 int broker_walk_on(struct broker_walk *walk);
 void broker_walk_end(struct broker_walk *walk);
-
-/*
- * Moves a ready, delayed or buried job to another tube, which is made if there is none; it keeps
- * its id, priority, state, counters and submitter. For who may edit here and put there; into a
- * guarded tube only what he put himself, or as root or the daemon's user. Within one tube: nothing
- * happens. ENOENT: no such job, or it is reserved. EACCES. EINVAL, ENAMETOOLONG: the name. ENOBUFS:
- * that tube is full. ENOMEM.
- */
-int broker_move(struct broker *broker, const struct trust_view *asker, uint64_t id,
-                const char *name, size_t len);
 
 /* ---- sinks ---- */
 
@@ -371,10 +304,14 @@ void broker_lease_fini(struct broker_lease *lease);
  *   RETURNED                   ready again in its old place; not counted, not finished
  * A job that was cancelled meanwhile ends as CANCELLED, unless it is DONE. The outcome stays the
  * caller's, but its output is taken over where somebody wants to have it. ESTALE: the token isn't
- * the one of a present lease; nothing changed. ENOMEM (what isn't finished or is buried): nothing
- * changed, the lease is still good; try again.
+ * the one of a present lease; nothing changed. ENOMEM, ENOSPC, EIO: nothing
+ * changed, the lease is still good; try again. May block: BROKER_SETTLE of op.h is for who may not.
  */
 int broker_settle(struct broker *broker, uint64_t id, uint64_t token, struct job_outcome *outcome);
+
+/* Ends a lease that nobody was told of: the job is ready again in its old place. Never blocks;
+ * where the journal can't record that now, the job comes back when its TTR is over. */
+void broker_return(struct broker *broker, uint64_t id, uint64_t token);
 
 /* The same for several at once, each by its own token: `rc` says for each what broker_settle would.
  * Those that are done go under one hold of the lock; a stale token holds up no other. */
@@ -471,34 +408,6 @@ bool broker_is_reserving(const struct broker_holder *holder);
  * token also ENOSPC, EIO, and EAGAIN: the journal is busy. */
 int broker_reserve_batch(struct broker_holder *holder, size_t max, unsigned flags,
                          struct broker_lease *leases, size_t *count);
-
-/*
- * That job, ready, delayed or buried, of any tube, watched or not, paused or not, for who may work
- * there. ENOENT: none, or it is reserved. EACCES, ENOMEM, EDQUOT. ENOSPC, EIO: it is buried, and
- * the journal can't record that it is unfinished again; or, with a token, that it is leased.
- */
-int broker_reserve_job(struct broker_holder *holder, const struct trust_view *asker, uint64_t id,
-                       unsigned flags, struct broker_lease *lease);
-
-/*
- * What ends or prolongs a lease. token 0: a plain lease of this holder; ENOENT: it isn't (any
- * more). Another token: the lease under that token, whoever asks; ESTALE: it isn't in force (any
- * more). EACCES: the asker may not work in the job's tube. ENOMEM; ENOSPC, EIO (not of a touch
- * without token): nothing changed.
- *   release  ready, or delayed for delay_ns; takes the priority
- *   bury     set aside; takes the priority; counts as finished (failed)
- *   touch    the TTR begins anew
- *   delete   who has it says that it is done: it is finished so. With token 0 also a ready, delayed
- *            or buried job that the asker may edit, which counts as deleted; of others: ENOENT
- */
-int broker_release(struct broker_holder *holder, const struct trust_view *asker, uint64_t id,
-                   uint64_t token, uint32_t pri, int64_t delay_ns);
-int broker_bury(struct broker_holder *holder, const struct trust_view *asker, uint64_t id,
-                uint64_t token, uint32_t pri);
-int broker_touch(struct broker_holder *holder, const struct trust_view *asker, uint64_t id,
-                 uint64_t token);
-int broker_holder_delete(struct broker_holder *holder, const struct trust_view *asker, uint64_t id,
-                         uint64_t token);
 
 /* ---- deadlines ---- */
 

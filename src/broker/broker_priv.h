@@ -70,11 +70,12 @@ struct holder_rare {
     struct queue_link first_link;
     struct broker_reserver *reserver;   /* NULL: it doesn't wait */
     int64_t timeout_ns;                 /* when the wait is over */
+    int64_t stands_until_ns;            /* its patience with a busy journal; 0: it didn't stand */
     uint64_t matched_id, matched_token; /* a job that finish has not handed out yet */
     struct job_rare *spare;             /* for the lease of the next match */
 };
 
-enum { ALARM_TUBE, ALARM_HOLDER };
+enum { ALARM_TUBE, ALARM_HOLDER, ALARM_LINE };
 
 enum unlock_tell {
     UNLOCK_SOONER = 1 << 0, /* an alarm was set before told_ns */
@@ -88,7 +89,7 @@ struct broker_tube {
     struct queue_core ready; /* counts the tube's unfinished jobs, too, and has its joiners */
     struct heap delayed;
     struct heap buried;
-    struct list putters;       /* of struct broker_putter: wait for room in this tube */
+    struct list putters;       /* of struct broker_op: puts that wait for room in this tube */
     struct broker_alarm alarm; /* the first delay or the pause is over */
     int64_t pause_end_ns;      /* CLOCK_NEVER: not paused */
     bool pause_kept;           /* the pause is in the journal, and has a reference */
@@ -114,7 +115,7 @@ struct broker {
     struct tube_names names;
     struct broker_tube *fallback; /* "default" */
     struct queue_core all; /* has no items: counts unfinished jobs and has the joiners of all */
-    struct list putters;   /* of struct broker_putter: wait for room in all */
+    struct list putters;   /* of struct broker_op: puts that wait for room in all */
     struct list hoards;    /* of struct broker_sink: have two jobs or more, and a ring */
     struct list sinks;     /* all of struct broker_sink */
     bool resting;          /* they take nothing */
@@ -151,6 +152,7 @@ struct broker {
     _Atomic size_t spare_ends_count; /* written under the lock */
     uint64_t chance;                 /* see retry.c; never 0 */
     bool draining;
+    struct broker_ticket *teller; /* of the operation that is decided, if it stood; or NULL */
     unsigned unlock_tells; /* bits of enum unlock_tell: what this hold of the lock has brought */
     const struct broker_hooks *hooks; /* never NULL */
     void *hooks_arg;
@@ -205,6 +207,13 @@ struct tube_level {
     char name[];
 };
 
+/* Lines of a busy journal, see line.c. */
+enum log_line { LOG_LINE_PUTS, LOG_LINE_CHANGES, LOG_LINE_COUNT };
+struct log_line_of {
+    struct list standing; /* of struct later by node: operations and reserves */
+    struct broker_alarm alarm;
+};
+
 /* Covered by the domain, but what is atomic or set once. */
 struct broker_log {
     unsigned magic;
@@ -223,7 +232,11 @@ struct broker_log {
     uint64_t copied;     /* records that compaction added again */
     uint64_t evicted_jobs, evicted_bytes;
     struct log_results results;
-    bool putters_stuck; /* a put in line found the journal busy */
+    struct log_line_of lines[LOG_LINE_COUNT];
+    unsigned lines_made;
+    size_t standing;    /* in both lines */
+    uint64_t impatient; /* refused, since the journal was busy for too long */
+    bool behind;        /* what is decided comes first now: who stands goes before it */
     bool stopped;
 
     /* space.c; covered by the lock: */
@@ -276,11 +289,8 @@ int log_id_admit(struct broker *broker, uint64_t id) HELD;
 /* Without the lock, after EAGAIN: does what has to be done, and blocks for the disk, until it is
  * worth trying again. ENOSPC, EIO, ENOMEM: it isn't. */
 int log_make_room(struct broker *broker);
-/* The same, for who tries again and again; *until_ns: 0 at first. ENOBUFS: for too long. */
-int log_busy(struct broker *broker, int64_t *until_ns);
-/* The same for a change of a job that is there, and that said *rc: whether to make it again. If
- * not, *rc is the answer; ENOSPC: for too long. */
-bool log_again(struct broker *broker, int *rc, int64_t *until_ns);
+/* Without the lock: sees to it that it is done, and doesn't block where there is a thread. */
+void log_want_room(struct broker *broker);
 /* Sleeps until something was published after `seen`, for a short time. */
 void log_park(struct broker_log *log, uint32_t seen);
 /* The caller, and this thread, must wait for that ticket. */
@@ -290,6 +300,15 @@ void log_told_all(struct broker *broker) HELD;
 void log_note(struct broker_log *log, const struct broker_ticket *ticket);
 /* The hook of commit_options. */
 void log_published(void *arg);
+
+/* line.c */
+/* Who stands looks again so often, at the latest. */
+#define LINE_LOOK_NS (HL_SECOND / 10)
+int lines_init(struct broker *broker, struct broker_log *log) HELD;
+void lines_fini(struct broker *broker, struct broker_log *log) HELD;
+/* There may be room. */
+void lines_serve(struct broker_log *log) HELD;
+void line_due(struct broker *broker, struct broker_alarm *alarm, int64_t now_ns) HELD;
 
 /* space.c */
 /* After each commit: who has to wait, and whether whoever compacts is to be called. */
@@ -305,9 +324,10 @@ bool space_is_full(const struct broker_log *log) HELD;
 /* For a job that comes into that tube: a put, or (with an id already) a move out of one that isn't
  * in the journal. ENOSPC, EAGAIN, EIO, EMSGSIZE, ENOMEM. */
 int log_admit_put(const struct broker_tube *tube, const struct job *job) HELD;
-/* For one more change of a job that is there. ENOSPC, EIO, ENOMEM; EAGAIN: log_again, without the
- * lock. */
+/* For one more change of a job that is there. ENOSPC, EIO, ENOMEM; EAGAIN: not now (line.c). */
 int log_admit(const struct job *job) HELD;
+/* For a change of any job. */
+int log_admit_any(struct broker_log *log) HELD;
 /* For its last one, a DELETE: there is room for it when there is none for other changes. */
 int log_admit_final(const struct job *job) HELD;
 /* by_wall: until its time of the wall clock. */
@@ -429,7 +449,7 @@ void lease_trouble(struct job *job, enum job_outcome_kind kind) HELD;
 /* RESERVED, not under a lease: ready again, in its old place. */
 void lease_give_back(struct job *job) HELD;
 /* Ends a lease, which counts as nothing: ready again in its old place, or released with a delay, or
- * without it where that can't be recorded. ENOMEM, or EAGAIN (log_again, without the lock): nothing
+ * without it where that can't be recorded. ENOMEM, or EAGAIN (not now, see line.c): nothing
  * changed; so ENOSPC and EIO for the lease of a token. */
 int lease_return(struct job *job, int64_t delay_ns) HELD;
 /* The job that holder or token have. token 0: ENOENT, else ESTALE. */
@@ -477,8 +497,8 @@ struct last_words {
 /* For an outcome that may bury, or be tried again. ENOMEM: nothing is in it. */
 int last_words_make(struct last_words *words, const struct job_outcome *outcome);
 void last_words_free(struct last_words *words);
-/* ENOSPC, EIO, ENOMEM: nothing changed; EAGAIN: log_again, without the lock. *gone: the
- * job, if it left, to be freed without the lock; else NULL. */
+/* ENOSPC, EIO, ENOMEM, EAGAIN (not now, see line.c): nothing changed. *gone: the job, if it left,
+ * to be freed without the lock; else NULL. */
 /* Cancels a job that isn't buried. */
 int settle_cancel(struct broker *broker, struct job *job, const char *reason,
                   struct job **gone) HELD;
@@ -535,18 +555,12 @@ void walk_begin(struct broker_walk *walk, struct broker_tube *tube, walk_step *s
 bool tube_is_full(const struct broker_tube *tube, size_t len) HELD;
 /* Whether one more job fits into the broker. */
 bool broker_is_full(const struct broker *broker, size_t len) HELD;
-/* A job of the body; nulls *body. NULL: out of memory, the body stays. */
-struct job *put_job(const struct broker_put_spec *spec, struct job_body **body);
-/* Not held. The way back, for one that wasn't put; ends its watch. */
-void put_give_up(struct job *job, struct key_watch **watch, struct job_body **body);
 /* Puts it. If that fails, nothing has changed but an id that is used up while draining. */
 int put_try(struct broker *broker, struct job *job, int64_t delay_ns) HELD;
 
 /* putter.c */
 /* A job left the tube: those who wait for room come in. */
 void putters_serve(struct broker_tube *tube) HELD;
-/* Those of all lines who fit, after the journal was busy. */
-void putters_serve_all(struct broker *broker) HELD;
 /* All waiting puts end with that result. */
 void putters_refuse(struct broker *broker, int result) HELD;
 

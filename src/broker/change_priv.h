@@ -50,7 +50,7 @@ struct change {
 };
 
 /* entry.c: room in the journal, if the job is there, which the flags say from then on. ENOSPC, EIO,
- * ENOMEM; EAGAIN: log_again, without the lock. */
+ * ENOMEM; EAGAIN: not now (line.c). */
 int change_admit(struct change *change) HELD;
 /* To disk, the inverse of change_resolve: what there is of an entry but the job's group. It points
  * into job and tube. Not of a PUT or DELETE. */

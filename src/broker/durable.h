@@ -8,7 +8,7 @@
  * change is visible at once; whoever is told of it (INSERTED, DELETED ...) must wait until its
  * ticket is reached. Who that is, the broker can't know, so it counts for each thread:
  *
- *     rc = broker_put(...); broker_delete(...);          any calls
+ *     rc = broker_run(...); broker_settle(...);          any calls
  *     ticket = broker_ticket_take(broker);               what all of them have to wait for
  *     ... keep the answers back until broker_ticket_reached says so (net's gate does that), or
  *     broker_ticket_wait(broker, &ticket, HL_FOREVER);   for threads that may block

@@ -91,6 +91,12 @@ uint64_t log_cost(const struct job *job)
 
 /* ---- admitting ---- */
 
+/* Somebody stands whose turn comes first. */
+HELD static bool stands(const struct broker_log *log, enum log_line line)
+{
+    return log->behind && !list_empty(&log->lines[line].standing);
+}
+
 int log_admit_put(const struct broker_tube *tube, const struct job *job)
 {
     if (tube->broker->log == NULL)
@@ -98,7 +104,7 @@ int log_admit_put(const struct broker_tube *tube, const struct job *job)
     int rc = job->state == JOB_NEW ? log_id_admit(tube->broker, job->id) : 0;
     if (rc != 0 || !tube_is_logged(tube))
         return rc;
-    rc = space_admit_put(tube->broker->log);
+    rc = stands(tube->broker->log, LOG_LINE_PUTS) ? EAGAIN : space_admit_put(tube->broker->log);
     if (rc != 0)
         return rc;
     /* And its final record, and its group. */
@@ -110,6 +116,8 @@ int log_admit_put(const struct broker_tube *tube, const struct job *job)
  * is kept back for changes. */
 HELD static int admit_state(struct broker_log *log, enum journal_class class, size_t bytes)
 {
+    if (class != JOURNAL_LAST && stands(log, LOG_LINE_CHANGES)) /* the last ones make room */
+        return EAGAIN;
     int rc = commit_admit(log->commit, class, 1, bytes);
     return rc == ENOSPC && space_may_come(log) ? EAGAIN : rc;
 }
@@ -117,6 +125,11 @@ HELD static int admit_state(struct broker_log *log, enum journal_class class, si
 HELD static int admit_change(struct broker_log *log)
 {
     return admit_state(log, JOURNAL_STATE, JOB_ENTRY_CHANGE_MAX);
+}
+
+int log_admit_any(struct broker_log *log)
+{
+    return admit_change(log);
 }
 
 int log_admit(const struct job *job)

@@ -22,7 +22,7 @@ struct finish {
 
 /*
  * Ends the job for good. *gone: the job, if it left, to be freed without the lock; else
- * NULL. ENOMEM, ENOSPC, EIO; EAGAIN: log_again, without the lock; nothing changed then.
+ * NULL. ENOMEM, ENOSPC, EIO, EAGAIN (not now, see line.c): nothing changed then.
  */
 int finish_job(struct broker *broker, const struct finish *finish, struct job **gone) HELD;
 /* Deletes one that is buried: it was finished, recorded and counted when it failed. */

@@ -43,7 +43,7 @@ void group_unref(struct broker_group *group) HELD;
 void groups_free(struct broker *broker);
 /* The functions with a job do nothing for one without a group. Its group is there. ENOMEM. */
 int group_admit(struct job *job) HELD;
-/* The same for a new job: EDQUOT, see broker_put. */
+/* The same for a new job: EDQUOT, see broker/op.h. */
 int group_admit_put(struct job *job) HELD;
 /* Forgets up to `most` of those without jobs and joiners, the oldest first, as far as there are
  * groups_max and more. */

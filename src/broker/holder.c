@@ -9,6 +9,7 @@
  */
 #include "base/clock.h"
 #include "broker/finish_priv.h"
+#include "broker/line_priv.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -117,6 +118,14 @@ HELD static void lease_expire(struct broker *broker, struct job *job)
     lease_fails(broker, job, &outcome);
 }
 
+/* What its worker said of it stands in line: that may still be made good. */
+HELD static void lease_put_off(struct broker_holder *holder, struct job *job, int64_t now_ns)
+{
+    job->rare->key_ns = now_ns + BROKER_MARGIN_NS;
+    heap_update(&holder->rare->leases, job->pos);
+    holder_alarm_update(holder);
+}
+
 void holder_due(struct broker_holder *holder, int64_t now_ns)
 {
     MAGIC_CHECK(holder, BROKER_HOLDER_MAGIC);
@@ -129,7 +138,10 @@ void holder_due(struct broker_holder *holder, int64_t now_ns)
         return;
     }
     ASSERT(soonest != NULL && soonest->rare->key_ns <= now_ns);
-    lease_expire(holder->broker, soonest);
+    if (soonest->rare->pins > 0)
+        lease_put_off(holder, soonest, now_ns);
+    else
+        lease_expire(holder->broker, soonest);
 }
 
 /* ---- watching ---- */
@@ -285,9 +297,13 @@ HELD static bool reserve_abandon(struct broker_holder *holder)
     if (!broker_is_reserving(holder))
         return true;
     struct broker_reserver *reserver = holder->rare->reserver;
-    bool cancelled = queue_wait_cancel(&reserver->wait);
-    if (cancelled)
+    struct later *later = &reserver->wait.later;
+    bool lined = later->cancel == reserver_cancel;
+    bool cancelled = lined ? queue_wait_cancel(&reserver->wait) : later->state == LATER_WAITS;
+    if (cancelled && lined)
         reserver_unlined(holder);
+    else if (cancelled)
+        line_leave_reserver(holder->broker->log, later);
     else
         undelivered_return(holder);
     holder->rare->reserver = NULL;

@@ -5,7 +5,7 @@
  * (failures, timeouts ...) is kept, so a job that had used up its attempts gets one more; or begins
  * anew.
  */
-#include "broker/change_priv.h"
+#include "broker/line_priv.h"
 
 #include <errno.h>
 
@@ -53,18 +53,12 @@ void broker_kick_begin(struct broker *broker, struct broker_tube *tube, uint64_t
     broker_unlock(broker);
 }
 
-int broker_kick_job(struct broker *broker, const struct trust_view *asker, uint64_t id)
+int decide_kick(struct broker *broker, struct broker_op *op)
 {
-    int64_t busy_until_ns = 0;
-    int rc;
-    do {
-        broker_lock(broker);
-        struct job *job = idtable_get(&broker->jobs, id);
-        rc = job != NULL ? job_ask(asker, job, TRUST_edit) : ENOENT;
-        if (rc == 0)
-            rc = job->state == JOB_BURIED || job->state == JOB_DELAYED ? kick_job(job, false)
-                                                                       : ENOENT;
-        broker_unlock(broker);
-    } while (log_again(broker, &rc, &busy_until_ns));
-    return rc;
+    struct job *job = idtable_get(&broker->jobs, op->id);
+    int rc = job != NULL ? job_ask(op->asker, job, TRUST_edit) : ENOENT;
+    if (rc != 0)
+        return rc;
+    bool can = job->state == JOB_BURIED || job->state == JOB_DELAYED;
+    return can ? kick_job(job, false) : ENOENT;
 }

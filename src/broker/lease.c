@@ -16,6 +16,7 @@
  */
 #include "base/clock.h"
 #include "broker/finish_priv.h"
+#include "broker/line_priv.h"
 
 #include <errno.h>
 
@@ -62,6 +63,7 @@ void lease_end(struct job *job)
     ASSERT(job->state == JOB_RESERVED && rare->token != 0);
     struct broker_holder *holder = rare->holder;
     rare->token = 0;
+    rare->pins = 0;
     rare->holder = NULL;
     if (rare->out == JOB_OUT_TOKEN) { /* not recorded: time ends it after a restart, too */
         rare->out = JOB_OUT_NOT;
@@ -129,12 +131,11 @@ int lease_find(const struct broker_holder *holder, uint64_t id, uint64_t token, 
     return 0;
 }
 
-/* The same, for who may work there. */
-HELD static int lease_ask(const struct broker_holder *holder, const struct trust_view *asker,
-                          uint64_t id, uint64_t token, struct job **out)
+/* The job that the operation is about, for who may work there. */
+HELD static int lease_ask(const struct broker_op *op, struct job **out)
 {
-    int rc = lease_find(holder, id, token, out);
-    return rc == 0 && job_ask(asker, *out, TRUST_work) != 0 ? EACCES : rc;
+    int rc = op->holder != NULL ? lease_find(op->holder, op->id, op->token, out) : ENOENT;
+    return rc == 0 && job_ask(op->asker, *out, TRUST_work) != 0 ? EACCES : rc;
 }
 
 static bool is_vouched(const struct job *job)
@@ -201,22 +202,12 @@ HELD static int touch(struct job *job)
     return 0;
 }
 
-int broker_touch(struct broker_holder *holder, const struct trust_view *asker, uint64_t id,
-                 uint64_t token)
+int decide_touch(struct broker *broker, struct broker_op *op)
 {
-    MAGIC_CHECK(holder, BROKER_HOLDER_MAGIC);
-    struct broker *broker = holder->broker;
     struct job *job;
-    int64_t busy_until_ns = 0;
-    int rc;
-    do {
-        broker_lock(broker);
-        rc = lease_ask(holder, asker, id, token, &job);
-        if (rc == 0)
-            rc = touch(job);
-        broker_unlock(broker);
-    } while (log_again(broker, &rc, &busy_until_ns));
-    return rc;
+    int rc = lease_ask(op, &job);
+    (void)broker;
+    return rc == 0 ? touch(job) : rc;
 }
 
 /* ENOMEM, ENOSPC, EIO, EAGAIN: nothing changed. */
@@ -237,22 +228,12 @@ HELD static int release(struct job *job, uint32_t pri, int64_t delay_ns)
     return rc;
 }
 
-int broker_release(struct broker_holder *holder, const struct trust_view *asker, uint64_t id,
-                   uint64_t token, uint32_t pri, int64_t delay_ns)
+int decide_release(struct broker *broker, struct broker_op *op)
 {
-    MAGIC_CHECK(holder, BROKER_HOLDER_MAGIC);
-    struct broker *broker = holder->broker;
     struct job *job;
-    int64_t busy_until_ns = 0;
-    int rc;
-    do {
-        broker_lock(broker);
-        rc = lease_ask(holder, asker, id, token, &job);
-        if (rc == 0)
-            rc = release(job, pri, delay_ns);
-        broker_unlock(broker);
-    } while (log_again(broker, &rc, &busy_until_ns));
-    return rc;
+    int rc = lease_ask(op, &job);
+    (void)broker;
+    return rc == 0 ? release(job, op->back.pri, op->back.delay_ns) : rc;
 }
 
 /* Ready again, which is recorded. As lease_return. */
@@ -308,22 +289,12 @@ HELD static int bury(struct job *job, uint32_t pri)
     return rc;
 }
 
-int broker_bury(struct broker_holder *holder, const struct trust_view *asker, uint64_t id,
-                uint64_t token, uint32_t pri)
+int decide_bury(struct broker *broker, struct broker_op *op)
 {
-    MAGIC_CHECK(holder, BROKER_HOLDER_MAGIC);
-    struct broker *broker = holder->broker;
     struct job *job;
-    int64_t busy_until_ns = 0;
-    int rc;
-    do {
-        broker_lock_to_finish(broker, 1);
-        rc = lease_ask(holder, asker, id, token, &job);
-        if (rc == 0)
-            rc = bury(job, pri);
-        broker_unlock(broker);
-    } while (log_again(broker, &rc, &busy_until_ns));
-    return rc;
+    int rc = lease_ask(op, &job);
+    (void)broker;
+    return rc == 0 ? bury(job, op->back.pri) : rc;
 }
 
 /* Who has it says that it is done. */
@@ -335,32 +306,15 @@ HELD static int delete_leased(struct broker *broker, struct job *job, struct job
     return finish_job(broker, &finish, gone);
 }
 
-HELD static int delete (struct broker_holder *holder, const struct trust_view *asker, uint64_t id,
-                        uint64_t token, struct job **gone)
+int decide_delete(struct broker *broker, struct broker_op *op)
 {
-    struct broker *broker = holder->broker;
-    struct job *job = idtable_get(&broker->jobs, id);
-    if (token == 0 && job != NULL && job->state != JOB_RESERVED &&
-        job_ask(asker, job, TRUST_edit) == 0)
-        return settle_delete_idle(broker, job, gone);
-    int rc = lease_ask(holder, asker, id, token, &job);
-    return rc == 0 ? delete_leased(broker, job, gone) : rc;
-}
-
-int broker_holder_delete(struct broker_holder *holder, const struct trust_view *asker, uint64_t id,
-                         uint64_t token)
-{
-    MAGIC_CHECK(holder, BROKER_HOLDER_MAGIC);
-    struct broker *broker = holder->broker;
-    struct job *gone = NULL;
-    int64_t busy_until_ns = 0;
-    int rc;
-    do {
-        broker_lock(broker);
-        rc = delete (holder, asker, id, token, &gone);
-        broker_unlock(broker);
-    } while (log_again(broker, &rc, &busy_until_ns));
-    if (gone != NULL)
-        job_free(&gone);
-    return rc;
+    struct job *job = idtable_get(&broker->jobs, op->id);
+    if (op->token == 0 && job != NULL && job->state != JOB_RESERVED) {
+        int asked = job_ask(op->asker, job, TRUST_edit);
+        if (asked == 0)
+            return settle_delete_idle(broker, job, &op->gone);
+        return op->holder == NULL ? asked : ENOENT;
+    }
+    int rc = lease_ask(op, &job);
+    return rc == 0 ? delete_leased(broker, job, &op->gone) : rc;
 }

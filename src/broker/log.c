@@ -13,9 +13,9 @@
  * before one sync is done.
  *
  * Busy: a put finds too much pending, no prepared segment, or a journal that compaction has to make
- * smaller first (space.c). Its thread then leads a commit, or
- * sleeps until one is done, and tries again. It holds no lock meanwhile, and what it waits for
- * needs nothing of it, so nothing can wait in a circle.
+ * smaller first (space.c). It stands in line then (line.c), and whoever stands wants a commit: the
+ * thread "commit" leads it, or a thread that may block. Nothing that a commit needs stands, so
+ * nothing can wait in a circle.
  */
 #include "base/clock.h"
 #include "broker/broker_priv.h"
@@ -26,10 +26,6 @@
 #define LIMITS_BLOCK (UINT64_C(1) << 17)
 /* Who parks looks again so often; a wake-up comes as a rule. */
 #define PARK_NS (HL_SECOND / 10)
-/* For how long a put may find the journal busy before it is refused. */
-#define BUSY_NS (30 * HL_SECOND)
-/* How long a change of a job waits for space: compaction gains a segment in less, if it can. */
-#define CHANGE_NS (3 * HL_SECOND)
 
 static _Thread_local struct {
     uint64_t serial; /* of the log that it is about */
@@ -45,6 +41,15 @@ void log_note(struct broker_log *log, const struct broker_ticket *ticket)
     broker_ticket_add(&told.ticket, ticket);
 }
 
+/* Whoever makes the change, or the operation that stood, is told. */
+HELD static void log_tell(struct broker_log *log, const struct broker_ticket *ticket)
+{
+    if (log->broker->teller != NULL)
+        broker_ticket_add(log->broker->teller, ticket);
+    else
+        log_note(log, ticket);
+}
+
 void log_told(struct broker_log *log, enum broker_level level, uint64_t ticket)
 {
     struct broker_ticket now = {.written = level == BROKER_INTERVAL ? ticket : 0,
@@ -53,13 +58,13 @@ void log_told(struct broker_log *log, enum broker_level level, uint64_t ticket)
         log->wanted.written = ticket;
     else if (level == BROKER_COMMIT)
         log->wanted.durable = ticket;
-    log_note(log, &now);
+    log_tell(log, &now);
 }
 
 void log_told_all(struct broker *broker)
 {
     if (broker->log != NULL)
-        log_note(broker->log, &broker->log->wanted);
+        log_tell(broker->log, &broker->log->wanted);
 }
 
 struct broker_ticket broker_ticket_take(struct broker *broker)
@@ -175,10 +180,7 @@ void log_published(void *arg)
     bool due;
     broker_lock(broker);
     space_look(log, &due);
-    if (log->putters_stuck) {
-        log->putters_stuck = false;
-        putters_serve_all(broker);
-    }
+    lines_serve(log);
     void (*crowded)(void *arg) = due ? broker->hooks->crowded : NULL;
     void *crowded_arg = broker->hooks_arg;
     broker_unlock(broker);
@@ -209,23 +211,13 @@ int log_make_room(struct broker *broker)
     return rc;
 }
 
-int log_busy(struct broker *broker, int64_t *until_ns)
+void log_want_room(struct broker *broker)
 {
-    if (*until_ns == 0)
-        *until_ns = clock_deadline(BUSY_NS);
-    return clock_now_ns() > *until_ns ? ENOBUFS : log_make_room(broker);
-}
-
-bool log_again(struct broker *broker, int *rc, int64_t *until_ns)
-{
-    if (*rc != EAGAIN)
-        return false;
-    if (*until_ns == 0)
-        *until_ns = clock_deadline(CHANGE_NS);
-    *rc = log_busy(broker, until_ns);
-    if (*rc == ENOBUFS)
-        *rc = ENOSPC; /* a change of a job has to do with no limit but the disk's */
-    return *rc == 0;
+    struct broker_log *log = broker->log;
+    if (log == NULL || atomic_load(&log->puts_wait))
+        return;
+    commit_want(log->commit, COMMIT_DURABLE);
+    (void)commit_lead_elsewhere(log->commit);
 }
 
 /* ---- ids ---- */

@@ -5,7 +5,7 @@
  * which neither has it.
  */
 #include "base/clock.h"
-#include "broker/change_priv.h"
+#include "broker/line_priv.h"
 
 #include <errno.h>
 
@@ -40,27 +40,14 @@ int move_job(struct job *job, const char *name, size_t len)
     return rc;
 }
 
-HELD static int move(struct broker *broker, const struct trust_view *asker, uint64_t id,
-                     const char *name, size_t len)
+int decide_move(struct broker *broker, struct broker_op *op)
 {
-    struct job *job = idtable_get(&broker->jobs, id);
-    int rc = job != NULL ? job_ask_move(asker, job, name, len) : ENOENT;
+    int rc = job_tube_name_check(op->tube.name, op->tube.len);
     if (rc != 0)
         return rc;
-    return job->state == JOB_RESERVED ? ENOENT : move_job(job, name, len);
-}
-
-int broker_move(struct broker *broker, const struct trust_view *asker, uint64_t id,
-                const char *name, size_t len)
-{
-    int rc = job_tube_name_check(name, len);
+    struct job *job = idtable_get(&broker->jobs, op->id);
+    rc = job != NULL ? job_ask_move(op->asker, job, op->tube.name, op->tube.len) : ENOENT;
     if (rc != 0)
         return rc;
-    int64_t busy_until_ns = 0;
-    do {
-        broker_lock(broker);
-        rc = move(broker, asker, id, name, len);
-        broker_unlock(broker);
-    } while (rc == EAGAIN && (rc = log_busy(broker, &busy_until_ns)) == 0);
-    return rc;
+    return job->state == JOB_RESERVED ? ENOENT : move_job(job, op->tube.name, op->tube.len);
 }

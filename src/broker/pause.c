@@ -9,7 +9,7 @@
  * daemon's own user may have a share more than all others: who has to stop a tube still can.
  */
 #include "base/clock.h"
-#include "broker/change_priv.h"
+#include "broker/line_priv.h"
 
 #include <errno.h>
 
@@ -59,16 +59,8 @@ HELD static int pause(struct broker_tube *tube, const struct trust_view *asker, 
     return 0;
 }
 
-int broker_pause(struct broker *broker, const struct trust_view *asker, const char *name,
-                 size_t len, int64_t pause_ns)
+int decide_pause(struct broker *broker, struct broker_op *op)
 {
-    int64_t busy_until_ns = 0;
-    int rc;
-    do {
-        broker_lock(broker);
-        struct broker_tube *tube = tube_find(broker, name, len);
-        rc = tube != NULL ? pause(tube, asker, pause_ns) : ENOENT;
-        broker_unlock(broker);
-    } while (log_again(broker, &rc, &busy_until_ns));
-    return rc;
+    struct broker_tube *tube = tube_find(broker, op->tube.name, op->tube.len);
+    return tube != NULL ? pause(tube, op->asker, op->tube.pause_ns) : ENOENT;
 }

@@ -2,12 +2,12 @@
 /*
  * Put: a body becomes a job.
  *
- * Memory is prepared outside the lock, room in every structure is made before anything changes, and
- * from there on nothing can fail: the job has its id, counts as unfinished, and goes to the longest
- * waiting sink or into its container in the same breath.
+ * Memory is prepared outside the lock (broker_op_put), room in every structure is made before
+ * anything changes, and from there on nothing can fail: the job has its id, counts as unfinished,
+ * and goes to the longest waiting sink or into its container in the same breath.
  */
 #include "base/clock.h"
-#include "broker/change_priv.h"
+#include "broker/line_priv.h"
 
 #include <errno.h>
 
@@ -41,7 +41,9 @@ HELD static int put_admit(struct broker *broker, const struct change *change)
     struct job *job = change->job;
     if (broker->draining)
         return EHOSTDOWN;
-    if (broker_is_full(broker, job->body.len) || tube_is_full(job->tube, job->body.len))
+    if (broker_is_full(broker, job->body.len))
+        return EXFULL;
+    if (tube_is_full(job->tube, job->body.len))
         return ENOBUFS;
     int rc = log_admit_put(job->tube, job);
     if (rc == 0)
@@ -89,7 +91,27 @@ static int put_rare(struct job *job, const struct broker_put_spec *spec)
     return plain ? 0 : job_options_copy(&rare->options, spec->options);
 }
 
-struct job *put_job(const struct broker_put_spec *spec, struct job_body **body)
+/* Puts it, or says where it stands. */
+int decide_put(struct broker *broker, struct broker_op *op)
+{
+    struct job *job = op->put.job;
+    struct list *line = (op->flags & OP_MAY_WAIT) != 0 ? put_line(op) : NULL;
+    int rc = EAGAIN;
+    op->line = line;
+    if (line == NULL)
+        rc = put_try(broker, job, op->put.delay_ns);
+    if (rc == EAGAIN)
+        return rc;
+    op->id = job->id;
+    if (op->put.watch != NULL)
+        key_unwatch(broker, &op->put.watch);
+    if (rc == 0)
+        op->put.job = NULL;
+    return rc;
+}
+
+/* A job of the body; nulls *body. NULL: out of memory, the body stays. */
+static struct job *put_job(const struct broker_put_spec *spec, struct job_body **body)
 {
     struct job *job = job_from_body(body);
     job->id = spec->id;
@@ -97,24 +119,14 @@ struct job *put_job(const struct broker_put_spec *spec, struct job_body **body)
     job_ttr_set(job, spec->ttr_ns);
     job->tube = spec->tube;
     job->created_us = clock_now_ns() / 1000 & JOB_CREATED_US_MAX;
-    if (put_rare(job, spec) != 0 || submitter_put(spec->tube->broker, job, spec->submitter) != 0)
-        *body = job_to_body(&job);
-    return job;
-}
-
-void put_give_up(struct job *job, struct key_watch **watch, struct job_body **body)
-{
-    if (*watch != NULL) {
-        struct broker *broker = job->tube->broker;
-        broker_lock(broker);
-        key_unwatch(broker, watch);
-        broker_unlock(broker);
-    }
+    if (put_rare(job, spec) == 0 && submitter_put(spec->tube->broker, job, spec->submitter) == 0)
+        return job;
     *body = job_to_body(&job);
+    return NULL;
 }
 
-int broker_put(struct broker *broker, const struct broker_put_spec *spec, struct job_body **body,
-               uint64_t *id)
+int broker_op_put(struct broker_op *op, struct broker *broker, const struct broker_put_spec *spec,
+                  struct job_body **body)
 {
     MAGIC_CHECK(spec->tube, BROKER_TUBE_MAGIC);
     ASSERT(spec->tube->broker == broker);
@@ -123,20 +135,37 @@ int broker_put(struct broker *broker, const struct broker_put_spec *spec, struct
     struct job *job = put_job(spec, body);
     if (job == NULL)
         return ENOMEM;
-    struct key_watch *watch;
-    int64_t busy_until_ns = 0;
-    int rc = key_ask(job, &watch);
-    if (rc == 0)
-        do {
-            broker_lock(broker);
-            rc = put_try(broker, job, spec->delay_ns);
-            if (rc == 0 || rc == EEXIST)
-                *id = job->id;
-            if (rc != EAGAIN)
-                key_unwatch(broker, &watch);
-            broker_unlock(broker);
-        } while (rc == EAGAIN && (rc = log_busy(broker, &busy_until_ns)) == 0);
+    broker_op_init(op, BROKER_PUT, spec->id, 0);
+    op->broker = broker;
+    op->holder = spec->holder;
+    op->put.job = job;
+    op->put.tube = spec->tube;
+    op->put.delay_ns = spec->delay_ns;
+    op->put.watch = NULL;
+    int rc = key_ask(job, &op->put.watch);
     if (rc != 0)
-        put_give_up(job, &watch, body);
+        *body = job_to_body(&op->put.job);
     return rc;
+}
+
+/* Not under the lock. */
+static void put_unwatch(struct broker_op *op)
+{
+    if (op->put.watch == NULL)
+        return;
+    broker_lock(op->broker);
+    key_unwatch(op->broker, &op->put.watch);
+    broker_unlock(op->broker);
+}
+
+void put_drop(struct broker_op *op)
+{
+    put_unwatch(op);
+    job_free(&op->put.job);
+}
+
+void broker_op_unput(struct broker_op *op, struct job_body **body)
+{
+    put_unwatch(op);
+    *body = job_to_body(&op->put.job);
 }

@@ -391,7 +391,9 @@ int broker_recover(struct broker *broker, const struct broker_log_options *optio
         return rc;
     broker->log = replay.log; /* broker_free's, whatever happens */
     broker_lock(broker);
-    rc = replay_all(&replay);
+    rc = lines_init(broker, replay.log);
+    if (rc == 0)
+        rc = replay_all(&replay);
     if (rc == 0)
         groups_trim(broker, broker->groups.len);
     /* After half a replay, too: what is there must be counted, though it can only be freed. */

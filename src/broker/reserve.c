@@ -8,15 +8,15 @@
  * thread, under the lock, and can't fail. From then on the job is the holder's, whose thread learns
  * of it by the reserver's later and picks it up with broker_reserve_finish.
  *
- * The lease of a token is recorded, or there is none. A match for one who waits is made where
- * nobody can be refused: if there was no room then, finish tries again, and gives the job back if
- * there still is none. What the thread that hands a token out has to wait for is the ticket of its
- * lease.
+ * The lease of a token is recorded, or there is none: where the journal is busy, the reserve stands
+ * in the line of changes (line.c). A match for one who waits is made where nobody can be refused:
+ * if there was no room then, finish tries again, and gives the job back if there still is none.
+ * What the thread that hands a token out has to wait for is the ticket of its lease.
  *
  * "Deadline soon" is looked at before waiting and, by the holder's alarm, while waiting.
  */
 #include "base/clock.h"
-#include "broker/broker_priv.h"
+#include "broker/line_priv.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -37,7 +37,10 @@ HELD static void lease_of(struct broker_holder *holder, struct job *job, bool wi
 
 bool reserver_lined(const struct broker_holder *holder)
 {
-    return broker_is_reserving(holder) && holder->rare->reserver->wait.later.state == LATER_WAITS;
+    if (!broker_is_reserving(holder))
+        return false;
+    const struct later *later = &holder->rare->reserver->wait.later;
+    return later->state == LATER_WAITS && later->cancel == reserver_cancel;
 }
 
 void reserver_unlined(struct broker_holder *holder)
@@ -110,6 +113,52 @@ HELD static int line_up(struct broker_holder *holder, struct broker_reserver *re
     return EINPROGRESS;
 }
 
+/* ---- standing in the line of changes ---- */
+
+static struct broker_holder *holder_of(const struct later *later)
+{
+    struct broker_holder *holder = CONTAINER_OF(later, struct broker_reserver, wait.later)->holder;
+    MAGIC_CHECK(holder, BROKER_HOLDER_MAGIC);
+    return holder;
+}
+
+bool reserver_line_cancel(struct later *later)
+{
+    struct broker_holder *holder = holder_of(later);
+    broker_lock(holder->broker);
+    bool cancelled = later->state == LATER_WAITS;
+    if (cancelled) {
+        line_leave_reserver(holder->broker->log, later);
+        holder->rare->reserver = NULL;
+    }
+    broker_unlock(holder->broker);
+    return cancelled;
+}
+
+HELD static int reserver_stand(struct broker_holder *holder, struct broker_reserver *reserver)
+{
+    reserver->holder = holder;
+    holder->rare->reserver = reserver;
+    holder->rare->with_token = true;
+    holder->rare->matched_id = holder->rare->matched_token = 0;
+    queue_wait_line_up(&reserver->wait, reserver_line_cancel);
+    line_stand_reserver(holder->broker->log, &reserver->wait.later, &holder->rare->stands_until_ns);
+    return EINPROGRESS;
+}
+
+int64_t reserver_until(const struct later *later)
+{
+    return holder_of(later)->rare->stands_until_ns;
+}
+
+void reserver_refused(struct later *later, int result)
+{
+    struct broker_holder *holder = holder_of(later);
+    line_leave_reserver(holder->broker->log, later);
+    queue_wait_line_up(CONTAINER_OF(later, struct queue_wait, later), reserver_line_cancel);
+    queue_domain_ready(holder->broker->domain, later, result);
+}
+
 /* ---- reserving ---- */
 
 /* Room for one more lease. */
@@ -144,8 +193,8 @@ HELD static int why_not(const struct broker_holder *holder)
     return soon ? ETIME : ETIMEDOUT;
 }
 
-HELD static int reserve_now(struct broker_holder *holder, bool with_token,
-                            struct broker_lease *lease)
+/* *job: reserved now. */
+HELD static int reserve_one(struct broker_holder *holder, bool with_token, struct job **job)
 {
     int rc = lease_room(holder, with_token);
     if (rc != 0)
@@ -161,8 +210,18 @@ HELD static int reserve_now(struct broker_holder *holder, bool with_token,
         return rc;
     }
     reserve_job(holder, item, with_token);
-    lease_fill(item, lease);
+    *job = item;
     return 0;
+}
+
+HELD static int reserve_now(struct broker_holder *holder, bool with_token,
+                            struct broker_lease *lease)
+{
+    struct job *job;
+    int rc = reserve_one(holder, with_token, &job);
+    if (rc == 0)
+        lease_fill(job, lease);
+    return rc;
 }
 
 /* It is a worker from now on. ENOMEM. */
@@ -174,27 +233,56 @@ HELD static int holder_works(struct broker_holder *holder)
     return holder_rare_need(holder);
 }
 
+HELD static bool may_wait(const struct broker_holder *holder)
+{
+    return holder->rare->timeout_ns > 0 && holder->rare->timeout_ns > clock_now_ns();
+}
+
 HELD static int reserve_or_wait(struct broker_holder *holder, struct broker_reserver *reserver,
                                 bool with_token, struct broker_lease *lease)
 {
     int rc = reserve_now(holder, with_token, lease);
-    if (rc == ETIMEDOUT && holder->rare->timeout_ns > 0 &&
-        holder->rare->timeout_ns > clock_now_ns())
+    if (rc == ETIMEDOUT && may_wait(holder))
         rc = line_up(holder, reserver, with_token);
+    else if (rc == EAGAIN)
+        rc = reserver_stand(holder, reserver);
     return rc;
 }
 
-/* Not held. The journal was busy; timeout_ns is set. */
-static int reserve_when_idle(struct broker_holder *holder, struct broker_reserver *reserver,
-                             unsigned flags, struct broker_lease *lease)
+int reserver_again(struct later *later)
 {
-    int64_t busy_until_ns = 0;
-    int rc = EAGAIN;
-    while (log_again(holder->broker, &rc, &busy_until_ns)) {
-        broker_lock(holder->broker);
-        rc = reserve_or_wait(holder, reserver, (flags & BROKER_WITH_TOKEN) != 0, lease);
-        broker_unlock(holder->broker);
+    struct broker_holder *holder = holder_of(later);
+    struct broker *broker = holder->broker;
+    struct broker_reserver *reserver = holder->rare->reserver;
+    struct job *job;
+    int rc = reserve_one(holder, true, &job);
+    if (rc == EAGAIN)
+        return rc;
+    line_leave_reserver(broker->log, later);
+    if (rc == ETIMEDOUT && may_wait(holder))
+        rc = line_up(holder, reserver, true);
+    if (rc == EINPROGRESS)
+        return rc;
+    if (rc == 0) {
+        holder->rare->matched_id = job->id;
+        holder->rare->matched_token = job->rare->token;
     }
+    queue_wait_line_up(&reserver->wait, reserver_line_cancel);
+    queue_domain_ready(broker->domain, later, rc);
+    return rc;
+}
+
+/* Behind those who stand. */
+HELD static int reserve_first(struct broker_holder *holder, struct broker_reserver *reserver,
+                              bool with_token, struct broker_lease *lease)
+{
+    struct broker_log *log = holder->broker->log;
+    bool behind = with_token && log != NULL && log->standing > 0;
+    if (behind)
+        log->behind = true;
+    int rc = reserve_or_wait(holder, reserver, with_token, lease);
+    if (behind)
+        log->behind = false;
     return rc;
 }
 
@@ -208,10 +296,14 @@ int broker_reserve(struct broker_holder *holder, struct broker_reserver *reserve
     int rc = holder_works(holder);
     if (rc == 0) {
         holder->rare->timeout_ns = timeout_ns <= 0 ? 0 : clock_deadline(timeout_ns);
-        rc = reserve_or_wait(holder, reserver, (flags & BROKER_WITH_TOKEN) != 0, lease);
+        holder->rare->stands_until_ns = 0;
+        rc = reserve_first(holder, reserver, (flags & BROKER_WITH_TOKEN) != 0, lease);
     }
+    bool stands = rc == EINPROGRESS && reserver->wait.later.cancel == reserver_line_cancel;
     broker_unlock(broker);
-    return rc == EAGAIN ? reserve_when_idle(holder, reserver, flags, lease) : rc;
+    if (stands)
+        log_want_room(broker);
+    return rc;
 }
 
 /* The job that was matched, if its lease is still in force. */
@@ -248,7 +340,7 @@ HELD static int matched_take(struct broker_holder *holder, struct broker_reserve
         return reserve_or_wait(holder, reserver, holder->rare->with_token, lease);
     int rc = matched_need(holder, job);
     if (rc != 0)
-        return rc;
+        return rc == EAGAIN ? reserver_stand(holder, reserver) : rc;
     if (job->rare->out == JOB_OUT_TOKEN && job_is_logged(job))
         log_told(holder->broker->log, job->tube->level, job->rare->ticket);
     lease_fill(job, lease);
@@ -261,19 +353,16 @@ int broker_reserve_finish(struct broker_holder *holder, struct broker_lease *lea
     struct broker *broker = holder->broker;
     ASSERT(broker_is_reserving(holder));
     struct broker_reserver *reserver = holder->rare->reserver;
-    int64_t busy_until_ns = 0;
     broker_lock(broker);
     ASSERT(reserver->wait.later.state == LATER_READY);
     int rc = reserver->wait.later.result;
     holder->rare->reserver = NULL;
     if (rc == 0)
         rc = matched_take(holder, reserver, lease);
+    bool stands = rc == EINPROGRESS && reserver->wait.later.cancel == reserver_line_cancel;
     broker_unlock(broker);
-    while (log_again(broker, &rc, &busy_until_ns)) {
-        broker_lock(broker);
-        rc = matched_take(holder, reserver, lease);
-        broker_unlock(broker);
-    }
+    if (stands)
+        log_want_room(broker);
     return rc;
 }
 
@@ -305,11 +394,12 @@ int broker_reserve_batch(struct broker_holder *holder, size_t max, unsigned flag
     return got > 0 ? 0 : rc;
 }
 
-HELD static int reserve_by_id(struct broker_holder *holder, const struct trust_view *asker,
-                              uint64_t id, bool with_token, struct broker_lease *lease)
+HELD static int reserve_by_id(struct broker *broker, const struct broker_op *op)
 {
-    struct job *job = idtable_get(&holder->broker->jobs, id);
-    int rc = job != NULL ? job_ask(asker, job, TRUST_work) : ENOENT;
+    struct broker_holder *holder = op->holder;
+    bool with_token = (op->flags & OP_TOKEN) != 0;
+    struct job *job = idtable_get(&broker->jobs, op->id);
+    int rc = job != NULL ? job_ask(op->asker, job, TRUST_work) : ENOENT;
     if (rc == 0 && job->state == JOB_RESERVED)
         rc = ENOENT;
     if (rc == 0)
@@ -321,24 +411,16 @@ HELD static int reserve_by_id(struct broker_holder *holder, const struct trust_v
     if (rc != 0)
         return rc;
     reserve_job(holder, job, with_token);
-    lease_fill(job, lease);
+    lease_fill(job, op->lease);
     return 0;
 }
 
-int broker_reserve_job(struct broker_holder *holder, const struct trust_view *asker, uint64_t id,
-                       unsigned flags, struct broker_lease *lease)
+int decide_reserve_job(struct broker *broker, struct broker_op *op)
 {
-    MAGIC_CHECK(holder, BROKER_HOLDER_MAGIC);
-    int64_t busy_until_ns = 0;
-    int rc;
-    do {
-        broker_lock(holder->broker);
-        rc = holder_rare_need(holder);
-        if (rc == 0)
-            rc = reserve_by_id(holder, asker, id, (flags & BROKER_WITH_TOKEN) != 0, lease);
-        if (rc == 0) /* else, as in beanstalkd, it made nobody a worker */
-            rc = holder_works(holder);
-        broker_unlock(holder->broker);
-    } while (log_again(holder->broker, &rc, &busy_until_ns));
+    int rc = holder_rare_need(op->holder);
+    if (rc == 0)
+        rc = reserve_by_id(broker, op);
+    if (rc == 0) /* else, as in beanstalkd, it made nobody a worker */
+        rc = holder_works(op->holder);
     return rc;
 }

@@ -268,17 +268,6 @@ static int apply_one(struct broker *broker, const struct choice *choice, uint64_
     return rc;
 }
 
-/* The same, again after a journal that was busy. */
-static int apply_patiently(struct broker *broker, const struct choice *choice, uint64_t id)
-{
-    int64_t busy_until_ns = 0;
-    int rc;
-    do
-        rc = apply_one(broker, choice, id);
-    while (rc == EAGAIN && (rc = log_busy(broker, &busy_until_ns)) == 0);
-    return rc;
-}
-
 /* Sets page->next to the place of the error, if there is one. */
 static int apply_some(struct broker *broker, const struct choice *choice, struct broker_page *page)
 {
@@ -298,8 +287,7 @@ static int apply_some(struct broker *broker, const struct choice *choice, struct
         ids[i] = jobs[i]->id;
     broker_unlock(broker);
     for (size_t i = 0; i < count && rc == 0; i++) {
-        rc =
-            choice->change->action == BROKER_DO_COUNT ? 0 : apply_patiently(broker, choice, ids[i]);
+        rc = choice->change->action == BROKER_DO_COUNT ? 0 : apply_one(broker, choice, ids[i]);
         page->found += rc == 0;
         if (rc == ENOENT || rc == EACCES)
             rc = 0;
@@ -323,7 +311,7 @@ int broker_apply(struct broker *broker, const struct trust_view *asker,
     page_begin(broker, page);
     while (rc == 0 && page_goes_on(page))
         rc = apply_some(broker, &choice, page);
-    return page->found > 0 ? 0 : rc;
+    return page->found > 0 && rc != EAGAIN ? 0 : rc;
 }
 
 int broker_apply_job(struct broker *broker, const struct trust_view *asker, uint64_t id,
@@ -333,7 +321,7 @@ int broker_apply_job(struct broker *broker, const struct trust_view *asker, uint
     const struct choice choice = choice_of(asker, &any, change);
     int rc = change_check(change);
     if (rc == 0)
-        rc = apply_patiently(broker, &choice, id);
+        rc = apply_one(broker, &choice, id);
     if (rc != ENOENT)
         return rc;
     broker_lock(broker);

@@ -81,7 +81,9 @@ struct broker_change {
  * passed over. Each is looked at again under the lock that changes it. page->found: how many. An
  * error ends it and is returned only if it is the first thing that happens; else page->next is the
  * id that it happened to. ENOBUFS (MOVE): that tube is full. EINVAL, ENAMETOOLONG: its name.
- * ENOMEM, ENOSPC, EIO, EAGAIN.
+ * ENOMEM, ENOSPC, EIO. EAGAIN, also if others were changed before: the journal is busy; to be
+ * called again with page->from at page->next when there is room (BROKER_ROOM); page->found begins
+ * anew.
  */
 int broker_apply(struct broker *broker, const struct trust_view *asker,
                  const struct broker_filter *filter, struct broker_page *page,
@@ -89,7 +91,8 @@ int broker_apply(struct broker *broker, const struct trust_view *asker,
 
 /*
  * Changes that one job. ENOENT: no such job. EACCES. EBUSY: it is in a state that the action isn't
- * for, which is put into *state (RESERVED, and CANCEL: it is ending just now). Others as above.
+ * for, which is put into *state (RESERVED, and CANCEL: it is ending just now). Others as above;
+ * EAGAIN: nothing changed.
  */
 int broker_apply_job(struct broker *broker, const struct trust_view *asker, uint64_t id,
                      const struct broker_change *change, enum job_state *state);

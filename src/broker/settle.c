@@ -11,6 +11,7 @@
  */
 #include "base/clock.h"
 #include "broker/finish_priv.h"
+#include "broker/line_priv.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -119,24 +120,36 @@ HELD static int settle(struct broker *broker, struct job *job, struct job_outcom
     return rc;
 }
 
+int decide_settle(struct broker *broker, struct broker_op *op)
+{
+    struct job *job = job_under_token(broker, op->id, op->token);
+    return job != NULL ? settle(broker, job, op->settle.outcome, op->settle.words, &op->gone)
+                       : ESTALE;
+}
+
 int broker_settle(struct broker *broker, uint64_t id, uint64_t token, struct job_outcome *outcome)
 {
     struct last_words words;
-    struct job *gone = NULL;
-    int64_t busy_until_ns = 0;
     int rc = last_words_make(&words, outcome);
     if (rc != 0)
         return rc;
-    do {
-        broker_lock_to_finish(broker, 1);
-        struct job *job = job_under_token(broker, id, token);
-        rc = job != NULL ? settle(broker, job, outcome, &words, &gone) : ESTALE;
-        broker_unlock(broker);
-    } while (log_again(broker, &rc, &busy_until_ns));
-    if (gone != NULL)
-        job_free(&gone);
+    struct broker_op op;
+    broker_op_init(&op, BROKER_SETTLE, id, token);
+    op.settle.outcome = outcome;
+    op.settle.words = &words;
+    rc = broker_run_blocking(broker, &op);
+    broker_op_fini(&op);
     last_words_free(&words);
     return rc;
+}
+
+void broker_return(struct broker *broker, uint64_t id, uint64_t token)
+{
+    broker_lock(broker);
+    struct job *job = job_under_token(broker, id, token);
+    if (job != NULL)
+        (void)lease_return(job, 0);
+    broker_unlock(broker);
 }
 
 /* Those that leave; the others have EINPROGRESS, and those for which the journal has no room
@@ -247,24 +260,4 @@ bool broker_is_cancelled(struct broker *broker, uint64_t id, uint64_t token)
     bool cancelled = job != NULL && job->rare->cancelled;
     broker_unlock(broker);
     return cancelled;
-}
-
-int broker_delete(struct broker *broker, const struct trust_view *asker, uint64_t id)
-{
-    int64_t busy_until_ns = 0;
-    struct job *gone = NULL;
-    int rc;
-    do {
-        broker_lock(broker);
-        struct job *job = idtable_get(&broker->jobs, id);
-        rc = job == NULL ? ENOENT : job_ask(asker, job, TRUST_edit);
-        if (rc == 0 && job->state == JOB_RESERVED)
-            rc = ENOENT;
-        if (rc == 0)
-            rc = settle_delete_idle(broker, job, &gone);
-        broker_unlock(broker);
-    } while (log_again(broker, &rc, &busy_until_ns));
-    if (gone != NULL)
-        job_free(&gone);
-    return rc;
 }

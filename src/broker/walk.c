@@ -46,11 +46,7 @@ static int walk_some(struct broker_walk *walk)
 int broker_walk_on(struct broker_walk *walk)
 {
     MAGIC_CHECK(walk->tube, BROKER_TUBE_MAGIC);
-    int64_t busy_until_ns = 0;
-    int rc;
-    do
-        rc = walk_some(walk);
-    while (log_again(walk->tube->broker, &rc, &busy_until_ns));
+    int rc = walk_some(walk);
     if (rc == ENOENT) /* others were faster */
         return 0;
     return rc == 0 && walk->left > 0 ? EINPROGRESS : rc;
@@ -64,30 +60,4 @@ void broker_walk_end(struct broker_walk *walk)
     tube_unref(walk->tube);
     walk->tube = NULL;
     broker_unlock(broker);
-}
-
-/* All that is left, in slices. */
-static int walk_all(struct broker_walk *walk, uint64_t *done)
-{
-    int rc;
-    do
-        rc = broker_walk_on(walk);
-    while (rc == EINPROGRESS);
-    *done = walk->done;
-    broker_walk_end(walk);
-    return rc;
-}
-
-int broker_kick(struct broker *broker, struct broker_tube *tube, uint64_t count, uint64_t *kicked)
-{
-    struct broker_walk walk;
-    broker_kick_begin(broker, tube, count, &walk);
-    return walk_all(&walk, kicked);
-}
-
-int broker_clear(struct broker *broker, const char *name, size_t len, uint64_t *cleared)
-{
-    struct broker_walk walk;
-    int rc = broker_clear_begin(broker, name, len, &walk);
-    return rc == 0 ? walk_all(&walk, cleared) : rc;
 }

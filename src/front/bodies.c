@@ -64,11 +64,8 @@ static size_t first_without(const struct broker_lease *leases, size_t count)
 /* The leases are over, their jobs ready again. */
 static void leases_return(struct broker *broker, struct broker_lease *leases, size_t count)
 {
-    struct job_outcome outcome;
-    job_outcome_init(&outcome);
-    outcome.kind = JOB_OUTCOME_RETURNED;
     for (size_t i = 0; i < count; i++) {
-        (void)broker_settle(broker, leases[i].id, leases[i].token, &outcome); /* or it is over */
+        broker_return(broker, leases[i].id, leases[i].token);
         broker_lease_fini(&leases[i]);
     }
 }

@@ -155,13 +155,25 @@ static void call_fire(struct later *later)
     pending_fire(&CONTAINER_OF(later, struct pending_call, api.later)->pending);
 }
 
+/* What waits for the journal has a patience of its own. */
+static bool call_endures(const struct pending *pending, int why)
+{
+    const struct pending_call *call = CONTAINER_OF(pending, struct pending_call, pending);
+    return why == ECANCELED && call->api.params != NULL;
+}
+
 static void call_answer(struct session *session, struct pending *pending, int why)
 {
     struct pending_call *call = CONTAINER_OF(pending, struct pending_call, pending);
     MAGIC_CHECK(call, CALL_MAGIC);
-    if (why == 0)
-        api_call_finish(&call->api);
-    else if (why == ETIMEDOUT)
+    if (why == 0) {
+        pending_begin(session, pending);
+        if (api_call_finish(&call->api) == EINPROGRESS) { /* the journal is busy, again perhaps */
+            pending_wait(session, pending, call->api.deadline_ns);
+            return;
+        }
+        pending_drop(pending);
+    } else if (why == ETIMEDOUT)
         api_call_late(&call->api);
     else
         api_call_refuse(&call->api, why,
@@ -178,8 +190,10 @@ static void call_body_arrived(struct session *session)
     session->call = NULL;
     call->api.later.fire = call_fire;
     call->api.asker = &session->view;
-    call->pending =
-        (struct pending){.later = &call->api.later, .answer = call_answer, .release = call_release};
+    call->pending = (struct pending){.later = &call->api.later,
+                                     .answer = call_answer,
+                                     .endures = call_endures,
+                                     .release = call_release};
     pending_begin(session, &call->pending);
     conn_charge(session->conn, CALL_COST + call->len / CALL_COST_BYTES);
     int rc = api_call_start(&call->api, session->front->api, call->method, call->method_len,

@@ -17,15 +17,22 @@ int parse_delete(struct scan *scan, struct command_args *args)
     return parse_id(scan, args);
 }
 
-void do_delete(struct session *session, const struct command_args *args)
+static void deleted(struct session *session, struct broker_op *op, int rc)
 {
-    int rc = broker_holder_delete(&session->holder, &session->view, args->id, 0);
+    (void)op;
     if (rc == 0)
         reply_word(session, "DELETED\r\n");
     else if (rc == ENOENT)
         reply_word(session, "NOT_FOUND\r\n");
     else
         reply_refusal(session, rc, "INTERNAL_ERROR\r\n");
+}
+
+void do_delete(struct session *session, const struct command_args *args)
+{
+    struct broker_op op;
+    op_begin(&op, session, BROKER_DELETE, args);
+    op_run(session, &op, deleted);
 }
 
 int parse_stats_job(struct scan *scan, struct command_args *args)

@@ -26,13 +26,20 @@ int parse_kick_job(struct scan *scan, struct command_args *args)
     return parse_id(scan, args);
 }
 
-void do_kick_job(struct session *session, const struct command_args *args)
+static void kicked(struct session *session, struct broker_op *op, int rc)
 {
-    int rc = broker_kick_job(session->front->broker, &session->view, args->id);
+    (void)op;
     if (rc == 0)
         reply_word(session, "KICKED\r\n");
     else if (rc == ENOENT)
         reply_word(session, "NOT_FOUND\r\n");
     else
         reply_refusal(session, rc, "INTERNAL_ERROR\r\n");
+}
+
+void do_kick_job(struct session *session, const struct command_args *args)
+{
+    struct broker_op op;
+    op_begin(&op, session, BROKER_KICK, args);
+    op_run(session, &op, kicked);
 }

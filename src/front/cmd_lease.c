@@ -21,11 +21,19 @@ int parse_release(struct scan *scan, struct command_args *args)
     return scan_ended(scan) ? 0 : EINVAL;
 }
 
+static void released(struct session *session, struct broker_op *op, int rc)
+{
+    (void)op;
+    lease_answer(session, rc, "RELEASED\r\n", "OUT_OF_MEMORY\r\n");
+}
+
 void do_release(struct session *session, const struct command_args *args)
 {
-    int rc = broker_release(&session->holder, &session->view, args->id, 0, args->pri,
-                            (int64_t)args->delay * HL_SECOND);
-    lease_answer(session, rc, "RELEASED\r\n", "OUT_OF_MEMORY\r\n");
+    struct broker_op op;
+    op_begin(&op, session, BROKER_RELEASE, args);
+    op.back.pri = args->pri;
+    op.back.delay_ns = (int64_t)args->delay * HL_SECOND;
+    op_run(session, &op, released);
 }
 
 int parse_bury(struct scan *scan, struct command_args *args)
@@ -35,10 +43,18 @@ int parse_bury(struct scan *scan, struct command_args *args)
     return scan_ended(scan) ? 0 : EINVAL;
 }
 
+static void buried(struct session *session, struct broker_op *op, int rc)
+{
+    (void)op;
+    lease_answer(session, rc, "BURIED\r\n", "INTERNAL_ERROR\r\n");
+}
+
 void do_bury(struct session *session, const struct command_args *args)
 {
-    int rc = broker_bury(&session->holder, &session->view, args->id, 0, args->pri);
-    lease_answer(session, rc, "BURIED\r\n", "INTERNAL_ERROR\r\n");
+    struct broker_op op;
+    op_begin(&op, session, BROKER_BURY, args);
+    op.back.pri = args->pri;
+    op_run(session, &op, buried);
 }
 
 int parse_touch(struct scan *scan, struct command_args *args)
@@ -46,8 +62,15 @@ int parse_touch(struct scan *scan, struct command_args *args)
     return parse_id(scan, args);
 }
 
+static void touched(struct session *session, struct broker_op *op, int rc)
+{
+    (void)op;
+    lease_answer(session, rc, "TOUCHED\r\n", "INTERNAL_ERROR\r\n");
+}
+
 void do_touch(struct session *session, const struct command_args *args)
 {
-    int rc = broker_touch(&session->holder, &session->view, args->id, 0);
-    lease_answer(session, rc, "TOUCHED\r\n", "INTERNAL_ERROR\r\n");
+    struct broker_op op;
+    op_begin(&op, session, BROKER_TOUCH, args);
+    op_run(session, &op, touched);
 }

@@ -16,16 +16,24 @@ int parse_move(struct scan *scan, struct command_args *args)
     return scan_tube(scan, &args->name, &args->name_len);
 }
 
-void do_move(struct session *session, const struct command_args *args)
+static void moved(struct session *session, struct broker_op *op, int rc)
 {
-    int rc =
-        broker_move(session->front->broker, &session->view, args->id, args->name, args->name_len);
+    (void)op;
     if (rc == 0)
         reply_word(session, "MOVED\r\n");
     else if (rc == ENOENT)
         reply_word(session, "NOT_FOUND\r\n");
     else /* ENOBUFS: that tube is full; ENOMEM */
         reply_refusal(session, rc, "OUT_OF_MEMORY\r\n");
+}
+
+void do_move(struct session *session, const struct command_args *args)
+{
+    struct broker_op op;
+    op_begin(&op, session, BROKER_MOVE, args);
+    op.tube.name = args->name;
+    op.tube.len = args->name_len;
+    op_run(session, &op, moved);
 }
 
 int parse_clear_tube(struct scan *scan, struct command_args *args)

@@ -9,11 +9,11 @@
  * whether a command is more than the system runs, and whether we are draining. Whether the client
  * may put there at all was asked before (rights.c).
  *
- * At a limit a put is refused, or waits for room in the broker's line, as it is configured. The
- * wait ends also by draining, and when the client sends no more; it is pending.c's.
+ * At a limit a put is refused, or waits for room in the broker's line, as it is configured (op.c).
+ * The wait ends also by draining, and when the client sends no more.
  *
- * Ids are in order of the puts' lines, as there. A body that came with its line gets its id from
- * broker_put; one that is waited for takes it before.
+ * Ids are in order of the puts' lines, as there. A body that came with its line gets its id with
+ * the put; one that is waited for takes it before.
  */
 #include "front/front_priv.h"
 
@@ -23,15 +23,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PUT_MAGIC 0x90700007u
 #define WHY_MAX 512
 #define ADMIT_COST_BYTES 64 /* are looked at in the time of a small command */
-
-struct pending_put {
-    unsigned magic;
-    struct pending pending;
-    struct broker_putter putter;
-};
 
 /* ---- answers ---- */
 
@@ -49,6 +42,8 @@ static void put_reply(struct session *session, int rc, uint64_t id)
         reply_word(session, "JOB_TOO_BIG\r\n");
         return;
     case ENOBUFS:
+    case EXFULL:
+    case ENOSR:
     case ENOSPC:
     case EDQUOT:
     case ENOMEM:
@@ -75,60 +70,6 @@ void put_abandon(struct session *session)
     submit_abandon(session);
 }
 
-/* ---- waiting for room ---- */
-
-static struct pending_put *put_of(struct pending *pending)
-{
-    struct pending_put *put = CONTAINER_OF(pending, struct pending_put, pending);
-    MAGIC_CHECK(put, PUT_MAGIC);
-    return put;
-}
-
-static void put_release(struct pending *pending)
-{
-    struct pending_put *put = put_of(pending);
-    MAGIC_WIPE(put);
-    free(put);
-}
-
-static void put_answer(struct session *session, struct pending *pending, int why)
-{
-    const struct broker_putter *putter = &put_of(pending)->putter;
-    /* why: or the client hung up, before there was room */
-    put_reply(session, why == 0 ? putter->later.result : ENOBUFS, putter->id);
-    if (why == 0)
-        session_hold_until(session, &putter->ticket);
-    put_release(pending);
-}
-
-/* Any thread. */
-static void put_fire(struct later *later)
-{
-    pending_fire(&CONTAINER_OF(later, struct pending_put, putter.later)->pending);
-}
-
-/* EINPROGRESS: the answer comes later. */
-static int put_wait(struct session *session, uint64_t *id)
-{
-    struct pending_put *put = calloc(1, sizeof(*put));
-    if (put == NULL)
-        return ENOMEM;
-    MAGIC_INIT(put, PUT_MAGIC);
-    put->putter.later.fire = put_fire;
-    put->pending =
-        (struct pending){.later = &put->putter.later, .answer = put_answer, .release = put_release};
-    pending_begin(session, &put->pending);
-    int rc = broker_put_wait(session->front->broker, &session->put, &session->body, &put->putter);
-    if (rc == EINPROGRESS) {
-        pending_wait(session, &put->pending, CLOCK_NEVER);
-        return rc;
-    }
-    *id = put->putter.id;
-    pending_drop(&put->pending);
-    put_release(&put->pending);
-    return rc;
-}
-
 /* ---- the commands ---- */
 
 /* Whether it could be run where it is going, which is asked of guarded tubes. If not, it is
@@ -153,16 +94,22 @@ static bool put_could_run(struct session *session)
     return false;
 }
 
+static void put_answer(struct session *session, struct broker_op *op, int rc)
+{
+    put_reply(session, rc, op->id);
+}
+
 static void put_body_arrived(struct session *session)
 {
-    uint64_t id = 0;
     if (!put_could_run(session))
         return;
-    int rc = session->front->options->put_waits
-                 ? put_wait(session, &id)
-                 : broker_put(session->front->broker, &session->put, &session->body, &id);
-    if (rc != EINPROGRESS)
-        put_reply(session, rc, id);
+    struct broker_op op;
+    int rc = broker_op_put(&op, session->front->broker, &session->put, &session->body);
+    if (rc == 0) {
+        op.flags = OP_MAY_WAIT;
+        op_run(session, &op, put_answer);
+    } else
+        put_reply(session, rc, 0);
     if (rc != 0 || session->put_elsewhere)
         put_abandon(session);
 }

@@ -194,13 +194,20 @@ int parse_reserve_job(struct scan *scan, struct command_args *args)
     return parse_id(scan, args);
 }
 
+static void reserved(struct session *session, struct broker_op *op, int rc)
+{
+    if (rc == 0)
+        bodies_reply(session, BODIES_JOB, op->lease, 1);
+    else
+        reserve_refuse(session, rc);
+}
+
 void do_reserve_job(struct session *session, const struct command_args *args)
 {
     struct broker_lease lease;
     conn_asks(session->conn);
-    int rc = broker_reserve_job(&session->holder, &session->view, args->id, 0, &lease);
-    if (rc == 0)
-        bodies_reply(session, BODIES_JOB, &lease, 1);
-    else
-        reserve_refuse(session, rc);
+    struct broker_op op;
+    op_begin(&op, session, BROKER_RESERVE_JOB, args);
+    op.lease = &lease;
+    op_run(session, &op, reserved);
 }

@@ -29,15 +29,22 @@ int parse_reserve_job_token(struct scan *scan, struct command_args *args)
     return parse_id(scan, args);
 }
 
+static void reserved(struct session *session, struct broker_op *op, int rc)
+{
+    if (rc == 0)
+        bodies_reply(session, BODIES_JOB_TOKEN, op->lease, 1);
+    else
+        reserve_refuse(session, rc);
+}
+
 void do_reserve_job_token(struct session *session, const struct command_args *args)
 {
     struct broker_lease lease;
-    int rc =
-        broker_reserve_job(&session->holder, &session->view, args->id, BROKER_WITH_TOKEN, &lease);
-    if (rc == 0)
-        bodies_reply(session, BODIES_JOB_TOKEN, &lease, 1);
-    else
-        reserve_refuse(session, rc);
+    struct broker_op op;
+    op_begin(&op, session, BROKER_RESERVE_JOB, args);
+    op.flags = OP_TOKEN;
+    op.lease = &lease;
+    op_run(session, &op, reserved);
 }
 
 /* ---- settling ---- */
@@ -60,10 +67,17 @@ int parse_touch_token(struct scan *scan, struct command_args *args)
     return scan_lease(scan, args) == 0 && scan_ended(scan) ? 0 : EINVAL;
 }
 
+static void touched(struct session *session, struct broker_op *op, int rc)
+{
+    (void)op;
+    token_answer(session, rc, "TOUCHED\r\n", "INTERNAL_ERROR\r\n");
+}
+
 void do_touch_token(struct session *session, const struct command_args *args)
 {
-    int rc = broker_touch(&session->holder, &session->view, args->id, args->token);
-    token_answer(session, rc, "TOUCHED\r\n", "INTERNAL_ERROR\r\n");
+    struct broker_op op;
+    op_begin(&op, session, BROKER_TOUCH, args);
+    op_run(session, &op, touched);
 }
 
 int parse_delete_token(struct scan *scan, struct command_args *args)
@@ -71,10 +85,17 @@ int parse_delete_token(struct scan *scan, struct command_args *args)
     return scan_lease(scan, args) == 0 && scan_ended(scan) ? 0 : EINVAL;
 }
 
+static void deleted(struct session *session, struct broker_op *op, int rc)
+{
+    (void)op;
+    token_answer(session, rc, "DELETED\r\n", "INTERNAL_ERROR\r\n");
+}
+
 void do_delete_token(struct session *session, const struct command_args *args)
 {
-    int rc = broker_holder_delete(&session->holder, &session->view, args->id, args->token);
-    token_answer(session, rc, "DELETED\r\n", "INTERNAL_ERROR\r\n");
+    struct broker_op op;
+    op_begin(&op, session, BROKER_DELETE, args);
+    op_run(session, &op, deleted);
 }
 
 int parse_release_token(struct scan *scan, struct command_args *args)
@@ -85,11 +106,19 @@ int parse_release_token(struct scan *scan, struct command_args *args)
     return scan_ended(scan) ? 0 : EINVAL;
 }
 
+static void released(struct session *session, struct broker_op *op, int rc)
+{
+    (void)op;
+    token_answer(session, rc, "RELEASED\r\n", "OUT_OF_MEMORY\r\n");
+}
+
 void do_release_token(struct session *session, const struct command_args *args)
 {
-    int rc = broker_release(&session->holder, &session->view, args->id, args->token, args->pri,
-                            (int64_t)args->delay * HL_SECOND);
-    token_answer(session, rc, "RELEASED\r\n", "OUT_OF_MEMORY\r\n");
+    struct broker_op op;
+    op_begin(&op, session, BROKER_RELEASE, args);
+    op.back.pri = args->pri;
+    op.back.delay_ns = (int64_t)args->delay * HL_SECOND;
+    op_run(session, &op, released);
 }
 
 int parse_bury_token(struct scan *scan, struct command_args *args)
@@ -99,8 +128,16 @@ int parse_bury_token(struct scan *scan, struct command_args *args)
     return scan_ended(scan) ? 0 : EINVAL;
 }
 
+static void buried(struct session *session, struct broker_op *op, int rc)
+{
+    (void)op;
+    token_answer(session, rc, "BURIED\r\n", "INTERNAL_ERROR\r\n");
+}
+
 void do_bury_token(struct session *session, const struct command_args *args)
 {
-    int rc = broker_bury(&session->holder, &session->view, args->id, args->token, args->pri);
-    token_answer(session, rc, "BURIED\r\n", "INTERNAL_ERROR\r\n");
+    struct broker_op op;
+    op_begin(&op, session, BROKER_BURY, args);
+    op.back.pri = args->pri;
+    op_run(session, &op, buried);
 }

@@ -53,14 +53,23 @@ int parse_pause_tube(struct scan *scan, struct command_args *args)
     return scan_ended(scan) ? 0 : EINVAL;
 }
 
-void do_pause_tube(struct session *session, const struct command_args *args)
+static void paused(struct session *session, struct broker_op *op, int rc)
 {
-    int rc = broker_pause(session->front->broker, &session->view, args->name, args->name_len,
-                          (int64_t)args->delay * HL_SECOND);
+    (void)op;
     if (rc == 0)
         reply_word(session, "PAUSED\r\n");
     else if (rc == ENOENT)
         reply_word(session, "NOT_FOUND\r\n");
     else
         reply_refusal(session, rc, "OUT_OF_MEMORY\r\n");
+}
+
+void do_pause_tube(struct session *session, const struct command_args *args)
+{
+    struct broker_op op;
+    op_begin(&op, session, BROKER_PAUSE, args);
+    op.tube.name = args->name;
+    op.tube.len = args->name_len;
+    op.tube.pause_ns = (int64_t)args->delay * HL_SECOND;
+    op_run(session, &op, paused);
 }

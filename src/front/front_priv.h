@@ -290,10 +290,20 @@ void session_hold(struct session *session);
 /* For something that another thread did. */
 void session_hold_until(struct session *session, const struct broker_ticket *ticket);
 
+/* ---- op.c: commands that are one operation of the broker ---- */
+
+/* Answers, once; `op` is released behind it. rc: what broker_run says. */
+typedef void op_answer(struct session *session, struct broker_op *op, int rc);
+/* For the job and the token of the arguments; what else it needs is the caller's to fill in. */
+void op_begin(struct broker_op *op, struct session *session, enum broker_verb verb,
+              const struct command_args *args);
+/* Carries it out and answers, or pauses the connection until it can. */
+void op_run(struct session *session, struct broker_op *op, op_answer *answer);
+
 /* ---- answers ---- */
 
-/* What the journal's refusals are called: ENOSPC OUT_OF_MEMORY, EIO INTERNAL_ERROR, EACCES
- * NOT_ALLOWED; others as said. With CR LF. */
+/* What refusals are called that any command can have: EIO INTERNAL_ERROR, EACCES NOT_ALLOWED, those
+ * for want of room OUT_OF_MEMORY; others as said. With CR LF. */
 void reply_refusal(struct session *session, int rc, const char *otherwise);
 
 #define reply_word(session, word) conn_write((session)->conn, (word), sizeof(word) - 1)
@@ -357,7 +367,9 @@ struct pending {
     /* Takes the memory back and answers. `why`: 0 it has fired; ETIMEDOUT the time is over;
      * ECANCELED the other side sends no more. It may wait again, for the same or for more. */
     void (*answer)(struct session *session, struct pending *pending, int why);
-    /* The same without a session. */
+    /* Whether it isn't ended by that `why`. NULL: it is. */
+    bool (*endures)(const struct pending *pending, int why);
+    /* Takes the memory back, without a session. */
     void (*release)(struct pending *pending);
 };
 

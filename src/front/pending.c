@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Answers that come later: of a reserve, a put that waits for room, a join, a call, a body that is
- * read back.
+ * Answers that come later: of a reserve, an operation that stands in line, a join, a call, a body
+ * that is read back.
  *
  * The connection is paused meanwhile, so there is one at a time and nothing behind it is executed.
  * What ends the wait runs on any thread and sends a message to the connection's loop, which is held
@@ -75,7 +75,10 @@ static void pending_deliver(struct loop_message *message, void *memory)
 
 void pending_end(struct session *session, int why)
 {
-    if (session->pending != NULL && later_cancel(session->pending->later))
+    struct pending *pending = session->pending;
+    if (pending == NULL || (pending->endures != NULL && pending->endures(pending, why)))
+        return;
+    if (later_cancel(pending->later))
         pending_over(session, why);
 }
 

@@ -117,10 +117,11 @@ void reply_text(struct session *session, const char *word, struct buf *text)
 
 void reply_refusal(struct session *session, int rc, const char *otherwise)
 {
-    const char *word = rc == ENOSPC || rc == EDQUOT ? "OUT_OF_MEMORY\r\n"
-                       : rc == EIO                  ? "INTERNAL_ERROR\r\n"
-                       : rc == EACCES               ? "NOT_ALLOWED\r\n"
-                                                    : otherwise;
+    bool room = rc == ENOSPC || rc == ENOSR || rc == EXFULL || rc == EDQUOT;
+    const char *word = room           ? "OUT_OF_MEMORY\r\n"
+                       : rc == EIO    ? "INTERNAL_ERROR\r\n"
+                       : rc == EACCES ? "NOT_ALLOWED\r\n"
+                                      : otherwise;
     conn_write(session->conn, word, strlen(word));
 }
 

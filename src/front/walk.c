@@ -3,10 +3,13 @@
  * Commands that go through as many jobs as a tube has: kick and clear-tube.
  *
  * One that isn't done after a slice of the broker's becomes a task, with a slice in each turn. The
- * answer is about all slices, and waits for all that they changed in the journal. A client that
- * goes meanwhile ends it: what was done is done.
+ * answer is about all slices, and waits for all that they changed in the journal. Where the journal
+ * is busy it waits for room, and goes on. A client that goes meanwhile ends it: what was done is
+ * done.
  */
 #include "front/front_priv.h"
+
+#include "base/clock.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -17,6 +20,9 @@
 struct pending_walk {
     unsigned magic;
     struct task task;
+    struct pending pending; /* while it waits for room, in place of the task */
+    bool waits;
+    struct broker_op room;
     struct broker_walk walk;
     const char *word;
     struct broker_ticket ticket; /* of all slices but the first, which was the session's turn */
@@ -38,30 +44,106 @@ static void walk_reply(struct session *session, const char *word, int rc, uint64
         reply_refusal(session, rc, "OUT_OF_MEMORY\r\n");
 }
 
+/* EINPROGRESS: the session waits. 0: there is room. */
+static int room_wait(struct session *session, struct pending_walk *walk)
+{
+    walk->room.verb = BROKER_ROOM;
+    walk->room.flags = OP_STANDS;
+    pending_begin(session, &walk->pending);
+    int rc = broker_run(session->front->broker, &walk->room);
+    walk->waits = rc == EINPROGRESS;
+    if (walk->waits)
+        pending_wait(session, &walk->pending, CLOCK_NEVER);
+    else
+        pending_drop(&walk->pending);
+    return rc;
+}
+
+/* As long as it is the connection's turn. EINPROGRESS: that is over, or it waits for room. */
+static int walk_turn(struct session *session, struct pending_walk *walk)
+{
+    int rc;
+    do {
+        uint64_t done = walk->walk.done;
+        rc = broker_walk_on(&walk->walk);
+        conn_charge(session->conn, WALK_COST);
+        if (walk->walk.done > done)
+            walk->room.until_ns = 0; /* it gets on: its patience begins anew */
+        if (rc == EAGAIN && (rc = room_wait(session, walk)) == 0)
+            rc = EINPROGRESS;
+    } while (rc == EINPROGRESS && !walk->waits && conn_has_turn(session->conn));
+    return rc;
+}
+
 static bool walk_step(struct session *session, struct task *task)
 {
     struct pending_walk *walk = walk_of(task);
-    int rc;
-    do {
-        rc = broker_walk_on(&walk->walk);
-        conn_charge(session->conn, WALK_COST);
-    } while (rc == EINPROGRESS && conn_has_turn(session->conn));
+    int rc = walk_turn(session, walk);
     struct broker_ticket ticket = broker_ticket_take(session->front->broker);
     broker_ticket_add(&walk->ticket, &ticket);
     if (rc == EINPROGRESS)
-        return true;
+        return !walk->waits;
     walk_reply(session, walk->word, rc, walk->walk.done);
     session_hold_until(session, &walk->ticket);
     return false;
 }
 
-static void walk_release(struct task *task)
+static void walk_free(struct pending_walk *walk)
 {
-    struct pending_walk *walk = walk_of(task);
     broker_walk_end(&walk->walk);
     MAGIC_WIPE(walk);
     free(walk);
 }
+
+static void walk_release(struct task *task)
+{
+    struct pending_walk *walk = walk_of(task);
+    if (!walk->waits)
+        walk_free(walk);
+}
+
+/* ---- waiting for room ---- */
+
+static struct pending_walk *waiting_walk(const struct pending *pending)
+{
+    struct pending_walk *walk = CONTAINER_OF(pending, struct pending_walk, pending);
+    MAGIC_CHECK(walk, WALK_MAGIC);
+    return walk;
+}
+
+/* Any thread. */
+static void room_fired(struct later *later)
+{
+    pending_fire(&CONTAINER_OF(later, struct pending_walk, room.later)->pending);
+}
+
+static void room_answer(struct session *session, struct pending *pending, int why)
+{
+    struct pending_walk *walk = waiting_walk(pending);
+    int rc = why == 0 ? walk->room.later.result : why;
+    walk->waits = false;
+    if (rc == 0) {
+        task_start(session, &walk->task);
+        return;
+    }
+    walk_reply(session, walk->word, rc, walk->walk.done);
+    session_hold_until(session, &walk->ticket);
+    walk_free(walk);
+}
+
+static void room_release(struct pending *pending)
+{
+    walk_free(waiting_walk(pending));
+}
+
+/* Its patience ends. */
+static bool room_endures(const struct pending *pending, int why)
+{
+    (void)pending;
+    return why == ECANCELED;
+}
+
+/* ---- beginning ---- */
 
 static const struct task_kind walk_kind = {.step = walk_step, .release = walk_release};
 
@@ -73,6 +155,11 @@ static struct pending_walk *walk_new(const struct broker_walk *begun, const char
         return NULL;
     MAGIC_INIT(walk, WALK_MAGIC);
     walk->task.kind = &walk_kind;
+    walk->room.later.fire = room_fired;
+    walk->pending = (struct pending){.later = &walk->room.later,
+                                     .answer = room_answer,
+                                     .endures = room_endures,
+                                     .release = room_release};
     walk->walk = *begun;
     walk->word = word;
     return walk;
@@ -81,13 +168,14 @@ static struct pending_walk *walk_new(const struct broker_walk *begun, const char
 void walk_start(struct session *session, struct broker_walk *walk, const char *word)
 {
     int rc = broker_walk_on(walk);
-    struct pending_walk *pending = rc == EINPROGRESS ? walk_new(walk, word) : NULL;
+    bool goes_on = rc == EINPROGRESS || rc == EAGAIN;
+    struct pending_walk *pending = goes_on ? walk_new(walk, word) : NULL;
     if (pending != NULL) {
         task_start(session, &pending->task);
         return;
     }
     while (rc == EINPROGRESS)
         rc = broker_walk_on(walk);
-    walk_reply(session, word, rc, walk->done);
+    walk_reply(session, word, rc == EAGAIN ? ENOMEM : rc, walk->done);
     broker_walk_end(walk);
 }

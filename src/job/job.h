@@ -116,6 +116,7 @@ struct job_rare {
     bool awaited;                 /* who put it will ask how it ends */
     bool token_is_key;            /* the journal told of the lease: it doesn't know the token */
     uint8_t out;                  /* enum job_out, as it was recorded last */
+    uint8_t pins;                 /* operations that stand and are about its lease */
     struct list waiters;          /* the broker's: who waits for the end of this job */
     char *reason;                 /* why it was buried; NULL: none */
     struct job_options *options;  /* what was asked for with the put; its own; NULL: nothing */

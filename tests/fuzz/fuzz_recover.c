@@ -14,6 +14,7 @@
 #include "base/assert.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "blocking.h"
 #include "broker/broker.h"
 #include "fuzz.h"
 #include "journal_disk.h"

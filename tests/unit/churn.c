@@ -2,6 +2,7 @@
 // Random work on a broker; see churn.h.
 
 #include "churn.h"
+#include "blocking.h"
 
 #include "base/clock.h"
 

@@ -2,6 +2,7 @@
 // Helpers of the tests around the broker; see engine.h.
 
 #include "engine.h"
+#include "blocking.h"
 
 #include <errno.h>
 #include <sched.h>

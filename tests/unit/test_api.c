@@ -5,6 +5,7 @@
  */
 #include "base/clock.h"
 #include "base/jsonobj.h"
+#include "blocking.h"
 #include "served.h"
 #include "unit.h"
 

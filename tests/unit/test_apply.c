@@ -3,6 +3,7 @@
 // expensive assertions look at counts and containers whenever the lock is let go of. And changes to
 // entries and back: what is resolved is what was recorded.
 
+#include "blocking.h"
 #include "broker/apply_priv.h"
 #include "broker/replay_priv.h"
 #include "durable.h"

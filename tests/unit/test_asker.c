@@ -2,6 +2,7 @@
 // Who asks: every call that takes a job's id, and every choice of jobs, gives and does what the
 // asker's rights allow, and hides what he may not see; groups are their submitters'.
 
+#include "blocking.h"
 #include "durable.h"
 
 #include "base/clock.h"

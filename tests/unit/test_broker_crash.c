@@ -10,6 +10,7 @@
 // Segments are the smallest, and compaction goes on all the time. HILERA_CRASH_ROUNDS and
 // HILERA_MODEL_SEED change length and seed.
 
+#include "blocking.h"
 #include "durable.h"
 #include "unit_random.h"
 

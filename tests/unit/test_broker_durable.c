@@ -3,6 +3,7 @@
 // wait for, and what happens when the disk is full or fails. Random sessions are in
 // test_broker_crash.c, bodies that leave memory in test_broker_evict.c.
 
+#include "blocking.h"
 #include "durable.h"
 
 #include "base/clock.h"

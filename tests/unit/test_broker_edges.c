@@ -5,6 +5,7 @@
  * with its jobs; and what the broker writes then must be read by the next start without a word, for
  * an entry of ours that can't be read costs a job.
  */
+#include "blocking.h"
 #include "durable.h"
 #include "journal_kit.h"
 

@@ -3,6 +3,7 @@
 // finished, in any order, with compaction as the house does it, and nothing of that is lost by a
 // kill. Small segments and many orders; HILERA_MODEL_SEED changes the seed.
 
+#include "blocking.h"
 #include "durable.h"
 #include "unit_random.h"
 

@@ -2,6 +2,7 @@
 // What becomes of leases: release, bury, touch, delete, tokens, lost connections, and the end of
 // the TTR. The clock is virtual; the house is the test, which calls broker_due.
 
+#include "blocking.h"
 #include "engine.h"
 
 #include "base/clock.h"

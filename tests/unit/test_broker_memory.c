@@ -6,6 +6,7 @@
 //
 // The program is linked with --wrap for the allocators, so the broker's own calls come here.
 
+#include "blocking.h"
 #include "engine.h"
 
 #include "base/clock.h"

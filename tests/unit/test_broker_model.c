@@ -8,6 +8,7 @@
 // HILERA_MODEL_STEPS (of each of four runs) and HILERA_MODEL_SEED change length and run_seed; a
 // failure names both.
 
+#include "blocking.h"
 #include "broker_compare.h"
 #include "durable.h"
 

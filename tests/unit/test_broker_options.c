@@ -2,6 +2,7 @@
 // Jobs with options in the broker: they are seen in views and records, and outlive a kill, a
 // compaction, and every change of the job.
 
+#include "blocking.h"
 #include "durable.h"
 
 #include "base/clock.h"
@@ -275,7 +276,7 @@ static void do_nothing(struct later *later)
 START_TEST(a_key_is_watched_while_its_put_waits)
 {
     struct broker_tube *tube;
-    struct broker_putter putters[2] = {{.later.fire = do_nothing}, {.later.fire = do_nothing}};
+    struct broker_op putters[2] = {{.later.fire = do_nothing}, {.later.fire = do_nothing}};
     ck_assert_int_eq(durable_close(&durable), 0);
     durable.options.key_kept = key_kept;
     durable.options.put_waits = true;
@@ -297,9 +298,10 @@ START_TEST(a_key_is_watched_while_its_put_waits)
     ck_assert_uint_eq(engine_take(sink, &lease), putters[0].id);
     ck_assert_int_eq(engine_settle(durable.broker, &lease, JOB_OUTCOME_DONE), 0);
     ck_assert_int_eq(putters[1].later.result, EEXIST);
+    broker_op_fini(&putters[1]);
     ck_assert_uint_eq(putters[1].id, putters[0].id);
     struct job_body *body = engine_body("four");
-    struct broker_putter third = {.later.fire = do_nothing};
+    struct broker_op third = {.later.fire = do_nothing};
     ck_assert_int_eq(broker_put_wait(durable.broker, &spec, &body, &third), 0); // none is kept
     broker_sink_free(&sink);
     broker_unuse(durable.broker, &tube);

@@ -2,6 +2,7 @@
 // How a job is out, over the end of the process: leases under a token go on, what workers of the
 // daemon had goes back, charged or not.
 
+#include "blocking.h"
 #include "durable.h"
 #include "unit_random.h"
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Very many paused tubes. Without expensive assertions: these walk all tubes after each change.
 
+#include "blocking.h"
 #include "durable.h"
 
 #include "base/clock.h"

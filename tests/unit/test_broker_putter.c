@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Puts that wait for room: the line of a tube, the line of all, and what ends a wait.
 
+#include "blocking.h"
 #include "engine.h"
 
 #include "base/clock.h"
@@ -9,7 +10,7 @@
 #include <string.h>
 
 struct put {
-    struct broker_putter putter;
+    struct broker_op op;
     unsigned fired;
 };
 
@@ -20,7 +21,7 @@ static struct put waits[4];
 
 static void fire(struct later *later)
 {
-    CONTAINER_OF(later, struct put, putter.later)->fired++;
+    CONTAINER_OF(later, struct put, op.later)->fired++;
 }
 
 static void start(const struct broker_options *options)
@@ -41,6 +42,8 @@ static void setup(void)
 
 static void teardown(void)
 {
+    for (size_t i = 0; i < sizeof(waits) / sizeof(waits[0]); i++)
+        broker_op_fini(&waits[i].op);
     (void)engine_conn_fini(&conn);
     broker_unuse(broker, &tube);
     broker_unuse(broker, &other);
@@ -53,8 +56,9 @@ static int put_spec(int which, const struct broker_put_spec *spec, size_t len)
     struct job_body *body;
     ck_assert_int_eq(job_body_new(&body, len), 0);
     memset(body->bytes, 'x', len);
-    waits[which].putter.later.fire = fire;
-    int rc = broker_put_wait(broker, spec, &body, &waits[which].putter);
+    broker_op_fini(&waits[which].op);
+    waits[which].op.later.fire = fire;
+    int rc = broker_put_wait(broker, spec, &body, &waits[which].op);
     ck_assert((body == NULL) == (rc == 0 || rc == EINPROGRESS));
     job_body_unref(&body);
     return rc;
@@ -76,8 +80,8 @@ static void fill(void)
 static void came_in(int which, uint64_t id)
 {
     ck_assert_uint_eq(waits[which].fired, 1);
-    ck_assert_int_eq(waits[which].putter.later.result, 0);
-    ck_assert_uint_eq(waits[which].putter.id, id);
+    ck_assert_int_eq(waits[which].op.later.result, 0);
+    ck_assert_uint_eq(waits[which].op.id, id);
     struct job_view view;
     ck_assert_int_eq(broker_peek(broker, &trust_all, id, &view, NULL), 0);
 }
@@ -85,7 +89,7 @@ static void came_in(int which, uint64_t id)
 START_TEST(with_room_it_is_a_put)
 {
     ck_assert_int_eq(put(0, 10), 0);
-    ck_assert_uint_eq(waits[0].putter.id, 1);
+    ck_assert_uint_eq(waits[0].op.id, 1);
     ck_assert_uint_eq(waits[0].fired, 0);
     ck_assert_int_eq(put(0, BROKER_BODY_MAX_DEFAULT + 1), EMSGSIZE);
 }
@@ -114,7 +118,7 @@ START_TEST(a_small_one_waits_behind_a_large_one)
     ck_assert_uint_eq(engine_put(broker, "t", 0, 0, "1"), 1);
     ck_assert_int_eq(put(0, 100), EINPROGRESS);
     ck_assert_int_eq(put(1, 1), EINPROGRESS); // though there would be room
-    ck_assert(later_cancel(&waits[0].putter.later));
+    ck_assert(later_cancel(&waits[0].op.later));
     came_in(1, 2);
     ck_assert_uint_eq(waits[0].fired, 0);
 }
@@ -154,7 +158,7 @@ START_TEST(who_holds_jobs_may_not_wait)
     struct broker_put_spec spec = {.submitter = JOB_NOBODY, .tube = tube, .holder = &conn.holder};
     fill();
     ck_assert_int_eq(put_spec(0, &spec, 1), EINPROGRESS);
-    ck_assert(later_cancel(&waits[0].putter.later));
+    ck_assert(later_cancel(&waits[0].op.later));
     ck_assert_uint_eq(engine_reserve(&conn), 1);
     ck_assert_int_eq(put_spec(0, &spec, 1), ENOBUFS);
 }
@@ -168,8 +172,8 @@ START_TEST(draining_ends_the_wait)
     broker_drain(broker, true);
     for (int i = 0; i < 2; i++) {
         ck_assert_uint_eq(waits[i].fired, 1);
-        ck_assert_int_eq(waits[i].putter.later.result, EHOSTDOWN);
-        ck_assert(!later_cancel(&waits[i].putter.later));
+        ck_assert_int_eq(waits[i].op.later.result, EHOSTDOWN);
+        ck_assert(!later_cancel(&waits[i].op.later));
     }
     ck_assert_int_eq(put(2, 1), EHOSTDOWN);
     ck_assert_uint_eq(engine_stats(broker).putting, 0);

@@ -2,6 +2,7 @@
 // How connections get jobs: watch lists, reserve at once and by waiting, deadline soon, by id, in
 // batches, with limits. The clock is virtual; time is the test's to move.
 
+#include "blocking.h"
 #include "engine.h"
 
 #include "base/clock.h"

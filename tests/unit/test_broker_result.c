@@ -2,6 +2,7 @@
 // Results that the journal keeps until history has them: after a kill and after a power loss each
 // is handed over once, under its number, until it is durable elsewhere; through compaction too.
 
+#include "blocking.h"
 #include "durable.h"
 
 #include "base/clock.h"

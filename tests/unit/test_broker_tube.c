@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // What concerns a tube as a whole: the first job of each state, kick, pause, clear, move, limits.
 
+#include "blocking.h"
 #include "engine.h"
 
 #include "base/clock.h"

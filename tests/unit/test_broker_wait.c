@@ -2,6 +2,7 @@
 // Waiting in the broker: sinks that block, joins and waits, blocking and by callback, and their
 // ends.
 
+#include "blocking.h"
 #include "engine.h"
 
 #include "base/clock.h"

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Cancel, in every state of a job; and that no kill brings one back.
 
+#include "blocking.h"
 #include "durable.h"
 
 #include "base/clock.h"

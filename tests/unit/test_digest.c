@@ -8,6 +8,7 @@
 //
 // HILERA_DIGEST_STEPS and HILERA_DIGEST_SEED change length and seed; a failure names the seed.
 
+#include "blocking.h"
 #include "churn.h"
 #include "durable.h"
 

@@ -2,6 +2,7 @@
 // Groups: who waits for one and when, what the counts say, and that they are right after a kill, a
 // compaction, and jobs that never reached the disk.
 
+#include "blocking.h"
 #include "durable.h"
 #include "unit_random.h"
 

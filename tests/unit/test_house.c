@@ -5,6 +5,7 @@
 #include "house/house.h"
 
 #include "base/clock.h"
+#include "blocking.h"
 #include "durable.h"
 #include "history/history.h"
 

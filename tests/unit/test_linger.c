@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Ends that linger: how a job ended of which no record is kept, for who said that he will ask.
 
+#include "blocking.h"
 #include "engine.h"
 
 #include "base/clock.h"

@@ -5,6 +5,7 @@
  */
 #include "base/buf.h"
 #include "base/clock.h"
+#include "blocking.h"
 #include "served.h"
 #include "unit.h"
 

@@ -8,6 +8,7 @@
  * A body tells by its own bytes whether it is whole: it is one letter, and its length is that
  * letter's number modulo 26.
  */
+#include "blocking.h"
 #include "served.h"
 #include "unit.h"
 

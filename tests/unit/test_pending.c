@@ -5,6 +5,7 @@
  * draining, the stop. (reserve itself is in test_verbs.c.)
  */
 #include "base/clock.h"
+#include "blocking.h"
 #include "front/front_priv.h"
 #include "served.h"
 #include "unit.h"

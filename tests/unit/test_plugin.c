@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "blocking.h"
 #include "engine.h"
 
 #include <hilera/event.h>

@@ -5,6 +5,7 @@
  * that may be seen.
  */
 #include "base/jsonobj.h"
+#include "blocking.h"
 #include "served.h"
 #include "unit.h"
 

@@ -2,6 +2,7 @@
 // The rules of retries in the broker: counted by kind, with their pauses, of local and remote
 // workers; and what of it is still there after a kill.
 
+#include "blocking.h"
 #include "durable.h"
 
 #include "base/clock.h"

@@ -2,6 +2,7 @@
 // Choosing jobs: what matches, pages that hold whatever happens between, and changes of all that
 // match.
 
+#include "blocking.h"
 #include "engine.h"
 
 #include "base/clock.h"

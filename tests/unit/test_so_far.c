@@ -2,6 +2,7 @@
 // Joins of what was put so far: what they wait for and what not, in whatever order it ends, and a
 // cancel at any moment.
 
+#include "blocking.h"
 #include "engine.h"
 #include "unit.h"
 

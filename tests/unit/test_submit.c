@@ -3,6 +3,7 @@
 // those that aren't right, keys, and jobs that wait for a time of the wall clock.
 
 #include "base/clock.h"
+#include "blocking.h"
 #include "front/front_priv.h"
 #include "served.h"
 #include "unit.h"

@@ -2,6 +2,7 @@
 // Who put a job: it is told with the job wherever that is shown, stays what it was whatever becomes
 // of the job, over kills and compaction too, and keeps the keys of users apart.
 
+#include "blocking.h"
 #include "durable.h"
 
 #include "base/clock.h"

@@ -8,6 +8,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/jsonobj.h"
+#include "blocking.h"
 #include "halt.h"
 #include "served.h"
 #include "unit.h"

@@ -5,6 +5,7 @@
  * virtual where it matters, and what a daemon's housekeeping does is done by the test (due).
  */
 #include "base/clock.h"
+#include "blocking.h"
 #include "served.h"
 #include "unit.h"
 

@@ -6,6 +6,7 @@
 #include "worker/worker.h"
 
 #include "base/clock.h"
+#include "blocking.h"
 #include "engine.h"
 
 #include <errno.h>

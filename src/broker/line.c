@@ -1,0 +1,307 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Lines: where operations stand that have to wait for room.
+ *
+ * A busy journal has two, one for puts and one for changes of jobs that are there; the second is
+ * served first, since changes make the room that puts wait for. A full tube and a full broker have
+ * one each, for puts that may wait (putter.c). In all of them who stands is decided again from the
+ * front, under the lock, by whatever may have made room; who comes later stands behind.
+ *
+ * The journal's lines are served after each commit and whenever compaction has given something back
+ * (log_published), and by their alarm every LINE_LOOK_NS, for what nobody tells of. Their patience
+ * ends there, too: the first of a line is the one who stands longest. Only operations stand: what
+ * the broker changes by itself (a TTR is over, a connection is lost) is recorded if there is room,
+ * and waits for nobody.
+ *
+ * An operation that settles or prolongs a lease pins it: the TTR of the lease doesn't end while the
+ * worker's word stands in line.
+ */
+#include "broker/line_priv.h"
+
+#include "base/clock.h"
+
+#include <errno.h>
+
+/* Served in one hold of the lock. */
+#define SERVED_MAX 256
+/* How long an operation may find the journal busy before it is refused. A change's time is short:
+ * compaction gains a unit in less, if it can. */
+#define PUTS_NS (30 * HL_SECOND)
+#define CHANGES_NS (3 * HL_SECOND)
+
+/* ---- who stands ---- */
+
+static enum log_line line_of_verb(const struct broker_op *op)
+{
+    static const uint8_t lines[BROKER_VERB_COUNT] = {
+#define BROKER_VERB(NAME, name, line, what) [BROKER_##NAME] = LOG_LINE_##line,
+#include "broker/verbs.def"
+#undef BROKER_VERB
+    };
+    return (enum log_line)lines[op->verb];
+}
+
+int lines_init(struct broker *broker, struct broker_log *log)
+{
+    int rc = 0;
+    for (int i = 0; i < LOG_LINE_COUNT; i++)
+        list_init(&log->lines[i].standing);
+    for (int i = 0; i < LOG_LINE_COUNT && rc == 0; i++) {
+        rc = alarm_init(broker, &log->lines[i].alarm, ALARM_LINE);
+        log->lines_made += rc == 0;
+    }
+    return rc;
+}
+
+void lines_fini(struct broker *broker, struct broker_log *log)
+{
+    for (unsigned i = 0; i < log->lines_made; i++) {
+        ASSERT(list_empty(&log->lines[i].standing));
+        alarm_fini(broker, &log->lines[i].alarm);
+    }
+    log->lines_made = 0;
+}
+
+static bool is_op(const struct later *later)
+{
+    return later->cancel == op_cancel;
+}
+
+static struct broker_op *op_of(struct later *later)
+{
+    return CONTAINER_OF(later, struct broker_op, later);
+}
+
+HELD static int64_t until(struct later *later)
+{
+    return is_op(later) ? op_of(later)->until_ns : reserver_until(later);
+}
+
+static struct later *line_first(const struct log_line_of *line)
+{
+    struct list_node *node = list_first(&line->standing);
+    return node != NULL ? CONTAINER_OF(node, struct later, node) : NULL;
+}
+
+HELD static void line_alarm(struct broker_log *log, struct log_line_of *line)
+{
+    struct later *first = line_first(line);
+    int64_t at_ns = CLOCK_NEVER;
+    if (first != NULL) {
+        at_ns = clock_deadline(LINE_LOOK_NS);
+        if (until(first) < at_ns)
+            at_ns = until(first);
+    }
+    alarm_set(log->broker, &line->alarm, at_ns);
+}
+
+static int64_t patience(enum log_line which)
+{
+    return which == LOG_LINE_PUTS ? PUTS_NS : CHANGES_NS;
+}
+
+HELD static void line_join(struct broker_log *log, enum log_line which, struct later *later,
+                           int64_t *until_ns)
+{
+    struct log_line_of *line = &log->lines[which];
+    bool first = list_empty(&line->standing);
+    if (*until_ns == 0)
+        *until_ns = clock_deadline(patience(which));
+    list_append(&line->standing, &later->node);
+    log->standing++;
+    if (first)
+        line_alarm(log, line);
+}
+
+/* The lease that it is about. */
+HELD static struct job *lease_of_op(const struct broker_op *op)
+{
+    struct job *job = idtable_get(&op->broker->jobs, op->id);
+    bool leased = job != NULL && job->state == JOB_RESERVED && job->rare->token != 0;
+    return leased ? job : NULL;
+}
+
+HELD static void op_pin(struct broker_op *op)
+{
+    bool about_lease = op->verb >= BROKER_RELEASE && op->verb <= BROKER_SETTLE;
+    struct job *job = about_lease ? lease_of_op(op) : NULL;
+    if (job == NULL || job->rare->pins == UINT8_MAX)
+        return;
+    job->rare->pins++;
+    op->pinned = job->rare->token;
+    op->flags |= OP_PINS;
+}
+
+HELD static void op_unpin(struct broker_op *op)
+{
+    if ((op->flags & OP_PINS) == 0)
+        return;
+    op->flags &= (uint8_t)~OP_PINS;
+    struct job *job = lease_of_op(op);
+    if (job != NULL && job->rare->token == op->pinned && job->rare->pins > 0)
+        job->rare->pins--;
+}
+
+bool op_waits_for_journal(const struct broker_op *op)
+{
+    const struct broker_log *log = op->broker->log;
+    return log != NULL && (op->line == &log->lines[LOG_LINE_PUTS].standing ||
+                           op->line == &log->lines[LOG_LINE_CHANGES].standing);
+}
+
+/* Where it should stand. */
+HELD static void op_join(struct broker_op *op, struct list *line)
+{
+    op->line = line;
+    if (line != NULL) {
+        list_append(line, &op->later.node);
+        return;
+    }
+    struct broker_log *log = op->broker->log;
+    enum log_line which = line_of_verb(op);
+    op->line = &log->lines[which].standing;
+    line_join(log, which, &op->later, &op->until_ns);
+}
+
+HELD static void op_part(struct broker_op *op)
+{
+    if (op_waits_for_journal(op))
+        op->broker->log->standing--;
+    list_remove(&op->later.node);
+    op->line = NULL;
+}
+
+void op_stand(struct broker_op *op)
+{
+    struct list *line = op->line;
+    later_wait(&op->later, op_cancel);
+    op->ticket = (struct broker_ticket){0};
+    if (op->verb == BROKER_PUT)
+        put_stands(op, true);
+    op_pin(op);
+    op_join(op, line);
+}
+
+void op_move(struct broker_op *op, struct list *line)
+{
+    op_part(op);
+    op_join(op, line);
+}
+
+void op_end(struct broker_op *op, int result)
+{
+    struct broker *broker = op->broker;
+    op_unpin(op);
+    op_part(op);
+    if (op->verb == BROKER_PUT)
+        put_stands(op, false);
+    queue_domain_ready(broker->domain, &op->later, result);
+}
+
+void op_leave(struct broker_op *op)
+{
+    op_unpin(op);
+    op_part(op);
+    (void)later_leave(&op->later);
+    if (op->verb != BROKER_PUT)
+        return;
+    putters_serve(op->put.tube); /* who stood behind may be smaller */
+    put_stands(op, false);
+}
+
+void line_stand_reserver(struct broker_log *log, struct later *later, int64_t *until_ns)
+{
+    line_join(log, LOG_LINE_CHANGES, later, until_ns);
+}
+
+void line_leave_reserver(struct broker_log *log, struct later *later)
+{
+    log->standing--;
+    (void)later_leave(later);
+}
+
+/* ---- serving ---- */
+
+/* EAGAIN: it stands where it stood. */
+HELD static int op_again(struct broker_op *op)
+{
+    struct list *line = op->line;
+    op->line = NULL;
+    int rc = op_decide(op->broker, op);
+    struct list *next = op->line;
+    op->line = line;
+    if (rc != EAGAIN)
+        op_end(op, rc);
+    else if (next != NULL) {
+        op_move(op, next); /* there is no room in its tube meanwhile */
+        return EINPROGRESS;
+    }
+    return rc;
+}
+
+HELD static bool line_serve(struct log_line_of *line)
+{
+    struct later *later;
+    int served = 0;
+    while (served < SERVED_MAX && (later = line_first(line)) != NULL) {
+        int rc = is_op(later) ? op_again(op_of(later)) : reserver_again(later);
+        if (rc == EAGAIN)
+            break;
+        served++;
+    }
+    return served == SERVED_MAX;
+}
+
+HELD static void line_refuse(struct broker_log *log, struct log_line_of *line, int64_t now_ns)
+{
+    struct later *later;
+    while ((later = line_first(line)) != NULL && until(later) <= now_ns) {
+        log->impatient++;
+        if (is_op(later))
+            op_end(op_of(later), ENOSR);
+        else
+            reserver_refused(later, ENOSR);
+    }
+}
+
+void lines_serve(struct broker_log *log)
+{
+    if (log->standing == 0)
+        return;
+    for (int i = LOG_LINE_COUNT - 1; i >= 0; i--) {
+        bool more = line_serve(&log->lines[i]);
+        line_alarm(log, &log->lines[i]);
+        if (more)
+            alarm_set(log->broker, &log->lines[i].alarm, clock_now_ns());
+    }
+}
+
+void line_due(struct broker *broker, struct broker_alarm *alarm, int64_t now_ns)
+{
+    struct log_line_of *line = CONTAINER_OF(alarm, struct log_line_of, alarm);
+    struct broker_log *log = broker->log;
+    bool more = line_serve(line);
+    line_refuse(log, line, now_ns);
+    line_alarm(log, line);
+    if (more && line_first(line) != NULL)
+        alarm_set(broker, alarm, now_ns);
+}
+
+bool lines_look(struct broker *broker, const struct broker_op *op)
+{
+    broker_lock(broker);
+    struct broker_log *log = broker->log;
+    for (int i = LOG_LINE_COUNT - 1; log != NULL && i >= 0; i--)
+        line_due(broker, &log->lines[i].alarm, clock_now_ns());
+    bool stands = op->later.state == LATER_WAITS;
+    broker_unlock(broker);
+    return stands;
+}
+
+/* ---- nothing but room ---- */
+
+int decide_room(struct broker *broker, struct broker_op *op)
+{
+    (void)op;
+    return broker->log != NULL ? log_admit_any(broker->log) : 0;
+}

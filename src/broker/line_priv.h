@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Lines of operations that wait for room, for the broker's own files; line.c has the essay.
+ */
+#ifndef BROKER_LINE_PRIV_H
+#define BROKER_LINE_PRIV_H
+
+#include "broker/change_priv.h"
+#include "broker/op.h"
+
+/* op.c: carries it out, with the lock. EAGAIN: op->line says where it has to stand; NULL: in a line
+ * of the journal. */
+int op_decide(struct broker *broker, struct broker_op *op) HELD;
+#define BROKER_VERB(NAME, name, line, what)                                                        \
+    int decide_##name(struct broker *broker, struct broker_op *op) HELD;
+#include "broker/verbs.def"
+#undef BROKER_VERB
+/* The `cancel` of all that stand. */
+bool op_cancel(struct later *later);
+
+/* line.c */
+/* It stands, at the end of its line, as op->line says. */
+void op_stand(struct broker_op *op) HELD;
+/* It is over; its later will be fired. */
+void op_end(struct broker_op *op, int result) HELD;
+/* It leaves its line and is nobody's: after a cancel. */
+void op_leave(struct broker_op *op) HELD;
+/* From one line to the end of another; NULL: one of the journal. */
+void op_move(struct broker_op *op, struct list *line) HELD;
+bool op_waits_for_journal(const struct broker_op *op) HELD;
+/* Not held: serves the lines of the journal; whether the operation still stands. */
+bool lines_look(struct broker *broker, const struct broker_op *op);
+
+/* putter.c: in what line a put has to stand for room in its tube or the broker; NULL: in none. */
+struct list *put_line(const struct broker_op *op) HELD;
+/* The put begins to stand, or stops. */
+void put_stands(struct broker_op *op, bool stands) HELD;
+/* put.c: not held. What is left of one that wasn't put. */
+void put_drop(struct broker_op *op);
+
+/* reserve.c: a reserve that stands in the line of changes. */
+bool reserver_line_cancel(struct later *later);
+/* It is tried again. EAGAIN: it stands where it was. Else it has left the line. */
+int reserver_again(struct later *later) HELD;
+/* At the end of the line of changes. */
+void line_stand_reserver(struct broker_log *log, struct later *later, int64_t *until_ns) HELD;
+/* It leaves that line; its later is IDLE. */
+void line_leave_reserver(struct broker_log *log, struct later *later) HELD;
+int64_t reserver_until(const struct later *later) HELD;
+void reserver_refused(struct later *later, int result) HELD;
+
+#endif

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Operations: see op.h. What a verb does is in the file of its family (decide_NAME); where an
+ * operation waits is line.c's.
+ *
+ * One that doesn't stand notes what has to be reached for its answer as every change does, for the
+ * thread that makes it. One that stands may be carried out by any thread, so its ticket is its own
+ * from then on (broker->teller).
+ */
+#include "base/clock.h"
+#include "broker/finish_priv.h"
+#include "broker/key_priv.h"
+#include "broker/line_priv.h"
+
+#include <errno.h>
+
+HELD static int decide(struct broker *broker, struct broker_op *op)
+{
+    int rc = EINVAL;
+    ASSERT(op->verb < BROKER_VERB_COUNT);
+    switch ((enum broker_verb)op->verb) {
+#define BROKER_VERB(NAME, name, line, what)                                                        \
+    case BROKER_##NAME:                                                                            \
+        rc = decide_##name(broker, op);                                                            \
+        break;
+#include "broker/verbs.def"
+#undef BROKER_VERB
+    case BROKER_VERB_COUNT:
+        break;
+    }
+    return rc;
+}
+
+int op_decide(struct broker *broker, struct broker_op *op)
+{
+    struct broker_ticket *before = broker->teller; /* of an operation that let this one in */
+    broker->teller = &op->ticket;
+    int rc = decide(broker, op);
+    broker->teller = before;
+    return rc;
+}
+
+/* For the first time: behind those who stand. */
+HELD static int decide_first(struct broker *broker, struct broker_op *op)
+{
+    struct broker_log *log = broker->log;
+    op->broker = broker;
+    op->line = NULL;
+    if (log == NULL || log->standing == 0)
+        return decide(broker, op);
+    log->behind = true;
+    int rc = decide(broker, op);
+    log->behind = false;
+    return rc;
+}
+
+static bool ends_jobs(const struct broker_op *op)
+{
+    return op->verb == BROKER_BURY || op->verb == BROKER_SETTLE;
+}
+
+int broker_run(struct broker *broker, struct broker_op *op)
+{
+    MAGIC_CHECK(broker, BROKER_MAGIC);
+    if (ends_jobs(op))
+        broker_lock_to_finish(broker, 1);
+    else
+        broker_lock(broker);
+    int rc = decide_first(broker, op);
+    if (rc == EAGAIN && (op->flags & OP_STANDS) != 0) {
+        op_stand(op);
+        rc = EINPROGRESS;
+    }
+    broker_unlock(broker);
+    if (rc == EINPROGRESS)
+        log_want_room(broker);
+    return rc;
+}
+
+int broker_run_blocking(struct broker *broker, struct broker_op *op)
+{
+    int rc = broker_run(broker, op);
+    if (rc != EAGAIN)
+        return rc;
+    op->flags |= OP_STANDS;
+    op->later = (struct later){.fire = later_wake};
+    rc = broker_run(broker, op);
+    if (rc != EINPROGRESS)
+        return rc;
+    do
+        (void)log_make_room(broker); /* or sleeps a moment: its line looks after the rest */
+    while (lines_look(broker, op));
+    (void)later_block(&op->later, CLOCK_NEVER, "broker", "room");
+    return op->later.result;
+}
+
+bool op_cancel(struct later *later)
+{
+    struct broker_op *op = CONTAINER_OF(later, struct broker_op, later);
+    struct broker *broker = op->broker;
+    broker_lock(broker);
+    bool cancelled = later->state == LATER_WAITS;
+    if (cancelled)
+        op_leave(op);
+    broker_unlock(broker);
+    return cancelled;
+}
+
+bool broker_op_waits_for_journal(const struct broker_op *op)
+{
+    broker_lock(op->broker);
+    bool waits = op->later.state == LATER_WAITS && op_waits_for_journal(op);
+    broker_unlock(op->broker);
+    return waits;
+}
+
+void broker_op_free(struct broker_op *op)
+{
+    if (op->gone != NULL)
+        job_free(&op->gone);
+    if (op->verb == BROKER_PUT && op->put.job != NULL)
+        put_drop(op);
+}

@@ -1,0 +1,482 @@
+// SPDX-License-Identifier: MIT
+// Operations that stand in line while the journal is busy: their order, their patience, what ends
+// their wait, and what becomes of leases meanwhile.
+
+#include "blocking.h"
+#include "durable.h"
+
+#include "base/clock.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define OPS_MAX 300
+#define SEGMENTS 12
+
+struct standing {
+    struct broker_op op;
+    unsigned fired; // 0: not yet; else how many were fired before it, and it
+};
+
+static struct durable durable;
+static struct broker_tube *tube, *volatile_tube;
+static struct engine_conn conn;
+static struct standing standing[OPS_MAX];
+static unsigned fired;
+static uint64_t held[20000], last_put;
+static size_t held_count;
+static char text[1001];
+
+static void crowded(void *arg)
+{
+    (void)arg; // the test compacts
+}
+
+static const struct broker_hooks hooks = {.crowded = crowded};
+
+static void setup(void)
+{
+    durable_prepare(&durable, NULL);
+    durable.options.put_waits = true;
+    durable.options.tube_jobs_max = 20000;
+    durable_again(&durable);
+    ck_assert_int_eq(broker_tube_level(durable.broker, "v", 1, BROKER_MEMORY, 0), 0);
+    ck_assert_int_eq(broker_use(durable.broker, "t", 1, &tube), 0);
+    ck_assert_int_eq(broker_use(durable.broker, "v", 1, &volatile_tube), 0);
+    engine_conn_init(&conn, durable.broker);
+    engine_watch_only(&conn, "t");
+    memset(text, 'x', sizeof(text) - 1);
+    memset(standing, 0, sizeof(standing));
+    fired = 0;
+    held_count = 0;
+}
+
+static void teardown(void)
+{
+    for (size_t i = 0; i < OPS_MAX; i++) {
+        (void)later_cancel(&standing[i].op.later);
+        broker_op_fini(&standing[i].op);
+    }
+    (void)engine_conn_fini(&conn);
+    broker_unuse(durable.broker, &tube);
+    broker_unuse(durable.broker, &volatile_tube);
+    durable_end(&durable, NULL);
+}
+
+static void fire(struct later *later)
+{
+    CONTAINER_OF(later, struct standing, op.later)->fired = ++fired;
+}
+
+static struct broker_op *op_at(size_t i)
+{
+    standing[i].fired = 0;
+    standing[i].op.later.fire = fire;
+    return &standing[i].op;
+}
+
+static int put_begin(struct broker_op *op, struct broker_tube *to, size_t len)
+{
+    struct job_body *body;
+    ck_assert_int_eq(job_body_new(&body, len), 0);
+    memset(body->bytes, 'x', len);
+    const struct broker_put_spec spec = {
+        .submitter = JOB_NOBODY, .tube = to, .ttr_ns = 60 * HL_SECOND};
+    return broker_op_put(op, durable.broker, &spec, &body);
+}
+
+// Without standing.
+static int put_now(struct broker_tube *to, size_t len)
+{
+    struct broker_op op = {.flags = 0};
+    ck_assert_int_eq(put_begin(&op, to, len), 0);
+    int rc = broker_run(durable.broker, &op);
+    last_put = op.id;
+    broker_op_fini(&op);
+    return rc;
+}
+
+static int put_stands(size_t i, size_t len)
+{
+    struct broker_op *op = op_at(i);
+    ck_assert_int_eq(put_begin(op, tube, len), 0);
+    op->flags = OP_STANDS;
+    return broker_run(durable.broker, op);
+}
+
+static int run_stands(size_t i, enum broker_verb verb, uint64_t id, uint64_t token)
+{
+    struct broker_op *op = op_at(i);
+    broker_op_init(op, verb, id, token);
+    op->flags = OP_STANDS;
+    op->holder = &conn.holder;
+    op->asker = &trust_all;
+    op->back.pri = 0;
+    op->back.delay_ns = 0;
+    return broker_run(durable.broker, op);
+}
+
+static enum job_state state_of(uint64_t id)
+{
+    return engine_view(durable.broker, id).state;
+}
+
+// ---- puts: the journal is as large as it may be, and the test compacts ----
+
+// Jobs come and go until a put would have to wait for compaction.
+static void make_puts_wait(void)
+{
+    broker_set_hooks(durable.broker, &hooks, NULL);
+    int rc;
+    for (int i = 0; (rc = put_now(tube, 1000)) == 0; i++) {
+        ck_assert_int_lt(i, 20000);
+        durable_commit(&durable);
+        ck_assert_int_eq(broker_delete(durable.broker, &trust_all, last_put), 0);
+        durable_commit(&durable);
+    }
+    ck_assert_int_eq(rc, EAGAIN);
+}
+
+static void three_puts_stand(void)
+{
+    make_puts_wait();
+    for (size_t i = 0; i < 3; i++)
+        ck_assert_int_eq(put_stands(i, 100), EINPROGRESS);
+    ck_assert_uint_eq(engine_stats(durable.broker).putting, 3);
+}
+
+START_TEST(puts_come_in_as_they_came)
+{
+    three_puts_stand();
+    ck_assert_uint_eq(fired, 0);
+    ck_assert_uint_gt(durable_compact(&durable), 0);
+    for (unsigned i = 0; i < 3; i++) {
+        ck_assert_uint_eq(standing[i].fired, i + 1);
+        ck_assert_int_eq(standing[i].op.later.result, 0);
+        ck_assert_int_eq(state_of(standing[i].op.id), JOB_READY);
+        ck_assert_uint_gt(standing[i].op.ticket.durable, 0); // its answer waits for that
+    }
+    ck_assert_uint_lt(standing[0].op.id, standing[1].op.id);
+    ck_assert_uint_eq(engine_stats(durable.broker).putting, 0);
+    ck_assert_int_eq(put_now(tube, 100), 0);
+}
+END_TEST
+
+START_TEST(a_journal_that_is_busy_stops_no_volatile_put)
+{
+    three_puts_stand();
+    ck_assert_int_eq(put_now(volatile_tube, 100), 0);
+    ck_assert_int_eq(broker_delete(durable.broker, &trust_all, last_put), 0);
+    ck_assert_uint_eq(fired, 0);
+}
+END_TEST
+
+START_TEST(a_put_has_half_a_minute)
+{
+    three_puts_stand();
+    clock_virtual_advance(20 * HL_SECOND);
+    ck_assert_int_eq(put_stands(3, 100), EINPROGRESS);
+    (void)broker_due(durable.broker);
+    ck_assert_uint_eq(fired, 0);
+    clock_virtual_advance(11 * HL_SECOND);
+    (void)broker_due(durable.broker);
+    ck_assert_uint_eq(fired, 3);
+    for (unsigned i = 0; i < 3; i++)
+        ck_assert_int_eq(standing[i].op.later.result, ENOSR);
+    ck_assert_uint_gt(durable_compact(&durable), 0);
+    ck_assert_uint_eq(fired, 4); // who came later had not lost its patience
+    ck_assert_int_eq(standing[3].op.later.result, 0);
+}
+END_TEST
+
+START_TEST(who_is_cancelled_holds_nobody_up)
+{
+    three_puts_stand();
+    ck_assert(later_cancel(&standing[0].op.later));
+    ck_assert(!later_cancel(&standing[0].op.later));
+    ck_assert_uint_gt(durable_compact(&durable), 0);
+    ck_assert_uint_eq(standing[0].fired, 0);
+    ck_assert_uint_eq(standing[1].fired, 1);
+    ck_assert_uint_eq(standing[2].fired, 2);
+    ck_assert(!later_cancel(&standing[1].op.later)); // too late
+}
+END_TEST
+
+START_TEST(draining_refuses_those_who_stand)
+{
+    three_puts_stand();
+    broker_drain(durable.broker, true);
+    ck_assert_uint_gt(durable_compact(&durable), 0);
+    for (unsigned i = 0; i < 3; i++)
+        ck_assert_int_eq(standing[i].op.later.result, EHOSTDOWN);
+    ck_assert_uint_eq(fired, 3);
+}
+END_TEST
+
+// It stands for its tube, then for the journal, and comes in behind those who stood there before.
+START_TEST(a_put_changes_the_line)
+{
+    make_puts_wait();
+    while (put_now(volatile_tube, 0) == 0)
+        ;
+    struct broker_op *op = op_at(0);
+    ck_assert_int_eq(put_begin(op, volatile_tube, 10), 0);
+    op->flags = OP_STANDS | OP_MAY_WAIT;
+    ck_assert_int_eq(broker_run(durable.broker, op), EINPROGRESS);
+    ck_assert(!broker_op_waits_for_journal(op));
+    ck_assert_int_eq(put_stands(1, 10), EINPROGRESS);
+    ck_assert(broker_op_waits_for_journal(&standing[1].op));
+    ck_assert_uint_gt(durable_compact(&durable), 0);
+    ck_assert_uint_eq(standing[1].fired, 1);
+    ck_assert_uint_eq(standing[0].fired, 0);
+    ck_assert_int_eq(broker_delete(durable.broker, &trust_all, last_put - 1), 0);
+    ck_assert_uint_eq(standing[0].fired, 2);
+    ck_assert_int_eq(standing[0].op.later.result, 0);
+}
+END_TEST
+
+START_TEST(many_come_in_over_several_turns)
+{
+    make_puts_wait();
+    for (size_t i = 0; i < OPS_MAX; i++)
+        ck_assert_int_eq(put_stands(i, 10), EINPROGRESS);
+    broker_set_hooks(durable.broker, NULL, NULL); // nobody compacts: nobody waits for that
+    durable_commit(&durable);
+    ck_assert_uint_gt(fired, 0);
+    ck_assert_uint_lt(fired, OPS_MAX);
+    ck_assert_int_eq(put_now(tube, 10), EAGAIN); // there is room, and those who stand come first
+    while (fired < OPS_MAX) {
+        clock_virtual_advance(HL_SECOND / 10);
+        (void)broker_due(durable.broker);
+        durable_commit(&durable);
+    }
+    for (unsigned i = 0; i < OPS_MAX; i++) {
+        ck_assert_uint_eq(standing[i].fired, i + 1);
+        ck_assert_int_eq(standing[i].op.later.result, 0);
+    }
+}
+END_TEST
+
+// ---- changes: the disk is full, and compaction is about to make room ----
+
+static int release_now(uint64_t id)
+{
+    struct broker_op op;
+    broker_op_init(&op, BROKER_RELEASE, id, 0);
+    op.holder = &conn.holder;
+    op.asker = &trust_all;
+    op.back.pri = 0;
+    op.back.delay_ns = 0;
+    int rc = broker_run(durable.broker, &op);
+    broker_op_fini(&op);
+    return rc;
+}
+
+// Jobs until the disk is full; most of them are deleted then, and what is left of the space goes to
+// changes, until one has to wait. That job is held, under a plain lease.
+static uint64_t make_changes_wait(void)
+{
+    int rc;
+    disk_space((uint64_t)SEGMENTS * JOURNAL_SEGMENT_MIN);
+    while ((rc = put_now(tube, 1000)) == 0) {
+        held[held_count++] = last_put;
+        durable_commit(&durable);
+    }
+    ck_assert_int_eq(rc, ENOSPC);
+    durable_commit(&durable);
+    for (size_t i = 4; i < held_count; i++) {
+        ck_assert_int_eq(broker_delete(durable.broker, &trust_all, held[i]), 0);
+        durable_commit(&durable);
+    }
+    broker_set_hooks(durable.broker, &hooks, NULL);
+    uint64_t id;
+    do {
+        id = engine_reserve(&conn);
+        ck_assert_uint_ne(id, 0);
+        rc = release_now(id);
+        durable_commit(&durable);
+    } while (rc == 0);
+    ck_assert_int_eq(rc, EAGAIN);
+    return id;
+}
+
+START_TEST(a_change_stands_and_is_carried_out)
+{
+    uint64_t id = make_changes_wait();
+    ck_assert_int_eq(run_stands(0, BROKER_RELEASE, id, 0), EINPROGRESS);
+    ck_assert_int_eq(state_of(id), JOB_RESERVED);
+    ck_assert_uint_gt(durable_compact(&durable), 0);
+    ck_assert_uint_eq(standing[0].fired, 1);
+    ck_assert_int_eq(standing[0].op.later.result, 0);
+    ck_assert_int_eq(state_of(id), JOB_READY);
+    disk_space(0);
+}
+END_TEST
+
+START_TEST(a_change_has_three_seconds)
+{
+    uint64_t id = make_changes_wait();
+    ck_assert_int_eq(run_stands(0, BROKER_RELEASE, id, 0), EINPROGRESS);
+    clock_virtual_advance(HL_SECOND);
+    (void)broker_due(durable.broker);
+    ck_assert_uint_eq(fired, 0);
+    clock_virtual_advance(2 * HL_SECOND);
+    (void)broker_due(durable.broker);
+    ck_assert_uint_eq(fired, 1);
+    ck_assert_int_eq(standing[0].op.later.result, ENOSR);
+    ck_assert_int_eq(state_of(id), JOB_RESERVED); // and it can be tried again
+    disk_space(0);
+}
+END_TEST
+
+// Its time would be over while the worker's word stands.
+START_TEST(a_lease_lasts_while_its_release_stands)
+{
+    uint64_t id = make_changes_wait();
+    clock_virtual_advance(58 * HL_SECOND);
+    ck_assert_int_eq(run_stands(0, BROKER_RELEASE, id, 0), EINPROGRESS);
+    clock_virtual_advance(5 * HL_SECOND / 2); // it was 60 s
+    (void)broker_due(durable.broker);
+    ck_assert_uint_eq(fired, 0);
+    ck_assert_int_eq(state_of(id), JOB_RESERVED);
+    ck_assert_uint_gt(durable_compact(&durable), 0);
+    ck_assert_int_eq(standing[0].op.later.result, 0);
+    ck_assert_uint_eq(fired, 1);
+    ck_assert_uint_eq(engine_view(durable.broker, id).tries.timeouts, 0);
+    disk_space(0);
+}
+END_TEST
+
+START_TEST(a_lease_ends_when_its_release_was_refused)
+{
+    uint64_t id = make_changes_wait();
+    clock_virtual_advance(58 * HL_SECOND);
+    ck_assert_int_eq(run_stands(0, BROKER_RELEASE, id, 0), EINPROGRESS);
+    clock_virtual_advance(4 * HL_SECOND);
+    (void)broker_due(durable.broker);
+    ck_assert_int_eq(standing[0].op.later.result, ENOSR);
+    clock_virtual_advance(2 * HL_SECOND);
+    (void)broker_due(durable.broker);
+    ck_assert_int_eq(state_of(id), JOB_READY);
+    ck_assert_uint_eq(engine_tube_stats(durable.broker, "t").timeouts, 1);
+    disk_space(0);
+}
+END_TEST
+
+// What was true when it began to stand needn't be when its turn comes.
+START_TEST(it_is_decided_again)
+{
+    uint64_t id = make_changes_wait();
+    ck_assert_int_eq(run_stands(0, BROKER_RELEASE, id, 0), EINPROGRESS);
+    ck_assert_int_eq(run_stands(1, BROKER_TOUCH, id, 0), 0); // no record of a plain one
+    ck_assert_int_eq(broker_holder_delete(&conn.holder, &trust_all, id, 0), 0);
+    ck_assert_uint_gt(durable_compact(&durable), 0);
+    ck_assert_int_eq(standing[0].op.later.result, ENOENT);
+    disk_space(0);
+}
+END_TEST
+
+START_TEST(changes_come_as_they_stand)
+{
+    uint64_t id = make_changes_wait();
+    ck_assert_int_eq(run_stands(0, BROKER_RELEASE, id, 0), EINPROGRESS);
+    ck_assert_int_eq(run_stands(1, BROKER_BURY, id, 0), EINPROGRESS);
+    ck_assert_int_eq(run_stands(2, BROKER_ROOM, 0, 0), EINPROGRESS);
+    ck_assert_uint_gt(durable_compact(&durable), 0);
+    ck_assert_int_eq(standing[0].op.later.result, 0);
+    ck_assert_int_eq(standing[1].op.later.result, ENOENT); // it was released before
+    ck_assert_int_eq(standing[2].op.later.result, 0);
+    ck_assert_uint_eq(fired, 3);
+    disk_space(0);
+}
+END_TEST
+
+// ---- a reserve with a token, which is recorded ----
+
+static int reserve_token(void)
+{
+    struct broker_lease lease;
+    int rc = broker_reserve(&conn.holder, &conn.reserver, HL_FOREVER, BROKER_WITH_TOKEN, &lease);
+    if (rc == 0)
+        broker_lease_fini(&lease);
+    return rc;
+}
+
+START_TEST(a_reserve_stands_for_its_record)
+{
+    struct broker_lease lease;
+    uint64_t id = make_changes_wait();
+    ck_assert_int_eq(broker_holder_delete(&conn.holder, &trust_all, id, 0), 0);
+    durable_commit(&durable);
+    ck_assert_int_eq(run_stands(0, BROKER_ROOM, 0, 0), EINPROGRESS);
+    ck_assert_int_eq(reserve_token(), EINPROGRESS);
+    ck_assert_uint_eq(conn.fired, 0);
+    ck_assert_uint_gt(durable_compact(&durable), 0);
+    ck_assert_uint_eq(conn.fired, 1);
+    ck_assert_int_eq(broker_reserve_finish(&conn.holder, &lease), 0);
+    ck_assert_int_eq(state_of(lease.id), JOB_RESERVED);
+    ck_assert_int_eq(broker_holder_delete(&conn.holder, &trust_all, lease.id, lease.token), 0);
+    broker_lease_fini(&lease);
+    disk_space(0);
+}
+END_TEST
+
+START_TEST(a_reserve_loses_its_patience)
+{
+    struct broker_lease lease;
+    (void)make_changes_wait();
+    ck_assert_int_eq(run_stands(0, BROKER_ROOM, 0, 0), EINPROGRESS);
+    ck_assert_int_eq(reserve_token(), EINPROGRESS);
+    clock_virtual_advance(4 * HL_SECOND);
+    (void)broker_due(durable.broker);
+    ck_assert_uint_eq(conn.fired, 1);
+    ck_assert_int_eq(broker_reserve_finish(&conn.holder, &lease), ENOSR);
+    ck_assert(!broker_is_reserving(&conn.holder));
+    disk_space(0);
+}
+END_TEST
+
+START_TEST(a_reserve_that_stands_goes_with_its_connection)
+{
+    (void)make_changes_wait();
+    ck_assert_int_eq(run_stands(0, BROKER_ROOM, 0, 0), EINPROGRESS);
+    ck_assert_int_eq(reserve_token(), EINPROGRESS);
+    ck_assert(later_cancel(&conn.reserver.wait.later));
+    ck_assert(!broker_is_reserving(&conn.holder));
+    ck_assert_int_eq(reserve_token(), EINPROGRESS);
+    ck_assert(engine_conn_fini(&conn)); // free at once
+    engine_conn_init(&conn, durable.broker);
+    ck_assert_uint_gt(durable_compact(&durable), 0);
+    ck_assert_int_eq(standing[0].op.later.result, 0);
+    disk_space(0);
+}
+END_TEST
+
+int main(void)
+{
+    engine_init();
+    Suite *suite = suite_create("line");
+    TCase *puts = tcase_create("puts");
+    tcase_add_checked_fixture(puts, setup, teardown);
+    tcase_add_test(puts, puts_come_in_as_they_came);
+    tcase_add_test(puts, a_journal_that_is_busy_stops_no_volatile_put);
+    tcase_add_test(puts, a_put_has_half_a_minute);
+    tcase_add_test(puts, who_is_cancelled_holds_nobody_up);
+    tcase_add_test(puts, draining_refuses_those_who_stand);
+    tcase_add_test(puts, a_put_changes_the_line);
+    tcase_add_test(puts, many_come_in_over_several_turns);
+    suite_add_tcase(suite, puts);
+    TCase *changes = tcase_create("changes");
+    tcase_add_checked_fixture(changes, setup, teardown);
+    tcase_add_test(changes, a_change_stands_and_is_carried_out);
+    tcase_add_test(changes, a_change_has_three_seconds);
+    tcase_add_test(changes, a_lease_lasts_while_its_release_stands);
+    tcase_add_test(changes, a_lease_ends_when_its_release_was_refused);
+    tcase_add_test(changes, it_is_decided_again);
+    tcase_add_test(changes, changes_come_as_they_stand);
+    tcase_add_test(changes, a_reserve_stands_for_its_record);
+    tcase_add_test(changes, a_reserve_loses_its_patience);
+    tcase_add_test(changes, a_reserve_that_stands_goes_with_its_connection);
+    suite_add_tcase(suite, changes);
+    return unit_main(suite);
+}
