@@ -211,6 +211,8 @@ static void out_files(struct out row, const struct broker_log_stats *stats)
     out_u64(row, "segments_compacted", stats->compact.trims);
     out_u64(row, "results", stats->results);
     out_u64(row, "results_untied", stats->results_untied);
+    out_u64(row, "standing", stats->standing);
+    out_u64(row, "impatient", stats->impatient);
     out_bool(row, "full", files->full);
 }
 

@@ -229,6 +229,8 @@ struct broker_log_stats {
     uint64_t live_bytes;     /* about what jobs and results take in the journal */
     uint64_t results;        /* records that only the journal has on the disk */
     uint64_t results_untied; /* that it has not, for want of room or memory: a crash costs them */
+    uint64_t standing;       /* operations and reserves that wait for room in the journal */
+    uint64_t impatient;      /* that were refused, since the journal was busy for too long */
     uint64_t copied;         /* records that compaction wrote again */
     uint64_t evicted_jobs, evicted_bytes; /* of bodies that are in the journal only */
     uint64_t cached_bytes;                /* of bodies in memory */

@@ -315,6 +315,8 @@ void broker_log_stats(struct broker *broker, struct broker_log_stats *stats)
     stats->live_bytes = log->live_bytes;
     stats->results = log->results.count;
     stats->results_untied = log->results.untied;
+    stats->standing = log->standing;
+    stats->impatient = log->impatient;
     stats->copied = log->copied;
     stats->evicted_jobs = log->evicted_jobs;
     stats->evicted_bytes = log->evicted_bytes;

@@ -252,11 +252,16 @@ static void conn_readable(struct conn *conn)
     conn_keep(conn, conn->loop->in + used, len - used);
 }
 
-/* It isn't read from at the moment: has the other side shut its side, or has the socket failed? */
+/* It isn't read from at the moment: has the other side shut its side, or has the socket failed?
+ * Then nobody hears an answer any more. */
 static void conn_look_closed(struct conn *conn)
 {
     struct pollfd look = {.fd = conn->fd, .events = POLLRDHUP};
-    if (poll(&look, 1, 0) == 1)
+    if (poll(&look, 1, 0) != 1)
+        return;
+    if ((look.revents & POLLERR) != 0)
+        conn->broken = true;
+    else
         conn->peer_closed = true;
 }
 

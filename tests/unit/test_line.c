@@ -3,6 +3,7 @@
 // their wait, and what becomes of leases meanwhile.
 
 #include "blocking.h"
+#include "busy.h"
 #include "durable.h"
 
 #include "base/clock.h"
@@ -11,7 +12,6 @@
 #include <string.h>
 
 #define OPS_MAX 300
-#define SEGMENTS 12
 
 struct standing {
     struct broker_op op;
@@ -23,16 +23,7 @@ static struct broker_tube *tube, *volatile_tube;
 static struct engine_conn conn;
 static struct standing standing[OPS_MAX];
 static unsigned fired;
-static uint64_t held[20000], last_put;
-static size_t held_count;
-static char text[1001];
-
-static void crowded(void *arg)
-{
-    (void)arg; // the test compacts
-}
-
-static const struct broker_hooks hooks = {.crowded = crowded};
+static uint64_t last_put;
 
 static void setup(void)
 {
@@ -45,10 +36,8 @@ static void setup(void)
     ck_assert_int_eq(broker_use(durable.broker, "v", 1, &volatile_tube), 0);
     engine_conn_init(&conn, durable.broker);
     engine_watch_only(&conn, "t");
-    memset(text, 'x', sizeof(text) - 1);
     memset(standing, 0, sizeof(standing));
     fired = 0;
-    held_count = 0;
 }
 
 static void teardown(void)
@@ -85,15 +74,9 @@ static int put_begin(struct broker_op *op, struct broker_tube *to, size_t len)
     return broker_op_put(op, durable.broker, &spec, &body);
 }
 
-// Without standing.
 static int put_now(struct broker_tube *to, size_t len)
 {
-    struct broker_op op = {.flags = 0};
-    ck_assert_int_eq(put_begin(&op, to, len), 0);
-    int rc = broker_run(durable.broker, &op);
-    last_put = op.id;
-    broker_op_fini(&op);
-    return rc;
+    return busy_put(durable.broker, to, len, &last_put);
 }
 
 static int put_stands(size_t i, size_t len)
@@ -123,23 +106,9 @@ static enum job_state state_of(uint64_t id)
 
 // ---- puts: the journal is as large as it may be, and the test compacts ----
 
-// Jobs come and go until a put would have to wait for compaction.
-static void make_puts_wait(void)
-{
-    broker_set_hooks(durable.broker, &hooks, NULL);
-    int rc;
-    for (int i = 0; (rc = put_now(tube, 1000)) == 0; i++) {
-        ck_assert_int_lt(i, 20000);
-        durable_commit(&durable);
-        ck_assert_int_eq(broker_delete(durable.broker, &trust_all, last_put), 0);
-        durable_commit(&durable);
-    }
-    ck_assert_int_eq(rc, EAGAIN);
-}
-
 static void three_puts_stand(void)
 {
-    make_puts_wait();
+    busy_puts(durable.broker, tube);
     for (size_t i = 0; i < 3; i++)
         ck_assert_int_eq(put_stands(i, 100), EINPROGRESS);
     ck_assert_uint_eq(engine_stats(durable.broker).putting, 3);
@@ -216,7 +185,7 @@ END_TEST
 // It stands for its tube, then for the journal, and comes in behind those who stood there before.
 START_TEST(a_put_changes_the_line)
 {
-    make_puts_wait();
+    busy_puts(durable.broker, tube);
     while (put_now(volatile_tube, 0) == 0)
         ;
     struct broker_op *op = op_at(0);
@@ -237,7 +206,7 @@ END_TEST
 
 START_TEST(many_come_in_over_several_turns)
 {
-    make_puts_wait();
+    busy_puts(durable.broker, tube);
     for (size_t i = 0; i < OPS_MAX; i++)
         ck_assert_int_eq(put_stands(i, 10), EINPROGRESS);
     broker_set_hooks(durable.broker, NULL, NULL); // nobody compacts: nobody waits for that
@@ -259,45 +228,9 @@ END_TEST
 
 // ---- changes: the disk is full, and compaction is about to make room ----
 
-static int release_now(uint64_t id)
-{
-    struct broker_op op;
-    broker_op_init(&op, BROKER_RELEASE, id, 0);
-    op.holder = &conn.holder;
-    op.asker = &trust_all;
-    op.back.pri = 0;
-    op.back.delay_ns = 0;
-    int rc = broker_run(durable.broker, &op);
-    broker_op_fini(&op);
-    return rc;
-}
-
-// Jobs until the disk is full; most of them are deleted then, and what is left of the space goes to
-// changes, until one has to wait. That job is held, under a plain lease.
 static uint64_t make_changes_wait(void)
 {
-    int rc;
-    disk_space((uint64_t)SEGMENTS * JOURNAL_SEGMENT_MIN);
-    while ((rc = put_now(tube, 1000)) == 0) {
-        held[held_count++] = last_put;
-        durable_commit(&durable);
-    }
-    ck_assert_int_eq(rc, ENOSPC);
-    durable_commit(&durable);
-    for (size_t i = 4; i < held_count; i++) {
-        ck_assert_int_eq(broker_delete(durable.broker, &trust_all, held[i]), 0);
-        durable_commit(&durable);
-    }
-    broker_set_hooks(durable.broker, &hooks, NULL);
-    uint64_t id;
-    do {
-        id = engine_reserve(&conn);
-        ck_assert_uint_ne(id, 0);
-        rc = release_now(id);
-        durable_commit(&durable);
-    } while (rc == 0);
-    ck_assert_int_eq(rc, EAGAIN);
-    return id;
+    return busy_changes(durable.broker, tube, &conn.holder);
 }
 
 START_TEST(a_change_stands_and_is_carried_out)
