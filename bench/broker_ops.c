@@ -139,7 +139,7 @@ static void settle_many(struct rig *rig)
 /* What an answer would wait for. */
 static void commit(struct rig *rig)
 {
-    struct broker_ticket ticket = broker_ticket_take(rig->broker);
+    struct broker_ticket ticket = broker_ticket_wanted(rig->broker);
     bench_check("commit", broker_ticket_wait(rig->broker, &ticket, HL_FOREVER));
 }
 

@@ -265,6 +265,7 @@ static int run_again(struct api_call *call)
     int rc = call->room.later.result;
     cJSON *params = call->params;
     call->params = NULL;
+    call->ticket = (struct broker_ticket){0};
     call->gives_up = rc != 0;
     if (rc != 0 && call->page.found == 0) {
         answer_error(call, rc, error_text(rc));

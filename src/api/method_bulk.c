@@ -81,7 +81,7 @@ static int bulk_one(struct api_call *call, uint64_t id, const struct broker_chan
 {
     struct broker *broker = call->api->links.broker;
     enum job_state state = JOB_NEW;
-    int rc = broker_apply_job(broker, call->asker, id, change, &state);
+    int rc = broker_apply_job(broker, call->asker, id, change, &state, &call->ticket);
     if (rc == ENOENT && api_had(call, id))
         return api_fail(call, rc, "job %" PRIu64 " is finished and gone", id);
     if (rc == ENOENT)
@@ -112,6 +112,7 @@ static int bulk_page(struct api_call *call, const struct broker_filter *filter,
     }
     int rc = broker_apply(call->api->links.broker, call->asker, filter, page, change);
     call->looked_at += page->examined;
+    broker_ticket_add(&call->ticket, &page->ticket);
     if (rc == EAGAIN && page->found > 0)
         call->room.until_ns = 0; /* it gets on: its patience begins anew */
     page->found += before.found;

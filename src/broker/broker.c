@@ -42,6 +42,7 @@ IS_LOCK static void unlock_and_tell(struct broker *broker)
 IS_LOCK void broker_unlock(struct broker *broker)
 {
     ASSERT_EXPENSIVE(broker_valid(broker));
+    broker->teller = NULL;
     if (broker->unlock_tells != 0)
         unlock_and_tell(broker);
     else

@@ -178,7 +178,8 @@ int broker_peek_first(struct broker *broker, struct broker_tube *tube, enum job_
  *          ENOENT: no such tube.
  */
 struct broker_walk {
-    uint64_t done; /* jobs */
+    uint64_t done;               /* jobs */
+    struct broker_ticket ticket; /* to be reached before anybody is told */
     /* the broker's */
     struct broker_tube *tube;
     uint64_t left;                                            /* jobs at most */
@@ -361,6 +362,8 @@ struct broker_holder {
     struct queue_core **watched; /* the tubes' cores, in order of watching */
     struct queue_core *first_watched;
     struct holder_rare *rare; /* its leases and its wait; NULL: it never reserved */
+    /* What has to be reached before anybody is told what it has reserved; the caller's to take. */
+    struct broker_ticket ticket;
 };
 
 /* Watches the tube "default". ENOMEM. */

@@ -152,7 +152,7 @@ struct broker {
     _Atomic size_t spare_ends_count; /* written under the lock */
     uint64_t chance;                 /* see retry.c; never 0 */
     bool draining;
-    struct broker_ticket *teller; /* of the operation that is decided, if it stood; or NULL */
+    struct broker_ticket *teller; /* of who makes changes in this hold of the lock; NULL: nobody */
     unsigned unlock_tells; /* bits of enum unlock_tell: what this hold of the lock has brought */
     const struct broker_hooks *hooks; /* never NULL */
     void *hooks_arg;
@@ -222,7 +222,6 @@ struct broker_log {
     struct journal *journal;
     struct commit *commit;
     struct compact *compact;
-    uint64_t serial;     /* tells it from others in threads' accumulators */
     uint64_t id_ceiling; /* ids below it may be issued once the record that says so is durable */
     uint64_t id_safe;
     uint64_t limits_ticket;      /* of that record; 0: it is durable */
@@ -293,11 +292,15 @@ int log_make_room(struct broker *broker);
 void log_want_room(struct broker *broker);
 /* Sleeps until something was published after `seen`, for a short time. */
 void log_park(struct broker_log *log, uint32_t seen);
-/* The caller, and this thread, must wait for that ticket. */
+/* The caller, and broker->teller, must wait for that ticket. */
 void log_told(struct broker_log *log, enum broker_level level, uint64_t ticket) HELD;
-/* The thread tells of something that others did, perhaps only now. */
+/* broker->teller tells of something that others did, perhaps only now. */
 void log_told_all(struct broker *broker) HELD;
-void log_note(struct broker_log *log, const struct broker_ticket *ticket);
+/* Until the end of this hold of the lock, what is changed is that one's to tell. */
+HELD static inline void broker_tell(struct broker *broker, struct broker_ticket *ticket)
+{
+    broker->teller = ticket;
+}
 /* The hook of commit_options. */
 void log_published(void *arg);
 

@@ -6,12 +6,13 @@
  * pointer. With it, each change of a job in a tube of level COMMIT or INTERVAL is added to the
  * pending changes of a commit (journal/commit.h) under the broker's lock, and gets a ticket. The
  * change is visible at once; whoever is told of it (INSERTED, DELETED ...) must wait until its
- * ticket is reached. Who that is, the broker can't know, so it counts for each thread:
+ * ticket is reached. Each call says where its ticket goes:
  *
- *     rc = broker_run(...); broker_settle(...);          any calls
- *     ticket = broker_ticket_take(broker);               what all of them have to wait for
- *     ... keep the answers back until broker_ticket_reached says so (net's gate does that), or
- *     broker_ticket_wait(broker, &ticket, HL_FOREVER);   for threads that may block
+ *     rc = broker_run(broker, &op);                      op.ticket: what its answer has to wait for
+ *     ... keep the answer back until broker_ticket_reached says so (net's gate does that), or
+ *     broker_ticket_wait(broker, &op.ticket, HL_FOREVER);   for threads that may block
+ *
+ * So it is for walks, filters and waits; what a holder reserved goes to the holder's.
  *
  * Handing out a job, and a lease that ends by time, are recorded and not waited for; but a lease
  * under a token is, like any other change, and broker_take waits until its leases are written.
@@ -141,8 +142,8 @@ struct broker_ticket {
     uint64_t written, durable;
 };
 
-/* Of all that this thread did with the broker since its last call; see above. */
-struct broker_ticket broker_ticket_take(struct broker *broker);
+/* Of all that anybody has to wait for now. */
+struct broker_ticket broker_ticket_wanted(struct broker *broker);
 static inline bool broker_ticket_is_none(const struct broker_ticket *ticket)
 {
     return (ticket->written | ticket->durable) == 0;

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
 /*
- * The broker's journal in use: tickets that threads collect, the ceiling of ids, and what to
- * do when the journal is busy.
+ * The broker's journal in use: tickets, the ceiling of ids, and what to do when the journal is
+ * busy.
  *
- * What a thread is told of it must not tell on before the ticket is reached. The broker notes the
- * highest ticket for each thread, in the thread's own memory, and for all together (`wanted`): that
- * one is for who learns of a change that somebody else made (a join that fires).
+ * Who is told of a change must not tell on before its ticket is reached. Whoever makes changes says
+ * where their highest ticket goes (broker->teller): into the operation, the holder, the walk. That
+ * of all together (`wanted`) is for who learns of a change that somebody else made (a join that
+ * fires).
  *
  * Ids below the ceiling may be issued once the record of the ceiling is durable, so an id that
  * anybody ever saw is never issued again, whatever is lost. The ceiling is raised when half of
@@ -27,27 +28,10 @@
 /* Who parks looks again so often; a wake-up comes as a rule. */
 #define PARK_NS (HL_SECOND / 10)
 
-static _Thread_local struct {
-    uint64_t serial; /* of the log that it is about */
-    struct broker_ticket ticket;
-} told;
-
-void log_note(struct broker_log *log, const struct broker_ticket *ticket)
-{
-    if (told.serial != log->serial) {
-        told.serial = log->serial;
-        told.ticket = (struct broker_ticket){0};
-    }
-    broker_ticket_add(&told.ticket, ticket);
-}
-
-/* Whoever makes the change, or the operation that stood, is told. */
 HELD static void log_tell(struct broker_log *log, const struct broker_ticket *ticket)
 {
     if (log->broker->teller != NULL)
         broker_ticket_add(log->broker->teller, ticket);
-    else
-        log_note(log, ticket);
 }
 
 void log_told(struct broker_log *log, enum broker_level level, uint64_t ticket)
@@ -67,13 +51,14 @@ void log_told_all(struct broker *broker)
         log_tell(broker->log, &broker->log->wanted);
 }
 
-struct broker_ticket broker_ticket_take(struct broker *broker)
+struct broker_ticket broker_ticket_wanted(struct broker *broker)
 {
+    MAGIC_CHECK(broker, BROKER_MAGIC);
     struct broker_ticket ticket = {0};
-    if (broker->log == NULL || told.serial != broker->log->serial)
-        return ticket;
-    ticket = told.ticket;
-    told.ticket = (struct broker_ticket){0};
+    broker_lock(broker);
+    if (broker->log != NULL)
+        ticket = broker->log->wanted;
+    broker_unlock(broker);
     return ticket;
 }
 

@@ -2,10 +2,6 @@
 /*
  * Operations: see op.h. What a verb does is in the file of its family (decide_NAME); where an
  * operation waits is line.c's.
- *
- * One that doesn't stand notes what has to be reached for its answer as every change does, for the
- * thread that makes it. One that stands may be carried out by any thread, so its ticket is its own
- * from then on (broker->teller).
  */
 #include "base/clock.h"
 #include "broker/finish_priv.h"
@@ -46,6 +42,7 @@ HELD static int decide_first(struct broker *broker, struct broker_op *op)
     struct broker_log *log = broker->log;
     op->broker = broker;
     op->line = NULL;
+    broker_tell(broker, &op->ticket);
     if (log == NULL || log->standing == 0)
         return decide(broker, op);
     log->behind = true;

@@ -85,9 +85,7 @@ struct broker_op {
             int64_t pause_ns; /* PAUSE */
         } tube;
     };
-    /* Of one that stood: what has to be reached before anybody is told of its answer. What others
-     * have to wait for is in broker_ticket_take. */
-    struct broker_ticket ticket;
+    struct broker_ticket ticket; /* to be reached before anybody is told of its answer */
     /* the broker's */
     struct job *gone;  /* left, and is freed by broker_op_fini */
     struct list *line; /* where it stands; NULL: nowhere */
@@ -105,6 +103,7 @@ static inline void broker_op_init(struct broker_op *op, enum broker_verb verb, u
     op->flags = 0;
     op->id = id;
     op->token = token;
+    op->ticket = (struct broker_ticket){0};
     op->gone = NULL;
     op->until_ns = 0;
 }

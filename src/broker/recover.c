@@ -317,7 +317,6 @@ static void log_failed(void *arg, int error)
 static int log_new(struct broker_log **out, struct broker *broker,
                    const struct broker_log_options *options)
 {
-    static _Atomic uint64_t serials;
     struct broker_log *log = calloc(1, sizeof(*log));
     if (log == NULL)
         return ENOMEM;
@@ -326,7 +325,6 @@ static int log_new(struct broker_log **out, struct broker *broker,
     log->options = *options;
     log->journal = options->journal;
     log->died_bytes = JOURNAL_SEGMENT_MAX; /* it isn't known: enough */
-    log->serial = atomic_fetch_add(&serials, 1) + 1;
     log->results.durable = options->result_found != NULL ? broker->last_result : UINT64_MAX;
     *out = log;
     return 0;

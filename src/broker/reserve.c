@@ -293,6 +293,7 @@ int broker_reserve(struct broker_holder *holder, struct broker_reserver *reserve
     ASSERT(!broker_is_reserving(holder));
     struct broker *broker = holder->broker;
     broker_lock(broker);
+    broker_tell(broker, &holder->ticket);
     int rc = holder_works(holder);
     if (rc == 0) {
         holder->rare->timeout_ns = timeout_ns <= 0 ? 0 : clock_deadline(timeout_ns);
@@ -354,6 +355,7 @@ int broker_reserve_finish(struct broker_holder *holder, struct broker_lease *lea
     ASSERT(broker_is_reserving(holder));
     struct broker_reserver *reserver = holder->rare->reserver;
     broker_lock(broker);
+    broker_tell(broker, &holder->ticket);
     ASSERT(reserver->wait.later.state == LATER_READY);
     int rc = reserver->wait.later.result;
     holder->rare->reserver = NULL;
@@ -379,6 +381,7 @@ int broker_reserve_batch(struct broker_holder *holder, size_t max, unsigned flag
     struct broker *broker = holder->broker;
     size_t got = 0;
     broker_lock(broker);
+    broker_tell(broker, &holder->ticket);
     int rc = holder_works(holder);
     while (got < max && rc == 0) {
         rc = reserve_now(holder, (flags & BROKER_WITH_TOKEN) != 0, &leases[got]);
@@ -387,6 +390,7 @@ int broker_reserve_batch(struct broker_holder *holder, size_t max, unsigned flag
         if (++got % BROKER_WALK_MAX == 0) {
             broker_unlock(broker);
             broker_lock(broker);
+            broker_tell(broker, &holder->ticket);
         }
     }
     broker_unlock(broker);

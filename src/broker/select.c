@@ -147,6 +147,7 @@ static void page_begin(struct broker *broker, struct broker_page *page)
     }
     page->examined = 0;
     page->found = 0;
+    page->ticket = (struct broker_ticket){0};
     page->next = page->from > 0 ? page->from : 1;
 }
 
@@ -251,11 +252,13 @@ HELD static int job_change(struct broker *broker, struct job *job,
 }
 
 /* One job, if it still matches. ENOENT: it doesn't. */
-static int apply_one(struct broker *broker, const struct choice *choice, uint64_t id)
+static int apply_one(struct broker *broker, const struct choice *choice, uint64_t id,
+                     struct broker_ticket *ticket)
 {
     struct matcher matcher;
     struct job *gone = NULL;
     broker_lock_to_finish(broker, 1);
+    broker_tell(broker, ticket);
     struct job *job = idtable_get(&broker->jobs, id);
     int rc = job != NULL ? choice_ask(choice, job) : ENOENT;
     if (rc == 0)
@@ -287,7 +290,9 @@ static int apply_some(struct broker *broker, const struct choice *choice, struct
         ids[i] = jobs[i]->id;
     broker_unlock(broker);
     for (size_t i = 0; i < count && rc == 0; i++) {
-        rc = choice->change->action == BROKER_DO_COUNT ? 0 : apply_one(broker, choice, ids[i]);
+        rc = choice->change->action == BROKER_DO_COUNT
+                 ? 0
+                 : apply_one(broker, choice, ids[i], &page->ticket);
         page->found += rc == 0;
         if (rc == ENOENT || rc == EACCES)
             rc = 0;
@@ -315,13 +320,14 @@ int broker_apply(struct broker *broker, const struct trust_view *asker,
 }
 
 int broker_apply_job(struct broker *broker, const struct trust_view *asker, uint64_t id,
-                     const struct broker_change *change, enum job_state *state)
+                     const struct broker_change *change, enum job_state *state,
+                     struct broker_ticket *ticket)
 {
     static const struct broker_filter any = {.younger_ns = HL_FOREVER};
     const struct choice choice = choice_of(asker, &any, change);
     int rc = change_check(change);
     if (rc == 0)
-        rc = apply_one(broker, &choice, id);
+        rc = apply_one(broker, &choice, id, ticket);
     if (rc != ENOENT)
         return rc;
     broker_lock(broker);

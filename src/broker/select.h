@@ -12,6 +12,7 @@
 #ifndef BROKER_SELECT_H
 #define BROKER_SELECT_H
 
+#include "broker/durable.h"
 #include "job/job.h"
 #include "trust/trust.h"
 
@@ -39,6 +40,7 @@ struct broker_page {
     /* results */
     size_t examined;
     uint64_t found;
+    struct broker_ticket ticket; /* of changes: to be reached before anybody is told */
     uint64_t
         next; /* where to go on, perhaps in vain for who may not see all; 0: that was the end */
 };
@@ -92,9 +94,11 @@ int broker_apply(struct broker *broker, const struct trust_view *asker,
 /*
  * Changes that one job. ENOENT: no such job. EACCES. EBUSY: it is in a state that the action isn't
  * for, which is put into *state (RESERVED, and CANCEL: it is ending just now). Others as above;
- * EAGAIN: nothing changed.
+ * EAGAIN: nothing changed. *ticket (zero before; NULL: nobody is told): to be reached before that
+ * is told.
  */
 int broker_apply_job(struct broker *broker, const struct trust_view *asker, uint64_t id,
-                     const struct broker_change *change, enum job_state *state);
+                     const struct broker_change *change, enum job_state *state,
+                     struct broker_ticket *ticket);
 
 #endif

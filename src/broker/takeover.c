@@ -86,7 +86,6 @@ static int all_durable(struct broker *broker)
     broker_lock(broker);
     struct broker_ticket ticket = {.durable = commit_last(broker->log->commit)};
     broker_unlock(broker);
-    (void)broker_ticket_take(broker);
     return broker_ticket_wait(broker, &ticket, DURABLE_NS);
 }
 

@@ -227,12 +227,19 @@ HELD static int join_group_line_up(struct broker *broker, const struct trust_vie
     return core_line_up(waiter, &group->core);
 }
 
+/* It tells of what others did, perhaps only now. */
+HELD static void told_all(struct broker_waiter *waiter)
+{
+    broker_tell(waiter->broker, &waiter->ticket);
+    log_told_all(waiter->broker);
+}
+
 int broker_wait_async(struct broker *broker, const struct trust_view *asker, uint64_t id,
                       struct broker_waiter *waiter)
 {
     ask_begin(waiter, broker);
     int rc = wait_line_up(broker, asker, id, waiter);
-    log_told_all(broker); /* also of a job that isn't there any more */
+    told_all(waiter); /* also of a job that isn't there any more */
     return ask_end(waiter, rc);
 }
 
@@ -252,7 +259,7 @@ int broker_join_group_async(struct broker *broker, const struct trust_view *aske
         return EINVAL;
     ask_begin(waiter, broker);
     int rc = join_group_line_up(broker, asker, group, waiter);
-    log_told_all(broker); /* also of counts that others made */
+    told_all(waiter); /* also of counts that others made */
     return ask_end(waiter, rc);
 }
 
@@ -260,10 +267,7 @@ int broker_join_group_async(struct broker *broker, const struct trust_view *aske
 static int block(struct broker_waiter *waiter, int64_t timeout_ns, const char *what,
                  const char *object)
 {
-    int rc = later_block(&waiter->later, clock_deadline(timeout_ns), what, object);
-    if (waiter->broker->log != NULL)
-        log_note(waiter->broker->log, &waiter->ticket);
-    return rc;
+    return later_block(&waiter->later, clock_deadline(timeout_ns), what, object);
 }
 
 int broker_wait(struct broker *broker, const struct trust_view *asker, uint64_t id,

@@ -29,6 +29,7 @@ static int walk_some(struct broker_walk *walk)
     size_t steps = 0;
     int rc = 0;
     broker_lock(broker);
+    broker_tell(broker, &walk->ticket);
     while (steps < BROKER_WALK_MAX && walk->left > 0 && rc == 0) {
         gone[steps] = NULL;
         rc = walk->step(walk, &gone[steps++]);

@@ -135,6 +135,8 @@ static void call_release(struct pending *pending)
 static void call_reply(struct session *session, struct pending_call *call)
 {
     struct api_call *api = &call->api;
+    session_tells(session, &api->ticket);
+    session_tells(session, &api->waiter.ticket);
     if (api->rows != NULL) {
         call->task.kind = &parts_kind;
         task_start(session, &call->task);
@@ -178,7 +180,6 @@ static void call_answer(struct session *session, struct pending *pending, int wh
     else
         api_call_refuse(&call->api, why,
                         "the connection's other side was closed while this was waited for");
-    session_hold_until(session, &call->api.waiter.ticket);
     call_reply(session, call);
 }
 

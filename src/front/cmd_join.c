@@ -40,7 +40,7 @@ static void join_answer(struct session *session, struct pending *pending, int wh
 {
     const struct broker_waiter *waiter = &join_of(pending)->waiter;
     if (why == 0) {
-        session_hold_until(session, &waiter->ticket);
+        session_tells(session, &waiter->ticket);
         reply_totals(session, "JOINED", &waiter->totals);
     } else
         reply_word(session, "TIMED_OUT\r\n");

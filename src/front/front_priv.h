@@ -211,6 +211,7 @@ struct session {
     struct pending_reserve *reserve; /* kept for its next wait; NULL: none was needed yet */
     struct pending *pending;         /* what it waits for; NULL: nothing */
     struct task *task;               /* what it does in several turns, NULL: nothing */
+    struct broker_ticket told;       /* to be reached before the answers of this turn go out */
     size_t behind;                   /* bytes of the input behind the event that is handled */
     /* while a body comes: */
     void (*body_done)(struct session *session);
@@ -285,9 +286,14 @@ void rights_denied(struct session *session, trust_rights need, const char *tube,
 
 /* ---- gate.c: answers that wait for the journal ---- */
 
-/* For all that this thread's calls of the broker have changed; after them, before it returns. */
+/* An answer of this turn has to wait for that. */
+static inline void session_tells(struct session *session, const struct broker_ticket *ticket)
+{
+    broker_ticket_add(&session->told, ticket);
+}
+/* At the end of a turn: for all that it tells of, and what its holder has reserved. */
 void session_hold(struct session *session);
-/* For something that another thread did. */
+/* For what was answered out of turn. */
 void session_hold_until(struct session *session, const struct broker_ticket *ticket);
 
 /* ---- op.c: commands that are one operation of the broker ---- */

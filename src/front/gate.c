@@ -3,9 +3,8 @@
  * Where the broker's tickets meet the connections' gate: the answers of a turn wait for the highest
  * ticket of what its commands changed.
  *
- * A session asks at the end of its turn, and where it answers later, once for all it has done; the
- * broker collects tickets by thread. What it finds may also be of another connection of the same
- * loop that went before it was asked: then it waits longer than it must, never shorter.
+ * A session collects the tickets of its commands and asks at the end of its turn, and where it
+ * answers later, once for all it has done.
  */
 #include "front/front_priv.h"
 
@@ -23,7 +22,9 @@ void session_hold_until(struct session *session, const struct broker_ticket *tic
 
 void session_hold(struct session *session)
 {
-    struct broker_ticket ticket = broker_ticket_take(session->front->broker);
+    struct broker_ticket ticket = session->told;
+    broker_ticket_add(&ticket, &session->holder.ticket);
+    session->told = session->holder.ticket = (struct broker_ticket){0};
     session_hold_until(session, &ticket);
 }
 

@@ -64,11 +64,9 @@ static void op_fired(struct later *later)
 static void op_answered(struct session *session, struct pending *pending, int why)
 {
     struct pending_op *waiting = waiting_of(pending);
-    struct broker_ticket ticket = waiting->op.ticket;
+    session_tells(session, &waiting->op.ticket);
     /* why: or the client hung up, before there was room */
     waiting_answer(session, waiting, why == 0 ? waiting->op.later.result : ENOBUFS);
-    if (why == 0)
-        session_hold_until(session, &ticket);
 }
 
 static bool op_endures(const struct pending *pending, int why)
@@ -115,6 +113,7 @@ static void op_wait(struct session *session, struct broker_op *op, op_answer *an
         return;
     }
     pending_drop(&waiting->pending);
+    session_tells(session, &waiting->op.ticket);
     waiting_answer(session, waiting, rc);
 }
 
@@ -127,6 +126,7 @@ void op_run(struct session *session, struct broker_op *op, op_answer *answer)
         op_wait(session, op, answer);
         return;
     }
+    session_tells(session, &op->ticket);
     answer(session, op, rc);
     broker_op_fini(op);
 }

@@ -158,6 +158,7 @@ static void session_go_on(void *memory)
     struct session *session = memory;
     MAGIC_CHECK(session, SESSION_MAGIC);
     task_go_on(session);
+    session_hold(session);
 }
 
 static void session_hangup(void *memory)

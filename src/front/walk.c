@@ -25,7 +25,6 @@ struct pending_walk {
     struct broker_op room;
     struct broker_walk walk;
     const char *word;
-    struct broker_ticket ticket; /* of all slices but the first, which was the session's turn */
 };
 
 static struct pending_walk *walk_of(struct task *task)
@@ -36,12 +35,14 @@ static struct pending_walk *walk_of(struct task *task)
 }
 
 /* What was done when memory or the disk ran out is told; the rest stays as it was. */
-static void walk_reply(struct session *session, const char *word, int rc, uint64_t done)
+static void walk_reply(struct session *session, const char *word, int rc,
+                       const struct broker_walk *walk)
 {
-    if (rc == 0 || done > 0)
-        reply_number(session, word, done);
+    if (rc == 0 || walk->done > 0)
+        reply_number(session, word, walk->done);
     else
         reply_refusal(session, rc, "OUT_OF_MEMORY\r\n");
+    session_tells(session, &walk->ticket);
 }
 
 /* EINPROGRESS: the session waits. 0: there is room. */
@@ -79,12 +80,9 @@ static bool walk_step(struct session *session, struct task *task)
 {
     struct pending_walk *walk = walk_of(task);
     int rc = walk_turn(session, walk);
-    struct broker_ticket ticket = broker_ticket_take(session->front->broker);
-    broker_ticket_add(&walk->ticket, &ticket);
     if (rc == EINPROGRESS)
         return !walk->waits;
-    walk_reply(session, walk->word, rc, walk->walk.done);
-    session_hold_until(session, &walk->ticket);
+    walk_reply(session, walk->word, rc, &walk->walk);
     return false;
 }
 
@@ -126,8 +124,7 @@ static void room_answer(struct session *session, struct pending *pending, int wh
         task_start(session, &walk->task);
         return;
     }
-    walk_reply(session, walk->word, rc, walk->walk.done);
-    session_hold_until(session, &walk->ticket);
+    walk_reply(session, walk->word, rc, &walk->walk);
     walk_free(walk);
 }
 
@@ -176,6 +173,6 @@ void walk_start(struct session *session, struct broker_walk *walk, const char *w
     }
     while (rc == EINPROGRESS)
         rc = broker_walk_on(walk);
-    walk_reply(session, word, rc == EAGAIN ? ENOMEM : rc, walk->done);
+    walk_reply(session, word, rc == EAGAIN ? ENOMEM : rc, walk);
     broker_walk_end(walk);
 }

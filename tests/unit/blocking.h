@@ -5,6 +5,8 @@
 
 #include "broker/broker.h"
 
+// What the calls of this thread have to wait for, since it was asked last.
+struct broker_ticket blocking_told(void);
 // PUT. The body is taken over if it succeeds, and *body nulled.
 int broker_put(struct broker *broker, const struct broker_put_spec *spec, struct job_body **body,
                uint64_t *id);

@@ -22,7 +22,7 @@ static const struct broker_hooks hooks = {.crowded = crowded};
 
 void busy_commit(struct broker *broker)
 {
-    struct broker_ticket ticket = broker_ticket_take(broker);
+    struct broker_ticket ticket = broker_ticket_wanted(broker);
     ck_assert_int_eq(broker_ticket_wait(broker, &ticket, HL_FOREVER), 0);
 }
 

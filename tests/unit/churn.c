@@ -245,7 +245,7 @@ static void do_apply(struct churn *churn)
     const struct broker_change change = {
         .action = actions[below(churn, 5)], .reset = seldom(churn, 2), .reason = "because"};
     enum job_state state;
-    (void)broker_apply_job(churn->broker, &trust_all, any_id(churn), &change, &state);
+    (void)broker_apply_job(churn->broker, &trust_all, any_id(churn), &change, &state, NULL);
 }
 
 static void do_move(struct churn *churn)

@@ -47,7 +47,7 @@ static uint64_t job_in(enum job_state state, bool rich, const char *tube)
     ck_assert_int_eq(broker_put(durable.broker, &spec, &body, &id), 0);
     broker_unuse(durable.broker, &spec.tube);
     if (state == JOB_BURIED)
-        ck_assert_int_eq(broker_apply_job(durable.broker, &trust_all, id, &bury, &now), 0);
+        ck_assert_int_eq(broker_apply_job(durable.broker, &trust_all, id, &bury, &now, NULL), 0);
     return id;
 }
 

@@ -182,7 +182,7 @@ static int do_apply(const struct trust_view *asker)
 {
     const struct broker_change change = {.action = BROKER_DO_BURY, .reason = "a reason"};
     enum job_state state;
-    return broker_apply_job(durable.broker, asker, put(MINE, "open"), &change, &state);
+    return broker_apply_job(durable.broker, asker, put(MINE, "open"), &change, &state, NULL);
 }
 
 static int do_reserve(const struct trust_view *asker)
@@ -302,10 +302,10 @@ START_TEST(hidden_is_as_none)
     enum job_state state = JOB_NEW;
     struct broker_waiter waiter = {.later.fire = do_nothing};
     uint64_t id = put(MINE, "open");
-    ck_assert_int_eq(broker_apply_job(durable.broker, &asker, id, &change, &state), ENOENT);
+    ck_assert_int_eq(broker_apply_job(durable.broker, &asker, id, &change, &state, NULL), ENOENT);
     ck_assert_int_eq(state, JOB_NEW); // no EBUSY, which would tell
     const struct broker_change bury = {.action = BROKER_DO_BURY, .reason = "why"};
-    ck_assert_int_eq(broker_apply_job(durable.broker, &trust_all, id, &bury, &state), 0);
+    ck_assert_int_eq(broker_apply_job(durable.broker, &trust_all, id, &bury, &state, NULL), 0);
     ck_assert_int_eq(broker_wait_async(durable.broker, &asker, id, &waiter), ENOENT);
     ck_assert_int_eq(broker_kick_job(durable.broker, &asker, id), ENOENT);
 }
@@ -427,7 +427,7 @@ START_TEST(not_even_by_who_may_run)
     ck_assert_int_eq(broker_move(durable.broker, &asker, own, "commands", 8), 0);
     const struct broker_change change = {.action = BROKER_DO_MOVE, .to = "commands"};
     enum job_state state;
-    ck_assert_int_eq(broker_apply_job(durable.broker, &asker, id, &change, &state), EACCES);
+    ck_assert_int_eq(broker_apply_job(durable.broker, &asker, id, &change, &state, NULL), EACCES);
     // The operator's rights don't reach it at all, nor do nobody's.
     struct trust_view operator= asker_of(OPERATOR);
     ck_assert_int_eq(broker_kick_job(durable.broker, &operator, id), ENOENT);

@@ -92,7 +92,7 @@ static struct version *version_add(struct tracked *job)
 
 static void ticket_note(struct version *version)
 {
-    struct broker_ticket ticket = broker_ticket_take(durable.broker);
+    struct broker_ticket ticket = blocking_told();
     ck_assert_uint_eq(ticket.written, 0);
     ck_assert_uint_ne(ticket.durable, 0);
     version->ticket = ticket.durable;

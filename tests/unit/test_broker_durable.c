@@ -313,10 +313,10 @@ END_TEST
 START_TEST(what_must_be_waited_for)
 {
     struct broker *broker = durable.broker;
-    struct broker_ticket ticket = broker_ticket_take(broker), reached;
+    struct broker_ticket ticket = blocking_told(), reached;
     ck_assert(broker_ticket_is_none(&ticket));
     uint64_t id = put("x");
-    ticket = broker_ticket_take(broker);
+    ticket = blocking_told();
     ck_assert_uint_ne(ticket.durable, 0);
     ck_assert_uint_eq(ticket.written, 0);
     ck_assert_int_eq(broker_ticket_reached(broker, &reached), 0);
@@ -327,10 +327,9 @@ START_TEST(what_must_be_waited_for)
     // a lease is not waited for, its end is
     conn_open();
     ck_assert_uint_eq(engine_reserve(&conn), id);
-    ticket = broker_ticket_take(broker);
-    ck_assert(broker_ticket_is_none(&ticket));
+    ck_assert(broker_ticket_is_none(&conn.holder.ticket));
     ck_assert_int_eq(broker_holder_delete(&conn.holder, &trust_all, id, 0), 0);
-    ticket = broker_ticket_take(broker);
+    ticket = blocking_told();
     ck_assert_uint_gt(ticket.durable, reached.durable);
     engine_conn_fini(&conn);
 }
@@ -348,14 +347,13 @@ START_TEST(a_join_waits_for_what_ended_it)
     durable_commit(&durable);
     ck_assert_int_eq(broker_join_async(durable.broker, "t", &waiter), 0);
     ck_assert_int_eq(broker_delete(durable.broker, &trust_all, id), 0);
-    struct broker_ticket deleted = broker_ticket_take(durable.broker), told;
+    struct broker_ticket deleted = blocking_told();
     ck_assert_uint_ge(waiter.ticket.durable, deleted.durable);
     // who comes when it is over has to wait as long
     ck_assert_int_eq(broker_join_async(durable.broker, NULL, &late), 0);
     ck_assert_uint_ge(late.ticket.durable, deleted.durable);
     ck_assert_int_eq(broker_wait_async(durable.broker, &trust_all, id, &late), ENOENT);
-    told = broker_ticket_take(durable.broker);
-    ck_assert_uint_ge(told.durable, deleted.durable);
+    ck_assert_uint_ge(late.ticket.durable, deleted.durable);
 }
 END_TEST
 
@@ -386,10 +384,10 @@ START_TEST(levels)
     ck_assert_int_eq(broker_tube_level(broker, "i", 1, BROKER_INTERVAL, 50000000), 0);
     ck_assert_int_eq(broker_tube_level(broker, "-", 1, BROKER_MEMORY, 0), EINVAL);
     uint64_t memory = engine_put(broker, "m", 0, 0, "m");
-    struct broker_ticket ticket = broker_ticket_take(broker);
+    struct broker_ticket ticket = blocking_told();
     ck_assert(broker_ticket_is_none(&ticket));
     uint64_t interval = engine_put(broker, "i", 0, 0, "i");
-    ticket = broker_ticket_take(broker);
+    ticket = blocking_told();
     ck_assert_uint_eq(ticket.durable, 0);
     ck_assert_uint_ne(ticket.written, 0);
     ck_assert_int_eq(broker_ticket_wait(broker, &ticket, 0), 0);
@@ -444,7 +442,7 @@ START_TEST(nothing_is_durable_any_more_after_a_failed_sync)
     uint64_t kept = put("kept");
     durable_commit(&durable);
     uint64_t lost = put("lost");
-    struct broker_ticket ticket = broker_ticket_take(durable.broker), reached;
+    struct broker_ticket ticket = blocking_told(), reached;
     disk_fail(1, EIO, true);
     ck_assert_int_eq(broker_ticket_wait(durable.broker, &ticket, HL_FOREVER), EIO);
     ck_assert_int_eq(atomic_load(&durable.failed), EIO);

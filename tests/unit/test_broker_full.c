@@ -232,7 +232,7 @@ static unsigned some_changes(uint64_t id)
     do {
         rc = engine_view(durable.broker, id).state == JOB_BURIED
                  ? broker_kick_job(durable.broker, &trust_all, id)
-                 : broker_apply_job(durable.broker, &trust_all, id, &bury, &state);
+                 : broker_apply_job(durable.broker, &trust_all, id, &bury, &state, NULL);
         if (rc == 0 && ++changes % 50 == 0)
             durable_commit(&durable);
     } while (rc == 0);
@@ -251,7 +251,7 @@ START_TEST(what_is_not_recorded_is_not_counted)
     enum job_state state;
     uint64_t buried, churned, id;
     ck_assert_int_eq(put(10, &buried), 0);
-    ck_assert_int_eq(broker_apply_job(durable.broker, &trust_all, buried, &bury, &state), 0);
+    ck_assert_int_eq(broker_apply_job(durable.broker, &trust_all, buried, &bury, &state, NULL), 0);
     ck_assert_int_eq(put(10, &churned), 0);
     disk_space((uint64_t)10 * JOURNAL_SEGMENT_MIN);
     fill(500, BODY_MAX, 20);

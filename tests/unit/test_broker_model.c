@@ -156,7 +156,7 @@ static void do_cancel_job(void)
     enum job_state state;
     int expected = job->id == 0 ? ENOENT : job->state == JOB_BURIED ? EBUSY : 0;
     const struct trust_view *asker = any_asker(&numbers, job, &expected);
-    SAME(broker_apply_job(broker, asker, job->id, &change, &state), expected);
+    SAME(broker_apply_job(broker, asker, job->id, &change, &state, NULL), expected);
     if (expected != 0)
         return;
     if (job->state == JOB_RESERVED && job->owner == MODEL_NOBODY) {

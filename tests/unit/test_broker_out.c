@@ -113,6 +113,7 @@ static void restart(enum how how)
     else
         durable_kill(&durable, how == HOW_POWER ? &numbers : NULL);
     durable_again(&durable);
+    (void)blocking_told(); // of the process before
 }
 
 START_TEST(a_token_is_good_after_a_restart)
@@ -180,11 +181,11 @@ START_TEST(a_touch_is_recorded)
     uint64_t token;
     uint64_t id = put("default");
     reserve(&token);
-    (void)broker_ticket_take(durable.broker);
+    (void)blocking_told();
     for (int i = 0; i < 3; i++) {
         clock_virtual_advance(TTR / 2);
         ck_assert_int_eq(touch(id, token), 0);
-        struct broker_ticket ticket = broker_ticket_take(durable.broker);
+        struct broker_ticket ticket = blocking_told();
         ck_assert_uint_ne(ticket.durable, 0); // TOUCHED is told when that is
         ck_assert_int_eq(broker_ticket_wait(durable.broker, &ticket, HL_FOREVER), 0);
         if (i == 1)
@@ -253,10 +254,10 @@ START_TEST(who_waits_is_told_what_is_durable)
         broker_reserve(&conn.holder, &conn.reserver, HL_FOREVER, BROKER_WITH_TOKEN, &lease),
         EINPROGRESS);
     uint64_t id = put("default");
-    struct broker_ticket putter = broker_ticket_take(durable.broker);
+    struct broker_ticket putter = blocking_told();
     ck_assert_uint_eq(atomic_load(&conn.fired), 1);
     ck_assert_int_eq(broker_reserve_finish(&conn.holder, &lease), 0);
-    struct broker_ticket mine = broker_ticket_take(durable.broker);
+    struct broker_ticket mine = conn.holder.ticket;
     ck_assert_uint_ne(mine.durable, 0);
     ck_assert_uint_ge(putter.durable, 1);
     ck_assert_int_eq(broker_ticket_wait(durable.broker, &mine, HL_FOREVER), 0);

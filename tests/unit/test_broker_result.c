@@ -256,7 +256,7 @@ START_TEST(a_second_life)
     uint64_t id = ended(JOB_OUTCOME_FAILED);
     const struct broker_change kick = {.action = BROKER_DO_KICK};
     enum job_state state;
-    ck_assert_int_eq(broker_apply_job(durable.broker, &trust_all, id, &kick, &state), 0);
+    ck_assert_int_eq(broker_apply_job(durable.broker, &trust_all, id, &kick, &state, NULL), 0);
     struct broker_lease lease;
     take(id, &lease);
     ck_assert_int_eq(settle_with(&lease, JOB_OUTCOME_DONE, OUTPUT), 0);
@@ -286,11 +286,12 @@ START_TEST(cancelled_ones_too)
     enum job_state state;
     struct broker_lease lease;
     uint64_t ready = engine_put(durable.broker, "t", 5, 0, "x");
-    ck_assert_int_eq(broker_apply_job(durable.broker, &trust_all, ready, &cancel, &state), 0);
+    ck_assert_int_eq(broker_apply_job(durable.broker, &trust_all, ready, &cancel, &state, NULL), 0);
     uint64_t running = engine_put(durable.broker, "t", 5, 0, "x");
     take(running, &lease);
     durable_commit(&durable);
-    ck_assert_int_eq(broker_apply_job(durable.broker, &trust_all, running, &cancel, &state), 0);
+    ck_assert_int_eq(broker_apply_job(durable.broker, &trust_all, running, &cancel, &state, NULL),
+                     0);
     ck_assert_int_eq(settle_with(&lease, JOB_OUTCOME_RETURNED, OUTPUT), 0);
     durable_commit(&durable);
     die(false);

@@ -85,7 +85,7 @@ static void cancel(uint64_t id)
 {
     const struct broker_change change = {.action = BROKER_DO_CANCEL, .reason = "by a test"};
     enum job_state state = JOB_NEW;
-    ck_assert_int_eq(broker_apply_job(broker, &trust_all, id, &change, &state), 0);
+    ck_assert_int_eq(broker_apply_job(broker, &trust_all, id, &change, &state, NULL), 0);
 }
 
 // Until so many are with helpers.

@@ -267,7 +267,7 @@ START_TEST(consumers_rest_and_go_on)
     uint64_t other_end = engine_put(broker, "u", 0, 0, "x");
     const struct broker_change bury = {.action = BROKER_DO_BURY, .reason = "by hand"};
     enum job_state state;
-    ck_assert_int_eq(broker_apply_job(broker, &trust_all, other_end, &bury, &state), 0);
+    ck_assert_int_eq(broker_apply_job(broker, &trust_all, other_end, &bury, &state, NULL), 0);
     ck_assert(db_stats().lost == 0 && db_stats().added == ended + 1);
     file_unlock(other);
     ck_assert_int_eq(broker_take(sink, &lease, HL_FOREVER), EAGAIN); // it is woken, and may

@@ -11,7 +11,7 @@
 #include <errno.h>
 #include <string.h>
 
-#define OPS_MAX 300
+#define OPS_MAX 1000 // several turns
 
 struct standing {
     struct broker_op op;
@@ -209,8 +209,11 @@ START_TEST(many_come_in_over_several_turns)
     busy_puts(durable.broker, tube);
     for (size_t i = 0; i < OPS_MAX; i++)
         ck_assert_int_eq(put_stands(i, 10), EINPROGRESS);
-    broker_set_hooks(durable.broker, NULL, NULL); // nobody compacts: nobody waits for that
-    durable_commit(&durable);
+    (void)blocking_told();
+    ck_assert_int_eq(broker_pause(durable.broker, &trust_all, "t", 1, HL_SECOND), 0);
+    struct broker_ticket paused = blocking_told(); // one commit
+    broker_set_hooks(durable.broker, NULL, NULL);  // nobody compacts: nobody waits for that
+    ck_assert_int_eq(broker_ticket_wait(durable.broker, &paused, HL_FOREVER), 0);
     ck_assert_uint_gt(fired, 0);
     ck_assert_uint_lt(fired, OPS_MAX);
     ck_assert_int_eq(put_now(tube, 10), EAGAIN); // there is room, and those who stand come first

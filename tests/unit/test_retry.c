@@ -240,7 +240,7 @@ static void kick(uint64_t id, bool reset)
 {
     const struct broker_change change = {.action = BROKER_DO_KICK, .reset = reset};
     enum job_state state;
-    ck_assert_int_eq(broker_apply_job(durable.broker, &trust_all, id, &change, &state), 0);
+    ck_assert_int_eq(broker_apply_job(durable.broker, &trust_all, id, &change, &state, NULL), 0);
 }
 
 // Attempts without end, as far as their number counts.

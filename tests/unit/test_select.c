@@ -175,7 +175,7 @@ static uint64_t apply(struct broker_filter filter, enum broker_action action, co
 static int apply_job(uint64_t id, enum broker_action action, const char *to, enum job_state *state)
 {
     const struct broker_change change = {action, action, to, "by a test", false};
-    return broker_apply_job(broker, &trust_all, id, &change, state);
+    return broker_apply_job(broker, &trust_all, id, &change, state, NULL);
 }
 
 START_TEST(buried_by_hand_and_kicked)
