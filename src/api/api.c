@@ -93,6 +93,13 @@ static void answer_error(struct api_call *call, int error, const char *message)
         buf_clear(answer);
 }
 
+/* Where nobody has found better words. */
+static void answer_plain(struct api_call *call, int error)
+{
+    const char *room = api_no_room(error);
+    answer_error(call, error, room != NULL ? room : error_text(error));
+}
+
 int api_fail(struct api_call *call, int error, const char *format, ...)
 {
     char message[1024];
@@ -111,7 +118,7 @@ static void answer_result(struct api_call *call, int rc, const cJSON *result)
         if (call->answer.len == 0 && rc == EACCES)
             (void)api_refuse_job(call);
         else if (call->answer.len == 0)
-            answer_error(call, rc, error_text(rc));
+            answer_plain(call, rc);
         return;
     }
     char *text = cJSON_PrintUnformatted(result);
@@ -124,7 +131,7 @@ static void answer_result(struct api_call *call, int rc, const cJSON *result)
     call->error = 0;
     rc = rows_start(call);
     if (rc != 0)
-        answer_error(call, rc, error_text(rc));
+        answer_plain(call, rc);
 }
 
 /* ---- finding the method ---- */
@@ -253,7 +260,7 @@ static int run(struct api_call *call, cJSON **params)
             return rc;
         }
         if (rc != 0) {
-            answer_error(call, rc, error_text(rc));
+            answer_plain(call, rc);
             return 0;
         }
     }
@@ -268,7 +275,7 @@ static int run_again(struct api_call *call)
     call->ticket = (struct broker_ticket){0};
     call->gives_up = rc != 0;
     if (rc != 0 && call->page.found == 0) {
-        answer_error(call, rc, error_text(rc));
+        answer_plain(call, rc);
         rc = 0;
     } else
         rc = run(call, &params);

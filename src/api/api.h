@@ -152,6 +152,10 @@ void api_submit_fini(struct api_submit *submit);
 int api_admit(const struct api *api, const char *tube, const char *bytes, size_t len, char *why,
               size_t why_size);
 
+/* A sentence about a change for which there is no room, told apart by where: a tube, all tubes, the
+ * journal, the disk, the groups. NULL: rc says something else. */
+const char *api_no_room(int rc);
+
 /* Answers an error of the door's own (body too big) in the same form. */
 void api_call_refuse(struct api_call *call, int error, const char *message);
 

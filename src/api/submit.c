@@ -397,3 +397,27 @@ void api_submit_fini(struct api_submit *submit)
     cJSON_Delete(submit->json);
     submit->json = NULL;
 }
+
+/* ---- no room ---- */
+
+const char *api_no_room(int rc)
+{
+    switch (rc) {
+    case ENOBUFS:
+        return "the tube is full (max_tube_jobs, max_tube_bytes); try again when jobs of it are "
+               "finished, or have its limit raised";
+    case EXFULL:
+        return "all tubes together are full (max_jobs, max_bytes); try again when jobs are "
+               "finished, or have the limit raised";
+    case ENOSR:
+        return "the journal was busy for too long, since the disk doesn't keep up; try again "
+               "later";
+    case ENOSPC:
+        return "the disk that the journal is on is full; try again when there is space";
+    case EDQUOT:
+        return "as many groups are known as may be, and each has jobs or somebody who joins it; "
+               "try again when one is finished";
+    default:
+        return NULL;
+    }
+}

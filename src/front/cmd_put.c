@@ -99,6 +99,12 @@ static void put_answer(struct session *session, struct broker_op *op, int rc)
     put_reply(session, rc, op->id);
 }
 
+static void submit_answer(struct session *session, struct broker_op *op, int rc)
+{
+    if (!submit_no_room(session, rc))
+        put_reply(session, rc, op->id);
+}
+
 static void put_body_arrived(struct session *session)
 {
     if (!put_could_run(session))
@@ -107,7 +113,7 @@ static void put_body_arrived(struct session *session)
     int rc = broker_op_put(&op, session->front->broker, &session->put, &session->body);
     if (rc == 0) {
         op.flags = OP_MAY_WAIT;
-        op_run(session, &op, put_answer);
+        op_run(session, &op, session->submit != NULL ? submit_answer : put_answer);
     } else
         put_reply(session, rc, 0);
     if (rc != 0 || session->put_elsewhere)

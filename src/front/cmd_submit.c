@@ -52,17 +52,30 @@ void submit_abandon(struct session *session)
     free(submit);
 }
 
-/* The body was skipped, or is given back by who asks. */
-static void refusal_tell(struct session *session)
+static void error_tell(struct session *session, int error, const char *why)
 {
     struct api_call call = {.error = 0};
-    api_call_refuse(&call, session->submit->refused, session->submit->why);
+    api_call_refuse(&call, error, why);
     if (call.answer.len > 0)
         reply_text(session, "ERROR", &call.answer);
     else
         reply_word(session, "OUT_OF_MEMORY\r\n");
     api_call_fini(&call);
+}
+
+/* The body was skipped, or is given back by who asks. */
+static void refusal_tell(struct session *session)
+{
+    error_tell(session, session->submit->refused, session->submit->why);
     submit_abandon(session);
+}
+
+bool submit_no_room(struct session *session, int error)
+{
+    const char *why = api_no_room(error);
+    if (why != NULL)
+        error_tell(session, error, why);
+    return why != NULL;
 }
 
 void submit_refuse(struct session *session, int error, const char *why)

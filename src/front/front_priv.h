@@ -426,6 +426,8 @@ void put_body(struct session *session, size_t len);
 void submit_abandon(struct session *session);
 /* Answers a submit whose body was read, and ends it. */
 void submit_refuse(struct session *session, int error, const char *why);
+/* Whether there was no room for it, which is answered then. */
+bool submit_no_room(struct session *session, int error);
 void put_abandon(struct session *session);
 void call_abandon(struct session *session);
 

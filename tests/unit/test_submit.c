@@ -293,6 +293,27 @@ START_TEST(a_clock_that_is_set_moves_many)
 }
 END_TEST
 
+/* A put has one word for it, a submit says where. */
+START_TEST(what_is_full_is_told_apart)
+{
+    served_teardown();
+    served_setup_with(&(struct served_options){.loops = 1, .jobs_max = 3, .tube_jobs_max = 2});
+    int fd = served_connect();
+    char said[512];
+    served_ask(fd, "put-in-tube a 0 0 9 1\r\nx\r\nput-in-tube a 0 0 9 1\r\nx\r\n",
+               "INSERTED 1\r\nINSERTED 2\r\n");
+    peer_say(fd, "submit 12 1\r\n{\"tube\":\"a\"}x\r\n");
+    ck_assert_int_eq(strncmp(peer_line(fd, said, sizeof(said)), "ERROR ", 6), 0);
+    ck_assert_ptr_nonnull(strstr(peer_line(fd, said, sizeof(said)), "{\"code\":\"full\","));
+    served_ask(fd, "put-in-tube b 0 0 9 1\r\nx\r\n", "INSERTED 4\r\n");
+    peer_say(fd, "submit 12 1\r\n{\"tube\":\"c\"}x\r\n");
+    ck_assert_int_eq(strncmp(peer_line(fd, said, sizeof(said)), "ERROR ", 6), 0);
+    ck_assert_ptr_nonnull(strstr(peer_line(fd, said, sizeof(said)), "{\"code\":\"all_full\","));
+    served_ask(fd, "put-in-tube c 0 0 9 1\r\nx\r\n", "OUT_OF_MEMORY\r\n");
+    peer_close(&fd);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("submit");
@@ -306,6 +327,7 @@ int main(void)
     tcase_add_test(all, a_key_is_answered_with_the_first);
     tcase_add_test(all, at_is_a_moment_of_the_wall_clock);
     tcase_add_test(all, a_clock_that_is_set_moves_many);
+    tcase_add_test(all, what_is_full_is_told_apart);
     suite_add_tcase(suite, all);
     return unit_main(suite);
 }
