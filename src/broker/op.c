@@ -10,7 +10,9 @@
 
 #include <errno.h>
 
-HELD static int decide(struct broker *broker, struct broker_op *op)
+/* Inline, since each command goes through it. */
+HELD __attribute__((always_inline)) static inline int decide(struct broker *broker,
+                                                             struct broker_op *op)
 {
     int rc = EINVAL;
     ASSERT(op->verb < BROKER_VERB_COUNT);

@@ -165,7 +165,7 @@ void broker_op_unput(struct broker_op *op, struct job_body **body);
 void broker_op_free(struct broker_op *op);
 static inline void broker_op_fini(struct broker_op *op)
 {
-    if (op->gone != NULL || op->verb == BROKER_PUT)
+    if (op->gone != NULL || (op->verb == BROKER_PUT && op->put.job != NULL))
         broker_op_free(op);
 }
 

@@ -95,7 +95,8 @@ static int put_rare(struct job *job, const struct broker_put_spec *spec)
 int decide_put(struct broker *broker, struct broker_op *op)
 {
     struct job *job = op->put.job;
-    struct list *line = (op->flags & OP_MAY_WAIT) != 0 ? put_line(op) : NULL;
+    bool waits = broker->options.put_waits && (op->flags & OP_MAY_WAIT) != 0;
+    struct list *line = waits ? put_line(op) : NULL;
     int rc = EAGAIN;
     op->line = line;
     if (line == NULL)

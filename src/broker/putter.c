@@ -37,8 +37,7 @@ struct list *put_line(const struct broker_op *op)
 {
     struct broker *broker = op->broker;
     const struct job *job = op->put.job;
-    bool may_wait = (op->flags & OP_MAY_WAIT) != 0 && broker->options.put_waits &&
-                    !broker->draining && (op->holder == NULL || !holder_holds(op->holder));
+    bool may_wait = !broker->draining && (op->holder == NULL || !holder_holds(op->holder));
     if (!may_wait || key_holder(job) != 0)
         return NULL;
     bool stands = op->later.state == LATER_WAITS;
@@ -78,8 +77,11 @@ HELD static void line_serve(struct broker *broker, struct list *line)
 
 void putters_serve(struct broker_tube *tube)
 {
-    line_serve(tube->broker, &tube->putters);
-    line_serve(tube->broker, &tube->broker->putters);
+    struct broker *broker = tube->broker;
+    if (!list_empty(&tube->putters))
+        line_serve(broker, &tube->putters);
+    if (!list_empty(&broker->putters))
+        line_serve(broker, &broker->putters);
 }
 
 HELD static void line_refuse(struct list *line, int result)
