@@ -31,7 +31,8 @@ bool op_waits_for_journal(const struct broker_op *op) HELD;
 /* Not held: serves the lines of the journal; whether the operation still stands. */
 bool lines_look(struct broker *broker, const struct broker_op *op);
 
-/* putter.c: in what line a put that may wait has to stand for room in its tube or the broker; NULL: in none. */
+/* putter.c: in what line a put that may wait has to stand for room in its tube or the broker; NULL:
+ * in none. */
 struct list *put_line(const struct broker_op *op) HELD;
 /* The put begins to stand, or stops. */
 void put_stands(struct broker_op *op, bool stands) HELD;
