@@ -11,6 +11,7 @@
  */
 #include "base/clock.h"
 #include "base/hash.h"
+#include "broker/events_priv.h"
 #include "broker/finish_priv.h"
 
 #include <errno.h>
@@ -22,13 +23,15 @@ IS_LOCK void broker_lock(struct broker *broker)
     queue_domain_acquire(broker->domain);
 }
 
-/* With what has to be done before and after. */
-IS_LOCK static void unlock_and_tell(struct broker *broker)
+/* With what has to be done before and after. Apart: who has none of it saves fewer registers. */
+IS_LOCK static __attribute__((noinline)) void unlock_and_tell(struct broker *broker)
 {
     const struct broker_options *options = &broker->options;
     unsigned tell = broker->unlock_tells;
     void (*sooner)(void *arg) = (tell & UNLOCK_SOONER) != 0 ? broker->hooks->sooner : NULL;
     void *arg = broker->hooks_arg;
+    const struct broker_ticket told =
+        (tell & UNLOCK_TOLD) != 0 ? broker->events->wanted : (struct broker_ticket){0};
     broker->unlock_tells = 0;
     if ((tell & UNLOCK_ENDED) != 0)
         options->ended(&broker->ends, options->records_arg);
@@ -37,6 +40,8 @@ IS_LOCK static void unlock_and_tell(struct broker *broker)
         options->ended_after(options->records_arg);
     if (sooner != NULL)
         sooner(arg);
+    if ((tell & UNLOCK_TOLD) != 0)
+        broker_lead_elsewhere(broker, &told);
 }
 
 IS_LOCK void broker_unlock(struct broker *broker)
@@ -83,6 +88,7 @@ int broker_new(struct broker **out, const struct broker_options *options)
     list_init(&broker->hoards);
     list_init(&broker->sinks);
     list_init(&broker->ends);
+    list_init(&broker->watches);
     list_init(&broker->spare_ends);
     list_init(&broker->lingering.ends);
     broker->last_result = broker->options.last_result;
@@ -162,6 +168,7 @@ void broker_free(struct broker **broker)
         broker_unlock(mine);
     }
     log_free(&mine->log);
+    events_free(mine);
     free_contents(mine);
     spares_free(mine);
     ends_free(mine);

@@ -35,6 +35,7 @@ struct broker;
 
 #include "broker/durable.h" /* the journal's side; part of this face */
 #include "broker/ending.h"  /* waiting for the end; part of this face, too */
+#include "broker/events.h"  /* being told of changes; likewise */
 #include "broker/names.h"   /* lists of tubes; likewise */
 #include "broker/op.h"      /* verbs that change something; likewise */
 #include "broker/select.h"  /* choosing jobs; likewise */

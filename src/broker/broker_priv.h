@@ -79,7 +79,8 @@ enum { ALARM_TUBE, ALARM_HOLDER, ALARM_LINE };
 
 enum unlock_tell {
     UNLOCK_SOONER = 1 << 0, /* an alarm was set before told_ns */
-    UNLOCK_ENDED = 1 << 1   /* there are ends for history */
+    UNLOCK_ENDED = 1 << 1,  /* there are ends for history */
+    UNLOCK_TOLD = 1 << 2    /* a listener waits for a ticket that nobody else may want */
 };
 
 struct broker_tube {
@@ -99,6 +100,8 @@ struct broker_tube {
     struct job_rules rules; /* of its setting; none: set is 0 */
     uint64_t refs;          /* jobs, users, sinks, holders, joiners, walks, a kept pause */
     struct broker_stats stats;
+    struct event_name *event_name;  /* in the ring of events; NULL: nothing there is of it */
+    struct events_target *listened; /* NULL: nobody listens to it */
     struct tube_name *named;
     size_t name_len;
     const char *name; /* named->text */
@@ -153,6 +156,9 @@ struct broker {
     uint64_t chance;                 /* see retry.c; never 0 */
     bool draining;
     struct broker_ticket *teller; /* of who makes changes in this hold of the lock; NULL: nobody */
+    uint32_t observed;            /* types of changes that somebody watches; see watch_priv.h */
+    struct list watches;          /* of struct change_watch */
+    struct broker_events *events; /* NULL: nobody has listened yet */
     unsigned unlock_tells; /* bits of enum unlock_tell: what this hold of the lock has brought */
     const struct broker_hooks *hooks; /* never NULL */
     void *hooks_arg;

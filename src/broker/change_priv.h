@@ -35,6 +35,7 @@ struct change {
     uint8_t flags;
     uint8_t out;     /* to RESERVED: enum job_out */
     char count;      /* enum job_fate_count: what it is to the job's group */
+    uint8_t kind;    /* RETRY, BURY, DELETE: enum job_outcome_kind, for who watches */
     uint32_t pri;    /* RELEASE, BURY */
     struct job *job; /* PAUSE: NULL */
     /* PAUSE: that tube. MOVE: the new one, with a reference that becomes the job's; afterwards the

@@ -6,7 +6,7 @@
  * (alarm.c) at the earliest of all this.
  */
 #include "base/clock.h"
-#include "broker/broker_priv.h"
+#include "broker/watch_priv.h"
 
 void tube_alarm_update(struct broker_tube *tube)
 {
@@ -22,6 +22,8 @@ void tube_due(struct broker_tube *tube, int64_t now_ns)
     MAGIC_CHECK(tube, BROKER_TUBE_MAGIC);
     struct job *job = heap_first(&tube->delayed);
     if (tube->pause_end_ns <= now_ns && (job == NULL || tube->pause_end_ns <= job->rare->key_ns)) {
+        if (tube->broker->observed != 0)
+            watch_tell_resume(tube); /* before: then jobs are given away */
         tube_resume(tube);
         return;
     }
@@ -29,5 +31,8 @@ void tube_due(struct broker_tube *tube, int64_t now_ns)
     if (at_put_off(job))
         return;
     tube_job_leave(job);
-    tube_job_enter(job, JOB_READY, 0);
+    tube_job_move(job, JOB_READY);
+    if (tube->broker->observed != 0)
+        watch_tell_due(job);
+    tube_job_contain(job);
 }

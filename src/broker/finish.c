@@ -205,6 +205,7 @@ HELD static void bury(const struct ending *ending)
                             .to = JOB_BURIED,
                             .flags = job_is_logged(job) ? CHANGE_LOGGED : 0,
                             .count = JOB_COUNT_FAILED,
+                            .kind = (uint8_t)finish->outcome->kind,
                             .pri = job->pri,
                             .job = job,
                             .tries = &ending->tries};
@@ -217,20 +218,21 @@ HELD static void bury(const struct ending *ending)
     make_bury(&change);
 }
 
-/* What its group counts it as. */
+/* What its group counts it as: not what was counted when it was buried, or cancelled. */
 static enum job_fate_count count_of(const struct job *job, enum job_outcome_kind kind)
 {
-    bool told = job->rare != NULL && job->rare->cancelled; /* when it was cancelled */
+    bool told = job->state == JOB_BURIED || (job->rare != NULL && job->rare->cancelled);
     return told ? JOB_COUNT_NONE : group_count_of(kind);
 }
 
-HELD static struct job *leave(struct job *job, enum job_fate_count count, bool recorded)
+HELD static struct job *leave(struct job *job, enum job_outcome_kind kind, bool recorded)
 {
     struct change change = {.type = JOB_ENTRY_DELETE,
                             .from = job->state,
                             .to = JOB_FINISHED,
                             .flags = job_is_logged(job) ? CHANGE_LOGGED : 0,
-                            .count = (char)count,
+                            .count = (char)count_of(job, kind),
+                            .kind = (uint8_t)kind,
                             .job = job};
     if (recorded)
         key_leave_word(job, job->tube);
@@ -271,7 +273,7 @@ int finish_job(struct broker *broker, const struct finish *finish, struct job **
     if (buried)
         bury(&ending);
     else
-        *gone = leave(job, count_of(job, kind), recorded);
+        *gone = leave(job, kind, recorded);
     if (ending.end != NULL)
         end_offer(&ending, broker);
     return 0;
@@ -284,6 +286,6 @@ int finish_buried(struct broker *broker, struct job *job, struct job **gone)
     if (rc != 0)
         return rc;
     count_delete(job->tube);
-    *gone = leave(job, JOB_COUNT_NONE, wants_record(broker, job));
+    *gone = leave(job, JOB_OUTCOME_DELETED, wants_record(broker, job));
     return 0;
 }

@@ -280,20 +280,6 @@ void group_tell(const struct job *job, enum job_fate_count count, bool logged)
         group_count(&group->kept, count);
 }
 
-enum job_fate_count group_count_of(enum job_outcome_kind kind)
-{
-    switch (kind) {
-    case JOB_OUTCOME_DONE:
-        return JOB_COUNT_DONE;
-    case JOB_OUTCOME_DELETED:
-        return JOB_COUNT_DELETED;
-    case JOB_OUTCOME_CANCELLED:
-        return JOB_COUNT_CANCELLED;
-    default:
-        return JOB_COUNT_FAILED;
-    }
-}
-
 struct broker_group *group_to_log(const struct job *job)
 {
     return group_of(job);
@@ -351,6 +337,20 @@ struct broker_group *group_said(struct broker *broker, const struct trust_view *
     if (name != NULL)
         group = group_find(broker, submitter, name, strlen(name));
     return group != NULL ? group : group_find(broker, JOB_NOBODY, text, strlen(text));
+}
+
+const char *group_said_key(struct broker *broker, const struct trust_view *asker, const char *text,
+                           uint32_t *submitter)
+{
+    const struct broker_group *group = group_said(broker, asker, text);
+    const char *name = NULL;
+    if (trust_may_server(asker, TRUST_monitor) &&
+        (group == NULL || strlen(group->name) != strlen(text)))
+        name = said_parse(text, submitter);
+    if (name != NULL)
+        return name;
+    *submitter = group != NULL ? group->submitter : asker->uid;
+    return text;
 }
 
 static void said_write(const struct broker_group *group, const struct trust_view *asker,

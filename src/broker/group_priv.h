@@ -32,6 +32,9 @@ struct broker_group *group_find(struct broker *broker, uint32_t submitter, const
 /* As the asker says it (broker_join_group_async). NULL: none. */
 struct broker_group *group_said(struct broker *broker, const struct trust_view *asker,
                                 const char *text) HELD;
+/* The same for one that needn't be there: its submitter, and its name, which points into `text`. */
+const char *group_said_key(struct broker *broker, const struct trust_view *asker, const char *text,
+                           uint32_t *submitter) HELD;
 /* Makes it if there is none. ENOMEM. */
 int group_need(struct broker *broker, uint32_t submitter, const char *name, size_t len,
                struct broker_group **out) HELD;
@@ -56,7 +59,19 @@ void group_close_task(struct job *job) HELD;
 void group_count(struct job_group_counts *counts, enum job_fate_count count) HELD;
 /* The same for a job's; logged: the journal is told, too. */
 void group_tell(const struct job *job, enum job_fate_count count, bool logged) HELD;
-enum job_fate_count group_count_of(enum job_outcome_kind kind);
+static inline enum job_fate_count group_count_of(enum job_outcome_kind kind)
+{
+    switch (kind) {
+    case JOB_OUTCOME_DONE:
+        return JOB_COUNT_DONE;
+    case JOB_OUTCOME_DELETED:
+        return JOB_COUNT_DELETED;
+    case JOB_OUTCOME_CANCELLED:
+        return JOB_COUNT_CANCELLED;
+    default:
+        return JOB_COUNT_FAILED;
+    }
+}
 /* The job's; NULL: none. */
 struct broker_group *group_to_log(const struct job *job) HELD;
 struct broker_totals group_totals(const struct broker_group *group) HELD;

@@ -17,6 +17,7 @@
 #include "base/clock.h"
 #include "broker/finish_priv.h"
 #include "broker/line_priv.h"
+#include "broker/watch_priv.h"
 
 #include <errno.h>
 
@@ -86,6 +87,7 @@ void lease_trouble(struct job *job, enum job_outcome_kind kind)
                             .from = JOB_RESERVED,
                             .to = JOB_READY,
                             .flags = CHANGE_SOFT,
+                            .kind = (uint8_t)kind,
                             .job = job,
                             .delay_ns = job->rare->delay_ns,
                             .tries = &tries};
@@ -102,7 +104,10 @@ void lease_trouble(struct job *job, enum job_outcome_kind kind)
 void lease_give_back(struct job *job)
 {
     ASSERT(job->state == JOB_RESERVED && job->rare->token == 0);
-    tube_job_enter(job, JOB_READY, 0);
+    tube_job_move(job, JOB_READY);
+    if (job->tube->broker->observed != 0)
+        watch_tell_back(job);
+    tube_job_contain(job);
 }
 
 void lease_given(void *item, struct queue_wait *wait)
@@ -245,6 +250,7 @@ HELD static int give_back_recorded(struct job *job)
                             .from = JOB_RESERVED,
                             .to = JOB_READY,
                             .flags = token ? 0 : CHANGE_SOFT,
+                            .kind = JOB_OUTCOME_RETURNED,
                             .job = job,
                             .delay_ns = job->rare->delay_ns,
                             .tries = &tries};

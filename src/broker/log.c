@@ -19,7 +19,7 @@
  * nothing can wait in a circle.
  */
 #include "base/clock.h"
-#include "broker/broker_priv.h"
+#include "broker/events_priv.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -166,6 +166,8 @@ void log_published(void *arg)
     broker_lock(broker);
     space_look(log, &due);
     lines_serve(log);
+    if (broker->events != NULL)
+        listen_published(broker->events);
     void (*crowded)(void *arg) = due ? broker->hooks->crowded : NULL;
     void *crowded_arg = broker->hooks_arg;
     broker_unlock(broker);

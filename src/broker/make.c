@@ -5,6 +5,7 @@
  * replay.
  */
 #include "broker/apply_priv.h"
+#include "broker/watch_priv.h"
 
 /* A buried job is unfinished again. */
 static void count_reopened(struct change *change)
@@ -28,6 +29,7 @@ void make_put(struct change *change)
     apply_put(change);
     if (broker_memory(broker) > broker->memory_peak)
         broker->memory_peak = broker_memory(broker);
+    change_observe(broker, change);
     tube_job_contain(job); /* whoever waits has it */
 }
 
@@ -36,6 +38,7 @@ void make_lease(struct change *change)
     count_reopened(change);
     change_record(change);
     apply_lease(change);
+    change_observe(change->job->tube->broker, change);
 }
 
 void make_back(struct change *change)
@@ -47,6 +50,7 @@ void make_back(struct change *change)
     apply_back(change);
     if (grows)
         job->tube->broker->log->live_bytes += log_cost(job) - cost;
+    change_observe(job->tube->broker, change);
     tube_job_contain(job);
 }
 
@@ -55,6 +59,7 @@ void make_kick(struct change *change)
     count_reopened(change);
     change_record(change);
     apply_kick(change);
+    change_observe(change->job->tube->broker, change);
     tube_job_contain(change->job);
 }
 
@@ -67,6 +72,7 @@ void make_bury(struct change *change)
     apply_bury(change);
     if (logged)
         job->tube->broker->log->live_bytes += log_cost(job) - cost;
+    change_observe(job->tube->broker, change);
     tube_job_contain(job);
 }
 
@@ -81,6 +87,7 @@ void make_delete(struct change *change)
         broker->log->evicted_bytes -= job->body.len;
     }
     apply_delete(change);
+    change_observe(broker, change);
     spare_keep(broker, job);
     putters_serve(tube);
     tube_unref(tube);
@@ -91,6 +98,7 @@ void make_cancel(struct change *change)
     change_record(change);
     apply_tell(change);
     change->job->rare->cancelled = true;
+    change_observe(change->job->tube->broker, change);
 }
 
 void make_move(struct change *change)
@@ -110,6 +118,7 @@ void make_move(struct change *change)
         to->stats.totals.moved_in++;
         from->stats.totals.moved_out++;
     }
+    change_observe(to->broker, change);
     tube_job_contain(job);
     putters_serve(from);
     tube_unref(from);
@@ -122,6 +131,7 @@ void make_pause(struct change *change)
     tube->broker->stats.pauses++;
     tube_ref(tube); /* the pause that ends may be all that keeps it */
     change_record(change);
+    change_observe(tube->broker, change); /* before: a pause that ends gives jobs away */
     apply_pause(change);
     tube_unref(tube);
 }

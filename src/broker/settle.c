@@ -53,6 +53,7 @@ HELD static void try_again(struct job *job, const struct job_outcome *outcome, i
                             .from = JOB_RESERVED,
                             .to = pause_ns > 0 ? JOB_DELAYED : JOB_READY,
                             .flags = job_is_logged(job) ? CHANGE_LOGGED : 0,
+                            .kind = (uint8_t)outcome->kind,
                             .job = job,
                             .key_ns = pause_ns > 0 ? clock_deadline(pause_ns) : 0,
                             .delay_ns = pause_ns,
@@ -226,6 +227,7 @@ HELD static int cancel_running(struct job *job)
                             .to = JOB_RESERVED, /* until its worker has stopped */
                             .flags = job_is_logged(job) ? CHANGE_LOGGED : 0,
                             .count = JOB_COUNT_CANCELLED,
+                            .kind = JOB_OUTCOME_CANCELLED,
                             .job = job};
     make_cancel(&change);
     struct broker_sink *sink = job->rare->sink;

@@ -7,7 +7,7 @@
  * tube_job_move, which keeps the counts of its tube and of the broker right.
  */
 #include "base/clock.h"
-#include "broker/broker_priv.h"
+#include "broker/events_priv.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -68,6 +68,8 @@ HELD static int tube_make(struct broker *broker, const char *name, size_t len,
     list_node_init(&tube->node);
     list_append(&broker->tube_list, &tube->node);
     broker->stats.tubes++;
+    if (broker->events != NULL)
+        listen_tube_made(tube);
     *out = tube;
     return 0;
 }
@@ -76,6 +78,8 @@ HELD static void tube_vanish(struct broker_tube *tube)
 {
     struct broker *broker = tube->broker;
     ASSERT(list_empty(&tube->putters)); /* each has a reference */
+    if (broker->events != NULL)
+        listen_tube_gone(tube);
     alarm_fini(broker, &tube->alarm);
     strmap_remove(&broker->tubes, tube->name, tube->name_len);
     list_remove(&tube->node);
