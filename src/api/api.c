@@ -317,6 +317,7 @@ int api_call_start(struct api_call *call, struct api *api, const char *method, s
     call->rows_made = 0;
     call->deadline_ns = CLOCK_NEVER;
     call->timeout_ns = HL_FOREVER;
+    call->listener = (struct broker_listener){.broker = NULL};
     call->waiter = (struct broker_waiter){.later.fire = waiter_fired};
     call->room = (struct broker_op){.verb = BROKER_ROOM};
     call->params = NULL;
@@ -351,6 +352,10 @@ void api_call_late(struct api_call *call)
 {
     MAGIC_CHECK(call, API_CALL_MAGIC);
     char text[512];
+    if (call->method->late == NULL) {
+        api_call_finish(call);
+        return;
+    }
     call->method->late(call, text, sizeof(text));
     (void)api_fail(call, ETIMEDOUT, "%s", text);
 }
@@ -365,6 +370,7 @@ void api_call_fini(struct api_call *call)
 {
     MAGIC_CHECK(call, API_CALL_MAGIC);
     rows_end(call);
+    broker_unlisten(&call->listener);
     job_end_unref(&call->waiter.end);
     cJSON_Delete(call->params);
     buf_fini(&call->answer);

@@ -11,7 +11,8 @@
  *     api_call_start    0: answered. EINPROGRESS: later, and then
  *       -> later        fires on any thread, possibly before start has returned
  *       -> api_call_finish   on the door's thread. 0: now it is answered. EINPROGRESS: later, again
- *     api_call_late     at deadline_ns, if later_cancel said true; it is answered with timed_out
+ *     api_call_late     at deadline_ns, if later_cancel said true; it is answered, mostly with
+ *                       timed_out
  *     api_call_fini     when the answer was used, or after a cancel that said true
  *
  * An answer that can be of any size is made as it is read: see api_answer_size.
@@ -105,6 +106,8 @@ struct api_call {
     _Atomic unsigned tokens;
     uint32_t attempt;
     size_t out_at, err_at;
+    struct broker_listener listener; /* events, as the next one */
+    size_t limit;
     char tube[JOB_TUBE_NAME_MAX + 1]; /* join; "": all */
     char group[JOB_TEXT_MAX + 1];     /* join; "": none */
     int64_t timeout_ns;

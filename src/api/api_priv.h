@@ -151,7 +151,7 @@ struct api_method {
     int (*run)(struct api_call *call, const cJSON *params, struct out result);
     /* What came later; as run, without EINPROGRESS. NULL: the method never says it. */
     int (*finish)(struct api_call *call, struct out result);
-    /* What didn't come in time, as a message. */
+    /* What didn't come in time, as a message; NULL: finish has an answer then, too. */
     void (*late)(const struct api_call *call, char *text, size_t size);
 };
 
@@ -166,6 +166,7 @@ const struct api_method *method_at(size_t index);
 #undef METHOD
 int finish_wait(struct api_call *call, struct out result);
 void late_wait(const struct api_call *call, char *text, size_t size);
+int finish_events(struct api_call *call, struct out result);
 int finish_output(struct api_call *call, struct out result);
 void late_output(const struct api_call *call, char *text, size_t size);
 int finish_join(struct api_call *call, struct out result);
