@@ -33,6 +33,7 @@ struct rig { /* no magic: on the stack of who runs it */
     uint64_t ids[BLOCK];
     struct broker_lease leases[BLOCK];
     struct job_outcome outcome; /* DONE */
+    struct broker_listener listener;
 };
 
 /* ---- steps ---- */
@@ -155,6 +156,7 @@ struct loop {
     bool stays;   /* nothing is put: a block of jobs lies there beside the others */
     bool delayed; /* jobs are put with a delay of an hour */
     bool kept;    /* somebody takes the records of finished jobs, and drops them */
+    bool heard;   /* somebody listens to everything */
     struct step steps[STEPS_MAX];
 };
 
@@ -191,6 +193,12 @@ static const struct loop loops[] = {
     {.stays = true,
      .steps =
          {{NULL, reserve, false}, {"bury", bury, false}, COMMIT, {"kick", kick, false}, COMMIT}},
+    {.heard = true,
+     .steps = {{"put-heard", put, false},
+               COMMIT,
+               {"reserve-heard", reserve, false},
+               {"delete-heard", delete, false},
+               COMMIT}},
     {.delayed = true,
      .steps = {{"put-delay", put, false}, COMMIT, {"delete-delay", delete_put, false}, COMMIT}},
 };
@@ -262,6 +270,9 @@ static void rig_begin(struct rig *rig, const struct settings *settings, const st
     bench_check("tube", broker_use(rig->broker, "default", 7, &rig->spec.tube));
     for (uint64_t i = 0; i < rig->present; i++)
         (void)bench_put(rig->broker, &rig->spec, rig->size);
+    const struct broker_listen all = {.asker = &trust_all};
+    if (loop->heard)
+        bench_check("listen", broker_listen(rig->broker, &all, &rig->listener));
     if (level == DURABLE)
         commit(rig);
 }
@@ -274,6 +285,7 @@ static void rig_end(struct rig *rig)
         stats.count[JOB_RESERVED] + stats.count[JOB_BURIED] != 0)
         bench_fail("%" PRIu64 " jobs are left of %" PRIu64,
                    stats.count[JOB_READY] + stats.count[JOB_DELAYED], rig->present);
+    broker_unlisten(&rig->listener);
     broker_unuse(rig->broker, &rig->spec.tube);
     broker_sink_free(&rig->sink);
     (void)broker_holder_fini(&rig->holder);
