@@ -3,7 +3,7 @@
 // who doesn't is told so, and listeners come and go meanwhile.
 
 #include "blocking.h"
-#include "engine.h"
+#include "broker/events_priv.h"
 #include "engine.h"
 
 #include "base/clock.h"
@@ -145,6 +145,55 @@ START_TEST(each_is_told_of_all_that_is_its_own)
 }
 END_TEST
 
+// ---- a slot that is read while it is written ----
+
+static struct event_ring ring;
+
+static void ring_write(void *arg)
+{
+    (void)arg;
+    for (uint64_t i = 0; i < 100 * rounds; i++) {
+        uint64_t number = event_ring_last(&ring) + 1;
+        struct event event = {.wall_ns = (int64_t)number,
+                              .id = 3 * number,
+                              .ticket = ~number,
+                              .waited_us = number & EVENT_SPAN_MAX,
+                              .ran_us = ~number & EVENT_SPAN_MAX};
+        event_ring_put(&ring, &event);
+    }
+    atomic_store(&over, true);
+}
+
+// The slots that are written next are those of the oldest events.
+START_TEST(an_event_is_read_as_a_whole_or_not)
+{
+    uint64_t whole = 0, lost = 0;
+    ck_assert_int_eq(event_ring_init(&ring), 0);
+    uint64_t first = event_ring_last(&ring) + 1;
+    hl_thread *writer = engine_thread(ring_write, NULL);
+    for (uint64_t i = 0; !atomic_load(&over); i++) {
+        uint64_t number = event_ring_last(&ring) + 1 - BROKER_EVENTS_KEPT + i % 4;
+        struct event event;
+        if (number < first)
+            continue;
+        if (event_ring_get(&ring, number, &event) != 0) {
+            lost++;
+            continue;
+        }
+        whole++;
+        ck_assert_uint_eq(event.number, number);
+        ck_assert_int_eq(event.wall_ns, (int64_t)number);
+        ck_assert_uint_eq(event.id, 3 * number);
+        ck_assert_uint_eq(event.ticket, ~number);
+        ck_assert_uint_eq(event.waited_us, number & EVENT_SPAN_MAX);
+        ck_assert_uint_eq(event.ran_us, ~number & EVENT_SPAN_MAX);
+    }
+    engine_thread_join(&writer);
+    printf("# %" PRIu64 " whole, %" PRIu64 " lost\n", whole, lost);
+    event_ring_fini(&ring);
+}
+END_TEST
+
 // ---- a reader that the putter waits for ----
 
 static _Atomic uint64_t seen; // finishes that the reader has read
@@ -225,6 +274,7 @@ int main(void)
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_set_timeout(tcase, 300);
     tcase_add_test(tcase, each_is_told_of_all_that_is_its_own);
+    tcase_add_test(tcase, an_event_is_read_as_a_whole_or_not);
     tcase_add_test(tcase, who_keeps_up_misses_none);
     tcase_add_test(tcase, listeners_come_and_go);
     suite_add_tcase(suite, tcase);
