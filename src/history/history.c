@@ -4,8 +4,8 @@
  *
  * In memory alone, each bound is kept when a record comes, by taking from the oldest. With a file,
  * what comes waits in memory for the thread (writer.c), which also keeps the bounds. Memory always
- * has the latest records, without gaps, and the file all that came before; so a reader looks here
- * first and there second, and a page that begins in memory goes on in the file.
+ * has the latest records, without gaps, and the file all that came before; so who asks is answered
+ * from here first and from there second (question.c).
  *
  * Memory is freed without the lock.
  */
@@ -21,8 +21,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define HISTORY_MAGIC 0x4157047fu
 
 /* Entries a purge takes in one hold of the lock. */
 #define PURGE_MAX 256
@@ -62,8 +60,10 @@ static int file_begin(struct history *history, const char *path, struct history_
     history->stats.bytes = database->bytes;
     history->stats.file_bytes = database_file_bytes(history->database);
     rc = writer_start(history);
+    if (rc == 0)
+        rc = reader_start(history);
     if (rc != 0)
-        snprintf(error->text, sizeof(error->text), "the thread of the history: %s",
+        snprintf(error->text, sizeof(error->text), "the threads of the history: %s",
                  strerrordesc_np(rc));
     return rc;
 }
@@ -81,6 +81,8 @@ int history_new(struct history **out, const struct history_settings *settings,
             history->settings.queue_bytes = HISTORY_QUEUE_BYTES;
         if (settings->linger_ns == 0)
             history->settings.linger_ns = HISTORY_LINGER_NS;
+        keys_init(&history->keys);
+        list_init(&history->asked);
         recent_init(&history->recent, settings->path == NULL, settings->keep_ns);
         history->on = settings->keep_ns > 0 && settings->keep_count > 0 && settings->keep_bytes > 0;
         rc = hl_lock_new(&history->lock, "history", lock_class(LOCK_CLASS_history));
@@ -104,7 +106,9 @@ void history_free(struct history **history)
     struct history *mine;
     MAGIC_TAKE(mine, history, HISTORY_MAGIC);
     ends_fini(mine);
+    reader_stop(mine);
     writer_stop(mine);
+    keys_fini(&mine->keys);
     database_close(&mine->database);
     recent_fini(&mine->recent);
     hl_lock_free(&mine->lock);
@@ -177,6 +181,8 @@ static int add(struct history *history, struct job_record **record, uint64_t *nu
     int rc = *number != 0 ? number_skip_to(history, *number) : 0;
     if (rc == 0 && file && rest_is_over(history, (*record)->memory))
         rc = ENOBUFS;
+    if (rc == 0 && file)
+        keys_add(history, *record);
     if (rc == 0)
         rc = file ? queue_add(history, record, gone) : memory_add(history, record, gone);
     if (rc == 0)
@@ -252,122 +258,6 @@ int history_restore(struct history *history, uint64_t number, struct job_record 
     return *record != NULL ? history_add(history, record, &number) : EINVAL;
 }
 
-/* ---- reading ---- */
-
-static void reading_failed(const struct history *history, int rc)
-{
-    static struct log_limit limit;
-    if (rc == EIO)
-        log_limited(&limit, LOG_LEVEL_ERROR, "history: %s can't be read", history->database->path);
-}
-
-int history_get(struct history *history, uint64_t id, struct job_record **record)
-{
-    MAGIC_CHECK(history, HISTORY_MAGIC);
-    struct job_record *found = NULL;
-    bool in_file = false;
-    ends_settle(history);
-    hl_lock_acquire(history->lock);
-    const struct entry *entry = recent_by_id(&history->recent, id);
-    if (entry != NULL) {
-        found = job_record_ref(entry->record);
-        /* Only the file knows all attempts of one that was there before. */
-        in_file = history->database != NULL && entry->number <= history->written &&
-                  (found->reserves > 1 || found->kicks > 0);
-    }
-    hl_lock_release(history->lock);
-    if (found != NULL && !in_file) {
-        *record = found;
-        return 0;
-    }
-    if (history->database == NULL)
-        return ENOENT;
-    int rc = rows_get(history->database, id, record);
-    reading_failed(history, rc);
-    if (rc != 0 && found != NULL) {
-        *record = found;
-        return 0;
-    }
-    job_record_unref(&found);
-    return rc;
-}
-
-uint64_t history_key(struct history *history, const char *tube, uint32_t submitter, const char *key)
-{
-    MAGIC_CHECK(history, HISTORY_MAGIC);
-    ends_settle(history);
-    hl_lock_acquire(history->lock);
-    const struct entry *entry = recent_by_key(&history->recent, tube, submitter, key);
-    uint64_t id = entry != NULL ? entry->record->id : 0;
-    hl_lock_release(history->lock);
-    if (id == 0 && history->database != NULL)
-        reading_failed(history, rows_by_key(history->database, tube, submitter, key, &id));
-    return id;
-}
-
-/* The part of a page that is in memory. Returns the number below which it goes on; *first: what was
- * below isn't here. */
-static uint64_t list_memory(struct history *history, const struct history_query *query, size_t max,
-                            struct job_record **records, size_t *count, size_t *examined,
-                            bool *through)
-{
-    HL_LOCK_SCOPE(history->lock);
-    struct recent *recent = &history->recent;
-    (void)recent_first(recent);
-    uint64_t at = query->before != 0 && query->before < recent->next ? query->before : recent->next;
-    while (at > recent->first && *count < max && *examined < HISTORY_EXAMINED_MAX) {
-        const struct entry *entry = recent_at(recent, --at);
-        (*examined)++;
-        if (entry != NULL && query_matches(query, entry->record))
-            records[(*count)++] = job_record_ref(entry->record);
-    }
-    *through = at <= recent->first;
-    return at;
-}
-
-/* Records read from the file, from `first` on, that are in memory anew: they were replaced. */
-static void replaced_leave_out(struct history *history, struct job_record **records, size_t first,
-                               size_t *count)
-{
-    size_t kept = first;
-    HL_LOCK_SCOPE(history->lock);
-    for (size_t i = first; i < *count; i++) {
-        if (recent_by_id(&history->recent, records[i]->id) != NULL)
-            job_record_unref(&records[i]);
-        else
-            records[kept++] = records[i];
-    }
-    *count = kept;
-}
-
-int history_list(struct history *history, const struct history_query *query, size_t max,
-                 struct job_record **records, size_t *count, uint64_t *next)
-{
-    MAGIC_CHECK(history, HISTORY_MAGIC);
-    ASSERT(max > 0 && max <= HISTORY_PAGE_MAX);
-    size_t examined = 0;
-    bool through;
-    *count = 0;
-    ends_settle(history);
-    *next = list_memory(history, query, max, records, count, &examined, &through);
-    if (!through)
-        return 0;
-    if (history->database == NULL) {
-        *next = 0;
-        return 0;
-    }
-    if (*count == max || examined == HISTORY_EXAMINED_MAX)
-        return 0;
-    size_t in_memory = *count;
-    int rc = rows_list(history->database, query, *next, max, records, count, &examined, next);
-    reading_failed(history, rc);
-    if (rc == 0)
-        replaced_leave_out(history, records, in_memory, count);
-    while (rc != 0 && *count > 0)
-        job_record_unref(&records[--*count]);
-    return rc;
-}
-
 /* ---- time, figures ---- */
 
 static size_t memory_purge(struct history *history, int64_t now)
@@ -397,12 +287,14 @@ void history_purge(struct history *history)
     }
     hl_lock_acquire(history->lock);
     history->purge = true;
-    bool wake = writer_wanted(history);
+    bool wake = writer_wanted(history), fill = keys_wanted(history);
     bool hangs;
     bool tell = rest_tick(history, &hangs);
     hl_lock_release(history->lock);
     if (wake)
         writer_wake(history);
+    if (fill)
+        reader_wake(history);
     if (hangs)
         log_warning("history: nothing could be written to %s for %d s; records past %zu bytes of "
                     "them are lost until it can, jobs go on",

@@ -22,12 +22,16 @@
  * Who ends a job under a lock of his own hands its end over as a pointer (history_offer); a record
  * is made of it right after (history_take_in), by any thread. Whoever reads sees what was offered.
  *
+ * Who asks for records is answered at once out of memory, or later out of the file, which the
+ * thread "records" alone reads (history_ask).
+ *
  * Thread-safe. One lock of class history, held briefly, and never while the file is used.
  */
 #ifndef HISTORY_HISTORY_H
 #define HISTORY_HISTORY_H
 
 #include "job/job.h"
+#include "thr/thr.h"
 
 struct history;
 
@@ -67,7 +71,8 @@ struct history_error {
  */
 int history_new(struct history **out, const struct history_settings *settings,
                 struct history_error *error);
-/* Writes what is still to be written, if that can be done. Nobody adds or reads any more. */
+/* Writes what is still to be written, if that can be done. Nobody adds or asks any more; who waits
+ * for an answer is told that it won't come. */
 void history_free(struct history **history);
 
 /* false: it is off, and adding to it is in vain. */
@@ -105,15 +110,6 @@ uint64_t history_last(const struct history *history);
  */
 int history_restore(struct history *history, uint64_t number, struct job_record **record);
 
-/* A reference on the record; drop it with job_record_unref. ENOENT: none, or no longer. EIO: the
- * file can't be read. ENOMEM. */
-int history_get(struct history *history, uint64_t id, struct job_record **record);
-
-/* The id of the latest record of a job that had this key in this tube; 0: there is none, or the
- * file can't be read, which is logged. */
-uint64_t history_key(struct history *history, const char *tube, uint32_t submitter,
-                     const char *key);
-
 /* All records up to this number are durable, or lost for good. In memory: all that came. */
 uint64_t history_durable(struct history *history);
 
@@ -130,7 +126,7 @@ struct history_query {
     enum job_outcome_kind kind; /* how they ended */
     int64_t since_ns, until_ns; /* the time of day they ended at: since <= it < until; 0: any */
     uint64_t before;            /* go on there: *next of the page before; 0: from the newest */
-    /* Others are as if they weren't there; NULL: all. Under a lock: it may not block. */
+    /* Others are as if they weren't there; NULL: all. It may not block. */
     bool (*may)(const struct job_record *record, void *arg);
     void *arg;
 };
@@ -139,16 +135,66 @@ struct history_query {
 /* Records looked at for one page, so that a rare one among many doesn't hold anybody up. */
 #define HISTORY_EXAMINED_MAX 4000
 
+/* ---- asking ---- */
+
+enum history_asks { HISTORY_ASK_RECORD, HISTORY_ASK_PAGE, HISTORY_ASK_KEY };
+
 /*
- * The newest records first, in the order in which they came: `max` (1 to HISTORY_PAGE_MAX) of them
- * at most, perhaps fewer, even none, though there are more: *next tells (0: that was the end).
- * Their out and err may be empty: ask for a record by its id for these. The references are the
- * caller's. Records that come, go or are replaced meanwhile may be in it or not, but none twice in
- * a page. One that is damaged in the file is left out, which is logged. EIO, ENOMEM: nothing was
- * given.
+ * Memory is the asker's, and that of all that it points to: left alone until later.fire ran, or
+ * later_cancel said true. A cancel says false while the file is read for it.
  */
+struct history_question {
+    struct later later; /* `fire` is the asker's; result: what history_ask would have said */
+    enum history_asks asks;
+    union {
+        /* RECORD: a reference on the record; drop it with job_record_unref. ENOENT: none, or no
+         * longer. EIO: the file can't be read. ENOMEM. */
+        struct {
+            uint64_t id;
+            struct job_record *record;
+        } record;
+        /*
+         * PAGE: the newest records first, in the order in which they came: `max` (1 to
+         * HISTORY_PAGE_MAX) of them at most, perhaps fewer, even none, though there are more:
+         * `next` tells (0: that was the end). Their out and err may be empty: ask for a record by
+         * its id for these. The references are the asker's. Records that come, go or are replaced
+         * meanwhile may be in it or not, but none twice in a page. One that is damaged in the file
+         * is left out, which is logged. EIO, ENOMEM: nothing was given.
+         */
+        struct {
+            struct history_query query; /* `may` is called on any thread */
+            size_t max;
+            struct job_record **records; /* of `max` */
+            size_t count;
+            uint64_t next;
+            size_t examined; /* history's */
+        } page;
+        /* KEY: the id of the latest record of a job that had this key in this tube; 0: there is
+         * none. EIO: the file can't be read, which is logged. ENOMEM. */
+        struct {
+            const char *tube, *key;
+            uint32_t submitter;
+            uint64_t id;
+        } key;
+    };
+    struct history *history; /* history's, as the next one */
+    bool is_read;            /* the thread has it */
+};
+
+/*
+ * Answers now, out of memory: 0 or an error as above. Else EINPROGRESS, and the question's later
+ * fires when the file was read, with ECANCELED if history is freed before; or, where later.fire is
+ * NULL, EAGAIN, and nothing is on its way. Never waits for the disk.
+ */
+int history_ask(struct history *history, struct history_question *question);
+
+/* The same for threads that may block: they wait for the answer. */
+int history_get(struct history *history, uint64_t id, struct job_record **record);
 int history_list(struct history *history, const struct history_query *query, size_t max,
                  struct job_record **records, size_t *count, uint64_t *next);
+/* 0: there is none, or it can't be found out. */
+uint64_t history_key(struct history *history, const char *tube, uint32_t submitter,
+                     const char *key);
 
 /* ---- figures ---- */
 

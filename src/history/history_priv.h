@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: MIT
 /*
  * The inside of the history folder: ends that were offered (ends.c), records in memory (recent.c),
- * the database (database.c, rows.c), and the thread between the two (writer.c).
+ * the database (database.c, rows.c), the thread between the two (writer.c), and the one that reads
+ * (reader.c), with what spares it questions for keys (keys.c, filter.c).
  */
 #ifndef HISTORY_HISTORY_PRIV_H
 #define HISTORY_HISTORY_PRIV_H
 
+#include "base/hash.h"
 #include "base/heap.h"
 #include "base/idtable.h"
 #include "history/history.h"
@@ -13,9 +15,28 @@
 
 #include <sqlite3.h>
 
+#define HISTORY_MAGIC 0x4157047fu
+
 /* The highest that a file or a journal may say: numbers go on from there, and what is given out can
  * always be read again. */
 #define HISTORY_NUMBER_MAX (JOB_ID_MAX / 2)
+
+/* ---- filter.c: a set that may say yes in error, never no; not thread-safe ---- */
+
+struct filter;
+
+/* For so many items at least. ENOMEM. */
+int filter_new(struct filter **out, uint64_t capacity);
+void filter_free(struct filter **filter);
+/* Items are known by their hash, all 64 bits of which count. */
+void filter_add(struct filter *filter, uint64_t hash);
+bool filter_may_have(const struct filter *filter, uint64_t hash);
+/* Items that were added, each once; a few may have been taken for others. */
+uint64_t filter_count(const struct filter *filter);
+/* How many it is for. */
+uint64_t filter_capacity(const struct filter *filter);
+/* More were added than it is for: it says yes too often. */
+bool filter_is_over(const struct filter *filter);
 
 /* ---- recent.c: records in memory, by id, number and key; not thread-safe ---- */
 
@@ -43,6 +64,11 @@ struct recent {
     int64_t keep_ns; /* of those that asked for no time of their own */
     struct heap aging;
 };
+
+#define KEY_TEXT_MAX (JOB_TUBE_NAME_MAX + 1 + sizeof(uint32_t) + JOB_TEXT_MAX)
+/* A key as it is looked up: the tube's name, a NUL, the submitter, the key. Returns the length; 0:
+ * it is longer than any is. */
+size_t key_write(char text[KEY_TEXT_MAX], const char *tube, uint32_t submitter, const char *key);
 
 /* ages: recent_aged is wanted. */
 void recent_init(struct recent *recent, bool ages, int64_t keep_ns);
@@ -151,9 +177,9 @@ struct retention {
 };
 #define ROWS_SLICE 1024
 /* Removes some that are past a bound: numbers[] (of ROWS_SLICE) gets which, *forgotten how many;
- * 0: none is. */
+ * 0: none is. *keyed: how many of them had a key. */
 int rows_forget(struct database *database, const struct retention *retention, uint64_t *numbers,
-                size_t *forgotten);
+                size_t *forgotten, size_t *keyed);
 
 /* Under the lock of the reader, which they take. ENOENT. */
 int rows_get(struct database *database, uint64_t id, struct job_record **record);
@@ -165,9 +191,33 @@ int rows_by_key(struct database *database, const char *tube, uint32_t submitter,
 int rows_list(struct database *database, const struct history_query *query, uint64_t before,
               size_t max, struct job_record **records, size_t *count, size_t *examined,
               uint64_t *next);
+/* Where a walk through all keys is: behind the row of that key and number; zeroed: at the begin. */
+struct rows_cursor {
+    char tube[JOB_TUBE_NAME_MAX + 1], key[JOB_TEXT_MAX + 1];
+    int64_t submitter, number;
+};
+/* Calls `visit` for the keys of the next rows, `max` at most. *count: how many; fewer than max:
+ * those were the last. On an error the cursor is where it was. */
+int rows_keys(struct database *database, struct rows_cursor *cursor, size_t max,
+              void (*visit)(const char *tube, uint32_t submitter, const char *key, void *arg),
+              void *arg, size_t *count);
 bool query_matches(const struct history_query *query, const struct job_record *record);
 
 /* ---- the whole ---- */
+
+/* Which keys the file may have; covered by the history's lock but where it says the reader's, who
+ * is the thread "records". */
+struct keys {
+    struct hash_key hash;   /* set once */
+    struct filter *now;     /* NULL: none is complete yet, any key may be there */
+    struct filter *next;    /* the one that is being filled; the reader's beside; NULL: none is */
+    uint64_t stale;         /* keys in `now` whose record is gone */
+    uint64_t stale_next;    /* since `next` was begun */
+    uint64_t written_first; /* records up to this number were there then */
+    uint64_t room;          /* the capacity that the next one has at least, the reader's */
+    int64_t retry_ns;       /* not to be filled before, the reader's; 0 */
+    struct rows_cursor at;  /* how far `next` is, the reader's */
+};
 
 struct history {
     unsigned magic;
@@ -194,17 +244,52 @@ struct history {
         _Atomic uint64_t count; /* of those that aren't records yet */
         hl_lock *taking;        /* who makes records of them, in order */
     } offered;
+    struct keys keys;
+    struct list asked;  /* of struct history_question by later.node: those that nobody reads for */
+    bool asked_no_more; /* the thread "records" is to end */
     _Atomic uint32_t room; /* rings when there is room in the queue */
     _Atomic uint32_t bell; /* rings for the thread */
     hl_thread *thread;
-    struct numbered *batch; /* the thread's, of WRITER_BATCH */
-    uint64_t *forgotten;    /* the thread's, of ROWS_SLICE */
+    struct numbered *batch;       /* the thread's, of WRITER_BATCH */
+    uint64_t *forgotten;          /* the thread's, of ROWS_SLICE */
+    _Atomic uint32_t reader_bell; /* rings for the thread "records" */
+    hl_thread *reader;
 };
 
 /* ---- history.c ---- */
 
 /* As history_add; *tell becomes true if rest_tell is to be called, without any lock. */
 int history_keep(struct history *history, struct job_record **record, uint64_t *number, bool *tell);
+
+/* What is answered out of the file, on the thread "records"; as history_ask. */
+int question_read(struct history *history, struct history_question *question);
+
+/* ---- keys.c ---- */
+
+void keys_init(struct keys *keys);
+void keys_fini(struct keys *keys);
+/* [held] The record has come. */
+void keys_add(struct history *history, const struct job_record *record);
+/* [held] So many records with a key went from the file. */
+void keys_forgotten(struct history *history, uint64_t count);
+/* [held] All that the file had is gone. */
+void keys_all_forgotten(struct history *history);
+/* [held] false: the file has no record of that key which isn't in memory, too. */
+bool keys_may_have(const struct history *history, const char *tube, uint32_t submitter,
+                   const char *key);
+/* [held] Whether a filter is to be made, or goes on being made. */
+bool keys_wanted(const struct history *history);
+/* [held] On the thread "records": not before then; CLOCK_NEVER: when more is written. */
+int64_t keys_due(const struct history *history);
+/* On the thread "records", without locks: a part of that. */
+void keys_fill(struct history *history);
+
+/* ---- reader.c ---- */
+
+int reader_start(struct history *history);
+/* Who still asks hears ECANCELED. */
+void reader_stop(struct history *history);
+void reader_wake(struct history *history);
 
 /* ---- ends.c ---- */
 

@@ -73,11 +73,7 @@ size_t entry_bytes(const struct entry *entry)
 
 /* ---- keys ---- */
 
-#define KEY_TEXT_MAX (JOB_TUBE_NAME_MAX + 1 + sizeof(uint32_t) + JOB_TEXT_MAX)
-
-/* The length; 0: it is longer than any is. */
-static size_t key_write(char text[KEY_TEXT_MAX], const char *tube, uint32_t submitter,
-                        const char *key)
+size_t key_write(char text[KEY_TEXT_MAX], const char *tube, uint32_t submitter, const char *key)
 {
     size_t tube_len = strlen(tube), key_len = strlen(key);
     if (tube_len > JOB_TUBE_NAME_MAX || key_len > JOB_TEXT_MAX)

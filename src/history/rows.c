@@ -288,10 +288,10 @@ int rows_write(struct database *database, const struct numbered *rows, size_t co
 
 /* ---- removing ---- */
 
-/* Those that go: how many, which, and what they take. */
+/* Those that go: which, how many, how many of them with a key, and what they take. */
 struct cut {
     uint64_t *numbers;
-    size_t count;
+    size_t count, keyed;
     uint64_t bytes;
 };
 
@@ -310,6 +310,7 @@ static int cut_find(struct database *database, enum statement find, int64_t befo
             break;
         cut->numbers[cut->count++] = (uint64_t)sqlite3_column_int64(statement, 0);
         cut->bytes += bytes_read(statement, 1);
+        cut->keyed += sqlite3_column_int(statement, 2) != 0;
     }
     return statement_end(statement, database_errno(rc));
 }
@@ -340,11 +341,11 @@ static int row_forget(struct database *database, uint64_t number)
 }
 
 int rows_forget(struct database *database, const struct retention *retention, uint64_t *numbers,
-                size_t *forgotten)
+                size_t *forgotten, size_t *keyed)
 {
     const struct totals before = totals_of(database);
     struct cut cut = {.numbers = numbers};
-    *forgotten = 0;
+    *forgotten = *keyed = 0;
     int rc = cut_any(database, retention, &cut);
     if (rc != 0 || cut.count == 0)
         return rc;
@@ -355,8 +356,10 @@ int rows_forget(struct database *database, const struct retention *retention, ui
         rc = row_forget(database, numbers[i]);
     totals_less(database, cut.count, cut.bytes);
     rc = transaction_end(database, rc, &before);
-    if (rc == 0)
+    if (rc == 0) {
         *forgotten = cut.count;
+        *keyed = cut.keyed;
+    }
     return rc;
 }
 
@@ -444,6 +447,59 @@ int rows_by_key(struct database *database, const char *tube, uint32_t submitter,
     if (rc == 0)
         *id = (uint64_t)sqlite3_column_int64(statement, 0);
     return reading(statement_end(statement, rc));
+}
+
+/* A text that can be a whole one; false: it is nobody's. */
+static bool cursor_take(sqlite3_stmt *statement, int at, char *to, size_t size)
+{
+    const char *text = sqlite3_column_type(statement, at) == SQLITE_TEXT
+                           ? (const char *)sqlite3_column_text(statement, at)
+                           : NULL;
+    if (text == NULL || strlen(text) != (size_t)sqlite3_column_bytes(statement, at) ||
+        strlen(text) >= size)
+        return false;
+    memcpy(to, text, strlen(text) + 1);
+    return true;
+}
+
+/* The row is where the cursor is then. */
+static int cursor_move(sqlite3_stmt *statement, struct rows_cursor *cursor)
+{
+    if (sqlite3_column_type(statement, 2) != SQLITE_INTEGER ||
+        !cursor_take(statement, 0, cursor->tube, sizeof(cursor->tube)) ||
+        !cursor_take(statement, 1, cursor->key, sizeof(cursor->key)))
+        return EBADMSG;
+    cursor->submitter = sqlite3_column_int64(statement, 2);
+    cursor->number = sqlite3_column_int64(statement, 3);
+    return 0;
+}
+
+int rows_keys(struct database *database, struct rows_cursor *cursor, size_t max,
+              void (*visit)(const char *tube, uint32_t submitter, const char *key, void *arg),
+              void *arg, size_t *count)
+{
+    HL_LOCK_SCOPE(database->read_lock);
+    *count = 0;
+    if (database->reader == NULL)
+        return EIO;
+    const struct rows_cursor from = *cursor;
+    sqlite3_stmt *statement = database->statement[STATEMENT_KEYS];
+    MUST(sqlite3_bind_text(statement, 1, from.tube, -1, SQLITE_STATIC));
+    MUST(sqlite3_bind_text(statement, 2, from.key, -1, SQLITE_STATIC));
+    MUST(sqlite3_bind_int64(statement, 3, from.submitter));
+    MUST(sqlite3_bind_int64(statement, 4, from.number));
+    MUST(sqlite3_bind_int64(statement, 5, (sqlite3_int64)max));
+    int rc = 0, step = SQLITE_DONE;
+    while (rc == 0 && (step = sqlite3_step(statement)) == SQLITE_ROW) {
+        rc = cursor_move(statement, cursor);
+        if (rc == 0)
+            visit(cursor->tube, (uint32_t)cursor->submitter, cursor->key, arg);
+        (*count)++;
+    }
+    rc = reading(statement_end(statement, rc != 0 ? rc : database_errno(step)));
+    if (rc != 0)
+        *cursor = from;
+    return rc;
 }
 
 bool query_matches(const struct history_query *query, const struct job_record *record)

@@ -120,6 +120,8 @@ static int database_mend(struct history *history)
     int rc = database_renew(history->database, &error);
     if (rc != 0)
         log_error("history: %s", error.text);
+    HL_LOCK_SCOPE(history->lock);
+    keys_all_forgotten(history);
     return rc;
 }
 
@@ -188,9 +190,11 @@ static void batch_written(struct history *history, size_t count, size_t refused,
     stats->batch_max = count > stats->batch_max ? count : stats->batch_max;
     stats->write_ns += took_ns;
     written_evict(history, &gone);
-    bool tell = rest_written(history);
+    bool tell = rest_written(history), fill = history->keys.next != NULL;
     hl_lock_release(history->lock);
     entries_free(&gone);
+    if (fill)
+        reader_wake(history);
     if (tell)
         rest_tell(history);
     if (history->settings.durable != NULL)
@@ -250,7 +254,7 @@ static struct retention retention_now(const struct history *history)
 }
 
 /* What went from the file goes from memory. */
-static void forgotten_take(struct history *history, size_t forgotten)
+static void forgotten_take(struct history *history, size_t forgotten, size_t keyed)
 {
     struct entry *gone = NULL;
     hl_lock_acquire(history->lock);
@@ -260,6 +264,7 @@ static void forgotten_take(struct history *history, size_t forgotten)
             recent_take(&history->recent, entry, &gone);
     }
     history->stats.dropped += forgotten;
+    keys_forgotten(history, keyed);
     hl_lock_release(history->lock);
     entries_free(&gone);
 }
@@ -268,12 +273,12 @@ static void forgotten_take(struct history *history, size_t forgotten)
 static int purge(struct history *history, bool *more)
 {
     const struct retention retention = retention_now(history);
-    size_t forgotten = 1;
+    size_t forgotten = 1, keyed;
     int rc = history->database->writer != NULL ? 0 : database_mend(history);
     for (int i = 0; rc == 0 && forgotten > 0 && i < SLICES_MAX; i++) {
-        rc = rows_forget(history->database, &retention, history->forgotten, &forgotten);
+        rc = rows_forget(history->database, &retention, history->forgotten, &forgotten, &keyed);
         if (rc == 0 && forgotten > 0)
-            forgotten_take(history, forgotten);
+            forgotten_take(history, forgotten, keyed);
     }
     *more = rc == 0 && forgotten > 0;
     return rc;
