@@ -36,6 +36,7 @@ struct broker;
 #include "broker/durable.h" /* the journal's side; part of this face */
 #include "broker/ending.h"  /* waiting for the end; part of this face, too */
 #include "broker/events.h"  /* being told of changes; likewise */
+#include "broker/keeping.h" /* keys of jobs that are gone; likewise */
 #include "broker/names.h"   /* lists of tubes; likewise */
 #include "broker/op.h"      /* verbs that change something; likewise */
 #include "broker/select.h"  /* choosing jobs; likewise */
@@ -78,13 +79,9 @@ struct broker_options {
      * no limit. */
     uint64_t groups_max;
     int64_t group_keep_ns; /* for how long a group without jobs and joiners is known; 0: a day */
-    /*
-     * The id of the job that is gone, whose record is kept, and that had this key of this submitter
-     * in this tube; 0: none, or it can't be found out. Asked for each put with a key that no job
-     * here has, without the lock, on the thread that puts. What `ended` was given must be found
-     * from then on. NULL: a key ends with its job. With records_arg.
-     */
-    uint64_t (*key_kept)(const char *tube, uint32_t submitter, const char *key, void *arg);
+    /* Asked for each put with a key that no job here has; with records_arg. What `ended` was given
+     * must be found from then on. NULL: a key ends with its job. */
+    broker_key_ask *key_kept;
 };
 
 #define BROKER_BODY_MAX_DEFAULT 65535 /* as beanstalkd's -z */

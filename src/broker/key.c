@@ -11,11 +11,11 @@
  *
  * Whoever keeps records of finished jobs may know the key of one that is gone
  * (broker_options.key_kept); there may be millions of those, so he is asked, and not copied. He may
- * have to look into a file, so he is asked without the lock, and a job with that key may come and
- * go meanwhile. Therefore a put that asks watches the key from before it asks until it is in its
- * tube, which may be a while when it waits for room: a job that leaves a record leaves its id with
- * the watches of its key. So there is no moment at which a key is neither here, nor there, nor
- * watched.
+ * have to look into a file, so he is asked without the lock and may answer later, and a job with
+ * that key may come and go meanwhile. Therefore a put that asks watches the key from before it asks
+ * until it is in its tube, which may be a while when it waits for room: a job that leaves a record
+ * leaves its id with the watches of its key. So there is no moment at which a key is neither here,
+ * nor there, nor watched; and the put is decided after the answer, as if it had just come.
  */
 #include "broker/broker_priv.h"
 
@@ -207,27 +207,38 @@ void key_unwatch(struct broker *broker, struct key_watch **watch)
     free(mine);
 }
 
-int key_ask(const struct job *job, struct key_watch **watch)
+int key_watch_first(const struct job *job, struct key_watch **watch)
 {
     struct broker *broker = job->tube->broker;
-    const struct broker_options *options = &broker->options;
     struct key_text text;
     *watch = NULL;
-    if (options->key_kept == NULL || !text_of(&text, job, job->tube))
+    if (broker->options.key_kept == NULL || !text_of(&text, job, job->tube))
         return 0;
     broker_lock(broker);
     bool known = key_holder(job) != 0;
     int rc = watch_begin(broker, &text, watch); /* also if it is known: that job may go */
+    if (rc == 0 && !known) {
+        tube_ref(job->tube);
+        rc = EINPROGRESS;
+    }
     broker_unlock(broker);
-    if (known || rc != 0)
-        return rc;
-    uint64_t id =
-        options->key_kept(job->tube->name, submitter_of(job), key_of(job), options->records_arg);
-    if (id == 0)
-        return 0;
-    broker_lock(broker);
-    if ((*watch)->id == 0) /* else a later one has gone meanwhile */
-        (*watch)->id = id;
-    broker_unlock(broker);
-    return 0;
+    return rc;
+}
+
+void key_learn(const struct job *job, struct key_watch *watch, uint64_t id)
+{
+    struct broker_tube *tube = job->tube;
+    if (watch->id == 0) /* else a later one has gone meanwhile */
+        watch->id = id;
+    tube_unref(tube);
+}
+
+int key_ask(const struct job *job, struct broker_key_question *question)
+{
+    struct broker *broker = job->tube->broker;
+    question->tube = job->tube->name;
+    question->key = key_of(job);
+    question->submitter = submitter_of(job);
+    question->id = 0;
+    return broker->options.key_kept(question, broker->options.records_arg);
 }

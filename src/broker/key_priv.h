@@ -17,9 +17,15 @@ int key_add(struct job *job, const struct broker_tube *tube) HELD;
 void key_remove(struct job *job, const struct broker_tube *tube) HELD;
 /* Before that, if the job leaves a record: those who watch the key learn it. */
 void key_leave_word(struct job *job, const struct broker_tube *tube) HELD;
-/* Not held: before a put, who keeps records is asked for its key, so that key_holder knows.
- * *watch: to be ended when the put is over; may be NULL. ENOMEM. */
-int key_ask(const struct job *job, struct key_watch **watch);
+/* Not held: before a put. *watch: to be ended when the put is over; may be NULL. 0: nobody needs to
+ * be asked for its key. EINPROGRESS: key_ask is to be called, and then key_learn, once; the tube
+ * stays until then. ENOMEM. */
+int key_watch_first(const struct job *job, struct key_watch **watch);
+/* Not held: asks who keeps records, as broker_key_ask. After EINPROGRESS the job must stay until
+ * the question's later fires. */
+int key_ask(const struct job *job, struct broker_key_question *question);
+/* The answer; 0 also when it won't be asked (any more). The tube may be gone then. */
+void key_learn(const struct job *job, struct key_watch *watch, uint64_t id) HELD;
 /* Nulls *watch. */
 void key_unwatch(struct broker *broker, struct key_watch **watch) HELD;
 /* Not held. */

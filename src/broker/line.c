@@ -11,7 +11,7 @@
  * (log_published), and by their alarm every LINE_LOOK_NS, for what nobody tells of. Their patience
  * ends there, too: the first of a line is the one who stands longest. Only operations stand: what
  * the broker changes by itself (a TTR is over, a connection is lost) is recorded if there is room,
- * and waits for nobody.
+ * and waits for nobody. A put that waits for who keeps records stands in none (put_ask.c).
  *
  * An operation that settles or prolongs a lease pins it: the TTR of the lease doesn't end while the
  * worker's word stands in line.
@@ -179,7 +179,8 @@ void op_stand(struct broker_op *op)
     if (op->verb == BROKER_PUT)
         put_stands(op, true);
     op_pin(op);
-    op_join(op, line);
+    if (!put_asks(op)) /* else it stands in none */
+        op_join(op, line);
 }
 
 void op_move(struct broker_op *op, struct list *line)
@@ -196,6 +197,17 @@ void op_end(struct broker_op *op, int result)
     if (op->verb == BROKER_PUT)
         put_stands(op, false);
     queue_domain_ready(broker->domain, &op->later, result);
+}
+
+void op_go_on(struct broker_op *op)
+{
+    int rc = op_decide(op->broker, op);
+    struct list *line = op->line;
+    op->line = NULL;
+    if (rc == EAGAIN)
+        op_join(op, line);
+    else
+        op_end(op, rc);
 }
 
 void op_leave(struct broker_op *op)

@@ -25,6 +25,8 @@ void op_stand(struct broker_op *op) HELD;
 void op_end(struct broker_op *op, int result) HELD;
 /* It leaves its line and is nobody's: after a cancel. */
 void op_leave(struct broker_op *op) HELD;
+/* What it stood for has come: it is decided, and stands where it has to, or is over. */
+void op_go_on(struct broker_op *op) HELD;
 /* From one line to the end of another; NULL: one of the journal. */
 void op_move(struct broker_op *op, struct list *line) HELD;
 bool op_waits_for_journal(const struct broker_op *op) HELD;
@@ -38,6 +40,21 @@ struct list *put_line(const struct broker_op *op) HELD;
 void put_stands(struct broker_op *op, bool stands) HELD;
 /* put.c: not held. What is left of one that wasn't put. */
 void put_drop(struct broker_op *op);
+
+/* put_ask.c */
+/* Whether it stands, or has to, for an answer about its key. */
+static inline bool put_asks(const struct broker_op *op)
+{
+    return op->verb == BROKER_PUT && op->put.asks;
+}
+/* Not held: before it is run. 0, also if it has to wait for the answer (put_asks). ENOMEM. */
+int put_ask_first(struct broker_op *op);
+/* Not held: it stands, in no line. It is decided with the answer. */
+void put_ask(struct broker_op *op);
+/* Not held: the thread waits; then it can be run. */
+void put_ask_blocking(struct broker_op *op);
+/* Not held: a cancel. It asks no more, unless the answer is about to come. */
+void put_unask(struct broker_op *op);
 
 /* reserve.c: a reserve that stands in the line of changes. */
 bool reserver_line_cancel(struct later *later);

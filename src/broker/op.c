@@ -66,12 +66,16 @@ int broker_run(struct broker *broker, struct broker_op *op)
     else
         broker_lock(broker);
     int rc = decide_first(broker, op);
+    bool asks = false;
     if (rc == EAGAIN && (op->flags & OP_STANDS) != 0) {
         op_stand(op);
+        asks = put_asks(op);
         rc = EINPROGRESS;
     }
     broker_unlock(broker);
-    if (rc == EINPROGRESS)
+    if (asks)
+        put_ask(op);
+    else if (rc == EINPROGRESS)
         log_want_room(broker);
     return rc;
 }
@@ -79,6 +83,10 @@ int broker_run(struct broker *broker, struct broker_op *op)
 int broker_run_blocking(struct broker *broker, struct broker_op *op)
 {
     int rc = broker_run(broker, op);
+    if (rc == EAGAIN && put_asks(op)) {
+        put_ask_blocking(op);
+        rc = broker_run(broker, op);
+    }
     if (rc != EAGAIN)
         return rc;
     op->flags |= OP_STANDS;
@@ -97,20 +105,24 @@ bool op_cancel(struct later *later)
 {
     struct broker_op *op = CONTAINER_OF(later, struct broker_op, later);
     struct broker *broker = op->broker;
+    if (op->verb == BROKER_PUT)
+        put_unask(op);
     broker_lock(broker);
-    bool cancelled = later->state == LATER_WAITS;
+    bool cancelled = later->state == LATER_WAITS && !put_asks(op);
     if (cancelled)
         op_leave(op);
     broker_unlock(broker);
     return cancelled;
 }
 
-bool broker_op_waits_for_journal(const struct broker_op *op)
+bool broker_op_hurry(struct broker_op *op)
 {
     broker_lock(op->broker);
-    bool waits = op->later.state == LATER_WAITS && op_waits_for_journal(op);
+    bool comes = op->later.state == LATER_WAITS && (put_asks(op) || op_waits_for_journal(op));
+    if (comes)
+        op->flags &= (uint8_t)~OP_MAY_WAIT;
     broker_unlock(op->broker);
-    return waits;
+    return comes;
 }
 
 void broker_op_free(struct broker_op *op)

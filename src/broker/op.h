@@ -8,7 +8,8 @@
  * that may wait, a tube or broker that is full. Then it can stand in line: it is decided again,
  * from the front of its line, whenever there may be room, and its later tells when it is over. Who
  * comes later stands behind. Each line of a busy journal has a patience: at its end the operation
- * is refused. A lease doesn't run out while an operation stands that settles or prolongs it.
+ * is refused. A lease doesn't run out while an operation stands that settles or prolongs it. A put
+ * whose key may be that of a record in a file stands, too, until who keeps records has answered.
  *
  *     broker_op_init        and what else the verb needs
  *     broker_run            0, a refusal, or EAGAIN: it would have to stand
@@ -30,6 +31,7 @@
 struct broker;
 
 #include "broker/durable.h"
+#include "broker/keeping.h"
 
 enum broker_verb {
 #define BROKER_VERB(NAME, name, line, what) BROKER_##NAME,
@@ -69,6 +71,8 @@ struct broker_op {
             struct broker_tube *tube;
             struct key_watch *watch;
             int64_t delay_ns;
+            bool asks; /* who keeps records is to be asked, or is, by `question` */
+            struct broker_key_question question;
         } put;
         struct broker_lease *lease; /* RESERVE_JOB: filled in where the answer is 0 */
         struct {                    /* RELEASE, BURY */
@@ -110,8 +114,7 @@ static inline void broker_op_init(struct broker_op *op, enum broker_verb verb, u
 
 /*
  * PUT of a body, which is taken over and *body nulled; broker_op_fini drops it if it isn't put.
- * Initializes it. Not under a lock, and it may read
- * kept records (broker_options.key_kept). EMSGSIZE, ENOMEM: the body stays the caller's.
+ * Initializes it. Not under a lock. EMSGSIZE, ENOMEM: the body stays the caller's.
  */
 int broker_op_put(struct broker_op *op, struct broker *broker, const struct broker_put_spec *spec,
                   struct job_body **body);
@@ -155,8 +158,10 @@ int broker_run(struct broker *broker, struct broker_op *op);
  * A put waits for room only as long as the journal is busy. */
 int broker_run_blocking(struct broker *broker, struct broker_op *op);
 
-/* Whether it stands for the journal, for as long as its patience is; not for room in a tube. */
-bool broker_op_waits_for_journal(const struct broker_op *op);
+/* Who asked sends no more. true: it stands for what comes by itself (the journal, for as long as
+ * its patience is, or what is known of a key), and will stand for nothing else. false: for room in
+ * a tube, or it doesn't stand. */
+bool broker_op_hurry(struct broker_op *op);
 
 /* A PUT that wasn't one, and isn't standing: its body is the caller's again, for another try. */
 void broker_op_unput(struct broker_op *op, struct job_body **body);

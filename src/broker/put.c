@@ -99,6 +99,8 @@ int decide_put(struct broker *broker, struct broker_op *op)
     struct list *line = waits ? put_line(op) : NULL;
     int rc = EAGAIN;
     op->line = line;
+    if (op->put.asks)
+        return rc;
     if (line == NULL)
         rc = put_try(broker, job, op->put.delay_ns);
     if (rc == EAGAIN)
@@ -143,9 +145,10 @@ int broker_op_put(struct broker_op *op, struct broker *broker, const struct brok
     op->put.tube = spec->tube;
     op->put.delay_ns = spec->delay_ns;
     op->put.watch = NULL;
-    int rc = key_ask(job, &op->put.watch);
+    op->put.asks = false;
+    int rc = spec->options != NULL ? put_ask_first(op) : 0;
     if (rc != 0)
-        *body = job_to_body(&op->put.job);
+        broker_op_unput(op, body);
     return rc;
 }
 
@@ -155,6 +158,9 @@ static void put_unwatch(struct broker_op *op)
     if (op->put.watch == NULL)
         return;
     broker_lock(op->broker);
+    if (op->put.asks)
+        key_learn(op->put.job, op->put.watch, 0);
+    op->put.asks = false;
     key_unwatch(op->broker, &op->put.watch);
     broker_unlock(op->broker);
 }

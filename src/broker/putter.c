@@ -57,7 +57,7 @@ void put_stands(struct broker_op *op, bool stands)
 }
 
 /* Lets in who fits, from the front. */
-HELD static void line_serve(struct broker *broker, struct list *line)
+HELD static void line_let_in(struct broker *broker, struct list *line)
 {
     struct list_node *node;
     while ((node = list_first(line)) != NULL) {
@@ -73,6 +73,12 @@ HELD static void line_serve(struct broker *broker, struct list *line)
         else
             op_move(op, next);
     }
+}
+
+HELD static inline void line_serve(struct broker *broker, struct list *line)
+{
+    if (!list_empty(line)) /* as nearly always it is */
+        line_let_in(broker, line);
 }
 
 void putters_serve(struct broker_tube *tube)

@@ -65,10 +65,52 @@ static void consumers_rest(void *arg)
     broker_rest(daemon->broker, history_wants_rest(daemon->history));
 }
 
-static uint64_t key_kept(const char *tube, uint32_t submitter, const char *key, void *arg)
+/* A question of the broker's has one of history's in its memory. */
+static struct broker_key_question *asked_with(struct later *later)
+{
+    struct history_question *question = CONTAINER_OF(later, struct history_question, later);
+    return CONTAINER_OF((char(*)[BROKER_QUESTION_MEMORY])question, struct broker_key_question,
+                        memory);
+}
+
+static struct history_question *question_of(struct broker_key_question *asked)
+{
+    _Static_assert(sizeof(struct history_question) <= sizeof(asked->memory), "too little memory");
+    return (struct history_question *)(void *)asked->memory;
+}
+
+/* On history's thread. */
+static void key_answered(struct later *later)
+{
+    struct broker_key_question *asked = asked_with(later);
+    asked->id = question_of(asked)->key.id; /* 0 where the file can't be read */
+    later_tell(&asked->later, later->result);
+}
+
+static bool key_cancel(struct later *later)
+{
+    struct broker_key_question *asked = CONTAINER_OF(later, struct broker_key_question, later);
+    return later_cancel(&question_of(asked)->later) && later_leave(later);
+}
+
+static int key_kept(struct broker_key_question *asked, void *arg)
 {
     struct daemon *daemon = arg;
-    return history_key(daemon->history, tube, submitter, key);
+    struct history_question *question = question_of(asked);
+    bool may_wait = asked->later.fire != NULL;
+    *question = (struct history_question){
+        .later.fire = may_wait ? key_answered : NULL,
+        .asks = HISTORY_ASK_KEY,
+        .key = {.tube = asked->tube, .key = asked->key, .submitter = asked->submitter}};
+    later_wait(&asked->later, key_cancel);
+    int rc = history_ask(daemon->history, question);
+    if (rc == EINPROGRESS)
+        return rc;
+    (void)later_leave(&asked->later);
+    if (rc == EAGAIN)
+        return rc;
+    asked->id = question->key.id;
+    return 0;
 }
 
 /* On history's thread, which begins when records come: after the broker was filled. */

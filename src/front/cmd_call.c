@@ -158,7 +158,7 @@ static void call_fire(struct later *later)
 }
 
 /* What waits for the journal has a patience of its own. */
-static bool call_endures(const struct pending *pending, int why)
+static bool call_endures(struct pending *pending, int why)
 {
     const struct pending_call *call = CONTAINER_OF(pending, struct pending_call, pending);
     return why == ECANCELED && call->api.params != NULL;

@@ -374,7 +374,7 @@ struct pending {
      * ECANCELED the other side sends no more. It may wait again, for the same or for more. */
     void (*answer)(struct session *session, struct pending *pending, int why);
     /* Whether it isn't ended by that `why`. NULL: it is. */
-    bool (*endures)(const struct pending *pending, int why);
+    bool (*endures)(struct pending *pending, int why);
     /* Takes the memory back, without a session. */
     void (*release)(struct pending *pending);
 };

@@ -5,7 +5,8 @@
  * the connection is paused, and the answer comes later (pending.c).
  *
  * A client that sends no more still gets the answer of one that stands for the journal, which has a
- * patience of its own. A put that waits for room in its tube ends then.
+ * patience of its own, or for what is known of its key. A put that waits for room in its tube ends
+ * then.
  */
 #include "front/front_priv.h"
 
@@ -69,10 +70,9 @@ static void op_answered(struct session *session, struct pending *pending, int wh
     waiting_answer(session, waiting, why == 0 ? waiting->op.later.result : ENOBUFS);
 }
 
-static bool op_endures(const struct pending *pending, int why)
+static bool op_endures(struct pending *pending, int why)
 {
-    const struct pending_op *waiting = CONTAINER_OF(pending, struct pending_op, pending);
-    return why == ECANCELED && broker_op_waits_for_journal(&waiting->op);
+    return why == ECANCELED && broker_op_hurry(&waiting_of(pending)->op);
 }
 
 /* What it points to in the memory of its command. */

@@ -7,7 +7,8 @@
  * What ends the wait runs on any thread and sends a message to the connection's loop, which is held
  * so that it can't be gone. The time, or the other side's hanging up, ends it only if a cancel
  * comes in time; otherwise the message is on its way, and has the answer. A connection that goes
- * then leaves the memory behind, to be freed when it arrives.
+ * then leaves the memory behind, to be freed when it arrives. What waits for nothing but a disk
+ * isn't ended by a client that sends no more: who has asked is answered.
  */
 #include "front/front_priv.h"
 

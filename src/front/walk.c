@@ -134,7 +134,7 @@ static void room_release(struct pending *pending)
 }
 
 /* Its patience ends. */
-static bool room_endures(const struct pending *pending, int why)
+static bool room_endures(struct pending *pending, int why)
 {
     (void)pending;
     return why == ECANCELED;

@@ -153,19 +153,19 @@ static struct {
     void (*meanwhile)(void);
 } keeper;
 
-static uint64_t key_kept(const char *tube, uint32_t submitter, const char *key, void *arg)
+static int key_kept(struct broker_key_question *question, void *arg)
 {
-    ck_assert_uint_eq(submitter, JOB_NOBODY); // as specs here have it
+    ck_assert_uint_eq(question->submitter, JOB_NOBODY); // as specs here have it
     ck_assert_ptr_eq(arg, &records);
-    ck_assert_str_eq(tube, "t");
-    ck_assert_str_eq(key, "k");
-    uint64_t id = keeper.id;
+    ck_assert_str_eq(question->tube, "t");
+    ck_assert_str_eq(question->key, "k");
+    question->id = keeper.id;
     void (*meanwhile)(void) = keeper.meanwhile;
     keeper.asked++;
     keeper.meanwhile = NULL;
     if (meanwhile != NULL)
         meanwhile();
-    return id;
+    return 0;
 }
 
 static const struct job_options keyed = {.key = "k"};

@@ -192,9 +192,9 @@ START_TEST(a_put_changes_the_line)
     ck_assert_int_eq(put_begin(op, volatile_tube, 10), 0);
     op->flags = OP_STANDS | OP_MAY_WAIT;
     ck_assert_int_eq(broker_run(durable.broker, op), EINPROGRESS);
-    ck_assert(!broker_op_waits_for_journal(op));
+    ck_assert(!broker_op_hurry(op));
     ck_assert_int_eq(put_stands(1, 10), EINPROGRESS);
-    ck_assert(broker_op_waits_for_journal(&standing[1].op));
+    ck_assert(broker_op_hurry(&standing[1].op));
     ck_assert_uint_gt(durable_compact(&durable), 0);
     ck_assert_uint_eq(standing[1].fired, 1);
     ck_assert_uint_eq(standing[0].fired, 0);
