@@ -323,6 +323,9 @@ int api_call_start(struct api_call *call, struct api *api, const char *method, s
     call->params = NULL;
     call->gives_up = false;
     call->page = (struct broker_page){.found = 0};
+    call->question = (struct history_question){.asks = HISTORY_ASK_RECORD};
+    call->sight = NULL;
+    call->asks = call->waits = false;
     later_wait(&call->later, waiter_cancel);
     call->method = method_find(method, method_len);
     int rc = 0;
@@ -342,10 +345,14 @@ int api_call_finish(struct api_call *call)
         return run_again(call);
     int out_rc = 0;
     struct out result = {.object = cJSON_CreateObject(), .rc = &out_rc};
+    later_wait(&call->later, waiter_cancel); /* it may have to wait once more */
     int rc = result.object == NULL ? ENOMEM : call->method->finish(call, result);
-    answer_result(call, rc == 0 ? out_rc : rc, result.object);
+    if (rc != EINPROGRESS) {
+        (void)later_leave(&call->later);
+        answer_result(call, rc == 0 ? out_rc : rc, result.object);
+    }
     cJSON_Delete(result.object);
-    return 0;
+    return rc == EINPROGRESS ? rc : 0;
 }
 
 void api_call_late(struct api_call *call)
@@ -369,6 +376,7 @@ void api_call_refuse(struct api_call *call, int error, const char *message)
 void api_call_fini(struct api_call *call)
 {
     MAGIC_CHECK(call, API_CALL_MAGIC);
+    sight_drop(call);
     rows_end(call);
     broker_unlisten(&call->listener);
     job_end_unref(&call->waiter.end);

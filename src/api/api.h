@@ -4,9 +4,9 @@
  * `call`, later HTTP) bring calls in and answers out; they know no method, and methods know no
  * door.
  *
- * A call is answered at once or later: `wait` and `join` answer when it happened. Everything of a
- * call runs on its door's thread but the fire of its later, which says that the answer can be
- * fetched:
+ * A call is answered at once or later: `wait` and `join` answer when it happened, and what is in a
+ * file only is told when that was read. Everything of a call runs on its door's thread but the fire
+ * of its later, which says that the answer can be fetched:
  *
  *     api_call_start    0: answered. EINPROGRESS: later, and then
  *       -> later        fires on any thread, possibly before start has returned
@@ -75,6 +75,7 @@ void api_free(struct api **api);
 
 struct api_method;
 struct api_rows;
+struct api_sight;
 
 struct api_call {
     unsigned magic; /* the api's; api_call_start sets it */
@@ -90,6 +91,7 @@ struct api_call {
     size_t looked_at;      /* jobs and records, one by one: what it cost beside its answer */
     size_t rows_made;      /* of a list, so far; each costs as much as many that are looked at */
     int64_t deadline_ns;   /* when its time is over; CLOCK_NEVER */
+    bool asks;             /* it waits for history alone, so it comes whoever does what */
 
     /* the api's */
     struct api *api;
@@ -101,9 +103,12 @@ struct api_call {
     struct cJSON *params;             /* then; else NULL */
     bool gives_up;                    /* there was none: it answers with what was done */
     struct broker_page page;          /* of what is changed by a filter: what was done so far */
+    struct history_question question; /* of what isn't in memory */
+    struct api_sight *sight;          /* of what it asks for; NULL */
     uint64_t id;                      /* of the parameters; 0: there is none */
-    struct worker_output_wait output; /* output, as the next four */
+    struct worker_output_wait output; /* output, as the next five */
     _Atomic unsigned tokens;
+    bool waits; /* for something new, if there is nothing yet */
     uint32_t attempt;
     size_t out_at, err_at;
     struct broker_listener listener; /* events, as the next one */

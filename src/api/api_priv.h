@@ -149,9 +149,10 @@ struct api_method {
     const struct api_param *params;
     /* 0: the result is written. EINPROGRESS: later. Others: api_fail was called. */
     int (*run)(struct api_call *call, const cJSON *params, struct out result);
-    /* What came later; as run, without EINPROGRESS. NULL: the method never says it. */
+    /* What came later; as run. NULL: the method never says EINPROGRESS. */
     int (*finish)(struct api_call *call, struct out result);
-    /* What didn't come in time, as a message; NULL: finish has an answer then, too. */
+    /* What didn't come in time, as a message; NULL: it has no time, or finish has an answer then,
+     * too. */
     void (*late)(const struct api_call *call, char *text, size_t size);
 };
 
@@ -164,6 +165,8 @@ const struct api_method *method_at(size_t index);
     int run_##name(struct api_call *call, const cJSON *params, struct out result);
 #include "api/methods.def"
 #undef METHOD
+int finish_show(struct api_call *call, struct out result);
+int finish_list(struct api_call *call, struct out result);
 int finish_wait(struct api_call *call, struct out result);
 void late_wait(const struct api_call *call, char *text, size_t size);
 int finish_events(struct api_call *call, struct out result);
@@ -186,6 +189,9 @@ bool api_may_on(const struct api_call *call, const char *tube, uint32_t submitte
 /* The same for a job's record. */
 bool api_may_record(const struct api_call *call, const struct job_record *record,
                     trust_rights need);
+/* The same where there is no call any more. */
+bool view_may_record(const struct trust_view *view, const struct job_record *record,
+                     trust_rights need);
 /* Any of them in that tube. */
 bool api_may_any(const struct api_call *call, const char *tube, trust_rights any);
 /* Whether no job is hidden from the caller. */
@@ -233,17 +239,36 @@ int rows_tubes_begin(struct api_call *call);
 #define API_LIST_LIMIT_MAX 500 /* about 200 KiB of JSON */
 int rows_jobs_begin(struct api_call *call, const cJSON *params, size_t limit);
 int rows_past_begin(struct api_call *call, const cJSON *params, size_t limit);
+/* The answer of history to that has come: 0, or an error. */
+int rows_past_asked(struct api_call *call, int rc);
 
 /* method_stats.c: a tube's counters, a pool's, with the tubes that the caller may see. */
 void out_tube(struct out row, const char *name, const struct broker_stats *stats);
 void out_pool(const struct api_call *call, struct out row, const struct worker_pool *pool);
 
-/* ---- result.c: jobs as JSON ---- */
+/* ---- sight.c: what is known of one job ---- */
 
-/* How that job ended: its record; or, if none is kept, what the call was told that waited for it,
- * or what is known of one that ended a moment ago. The reference is the caller's. Whether the asker
- * may see it is still to be asked. ENOENT, EIO, ENOMEM. */
-int api_record_get(const struct api_call *call, uint64_t id, struct job_record **record);
+/* Asks call->question, whose later is seen to here. As history_ask; after EINPROGRESS the call
+ * waits, and not for a time; `finish` is called after the answer, and takes it by api_asked. */
+int api_ask(struct api_call *call);
+/* What history_ask would have said. */
+int api_asked(struct api_call *call);
+
+struct api_sight {
+    unsigned magic;
+    bool here; /* it is in the broker, as `view` says */
+    struct job_view view;
+    /* How it ended, if it is gone or buried, and the asker may see it: its record; or, if none is
+     * kept, what else is known of its end. NULL: nothing. */
+    struct job_record *record;
+};
+/* 0: call->sight is about that job. EINPROGRESS: the call waits, and `finish` calls it again.
+ * ENOMEM. */
+int sight_take(struct api_call *call, uint64_t id);
+/* What the call has of it, or of any answer that nobody has taken. */
+void sight_drop(struct api_call *call);
+
+/* ---- result.c: jobs as JSON ---- */
 
 /* `read`, and the call's rights: whether the program's own words are told (reasons, progress). */
 void out_view(const struct api_call *call, struct out job, const struct job_view *view);

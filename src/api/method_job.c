@@ -2,11 +2,9 @@
 /*
  * The methods about one job: `show` and `wait`.
  *
- * A job is looked for in the broker first and in history second: the broker lets go of a finished
- * job only when history has its record, so in this order nothing falls between the two. A job that
- * failed is in both: buried in the broker, with its result in history. Who waited learns from the
- * end itself what no record is kept of. A job that is in neither, but was there, is finished; how
- * it ended isn't kept (any more).
+ * A job that failed is in the broker, buried, with its result in history. Who waited learns from
+ * the end itself what no record is kept of. A job that is in neither, but was there, is finished;
+ * how it ended isn't kept (any more).
  */
 #include "api/api_priv.h"
 
@@ -41,43 +39,41 @@ static void out_forgotten(struct out result, uint64_t id)
     out_str(job, "state", job_state_word(JOB_FINISHED));
 }
 
-/* ENOENT: there never was such a job. */
 static int job_show(struct api_call *call, uint64_t id, struct out result)
 {
-    struct job_view view;
-    struct job_record *record = NULL;
-    int here = broker_peek(call->api->links.broker, call->asker, id, &view, NULL);
-    int past = api_record_get(call, id, &record);
-    if (past == 0 && !api_may_record(call, record, TRUST_see)) {
-        job_record_unref(&record);
-        past = ENOENT;
-    }
-    if (here != 0 && past != 0) {
+    int rc = sight_take(call, id);
+    if (rc != 0)
+        return rc;
+    const struct api_sight *sight = call->sight;
+    const struct job_record *record = sight->record;
+    if (!sight->here && record == NULL) {
         if (!api_had(call, id))
-            return ENOENT;
+            return not_found(call, id);
         out_forgotten(result, id);
         return 0;
     }
     struct out job = out_object(result, "job");
-    if (here == 0) {
-        out_view(call, job, &view);
-        out_running(call, job, &view);
+    bool read = record != NULL && api_may_record(call, record, TRUST_read);
+    if (sight->here) {
+        out_view(call, job, &sight->view);
+        out_running(call, job, &sight->view);
     } else
-        out_record(job, record, api_may_record(call, record, TRUST_read));
-    /* A record of a job that is on its way again is about its last life. */
-    if (past == 0 && (here != 0 || view.state == JOB_BURIED))
-        out_result(job, record, api_may_record(call, record, TRUST_read));
-    else if (here == 0)
-        out_past(call, job, &view);
-    job_record_unref(&record);
+        out_record(job, record, read);
+    if (record != NULL)
+        out_result(job, record, read);
+    else
+        out_past(call, job, &sight->view);
     return 0;
 }
 
 int run_show(struct api_call *call, const cJSON *params, struct out result)
 {
-    uint64_t id = params_id(params, "id");
-    int rc = job_show(call, id, result);
-    return rc == ENOENT ? not_found(call, id) : rc;
+    return job_show(call, params_id(params, "id"), result);
+}
+
+int finish_show(struct api_call *call, struct out result)
+{
+    return job_show(call, call->id, result);
 }
 
 int run_wait(struct api_call *call, const cJSON *params, struct out result)
@@ -91,8 +87,7 @@ int run_wait(struct api_call *call, const cJSON *params, struct out result)
         return EINPROGRESS;
     if (rc != ENOENT)
         return rc;
-    rc = job_show(call, call->id, result);
-    return rc == ENOENT ? not_found(call, call->id) : rc;
+    return job_show(call, call->id, result);
 }
 
 int finish_wait(struct api_call *call, struct out result)

@@ -38,36 +38,23 @@ const struct api_param params_output[] = {
 
 /* ---- where the output is ---- */
 
-/* What is known of the job before its output is looked for. */
-struct source {
-    bool here; /* in the broker, as `view` says */
-    struct job_view view;
-    struct job_record *record; /* NULL: none */
-    bool finished;
-};
-
-/* Whether the caller may read what it wrote. */
-static bool source_may_read(const struct api_call *call, const struct source *source)
+static bool is_finished(const struct api_sight *sight)
 {
-    if (source->here)
-        return api_may_on(call, source->view.tube, source->view.submitter, TRUST_read);
-    return source->record == NULL || api_may_record(call, source->record, TRUST_read);
+    return !sight->here || sight->view.state == JOB_BURIED;
 }
 
 /* ENOENT: there never was such a job, or it may not be seen; EACCES: nor its output be read. */
-static int source_find(const struct api_call *call, struct source *source)
+static int sight_check(struct api_call *call, const struct api_sight *sight)
 {
-    struct broker *broker = call->api->links.broker;
-    source->record = NULL;
-    source->here = broker_peek(broker, call->asker, call->id, &source->view, NULL) == 0;
-    source->finished = !source->here || source->view.state == JOB_BURIED;
-    if (source->finished)
-        (void)api_record_get(call, call->id, &source->record);
-    if (source->record != NULL && !api_may_record(call, source->record, TRUST_see))
-        job_record_unref(&source->record);
-    if (!source->here && source->record == NULL && !api_had(call, call->id))
-        return ENOENT;
-    return source_may_read(call, source) ? 0 : EACCES;
+    const struct job_record *record = sight->record;
+    if (!sight->here && record == NULL)
+        return api_had(call, call->id)
+                   ? 0
+                   : api_fail(call, ENOENT, "there is no job %" PRIu64 ", and there never was",
+                              call->id);
+    const char *tube = sight->here ? sight->view.tube : record->tube;
+    uint32_t submitter = sight->here ? sight->view.submitter : record->submitter;
+    return api_may_on(call, tube, submitter, TRUST_read) ? 0 : api_refuse(call, TRUST_read, tube);
 }
 
 static int piece(struct buf *to, const char *from, size_t len, size_t *at, bool *more)
@@ -103,14 +90,13 @@ static int read_record(const struct job_record *record, struct worker_output *ou
 }
 
 /* Fills `output`; *kept: it is known what the attempt wrote. ENOMEM. */
-static int source_read(const struct api_call *call, const struct source *source,
-                       struct worker_output *output, bool *kept)
+static int sight_read(const struct api_call *call, struct worker_output *output, bool *kept)
 {
     int rc = worker_output_read(call->api->links.broker, output);
     *kept = rc == 0;
-    if (rc == ENOENT && source->record != NULL) {
+    if (rc == ENOENT && call->sight->record != NULL) {
         *kept = true;
-        return read_record(source->record, output);
+        return read_record(call->sight->record, output);
     }
     return rc == ENOENT ? 0 : rc;
 }
@@ -128,57 +114,60 @@ static void out_stream(struct out result, const char *name, const struct buf *by
     out_bool(result, key, truncated);
 }
 
-static const char *state_word(const struct source *source)
+static const char *state_word(const struct api_sight *sight)
 {
-    if (source->here)
-        return job_state_word(source->view.state);
-    return source->record != NULL ? job_outcome_word(source->record->kind)
-                                  : job_state_word(JOB_FINISHED);
+    if (sight->here)
+        return job_state_word(sight->view.state);
+    return sight->record != NULL ? job_outcome_word(sight->record->kind)
+                                 : job_state_word(JOB_FINISHED);
 }
 
 /* The last attempt there will be (before a kick). */
-static bool is_last(const struct source *source, uint32_t attempt)
+static bool is_last(const struct api_sight *sight, uint32_t attempt)
 {
-    uint32_t last = source->here ? source->view.reserves
-                                 : (source->record != NULL ? source->record->reserves : attempt);
+    uint32_t last = sight->here ? sight->view.reserves
+                                : (sight->record != NULL ? sight->record->reserves : attempt);
     return attempt == 0 || attempt >= last;
 }
 
-/* *news: there is something that the caller didn't know. */
+/* What is new in it is what is waited for next. */
+static void known_set(struct api_call *call, const struct worker_output *output)
+{
+    call->attempt = output->attempt;
+    call->out_at = output->out_at;
+    call->err_at = output->err_at;
+}
+
+/* *news: there is something that the caller didn't know. EINPROGRESS: its record is asked for. */
 static int answer(struct api_call *call, struct out result, bool *news)
 {
-    struct source source;
     struct worker_output output = {
         .id = call->id, .attempt = call->attempt, .out_at = call->out_at, .err_at = call->err_at};
     bool kept;
-    int rc = source_find(call, &source);
+    int rc = sight_take(call, call->id);
     if (rc == 0)
-        rc = source_read(call, &source, &output, &kept);
-    if (rc == 0) {
-        bool finished = source.finished && is_last(&source, output.attempt);
-        *news = finished || output.ended || output.attempt != call->attempt || output.out.len > 0 ||
-                output.err.len > 0;
-        out_u64(result, "id", call->id);
-        out_str(result, "state", state_word(&source));
-        out_bool(result, "finished", finished);
-        out_u64(result, "attempt", output.attempt);
-        out_bool(result, "attempt_ended", output.ended);
-        out_bool(result, "kept", kept || !finished);
-        out_stream(result, "stdout", &output.out, output.out_at, output.out_truncated);
-        out_stream(result, "stderr", &output.err, output.err_at, output.err_truncated);
-        out_bool(result, "more", output.more);
-        if (output.progress >= 0)
-            out_progress(result, output.progress, output.progress_text);
-        worker_output_fini(&output);
-        /* What is waited for is what comes behind this. */
-        call->attempt = output.attempt;
-        call->out_at = output.out_at;
-        call->err_at = output.err_at;
-    }
-    job_record_unref(&source.record);
-    if (rc == ENOENT)
-        return api_fail(call, rc, "there is no job %" PRIu64 ", and there never was", call->id);
-    return rc;
+        rc = sight_check(call, call->sight);
+    if (rc == 0)
+        rc = sight_read(call, &output, &kept);
+    if (rc != 0)
+        return rc;
+    bool finished = is_finished(call->sight) && is_last(call->sight, output.attempt);
+    *news = finished || output.ended || output.attempt != call->attempt || output.out.len > 0 ||
+            output.err.len > 0;
+    out_u64(result, "id", call->id);
+    out_str(result, "state", state_word(call->sight));
+    out_bool(result, "finished", finished);
+    out_u64(result, "attempt", output.attempt);
+    out_bool(result, "attempt_ended", output.ended);
+    out_bool(result, "kept", kept || !finished);
+    out_stream(result, "stdout", &output.out, output.out_at, output.out_truncated);
+    out_stream(result, "stderr", &output.err, output.err_at, output.err_truncated);
+    out_bool(result, "more", output.more);
+    if (output.progress >= 0)
+        out_progress(result, output.progress, output.progress_text);
+    worker_output_fini(&output);
+    known_set(call, &output);
+    return 0;
 }
 
 /* ---- waiting ---- */
@@ -235,17 +224,14 @@ static int line_up(struct api_call *call)
     return tokens_give(call, later_cancel(&call->waiter.later) ? 2 : 1) ? rc : EINPROGRESS;
 }
 
-int run_output(struct api_call *call, const cJSON *params, struct out result)
+/* Answers, or waits once for something new. */
+static int output_try(struct api_call *call, struct out result)
 {
-    call->id = params_id(params, "id");
-    call->attempt = (uint32_t)params_u64(params, "attempt", 0);
-    call->out_at = (size_t)params_u64(params, "stdout", 0);
-    call->err_at = (size_t)params_u64(params, "stderr", 0);
     bool news = false;
     int rc = answer(call, result, &news);
-    if (rc != 0 || news || !params_given(params, "wait"))
+    if (rc != 0 || news || !call->waits)
         return rc;
-    call->timeout_ns = params_seconds(params, "wait");
+    call->waits = false;
     call->deadline_ns = clock_deadline(call->timeout_ns);
     rc = line_up(call);
     if (rc != 0)
@@ -255,10 +241,19 @@ int run_output(struct api_call *call, const cJSON *params, struct out result)
     return answer(call, result, &news);
 }
 
+int run_output(struct api_call *call, const cJSON *params, struct out result)
+{
+    call->attempt = (uint32_t)params_u64(params, "attempt", 0);
+    call->out_at = (size_t)params_u64(params, "stdout", 0);
+    call->err_at = (size_t)params_u64(params, "stderr", 0);
+    call->waits = params_given(params, "wait");
+    call->timeout_ns = params_seconds(params, "wait");
+    return output_try(call, result);
+}
+
 int finish_output(struct api_call *call, struct out result)
 {
-    bool news;
-    return answer(call, result, &news);
+    return output_try(call, result);
 }
 
 void late_output(const struct api_call *call, char *text, size_t size)

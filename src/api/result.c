@@ -55,22 +55,6 @@ static void out_tries(struct out job, const struct job_tries *tries)
         out_u64(job, word, count);
 }
 
-int api_record_get(const struct api_call *call, uint64_t id, struct job_record **record)
-{
-    int rc = history_get(call->api->links.history, id, record);
-    if (rc == 0)
-        return 0;
-    struct job_end *told = call->waiter.end;
-    struct job_end *end = told != NULL && told->view.id == id
-                              ? job_end_ref(told)
-                              : broker_last_end(call->api->links.broker, id);
-    if (end == NULL)
-        return rc;
-    rc = job_end_record(end, record);
-    job_end_unref(&end);
-    return rc;
-}
-
 void out_view(const struct api_call *call, struct out job, const struct job_view *view)
 {
     out_u64(job, "id", view->id);

@@ -14,11 +14,23 @@
 #include <stdio.h>
 #include <string.h>
 
+static bool view_may_on(const struct trust_view *view, const char *tube, uint32_t submitter,
+                        trust_rights need)
+{
+    uint16_t tube_class = trust_tube_class(view->trust, tube, strlen(tube));
+    return trust_ask(view, tube_class, need, submitter) == TRUST_MAY;
+}
+
+bool view_may_record(const struct trust_view *view, const struct job_record *record,
+                     trust_rights need)
+{
+    return view_may_on(view, record->tube, record->submitter, need);
+}
+
 bool api_may_on(const struct api_call *call, const char *tube, uint32_t submitter,
                 trust_rights need)
 {
-    uint16_t tube_class = trust_tube_class(call->asker->trust, tube, strlen(tube));
-    return trust_ask(call->asker, tube_class, need, submitter) == TRUST_MAY;
+    return view_may_on(call->asker, tube, submitter, need);
 }
 
 bool api_may_in(const struct api_call *call, const char *tube, trust_rights need)
@@ -55,26 +67,17 @@ int api_refuse(struct api_call *call, trust_rights need, const char *tube)
     return api_fail(call, EACCES, "%s", why);
 }
 
-/* Where the job is, or was, if the caller may know. */
+/* Where the job is, if the caller may know. */
 static bool job_whereabouts(const struct api_call *call, char *tube, size_t size,
                             uint32_t *submitter)
 {
     struct job_view view;
-    struct job_record *record = NULL;
-    if (call->id == 0)
+    if (call->id == 0 ||
+        broker_peek(call->api->links.broker, call->asker, call->id, &view, NULL) != 0)
         return false;
-    if (broker_peek(call->api->links.broker, call->asker, call->id, &view, NULL) == 0) {
-        snprintf(tube, size, "%s", view.tube);
-        *submitter = view.submitter;
-        return true;
-    }
-    if (api_record_get(call, call->id, &record) != 0)
-        return false;
-    bool seen = api_may_record(call, record, TRUST_see);
-    snprintf(tube, size, "%s", record->tube);
-    *submitter = record->submitter;
-    job_record_unref(&record);
-    return seen;
+    snprintf(tube, size, "%s", view.tube);
+    *submitter = view.submitter;
+    return true;
 }
 
 int api_refuse_job(struct api_call *call)

@@ -10,7 +10,8 @@
  *
  * Jobs may come, go and change between the parts, as they may between two pages. The rows are in
  * order of id, none twice, each as the job was at one moment. Finished jobs are asked for together,
- * which is one query; records don't change, so only their texts are written a few at a time.
+ * which is one question to history, and one that it may have to read its file for; records don't
+ * change, so only their texts are written a few at a time.
  */
 #include "api/api_priv.h"
 
@@ -25,6 +26,7 @@ struct rows_jobs {
     struct buf text; /* of the answer, as far as it is made */
     cJSON *params;   /* where the filter's texts are */
     struct api_call *call;
+    struct trust_view asker; /* the call's: history asks, also when the call is about to go */
     struct broker_filter filter;
     struct broker_page page;
     int rc; /* of the visits */
@@ -41,6 +43,7 @@ static struct rows_jobs *jobs_of(struct api_rows *rows)
 static void jobs_release(struct api_rows *rows)
 {
     struct rows_jobs *jobs = jobs_of(rows);
+    sight_drop(jobs->call); /* records that are in the array, too */
     while (jobs->at < jobs->count)
         job_record_unref(&jobs->records[jobs->at++]);
     cJSON_Delete(jobs->params);
@@ -179,9 +182,11 @@ static struct history_query query_read(const cJSON *params)
                                   .before = params_u64(params, "from", 0)};
 }
 
+/* Any thread. */
 static bool record_is_seen(const struct job_record *record, void *arg)
 {
-    return api_may_record(arg, record, TRUST_see);
+    const struct rows_jobs *jobs = arg;
+    return view_may_record(&jobs->asker, record, TRUST_see);
 }
 
 static int record_add(struct rows_jobs *jobs, const struct job_record *record)
@@ -217,23 +222,37 @@ static int past_size(struct api_call *call, struct api_rows *rows, size_t *size)
 static const struct rows_kind past_kind = {
     .whole = true, .size = past_size, .release = jobs_release};
 
+int rows_past_asked(struct api_call *call, int rc)
+{
+    struct rows_jobs *jobs = jobs_of(call->rows);
+    if (rc == EIO)
+        return api_fail(call, EIO, "the file of results can't be read; the daemon's log says why");
+    if (rc != 0)
+        return rc;
+    jobs->count = call->question.page.count;
+    jobs->next = call->question.page.next;
+    call->question.page.count = 0; /* they are the rows' now */
+    return 0;
+}
+
 int rows_past_begin(struct api_call *call, const cJSON *params, size_t limit)
 {
-    struct history_query query = query_read(params);
     struct rows_jobs *jobs;
     int rc = jobs_begin(call, &past_kind, &jobs);
     if (rc != 0)
         return rc;
+    jobs->params = cJSON_Duplicate(params, true);
+    if (jobs->params == NULL)
+        return ENOMEM;
+    struct history_query query = query_read(jobs->params);
+    jobs->asker = *call->asker;
     query.may = record_is_seen;
-    query.arg = call;
+    query.arg = jobs;
     call->looked_at = HISTORY_EXAMINED_MAX; /* at most, and a query at least */
     if (query.tube != NULL && !api_may_any(call, query.tube, TRUST_see | TRUST_see_own))
         return 0; /* as if there were no such tube, however many records it has */
-    rc = history_list(call->api->links.history, &query, limit, jobs->records, &jobs->count,
-                      &jobs->next);
-    if (rc != 0)
-        jobs->count = 0;
-    if (rc == EIO)
-        return api_fail(call, EIO, "the file of results can't be read; the daemon's log says why");
-    return rc;
+    call->question = (struct history_question){
+        .asks = HISTORY_ASK_PAGE, .page = {.query = query, .max = limit, .records = jobs->records}};
+    rc = api_ask(call);
+    return rc == EINPROGRESS ? rc : rows_past_asked(call, rc);
 }

@@ -157,27 +157,35 @@ static void call_fire(struct later *later)
     pending_fire(&CONTAINER_OF(later, struct pending_call, api.later)->pending);
 }
 
-/* What waits for the journal has a patience of its own. */
+/* What waits for the journal has a patience of its own, and what waits for history comes. */
 static bool call_endures(struct pending *pending, int why)
 {
-    const struct pending_call *call = CONTAINER_OF(pending, struct pending_call, pending);
-    return why == ECANCELED && call->api.params != NULL;
+    const struct api_call *api = &CONTAINER_OF(pending, struct pending_call, pending)->api;
+    return why == ECANCELED && (api->params != NULL || api->asks);
+}
+
+/* true: it waits once more. */
+static bool call_goes_on(struct session *session, struct pending_call *call)
+{
+    pending_begin(session, &call->pending);
+    int rc = api_call_finish(&call->api);
+    call_charge(session, call);
+    if (rc == EINPROGRESS)
+        pending_wait(session, &call->pending, call->api.deadline_ns);
+    else
+        pending_drop(&call->pending);
+    return rc == EINPROGRESS;
 }
 
 static void call_answer(struct session *session, struct pending *pending, int why)
 {
     struct pending_call *call = CONTAINER_OF(pending, struct pending_call, pending);
     MAGIC_CHECK(call, CALL_MAGIC);
-    if (why == 0) {
-        pending_begin(session, pending);
-        if (api_call_finish(&call->api) == EINPROGRESS) { /* the journal is busy, again perhaps */
-            pending_wait(session, pending, call->api.deadline_ns);
-            return;
-        }
-        pending_drop(pending);
-    } else if (why == ETIMEDOUT)
+    if (why == 0 && call_goes_on(session, call))
+        return;
+    if (why == ETIMEDOUT)
         api_call_late(&call->api);
-    else
+    else if (why != 0)
         api_call_refuse(&call->api, why,
                         "the connection's other side was closed while this was waited for");
     call_reply(session, call);
