@@ -4,6 +4,7 @@
  * for what needs no disk, and must be answered at once whatever the disk does. Usage:
  *
  *     canary ADDRESS put WRITERS TUBE JOBS DISK QUIET SLOW RULES
+ *     canary ADDRESS ask ASKERS REQUESTS ANSWERS DISK QUIET SLOW RULES
  *     canary ADDRESS look JOBS
  *
  * put: so many connections keep one put in flight each, into TUBE. The first QUIET seconds are with
@@ -18,6 +19,11 @@
  *     quiet_puts, slow_puts          acknowledged puts
  *     slow_put_longest               the longest wait of a put in the second part
  *     refused, refused_early         other answers to puts; those before a put's 30 s of patience
+ *
+ * ask: in place of puts the connections keep one of the requests in flight that are in the file
+ * REQUESTS, a line each with \r\n where the wire has a line's end. The first lines of the
+ * answers go to the file ANSWERS, behind the number of the request's line, from 0 on. They count as
+ * puts do; ERROR is refused.
  *
  * look: each job of the file must be there, with its body. Prints how many they are.
  *
@@ -45,7 +51,7 @@
 struct asker {
     struct wire wire;
     int64_t since_ns; /* when what waits was sent; 0: nothing waits */
-    uint64_t number;  /* of the job that is put */
+    uint64_t number;  /* of the job that is put, or of the request */
     bool refused;
 };
 
@@ -61,7 +67,9 @@ static struct asker canary, *writers;
 static size_t writer_count;
 static enum part part;
 static uint64_t asked, refused, refused_early, numbers;
-static FILE *jobs;
+static FILE *jobs;           /* or answers */
+static struct buf *requests; /* of ask; NULL: put */
+static size_t request_count;
 
 static void say(struct wire *wire, const char *text)
 {
@@ -110,6 +118,12 @@ static void writer_put(struct asker *writer)
 {
     char text[128], body[BODY_ROOM];
     writer->number = ++numbers;
+    if (requests != NULL) {
+        const struct buf *request = &requests[writer->number % request_count];
+        writer->since_ns = clock_now_ns();
+        wire_send(&writer->wire, request->data, request->len);
+        return;
+    }
     size_t len = body_print(body, writer->number);
     snprintf(text, sizeof(text), "put 0 0 60 %zu\r\n%s\r\n", len, body);
     writer->since_ns = clock_now_ns();
@@ -121,8 +135,13 @@ static void writer_answered(struct asker *writer, const char *reply, int64_t now
 {
     uint64_t id;
     int64_t waited_ns = now_ns - writer->since_ns;
-    if (sscanf(reply, "INSERTED %" SCNu64 "\r\n", &id) == 1) {
-        (void)fprintf(jobs, "%" PRIu64 " %" PRIu64 "\n", id, writer->number);
+    bool is_good = sscanf(reply, "INSERTED %" SCNu64 "\r\n", &id) == 1;
+    if (is_good || (requests != NULL && strncmp(reply, "OK ", 3) == 0)) {
+        if (requests == NULL)
+            (void)fprintf(jobs, "%" PRIu64 " %" PRIu64 "\n", id, writer->number);
+        else
+            (void)fprintf(jobs, "%" PRIu64 " %.*s\n", writer->number % request_count,
+                          (int)strcspn(reply, "\r"), reply);
         seen[part].puts++;
         longer(&seen[part].put_longest_ns, writer->since_ns, now_ns);
         if (part == SLOW || seen[QUIET].puts < QUIET_PUTS)
@@ -258,6 +277,43 @@ static void put(char **words)
     free(writers);
 }
 
+/* ---- ask ---- */
+
+/* One line of the file as it goes over the wire. */
+static void request_take(struct buf *request, const char *line)
+{
+    size_t len = strcspn(line, "\n");
+    while (len > 0) {
+        bool is_end = len >= 4 && memcmp(line, "\\r\\n", 4) == 0;
+        if (buf_append(request, is_end ? "\r\n" : line, is_end ? 2 : 1) != 0)
+            wire_fail("no memory");
+        line += is_end ? 4 : 1;
+        len -= is_end ? 4 : 1;
+    }
+}
+
+/* ASKERS REQUESTS and as put */
+static void ask(char **words)
+{
+    static char tube[] = "default";
+    char *line = NULL;
+    size_t size = 0;
+    FILE *file = file_open(words[1], "r");
+    while (getline(&line, &size, file) > 0) {
+        requests = realloc(requests, (request_count + 1) * sizeof(*requests));
+        if (requests == NULL)
+            wire_fail("no memory");
+        requests[request_count] = (struct buf){0};
+        request_take(&requests[request_count++], line);
+    }
+    (void)fclose(file);
+    free(line);
+    if (request_count == 0)
+        wire_fail("%s has no request", words[1]);
+    words[1] = tube;
+    put(words);
+}
+
 /* ---- look ---- */
 
 struct job {
@@ -311,10 +367,14 @@ int main(int argc, char **argv)
     address = argc > 1 ? argv[1] : "";
     if (argc == 10 && strcmp(argv[2], "put") == 0) {
         put(&argv[3]);
+    } else if (argc == 10 && strcmp(argv[2], "ask") == 0) {
+        ask(&argv[3]);
     } else if (argc == 4 && strcmp(argv[2], "look") == 0) {
         look(&argv[3]);
     } else {
         (void)fprintf(stderr, "usage: canary ADDRESS put WRITERS TUBE JOBS DISK QUIET SLOW RULES\n"
+                              "       canary ADDRESS ask ASKERS REQUESTS ANSWERS DISK QUIET SLOW "
+                              "RULES\n"
                               "       canary ADDRESS look JOBS\n");
         return 64;
     }

@@ -5,11 +5,11 @@
  *
  *     CALL NAMES MS EVERY
  *
- * CALL is "sync" (fsync, fdatasync) or "write" (pwrite). NAMES is a pattern of the shell for the
- * file's name without its folder. Of the calls that fit, each EVERYth takes MS milliseconds more.
- * The file is read at every call, so the disk becomes slow and fast again under a daemon that runs;
- * who writes it renames a new one to its place. Each call that was slow appends a byte to
- * $SLOW_DISK.calls.
+ * CALL is "sync" (fsync, fdatasync), "write" (pwrite) or "read" (pread). NAMES is a pattern of the
+ * shell for the file's name without its folder. Of the calls that fit, each EVERYth takes MS
+ * milliseconds more. The file is read at every call, so the disk becomes slow and fast
+ * again under a daemon that runs; who writes it renames a new one to its place. Each call that was
+ * slow appends a byte to $SLOW_DISK.calls.
  *
  * A sync isn't passed on: the disk under the directory has no part in what is measured. So what is
  * written outlives the daemon, but not the machine.
@@ -40,7 +40,7 @@ static bool rules_read(char text[TEXT_MAX])
     int fd = path != NULL ? open(path, O_RDONLY | O_CLOEXEC) : -1;
     if (fd < 0)
         return false;
-    ssize_t len = read(fd, text, TEXT_MAX - 1);
+    ssize_t len = read(fd, text, TEXT_MAX - 1); /* which isn't one of the calls here */
     close(fd);
     text[len > 0 ? len : 0] = '\0';
     return true;
@@ -129,4 +129,25 @@ EXPORT ssize_t pwrite(int fd, const void *bytes, size_t len, off_t at)
         atomic_store(&real, found);
     }
     return found(fd, bytes, len, at);
+}
+
+/* SQLite reads with whichever of the two it was built with. */
+static ssize_t read_slowly(const char *real_name, int fd, void *bytes, size_t len, off_t at)
+{
+    char text[TEXT_MAX];
+    ssize_t (*real)(int, void *, size_t, off_t);
+    if (rules_read(text))
+        be_slow("read", fd, text);
+    *(void **)&real = dlsym(RTLD_NEXT, real_name);
+    return real(fd, bytes, len, at);
+}
+
+EXPORT ssize_t pread(int fd, void *bytes, size_t len, off_t at)
+{
+    return read_slowly("pread", fd, bytes, len, at);
+}
+
+EXPORT ssize_t pread64(int fd, void *bytes, size_t len, off64_t at)
+{
+    return read_slowly("pread64", fd, bytes, len, at);
 }
