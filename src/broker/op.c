@@ -39,7 +39,8 @@ int op_decide(struct broker *broker, struct broker_op *op)
 }
 
 /* For the first time: behind those who stand. */
-HELD static int decide_first(struct broker *broker, struct broker_op *op)
+HELD __attribute__((always_inline)) static inline int decide_first(struct broker *broker,
+                                                                   struct broker_op *op)
 {
     struct broker_log *log = broker->log;
     op->broker = broker;
@@ -78,6 +79,28 @@ int broker_run(struct broker *broker, struct broker_op *op)
     else if (rc == EINPROGRESS)
         log_want_room(broker);
     return rc;
+}
+
+size_t broker_run_some(struct broker *broker, struct broker_op *const *ops, size_t count)
+{
+    MAGIC_CHECK(broker, BROKER_MAGIC);
+    ASSERT(count <= BROKER_RUN_MAX);
+    size_t ends = 0, done = 0;
+    for (size_t i = 0; i < count; i++)
+        ends += ends_jobs(ops[i]);
+    if (ends > 0)
+        broker_lock_to_finish(broker, ends);
+    else
+        broker_lock(broker);
+    while (done < count) {
+        struct broker_op *op = ops[done];
+        op->rc = decide_first(broker, op);
+        if (op->rc == EAGAIN)
+            break;
+        done++;
+    }
+    broker_unlock(broker);
+    return done;
 }
 
 int broker_run_blocking(struct broker *broker, struct broker_op *op)

@@ -89,6 +89,7 @@ struct broker_op {
             int64_t pause_ns; /* PAUSE */
         } tube;
     };
+    int rc;                      /* of broker_run_some: what broker_run would say */
     struct broker_ticket ticket; /* to be reached before anybody is told of its answer */
     /* the broker's */
     struct job *gone;  /* left, and is freed by broker_op_fini */
@@ -154,7 +155,17 @@ int broker_op_put(struct broker_op *op, struct broker *broker, const struct brok
  */
 int broker_run(struct broker *broker, struct broker_op *op);
 
-/* The same by a thread that may block, until it is over: never EAGAIN, EINPROGRESS. It uses later.
+/* Several, none of which OP_STANDS, in order and in one hold of the lock. It stops before the first
+ * that would have to stand, which is as if it had not been tried. How many were carried out, or
+ * refused: op->rc says what broker_run would have. */
+#define BROKER_RUN_MAX 64
+size_t broker_run_some(struct broker *broker, struct broker_op *const *ops, size_t count);
+
+/* A PUT that has no id yet takes the next one now, for it is carried out after others that come
+ * later. Other operations: nothing happens. */
+void broker_op_number(struct broker *broker, struct broker_op *op);
+
+/* The same as broker_run by a thread that may block, until it is over: never EAGAIN, EINPROGRESS. It uses later.
  * A put waits for room only as long as the journal is busy. */
 int broker_run_blocking(struct broker *broker, struct broker_op *op);
 

@@ -152,6 +152,12 @@ int broker_op_put(struct broker_op *op, struct broker *broker, const struct brok
     return rc;
 }
 
+void broker_op_number(struct broker *broker, struct broker_op *op)
+{
+    if (op->verb == BROKER_PUT && op->put.job != NULL && op->put.job->id == 0)
+        op->put.job->id = broker_take_id(broker);
+}
+
 /* Not under the lock. */
 static void put_unwatch(struct broker_op *op)
 {

@@ -30,9 +30,8 @@ static void deleted(struct session *session, struct broker_op *op, int rc)
 
 void do_delete(struct session *session, const struct command_args *args)
 {
-    struct broker_op op;
-    op_begin(&op, session, BROKER_DELETE, args);
-    op_run(session, &op, deleted);
+    (void)op_begin(session, BROKER_DELETE, args);
+    op_add(session, deleted, NULL);
 }
 
 int parse_stats_job(struct scan *scan, struct command_args *args)

@@ -39,7 +39,6 @@ static void kicked(struct session *session, struct broker_op *op, int rc)
 
 void do_kick_job(struct session *session, const struct command_args *args)
 {
-    struct broker_op op;
-    op_begin(&op, session, BROKER_KICK, args);
-    op_run(session, &op, kicked);
+    (void)op_begin(session, BROKER_KICK, args);
+    op_add(session, kicked, NULL);
 }

@@ -29,11 +29,10 @@ static void released(struct session *session, struct broker_op *op, int rc)
 
 void do_release(struct session *session, const struct command_args *args)
 {
-    struct broker_op op;
-    op_begin(&op, session, BROKER_RELEASE, args);
-    op.back.pri = args->pri;
-    op.back.delay_ns = (int64_t)args->delay * HL_SECOND;
-    op_run(session, &op, released);
+    struct broker_op *op = op_begin(session, BROKER_RELEASE, args);
+    op->back.pri = args->pri;
+    op->back.delay_ns = (int64_t)args->delay * HL_SECOND;
+    op_add(session, released, NULL);
 }
 
 int parse_bury(struct scan *scan, struct command_args *args)
@@ -51,10 +50,9 @@ static void buried(struct session *session, struct broker_op *op, int rc)
 
 void do_bury(struct session *session, const struct command_args *args)
 {
-    struct broker_op op;
-    op_begin(&op, session, BROKER_BURY, args);
-    op.back.pri = args->pri;
-    op_run(session, &op, buried);
+    struct broker_op *op = op_begin(session, BROKER_BURY, args);
+    op->back.pri = args->pri;
+    op_add(session, buried, NULL);
 }
 
 int parse_touch(struct scan *scan, struct command_args *args)
@@ -70,7 +68,6 @@ static void touched(struct session *session, struct broker_op *op, int rc)
 
 void do_touch(struct session *session, const struct command_args *args)
 {
-    struct broker_op op;
-    op_begin(&op, session, BROKER_TOUCH, args);
-    op_run(session, &op, touched);
+    (void)op_begin(session, BROKER_TOUCH, args);
+    op_add(session, touched, NULL);
 }

@@ -29,11 +29,10 @@ static void moved(struct session *session, struct broker_op *op, int rc)
 
 void do_move(struct session *session, const struct command_args *args)
 {
-    struct broker_op op;
-    op_begin(&op, session, BROKER_MOVE, args);
-    op.tube.name = args->name;
-    op.tube.len = args->name_len;
-    op_run(session, &op, moved);
+    struct broker_op *op = op_begin(session, BROKER_MOVE, args);
+    op->tube.name = args->name;
+    op->tube.len = args->name_len;
+    op_run(session, moved);
 }
 
 int parse_clear_tube(struct scan *scan, struct command_args *args)

@@ -36,10 +36,10 @@ static void put_reply(struct session *session, int rc, uint64_t id)
         reply_number(session, "INSERTED", id);
         return;
     case EHOSTDOWN:
-        reply_word(session, "DRAINING\r\n");
+        session_say(session, "DRAINING\r\n");
         return;
     case EMSGSIZE:
-        reply_word(session, "JOB_TOO_BIG\r\n");
+        session_say(session, "JOB_TOO_BIG\r\n");
         return;
     case ENOBUFS:
     case EXFULL:
@@ -47,10 +47,10 @@ static void put_reply(struct session *session, int rc, uint64_t id)
     case ENOSPC:
     case EDQUOT:
     case ENOMEM:
-        reply_word(session, "OUT_OF_MEMORY\r\n");
+        session_say(session, "OUT_OF_MEMORY\r\n");
         return;
     default:
-        reply_word(session, "INTERNAL_ERROR\r\n");
+        session_say(session, "INTERNAL_ERROR\r\n");
         return;
     }
 }
@@ -109,15 +109,20 @@ static void put_body_arrived(struct session *session)
 {
     if (!put_could_run(session))
         return;
-    struct broker_op op;
-    int rc = broker_op_put(&op, session->front->broker, &session->put, &session->body);
-    if (rc == 0) {
-        op.flags = OP_MAY_WAIT;
-        op_run(session, &op, session->submit != NULL ? submit_answer : put_answer);
-    } else
+    struct broker_op *op = op_next(session);
+    int rc = broker_op_put(op, session->front->broker, &session->put, &session->body);
+    if (rc != 0) {
         put_reply(session, rc, 0);
-    if (rc != 0 || session->put_elsewhere)
         put_abandon(session);
+        return;
+    }
+    op->flags = OP_MAY_WAIT;
+    op_answer *answer = session->submit != NULL ? submit_answer : put_answer;
+    struct broker_tube *hold = session->put_elsewhere ? session->put.tube : NULL;
+    session->put_elsewhere = false; /* the hold is the operation's */
+    if (hold != NULL)
+        put_abandon(session);
+    op_add(session, answer, hold);
 }
 
 /* The numbers behind the tube. */
@@ -140,7 +145,7 @@ static bool put_admit(struct session *session, const struct command_args *args)
         return false;
     }
     if (args->junk) {
-        reply_word(session, "BAD_FORMAT\r\n");
+        session_say(session, "BAD_FORMAT\r\n");
         return false;
     }
     broker_holder_produces(&session->holder);

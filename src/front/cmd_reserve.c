@@ -206,8 +206,7 @@ void do_reserve_job(struct session *session, const struct command_args *args)
 {
     struct broker_lease lease;
     conn_asks(session->conn);
-    struct broker_op op;
-    op_begin(&op, session, BROKER_RESERVE_JOB, args);
-    op.lease = &lease;
-    op_run(session, &op, reserved);
+    struct broker_op *op = op_begin(session, BROKER_RESERVE_JOB, args);
+    op->lease = &lease;
+    op_run(session, reserved);
 }

@@ -40,11 +40,10 @@ static void reserved(struct session *session, struct broker_op *op, int rc)
 void do_reserve_job_token(struct session *session, const struct command_args *args)
 {
     struct broker_lease lease;
-    struct broker_op op;
-    op_begin(&op, session, BROKER_RESERVE_JOB, args);
-    op.flags = OP_TOKEN;
-    op.lease = &lease;
-    op_run(session, &op, reserved);
+    struct broker_op *op = op_begin(session, BROKER_RESERVE_JOB, args);
+    op->flags = OP_TOKEN;
+    op->lease = &lease;
+    op_run(session, reserved);
 }
 
 /* ---- settling ---- */
@@ -75,9 +74,8 @@ static void touched(struct session *session, struct broker_op *op, int rc)
 
 void do_touch_token(struct session *session, const struct command_args *args)
 {
-    struct broker_op op;
-    op_begin(&op, session, BROKER_TOUCH, args);
-    op_run(session, &op, touched);
+    (void)op_begin(session, BROKER_TOUCH, args);
+    op_add(session, touched, NULL);
 }
 
 int parse_delete_token(struct scan *scan, struct command_args *args)
@@ -93,9 +91,8 @@ static void deleted(struct session *session, struct broker_op *op, int rc)
 
 void do_delete_token(struct session *session, const struct command_args *args)
 {
-    struct broker_op op;
-    op_begin(&op, session, BROKER_DELETE, args);
-    op_run(session, &op, deleted);
+    (void)op_begin(session, BROKER_DELETE, args);
+    op_add(session, deleted, NULL);
 }
 
 int parse_release_token(struct scan *scan, struct command_args *args)
@@ -114,11 +111,10 @@ static void released(struct session *session, struct broker_op *op, int rc)
 
 void do_release_token(struct session *session, const struct command_args *args)
 {
-    struct broker_op op;
-    op_begin(&op, session, BROKER_RELEASE, args);
-    op.back.pri = args->pri;
-    op.back.delay_ns = (int64_t)args->delay * HL_SECOND;
-    op_run(session, &op, released);
+    struct broker_op *op = op_begin(session, BROKER_RELEASE, args);
+    op->back.pri = args->pri;
+    op->back.delay_ns = (int64_t)args->delay * HL_SECOND;
+    op_add(session, released, NULL);
 }
 
 int parse_bury_token(struct scan *scan, struct command_args *args)
@@ -136,8 +132,7 @@ static void buried(struct session *session, struct broker_op *op, int rc)
 
 void do_bury_token(struct session *session, const struct command_args *args)
 {
-    struct broker_op op;
-    op_begin(&op, session, BROKER_BURY, args);
-    op.back.pri = args->pri;
-    op_run(session, &op, buried);
+    struct broker_op *op = op_begin(session, BROKER_BURY, args);
+    op->back.pri = args->pri;
+    op_add(session, buried, NULL);
 }

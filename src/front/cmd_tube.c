@@ -66,10 +66,9 @@ static void paused(struct session *session, struct broker_op *op, int rc)
 
 void do_pause_tube(struct session *session, const struct command_args *args)
 {
-    struct broker_op op;
-    op_begin(&op, session, BROKER_PAUSE, args);
-    op.tube.name = args->name;
-    op.tube.len = args->name_len;
-    op.tube.pause_ns = (int64_t)args->delay * HL_SECOND;
-    op_run(session, &op, paused);
+    struct broker_op *op = op_begin(session, BROKER_PAUSE, args);
+    op->tube.name = args->name;
+    op->tube.len = args->name_len;
+    op->tube.pause_ns = (int64_t)args->delay * HL_SECOND;
+    op_run(session, paused);
 }

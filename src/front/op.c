@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Commands that are one operation of the broker (broker/op.h). As a rule it is carried out at once
- * and answered. Where the journal is busy, or a put waits for room in its tube, it stands in line,
+ * Operations of the broker (broker/op.h) that can't be carried out at once, as commands' are as a
+ * rule (batch.c). Where the journal is busy, or a put waits for room in its tube, it stands in line,
  * the connection is paused, and the answer comes later (pending.c).
  *
  * A client that sends no more still gets the answer of one that stands for the journal, which has a
@@ -23,6 +23,7 @@ struct pending_op {
     struct pending pending;
     struct broker_op op;
     op_answer *answer;
+    struct broker_tube *hold;  /* until it is over; or NULL */
     struct broker_lease lease; /* of RESERVE_JOB, until it is answered with */
     char name[JOB_TUBE_NAME_MAX];
 };
@@ -43,6 +44,8 @@ static void waiting_release(struct pending *pending)
         broker_lease_fini(&waiting->lease);
     }
     broker_op_fini(op);
+    if (waiting->hold != NULL)
+        broker_unuse(op->broker, &waiting->hold);
     MAGIC_WIPE(waiting);
     free(waiting);
 }
@@ -88,12 +91,15 @@ static void op_keep(struct pending_op *waiting)
     }
 }
 
-static void op_wait(struct session *session, struct broker_op *op, op_answer *answer)
+void op_wait(struct session *session, struct broker_op *op, op_answer *answer,
+             struct broker_tube **hold)
 {
     struct pending_op *waiting = calloc(1, sizeof(*waiting));
     if (waiting == NULL) {
         answer(session, op, ENOMEM);
         broker_op_fini(op);
+        if (*hold != NULL)
+            broker_unuse(session->front->broker, hold);
         return;
     }
     MAGIC_INIT(waiting, OP_MAGIC);
@@ -101,6 +107,8 @@ static void op_wait(struct session *session, struct broker_op *op, op_answer *an
     waiting->op.flags |= OP_STANDS;
     waiting->op.later = (struct later){.fire = op_fired};
     waiting->answer = answer;
+    waiting->hold = *hold;
+    *hold = NULL;
     op_keep(waiting);
     waiting->pending = (struct pending){.later = &waiting->op.later,
                                         .answer = op_answered,
@@ -115,26 +123,4 @@ static void op_wait(struct session *session, struct broker_op *op, op_answer *an
     pending_drop(&waiting->pending);
     session_tells(session, &waiting->op.ticket);
     waiting_answer(session, waiting, rc);
-}
-
-/* ---- now ---- */
-
-void op_run(struct session *session, struct broker_op *op, op_answer *answer)
-{
-    int rc = broker_run(session->front->broker, op);
-    if (rc == EAGAIN) {
-        op_wait(session, op, answer);
-        return;
-    }
-    session_tells(session, &op->ticket);
-    answer(session, op, rc);
-    broker_op_fini(op);
-}
-
-void op_begin(struct broker_op *op, struct session *session, enum broker_verb verb,
-              const struct command_args *args)
-{
-    broker_op_init(op, verb, args->id, args->token);
-    op->holder = &session->holder;
-    op->asker = &session->view;
 }

@@ -49,6 +49,8 @@ static void pending_over(struct session *session, int why)
     conn_timer_set(session->conn, CLOCK_NEVER);
     pending_drop(pending);
     pending->answer(session, pending, why);
+    if (session->pending == NULL)
+        batch_go_on(session);
     session_hold(session);
     if (session->pending == NULL)
         conn_resume(session->conn);

@@ -62,7 +62,7 @@ void session_skip_body(struct session *session, size_t len, void (*done)(struct 
 
 static void refusal_send(struct session *session)
 {
-    conn_write(session->conn, session->refusal, strlen(session->refusal));
+    session_say(session, session->refusal);
 }
 
 void session_refuse_body(struct session *session, size_t len, const char *reply)
@@ -79,36 +79,41 @@ void session_abandon_body(struct session *session)
 
 static void body_without_end(struct session *session)
 {
+    batch_number(session);
     put_take_id(session);
     session_abandon_body(session);
-    reply_word(session, "EXPECTED_CRLF\r\n");
+    session_say(session, "EXPECTED_CRLF\r\n");
 }
 
 /* ---- events ---- */
 
-static void session_command(struct session *session)
+/* false: it has to wait, and is read again. */
+static bool session_command(struct session *session)
 {
     const struct parser *parser = &session->parser;
+    if (!batch_admits(session, parser->args))
+        return false;
     front_count(session, parser->args->command);
     if (rights_admit(session, parser->args))
         commands[parser->args->command].run(session, parser->args);
+    return true;
 }
 
+/* But PARSER_COMMAND. */
 static void session_event(struct session *session, enum parser_event event)
 {
     switch (event) {
     case PARSER_MORE:
-        return;
     case PARSER_COMMAND:
-        session_command(session);
         return;
     case PARSER_BAD_FORMAT:
-        reply_word(session, "BAD_FORMAT\r\n");
+        session_say(session, "BAD_FORMAT\r\n");
         return;
     case PARSER_UNKNOWN:
-        reply_word(session, "UNKNOWN_COMMAND\r\n");
+        session_say(session, "UNKNOWN_COMMAND\r\n");
         return;
     case PARSER_STRANGER: /* hears nothing: it could be made to believe what it hears */
+        (void)batch_flush(session);
         conn_finish(session->conn);
         return;
     case PARSER_BODY:
@@ -120,28 +125,46 @@ static void session_event(struct session *session, enum parser_event event)
     }
 }
 
+/* The rest of the input isn't there yet. */
+static void session_input_ends(struct session *session)
+{
+    const struct parser *parser = &session->parser;
+    (void)batch_flush(session);
+    put_take_id(session);
+    if (parser->state == PARSE_BODY && !parser->discard && parser->left > 0)
+        conn_receive(session->conn, parser->body, (size_t)parser->left);
+}
+
 static size_t session_input(void *memory, const char *data, size_t len)
 {
     struct session *session = memory;
     MAGIC_CHECK(session, SESSION_MAGIC);
     struct parser *parser = &session->parser;
     struct command_args args;
+    struct batch batch;
     size_t at = 0;
+    batch.count = 0;
     parser->args = &args;
+    session->batch = &batch;
     while (!parser_at_line(parser) || conn_may_run(session->conn)) {
         size_t used;
         enum parser_event event = parser_next(parser, data + at, len - at, &used);
         at += used;
         if (event == PARSER_MORE) {
-            put_take_id(session);
-            if (parser->state == PARSE_BODY && !parser->discard && parser->left > 0)
-                conn_receive(session->conn, parser->body, (size_t)parser->left);
+            session_input_ends(session);
             break;
         }
         session->behind = len - at;
-        session_event(session, event);
+        if (event != PARSER_COMMAND)
+            session_event(session, event);
+        else if (!session_command(session)) {
+            at -= used;
+            break;
+        }
     }
+    (void)batch_flush(session);
     parser->args = NULL;
+    session->batch = NULL;
     session_hold(session);
     return at;
 }
@@ -182,6 +205,7 @@ static void session_close(void *memory)
     session_abandon_body(session);
     pending_abandon(session);
     task_abandon(session);
+    batch_abandon(session);
     (void)broker_holder_fini(&session->holder);
     reserve_free(session);
     broker_unuse(session->front->broker, &session->used);

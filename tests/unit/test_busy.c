@@ -10,6 +10,7 @@
 #include "base/log.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <sys/socket.h>
 
@@ -122,6 +123,41 @@ START_TEST(what_stands_behind_is_done_afterwards)
 }
 END_TEST
 
+// Commands of one read: those behind the one that waits are kept, words of bad ones in their place.
+START_TEST(a_batch_goes_on_where_it_stopped)
+{
+    (void)busy_changes(served.broker, tube, &holder);
+    say_and_wait(worker,
+                 "touch 1\r\nrelease 1 5 0\r\nkick-job 2\r\nnonsense\r\nkick-job 9\r\n"
+                 "bury 1 0\r\nkick-job 3\r\nput 0 0\r\ndelete 3\r\nlist-tube-used\r\nkick 9\r\n",
+                 1);
+    busy_compact(served.broker);
+    peer_expect(worker, "TOUCHED\r\nRELEASED\r\nKICKED\r\nUNKNOWN_COMMAND\r\nNOT_FOUND\r\n"
+                        "NOT_FOUND\r\nKICKED\r\nBAD_FORMAT\r\nDELETED\r\nUSING default\r\n"
+                        "KICKED 1\r\n");
+}
+END_TEST
+
+// A put into another tube keeps that as long as it stands behind; its id is that of its place.
+START_TEST(a_put_behind_has_its_id)
+{
+    (void)busy_changes(served.broker, tube, &holder);
+    uint64_t last = broker_take_id(served.broker);
+    char expect[256];
+    say_and_wait(worker,
+                 "touch 1\r\nrelease 1 5 0\r\nput-in-tube other 0 0 60 1\r\ny\r\n"
+                 "put-in-tube more 0 0 60 1\r\nz\r\n",
+                 1);
+    ck_assert_uint_eq(broker_take_id(served.broker), last + 3);
+    disk_space(0);
+    busy_compact(served.broker);
+    snprintf(expect, sizeof(expect),
+             "TOUCHED\r\nRELEASED\r\nINSERTED %" PRIu64 "\r\nINSERTED %" PRIu64 "\r\n", last + 1,
+             last + 2);
+    peer_expect(worker, expect);
+}
+END_TEST
+
 static void call(int fd, const char *method, const char *json, uint64_t standing)
 {
     char text[256];
@@ -204,7 +240,9 @@ START_TEST(a_reset_leaves_the_line)
         fds[i] = peer_tcp(net_listener_port(served.net, 1));
     served_ask(fds[0], "put 0 0 60 1\r\ny\r\nreserve\r\n", "INSERTED 5\r\nRESERVED 5 1\r\ny\r\n");
     (void)busy_changes(served.broker, tube, &holder);
-    say_and_wait(fds[0], "release 5 5 0\r\n", 1);
+    say_and_wait(fds[0],
+                 "release 5 5 0\r\nput-in-tube other 0 0 60 1\r\ny\r\nkick-job 2\r\nnonsense\r\n",
+                 1);
     say_and_wait(fds[1], "kick 10\r\n", 2);
     call(fds[2], "kick", "{\"id\":2}", 3);
     say_and_wait(fds[3], "reserve-job-token 3\r\n", 4);
@@ -245,6 +283,8 @@ int main(void)
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_test(tcase, others_are_served_meanwhile);
     tcase_add_test(tcase, what_stands_behind_is_done_afterwards);
+    tcase_add_test(tcase, a_batch_goes_on_where_it_stopped);
+    tcase_add_test(tcase, a_put_behind_has_its_id);
     tcase_add_test(tcase, walks_and_calls_go_on);
     tcase_add_test(tcase, a_token_waits_for_its_record);
     tcase_add_test(tcase, half_a_connection_has_its_answer);
