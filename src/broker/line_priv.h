@@ -38,6 +38,8 @@ bool lines_look(struct broker *broker, const struct broker_op *op);
 struct list *put_line(const struct broker_op *op) HELD;
 /* The put begins to stand, or stops. */
 void put_stands(struct broker_op *op, bool stands) HELD;
+/* put_ask.c */
+void put_question_free(struct broker_op *op);
 /* put.c: not held. What is left of one that wasn't put. */
 void put_drop(struct broker_op *op);
 

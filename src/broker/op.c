@@ -152,6 +152,9 @@ void broker_op_free(struct broker_op *op)
 {
     if (op->gone != NULL)
         job_free(&op->gone);
-    if (op->verb == BROKER_PUT && op->put.job != NULL)
+    if (op->verb != BROKER_PUT)
+        return;
+    if (op->put.job != NULL)
         put_drop(op);
+    put_question_free(op);
 }

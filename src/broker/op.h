@@ -54,6 +54,7 @@ struct broker_holder;
 struct broker_lease;
 struct broker_put_spec;
 struct key_watch;
+struct put_question;
 struct last_words;
 
 struct broker_op {
@@ -72,7 +73,7 @@ struct broker_op {
             struct key_watch *watch;
             int64_t delay_ns;
             bool asks; /* who keeps records is to be asked, or is, by `question` */
-            struct broker_key_question question;
+            struct put_question *question; /* NULL: nobody has to be asked */
         } put;
         struct broker_lease *lease; /* RESERVE_JOB: filled in where the answer is 0 */
         struct {                    /* RELEASE, BURY */
@@ -165,8 +166,8 @@ size_t broker_run_some(struct broker *broker, struct broker_op *const *ops, size
  * later. Other operations: nothing happens. */
 void broker_op_number(struct broker *broker, struct broker_op *op);
 
-/* The same as broker_run by a thread that may block, until it is over: never EAGAIN, EINPROGRESS. It uses later.
- * A put waits for room only as long as the journal is busy. */
+/* The same as broker_run by a thread that may block, until it is over: never EAGAIN, EINPROGRESS.
+ * It uses later. A put waits for room only as long as the journal is busy. */
 int broker_run_blocking(struct broker *broker, struct broker_op *op);
 
 /* Who asked sends no more. true: it stands for what comes by itself (the journal, for as long as
@@ -181,7 +182,8 @@ void broker_op_unput(struct broker_op *op, struct job_body **body);
 void broker_op_free(struct broker_op *op);
 static inline void broker_op_fini(struct broker_op *op)
 {
-    if (op->gone != NULL || (op->verb == BROKER_PUT && op->put.job != NULL))
+    if (op->gone != NULL ||
+        (op->verb == BROKER_PUT && (op->put.job != NULL || op->put.question != NULL)))
         broker_op_free(op);
 }
 

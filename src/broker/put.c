@@ -146,6 +146,7 @@ int broker_op_put(struct broker_op *op, struct broker *broker, const struct brok
     op->put.delay_ns = spec->delay_ns;
     op->put.watch = NULL;
     op->put.asks = false;
+    op->put.question = NULL;
     int rc = spec->options != NULL ? put_ask_first(op) : 0;
     if (rc != 0)
         broker_op_unput(op, body);
@@ -180,5 +181,6 @@ void put_drop(struct broker_op *op)
 void broker_op_unput(struct broker_op *op, struct job_body **body)
 {
     put_unwatch(op);
+    put_question_free(op);
     *body = job_to_body(&op->put.job);
 }

@@ -13,6 +13,13 @@
 #include "base/clock.h"
 
 #include <errno.h>
+#include <stdlib.h>
+
+/* Memory of its own, since few puts need it. */
+struct put_question {
+    struct broker_key_question asked;
+    struct broker_op *op;
+};
 
 /* Not held. */
 static void learn(struct broker_op *op, uint64_t id)
@@ -29,10 +36,18 @@ static int ask_at_once(struct broker_op *op)
     struct broker_key_question question = {.later.fire = NULL};
     int rc = key_ask(op->put.job, &question);
     op->put.asks = rc == EAGAIN;
-    if (op->put.asks)
-        return 0;
+    if (op->put.asks) { /* what it will stand with is made while it can be refused */
+        op->put.question = calloc(1, sizeof(*op->put.question));
+        return op->put.question != NULL ? 0 : ENOMEM;
+    }
     learn(op, question.id);
     return rc;
+}
+
+void put_question_free(struct broker_op *op)
+{
+    free(op->put.question);
+    op->put.question = NULL;
 }
 
 int put_ask_first(struct broker_op *op)
@@ -44,11 +59,11 @@ int put_ask_first(struct broker_op *op)
 /* Any thread, not held. */
 static void answered(struct later *later)
 {
-    struct broker_op *op = CONTAINER_OF(later, struct broker_op, put.question.later);
+    struct broker_op *op = CONTAINER_OF(later, struct put_question, asked.later)->op;
     struct broker *broker = op->broker;
     broker_lock(broker);
     op->put.asks = false;
-    key_learn(op->put.job, op->put.watch, op->put.question.id);
+    key_learn(op->put.job, op->put.watch, op->put.question->asked.id);
     op_go_on(op);
     bool is_busy = op->later.state == LATER_WAITS && op_waits_for_journal(op);
     broker_unlock(broker);
@@ -58,10 +73,12 @@ static void answered(struct later *later)
 
 void put_ask(struct broker_op *op)
 {
-    op->put.question.later = (struct later){.fire = answered};
-    int rc = key_ask(op->put.job, &op->put.question);
+    struct put_question *question = op->put.question;
+    question->op = op;
+    question->asked.later = (struct later){.fire = answered};
+    int rc = key_ask(op->put.job, &question->asked);
     if (rc != EINPROGRESS) /* it is known meanwhile, or can't be */
-        answered(&op->put.question.later);
+        answered(&question->asked.later);
 }
 
 void put_ask_blocking(struct broker_op *op)
@@ -79,6 +96,6 @@ void put_unask(struct broker_op *op)
     if (asks)
         op->flags &= (uint8_t)~OP_MAY_WAIT; /* the holder, too, may go now */
     broker_unlock(op->broker);
-    if (asks && later_cancel(&op->put.question.later))
+    if (asks && later_cancel(&op->put.question->asked.later))
         learn(op, 0);
 }

@@ -337,8 +337,8 @@ void op_run(struct session *session, op_answer *answer);
 void op_wait(struct session *session, struct broker_op *op, op_answer *answer,
              struct broker_tube **hold);
 
-/* Before a command: whether it may be carried out now, or added. false: what stands before it has to
- * wait, and so has this. */
+/* Before a command: whether it may be carried out now, or added. false: what stands before it has
+ * to wait, and so has this. */
 bool batch_joins(struct session *session, const struct command_args *args);
 static inline bool batch_admits(struct session *session, const struct command_args *args)
 {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * Operations of the broker (broker/op.h) that can't be carried out at once, as commands' are as a
- * rule (batch.c). Where the journal is busy, or a put waits for room in its tube, it stands in line,
- * the connection is paused, and the answer comes later (pending.c).
+ * rule (batch.c). Where the journal is busy, or a put waits for room in its tube, it stands in
+ * line, the connection is paused, and the answer comes later (pending.c).
  *
  * A client that sends no more still gets the answer of one that stands for the journal, which has a
  * patience of its own, or for what is known of its key. A put that waits for room in its tube ends

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Operations in batches: whatever way the same operations are split into holds of the lock, they end
+// Operations in batches: whatever way the same operations are split into holds of the lock, they
+// end
 // the same.
 
 #include "blocking.h"
