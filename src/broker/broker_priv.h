@@ -220,6 +220,10 @@ struct log_line_of {
     struct broker_alarm alarm;
 };
 
+/* FIRST: for the first time while somebody stands, and who stands goes before it. LINE: it may have
+ * stood. NONE: nobody stands, or it changes nothing that needs room. */
+enum log_turn { LOG_TURN_NONE, LOG_TURN_FIRST, LOG_TURN_LINE };
+
 /* Covered by the domain, but what is atomic or set once. */
 struct broker_log {
     unsigned magic;
@@ -241,7 +245,7 @@ struct broker_log {
     unsigned lines_made;
     size_t standing;    /* in both lines */
     uint64_t impatient; /* refused, since the journal was busy for too long */
-    bool behind;        /* what is decided comes first now: who stands goes before it */
+    enum log_turn turn; /* of what is being decided now */
     bool stopped;
 
     /* space.c; covered by the lock: */
@@ -322,8 +326,13 @@ void line_due(struct broker *broker, struct broker_alarm *alarm, int64_t now_ns)
 /* space.c */
 /* After each commit: who has to wait, and whether whoever compacts is to be called. */
 void space_look(struct broker_log *log, bool *due) HELD;
-/* EAGAIN: a put has to wait for compaction. */
-int space_admit_put(const struct broker_log *log) HELD;
+/* Whether a put has to wait for compaction; by the last commit. */
+HELD static inline bool space_puts_wait(const struct broker_log *log)
+{
+    return atomic_load(&log->puts_wait);
+}
+/* The same for one of many that come in at once: what isn't written yet counts, too. */
+bool space_line_waits(const struct broker_log *log) HELD;
 /* There is no space for a change; whether compaction is making some, or is about to. */
 bool space_may_come(struct broker_log *log) HELD;
 bool space_is_full(const struct broker_log *log) HELD;

@@ -94,7 +94,20 @@ uint64_t log_cost(const struct job *job)
 /* Somebody stands whose turn comes first. */
 HELD static bool stands(const struct broker_log *log, enum log_line line)
 {
-    return log->behind && !list_empty(&log->lines[line].standing);
+    return log->turn == LOG_TURN_FIRST && !list_empty(&log->lines[line].standing);
+}
+
+/* Not inline, so a put costs no more while nobody stands. */
+HELD __attribute__((noinline)) static bool put_waits_in_turn(const struct broker_log *log)
+{
+    if (log->turn == LOG_TURN_LINE)
+        return space_line_waits(log);
+    return stands(log, LOG_LINE_PUTS) || space_puts_wait(log);
+}
+
+HELD static bool put_waits(const struct broker_log *log)
+{
+    return log->turn == LOG_TURN_NONE ? space_puts_wait(log) : put_waits_in_turn(log);
 }
 
 int log_admit_put(const struct broker_tube *tube, const struct job *job)
@@ -104,9 +117,8 @@ int log_admit_put(const struct broker_tube *tube, const struct job *job)
     int rc = job->state == JOB_NEW ? log_id_admit(tube->broker, job->id) : 0;
     if (rc != 0 || !tube_is_logged(tube))
         return rc;
-    rc = stands(tube->broker->log, LOG_LINE_PUTS) ? EAGAIN : space_admit_put(tube->broker->log);
-    if (rc != 0)
-        return rc;
+    if (put_waits(tube->broker->log))
+        return EAGAIN;
     /* And its final record, and its group. */
     size_t bytes = job->body.len + tube->name_len + 3 * options_size(job) + (size_t)3 * ENTRY_BYTES;
     return commit_admit(tube->broker->log->commit, JOURNAL_PUT, 3, bytes);

@@ -251,16 +251,18 @@ HELD static int op_again(struct broker_op *op)
     return rc;
 }
 
-HELD static bool line_serve(struct log_line_of *line)
+HELD static bool line_serve(struct broker_log *log, struct log_line_of *line)
 {
     struct later *later;
     int served = 0;
+    log->turn = LOG_TURN_LINE;
     while (served < SERVED_MAX && (later = line_first(line)) != NULL) {
         int rc = is_op(later) ? op_again(op_of(later)) : reserver_again(later);
         if (rc == EAGAIN)
             break;
         served++;
     }
+    log->turn = LOG_TURN_NONE;
     return served == SERVED_MAX;
 }
 
@@ -281,7 +283,7 @@ void lines_serve(struct broker_log *log)
     if (log->standing == 0)
         return;
     for (int i = LOG_LINE_COUNT - 1; i >= 0; i--) {
-        bool more = line_serve(&log->lines[i]);
+        bool more = line_serve(log, &log->lines[i]);
         line_alarm(log, &log->lines[i]);
         if (more)
             alarm_set(log->broker, &log->lines[i].alarm, clock_now_ns());
@@ -292,7 +294,7 @@ void line_due(struct broker *broker, struct broker_alarm *alarm, int64_t now_ns)
 {
     struct log_line_of *line = CONTAINER_OF(alarm, struct log_line_of, alarm);
     struct broker_log *log = broker->log;
-    bool more = line_serve(line);
+    bool more = line_serve(log, line);
     line_refuse(log, line, now_ns);
     line_alarm(log, line);
     if (more && line_first(line) != NULL)

@@ -48,9 +48,9 @@ HELD __attribute__((always_inline)) static inline int decide_first(struct broker
     broker_tell(broker, &op->ticket);
     if (log == NULL || log->standing == 0)
         return decide(broker, op);
-    log->behind = true;
+    log->turn = LOG_TURN_FIRST;
     int rc = decide(broker, op);
-    log->behind = false;
+    log->turn = LOG_TURN_NONE;
     return rc;
 }
 

@@ -279,10 +279,10 @@ HELD static int reserve_first(struct broker_holder *holder, struct broker_reserv
     struct broker_log *log = holder->broker->log;
     bool behind = with_token && log != NULL && log->standing > 0;
     if (behind)
-        log->behind = true;
+        log->turn = LOG_TURN_FIRST;
     int rc = reserve_or_wait(holder, reserver, with_token, lease);
     if (behind)
-        log->behind = false;
+        log->turn = LOG_TURN_NONE;
     return rc;
 }
 

@@ -11,10 +11,13 @@
  * units, puts wait (EAGAIN of the admission) until it has made room: the ceiling. When a large
  * backlog is dropped at once, the living are few from one moment to the next and the journal is
  * still large; then the ceiling is where it was, and sinks by half of each unit that is given back.
- * So the journal never grows beyond the ceiling, puts get half of what compaction gains, and
- * neither stands still. Changes of jobs never wait, deletes least of all: each takes a few dozen
- * bytes, compaction passes over dead records faster than they are written, and they are what makes
- * room.
+ * So the journal doesn't grow beyond the ceiling, puts get half of what compaction gains, and
+ * neither stands still. It is looked at after each commit, so the puts that reach it are beyond it
+ * by what one commit takes. From then on puts stand in line, and of those no more come in than fit
+ * below it with all that isn't written yet: else each unit that is given back would let in as many
+ * as there is room prepared for. Changes of jobs never wait, deletes least of all: each takes a few
+ * dozen bytes, compaction passes over dead records faster than they are written, and they are what
+ * makes room.
  *
  * On a full disk, and when nobody compacts, nobody waits: there the disk itself is the limit.
  */
@@ -39,13 +42,18 @@ HELD static bool is_helpless(const struct broker_log *log)
     return !somebody_compacts(log) || log->compact_stuck;
 }
 
+/* What the journal may take by what lives now. */
+HELD static uint64_t bound_of(const struct broker_log *log, const struct journal_room *room)
+{
+    return 3 * log->live_bytes + CEILING_UNITS * room->unit;
+}
+
 /* The ceiling and what follows from it; the figures are of now. */
 HELD static void ceiling_set(struct broker_log *log, const struct journal_room *room)
 {
-    uint64_t slack = CEILING_UNITS * room->unit;
-    uint64_t bound = 3 * log->live_bytes + slack;
+    uint64_t bound = bound_of(log, room);
     /* It sinks by itself too, when compaction was faster than puts. */
-    uint64_t lowest = room->used + slack;
+    uint64_t lowest = room->used + CEILING_UNITS * room->unit;
     if (log->ceiling > lowest || log->ceiling == 0)
         log->ceiling = lowest;
     if (log->ceiling < bound)
@@ -62,9 +70,18 @@ void space_look(struct broker_log *log, bool *due)
            compact_is_due_with(&room, log->live_bytes);
 }
 
-int space_admit_put(const struct broker_log *log)
+/* The put itself doesn't count: so one comes in whatever its size, and then the next commit
+ * tells. */
+bool space_line_waits(const struct broker_log *log)
 {
-    return atomic_load(&log->puts_wait) ? EAGAIN : 0;
+    if (space_puts_wait(log))
+        return true;
+    struct journal_room room;
+    journal_room(log->journal, &room);
+    uint64_t bound = bound_of(log, &room);
+    uint64_t ceiling = log->ceiling > bound ? log->ceiling : bound;
+    uint64_t taken = room.used + commit_unwritten(log->commit);
+    return taken > ceiling && !is_helpless(log);
 }
 
 /* ---- compaction ---- */

@@ -74,13 +74,18 @@ void commit_free(struct commit **commit)
     free(mine);
 }
 
+size_t commit_unwritten(const struct commit *commit)
+{
+    return commit->pending.bytes + atomic_load(&commit->taken_bytes);
+}
+
 int commit_admit(struct commit *commit, enum journal_class class, size_t changes, size_t bytes)
 {
     if (atomic_load(&commit->failed) != 0)
         return EIO;
     if (bytes > commit->facts.record_max)
         return EMSGSIZE;
-    size_t unwritten = commit->pending.bytes + atomic_load(&commit->taken_bytes);
+    size_t unwritten = commit_unwritten(commit);
     size_t more = bytes + changes * COMMIT_RECORD_OVERHEAD;
     bool waits = unwritten > 0 && (class == JOURNAL_PUT || class == JOURNAL_COMPACT);
     if (waits && unwritten + more > commit->options.pending_max)

@@ -102,6 +102,9 @@ void commit_free(struct commit **commit);
  */
 int commit_admit(struct commit *commit, enum journal_class class, size_t changes, size_t bytes);
 
+/* [owner] Bytes of changes that aren't in the journal yet, about; guessed upwards. */
+size_t commit_unwritten(const struct commit *commit);
+
 struct commit_change {
     const struct job_entry *entry; /* copied but for its body */
     struct job_body *body; /* PUT: where entry->body lies; gets a reference. NULL: no body */

@@ -12,6 +12,10 @@
 #include <string.h>
 
 #define OPS_MAX 1000 // several turns
+#define DROPPED 1500
+// All together lift the ceiling no higher than it is.
+#define LARGE_PUTS 40
+#define LARGE 8000
 
 struct standing {
     struct broker_op op;
@@ -229,6 +233,48 @@ START_TEST(many_come_in_over_several_turns)
 }
 END_TEST
 
+static uint64_t used(void)
+{
+    struct broker_log_stats stats;
+    broker_log_stats(durable.broker, &stats);
+    return stats.journal.bytes_used;
+}
+
+// The journal is at its ceiling, which is far above what lives: so many jobs lived once.
+static void ceiling_reached_after_drop(void)
+{
+    for (int i = 0; i < DROPPED; i++)
+        ck_assert_int_eq(put_now(tube, 1000), 0);
+    durable_commit(&durable);
+    for (uint64_t id = last_put; id > last_put - DROPPED; id--)
+        ck_assert_int_eq(broker_delete(durable.broker, &trust_all, id), 0);
+    durable_commit(&durable);
+    busy_puts(durable.broker, tube);
+}
+
+// What is given back lets in as many as there is room for below the ceiling, and not all who fit
+// into prepared segments.
+START_TEST(those_who_come_in_stay_below_the_ceiling)
+{
+    ceiling_reached_after_drop();
+    const uint64_t most = used();
+    for (size_t i = 0; i < LARGE_PUTS; i++)
+        ck_assert_int_eq(put_stands(i, LARGE), EINPROGRESS);
+    while (fired < LARGE_PUTS) {
+        unsigned before = fired;
+        int rc = broker_compact(durable.broker);
+        ck_assert(rc == 0 || rc == EAGAIN || (rc == ENOENT && fired > before));
+        durable_commit(&durable);
+        // One put more, and what compaction copies before it gives back.
+        ck_assert_uint_le(used(), most + LARGE + JOURNAL_SEGMENT_MIN);
+    }
+    for (unsigned i = 0; i < LARGE_PUTS; i++) {
+        ck_assert_uint_eq(standing[i].fired, i + 1);
+        ck_assert_int_eq(standing[i].op.later.result, 0);
+    }
+}
+END_TEST
+
 // ---- changes: the disk is full, and compaction is about to make room ----
 
 static uint64_t make_changes_wait(void)
@@ -401,6 +447,7 @@ int main(void)
     tcase_add_test(puts, draining_refuses_those_who_stand);
     tcase_add_test(puts, a_put_changes_the_line);
     tcase_add_test(puts, many_come_in_over_several_turns);
+    tcase_add_test(puts, those_who_come_in_stay_below_the_ceiling);
     suite_add_tcase(suite, puts);
     TCase *changes = tcase_create("changes");
     tcase_add_checked_fixture(changes, setup, teardown);
