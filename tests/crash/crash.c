@@ -11,6 +11,8 @@
  *     fault    the disk refuses one call (round_fault.c)
  *     alloc    the system refuses memory (the same)
  *     damage   what it left is damaged (round_damage.c)
+ *     results  SIGKILL, while jobs end, with clients that wait for them (round_results.c);
+ *              results-power: a power loss
  *     proof    none: whether the judge finds what is wrong (round_proof.c)
  *
  * The seed makes all choices; only the moment of a SIGKILL depends on the machine. A round that
@@ -80,9 +82,14 @@ static const struct kind {
     bool older; /* --older is possible */
     void (*run)(const struct crash_options *options, uint64_t seed, struct crash_tally *tally);
 } kinds[] = {
-    {"kill", false, true, round_crash},     {"power", true, true, round_crash},
-    {"fault", true, false, round_fault},    {"alloc", true, false, round_fault},
-    {"damage", false, false, round_damage}, {"proof", false, false, round_proof},
+    {"kill", false, true, round_crash},
+    {"power", true, true, round_crash},
+    {"fault", true, false, round_fault},
+    {"alloc", true, false, round_fault},
+    {"damage", false, false, round_damage},
+    {"results", false, false, round_results},
+    {"results-power", true, false, round_results},
+    {"proof", false, false, round_proof},
 };
 
 static const struct kind *kind_of(const struct crash_options *options)
@@ -164,7 +171,7 @@ struct victim_settings round_settings(const struct crash_options *options, struc
 static void usage(void)
 {
     fputs("usage: crash --hilerad PROGRAM --directory DIR [--shim LIBRARY] [--kind "
-          "kill|power|fault|alloc|damage|proof]\n"
+          "kill|power|fault|alloc|damage|results|results-power|proof]\n"
           "             [--durability commit|interval|levels|memory] [--rounds N] [--lives N] "
           "[--seed N]\n"
           "             [--every N] [--at N] [--thread NAME] [--lies N] [--believe DURABILITY]\n"
@@ -280,9 +287,9 @@ int main(int argc, char **argv)
         printf("%" PRIu64 " of them of the older hilerad, ", tally.older);
     printf("%" PRIu64 " killed, %" PRIu64 " stopped, %" PRIu64 " power losses, %" PRIu64
            " faults; %" PRIu64 " puts, %" PRIu64 " answers, %" PRIu64 " refusals, %" PRIu64
-           " in doubt, %" PRIu64 " jobs compared, %" PRIu64
-           " leases went on; nothing lost, nothing wrong\n",
+           " in doubt, %" PRIu64 " jobs compared, %" PRIu64 " leases went on, %" PRIu64
+           " ends told; nothing lost, nothing wrong\n",
            tally.killed, tally.stopped, tally.lost, tally.faults, tally.puts, tally.answers,
-           tally.refused, tally.doubtful, tally.compared, tally.went_on);
+           tally.refused, tally.doubtful, tally.compared, tally.went_on, tally.told);
     return 0;
 }

@@ -28,6 +28,7 @@ struct crash_tally {
     uint64_t lives, killed, stopped, lost, faults;
     uint64_t older; /* lives of the older hilerad, among `lives` */
     uint64_t puts, answers, refused, doubtful, compared, went_on;
+    uint64_t told; /* ends */
 };
 
 /* Of what program the daemon is that is looked at, for what a failure says. */
@@ -51,10 +52,20 @@ void round_crash(const struct crash_options *options, uint64_t seed, struct cras
 void round_proof(const struct crash_options *options, uint64_t seed, struct crash_tally *tally);
 void round_damage(const struct crash_options *options, uint64_t seed, struct crash_tally *tally);
 void round_fault(const struct crash_options *options, uint64_t seed, struct crash_tally *tally);
+void round_results(const struct crash_options *options, uint64_t seed, struct crash_tally *tally);
 
 /* Starts it, undisturbed; it must get ready. */
 void round_start(struct victim *victim);
+/* SIGTERM, and the end that it must have then. */
+void round_stop(struct victim *victim);
+/* `hilerad --check`: what crashes leave is no damage. */
+void round_check(const struct victim *victim, const char *program);
 /* The last start, undisturbed: judges, stops it in order, and has `hilerad --check` look. */
 void round_end(struct victim *victim, struct oracle *oracle);
+
+/* In a child process, which has to fail with those words. */
+void proof_try(const char *name, const char *words, void (*run)(void *arg), void *arg);
+/* The part of the proof about results (results_proof.c), in a round of its own. */
+void results_prove(const struct crash_options *options, uint64_t seed, struct crash_tally *tally);
 
 #endif

@@ -164,8 +164,15 @@ void round_start(struct victim *victim)
         fail("the daemon does not start: see the log in its directory");
 }
 
-/* `hilerad --check`: what crashes leave is no damage. */
-static void directory_check(const struct victim *victim, const char *program)
+void round_stop(struct victim *victim)
+{
+    int status = victim_stop(victim, true);
+    if (WIFSIGNALED(status) || WEXITSTATUS(status) != 0)
+        fail("an orderly stop: %s %d", WIFSIGNALED(status) ? "signal" : "status",
+             WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+}
+
+void round_check(const struct victim *victim, const char *program)
 {
     char command[1024];
     snprintf(command, sizeof(command), "'%s' --check '%s/data' >>'%s/log' 2>&1", program,
@@ -181,13 +188,10 @@ void round_end(struct victim *victim, struct oracle *oracle)
         victim_disk(victim, 0, 0, 0, 0, false);
     round_start(victim);
     judge(oracle, victim->socket);
-    int status = victim_stop(victim, true);
-    if (WIFSIGNALED(status) || WEXITSTATUS(status) != 0)
-        fail("the last stop: %s %d", WIFSIGNALED(status) ? "signal" : "status",
-             WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
-    directory_check(victim, victim->program);
+    round_stop(victim);
+    round_check(victim, victim->program);
     if (victim->program != victim->settings->hilerad)
-        directory_check(victim, victim->settings->hilerad);
+        round_check(victim, victim->settings->hilerad);
 }
 
 void round_crash(const struct crash_options *options, uint64_t seed, struct crash_tally *tally)

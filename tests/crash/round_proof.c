@@ -340,16 +340,27 @@ static void order_prove(uint64_t seed)
 
 /* ---- trying them ---- */
 
-static void child_run(struct oracle *oracle, const struct falsehood *falsehood, int out)
+struct trial {
+    struct oracle *oracle;
+    const struct falsehood *falsehood;
+};
+
+static void falsehood_judge(void *arg)
+{
+    const struct trial *trial = arg;
+    trial->falsehood->tell(trial->oracle);
+    judge(trial->oracle, proof_socket);
+}
+
+static void child_run(void (*run)(void *arg), void *arg, int out)
 {
     if (dup2(out, 2) < 0)
         _exit(2);
-    falsehood->tell(oracle);
-    judge(oracle, proof_socket);
+    run(arg);
     _exit(0);
 }
 
-static void falsehood_try(struct oracle *oracle, const struct falsehood *falsehood)
+void proof_try(const char *name, const char *words, void (*run)(void *arg), void *arg)
 {
     static char said[1 << 16];
     FILE *out = tmpfile();
@@ -359,18 +370,16 @@ static void falsehood_try(struct oracle *oracle, const struct falsehood *falseho
     fflush(NULL);
     pid_t pid = fork();
     if (pid == 0)
-        child_run(oracle, falsehood, fileno(out));
+        child_run(run, arg, fileno(out));
     if (pid < 0 || waitpid(pid, &status, 0) != pid)
         fail("fork: %s", strerror(errno));
     ssize_t len = pread(fileno(out), said, sizeof(said) - 1, 0);
     said[len > 0 ? len : 0] = '\0';
     (void)fclose(out);
     if (!WIFEXITED(status) || WEXITSTATUS(status) != 1)
-        fail("%s, and the judge says nothing (status %#x): %s", falsehood->name, (unsigned)status,
-             said);
-    if (strstr(said, falsehood->words) == NULL)
-        fail("%s, and the judge doesn't say \"%s\" but: %s", falsehood->name, falsehood->words,
-             said);
+        fail("%s, and the judge says nothing (status %#x): %s", name, (unsigned)status, said);
+    if (strstr(said, words) == NULL)
+        fail("%s, and the judge doesn't say \"%s\" but: %s", name, words, said);
 }
 
 static void life(struct victim *victim, struct oracle *oracle, struct crash_tally *tally)
@@ -402,11 +411,13 @@ void round_proof(const struct crash_options *options, uint64_t seed, struct cras
     proof_socket = victim.socket;
     judge(&oracle, victim.socket);
     for (size_t i = 0; i < sizeof(falsehoods) / sizeof(falsehoods[0]); i++) {
-        falsehood_try(&oracle, &falsehoods[i]);
+        struct trial trial = {&oracle, &falsehoods[i]};
+        proof_try(falsehoods[i].name, falsehoods[i].words, falsehood_judge, &trial);
         tally->faults++;
     }
     tally->puts += oracle.job_count;
     victim_fini(&victim);
     oracle_fini(&oracle);
     round_directory_drop();
+    results_prove(options, seed, tally);
 }

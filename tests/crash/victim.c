@@ -63,6 +63,8 @@ static void conf_write(const struct victim *victim)
     fprintf(conf, "cache_size = %" PRIu64 "\nlog_level = info\n", settings->cache_size);
     if (levels)
         conf_write_tubes(conf, settings);
+    if (victim->more != NULL)
+        fputs(victim->more, conf);
     if (fclose(conf) != 0)
         fail("%s: %s", path, strerror(errno));
 }
@@ -88,6 +90,12 @@ void victim_init(struct victim *victim, const struct victim_settings *settings)
     conf_write(victim);
     if (settings->shim != NULL)
         control_make(victim);
+}
+
+void victim_configure(struct victim *victim, const char *more)
+{
+    victim->more = more;
+    conf_write(victim);
 }
 
 void victim_fini(struct victim *victim)

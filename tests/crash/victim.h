@@ -30,6 +30,7 @@ struct victim {
     pid_t pid;           /* 0: none */
     int ready_fd;
     int starts;
+    const char *more; /* more lines of configuration; NULL: none */
     char socket[200];
     struct shim_control *control; /* NULL without shim */
 };
@@ -37,6 +38,9 @@ struct victim {
 /* Writes the configuration. */
 void victim_init(struct victim *victim, const struct victim_settings *settings);
 void victim_fini(struct victim *victim);
+
+/* Writes it anew, for the next start, with these lines behind the others; the caller's. */
+void victim_configure(struct victim *victim, const char *more);
 
 /* What the shim does in the next start; before victim_start. loss_at, fault_at: 0: nothing. */
 void victim_disk(struct victim *victim, uint64_t seed, uint64_t loss_at, uint64_t fault_at,
