@@ -288,8 +288,8 @@ int main(int argc, char **argv)
     printf("%" PRIu64 " killed, %" PRIu64 " stopped, %" PRIu64 " power losses, %" PRIu64
            " faults; %" PRIu64 " puts, %" PRIu64 " answers, %" PRIu64 " refusals, %" PRIu64
            " in doubt, %" PRIu64 " jobs compared, %" PRIu64 " leases went on, %" PRIu64
-           " ends told; nothing lost, nothing wrong\n",
+           " ends told, %" PRIu64 " jobs to end again; nothing lost, nothing wrong\n",
            tally.killed, tally.stopped, tally.lost, tally.faults, tally.puts, tally.answers,
-           tally.refused, tally.doubtful, tally.compared, tally.went_on, tally.told);
+           tally.refused, tally.doubtful, tally.compared, tally.went_on, tally.told, tally.again);
     return 0;
 }

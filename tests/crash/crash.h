@@ -28,7 +28,8 @@ struct crash_tally {
     uint64_t lives, killed, stopped, lost, faults;
     uint64_t older; /* lives of the older hilerad, among `lives` */
     uint64_t puts, answers, refused, doubtful, compared, went_on;
-    uint64_t told; /* ends */
+    uint64_t told;  /* ends */
+    uint64_t again; /* jobs that end again, with a record of an end that was lost */
 };
 
 /* Of what program the daemon is that is looked at, for what a failure says. */

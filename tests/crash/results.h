@@ -6,7 +6,10 @@
  * It knows less of a job than the oracle of the other kinds (oracle.h), and more of its end. An end
  * that a wait was answered with, or that a cancel or a bury has acknowledged, has exactly one
  * record from then on, in each life that follows: the same number, outcome, counts and result.
- * Where nobody was told, a job that was put is there, or has a record, but not both.
+ * Where nobody was told, a job that was put is there, or has a record. It may be both: a record is
+ * in the journal before the end that it tells of, and in history's file it may be sooner than that
+ * is in the journal. Then the job ends again, and the record of that replaces the other one; such
+ * jobs are counted.
  *
  * Records have numbers. A job that was put after another one's end was told has the higher one.
  */
@@ -63,6 +66,7 @@ struct results {
     size_t id_cap;
     uint64_t moment; /* counts what is sent and heard */
     uint64_t told, answers, refused, doubtful, compared;
+    uint64_t again; /* jobs that were there and had a record of an end that nobody was told of */
 };
 
 /* The oracle outlives it, and has its tubes renamed. */

@@ -226,9 +226,10 @@ static void job_judge(struct judging *judging, const struct result_job *job)
     if (job->id == 0)
         return;
     judging->results->compared++;
-    if (job->presence == PRESENT && job->found != 0 && promised)
+    if (job->presence == PRESENT && job->found != 0 && promised && job->ended)
         fault(judging, "job %" PRIu64 " is there, and is recorded as %s", job->id,
               job->row.outcome);
+    judging->results->again += job->presence == PRESENT && job->found != 0;
     if (!job->kept && job->found != 0)
         fault(judging, "job %" PRIu64 " has a record, %s, and asked for none", job->id,
               job->row.outcome);
@@ -332,11 +333,13 @@ static void settle(struct result_job *job, bool promised)
         job->told_at = job->number = 0;
     }
     if (!promised && job->found != 0)
-        job->told_at = 0; /* which end it was isn't known */
-    if (job->found != 0 && !job->ended)
-        job->account = job->row;
-    job->ended = job->ended || job->found != 0;
-    job->number = job->found != 0 ? job->found : job->number;
+        job->told_at = 0;                              /* which end it was isn't known */
+    if (job->found != 0 && job->presence != PRESENT) { /* else it ends again */
+        if (!job->ended)
+            job->account = job->row;
+        job->ended = true;
+        job->number = job->found;
+    }
     job->nowhere = job->id == 0;
     job->gone = job->id != 0 && !there;
     job->claimed = job->buried = job->presence == PRESENT_BURIED;

@@ -64,6 +64,7 @@ void results_round_fini(struct results_round *round)
     tally->refused += round->results.refused;
     tally->doubtful += round->results.doubtful;
     tally->compared += round->results.compared;
+    tally->again += round->results.again;
     tally->told += round->results.told;
     victim_fini(&round->victim);
     results_fini(&round->results);
