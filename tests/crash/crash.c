@@ -12,7 +12,8 @@
  *     alloc    the system refuses memory (the same)
  *     damage   what it left is damaged (round_damage.c)
  *     results  SIGKILL, while jobs end, with clients that wait for them (round_results.c);
- *              results-power: a power loss
+ *              results-power: a power loss; results-history: that, and
+ *              history's disk is slow, full or broken
  *     proof    none: whether the judge finds what is wrong (round_proof.c)
  *
  * The seed makes all choices; only the moment of a SIGKILL depends on the machine. A round that
@@ -89,6 +90,7 @@ static const struct kind {
     {"damage", false, false, round_damage},
     {"results", false, false, round_results},
     {"results-power", true, false, round_results},
+    {"results-history", true, false, round_results},
     {"proof", false, false, round_proof},
 };
 
@@ -171,7 +173,7 @@ struct victim_settings round_settings(const struct crash_options *options, struc
 static void usage(void)
 {
     fputs("usage: crash --hilerad PROGRAM --directory DIR [--shim LIBRARY] [--kind "
-          "kill|power|fault|alloc|damage|results|results-power|proof]\n"
+          "kill|power|fault|alloc|damage|results|results-power|results-history|proof]\n"
           "             [--durability commit|interval|levels|memory] [--rounds N] [--lives N] "
           "[--seed N]\n"
           "             [--every N] [--at N] [--thread NAME] [--lies N] [--believe DURABILITY]\n"

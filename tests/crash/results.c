@@ -123,6 +123,19 @@ void account_fini(struct account *account)
     account->result = NULL;
 }
 
+bool result_is_same(const struct result_job *job, const char *told, const char *other)
+{
+    const char *end = strstr(told, ",\"earlier\":["), *other_end = strstr(other, ",\"earlier\":[");
+    if (!job->again)
+        return strcmp(told, other) == 0;
+    size_t len = end != NULL ? (size_t)(end - told) : strcspn(told, "\r");
+    size_t other_len = other_end != NULL ? (size_t)(other_end - other) : strcspn(other, "\r");
+    /* Without earlier attempts the object, and two around it, end there. */
+    len -= end == NULL ? strlen("}}}") : 0;
+    other_len -= other_end == NULL ? strlen("}}}") : 0;
+    return len == other_len && memcmp(told, other, len) == 0;
+}
+
 /* What echo writes is the body; long ones may be cut. */
 static void output_check(const struct result_job *job, const struct account *account)
 {
@@ -148,7 +161,7 @@ void results_told(struct results *results, struct result_job *job, const char *j
     if (job->ended && strcmp(job->account.outcome, account.outcome) != 0)
         fail("job %" PRIu64 " has ended as %s, and then as %s", job->id, job->account.outcome,
              account.outcome);
-    if (job->account.result != NULL && strcmp(job->account.result, account.result) != 0)
+    if (job->account.result != NULL && !result_is_same(job, job->account.result, account.result))
         fail("job %" PRIu64 " was told to have the result %s and then %s", job->id,
              job->account.result, account.result);
     account_fini(&job->account);

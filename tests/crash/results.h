@@ -44,6 +44,7 @@ struct result_job {
     bool gone;     /* for good; that was acknowledged */
     bool buried;   /* as that was acknowledged, or told: it must be there */
     bool ended;    /* `account` is of its end */
+    bool again;    /* it was there, and had a record: what is told then may leave that out */
     unsigned waits;
     struct account account;
     uint64_t put_at, told_at; /* moments: see struct results; told_at 0: nobody was */
@@ -91,6 +92,8 @@ bool results_promised(const struct results *results, const struct result_job *jo
  * account's, freed by account_fini. */
 bool account_read(struct account *account, const char *json);
 void account_fini(struct account *account);
+/* But for earlier attempts, where a record of one was found. */
+bool result_is_same(const struct result_job *job, const char *told, const char *other);
 /* Somebody was told of its end. Fails if somebody was told of another one. */
 void results_told(struct results *results, struct result_job *job, const char *json);
 

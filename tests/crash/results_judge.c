@@ -290,7 +290,7 @@ static void result_judge(struct judging *judging, const struct result_job *job)
     const char *reply = next_reply(judging);
     if (!account_read(&shown, reply))
         fault(judging, "job %" PRIu64 " has a record that isn't shown: %.300s", job->id, reply);
-    else if (shown.result == NULL || strcmp(shown.result, job->account.result) != 0)
+    else if (shown.result == NULL || !result_is_same(job, job->account.result, shown.result))
         fault(judging, "job %" PRIu64 " was told to have the result %.400s; shown is %.400s",
               job->id, job->account.result, reply);
     else if (strcmp(shown.counts, job->account.counts) != 0)
@@ -340,6 +340,7 @@ static void settle(struct result_job *job, bool promised)
         job->ended = true;
         job->number = job->found;
     }
+    job->again = job->again || (there && job->found != 0);
     job->nowhere = job->id == 0;
     job->gone = job->id != 0 && !there;
     job->claimed = job->buried = job->presence == PRESENT_BURIED;

@@ -196,6 +196,23 @@ static const struct falsehood {
     {"a record of a job that nobody put", unknown, "is none that was ever put"},
 };
 
+/* ---- the comparison alone ---- */
+
+/* What is rare with a daemon: a record that has an attempt more than was told. */
+static void earlier_prove(void)
+{
+    static const char one[] = "\"result\":{\"outcome\":\"done\",\"waited\":1.5}}}\r\n";
+    static const char same[] =
+        "\"result\":{\"outcome\":\"done\",\"waited\":1.5,\"earlier\":[{}]}}}\r\n";
+    static const char other[] =
+        "\"result\":{\"outcome\":\"done\",\"waited\":1.6,\"earlier\":[{}]}}}\r\n";
+    const struct result_job again = {.again = true}, once = {.again = false};
+    if (!result_is_same(&again, one, same) || !result_is_same(&again, same, one) ||
+        !result_is_same(&again, one, one) || result_is_same(&again, one, other) ||
+        result_is_same(&once, one, same) || !result_is_same(&once, one, one))
+        fail("results with earlier attempts aren't compared as they should");
+}
+
 /* ---- trying them ---- */
 
 struct trial {
@@ -213,6 +230,7 @@ static void falsehood_judge(void *arg)
 void results_prove(const struct crash_options *options, uint64_t seed, struct crash_tally *tally)
 {
     struct results_round round;
+    earlier_prove();
     results_round_init(&round, options, seed, tally, "-results");
     for (int lives = 0; lives == 0 || !is_enough(&round.results); lives++) {
         if (lives == PROOF_LIVES_MAX)

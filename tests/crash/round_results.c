@@ -13,6 +13,7 @@
 
 #include <hilera/thread.h>
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -22,6 +23,7 @@
 #define LIFE_MAX_MS 600
 #define START_MAX_MS 40
 #define STARTS_CUT_MAX 3
+#define SLOW_MAX_MS 300     /* a sync of history's file */
 #define LOSS_CALLS_MAX 4000 /* to the disk, while clients work */
 
 static void pools_write(struct results_round *round)
@@ -46,13 +48,17 @@ static void pools_write(struct results_round *round)
 void results_round_init(struct results_round *round, const struct crash_options *options,
                         uint64_t seed, struct crash_tally *tally, const char *part)
 {
-    *round = (struct results_round){
-        .options = options, .tally = tally, .power = strcmp(options->kind, "results-power") == 0};
+    *round = (struct results_round){.options = options,
+                                    .tally = tally,
+                                    .trouble = strcmp(options->kind, "results-history") == 0};
+    round->power = round->trouble || strcmp(options->kind, "results-power") == 0;
     round_directory(options, seed, part);
     round_oracle(options, seed, &round->oracle);
     results_init(&round->results, &round->oracle, round->power);
     round->settings = round_settings(options, &round->oracle);
     victim_init(&round->victim, &round->settings);
+    if (round->power)
+        round->victim.control->history = true;
     pools_write(round);
 }
 
@@ -101,6 +107,18 @@ static void start(struct results_round *round)
     round_start(&round->victim);
 }
 
+/* From now on; it ends with the life. */
+static void trouble_begin(struct results_round *round)
+{
+    static const int errors[] = {ENOSPC, EIO, 0, 0};
+    struct oracle *oracle = &round->oracle;
+    struct shim_control *control = round->victim.control;
+    uint64_t which = oracle_below(oracle, 4);
+    atomic_store(&control->history_slow_ms, (unsigned)oracle_below(oracle, SLOW_MAX_MS));
+    atomic_store(&control->history_error, errors[which]);
+    round->tally->faults += errors[which] != 0;
+}
+
 /* The clients have sent what they had. */
 static void life_end(void *arg)
 {
@@ -126,6 +144,8 @@ void results_life(struct results_round *round, int64_t length_ns)
     if (round->power && oracle_one_in(oracle, 2))
         atomic_store(&round->victim.control->loss_at, atomic_load(&round->victim.control->calls) +
                                                           1 + oracle_below(oracle, LOSS_CALLS_MAX));
+    if (round->trouble)
+        trouble_begin(round);
     results_work(&round->results, round->victim.socket, clock_now_ns() + length_ns, life_end,
                  round);
     round->tally->lives++;

@@ -17,7 +17,8 @@ struct results_round {
     struct victim_settings settings;
     struct victim victim;
     bool power;
-    bool stop; /* this life ends in order */
+    bool trouble; /* history's files are slow or refused, at times */
+    bool stop;    /* this life ends in order */
     char pools[1024];
 };
 

@@ -17,6 +17,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/futex.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -40,6 +41,7 @@ enum call {
 
 struct shim_real shim_real;
 static struct shim_control *control;
+static const char *data_path; /* where `control` isn't NULL */
 static enum call failed_call;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
@@ -135,16 +137,17 @@ static void call_ends(void)
 
 /* ---- the calls ---- */
 
-static int open_there(int directory, const char *name, int flags, mode_t mode)
+/* path: from the directory. */
+static int open_there(int directory, const char *path, const char *name, int flags, mode_t mode)
 {
     struct stat about;
     pthread_mutex_lock(&lock);
     int rc = call_begins(CALL_OPEN), fd = -1;
-    bool there = fstatat(directory, name, &about, AT_SYMLINK_NOFOLLOW) == 0;
+    bool there = fstatat(directory, path, &about, AT_SYMLINK_NOFOLLOW) == 0;
     if (rc == 0) {
         if (there && (flags & O_TRUNC) != 0 && about.st_size > 0)
             unknown("O_TRUNC");
-        fd = shim_real.openat(directory, name, flags, mode);
+        fd = shim_real.openat(directory, path, flags, mode);
         rc = fd < 0 ? errno : 0;
     }
     if (fd >= 0)
@@ -163,14 +166,21 @@ int openat(int directory, const char *name, int flags, ...)
     va_end(args);
     /* Listings open ".", which changes nothing. */
     if (control != NULL && strcmp(name, ".") != 0 && disk_is_directory(directory))
-        return open_there(directory, name, flags, mode);
+        return open_there(directory, name, name, flags, mode);
     return shim_real.openat(directory, name, flags, mode);
+}
+
+/* Not 0: it is one of history's, and they are refused. */
+static int history_refused(const struct shim_file *file)
+{
+    return file != NULL && disk_is_history(file) ? atomic_load(&control->history_error) : 0;
 }
 
 /* A write that is refused has got half way. */
 static ssize_t write_there(struct shim_file *file, int fd, const void *bytes, size_t len, off_t at)
 {
     int rc = call_begins(CALL_WRITE);
+    rc = rc != 0 ? rc : history_refused(file);
     size_t some = rc == 0 ? len : len / 2;
     disk_will_write(file, (uint64_t)at, some);
     ssize_t done = shim_real.pwrite(fd, bytes, some, at);
@@ -249,9 +259,11 @@ static int sync_there(int fd, struct shim_file *file)
 {
     static uint64_t syncs;
     int rc = call_begins(CALL_SYNC);
+    bool honest = control->history && (file == NULL || !disk_is_history(file));
+    rc = rc != 0 ? rc : history_refused(file);
     (void)fd;
     call_ends();
-    if (rc == 0 && control->lies != 0 && ++syncs % control->lies == 0)
+    if (rc == 0 && !honest && control->lies != 0 && ++syncs % control->lies == 0)
         return 0;
     if (rc == 0 && file != NULL)
         disk_synced(file);
@@ -269,6 +281,12 @@ static int sync_any(int fd, int (*real)(int fd))
         return real(fd);
     pthread_mutex_lock(&lock);
     struct shim_file *file = disk_file(fd);
+    unsigned slow_ms = atomic_load(&control->history_slow_ms);
+    if (slow_ms > 0 && file != NULL && disk_is_history(file)) {
+        pthread_mutex_unlock(&lock); /* nobody else's is slow */
+        (void)poll(NULL, 0, (int)slow_ms);
+        pthread_mutex_lock(&lock);
+    }
     int done = file != NULL || disk_is_directory(fd) ? sync_there(fd, file) : real(fd);
     int rc = errno;
     pthread_mutex_unlock(&lock);
@@ -315,6 +333,54 @@ int unlinkat(int directory, const char *name, int flags)
     return entry_change(CALL_UNLINK, name, NULL);
 }
 
+/* ---- history's files ---- */
+
+/*
+ * SQLite names its files by whole paths, and uses the calls of large files. What is in shared
+ * memory (-shm) is made anew by the first process that opens the others, so it isn't looked at.
+ */
+static const char *history_name(const char *path)
+{
+    static const char shared[] = "-shm";
+    size_t len = strlen(data_path), path_len = strlen(path);
+    if (control == NULL || !control->history || strncmp(path, data_path, len) != 0 ||
+        path[len] != '/' || strncmp(path + len + 1, DISK_HISTORY, sizeof(DISK_HISTORY) - 1) != 0 ||
+        strcmp(path + path_len - (sizeof(shared) - 1), shared) == 0)
+        return NULL;
+    return path + len + 1;
+}
+
+int open64(const char *path, int flags, ...)
+{
+    va_list args;
+    va_start(args, flags);
+    mode_t mode = (flags & O_CREAT) != 0 ? va_arg(args, mode_t) : 0;
+    va_end(args);
+    const char *name = history_name(path);
+    if (name != NULL)
+        return open_there(AT_FDCWD, path, name, flags, mode);
+    if (shim_real.open == NULL) /* a library's constructor, before ours */
+        real_find(&shim_real.open, "open");
+    return shim_real.open(path, flags, mode);
+}
+
+ssize_t pwrite64(int fd, const void *bytes, size_t len, off64_t at)
+{
+    return pwrite(fd, bytes, len, at);
+}
+
+int ftruncate64(int fd, off64_t len)
+{
+    return ftruncate(fd, len);
+}
+
+int unlink(const char *path)
+{
+    const char *name = history_name(path);
+    return name != NULL ? entry_change(CALL_UNLINK, name, NULL)
+                        : shim_real.unlinkat(AT_FDCWD, path, 0);
+}
+
 /* ---- the start ---- */
 
 static void __attribute__((constructor)) shim_start(void)
@@ -332,6 +398,9 @@ static void __attribute__((constructor)) shim_start(void)
     const char *path = getenv(SHIM_CONTROL_ENV), *data = getenv(SHIM_DATA_ENV);
     if (path == NULL || data == NULL)
         return;
+    data_path = realpath(data, NULL); /* as SQLite has it */
+    if (data_path == NULL)
+        unknown("realpath");
     control_map(path);
     disk_init(data, control->seed);
     power_watch_start();

@@ -24,7 +24,14 @@ struct shim_control {
     uint64_t fault_at;
     int fault_error;  /* EIO, ENOSPC */
     bool fault_stays; /* every later call of that kind is refused, too */
-    uint64_t lies; /* each so manieth sync is only said to be done, to see that it is found; or 0 */
+    bool history;     /* history's files count, too */
+    /* May be set while it runs: writes and syncs of history's files are refused with it; each sync
+     * of them takes so long. 0: not. */
+    _Atomic int history_error;
+    _Atomic unsigned history_slow_ms;
+    /* Each so manieth sync is only said to be done, to see that it is found; where history's files
+     * count, only of those. Or 0. */
+    uint64_t lies;
     _Atomic uint64_t allocs; /* of memory, so far */
     uint64_t alloc_at;       /* which is refused, and so many from it on; 0: none */
     uint64_t alloc_count;

@@ -41,6 +41,7 @@ struct shim_file {
     dev_t device;
     ino_t inode;
     int fd; /* our own, for reading and writing */
+    bool history;
     struct change *changes;
     size_t count, cap;
 };
@@ -135,6 +136,11 @@ struct shim_file *disk_file(int fd)
     return file;
 }
 
+bool disk_is_history(const struct shim_file *file)
+{
+    return file->history;
+}
+
 static struct entry *entry_add(enum entry_kind kind, const char *name)
 {
     entries = enough(entries, &entry_cap, entry_count + 1, sizeof(*entries));
@@ -144,7 +150,7 @@ static struct entry *entry_add(enum entry_kind kind, const char *name)
     return entry;
 }
 
-static void file_add(int fd)
+static void file_add(int fd, bool history)
 {
     char path[64];
     struct stat about;
@@ -157,6 +163,7 @@ static void file_add(int fd)
         give_up(path);
     file->device = about.st_dev;
     file->inode = about.st_ino;
+    file->history = history;
     file->next = files;
     files = file;
 }
@@ -167,7 +174,7 @@ void disk_opened(int fd, const char *name, bool created)
     if (fstat(fd, &about) != 0 || !S_ISREG(about.st_mode))
         return;
     if (disk_file(fd) == NULL)
-        file_add(fd);
+        file_add(fd, strncmp(name, DISK_HISTORY, sizeof(DISK_HISTORY) - 1) == 0);
     if (created)
         (void)entry_add(ENTRY_CREATED, name);
 }

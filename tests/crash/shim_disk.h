@@ -11,6 +11,9 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+/* What the names of history's files begin with. */
+#define DISK_HISTORY "history.db"
+
 struct shim_file;
 
 /* The data directory. Empties the graveyard beside it, where unlinked files wait. */
@@ -20,6 +23,8 @@ void disk_init(const char *directory, uint64_t seed);
 bool disk_is_directory(int fd);
 /* The file of the data directory behind fd; NULL: it isn't one. */
 struct shim_file *disk_file(int fd);
+/* Whether it is one of history's. */
+bool disk_is_history(const struct shim_file *file);
 /* fd was opened there just now. */
 void disk_opened(int fd, const char *name, bool created);
 

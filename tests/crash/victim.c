@@ -117,6 +117,8 @@ void victim_disk(struct victim *victim, uint64_t seed, uint64_t loss_at, uint64_
     control->fault_stays = fault_stays;
     control->lies = victim->settings->lies;
     control->alloc_at = control->alloc_count = 0;
+    atomic_store(&control->history_error, 0);
+    atomic_store(&control->history_slow_ms, 0);
     atomic_store(&control->calls, 0);
     atomic_store(&control->allocs, 0);
     atomic_store(&control->loss_at, loss_at);
