@@ -61,6 +61,9 @@ struct result_job {
 struct results {
     struct oracle *oracle; /* its random numbers and tubes; its jobs aren't used */
     bool power;            /* `interval` promises nothing */
+    /* Not 0: the power goes, and the daemon, which is there for a moment still, reads what is on
+     * the disk after that. NULL: never. */
+    const _Atomic int *losing;
     struct result_job **jobs;
     size_t job_count, job_cap;
     struct result_job **by_id;

@@ -19,6 +19,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <poll.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -183,6 +184,15 @@ static bool begins(const char *reply, const char *words)
     return strncmp(reply, words, strlen(words)) == 0;
 }
 
+/* What can't be answered, unless the power goes. */
+static void unexpected(const struct results *results, const struct result_job *job,
+                       const char *what, const char *reply)
+{
+    if (results->losing == NULL || atomic_load(results->losing) == 0)
+        fail("job %" PRIu64 " (put %" PRIu64 ", tube %s) %s: %.400s", job->id, job->serial,
+             results->oracle->tubes[job->tube].name, what, reply);
+}
+
 static void put_answered(struct results *results, struct result_job *job, const char *reply)
 {
     uint64_t id;
@@ -199,7 +209,7 @@ static void wait_answered(struct results *results, struct result_job *job, const
     job->waits--;
     if (!begins(reply, "OK ")) {
         if (strstr(reply, "\"not_found\"") != NULL)
-            fail("job %" PRIu64 ", which is waited for: %.200s", job->id, reply);
+            unexpected(results, job, "was put, and isn't known", reply);
         return;
     }
     if (strstr(reply, "\"result\":{") != NULL)
@@ -207,9 +217,9 @@ static void wait_answered(struct results *results, struct result_job *job, const
     else if (strstr(reply, "\"state\":\"buried\"") != NULL && !job->kept)
         job->buried = true; /* and no record tells how */
     else if (strstr(reply, "\"state\":\"finished\"") == NULL)
-        fail("job %" PRIu64 " isn't finished, and its wait is over: %.400s", job->id, reply);
+        unexpected(results, job, "isn't finished, and its wait is over", reply);
     else if (job->kept && !job->deleting && !job->gone)
-        fail("job %" PRIu64 " is finished, and nobody knows how: %.200s", job->id, reply);
+        unexpected(results, job, "is finished, and nobody knows how", reply);
     else
         job->gone = true;
 }
@@ -238,22 +248,27 @@ static void answered(struct results *results, const struct errand *errand, const
         return;
     case ERRAND_RESERVE:
         if (!begins(reply, "RESERVED "))
-            fail("job %" PRIu64 " is in nobody's hands: %.200s", job->id, reply);
+            unexpected(results, job, "is in nobody's hands", reply);
         return;
     case ERRAND_DELETE:
         if (!begins(reply, "DELETED"))
-            fail("job %" PRIu64 " is to be deleted: %.200s", job->id, reply);
-        job->gone = true;
+            unexpected(results, job, "is to be deleted", reply);
+        else
+            job->gone = true;
         return;
     case ERRAND_BURY:
-        if (!begins(reply, "BURIED"))
-            fail("job %" PRIu64 " is to be buried: %.200s", job->id, reply);
+        if (!begins(reply, "BURIED")) {
+            unexpected(results, job, "is to be buried", reply);
+            return;
+        }
         ended_as(job, "failed");
         job->buried = true;
         return;
     case ERRAND_CANCEL:
-        if (!begins(reply, "OK ") || strstr(reply, "\"count\":1") == NULL)
-            fail("job %" PRIu64 " is to be cancelled: %.200s", job->id, reply);
+        if (!begins(reply, "OK ") || strstr(reply, "\"count\":1") == NULL) {
+            unexpected(results, job, "is to be cancelled", reply);
+            return;
+        }
         ended_as(job, "cancelled");
         job->gone = true;
         return;

@@ -57,8 +57,10 @@ void results_round_init(struct results_round *round, const struct crash_options 
     results_init(&round->results, &round->oracle, round->power);
     round->settings = round_settings(options, &round->oracle);
     victim_init(&round->victim, &round->settings);
-    if (round->power)
+    if (round->power) {
         round->victim.control->history = true;
+        round->results.losing = &round->victim.control->losing;
+    }
     pools_write(round);
 }
 
