@@ -363,7 +363,11 @@ int change_admit(struct change *change)
     if (!job_is_logged(change->job))
         return 0;
     change->flags |= CHANGE_LOGGED;
-    return admit_change(log_of(change->job));
+    struct broker_log *log = log_of(change->job);
+    /* Nobody waits for it, so it has no place in a line: it is recorded if there is room. */
+    if ((change->flags & CHANGE_SOFT) != 0)
+        return commit_admit(log->commit, JOURNAL_STATE, 1, JOB_ENTRY_CHANGE_MAX);
+    return admit_change(log);
 }
 
 void change_record_there(const struct change *change)

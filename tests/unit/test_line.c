@@ -9,6 +9,8 @@
 #include "base/clock.h"
 
 #include <errno.h>
+#include <inttypes.h>
+#include <sched.h>
 #include <string.h>
 
 #define OPS_MAX 1000 // several turns
@@ -20,6 +22,7 @@
 struct standing {
     struct broker_op op;
     unsigned fired; // 0: not yet; else how many were fired before it, and it
+    _Atomic bool done;
 };
 
 static struct durable durable;
@@ -29,9 +32,8 @@ static struct standing standing[OPS_MAX];
 static unsigned fired;
 static uint64_t last_put;
 
-static void setup(void)
+static void open_all(void)
 {
-    durable_prepare(&durable, NULL);
     durable.options.put_waits = true;
     durable.options.tube_jobs_max = 20000;
     durable_again(&durable);
@@ -42,6 +44,12 @@ static void setup(void)
     engine_watch_only(&conn, "t");
     memset(standing, 0, sizeof(standing));
     fired = 0;
+}
+
+static void setup(void)
+{
+    durable_prepare(&durable, NULL);
+    open_all();
 }
 
 static void teardown(void)
@@ -58,7 +66,9 @@ static void teardown(void)
 
 static void fire(struct later *later)
 {
-    CONTAINER_OF(later, struct standing, op.later)->fired = ++fired;
+    struct standing *mine = CONTAINER_OF(later, struct standing, op.later);
+    mine->fired = ++fired;
+    atomic_store(&mine->done, true);
 }
 
 static struct broker_op *op_at(size_t i)
@@ -373,6 +383,82 @@ START_TEST(changes_come_as_they_stand)
 }
 END_TEST
 
+// ---- the disk is slow, and too much isn't written yet ----
+
+static struct journal_sys slow_sys;
+static _Atomic uint32_t syncs_wait; // 0: they don't
+
+static int slow_sync(int fd)
+{
+    while (atomic_load(&syncs_wait) != 0)
+        (void)park_wait(&syncs_wait, 1, HL_FOREVER);
+    return disk_sys.sync_data(fd);
+}
+
+static void syncs_go_on(void)
+{
+    atomic_store(&syncs_wait, 0);
+    park_wake(&syncs_wait, INT32_MAX);
+}
+
+static struct engine_records records;
+
+static void found_none(uint64_t number, struct job_record **found, void *arg)
+{
+    (void)arg;
+    ck_abort_msg("record %" PRIu64 " of %p, and nothing was there", number, (void *)*found);
+}
+
+static void setup_slow(void)
+{
+    durable_prepare(&durable, &records);
+    slow_sys = disk_sys;
+    slow_sys.sync_data = slow_sync;
+    durable.settings.sys = &slow_sys;
+    durable.log.thread = true;
+    durable.log.pending_max = 8192;
+    durable.log.result_found = found_none;
+    open_all();
+}
+
+static void teardown_slow(void)
+{
+    syncs_go_on();
+    for (size_t i = 0; i < OPS_MAX; i++)
+        broker_op_fini(&standing[i].op);
+    (void)engine_conn_fini(&conn);
+    broker_unuse(durable.broker, &tube);
+    broker_unuse(durable.broker, &volatile_tube);
+    durable_end(&durable, &records);
+}
+
+// A burial whose record doesn't fit just now stands in the line of changes, where no plain lease
+// does: that is recorded, and counted, at once.
+START_TEST(a_plain_lease_stands_behind_nobody)
+{
+    ck_assert_int_eq(put_now(tube, 10), 0);
+    ck_assert_int_eq(put_now(tube, 10), 0);
+    uint64_t second = last_put;
+    durable_commit(&durable);
+    uint64_t first = engine_reserve(&conn);
+    atomic_store(&syncs_wait, 1);
+    while (put_now(tube, 1000) == 0)
+        ;
+    for (int i = 0; i < 100; i++) // changes don't wait for that
+        ck_assert_int_eq(broker_pause(durable.broker, &trust_all, "t", 1, 0), 0);
+    ck_assert_int_eq(run_stands(0, BROKER_BURY, first, 0), EINPROGRESS);
+    struct broker_lease lease;
+    ck_assert_int_eq(broker_reserve_job(&conn.holder, &trust_all, second, 0, &lease), 0);
+    broker_lease_fini(&lease);
+    ck_assert_uint_eq(engine_view(durable.broker, second).reserves, 1);
+    syncs_go_on();
+    while (atomic_load(&standing[0].done) == 0)
+        sched_yield();
+    ck_assert_int_eq(standing[0].op.later.result, 0);
+    ck_assert_int_eq(state_of(first), JOB_BURIED);
+}
+END_TEST
+
 // ---- a reserve with a token, which is recorded ----
 
 static int reserve_token(void)
@@ -461,5 +547,9 @@ int main(void)
     tcase_add_test(changes, a_reserve_loses_its_patience);
     tcase_add_test(changes, a_reserve_that_stands_goes_with_its_connection);
     suite_add_tcase(suite, changes);
+    TCase *slow = tcase_create("slow");
+    tcase_add_checked_fixture(slow, setup_slow, teardown_slow);
+    tcase_add_test(slow, a_plain_lease_stands_behind_nobody);
+    suite_add_tcase(suite, slow);
     return unit_main(suite);
 }
