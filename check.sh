@@ -187,7 +187,8 @@ analysed_files() {
 }
 
 preprocessor_flags() {
-    (configured plain "${as_checked[@]}" && make -s Makefile config.h) >&2 && make -s -C "$top/build/plain" print-cppflags
+    (configured plain "${as_checked[@]}" && make -s Makefile config.h) >&2 && make -s -C "$top/build/plain" print-cppflags &&
+        echo "-I$top/tests/unit" # bench has some of it, too
 }
 
 step_cppcheck() {
@@ -297,7 +298,7 @@ finish() {
     done
     echo "$passed passed, $failed failed"
     [ $failed -eq 0 ] && [ $passed -gt 0 ]
-    exit
+    exit $? # said, or it were that of what ran before the trap
 }
 
 jobs=$(nproc)

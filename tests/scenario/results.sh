@@ -21,6 +21,7 @@ results_make() {
     for ((i = 1; i <= $1; i++)); do
         inserted=$(hear)
         [[ $inserted == INSERTED* ]] || bail "a submit was answered $inserted"
+        # shellcheck disable=SC2034 # the caller's
         ids[i]=${inserted#INSERTED }
     done
     hang_up

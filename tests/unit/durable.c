@@ -2,6 +2,7 @@
 // Brokers with a journal, for tests; see durable.h.
 
 #include "durable.h"
+#include "blocking.h"
 
 #include "base/clock.h"
 
@@ -45,6 +46,7 @@ void durable_init(struct durable *durable)
 int durable_open(struct durable *durable)
 {
     durable->damages = 0;
+    (void)blocking_told(); // of the broker before
     atomic_store(&durable->failed, 0);
     durable->log.arg = durable;
     int rc = journal_open(&durable->journal, &durable->settings, &durable->error);

@@ -113,7 +113,6 @@ static void restart(enum how how)
     else
         durable_kill(&durable, how == HOW_POWER ? &numbers : NULL);
     durable_again(&durable);
-    (void)blocking_told(); // of the process before
 }
 
 START_TEST(a_token_is_good_after_a_restart)
