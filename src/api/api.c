@@ -272,7 +272,6 @@ static int run_again(struct api_call *call)
     int rc = call->room.later.result;
     cJSON *params = call->params;
     call->params = NULL;
-    call->ticket = (struct broker_ticket){0};
     call->gives_up = rc != 0;
     if (rc != 0 && call->page.found == 0) {
         answer_plain(call, rc);
@@ -280,6 +279,8 @@ static int run_again(struct api_call *call)
     } else
         rc = run(call, &params);
     cJSON_Delete(params);
+    if (rc != EINPROGRESS)
+        (void)later_leave(&call->later);
     return rc;
 }
 
@@ -321,6 +322,7 @@ int api_call_start(struct api_call *call, struct api *api, const char *method, s
     call->waiter = (struct broker_waiter){.later.fire = waiter_fired};
     call->room = (struct broker_op){.verb = BROKER_ROOM};
     call->params = NULL;
+    call->ticket = (struct broker_ticket){0};
     call->gives_up = false;
     call->page = (struct broker_page){.found = 0};
     call->question = (struct history_question){.asks = HISTORY_ASK_RECORD};

@@ -42,6 +42,9 @@ static void setup(void)
     ck_assert_msg(journal_acquire(journal, &error) == 0, "%s", error.text);
     log_options = (struct broker_log_options){.journal = journal, .thread = true};
     served_setup_with(&(struct served_options){.log = &log_options, .level = BROKER_COMMIT});
+    /* Tubes in which a put finds room whatever the journal is busy with. */
+    ck_assert_int_eq(broker_tube_level(served.broker, "other", 5, BROKER_MEMORY, 0), 0);
+    ck_assert_int_eq(broker_tube_level(served.broker, "more", 4, BROKER_MEMORY, 0), 0);
     ck_assert_int_eq(broker_use(served.broker, "full", 4, &tube), 0);
     ck_assert_int_eq(broker_holder_init(&holder, served.broker), 0);
     size_t count;
@@ -149,7 +152,6 @@ START_TEST(a_put_behind_has_its_id)
                  "put-in-tube more 0 0 60 1\r\nz\r\n",
                  1);
     ck_assert_uint_eq(broker_take_id(served.broker), last + 3);
-    disk_space(0);
     busy_compact(served.broker);
     snprintf(expect, sizeof(expect),
              "TOUCHED\r\nRELEASED\r\nINSERTED %" PRIu64 "\r\nINSERTED %" PRIu64 "\r\n", last + 1,
@@ -226,6 +228,54 @@ START_TEST(half_a_connection_has_its_answer)
 }
 END_TEST
 
+static void nothing(struct later *later)
+{
+    (void)later;
+}
+
+// It had changed a job before it found the journal busy, and gives up: what it tells of must be
+// reached all the same. (That job is made up.)
+START_TEST(what_was_done_before_the_wait_is_waited_for)
+{
+    static const char json[] = "{\"tube\":\"default\",\"state\":\"buried\"}";
+    (void)busy_changes(served.broker, tube, &holder);
+    struct api_call call = {.later.fire = nothing, .asker = &trust_all};
+    ck_assert_int_eq(api_call_start(&call, served.api, "kick", 4, json, strlen(json)), EINPROGRESS);
+    until_standing(1);
+    call.page.found = 1;
+    call.ticket.durable = 7;
+    served_later(4 * HL_SECOND);
+    until_standing(0);
+    ck_assert_int_eq(api_call_finish(&call), 0);
+    ck_assert_int_eq(call.error, 0);
+    ck_assert_uint_eq(call.ticket.durable, 7);
+    api_call_fini(&call);
+    busy_compact(served.broker);
+}
+END_TEST
+
+// The body of a put comes in parts, behind an operation that waits.
+START_TEST(half_a_put_waits_in_its_place)
+{
+    enum { SIZE = 60000, FIRST = 30000 };
+    static char body[SIZE + 2];
+    (void)busy_changes(served.broker, tube, &holder);
+    memset(body, 'b', SIZE);
+    memcpy(body + SIZE, "\r\n", 2);
+    peer_say(worker, "touch 1\r\nrelease 1 5 0\r\nput-in-tube other 0 0 60 60000\r\n");
+    peer_send(worker, body, FIRST);
+    until_standing(1);
+    peer_send(worker, body + FIRST, sizeof(body) - FIRST);
+    peer_say(worker, "kick-job 2\r\n");
+    served_ask(canary, "list-tube-used\r\n", "USING default\r\n");
+    busy_compact(served.broker);
+    char line[64];
+    peer_expect(worker, "TOUCHED\r\nRELEASED\r\n");
+    ck_assert_int_eq(strncmp(peer_line(worker, line, sizeof(line)), "INSERTED ", 9), 0);
+    peer_expect(worker, "KICKED\r\n");
+}
+END_TEST
+
 static void reset(int *fd)
 {
     struct linger at_once = {.l_onoff = 1};
@@ -285,6 +335,8 @@ int main(void)
     tcase_add_test(tcase, what_stands_behind_is_done_afterwards);
     tcase_add_test(tcase, a_batch_goes_on_where_it_stopped);
     tcase_add_test(tcase, a_put_behind_has_its_id);
+    tcase_add_test(tcase, what_was_done_before_the_wait_is_waited_for);
+    tcase_add_test(tcase, half_a_put_waits_in_its_place);
     tcase_add_test(tcase, walks_and_calls_go_on);
     tcase_add_test(tcase, a_token_waits_for_its_record);
     tcase_add_test(tcase, half_a_connection_has_its_answer);
