@@ -121,10 +121,23 @@ HELD static struct job *lease_of_op(const struct broker_op *op)
     return leased ? job : NULL;
 }
 
+static bool is_about_lease(const struct broker_op *op)
+{
+    switch ((enum broker_verb)op->verb) {
+    case BROKER_RELEASE:
+    case BROKER_BURY:
+    case BROKER_TOUCH:
+    case BROKER_DELETE:
+    case BROKER_SETTLE:
+        return true;
+    default:
+        return false;
+    }
+}
+
 HELD static void op_pin(struct broker_op *op)
 {
-    bool about_lease = op->verb >= BROKER_RELEASE && op->verb <= BROKER_SETTLE;
-    struct job *job = about_lease ? lease_of_op(op) : NULL;
+    struct job *job = is_about_lease(op) ? lease_of_op(op) : NULL;
     if (job == NULL || job->rare->pins == UINT8_MAX)
         return;
     job->rare->pins++;
@@ -201,7 +214,8 @@ void op_end(struct broker_op *op, int result)
 
 void op_go_on(struct broker_op *op)
 {
-    int rc = op_decide(op->broker, op);
+    struct broker *broker = op->broker;
+    int rc = broker->log != NULL ? op_decide_behind(broker, op) : op_decide(broker, op);
     struct list *line = op->line;
     op->line = NULL;
     if (rc == EAGAIN)

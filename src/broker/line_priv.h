@@ -11,6 +11,8 @@
 /* op.c: carries it out, with the lock. EAGAIN: op->line says where it has to stand; NULL: in a line
  * of the journal. */
 int op_decide(struct broker *broker, struct broker_op *op) HELD;
+/* The same of one that hasn't stood in a line: with a journal, behind those who do. */
+int op_decide_behind(struct broker *broker, struct broker_op *op) HELD;
 #define BROKER_VERB(NAME, name, line, what)                                                        \
     int decide_##name(struct broker *broker, struct broker_op *op) HELD;
 #include "broker/verbs.def"

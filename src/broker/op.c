@@ -29,6 +29,15 @@ HELD __attribute__((always_inline)) static inline int decide(struct broker *brok
     return rc;
 }
 
+int op_decide_behind(struct broker *broker, struct broker_op *op)
+{
+    struct broker_log *log = broker->log;
+    log->turn = LOG_TURN_FIRST;
+    int rc = op_decide(broker, op);
+    log->turn = LOG_TURN_NONE;
+    return rc;
+}
+
 int op_decide(struct broker *broker, struct broker_op *op)
 {
     struct broker_ticket *before = broker->teller; /* of an operation that let this one in */
@@ -105,6 +114,7 @@ size_t broker_run_some(struct broker *broker, struct broker_op *const *ops, size
 
 int broker_run_blocking(struct broker *broker, struct broker_op *op)
 {
+    ASSERT((op->flags & OP_MAY_WAIT) == 0); /* nobody here would see to that */
     int rc = broker_run(broker, op);
     if (rc == EAGAIN && put_asks(op)) {
         put_ask_blocking(op);

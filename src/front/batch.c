@@ -166,7 +166,7 @@ static void run_all(struct session *session, struct batched *entry, unsigned cou
 }
 
 /* What was kept, until it has to wait again. */
-static void rest_run(struct session *session)
+void batch_go_on(struct session *session)
 {
     while (session->rest != NULL && session->pending == NULL) {
         struct batch_rest *rest;
@@ -184,14 +184,9 @@ bool batch_run(struct session *session)
     session->batch = NULL; /* answers are written now */
     batch->count = 0;
     run_all(session, batch->entry, count);
-    rest_run(session);
+    batch_go_on(session);
     session->batch = batch;
     return session->pending == NULL;
-}
-
-void batch_go_on(struct session *session)
-{
-    rest_run(session);
 }
 
 void batch_abandon(struct session *session)
