@@ -204,6 +204,7 @@ static void quiet_init(struct quiet *quiet)
 
 static void quiet_await(struct quiet *quiet)
 {
+    hl_event_clear(quiet->event); // it may have been set by an earlier wait
     int rc = worker_pool_quiet_async(pool, &quiet->wait);
     if (rc == EINPROGRESS) {
         ck_assert_int_eq(hl_event_wait(quiet->event, HL_FOREVER), 0);
