@@ -48,6 +48,7 @@ style_copy() {
         style_files include
         style_files tests
         echo Makefile.am
+        echo doc/architecture.md
     } | (cd "$top_srcdir" && tar -cf - -T -) | tar -xf - -C "$style_root"
     chmod -R u+w "$style_root"
 }
