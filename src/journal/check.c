@@ -10,7 +10,7 @@
 #include "journal/check.h"
 
 #include "base/map.h"
-#include "journal/file_priv.h"
+#include "journal/file_sys.h"
 
 #include <errno.h>
 #include <inttypes.h>

@@ -172,23 +172,6 @@ uint64_t commit_last(const struct commit *commit)
     return commit->last;
 }
 
-uint64_t commit_reached(const struct commit *commit, enum commit_want want)
-{
-    return atomic_load(&commit->reached[want]);
-}
-
-int commit_failed(const struct commit *commit)
-{
-    return atomic_load(&commit->failed);
-}
-
-int64_t commit_due_ns(const struct commit *commit)
-{
-    int64_t pending = atomic_load(&commit->pending_due_ns);
-    int64_t taken = atomic_load(&commit->taken_due_ns);
-    return pending < taken ? pending : taken;
-}
-
 void commit_stat(struct commit *commit, struct commit_stat *stat)
 {
     MAGIC_CHECK(commit, COMMIT_MAGIC);

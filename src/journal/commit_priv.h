@@ -197,8 +197,6 @@ void commit_durable(struct commit *commit, uint64_t ticket);
 void commit_published(const struct commit *commit);
 
 /* commit_round.c */
-bool commit_wanted(const struct commit *commit);
-bool commit_is_due(const struct commit *commit);
 /* By the thread "commit", which must be the only one: writes what is pending and syncs it without
  * the role, so that who wants a write meanwhile gets it. Serves others between. As commit_lead. */
 int commit_flush(struct commit *commit);
@@ -212,12 +210,18 @@ int commit_rounds(struct commit *commit);
 /* Appends of so many bytes, which began no segment, took so long, with a sync or without. By who
  * lands. */
 void inline_measure(struct commit *commit, size_t bytes, bool sync, int64_t took_ns);
-/* What is wanted is the thread's to lead. Any thread. */
-void commit_leave(struct commit *commit);
 
 /* commit_thread.c */
 int commit_thread_start(struct commit *commit);
 void commit_thread_stop(struct commit *commit);
+
+/* commit_demand.c, by any thread */
+bool commit_wanted(const struct commit *commit);
+bool commit_is_due(const struct commit *commit);
+
+/* commit_bell.c, by any thread */
+/* What is wanted is the thread's to lead. */
+void commit_leave(struct commit *commit);
 /* Wakes it if it sleeps. Without the thread: nothing happens. */
 void commit_thread_wake(struct commit *commit);
 /* Wakes it if it would sleep longer than that. Without the thread: nothing happens. */

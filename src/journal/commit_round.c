@@ -19,25 +19,6 @@
 
 #include <errno.h>
 
-bool commit_wanted(const struct commit *commit)
-{
-    return atomic_load(&commit->trim_wanted) != 0 || atomic_load(&commit->wanted[COMMIT_WRITTEN]) ||
-           atomic_load(&commit->wanted[COMMIT_DURABLE]);
-}
-
-bool commit_is_due(const struct commit *commit)
-{
-    int64_t due = commit_due_ns(commit);
-    return due != CLOCK_NEVER && due <= clock_now_ns();
-}
-
-void commit_want(struct commit *commit, enum commit_want want)
-{
-    /* Set already: whoever takes the flag away will see what was added before now, too. */
-    if (!atomic_load(&commit->wanted[want]))
-        atomic_store(&commit->wanted[want], true);
-}
-
 /* ---- a round ---- */
 
 /* EIO, ENOSPC, ENOMEM: not done. */

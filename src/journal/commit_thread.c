@@ -3,9 +3,8 @@
  * The thread "commit": leads what was left to it and what is due, and sleeps until then. What is
  * due and nobody waits for is synced beside the role (commit_flush).
  *
- * It says that it sleeps, and until when, before it looks for the last time; who leaves something
- * to it, or has something due earlier, leaves word first and then looks whether it sleeps. So a
- * wake-up isn't lost, and while it works nobody makes a system call for it.
+ * It says that it sleeps, and until when, before it looks for the last time; what wakes it is the
+ * other half of that (commit_bell.c).
  */
 #include "base/clock.h"
 #include "journal/commit_priv.h"
@@ -14,20 +13,6 @@
 
 /* After a try without space. */
 #define RETRY_NS INT64_C(1000000000)
-
-void commit_thread_wake(struct commit *commit)
-{
-    if (!atomic_load(&commit->asleep) || !atomic_exchange(&commit->asleep, false))
-        return;
-    atomic_fetch_add(&commit->bell, 1);
-    park_wake(&commit->bell, 1);
-}
-
-void commit_thread_arm(struct commit *commit, int64_t due_ns)
-{
-    if (atomic_load(&commit->asleep) && atomic_load(&commit->sleep_until_ns) > due_ns)
-        commit_thread_wake(commit);
-}
 
 /* Whether it should lead now. */
 static bool has_work(const struct commit *commit)

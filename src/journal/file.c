@@ -140,14 +140,6 @@ static int settings_complete(struct journal_settings *settings, struct journal_e
     return 0;
 }
 
-int directory_open(const struct journal_settings *settings, const struct journal_sys *sys, int *fd)
-{
-    if (settings->held == 0)
-        return sys->open_directory(settings->directory, !settings->read_only, fd);
-    *fd = fcntl(settings->held, F_DUPFD_CLOEXEC, 0);
-    return *fd >= 0 ? 0 : errno;
-}
-
 int file_open(struct journal **out, const struct journal_settings *settings,
               struct journal_error *error)
 {

@@ -106,9 +106,6 @@ static inline struct file_journal *file_journal_of(const struct journal *journal
     return file;
 }
 
-/* file.c: the directory of the settings, by the descriptor that they have or by its name. */
-int directory_open(const struct journal_settings *settings, const struct journal_sys *sys, int *fd);
-
 /* file_sync.c */
 /* It isn't known what is on the disk: nothing goes on. `what` failed; logged once. Returns EIO. */
 int file_break(struct file_journal *file, int rc, const char *what);

@@ -6,6 +6,8 @@
  */
 #include "journal/file_sys.h"
 
+#include "journal/frames.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -169,3 +171,11 @@ const struct journal_sys journal_sys_real = {
     .list = real_list,
     .lock = real_lock,
 };
+
+int directory_open(const struct journal_settings *settings, const struct journal_sys *sys, int *fd)
+{
+    if (settings->held == 0)
+        return sys->open_directory(settings->directory, !settings->read_only, fd);
+    *fd = fcntl(settings->held, F_DUPFD_CLOEXEC, 0);
+    return *fd >= 0 ? 0 : errno;
+}

@@ -39,4 +39,9 @@ struct journal_sys {
 
 extern const struct journal_sys journal_sys_real;
 
+struct journal_settings;
+
+/* The directory of the settings, by the descriptor that they have or by its name. */
+int directory_open(const struct journal_settings *settings, const struct journal_sys *sys, int *fd);
+
 #endif

@@ -288,6 +288,10 @@ struct journal_stat {
 void journal_stat(const struct journal *journal, struct journal_stat *stat);
 
 /* The place of a figure in a histogram of powers of two: 0 for 0, n for 2^(n-1) to 2^n - 1. */
-unsigned journal_log2(uint64_t figure);
+static inline unsigned journal_log2(uint64_t figure)
+{
+    unsigned bits = figure == 0 ? 0 : 64 - (unsigned)__builtin_clzll(figure);
+    return bits < JOURNAL_LOG2 ? bits : JOURNAL_LOG2 - 1;
+}
 
 #endif

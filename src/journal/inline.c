@@ -96,12 +96,6 @@ bool commit_may_gather(const struct commit *commit)
     return commit->options.thread && !atomic_load(&commit->led) && is_quick(commit, true);
 }
 
-void commit_leave(struct commit *commit)
-{
-    atomic_store(&commit->left, true);
-    commit_thread_wake(commit);
-}
-
 int commit_lead_elsewhere(struct commit *commit)
 {
     MAGIC_CHECK(commit, COMMIT_MAGIC);

@@ -111,9 +111,3 @@ int journal_close(struct journal **journal)
     *journal = NULL;
     return mine->backend->close(mine);
 }
-
-unsigned journal_log2(uint64_t figure)
-{
-    unsigned bits = figure == 0 ? 0 : 64 - (unsigned)__builtin_clzll(figure);
-    return bits < JOURNAL_LOG2 ? bits : JOURNAL_LOG2 - 1;
-}
