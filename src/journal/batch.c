@@ -7,7 +7,7 @@
  * Bodies don't change, so they are only referred to. Checksums and the copying of bodies are left
  * to whoever commits.
  */
-#include "journal/commit_priv.h"
+#include "journal/batch_priv.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -4,8 +4,8 @@
  * earlier.
  *
  * They leave word first and then look whether it sleeps; it says that it sleeps before it looks for
- * the last time (commit_thread.c). So a wake-up isn't lost, and while it works nobody makes a system
- * call for it.
+ * the last time (commit_thread.c). So a wake-up isn't lost, and while it works nobody makes a
+ * system call for it.
  */
 #include "journal/commit_priv.h"
 

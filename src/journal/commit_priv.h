@@ -9,8 +9,10 @@
 #ifndef JOURNAL_COMMIT_PRIV_H
 #define JOURNAL_COMMIT_PRIV_H
 
+#include "base/clock.h"
 #include "base/counter.h"
 #include "base/magic.h"
+#include "journal/batch_priv.h"
 #include "journal/commit.h"
 #include "thr/thr.h"
 
@@ -20,38 +22,6 @@
 
 #define COMMIT_PENDING_DEFAULT ((size_t)8 * 1024 * 1024)
 #define COMMIT_FRAME_DEFAULT ((size_t)1024 * 1024)
-/* What a record takes beside its own bytes, frame included. */
-#define COMMIT_RECORD_OVERHEAD ((size_t)40)
-
-/* One change. Its head (all but the body) is in the batch's heads. */
-struct slot {
-    uint64_t id;
-    uint64_t older; /* ticket of the same job's change before; 0: none */
-    union {
-        struct job_body *body; /* a reference; NULL: no body */
-        void *late;            /* if is_late: its body is still to be made */
-    };
-    uint32_t head_at;
-    uint16_t head_len;
-    uint8_t type;     /* enum job_entry_type */
-    bool is_late : 1; /* never of a change that may be cancelled */
-    bool gone : 1;    /* cancelled */
-    bool first : 1;   /* the job's first PUT is in this batch, at this change or before */
-    bool copies : 1;  /* of class COMPACT */
-    bool stays : 1;   /* says something of more than its job, so it doesn't vanish with that */
-};
-
-struct batch {
-    uint64_t base; /* ticket of slot[0] */
-    struct slot *slot;
-    size_t count, cap;
-    size_t gone; /* cancelled ones */
-    struct buf heads;
-    size_t bytes;      /* of records that are not cancelled, with overhead */
-    int64_t within_ns; /* the least of all; INT64_MAX: none */
-    bool copies;       /* any of class COMPACT */
-    void (*drop)(void *late);
-};
 
 enum flight_state { FLIGHT_FREE = 0, FLIGHT_TAKEN, FLIGHT_OUT, FLIGHT_DONE };
 
@@ -107,14 +77,14 @@ struct commit {
     _Atomic int failed;
     _Atomic bool stuck; /* no room at the last try */
 
-    /* inline.c */
+    /* commit_pace.c */
     _Atomic int64_t small_ns; /* what a small commit takes; owned by who lands, read by anybody */
     /* Until then the disk counts as slow, and for how long it did so the last time; 0: never. */
     _Atomic int64_t slow_until_ns, slow_span_ns;
-    _Atomic bool left; /* to the thread */
 
     /* The thread. */
     hl_thread *thread; /* NULL: none, or stopped */
+    _Atomic bool left; /* work, to it */
     _Atomic uint32_t bell;
     _Atomic bool asleep;
     _Atomic int64_t sleep_until_ns;
@@ -157,21 +127,27 @@ static inline bool flights_held(const struct commit *commit)
     return atomic_load(&flight_oldest(commit)->state) == FLIGHT_TAKEN;
 }
 
-/* batch.c */
-/* drop: of commit_options. */
-void batch_init(struct batch *batch, void (*drop)(void *late));
-void batch_fini(struct batch *batch);
-/* Drops the references on bodies and forgets all; keeps the memory unless it is much. */
-void batch_clear(struct batch *batch);
-/* Room for so many more. ENOMEM. */
-int batch_reserve(struct batch *batch, size_t changes);
-/* There is room. */
-struct slot *batch_add(struct batch *batch, const struct job_entry *entry);
-/* The slot of that ticket; NULL: it isn't in this batch. */
-struct slot *batch_find(const struct batch *batch, uint64_t ticket);
-void batch_cancel(struct batch *batch, struct slot *slot);
-/* Its body isn't needed here any more, made or not. */
-void batch_release(const struct batch *batch, struct slot *slot);
+/* Any thread. */
+static inline bool commit_wanted(const struct commit *commit)
+{
+    return atomic_load(&commit->trim_wanted) != 0 || atomic_load(&commit->wanted[COMMIT_WRITTEN]) ||
+           atomic_load(&commit->wanted[COMMIT_DURABLE]);
+}
+
+/* commit_due_ns. Any thread. */
+static inline int64_t commit_due(const struct commit *commit)
+{
+    int64_t pending = atomic_load(&commit->pending_due_ns);
+    int64_t taken = atomic_load(&commit->taken_due_ns);
+    return pending < taken ? pending : taken;
+}
+
+/* Any thread. */
+static inline bool commit_is_due(const struct commit *commit)
+{
+    int64_t due = commit_due(commit);
+    return due != CLOCK_NEVER && due <= clock_now_ns();
+}
 
 /* flight.c, by the role but for what says otherwise */
 /* ENOMEM. */
@@ -206,18 +182,29 @@ int commit_round(struct commit *commit, bool due);
 /* Until nothing is wanted or due; it may be on its way yet. What commit_lead says. */
 int commit_rounds(struct commit *commit);
 
-/* inline.c */
+/* commit_pace.c */
+#define PACE_BYTES ((size_t)256 * 1024) /* of a commit that is small */
+#define PACE_QUICK_NS INT64_C(1000000)  /* what such a one takes on a quick disk, at most */
 /* Appends of so many bytes, which began no segment, took so long, with a sync or without. By who
  * lands. */
-void inline_measure(struct commit *commit, size_t bytes, bool sync, int64_t took_ns);
+void pace_measure(struct commit *commit, size_t bytes, bool sync, int64_t took_ns);
+
+/* The disk was slow a moment ago. Any thread. */
+static inline bool pace_is_slow(const struct commit *commit)
+{
+    int64_t until_ns = atomic_load_explicit(&commit->slow_until_ns, memory_order_relaxed);
+    return until_ns != 0 && clock_now_ns() < until_ns;
+}
+
+/* Small commits are. Any thread. */
+static inline bool pace_is_quick(const struct commit *commit)
+{
+    return atomic_load_explicit(&commit->small_ns, memory_order_relaxed) <= PACE_QUICK_NS;
+}
 
 /* commit_thread.c */
 int commit_thread_start(struct commit *commit);
 void commit_thread_stop(struct commit *commit);
-
-/* commit_demand.c, by any thread */
-bool commit_wanted(const struct commit *commit);
-bool commit_is_due(const struct commit *commit);
 
 /* commit_bell.c, by any thread */
 /* What is wanted is the thread's to lead. */

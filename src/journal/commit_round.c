@@ -85,7 +85,7 @@ static int lead_round(struct commit *commit, bool due)
 static void role_leave(struct commit *commit)
 {
     atomic_store(&commit->led, false);
-    commit_thread_arm(commit, commit_due_ns(commit));
+    commit_thread_arm(commit, commit_due(commit));
 }
 
 int commit_round(struct commit *commit, bool due)

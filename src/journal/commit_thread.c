@@ -39,10 +39,10 @@ static int work(struct commit *commit)
 static void thread_sleep(struct commit *commit)
 {
     uint32_t seen = atomic_load(&commit->bell);
-    int64_t until = atomic_load(&commit->failed) != 0 ? CLOCK_NEVER : commit_due_ns(commit);
+    int64_t until = atomic_load(&commit->failed) != 0 ? CLOCK_NEVER : commit_due(commit);
     atomic_store(&commit->sleep_until_ns, until);
     atomic_store(&commit->asleep, true);
-    if (!has_work(commit) && commit_due_ns(commit) >= until && !atomic_load(&commit->stop)) {
+    if (!has_work(commit) && commit_due(commit) >= until && !atomic_load(&commit->stop)) {
         hl_thread_wait_begin("journal", "changes");
         (void)park_wait(&commit->bell, seen, until);
         hl_thread_wait_end();

@@ -213,7 +213,7 @@ static void publish(struct commit *commit, struct flight *flight)
     if (flight->durable)
         commit_durable(commit, last);
     if (flight->begun_ns != 0)
-        inline_measure(commit, batch->bytes, flight->sync, clock_now_ns() - flight->begun_ns);
+        pace_measure(commit, batch->bytes, flight->sync, clock_now_ns() - flight->begun_ns);
     atomic_store(&commit->stuck, false);
     flight_over(commit, flight);
     commit_published(commit);

@@ -7,13 +7,12 @@
  * saves two wake-ups a commit, and its batches are whole turns; but while it does, it does nothing
  * else. So it leaves a commit to the thread if
  *
- *   - a sync or a write took longer than SLOW_NS a moment ago: then the disk may do so again, and
- *     one is enough. The moment is SLOW_SPAN_NS, and double with each further one, up to
- *     SLOW_SPAN_MAX_NS; it begins anew after a time without any that is as long as the longest;
- *   - more than INLINE_BYTES wait for the sync: copying, checksums and writing then take longer
+ *   - a sync or a write took long a moment ago: then the disk may do so again, and one is enough
+ *     (commit_pace.c);
+ *   - more than PACE_BYTES wait for the sync: copying, checksums and writing then take longer
  *     than the wake-ups, and the loop had better receive the next bodies meanwhile;
- *   - small commits take longer than INLINE_NS here, as on a disk that turns: then the wake-ups are
- *     a twentieth of it at most, and the loop serves who doesn't wait for the disk;
+ *   - small commits take longer than PACE_QUICK_NS here, as on a disk that turns: then the wake-ups
+ *     are a twentieth of it at most, and the loop serves who doesn't wait for the disk;
  *   - it is more than a frame, or the journal says that the next one is slow: where that begins a
  *     segment, it takes three syncs, and a wait if there is none;
  *   - a trim comes first, which is a sync more;
@@ -23,9 +22,8 @@
  * What needs no sync (level INTERVAL) is one write into the page cache and led at once, unless it
  * would begin a segment: a loop doesn't wait for a disk on behalf of who asked not to wait.
  *
- * What a small commit takes is a moving median: it goes up or down by an eighth with each. Neither
- * figure depends on who led, so the choice has no effect on its own reason and can't swing; where
- * the median lies near the limit, either choice is as good.
+ * What the disk takes doesn't depend on who led, so the choice has no effect on its own reason and
+ * can't swing; where a small commit takes about the limit, either choice is as good.
  *
  * Who asks nothing of the disk shouldn't wait for it at all: a loop that serves such connections,
  * too, calls commit_lead_elsewhere (net/gate.c).
@@ -35,60 +33,18 @@
 
 #include <errno.h>
 
-#define INLINE_BYTES ((size_t)256 * 1024)
-#define INLINE_NS INT64_C(1000000)
-#define SLOW_NS INT64_C(20000000)
-#define SLOW_SPAN_NS INT64_C(10000000000)
-#define SLOW_SPAN_MAX_NS INT64_C(600000000000)
-
-/* The disk made somebody wait. */
-static void note_slow(struct commit *commit)
-{
-    int64_t now_ns = clock_now_ns();
-    int64_t span_ns = atomic_load(&commit->slow_span_ns);
-    bool fresh = span_ns == 0 || now_ns - atomic_load(&commit->slow_until_ns) > SLOW_SPAN_MAX_NS;
-    span_ns = fresh ? SLOW_SPAN_NS : span_ns * 2;
-    if (span_ns > SLOW_SPAN_MAX_NS)
-        span_ns = SLOW_SPAN_MAX_NS;
-    atomic_store(&commit->slow_span_ns, span_ns);
-    atomic_store(&commit->slow_until_ns, now_ns + span_ns);
-}
-
-void inline_measure(struct commit *commit, size_t bytes, bool sync, int64_t took_ns)
-{
-    if (bytes == 0 || bytes > INLINE_BYTES)
-        return;
-    if (took_ns > SLOW_NS)
-        note_slow(commit);
-    if (!sync)
-        return;
-    int64_t median = atomic_load_explicit(&commit->small_ns, memory_order_relaxed);
-    int64_t step = median / 8 + 1000;
-    median += took_ns > median ? step : -step;
-    if (median < 0)
-        median = 0;
-    atomic_store_explicit(&commit->small_ns, median, memory_order_relaxed);
-}
-
-/* The disk was slow a moment ago. */
-static bool is_slow(const struct commit *commit)
-{
-    int64_t until_ns = atomic_load_explicit(&commit->slow_until_ns, memory_order_relaxed);
-    return until_ns != 0 && clock_now_ns() < until_ns;
-}
-
 static bool is_quick(const struct commit *commit, bool sync)
 {
     size_t bytes = atomic_load_explicit(&commit->pending_bytes, memory_order_relaxed);
     if (commit->facts.distant || atomic_load(&commit->stuck) ||
-        atomic_load(&commit->trim_wanted) != 0 || !flights_have_free(commit) || is_slow(commit))
+        atomic_load(&commit->trim_wanted) != 0 || !flights_have_free(commit) ||
+        pace_is_slow(commit))
         return false;
     struct journal_room room;
     journal_room(commit->options.journal, &room);
     if (room.slow_next || bytes > room.frame)
         return false;
-    return !sync || (bytes <= INLINE_BYTES &&
-                     atomic_load_explicit(&commit->small_ns, memory_order_relaxed) <= INLINE_NS);
+    return !sync || (bytes <= PACE_BYTES && pace_is_quick(commit));
 }
 
 bool commit_may_gather(const struct commit *commit)

@@ -110,10 +110,10 @@ START_TEST(a_slow_disk_is_left_to_the_thread)
     uint64_t next = 2;
     ck_assert(commit_may_gather(owner.commit));
     for (int i = 0; i < 10; i++) // a few that take a little longer don't matter
-        inline_measure(owner.commit, 100, true, i % 3 == 0 ? HL_SECOND / 100 : HL_SECOND / 10000);
+        pace_measure(owner.commit, 100, true, i % 3 == 0 ? HL_SECOND / 100 : HL_SECOND / 10000);
     ck_assert(commit_may_gather(owner.commit));
     for (int i = 0; i < 100; i++)
-        inline_measure(owner.commit, 100, true, 2 * HL_SECOND / 1000);
+        pace_measure(owner.commit, 100, true, 2 * HL_SECOND / 1000);
     ck_assert(!commit_may_gather(owner.commit));
     uint64_t ticket = owner_put(&owner, next++, 1, &rc);
     commit_want(owner.commit, COMMIT_DURABLE);
@@ -126,10 +126,10 @@ START_TEST(a_slow_disk_is_left_to_the_thread)
     ck_assert_uint_eq(commit_reached(owner.commit, COMMIT_WRITTEN), ticket);
     // Large commits say nothing about it; it is fast again when small ones are.
     int64_t before = atomic_load(&owner.commit->small_ns);
-    inline_measure(owner.commit, 1000000, true, 1);
+    pace_measure(owner.commit, 1000000, true, 1);
     ck_assert_int_eq(atomic_load(&owner.commit->small_ns), before);
     for (int i = 0; i < 100; i++)
-        inline_measure(owner.commit, 100, true, HL_SECOND / 10000);
+        pace_measure(owner.commit, 100, true, HL_SECOND / 10000);
     ck_assert(commit_may_gather(owner.commit));
     ck_assert_int_ge(atomic_load(&owner.commit->small_ns), 0);
 }
@@ -152,11 +152,11 @@ START_TEST(one_slow_call_counts_at_once)
 {
     start();
     ck_assert(leads(COMMIT_DURABLE) && leads(COMMIT_WRITTEN));
-    inline_measure(owner.commit, 100, _i == 0, HL_SECOND / 50); // that is no longer than it may be
+    pace_measure(owner.commit, 100, _i == 0, HL_SECOND / 50); // that is no longer than it may be
     ck_assert(leads(COMMIT_DURABLE) && leads(COMMIT_WRITTEN));
     int64_t span_ns = 10 * HL_SECOND;
     for (int i = 0; i < 10; i++) {
-        inline_measure(owner.commit, 100, _i == 0, HL_SECOND / 50 + 1);
+        pace_measure(owner.commit, 100, _i == 0, HL_SECOND / 50 + 1);
         ck_assert(!leads(COMMIT_DURABLE) && !leads(COMMIT_WRITTEN));
         clock_virtual_advance(span_ns - 1);
         ck_assert(!leads(COMMIT_DURABLE) && !leads(COMMIT_WRITTEN));
@@ -165,10 +165,10 @@ START_TEST(one_slow_call_counts_at_once)
         span_ns = span_ns < 300 * HL_SECOND ? span_ns * 2 : 600 * HL_SECOND;
     }
     clock_virtual_advance(601 * HL_SECOND); // after a long while it begins anew
-    inline_measure(owner.commit, 100, _i == 0, HL_SECOND);
+    pace_measure(owner.commit, 100, _i == 0, HL_SECOND);
     clock_virtual_advance(10 * HL_SECOND);
     ck_assert(leads(COMMIT_DURABLE) && leads(COMMIT_WRITTEN));
-    inline_measure(owner.commit, 1000000, _i == 0, HL_SECOND); // large ones take long
+    pace_measure(owner.commit, 1000000, _i == 0, HL_SECOND); // large ones take long
     ck_assert(leads(COMMIT_DURABLE) && leads(COMMIT_WRITTEN));
 }
 END_TEST
