@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * What is wanted, when it is due and what is reached: a commit's numbers that any thread reads or
- * sets without a lock. Who leads takes wants away (commit_round.c); who lands raises what is reached
- * (flight.c).
+ * sets without a lock. Who leads takes wants away (commit_round.c); who lands raises what is
+ * reached (flight.c).
  */
 #include "journal/commit_priv.h"
 

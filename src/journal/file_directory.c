@@ -10,6 +10,7 @@
  * frame is tried against the generations that are missing.
  */
 #include "journal/file_priv.h"
+#include "journal/file_walk_priv.h"
 
 #include <errno.h>
 #include <fcntl.h>

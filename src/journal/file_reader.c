@@ -6,7 +6,7 @@
  * What the disk can't read is filled with zeros, block by block: then checksums say that it is
  * damaged, and what stands beside it is still found.
  */
-#include "journal/file_priv.h"
+#include "journal/file_walk_priv.h"
 
 #include <errno.h>
 #include <stdlib.h>

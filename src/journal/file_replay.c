@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/hash.h"
 #include "journal/file_priv.h"
+#include "journal/file_walk_priv.h"
 
 #include <errno.h>
 #include <inttypes.h>

@@ -6,6 +6,7 @@
  * whole in a damaged commit is visited, too, for it may be alive. The segment is pinned meanwhile.
  */
 #include "journal/file_priv.h"
+#include "journal/file_walk_priv.h"
 
 #include <errno.h>
 #include <stdlib.h>

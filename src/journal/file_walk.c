@@ -9,6 +9,7 @@
  * ends.
  */
 #include "journal/file_priv.h"
+#include "journal/file_walk_priv.h"
 
 #include <errno.h>
 #include <string.h>
