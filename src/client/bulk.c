@@ -8,6 +8,7 @@
  * between two, and what was done until then is told.
  */
 
+#include "client/tool_choose_priv.h"
 #include "client/tool_priv.h"
 
 #include "base/json.h"

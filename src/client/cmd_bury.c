@@ -2,6 +2,8 @@
 /* hilera bury: jobs are set aside, as failed ones, until somebody kicks or deletes them. With a
  * token, one that was reserved under it. */
 
+#include "client/tool_choose_priv.h"
+#include "client/tool_lease_priv.h"
 #include "client/tool_priv.h"
 
 #include <inttypes.h>

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* hilera cancel: jobs are finished before their time, wherever they are, by id or by filter. */
 
+#include "client/tool_choose_priv.h"
 #include "client/tool_priv.h"
 
 static const struct argp_option cancel_argp_options[] = {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* hilera clear: a tube without jobs, but for those that are running. */
 
+#include "client/tool_choose_priv.h"
 #include "client/tool_priv.h"
 
 static const struct argp_option clear_argp_options[] = {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* hilera delete: jobs that nobody has reserved go for good, by id or by filter. */
 
+#include "client/tool_choose_priv.h"
 #include "client/tool_priv.h"
 
 static const struct argp_option delete_argp_options[] = {

@@ -4,6 +4,7 @@
  * id and token, as reserve prints them.
  */
 
+#include "client/tool_lease_priv.h"
 #include "client/tool_priv.h"
 
 #include "base/json.h"

@@ -7,6 +7,7 @@
  * interrupted, nobody reads it any more, the job is gone that it follows, or there were so many.
  */
 
+#include "client/tool_field_priv.h"
 #include "client/tool_priv.h"
 
 #include "base/clock.h"

@@ -8,6 +8,7 @@
  */
 
 #include "client/tool_priv.h"
+#include "client/tool_progress_priv.h"
 
 #include "base/clock.h"
 #include "base/jsonobj.h"

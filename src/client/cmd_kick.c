@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* hilera kick: buried jobs become ready again, delayed ones before their time. */
 
+#include "client/tool_choose_priv.h"
 #include "client/tool_priv.h"
 
 static const struct argp_option kick_argp_options[] = {

@@ -8,6 +8,8 @@
  * good place however long it takes.
  */
 
+#include "client/tool_choose_priv.h"
+#include "client/tool_field_priv.h"
 #include "client/tool_priv.h"
 
 #include "base/jsonobj.h"

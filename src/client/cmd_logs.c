@@ -4,6 +4,7 @@
  * daemon keeps with its result, or, with --follow, as it comes.
  */
 
+#include "client/tool_output_priv.h"
 #include "client/tool_priv.h"
 
 #include "base/json.h"

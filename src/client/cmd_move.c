@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* hilera move: jobs change their tube, and nothing else. */
 
+#include "client/tool_choose_priv.h"
 #include "client/tool_priv.h"
 
 static const struct argp_option move_argp_options[] = {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* hilera ping: whether a daemon answers, which one, how fast, and whether it is well. */
 
+#include "client/tool_field_priv.h"
 #include "client/tool_priv.h"
 
 #include "base/clock.h"

@@ -5,6 +5,7 @@
  */
 
 #include "client/tool_priv.h"
+#include "client/tool_table_priv.h"
 
 #include "base/json.h"
 #include "base/jsonobj.h"

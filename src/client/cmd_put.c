@@ -8,6 +8,7 @@
  */
 
 #include "client/tool_priv.h"
+#include "client/tool_put_priv.h"
 
 #include "base/json.h"
 

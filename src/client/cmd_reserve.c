@@ -7,6 +7,8 @@
  * has id and token; all behind it is the body, byte for byte.
  */
 
+#include "client/tool_lease_priv.h"
+#include "client/tool_output_priv.h"
 #include "client/tool_priv.h"
 
 #include "base/jsonobj.h"

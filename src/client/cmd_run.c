@@ -4,7 +4,9 @@
  * the command was: its output, with --follow as it comes, and its exit status.
  */
 
+#include "client/tool_output_priv.h"
 #include "client/tool_priv.h"
+#include "client/tool_put_priv.h"
 
 #include "base/clock.h"
 #include "base/json.h"

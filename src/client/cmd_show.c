@@ -7,6 +7,8 @@
  * is finished.
  */
 
+#include "client/tool_field_priv.h"
+#include "client/tool_output_priv.h"
 #include "client/tool_priv.h"
 
 #include "base/json.h"

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* hilera stats: the daemon's counters, section by section as the daemon orders them. */
 
+#include "client/tool_field_priv.h"
 #include "client/tool_priv.h"
 
 static enum exit_code stats_show(const cJSON *answer)

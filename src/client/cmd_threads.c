@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* hilera threads: every thread of the daemon, and what it waits for. */
 
+#include "client/tool_field_priv.h"
 #include "client/tool_priv.h"
 
 static enum exit_code threads_show(const cJSON *answer)

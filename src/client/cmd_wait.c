@@ -9,6 +9,7 @@
  * then one that failed.
  */
 
+#include "client/tool_output_priv.h"
 #include "client/tool_priv.h"
 
 #include "base/clock.h"

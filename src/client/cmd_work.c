@@ -12,6 +12,7 @@
  * have, this process stops. So what continues this process can't overtake what stops a worker.
  */
 
+#include "client/tool_lease_priv.h"
 #include "client/work_priv.h"
 
 #include "base/json.h"

@@ -3,6 +3,8 @@
  * How a job ended: waiting for it, and showing it, for the commands wait and run.
  */
 
+#include "client/tool_field_priv.h"
+#include "client/tool_output_priv.h"
 #include "client/tool_priv.h"
 
 #include "base/clock.h"

@@ -12,6 +12,8 @@
  */
 
 #include "client/tool_priv.h"
+#include "client/tool_progress_priv.h"
+#include "client/tool_put_priv.h"
 
 #include "base/jsonobj.h"
 #include "base/magic.h"

@@ -8,7 +8,9 @@
  * daemon's.
  */
 
+#include "client/tool_field_priv.h"
 #include "client/tool_priv.h"
+#include "client/tool_table_priv.h"
 
 #include "base/json.h"
 #include "base/jsonobj.h"

@@ -8,6 +8,7 @@
  * Durations go to the daemon as seconds and are compared there, with its clock.
  */
 
+#include "client/tool_choose_priv.h"
 #include "client/tool_priv.h"
 
 #include "base/json.h"

@@ -9,6 +9,7 @@
  * reads it any more.
  */
 
+#include "client/tool_output_priv.h"
 #include "client/tool_priv.h"
 
 #include "base/jsonobj.h"

@@ -4,6 +4,7 @@
  * answer has them in base 64 beside a readable form).
  */
 
+#include "client/tool_output_priv.h"
 #include "client/tool_priv.h"
 
 #include "base/base64.h"

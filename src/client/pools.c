@@ -2,6 +2,7 @@
 /* The table of pools, for `hilera status` and `hilera pool list`; and what such tables share. */
 
 #include "client/tool_priv.h"
+#include "client/tool_table_priv.h"
 
 #include "base/assert.h"
 

@@ -11,6 +11,7 @@
  */
 
 #include "client/tool_priv.h"
+#include "client/tool_put_priv.h"
 
 #include "base/arguments.h"
 #include "base/assert.h"

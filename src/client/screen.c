@@ -9,6 +9,7 @@
  * its size is told in one line at the end.
  */
 
+#include "client/tool_output_priv.h"
 #include "client/tool_priv.h"
 
 #include "base/text.h"

@@ -11,6 +11,7 @@
  */
 
 #include "client/tool_priv.h"
+#include "client/tool_table_priv.h"
 
 #include "base/text.h"
 

@@ -2,6 +2,7 @@
 /* What the commands of workers share: the tubes they take from, and the priority of a job that goes
  * back, which the protocol wants to be told. */
 
+#include "client/tool_lease_priv.h"
 #include "client/tool_priv.h"
 
 #include "base/jsonobj.h"

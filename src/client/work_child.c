@@ -14,6 +14,7 @@
  * ready again when its TTR is over. When it ends, what it left behind in its group is killed, too.
  */
 
+#include "client/tool_lease_priv.h"
 #include "client/work_priv.h"
 
 #include "base/clock.h"

@@ -11,6 +11,7 @@
  * A signal stops the command, and the job is given back at once.
  */
 
+#include "client/tool_lease_priv.h"
 #include "client/work_priv.h"
 
 #include "base/clock.h"

@@ -9,6 +9,7 @@
 #ifndef CLIENT_WORK_PRIV_H
 #define CLIENT_WORK_PRIV_H
 
+#include "client/tool_lease_priv.h"
 #include "client/tool_priv.h"
 
 #include <sys/types.h>

@@ -21,7 +21,7 @@ BEGIN {
         number++
         if (text ~ /^[ \t]*(#|$)/ || text ~ /^no circles[ \t]*:/)
             continue
-        if (split(text, field, /[ \t]*:[ \t]*/) != 3 || split(field[2], owed, " ") != 2 || field[3] == "") {
+        if (split(text, field, /[ \t]*:[ \t]*/) < 3 || split(field[2], owed, " ") != 2 || field[3] == "") {
             fault(table, number, "not \"header : lines includers : why\"")
             continue
         }

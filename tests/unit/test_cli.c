@@ -3,7 +3,10 @@
 // daemon's JSON for people.
 
 #include "base/jsonobj.h"
+#include "client/tool_field_priv.h"
 #include "client/tool_priv.h"
+#include "client/tool_progress_priv.h"
+#include "client/tool_table_priv.h"
 #include "unit.h"
 
 #include <errno.h>
