@@ -7,9 +7,14 @@
  * unless it is told otherwise. One that root has started, with -u or without, or that runs under
  * the group "hilera" (the system's service), knows that group's members as operators.
  */
-#include "daemon/daemon_priv.h"
+#include "daemon/access_priv.h"
+#include "daemon/user_priv.h"
 
 #include "base/log.h"
+#include "config/config.h"
+#include "net/net.h"
+#include "trust/trust.h"
+#include "worker/worker.h"
 
 #include <errno.h>
 #include <grp.h>

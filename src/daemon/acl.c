@@ -7,11 +7,13 @@
  * go. A user or group that doesn't exist is a mistake only where the whole file is checked: at a
  * start it is a warning, since a package's user may come later, and the rule fits the others.
  */
-#include "daemon/daemon_priv.h"
+#include "daemon/access_priv.h"
 
 #include "base/json.h"
 #include "base/log.h"
 #include "base/nearest.h"
+#include "config/config.h"
+#include "trust/trust.h"
 
 #include <errno.h>
 #include <grp.h>

@@ -16,12 +16,26 @@
  * To add a part: a field in struct daemon, a step in daemon_build, and its counterpart in
  * daemon_free, in the mirrored place.
  */
+#include "daemon/access_priv.h"
 #include "daemon/daemon_priv.h"
+#include "daemon/settings_priv.h"
+#include "daemon/store_priv.h"
+#include "daemon/user_priv.h"
 
+#include "api/api.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/magic.h"
+#include "broker/broker.h"
+#include "config/config.h"
+#include "front/front.h"
+#include "history/history.h"
+#include "house/house.h"
+#include "journal/journal.h"
+#include "net/net.h"
 #include "thr/thr.h"
+#include "trust/trust.h"
+#include "worker/worker.h"
 
 #include <hilera/lock.h>
 

@@ -3,7 +3,9 @@
  * hilerad --check DIR: what is in a data directory, and what of it is damaged. Read-only and
  * offline: while a daemon has the directory it is refused, for what is there changes.
  */
-#include "daemon/daemon_priv.h"
+#include "daemon/options_priv.h"
+
+#include "journal/journal.h"
 
 #include <inttypes.h>
 #include <stdio.h>

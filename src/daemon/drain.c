@@ -7,8 +7,10 @@
  * service manager is told have to agree in the end; so one lock covers the whole change.
  */
 #include "daemon/daemon_priv.h"
+#include "daemon/process_priv.h"
 
 #include "base/log.h"
+#include "broker/broker.h"
 #include "thr/thr.h"
 
 #include <hilera/lock.h>

@@ -8,7 +8,7 @@
  * process ends at once with status 1, as by kill -9: what was acknowledged is in the journal, and
  * the supervisor starts the daemon anew.
  */
-#include "daemon/daemon_priv.h"
+#include "daemon/process_priv.h"
 
 #include "base/log.h"
 #include "thr/thr.h"

@@ -2,7 +2,10 @@
 /*
  * In which tubes jobs are commands, as the configuration says it.
  */
-#include "daemon/daemon_priv.h"
+#include "daemon/settings_priv.h"
+
+#include "config/config.h"
+#include "worker/worker.h"
 
 #include <string.h>
 

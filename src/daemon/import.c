@@ -6,8 +6,14 @@
  * The beanstalkd's files are opened as whoever started this, and the data directory is written as
  * the user of -u, so that root can move the one's files to the other.
  */
+#include "daemon/options_priv.h"
+#include "daemon/settings_priv.h"
+#include "daemon/store_priv.h"
+#include "daemon/user_priv.h"
+
+#include "config/config.h"
 #include "import/import.h"
-#include "daemon/daemon_priv.h"
+#include "journal/journal.h"
 
 #include <errno.h>
 #include <inttypes.h>

@@ -9,9 +9,12 @@
  *
  * A daemon that stays root has no such border: jobs of the daemon's user are root there already.
  */
-#include "daemon/daemon_priv.h"
+#include "daemon/program_priv.h"
+#include "daemon/user_priv.h"
 
 #include "base/log.h"
+#include "config/config.h"
+#include "worker/worker.h"
 
 #include <errno.h>
 #include <stdio.h>

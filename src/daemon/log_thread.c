@@ -4,7 +4,7 @@
  * pipe, a terminal under Ctrl-S, a slow disk. It is a daemon thread: where nobody reads, the end of
  * the program isn't put off for longer than LAST_NS.
  */
-#include "daemon/daemon_priv.h"
+#include "daemon/process_priv.h"
 
 #include "base/assert.h"
 #include "base/log.h"

@@ -6,9 +6,15 @@
  * stops it; or does one task (task.c) and ends. Exit status: 0 after a stop that was asked for, 1
  * when it could not start or had to stop, 64 for a wrong command line; of a task: its own.
  */
+#include "daemon/access_priv.h"
 #include "daemon/daemon_priv.h"
+#include "daemon/options_priv.h"
+#include "daemon/process_priv.h"
+#include "daemon/settings_priv.h"
+#include "daemon/user_priv.h"
 
 #include "base/log.h"
+#include "config/config.h"
 #include "thr/thr.h"
 
 #include <errno.h>

@@ -13,7 +13,7 @@
  * size from which a block is a mapping of its own, which would otherwise rise with use: large ones
  * go back at once.
  */
-#include "daemon/daemon_priv.h"
+#include "daemon/process_priv.h"
 
 #include <malloc.h>
 

@@ -7,9 +7,11 @@
  * inherited with --ready-fd, for other supervisors, scripts and tests: it gets a line for each
  * listener, with the real port, and its end means "ready" (or, without any line, "died").
  */
-#include "daemon/daemon_priv.h"
+#include "daemon/process_priv.h"
 
+#include "base/buf.h"
 #include "base/log.h"
+#include "net/net.h"
 #include "thr/thr.h"
 
 #include <errno.h>

@@ -12,9 +12,11 @@
  * something to do in place of serving is a row here and one in task.c. --help lists the file's
  * parameters too, from the same table as everything else.
  */
-#include "daemon/daemon_priv.h"
+#include "daemon/options_priv.h"
 
 #include "base/log.h"
+#include "broker/broker.h"
+#include "config/config.h"
 
 #include <hilera/version.h>
 

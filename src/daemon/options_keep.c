@@ -9,9 +9,11 @@
  * for that costs as little and loses no more than a second; and a size of files (-s) that the
  * journal can't have is the nearest that it can.
  */
-#include "daemon/daemon_priv.h"
+#include "daemon/options_priv.h"
 
+#include "base/assert.h"
 #include "base/log.h"
+#include "config/config.h"
 
 #include <errno.h>
 #include <inttypes.h>

@@ -4,9 +4,11 @@
  * machine `hilera` finds `hilerad` without being told. Like the client, the daemon follows no
  * variable into a directory of somebody else.
  */
-#include "daemon/daemon_priv.h"
+#include "daemon/settings_priv.h"
 
 #include "base/trusted.h"
+#include "config/config.h"
+#include "net/net.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -14,6 +14,7 @@
  * asks how that ended.
  */
 #include "daemon/daemon_priv.h"
+#include "daemon/process_priv.h"
 
 #include "base/assert.h"
 #include "base/log.h"

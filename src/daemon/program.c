@@ -9,9 +9,11 @@
  * One that root runs, and that is named by its whole path, must be root's, on a way that nobody
  * else can change.
  */
-#include "daemon/daemon_priv.h"
+#include "daemon/program_priv.h"
+#include "daemon/user_priv.h"
 
 #include "base/trusted.h"
+#include "config/config.h"
 
 #include <errno.h>
 #include <pwd.h>

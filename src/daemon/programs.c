@@ -12,11 +12,18 @@
  * has the lock.
  */
 #include "daemon/daemon_priv.h"
+#include "daemon/program_priv.h"
+#include "daemon/settings_priv.h"
+#include "daemon/store_priv.h"
+#include "daemon/user_priv.h"
 
 #include "base/log.h"
 #include "base/magic.h"
+#include "config/config.h"
+#include "journal/journal.h"
 #include "spawn/spawn.h"
 #include "thr/thr.h"
+#include "worker/worker.h"
 
 #include <errno.h>
 #include <fcntl.h>

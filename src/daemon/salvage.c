@@ -3,7 +3,11 @@
  * hilerad --salvage DIR NEWDIR: every whole record of a damaged data directory, copied to a new
  * one. The old one is only read, so nothing is lost by trying.
  */
-#include "daemon/daemon_priv.h"
+#include "daemon/options_priv.h"
+#include "daemon/store_priv.h"
+#include "daemon/user_priv.h"
+
+#include "journal/journal.h"
 
 #include <inttypes.h>
 #include <stdio.h>

@@ -6,9 +6,16 @@
  * The checks run while the file is loaded, so that their messages carry the line and stand among
  * those of the parser, and `hilerad --check-config` finds all that a start would.
  */
-#include "daemon/daemon_priv.h"
+#include "daemon/access_priv.h"
+#include "daemon/program_priv.h"
+#include "daemon/settings_priv.h"
 
 #include "base/nearest.h"
+#include "broker/broker.h"
+#include "config/config.h"
+#include "history/history.h"
+#include "journal/journal.h"
+#include "worker/worker.h"
 
 #include <sched.h>
 #include <stdio.h>

@@ -11,6 +11,7 @@
  * SIGINT cuts the waiting short. The end of that thread arrives here through an eventfd.
  */
 #include "daemon/daemon_priv.h"
+#include "daemon/process_priv.h"
 
 #include "base/assert.h"
 #include "base/log.h"

@@ -20,11 +20,18 @@
  * With -u the directory and its files belong to that user, though it isn't yet that user who opens
  * them; see user.c. The directory is held as a descriptor (store_place.c).
  */
-#include "daemon/daemon_priv.h"
+#include "daemon/settings_priv.h"
+#include "daemon/store_priv.h"
+#include "daemon/user_priv.h"
 
+#include "api/api.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/magic.h"
+#include "broker/broker.h"
+#include "config/config.h"
+#include "history/history.h"
+#include "journal/journal.h"
 #include "thr/thr.h"
 
 #include <errno.h>

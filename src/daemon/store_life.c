@@ -9,7 +9,7 @@
  * perhaps with a journal that failed. What can't be read or written counts as "it stopped": nobody
  * is blamed in error.
  */
-#include "daemon/daemon_priv.h"
+#include "daemon/store_priv.h"
 
 #include "base/log.h"
 

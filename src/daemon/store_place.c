@@ -9,10 +9,13 @@
  * opens it, and from then on it is a descriptor. In a directory that is ours and that nobody else
  * may write, files can only have come from us or from root; one look at the start is enough.
  */
-#include "daemon/daemon_priv.h"
+#include "daemon/store_priv.h"
+#include "daemon/user_priv.h"
 
 #include "base/log.h"
 #include "base/trusted.h"
+#include "config/config.h"
+#include "journal/journal.h"
 
 #include <dirent.h>
 #include <errno.h>

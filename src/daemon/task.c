@@ -7,10 +7,13 @@
  * what was found (damage, mistakes); 2, it could not be done. What they find goes to standard
  * output, a line each; why they could not goes to standard error.
  */
-#include "daemon/daemon_priv.h"
+#include "daemon/access_priv.h"
+#include "daemon/options_priv.h"
+#include "daemon/program_priv.h"
 
 #include "base/buf.h"
 #include "base/text.h"
+#include "trust/trust.h"
 
 #include <errno.h>
 #include <stdarg.h>

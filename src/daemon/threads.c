@@ -3,7 +3,7 @@
  * Every thread to the log: what SIGQUIT prints. The same picture as `hilera threads`, for when no
  * client gets through.
  */
-#include "daemon/daemon_priv.h"
+#include "daemon/process_priv.h"
 
 #include "base/log.h"
 #include "thr/thr.h"

@@ -11,9 +11,12 @@
  * opens it takes that user's place towards files alone (setfsuid(2), which is each thread's own and
  * is inherited by the threads it makes), and listens as root right after.
  */
-#include "daemon/daemon_priv.h"
+#include "daemon/program_priv.h"
+#include "daemon/user_priv.h"
 
 #include "base/log.h"
+#include "config/config.h"
+#include "journal/journal.h"
 
 #include <errno.h>
 #include <grp.h>
