@@ -11,7 +11,11 @@
  * it more is read; with more than that, reading stops, which is the whole flow control: the sender
  * finds its socket full. Fewer than 2 * NET_READ_SIZE bytes are kept in any case.
  */
+#include "net/conn_priv.h"
+#include "net/listener_priv.h"
+#include "net/loop_priv.h"
 #include "net/net_priv.h"
+#include "net/output_priv.h"
 
 #include <errno.h>
 #include <poll.h>

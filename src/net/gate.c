@@ -22,6 +22,8 @@
  * something publishes it, then looks who sleeps. Both are sequentially consistent, so one of them
  * sees the other. (The same as with the inbox.)
  */
+#include "net/conn_priv.h"
+#include "net/loop_priv.h"
 #include "net/net_priv.h"
 
 #include "base/clock.h"

@@ -10,7 +10,8 @@
  *
  * A moved virtual clock rings every loop: a registry of them, for tests only, under its own lock.
  */
-#include "net/net_priv.h"
+#include "net/conn_priv.h"
+#include "net/loop_priv.h"
 
 #include <errno.h>
 #include <pthread.h>

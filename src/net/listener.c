@@ -14,6 +14,9 @@
  * what is missing may also come back from elsewhere (a child's pipes). What is logged about any of
  * this is at most one line a second.
  */
+#include "net/conn_priv.h"
+#include "net/listener_priv.h"
+#include "net/loop_priv.h"
 #include "net/net_priv.h"
 
 #include <errno.h>

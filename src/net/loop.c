@@ -12,7 +12,10 @@
  * Ending: told to stop, it lets each connection write what was answered, closes it, and goes on
  * until the last one is gone and the last message that was promised (loop_hold) has come.
  */
+#include "net/conn_priv.h"
+#include "net/loop_priv.h"
 #include "net/net_priv.h"
+#include "net/output_priv.h"
 
 #include <errno.h>
 #include <stdio.h>

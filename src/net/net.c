@@ -7,6 +7,8 @@
  * are its), then every loop lets its connections go, then the threads are joined. Loop 0 is told
  * last: connections it hands over to other loops are in their inboxes before the word to stop.
  */
+#include "net/listener_priv.h"
+#include "net/loop_priv.h"
 #include "net/net_priv.h"
 
 #include <errno.h>

@@ -8,7 +8,7 @@
  * program is greeted: a beanstalkd answers `stats` with its version and pid, a hilerad answers
  * `call ping` with its own. Waiting for that answer is bounded.
  */
-#include "net/net_priv.h"
+#include "net/listener_priv.h"
 
 #include <ctype.h>
 #include <dirent.h>

@@ -12,11 +12,15 @@
  * it. That is no matter while a turn lasts. What then has to wait for its reader is packed: such
  * segments are replaced by some that fit.
  */
-#include "net/net_priv.h"
+#include "net/output_priv.h"
+
+#include "base/assert.h"
 
 #include <errno.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/uio.h>
 
 #define OUT_SEGMENT ((size_t)16 * 1024) /* with the struct */

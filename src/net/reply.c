@@ -6,7 +6,10 @@
  * what they ask for when the session has returned. So a session never finds its connection gone
  * while it runs, and the order of answers is the order of writing.
  */
+#include "net/conn_priv.h"
+#include "net/loop_priv.h"
 #include "net/net_priv.h"
+#include "net/output_priv.h"
 
 #include <errno.h>
 

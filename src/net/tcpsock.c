@@ -9,6 +9,7 @@
  * On loopback nothing is ever congested, so the cheapest control there is will do: where the
  * system's default is BBR, its pacing was a tenth of the CPU time of a short request.
  */
+#include "net/listener_priv.h"
 #include "net/net_priv.h"
 
 #include <arpa/inet.h>

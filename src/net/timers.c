@@ -8,7 +8,7 @@
  * is coarse (some milliseconds): a loop that woke too early arms it again for what is left. Under
  * the virtual clock it isn't used at all; the moving clock rings the loop (inbox.c).
  */
-#include "net/net_priv.h"
+#include "net/loop_priv.h"
 
 #include <errno.h>
 

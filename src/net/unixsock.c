@@ -17,6 +17,8 @@
  * something else by then. Where root listens for another user, who may own a part of the way, bind
  * goes through the descriptor, too.
  */
+#include "net/conn_priv.h"
+#include "net/listener_priv.h"
 #include "net/net_priv.h"
 
 #include "base/log.h"
