@@ -12,6 +12,8 @@
  * To add a method: a row in methods.def, and run_NAME and params_NAME in the file of its family.
  */
 #include "api/api_priv.h"
+#include "api/rows_priv.h"
+#include "api/sight_priv.h"
 
 #include "base/errtab.h"
 #include "base/json.h"

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * What the files of api share: a method and its parameters, and how a method answers.
+ * What every method needs: to be one, its parameters, the rights of who calls, and a result. What
+ * some of them share besides has a header for each theme: filter_priv.h, rows_priv.h, sight_priv.h
+ * and result_priv.h.
  *
  * A method finds its parameters checked (params.c): known, of their type, the required ones there.
  * It writes its result with the out_ functions, which go on without harm after memory ran out: the
@@ -95,38 +97,6 @@ enum job_outcome_kind params_outcome(const cJSON *given, const char *name);
 unsigned params_states(const cJSON *given, const char *name);
 bool params_given(const cJSON *given, const char *name);
 
-/* ---- filter.c: choosing jobs ---- */
-
-#define API_FILTER_PARAMS                                                                          \
-    API_FILTER_PARAMS_OF(API_STATE, "jobs of this state only: ready, delayed, reserved or buried")
-#define API_FILTER_PARAMS_OF(state_type, state_what)                                               \
-    {.name = "tube", .type = API_TUBE, .what = "jobs of this tube only"},                          \
-        {.name = "state", .type = (state_type), .what = (state_what)},                             \
-        {.name = "older",                                                                          \
-         .type = API_SECONDS,                                                                      \
-         .what = "jobs that were put at least so many seconds ago"},                               \
-        {.name = "younger",                                                                        \
-         .type = API_SECONDS,                                                                      \
-         .what = "jobs that were put less than so many seconds ago"},                              \
-        {.name = "name", .type = API_TEXT, .what = "jobs of this name only"},                      \
-        {.name = "group", .type = API_TEXT, .what = "jobs of this group only"},                    \
-        {.name = "tag", .type = API_TEXT, .what = "jobs that have this tag only"},                 \
-        {.name = "from", .type = API_ID, .what = "begin at this id: the \"next\" of a page"},      \
-        {.name = "until",                                                                          \
-         .type = API_ID,                                                                           \
-         .what = "end at this id: the \"until\" of the first page; without it, the last id"},      \
-    {                                                                                              \
-        .name = "limit", .type = API_COUNT, .what = "so many jobs at most"                         \
-    }
-
-/* After params_check. limit SIZE_MAX if it is not there. */
-void filter_read(const cJSON *params, struct broker_filter *filter, struct broker_page *page);
-/* Whether there is any condition. */
-bool filter_given(const cJSON *params);
-/* Adds "next", "until" and "examined"; that is what was found where the caller may not see all that
- * was looked at. */
-void out_page(const struct api_call *call, struct out out, const struct broker_page *page);
-
 /* ---- methods ---- */
 
 /* Where the right of a row is needed; methods.def says what each means. */
@@ -208,84 +178,5 @@ int api_fail(struct api_call *call, int error, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 /* Of the call's own later. */
 struct api_call *api_call_of(struct later *later);
-
-/* ---- rows.c: answers that are made a part at a time ---- */
-
-struct rows_kind {
-    bool whole; /* made as a whole before the first byte is read; it has no `next` */
-    /* As api_answer_size and api_answer_next. 0 of the first one, if whole: call->answer has all.
-     */
-    int (*size)(struct api_call *call, struct api_rows *rows, size_t *size);
-    int (*next)(struct api_call *call, struct api_rows *rows, struct buf *part);
-    void (*release)(struct api_rows *rows);
-};
-
-/* The first member of each kind's own. */
-struct api_rows {
-    unsigned magic;
-    const struct rows_kind *kind;
-};
-
-void rows_init(struct api_rows *rows, const struct rows_kind *kind);
-/* If there are any. */
-void rows_end(struct api_call *call);
-/* The result was written, and what is small of the rest can be made at once. ENOMEM. */
-int rows_start(struct api_call *call);
-
-/* rows_tubes.c: the answer's array "tubes", which is empty, is to be made as it is read. ENOMEM. */
-int rows_tubes_begin(struct api_call *call);
-/* rows_jobs.c: the answer is a page of jobs, or of finished ones, as the parameters say; `limit` is
- * that of them. ENOMEM. EIO: it has failed. */
-#define API_LIST_LIMIT_MAX 500 /* about 200 KiB of JSON */
-int rows_jobs_begin(struct api_call *call, const cJSON *params, size_t limit);
-int rows_past_begin(struct api_call *call, const cJSON *params, size_t limit);
-/* The answer of history to that has come: 0, or an error. */
-int rows_past_asked(struct api_call *call, int rc);
-
-/* method_stats.c: a tube's counters, a pool's, with the tubes that the caller may see. */
-void out_tube(struct out row, const char *name, const struct broker_stats *stats);
-void out_pool(const struct api_call *call, struct out row, const struct worker_pool *pool);
-
-/* ---- sight.c: what is known of one job ---- */
-
-/* Asks call->question, whose later is seen to here. As history_ask; after EINPROGRESS the call
- * waits, and not for a time; `finish` is called after the answer, and takes it by api_asked. */
-int api_ask(struct api_call *call);
-/* What history_ask would have said. */
-int api_asked(struct api_call *call);
-
-struct api_sight {
-    unsigned magic;
-    bool here; /* it is in the broker, as `view` says */
-    struct job_view view;
-    /* How it ended, if it is gone or buried, and the asker may see it: its record; or, if none is
-     * kept, what else is known of its end. NULL: nothing. */
-    struct job_record *record;
-};
-/* 0: call->sight is about that job. EINPROGRESS: the call waits, and `finish` calls it again.
- * ENOMEM. */
-int sight_take(struct api_call *call, uint64_t id);
-/* What the call has of it, or of any answer that nobody has taken. */
-void sight_drop(struct api_call *call);
-
-/* ---- result.c: jobs as JSON ---- */
-
-/* `read`, and the call's rights: whether the program's own words are told (reasons, progress). */
-void out_view(const struct api_call *call, struct out job, const struct job_view *view);
-/* "earlier": how the attempts of a job that isn't finished ended; nothing if there were none. */
-void out_past(const struct api_call *call, struct out job, const struct job_view *view);
-void out_record(struct out job, const struct job_record *record, bool read);
-/* What a job told of its progress. */
-void out_progress(struct out job, int percent, const char *text);
-/* Adds that of a job that runs here, if it told any. */
-void out_running(const struct api_call *call, struct out job, const struct job_view *view);
-/* options.c: what was asked for with a job, as far as it was. */
-void out_labels(struct out job, const char *name, const char *group, const char *key,
-                const char *tags, size_t tags_size);
-void out_options(struct out job, const struct job_view *view);
-/* A row of a list: that, and how it ended in short. */
-void out_row(struct out job, const struct job_record *record, bool read);
-/* Adds "result" of a job that had an attempt; `read`: with what it wrote. */
-void out_result(struct out job, const struct job_record *record, bool read);
 
 #endif

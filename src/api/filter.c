@@ -5,6 +5,7 @@
  * client walks over all jobs once, however many come and go meanwhile.
  */
 #include "api/api_priv.h"
+#include "api/filter_priv.h"
 
 void filter_read(const cJSON *params, struct broker_filter *filter, struct broker_page *page)
 {

@@ -9,6 +9,7 @@
  * tubes is what somebody gets who forgot something.
  */
 #include "api/api_priv.h"
+#include "api/filter_priv.h"
 
 #include <errno.h>
 #include <inttypes.h>

@@ -7,6 +7,8 @@
  * how it ended isn't kept (any more).
  */
 #include "api/api_priv.h"
+#include "api/result_priv.h"
+#include "api/sight_priv.h"
 
 #include <errno.h>
 #include <inttypes.h>

@@ -8,6 +8,9 @@
  * and no id, and ages count from their end.
  */
 #include "api/api_priv.h"
+#include "api/filter_priv.h"
+#include "api/rows_priv.h"
+#include "api/sight_priv.h"
 
 #include <errno.h>
 #include <inttypes.h>

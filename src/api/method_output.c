@@ -17,6 +17,8 @@
  * it. A token is given back last of all, since the call may be gone right after it.
  */
 #include "api/api_priv.h"
+#include "api/result_priv.h"
+#include "api/sight_priv.h"
 
 #include <errno.h>
 #include <inttypes.h>

@@ -7,6 +7,7 @@
  * pool_drain is the pause and a wait for the last job; who gives up waiting leaves the pool paused.
  */
 #include "api/api_priv.h"
+#include "api/result_priv.h"
 
 #include "base/nearest.h"
 

@@ -11,6 +11,8 @@
  * Where there are many tubes the answer is made as it is read (rows.c).
  */
 #include "api/api_priv.h"
+#include "api/result_priv.h"
+#include "api/rows_priv.h"
 
 #include "base/log.h"
 

@@ -4,6 +4,7 @@
  * as they were given. Texts by which people find jobs stand with the job itself.
  */
 #include "api/api_priv.h"
+#include "api/result_priv.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -5,6 +5,7 @@
  * a record adds "result". Times of day are seconds since 1970, the others durations.
  */
 #include "api/api_priv.h"
+#include "api/result_priv.h"
 
 #include <string.h>
 

@@ -7,6 +7,7 @@
  *   rows_jobs.c    a page of a list: made as a whole, since its size isn't known before
  */
 #include "api/api_priv.h"
+#include "api/rows_priv.h"
 
 #include <errno.h>
 

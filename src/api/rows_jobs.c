@@ -14,6 +14,10 @@
  * change, so only their texts are written a few at a time.
  */
 #include "api/api_priv.h"
+#include "api/filter_priv.h"
+#include "api/result_priv.h"
+#include "api/rows_priv.h"
+#include "api/sight_priv.h"
 
 #include <errno.h>
 #include <stdlib.h>

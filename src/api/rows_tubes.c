@@ -13,6 +13,8 @@
  * written with a backslash, so the first place with these bytes is that array or one before it.
  */
 #include "api/api_priv.h"
+#include "api/result_priv.h"
+#include "api/rows_priv.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -11,6 +11,7 @@
  * is finished when the answer is there.
  */
 #include "api/api_priv.h"
+#include "api/sight_priv.h"
 
 #include <errno.h>
 #include <stdlib.h>
