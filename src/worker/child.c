@@ -11,9 +11,10 @@
  * A program may have become another user's, by sudo and the like, and then the keeper can't kill
  * it. That is logged here, once for each child, whoever meets it.
  */
+#include "worker/child_priv.h"
+
 #include "base/clock.h"
 #include "base/log.h"
-#include "worker/worker_priv.h"
 
 #include <errno.h>
 #include <inttypes.h>

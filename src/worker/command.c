@@ -11,12 +11,14 @@
  * JSON has texts, and programs take bytes. So {"base64":TEXT} may stand for any text (but the
  * umask), and env may be an array of "NAME=VALUE", for names that aren't UTF-8.
  */
+#include "worker/command_priv.h"
+#include "worker/programs_priv.h"
+
 #include "base/arguments.h"
 #include "base/assert.h"
 #include "base/base64.h"
 #include "base/buf.h"
 #include "base/jsonobj.h"
-#include "worker/worker_priv.h"
 
 #include <errno.h>
 #include <stdarg.h>

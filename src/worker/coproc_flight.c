@@ -17,8 +17,10 @@
  * listens while it works and gets the TERM at once. The other jobs of a helper that is ended for
  * that go back, not counted.
  */
-#include "base/clock.h"
+#include "worker/child_priv.h"
 #include "worker/coproc_priv.h"
+
+#include "base/clock.h"
 
 #include <errno.h>
 #include <inttypes.h>

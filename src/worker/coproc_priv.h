@@ -6,6 +6,7 @@
 #ifndef WORKER_COPROC_PRIV_H
 #define WORKER_COPROC_PRIV_H
 
+#include "worker/child_priv.h"
 #include "worker/shift_priv.h"
 
 #define COPROC_VERSION 1

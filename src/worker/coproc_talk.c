@@ -14,8 +14,12 @@
  * for that long before we sleep. Two wake-ups are what one job in flight costs; this is one of
  * them. The next job is on its way before the last one is settled.
  */
-#include "base/clock.h"
+#include "worker/child_priv.h"
 #include "worker/coproc_priv.h"
+#include "worker/feed_priv.h"
+#include "worker/program_priv.h"
+
+#include "base/clock.h"
 
 #include <errno.h>
 #include <inttypes.h>

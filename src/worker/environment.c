@@ -8,7 +8,7 @@
  * pass, for programs that are whoever started the daemon. Others stand apart: of the daemon's they
  * get only what is listed, and else PATH, HOME, USER, LOGNAME and SHELL of their user, LANG and TZ.
  */
-#include "worker/worker_priv.h"
+#include "worker/programs_priv.h"
 
 #include <errno.h>
 #include <stdio.h>

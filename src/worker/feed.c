@@ -5,6 +5,8 @@
  * Each call does one system call on a descriptor that poll called ready, so that none of the three
  * can starve the others: a child that writes without end is still fed, and still stopped.
  */
+#include "worker/child_priv.h"
+#include "worker/feed_priv.h"
 #include "worker/live_priv.h"
 
 #include <errno.h>

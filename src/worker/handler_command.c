@@ -12,8 +12,13 @@
  * What is wrong with a command (no such directory, no such program) is found by whoever starts it,
  * with the rights that it has.
  */
-#include "base/magic.h"
+#include "worker/child_priv.h"
+#include "worker/command_priv.h"
+#include "worker/program_priv.h"
+#include "worker/programs_priv.h"
 #include "worker/worker_priv.h"
+
+#include "base/magic.h"
 
 #include <errno.h>
 #include <inttypes.h>

@@ -17,10 +17,14 @@
  *
  * When the pool is freed, idle helpers see the end of their input and have `kill_after` to end.
  */
+#include "worker/child_priv.h"
+#include "worker/coproc_priv.h"
+#include "worker/programs_priv.h"
+#include "worker/worker_priv.h"
+
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/magic.h"
-#include "worker/coproc_priv.h"
 
 #include <errno.h>
 #include <inttypes.h>

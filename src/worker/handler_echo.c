@@ -4,6 +4,7 @@
  * a compiled-in plug-in.
  */
 #include "worker/plugin_priv.h"
+#include "worker/worker_priv.h"
 
 #include <errno.h>
 

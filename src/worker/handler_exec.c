@@ -4,8 +4,12 @@
  * up to a limit, its exit status decides. How a run goes is in program.c, what its end means in
  * verdict.c; the settings of the pool become here what those two need.
  */
-#include "base/magic.h"
+#include "worker/child_priv.h"
+#include "worker/program_priv.h"
+#include "worker/programs_priv.h"
 #include "worker/worker_priv.h"
+
+#include "base/magic.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -4,6 +4,7 @@
  * around the handler. A compiled-in plug-in, the smallest there can be.
  */
 #include "worker/plugin_priv.h"
+#include "worker/worker_priv.h"
 
 static enum hl_plugin_verdict null_run(void *state, const struct hl_plugin_host *host,
                                        struct hl_plugin_run *run, const struct hl_plugin_job *job)

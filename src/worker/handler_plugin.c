@@ -7,6 +7,7 @@
  * --check-config, with the line of the configuration.
  */
 #include "worker/plugin_priv.h"
+#include "worker/worker_priv.h"
 
 static int file_check(const struct handler_settings *settings, char *why, size_t why_size)
 {

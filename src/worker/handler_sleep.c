@@ -7,9 +7,11 @@
  * Each run waits for an event of its own, which cancel finds by the run. `cancelled` is true before
  * cancel is called, so a run that isn't in the list yet finds out by asking.
  */
+#include "worker/plugin_priv.h"
+#include "worker/worker_priv.h"
+
 #include "base/list.h"
 #include "base/magic.h"
-#include "worker/plugin_priv.h"
 
 #include <ctype.h>
 #include <errno.h>

@@ -5,7 +5,7 @@
  * Names are looked up when the daemon starts: a job shouldn't wait for the name services. A user
  * gets the groups that it has at that moment.
  */
-#include "worker/worker_priv.h"
+#include "worker/programs_priv.h"
 
 #include <errno.h>
 #include <grp.h>

@@ -10,7 +10,10 @@
  * The one used last is used next, so that the others may end. One that has ended is only noticed
  * when it is to be used; then another one is taken.
  */
-#include "worker/worker_priv.h"
+#include "worker/child_priv.h"
+#include "worker/worker.h"
+
+#include "thr/thr.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -14,7 +14,7 @@
 #define WORKER_LIVE_PRIV_H
 
 #include "base/list.h"
-#include "worker/worker_priv.h"
+#include "worker/worker.h"
 
 #define LIVE_MAGIC 0x3e3e117eu
 

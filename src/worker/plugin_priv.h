@@ -7,7 +7,7 @@
 #ifndef WORKER_PLUGIN_PRIV_H
 #define WORKER_PLUGIN_PRIV_H
 
-#include "worker/worker_priv.h"
+#include "worker/worker.h"
 
 #include <hilera/plugin.h>
 

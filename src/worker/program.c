@@ -18,8 +18,12 @@
  * keeper hears nothing then. So it is asked for a sign of life after a while, and when there is
  * none, or none after a SIGTERM, it is killed with what it started.
  */
-#include "base/clock.h"
+#include "worker/child_priv.h"
+#include "worker/feed_priv.h"
 #include "worker/live_priv.h"
+#include "worker/program_priv.h"
+
+#include "base/clock.h"
 
 #include <errno.h>
 #include <poll.h>

@@ -8,8 +8,10 @@
  * own, gain no privileges, and nothing of a job outlives it. Where they are whoever started the
  * daemon, all is as if that person had started them.
  */
+#include "worker/programs_priv.h"
+
 #include "base/magic.h"
-#include "worker/worker_priv.h"
+#include "spawn/spawn.h"
 
 #include <errno.h>
 #include <stdio.h>

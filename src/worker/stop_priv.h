@@ -6,7 +6,7 @@
 #define WORKER_STOP_PRIV_H
 
 #include "base/heap.h"
-#include "worker/worker_priv.h"
+#include "worker/worker.h"
 
 #include <stdatomic.h>
 

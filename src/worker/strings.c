@@ -3,7 +3,7 @@
  * A list of strings copied into one piece of memory: the pointers, a NULL, then the texts. What
  * outlives the settings it came from (argv, a pool's tubes) is kept so, and freed by one free.
  */
-#include "worker/worker_priv.h"
+#include "worker/programs_priv.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -3,7 +3,7 @@
  * The end of what a program wrote to its stderr, for the reason of a failed attempt: the last lines
  * tell why, as a rule, and what is captured keeps the first.
  */
-#include "worker/worker_priv.h"
+#include "worker/feed_priv.h"
 
 #include <string.h>
 

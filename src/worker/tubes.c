@@ -5,6 +5,7 @@
  * weights at all, which is another order than equal ones (queue_share.c).
  */
 #include "worker/pool_priv.h"
+#include "worker/programs_priv.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -7,7 +7,7 @@
  * attempt, and its pool rests. But where the shortage is that of the program's user, whom the
  * process had become already, only this job is meant: the attempt has crashed.
  */
-#include "worker/worker_priv.h"
+#include "worker/program_priv.h"
 
 #include <errno.h>
 #include <signal.h>

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 // Bodies that are commands, taken apart. Commands that run are run.test's.
 
-#include "worker/worker_priv.h"
-
 #include "spawned.h"
 #include "unit.h"
+#include "worker/command_priv.h"
+#include "worker/worker_priv.h"
 
 #include <errno.h>
 #include <stdio.h>

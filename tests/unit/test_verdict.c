@@ -5,7 +5,7 @@
 #include "durable.h"
 
 #include "base/clock.h"
-#include "worker/worker_priv.h"
+#include "worker/program_priv.h"
 
 #include <errno.h>
 
