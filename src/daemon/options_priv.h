@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * The command line (options.c, options_keep.c), and what hilerad does in place of serving (task.c):
- * to check, to salvage, to import.
+ * to check, to salvage, to import; and how that says what it found (lines.c).
  */
 #ifndef DAEMON_OPTIONS_PRIV_H
 #define DAEMON_OPTIONS_PRIV_H
@@ -100,16 +100,19 @@ struct task {
 
 /* The task of an option, or NULL. */
 const struct task *task_find(int key);
+
+/* check.c, salvage.c, import.c */
+int check_run(const struct task_order *order);
+int salvage_run(const struct task_order *order);
+int import_run(const struct task_order *order);
+
+/* ---- lines.c: what is said in place of the log ---- */
+
 /* A line of what a task has to say, to standard output; `arg` isn't used. */
 void task_line(void *arg, const char *text);
 /* One line, of whose text anything may be from outside: made printable. */
 void line_print(FILE *to, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* Flushes what was said: `status`, or 2 when it could not be written. */
 int task_said(int status);
-
-/* check.c, salvage.c, import.c */
-int check_run(const struct task_order *order);
-int salvage_run(const struct task_order *order);
-int import_run(const struct task_order *order);
 
 #endif

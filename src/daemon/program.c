@@ -106,3 +106,11 @@ int program_check(const char *name, char *why, size_t why_size)
         snprintf(why, why_size, "the program %s can't be run: %s", name, strerrordesc_np(rc));
     return rc;
 }
+
+void pool_complain(const struct config *config, const struct config_pool *pool, enum config_id id,
+                   const char *text)
+{
+    int line = pool->line[id] != 0 ? pool->line[id] : pool->end_line;
+    fprintf(stderr, "hilerad: %s:%d: pool \"%s\": %s\n",
+            config->file != NULL ? config->file : "built-in configuration", line, pool->name, text);
+}

@@ -24,6 +24,9 @@ bool program_uid(const struct config_pool *pool, const struct user *user, uid_t 
 bool program_is_roots(const struct config_pool *pool, const struct user *user);
 /* For such a pool: whether only root can change what an absolute path leads to. An errno: `why`. */
 int program_trust(const char *name, char *why, size_t why_size);
+/* A mistake in a pool, to standard error. */
+void pool_complain(const struct config *config, const struct config_pool *pool, enum config_id id,
+                   const char *text);
 
 /* ---- kin.c: jobs of the daemon's own user ---- */
 
@@ -34,8 +37,5 @@ int program_trust(const char *name, char *why, size_t why_size);
 int kin_check(const struct user *user, const struct config *config);
 /* Warns in the log of pools whose jobs could become the user of another pool so. */
 void kin_warn(const struct user *user, const struct config *config);
-/* A mistake in a pool, to standard error. */
-void pool_complain(const struct config *config, const struct config_pool *pool, enum config_id id,
-                   const char *text);
 
 #endif

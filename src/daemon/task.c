@@ -11,14 +11,9 @@
 #include "daemon/options_priv.h"
 #include "daemon/program_priv.h"
 
-#include "base/buf.h"
-#include "base/text.h"
 #include "trust/trust.h"
 
-#include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
-#include <string.h>
 
 static int check_config_run(const struct task_order *order)
 {
@@ -65,31 +60,4 @@ const struct task *task_find(int key)
         if (tasks[i].key == key)
             return &tasks[i];
     return NULL;
-}
-
-void line_print(FILE *to, const char *format, ...)
-{
-    struct buf text = BUF_EMPTY, shown = BUF_EMPTY;
-    va_list args;
-    va_start(args, format);
-    if (buf_vprintf(&text, format, args) == 0 &&
-        text_show(&shown, text.data, text.len, TEXT_LINE) == 0)
-        fprintf(to, "%s\n", shown.len > 0 ? shown.data : "");
-    va_end(args);
-    buf_fini(&text);
-    buf_fini(&shown);
-}
-
-void task_line(void *arg, const char *text)
-{
-    (void)arg;
-    line_print(stdout, "%s", text);
-}
-
-int task_said(int status)
-{
-    if (fflush(stdout) == 0 && !ferror(stdout))
-        return status;
-    fprintf(stderr, "hilerad: standard output: %s\n", strerrordesc_np(errno));
-    return 2;
 }

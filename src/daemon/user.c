@@ -51,14 +51,6 @@ int user_find(struct user *user, const char *name)
     return EPERM;
 }
 
-void pool_complain(const struct config *config, const struct config_pool *pool, enum config_id id,
-                   const char *text)
-{
-    int line = pool->line[id] != 0 ? pool->line[id] : pool->end_line;
-    fprintf(stderr, "hilerad: %s:%d: pool \"%s\": %s\n",
-            config->file != NULL ? config->file : "built-in configuration", line, pool->name, text);
-}
-
 /* Plug-ins are looked at where they are loaded. */
 static int programs_check(const struct user *user, const struct config *config)
 {
