@@ -486,7 +486,7 @@ static void collect(struct keeper *keeper)
 
 static void settle_in(struct keeper *keeper, int channel, int lock)
 {
-    spawner_settle_in("hilera-keeper", &keeper->unblocked);
+    spawn_settle_in("hilera-keeper", &keeper->unblocked);
     (void)prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
     /* Above what they become. */
     int high = fcntl(channel, F_DUPFD_CLOEXEC, LOCK_FD + 1);

@@ -176,11 +176,14 @@ int children_end_group(pid_t group);
 _Noreturn void keeper_main(const struct spawn_program *row, int channel, int lock,
                            struct spawn_shared *shared);
 
+/* ---- settle.c ---- */
+
+/* What spawner and keepers have in common: a session, a name, signals. *unblocked is the mask for
+ * ppoll, under which SIGCHLD interrupts. */
+void spawn_settle_in(const char *name, sigset_t *unblocked);
+
 /* ---- spawner.c ---- */
 
 _Noreturn void spawner_main(int control, const struct spawn_program *table, size_t count);
-/* What spawner and keepers have in common: a session, a name, signals. *unblocked is the mask for
- * ppoll, under which SIGCHLD interrupts. */
-void spawner_settle_in(const char *name, sigset_t *unblocked);
 
 #endif

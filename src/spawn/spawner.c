@@ -64,29 +64,6 @@ struct spawner_state {
     struct packet packet;
 };
 
-/* SIGCHLD interrupts a sleep, and does no more. */
-static void nothing(int sig)
-{
-    (void)sig;
-}
-
-void spawner_settle_in(const char *name, sigset_t *unblocked)
-{
-    struct sigaction action = {.sa_handler = SIG_DFL};
-    sigset_t all;
-    (void)setsid();
-    (void)prctl(PR_SET_NAME, name, 0, 0, 0);
-    sigfillset(&all);
-    (void)sigprocmask(SIG_SETMASK, &all, NULL);
-    /* What an ancestor ignored would stay so in every program. */
-    for (int sig = 1; sig <= SIGRTMAX; sig++)
-        (void)sigaction(sig, &action, NULL);
-    action.sa_handler = nothing;
-    (void)sigaction(SIGCHLD, &action, NULL);
-    *unblocked = all;
-    sigdelset(unblocked, SIGCHLD);
-}
-
 /* ---- arrays that grow ---- */
 
 static bool room_make(void **list, size_t *room, size_t count, size_t size)
@@ -296,7 +273,7 @@ _Noreturn void spawner_main(int control, const struct spawn_program *table, size
     spawner.table = table;
     spawner.row_count = count;
     spawner.lock = -1;
-    spawner_settle_in("hilera-spawner", &spawner.unblocked);
+    spawn_settle_in("hilera-spawner", &spawner.unblocked);
     (void)prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
     int high = fcntl(control, F_DUPFD_CLOEXEC, CONTROL_FD + 1);
     int null = open("/dev/null", O_RDWR | O_CLOEXEC);
