@@ -11,6 +11,8 @@
 #include "broker_bench.h"
 
 #include "base/clock.h"
+#include "broker/store.h"
+#include "journal/journal.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -140,7 +142,7 @@ static void settle_many(struct rig *rig)
 /* What an answer would wait for. */
 static void commit(struct rig *rig)
 {
-    struct broker_ticket ticket = broker_ticket_wanted(rig->broker);
+    struct ticket ticket = broker_ticket_wanted(rig->broker);
     bench_check("commit", broker_ticket_wait(rig->broker, &ticket, HL_FOREVER));
 }
 
@@ -238,9 +240,9 @@ static void ends_record(void *arg)
 static void journal_begin(struct rig *rig)
 {
     struct journal_error error = {0};
-    struct broker_recovered recovered;
+    struct store_recovered recovered;
     struct journal_settings settings = {.directory = NULL};
-    struct broker_log_options log = {.journal = NULL};
+    struct store_options log = {.journal = NULL};
     bench_check("journal", journal_open(&rig->journal, &settings, &error));
     bench_check("journal", journal_acquire(rig->journal, &error));
     log.journal = rig->journal;
@@ -252,7 +254,7 @@ static void rig_begin(struct rig *rig, const struct settings *settings, const st
 {
     static const char *const tubes[] = {"default"};
     struct broker_options options = {.body_max = settings->size,
-                                     .level = BROKER_COMMIT,
+                                     .level = DURABILITY_COMMIT,
                                      .ended = loop->kept ? ends_take : NULL,
                                      .ended_after = ends_record};
     list_init(&ended);

@@ -88,7 +88,7 @@ static void check(const char *what, int rc)
 static void put_jobs(struct broker *broker, unsigned count)
 {
     static const char text[] = "0123456789abcdef";
-    struct broker_tube *tube;
+    struct tube *tube;
     check("tube", broker_use(broker, "t", 1, &tube));
     for (unsigned i = 0; i < count; i++) {
         struct job_body *body;

@@ -324,7 +324,7 @@ int api_call_start(struct api_call *call, struct api *api, const char *method, s
     call->waiter = (struct broker_waiter){.later.fire = waiter_fired};
     call->room = (struct broker_op){.verb = BROKER_ROOM};
     call->params = NULL;
-    call->ticket = (struct broker_ticket){0};
+    call->ticket = (struct ticket){0};
     call->gives_up = false;
     call->page = (struct broker_page){.found = 0};
     call->question = (struct history_question){.asks = HISTORY_ASK_RECORD};

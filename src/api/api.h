@@ -96,7 +96,7 @@ struct api_call {
     /* the api's */
     struct api *api;
     const struct api_method *method;
-    struct broker_ticket ticket; /* the door's, too: to be reached before it is told, as waiter's */
+    struct ticket ticket; /* the door's, too: to be reached before it is told, as waiter's */
     struct broker_waiter waiter;
     struct worker_quiet quiet;        /* pool_drain */
     struct broker_op room;            /* the journal was busy: it runs again when there is room */

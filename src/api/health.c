@@ -51,9 +51,9 @@ static void health_of_programs(const struct api *api, struct health *health)
 
 static void health_get(const struct api *api, struct health *health)
 {
-    struct broker_log_stats stats;
+    struct store_stats stats;
     struct api_store store = {.directory = NULL};
-    broker_log_stats(api->links.broker, &stats);
+    broker_store_stats(api->links.broker, &stats);
     if (api->links.store != NULL)
         api->links.store(&store, api->links.arg);
     *health = (struct health){.word = "green"};

@@ -113,7 +113,7 @@ static int bulk_page(struct api_call *call, const struct broker_filter *filter,
     }
     int rc = broker_apply(call->api->links.broker, call->asker, filter, page, change);
     call->looked_at += page->examined;
-    broker_ticket_add(&call->ticket, &page->ticket);
+    ticket_add(&call->ticket, &page->ticket);
     if (rc == EAGAIN && page->found > 0)
         call->room.until_ns = 0; /* it gets on: its patience begins anew */
     page->found += before.found;

@@ -36,7 +36,7 @@ static int pause_set(struct api_call *call, const char *tube, int64_t pause_ns, 
     op.tube.len = strlen(tube);
     op.tube.pause_ns = pause_ns;
     int rc = broker_run(broker, &op);
-    broker_ticket_add(&call->ticket, &op.ticket);
+    ticket_add(&call->ticket, &op.ticket);
     if (rc == ENOENT)
         return api_fail(call, rc,
                         "there is no tube \"%s\"; a tube exists while it has jobs, or somebody "

@@ -18,7 +18,7 @@
  * wakes the due thread once a TTR, not once a job.
  */
 #include "base/clock.h"
-#include "broker/broker_priv.h"
+#include "broker/holder_priv.h"
 
 bool alarm_less(const void *a, const void *b, const void *arg)
 {
@@ -82,7 +82,7 @@ HELD static int64_t due_some(struct broker *broker)
         if (alarm->at_ns > now)
             return alarm->at_ns;
         if (alarm->kind == ALARM_TUBE)
-            tube_due(CONTAINER_OF(alarm, struct broker_tube, alarm), now);
+            tube_due(&CONTAINER_OF(alarm, struct broker_tube, alarm)->tube, now);
         else if (alarm->kind == ALARM_LINE)
             line_due(broker, alarm, now);
         else

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * Changes carried out: those of a tube, and all by type; apply_priv.h has the others and the rules
+ * Changes carried out: those of a tube, and all by type; apply.h has the others and the rules
  * of all.
  */
-#include "broker/apply_priv.h"
+#include "broker/apply.h"
 
 #include <stdlib.h>
 
@@ -11,17 +11,17 @@
 HELD static void close_task(struct job *job)
 {
     MUST(queue_core_close_task(&job->tube->ready));
-    MUST(queue_core_close_task(&job->tube->broker->all));
+    MUST(queue_core_close_task(&job->tube->ledger->all));
     group_close_task(job);
 }
 
 void apply_put(struct change *change)
 {
     struct job *job = change->job;
-    struct broker_tube *tube = job->tube;
+    struct tube *tube = job->tube;
     tube_ref(tube);
-    tube->stats.bytes += job->body.len;
-    tube->broker->stats.bytes += job->body.len;
+    tube->counts.bytes += job->body.len;
+    tube->ledger->counts.bytes += job->body.len;
     apply_open_task(job);
     group_enter(job);
     if ((change->flags & CHANGE_BY_WALL) != 0)
@@ -60,10 +60,10 @@ void apply_bury(struct change *change)
 void apply_delete(struct change *change)
 {
     struct job *job = change->job;
-    struct broker_tube *tube = job->tube;
+    struct tube *tube = job->tube;
     apply_tell(change);
     if (job->state == JOB_RESERVED && job->rare != NULL && job->rare->token != 0)
-        lease_end(job);
+        job->tube->ledger->hooks->lease_end(job);
     if (job->pos != JOB_NOWHERE)
         tube_job_leave(job);
     if (job->state != JOB_BURIED) {
@@ -74,17 +74,17 @@ void apply_delete(struct change *change)
     key_remove(job, tube);
     group_leave(job);
     tube_job_move(job, JOB_FINISHED);
-    job_table_remove(tube->broker, job);
-    tube->stats.bytes -= job->body.len;
-    tube->broker->stats.bytes -= job->body.len;
+    job_table_remove(tube->ledger, job);
+    tube->counts.bytes -= job->body.len;
+    tube->ledger->counts.bytes -= job->body.len;
 }
 
 void apply_move(struct change *change)
 {
     struct job *job = change->job;
-    struct broker_tube *from = job->tube, *to = change->tube;
+    struct tube *from = job->tube, *to = change->tube;
     if (job->state == JOB_RESERVED) { /* only in a journal that misses something */
-        lease_end(job);
+        job->tube->ledger->hooks->lease_end(job);
         job->rare->out = JOB_OUT_NOT;
         tube_job_move(job, JOB_READY);
     } else

@@ -6,7 +6,8 @@
  *
  * The decision is trust.h's: a load and a comparison.
  */
-#include "broker/broker_priv.h"
+#include "broker/ask_priv.h"
+#include "broker/owner_priv.h"
 
 #include <errno.h>
 
@@ -40,7 +41,7 @@ bool asker_is_owner(const struct broker *broker, const struct trust_view *asker)
 int job_ask_move(const struct trust_view *asker, const struct job *job, const char *name,
                  size_t len)
 {
-    const struct broker *broker = job->tube->broker;
+    const struct broker *broker = broker_of(job->tube);
     int rc = job_ask(asker, job, TRUST_edit);
     uint16_t to = trust_tube_class(broker->options.trust, name, len);
     if (rc == 0 && trust_ask(asker, to, TRUST_put, JOB_NOBODY) != TRUST_MAY)

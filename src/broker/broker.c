@@ -13,6 +13,11 @@
 #include "base/hash.h"
 #include "broker/events_priv.h"
 #include "broker/finish_priv.h"
+#include "broker/holder_priv.h"
+#include "broker/lease_priv.h"
+#include "broker/line_priv.h"
+#include "broker/put_priv.h"
+#include "broker/spare_priv.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -20,7 +25,7 @@
 IS_LOCK void broker_lock(struct broker *broker)
 {
     MAGIC_CHECK(broker, BROKER_MAGIC);
-    queue_domain_acquire(broker->domain);
+    queue_domain_acquire(broker->ledger.domain);
 }
 
 /* With what has to be done before and after. Apart: who has none of it saves fewer registers. */
@@ -30,12 +35,12 @@ IS_LOCK static __attribute__((noinline)) void unlock_and_tell(struct broker *bro
     unsigned tell = broker->unlock_tells;
     void (*sooner)(void *arg) = (tell & UNLOCK_SOONER) != 0 ? broker->hooks->sooner : NULL;
     void *arg = broker->hooks_arg;
-    const struct broker_ticket told =
-        (tell & UNLOCK_TOLD) != 0 ? broker->events->wanted : (struct broker_ticket){0};
+    const struct ticket told =
+        (tell & UNLOCK_TOLD) != 0 ? broker->events->wanted : (struct ticket){0};
     broker->unlock_tells = 0;
     if ((tell & UNLOCK_ENDED) != 0)
         options->ended(&broker->ends, options->records_arg);
-    queue_domain_release(broker->domain);
+    queue_domain_release(broker->ledger.domain);
     if ((tell & UNLOCK_ENDED) != 0 && options->ended_after != NULL)
         options->ended_after(options->records_arg);
     if (sooner != NULL)
@@ -47,43 +52,83 @@ IS_LOCK static __attribute__((noinline)) void unlock_and_tell(struct broker *bro
 IS_LOCK void broker_unlock(struct broker *broker)
 {
     ASSERT_EXPENSIVE(broker_valid(broker));
-    broker->teller = NULL;
+    broker->ledger.teller = NULL;
     if (broker->unlock_tells != 0)
         unlock_and_tell(broker);
     else
-        queue_domain_release(broker->domain);
+        queue_domain_release(broker->ledger.domain);
 }
 
 static const struct broker_hooks no_hooks = {.sooner = NULL};
+
+/* ---- the overlay: what the ledger tells ---- */
+
+HELD static int overlay_tube_made(struct tube *tube)
+{
+    struct broker *broker = broker_of(tube);
+    struct broker_tube *mine = broker_tube(tube);
+    int rc = alarm_init(broker, &mine->alarm, ALARM_TUBE);
+    if (rc != 0)
+        return rc;
+    list_init(&mine->putters);
+    tube->trust_class = trust_tube_class(broker->options.trust, tube->name, tube->name_len);
+    if (broker->events != NULL)
+        listen_tube_made(tube);
+    return 0;
+}
+
+HELD static void overlay_tube_gone(struct tube *tube)
+{
+    struct broker *broker = broker_of(tube);
+    ASSERT(list_empty(&broker_tube(tube)->putters)); /* each has a reference */
+    if (broker->events != NULL)
+        listen_tube_gone(tube);
+    alarm_fini(broker, &broker_tube(tube)->alarm);
+}
+
+HELD static int overlay_lease_room(struct ledger *ledger)
+{
+    return heap_reserve(&broker_of_ledger(ledger)->tokens.rare->leases, 1);
+}
+
+static const struct ledger_hooks overlay = {.tube_size = sizeof(struct broker_tube),
+                                            .tube_made = overlay_tube_made,
+                                            .tube_gone = overlay_tube_gone,
+                                            .tube_times = tube_alarm_update,
+                                            .given = lease_given,
+                                            .lease_room = overlay_lease_room,
+                                            .lease_enter = lease_contain,
+                                            .lease_end = lease_end};
+
+/* ---- life ---- */
+
+static void options_set(struct broker *broker, const struct broker_options *options)
+{
+    if (options != NULL)
+        broker->options = *options;
+    if (broker->options.body_max == 0)
+        broker->options.body_max = BROKER_BODY_MAX_DEFAULT;
+    broker->ledger.daemon_uid = broker->options.daemon_uid;
+    broker->ledger.durability = broker->options.level;
+    broker->ledger.interval_ns = broker->options.interval_ns;
+    broker->ledger.last_result = broker->options.last_result;
+}
 
 int broker_new(struct broker **out, const struct broker_options *options)
 {
     struct broker *broker = calloc(1, sizeof(*broker));
     if (broker == NULL)
         return ENOMEM;
-    int rc = queue_domain_new(&broker->domain, "broker", lock_class(LOCK_CLASS_broker));
+    int rc = ledger_init(&broker->ledger, &overlay);
     if (rc != 0) {
         free(broker);
         return rc;
     }
     MAGIC_INIT(broker, BROKER_MAGIC);
     broker->hooks = &no_hooks;
-    if (options != NULL)
-        broker->options = *options;
-    if (broker->options.body_max == 0)
-        broker->options.body_max = BROKER_BODY_MAX_DEFAULT;
-    idtable_init(&broker->jobs);
-    idtable_init(&broker->wheres);
-    strmap_init(&broker->tubes);
-    strmap_init(&broker->levels);
-    strmap_init(&broker->keys);
+    options_set(broker, options);
     strmap_init(&broker->key_watches);
-    strmap_init(&broker->groups);
-    list_init(&broker->idle_groups);
-    list_init(&broker->group_list);
     broker->chance = hash_random_seed() | 1;
-    list_init(&broker->tube_list);
-    names_init(&broker->names);
     list_init(&broker->putters);
     list_init(&broker->hoards);
     list_init(&broker->sinks);
@@ -91,17 +136,16 @@ int broker_new(struct broker **out, const struct broker_options *options)
     list_init(&broker->watches);
     list_init(&broker->spare_ends);
     list_init(&broker->lingering.ends);
-    broker->last_result = broker->options.last_result;
     heap_init(&broker->due, alarm_less, NULL, alarm_moved);
     broker->told_ns = CLOCK_NEVER;
-    queue_core_init(&broker->all, broker->domain,
-                    &(struct queue_core_options){.name = "all tubes"});
     broker_lock(broker);
-    at_start(broker);
     holder_start(&broker->tokens, broker);
     rc = holder_rare_need(&broker->tokens);
     if (rc == 0)
-        rc = tube_need(broker, JOB_TUBE_DEFAULT, sizeof(JOB_TUBE_DEFAULT) - 1, &broker->fallback);
+        rc = tube_need(&broker->ledger, JOB_TUBE_DEFAULT, sizeof(JOB_TUBE_DEFAULT) - 1,
+                       &broker->fallback);
+    if (rc == 0)
+        rc = lines_init(broker);
     broker_unlock(broker);
     if (rc != 0)
         broker_free(&broker);
@@ -110,50 +154,17 @@ int broker_new(struct broker **out, const struct broker_options *options)
     return rc;
 }
 
-/* Takes every job out of its containers and frees it. */
-HELD static void free_jobs(struct broker *broker)
-{
-    struct idtable_cursor cursor = {0};
-    struct job *job;
-    while ((job = idtable_next(&broker->jobs, &cursor)) != NULL) {
-        struct broker_tube *tube = job->tube;
-        group_leave(job);
-        tube_job_leave(job);
-        if (job->state == JOB_DELAYED || job->state == JOB_RESERVED)
-            heap_unpromise(&tube->ready.heap);
-        job_free(&job);
-        tube_unref(tube);
-    }
-}
-
-/* Pauses that are in the journal keep their tubes. */
-HELD static void free_pauses(struct broker *broker)
-{
-    struct list_node *node = list_first(&broker->tube_list);
-    while (node != NULL) {
-        struct broker_tube *tube = CONTAINER_OF(node, struct broker_tube, node);
-        node = list_next(&broker->tube_list, node);
-        if (tube->pause_kept)
-            tube_unref(tube);
-    }
-}
-
 /* What is in it; the rest of it isn't valid any more, so the lock is its own. */
 IS_LOCK static void free_contents(struct broker *broker)
 {
-    queue_domain_acquire(broker->domain);
-    free_jobs(broker);
-    free_pauses(broker);
+    queue_domain_acquire(broker->ledger.domain);
+    ledger_empty(&broker->ledger);
     if (broker->fallback != NULL)
         tube_unref(broker->fallback);
     if (broker->tokens.magic != 0)
         holder_stop(&broker->tokens);
-    ASSERT(list_empty(&broker->tube_list)); /* a user, a sink or a waiter is left otherwise */
-    ASSERT(list_empty(&broker->names.all)); /* somebody reads them otherwise */
-    queue_core_fini(&broker->all);
-    groups_free(broker);
     linger_end_all(broker);
-    queue_domain_release(broker->domain);
+    queue_domain_release(broker->ledger.domain);
 }
 
 void broker_free(struct broker **broker)
@@ -162,23 +173,18 @@ void broker_free(struct broker **broker)
         return;
     struct broker *mine;
     MAGIC_TAKE(mine, broker, BROKER_MAGIC);
-    if (mine->log != NULL) {
-        broker_lock(mine);
-        lines_fini(mine, mine->log);
-        broker_unlock(mine);
-    }
-    log_free(&mine->log);
+    fetch_stop(mine);
+    broker_lock(mine);
+    lines_fini(mine);
+    broker_unlock(mine);
+    store_free(&mine->ledger.store);
     events_free(mine);
     free_contents(mine);
     spares_free(mine);
     ends_free(mine);
     heap_fini(&mine->due);
-    strmap_fini(&mine->tubes);
-    levels_free(mine);
-    keys_free(mine);
-    idtable_fini(&mine->jobs);
-    idtable_fini(&mine->wheres);
-    hl_queue_domain_free(&mine->domain);
+    strmap_fini(&mine->key_watches); /* puts are over */
+    ledger_fini(&mine->ledger);
     MAGIC_WIPE(mine);
     free(mine);
 }
@@ -214,9 +220,10 @@ bool broker_is_draining(struct broker *broker)
 
 uint64_t broker_memory(const struct broker *broker)
 {
-    uint64_t evicted = broker->log != NULL ? broker->log->evicted_bytes : 0;
-    return broker->stats.bytes - evicted +
-           broker->jobs.len * (sizeof(struct job) + 3 * sizeof(void *));
+    const struct store *store = broker->ledger.store;
+    uint64_t evicted = store != NULL ? store_evicted_bytes(store) : 0;
+    return broker->ledger.counts.bytes - evicted +
+           broker->ledger.jobs.len * (sizeof(struct job) + 3 * sizeof(void *));
 }
 
 bool broker_memory_fell(struct broker *broker)
@@ -233,7 +240,7 @@ bool broker_memory_fell(struct broker *broker)
 uint64_t broker_take_id(struct broker *broker)
 {
     broker_lock(broker);
-    uint64_t id = ++broker->last_id;
+    uint64_t id = ++broker->ledger.last_id;
     broker_unlock(broker);
     return id;
 }
@@ -243,7 +250,9 @@ void broker_set_hooks(struct broker *broker, const struct broker_hooks *hooks, v
     broker_lock(broker);
     broker->hooks = hooks != NULL ? hooks : &no_hooks;
     broker->hooks_arg = arg;
+    if (broker->ledger.store != NULL)
+        store_compacted(broker->ledger.store, broker->hooks->crowded != NULL);
     broker_unlock(broker);
-    if (broker->log != NULL)
-        log_published(broker->log); /* who waited for a compaction that doesn't come any more */
+    if (broker->ledger.store != NULL)
+        store_published(broker->ledger.store); /* who waited for what doesn't come any more */
 }

@@ -41,8 +41,8 @@ struct broker;
 #include "broker/op.h"      /* verbs that change something; likewise */
 #include "broker/select.h"  /* choosing jobs; likewise */
 
-struct broker_tube;
-struct broker_group;
+struct tube;
+struct job_group;
 struct broker_sink;
 struct broker_holder;
 struct key_watch;
@@ -56,9 +56,9 @@ struct broker_options {
     uint64_t tube_jobs_max;  /* in one tube; 0: no limit */
     uint64_t tube_bytes_max; /* of bodies in one tube; 0: no limit */
     bool put_waits;          /* a put waits at a limit (OP_MAY_WAIT), instead of ENOBUFS */
-    enum broker_level level; /* of tubes without one of their own; see durable.h. Without a journal
-                                all are BROKER_MEMORY */
-    int64_t interval_ns;     /* of BROKER_INTERVAL */
+    enum durability level;   /* of tubes without one of their own; see durable.h. Without a journal
+                                all are DURABILITY_MEMORY */
+    int64_t interval_ns;     /* of DURABILITY_INTERVAL */
     uint64_t held_max; /* jobs that one holder may have reserved (without token); 0: no limit */
     /*
      * Takes over the ends of jobs that leave a record: done, failed and cancelled ones; what is
@@ -120,18 +120,18 @@ uint64_t broker_take_id(struct broker *broker);
  * A user's hold on a tube, made if there is none; what put takes. EINVAL, ENAMETOOLONG: the name
  * (job_tube_name_check). ENOMEM.
  */
-int broker_use(struct broker *broker, const char *name, size_t len, struct broker_tube **tube);
-void broker_unuse(struct broker *broker, struct broker_tube **tube);
+int broker_use(struct broker *broker, const char *name, size_t len, struct tube **tube);
+void broker_unuse(struct broker *broker, struct tube **tube);
 /* Valid as long as the hold. */
-const char *broker_tube_name(const struct broker_tube *tube);
+const char *broker_tube_name(const struct tube *tube);
 /* trust_tube_class of its name. */
-uint16_t broker_tube_class(const struct broker_tube *tube);
+uint16_t broker_tube_class(const struct tube *tube);
 
 /* ---- put, look, delete ---- */
 
 struct broker_put_spec {
-    struct broker_tube *tube; /* from broker_use */
-    uint64_t id;              /* from broker_take_id; 0: the next one */
+    struct tube *tube; /* from broker_use */
+    uint64_t id;       /* from broker_take_id; 0: the next one */
     uint32_t pri;
     int64_t delay_ns;             /* 0 or less: ready at once */
     struct broker_holder *holder; /* of the connection that puts; or NULL */
@@ -157,7 +157,7 @@ bool broker_had(struct broker *broker, uint64_t id);
  * (also while the tube is paused); DELAYED: the one due first; BURIED: the one buried first.
  * ENOENT: there is none.
  */
-int broker_peek_first(struct broker *broker, struct broker_tube *tube, enum job_state state,
+int broker_peek_first(struct broker *broker, struct tube *tube, enum job_state state,
                       struct job_view *view, struct job_body **body_or_null);
 
 /* ---- many jobs, tubes ---- */
@@ -176,14 +176,14 @@ int broker_peek_first(struct broker *broker, struct broker_tube *tube, enum job_
  *          ENOENT: no such tube.
  */
 struct broker_walk {
-    uint64_t done;               /* jobs */
-    struct broker_ticket ticket; /* to be reached before anybody is told */
+    uint64_t done;        /* jobs */
+    struct ticket ticket; /* to be reached before anybody is told */
     /* the broker's */
-    struct broker_tube *tube;
+    struct tube *tube;
     uint64_t left;                                            /* jobs at most */
     int (*step)(struct broker_walk *walk, struct job **gone); /* does one; see walk.c */
 };
-void broker_kick_begin(struct broker *broker, struct broker_tube *tube, uint64_t count,
+void broker_kick_begin(struct broker *broker, struct tube *tube, uint64_t count,
                        struct broker_walk *walk);
 int broker_clear_begin(struct broker *broker, const char *name, size_t len,
                        struct broker_walk *walk);
@@ -262,7 +262,7 @@ struct broker_lease {
     uint64_t id;
     uint64_t token;
     struct job_body *body; /* a reference of the lease's own; NULL: it is at `place` */
-    struct broker_place place;
+    struct job_place place;
     size_t size;      /* bytes of the body */
     const char *tube; /* of a sink: valid until the job is settled; of a holder: NULL */
     uint32_t pri;
@@ -361,7 +361,7 @@ struct broker_holder {
     struct queue_core *first_watched;
     struct holder_rare *rare; /* its leases and its wait; NULL: it never reserved */
     /* What has to be reached before anybody is told what it has reserved; the caller's to take. */
-    struct broker_ticket ticket;
+    struct ticket ticket;
 };
 
 /* Watches the tube "default". ENOMEM. */

@@ -6,23 +6,24 @@
  * (alarm.c) at the earliest of all this.
  */
 #include "base/clock.h"
+#include "broker/alarm_priv.h"
 #include "broker/watch_priv.h"
 
-void tube_alarm_update(struct broker_tube *tube)
+void tube_alarm_update(struct tube *tube)
 {
     const struct job *soonest = heap_first(&tube->delayed);
     int64_t at_ns = tube->pause_end_ns;
     if (soonest != NULL && soonest->rare->key_ns < at_ns)
         at_ns = soonest->rare->key_ns;
-    alarm_set(tube->broker, &tube->alarm, at_ns);
+    alarm_set(broker_of(tube), &broker_tube(tube)->alarm, at_ns);
 }
 
-void tube_due(struct broker_tube *tube, int64_t now_ns)
+void tube_due(struct tube *tube, int64_t now_ns)
 {
-    MAGIC_CHECK(tube, BROKER_TUBE_MAGIC);
+    MAGIC_CHECK(tube, TUBE_MAGIC);
     struct job *job = heap_first(&tube->delayed);
     if (tube->pause_end_ns <= now_ns && (job == NULL || tube->pause_end_ns <= job->rare->key_ns)) {
-        if (tube->broker->observed != 0)
+        if (broker_of(tube)->observed != 0)
             watch_tell_resume(tube); /* before: then jobs are given away */
         tube_resume(tube);
         return;
@@ -32,7 +33,7 @@ void tube_due(struct broker_tube *tube, int64_t now_ns)
         return;
     tube_job_leave(job);
     tube_job_move(job, JOB_READY);
-    if (tube->broker->observed != 0)
+    if (broker_of(tube)->observed != 0)
         watch_tell_due(job);
     tube_job_contain(job);
 }

@@ -11,8 +11,9 @@
  *
  * Times are in it under the virtual clock alone: the real ones go on between two questions.
  */
+#include "broker/entry.h"
+
 #include "base/clock.h"
-#include "broker/broker_priv.h"
 
 #include <string.h>
 #include <xxhash.h>
@@ -51,22 +52,22 @@ HELD static void add_job(struct digest *digest, const struct job *job)
     digest_add(digest, &entry);
 }
 
-HELD static void add_tubes(struct digest *digest, struct broker *broker)
+HELD static void add_tubes(struct digest *digest, struct ledger *ledger)
 {
-    struct list_node *node = list_first(&broker->tube_list);
-    for (; node != NULL; node = list_next(&broker->tube_list, node)) {
-        const struct broker_tube *tube = CONTAINER_OF(node, struct broker_tube, node);
+    struct list_node *node = list_first(&ledger->tube_list);
+    for (; node != NULL; node = list_next(&ledger->tube_list, node)) {
+        const struct tube *tube = CONTAINER_OF(node, struct tube, node);
         struct job_entry entry = entry_of_pause(tube);
         if (tube->pause_kept && tube->pause_end_ns > clock_now_ns())
             digest_add(digest, &entry);
     }
 }
 
-HELD static void add_groups(struct digest *digest, struct broker *broker)
+HELD static void add_groups(struct digest *digest, struct ledger *ledger)
 {
-    struct list_node *node = list_first(&broker->group_list);
-    for (; node != NULL; node = list_next(&broker->group_list, node)) {
-        const struct broker_group *group = CONTAINER_OF(node, struct broker_group, node);
+    struct list_node *node = list_first(&ledger->group_list);
+    for (; node != NULL; node = list_next(&ledger->group_list, node)) {
+        const struct job_group *group = CONTAINER_OF(node, struct job_group, node);
         struct job_entry entry = entry_of_group(group);
         bool logged = entry.group_number != 0;
         entry.group_number = 0;
@@ -75,18 +76,16 @@ HELD static void add_groups(struct digest *digest, struct broker *broker)
     }
 }
 
-uint64_t broker_digest(struct broker *broker,
+uint64_t ledger_digest(struct ledger *ledger,
                        void (*visit)(const void *bytes, size_t len, void *arg), void *arg)
 {
     struct digest digest = {.visit = visit, .arg = arg};
     struct idtable_cursor cursor = {0};
     const struct job *job;
-    broker_lock(broker);
-    while ((job = idtable_next(&broker->jobs, &cursor)) != NULL)
+    while ((job = idtable_next(&ledger->jobs, &cursor)) != NULL)
         if (job_is_logged(job))
             add_job(&digest, job);
-    add_tubes(&digest, broker);
-    add_groups(&digest, broker);
-    broker_unlock(broker);
+    add_tubes(&digest, ledger);
+    add_groups(&digest, ledger);
     return digest.sum;
 }

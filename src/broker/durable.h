@@ -27,59 +27,24 @@
 #ifndef BROKER_DURABLE_H
 #define BROKER_DURABLE_H
 
-#include "journal/journal.h"
+#include "broker/stats.h"
+#include "job/job.h"
+#include "thr/thr.h"
+#include "trust/trust.h"
 
-/* What is true of a change when its caller is told of it. */
-enum broker_level {
-    BROKER_COMMIT = 0, /* it survives power loss */
-    BROKER_INTERVAL,   /* it survives the daemon's death; power loss after the interval at most */
-    BROKER_MEMORY      /* nothing is recorded */
-};
+struct broker;
+struct journal_error;
+struct store_options;
+struct store_recovered;
 
 /*
  * The level of a tube, now and whenever it is made again; for tubes without, options.level counts.
  * interval_ns: of INTERVAL, otherwise not looked at. EINVAL, ENAMETOOLONG: the name. ENOMEM.
  */
-int broker_tube_level(struct broker *broker, const char *name, size_t len, enum broker_level level,
+int broker_tube_level(struct broker *broker, const char *name, size_t len, enum durability level,
                       int64_t interval_ns);
 
 /* ---- life ---- */
-
-struct broker_log_options {
-    struct journal *journal; /* acquired, not replayed; the broker's until broker_free */
-    bool thread;             /* this and the next two: as in commit_options */
-    size_t pending_max, frame_max;
-    /*
-     * Bytes of bodies in memory; beyond it the newest are only in the journal and read back when
-     * they are reserved or peeked at. 0: all stay in memory.
-     */
-    size_t cache_size;
-    /*
-     * May be NULL; called without locks, from any thread. published: tickets were reached; wake who
-     * waits (net_reached). failed: nothing will be durable any more; stop. damaged: replay found
-     * something broken; a sentence.
-     */
-    void (*published)(void *arg);
-    void (*failed)(int error, void *arg);
-    void (*damaged)(const char *text, void *arg);
-    /*
-     * Records of finished jobs are kept in a file, which lags: the journal has each of them, too,
-     * until broker_results_durable says that the file has it. result_found: after the replay, in
-     * order of numbers, those above broker_options.last_result, which the file doesn't have. NULL:
-     * the journal keeps none.
-     */
-    void (*result_found)(uint64_t number, struct job_record **record, void *arg);
-    void *arg;
-};
-
-struct broker_recovered {
-    struct journal_replayed replayed;
-    uint64_t jobs, ready, delayed, buried;
-    uint64_t reserved;   /* under a token, or by workers of the daemon before */
-    uint64_t evicted;    /* jobs whose body stayed in the journal */
-    uint64_t unreadable; /* whole records that are no entries */
-    uint64_t results;    /* records that were handed over */
-};
 
 /*
  * Replays the journal into the empty broker, and from then on records in it. Once, before anybody
@@ -87,8 +52,8 @@ struct broker_recovered {
  * record. What journal_replay and commit_new say. *error tells more; the broker can only be freed
  * then.
  */
-int broker_recover(struct broker *broker, const struct broker_log_options *options,
-                   struct broker_recovered *recovered, struct journal_error *error);
+int broker_recover(struct broker *broker, const struct store_options *options,
+                   struct store_recovered *recovered, struct journal_error *error);
 
 /* How the end of a process is charged to jobs that its workers had. */
 struct broker_charge {
@@ -137,30 +102,12 @@ uint64_t broker_digest(struct broker *broker,
 
 /* ---- tickets ---- */
 
-/* What has to be reached: numbers of written and of durable changes; 0: nothing. */
-struct broker_ticket {
-    uint64_t written, durable;
-};
-
 /* Of all that anybody has to wait for now. */
-struct broker_ticket broker_ticket_wanted(struct broker *broker);
-static inline bool broker_ticket_is_none(const struct broker_ticket *ticket)
-{
-    return (ticket->written | ticket->durable) == 0;
-}
-/* Of both. */
-static inline void broker_ticket_add(struct broker_ticket *ticket, const struct broker_ticket *more)
-{
-    if (more->written > ticket->written)
-        ticket->written = more->written;
-    if (more->durable > ticket->durable)
-        ticket->durable = more->durable;
-}
+struct ticket broker_ticket_wanted(struct broker *broker);
 /* How far it is. Any thread, no lock. EIO: nothing that isn't reached now ever will be. */
-int broker_ticket_reached(struct broker *broker, struct broker_ticket *reached);
+int broker_ticket_reached(struct broker *broker, struct ticket *reached);
 /* Blocks until it is reached, leading commits itself. EIO: never will be. ETIMEDOUT. */
-int broker_ticket_wait(struct broker *broker, const struct broker_ticket *ticket,
-                       int64_t timeout_ns);
+int broker_ticket_wait(struct broker *broker, const struct ticket *ticket, int64_t timeout_ns);
 
 /*
  * For a loop at the end of its turn: somebody waits for that ticket. Makes sure that it will be
@@ -169,34 +116,28 @@ int broker_ticket_wait(struct broker *broker, const struct broker_ticket *ticket
  * was done, for the ticket needs a sync, and one that more answers wait for would be worth more;
  * `more`: whether it may say so. Then the loop looks for more to do and calls again.
  */
-bool broker_lead(struct broker *broker, const struct broker_ticket *ticket, bool more);
+bool broker_lead(struct broker *broker, const struct ticket *ticket, bool more);
 /* The same by another thread, for who may not block: others are served beside. */
-void broker_lead_elsewhere(struct broker *broker, const struct broker_ticket *ticket);
+void broker_lead_elsewhere(struct broker *broker, const struct ticket *ticket);
 
 /* ---- bodies that are not in memory ---- */
 
-/*
- * A lease of a job whose body is in the journal only comes without a body and with its place, which
- * stays readable until broker_fetch or broker_place_drop. (broker_take reads it itself.)
- */
-struct broker_place {
-    struct broker *broker; /* NULL: none */
-    uint64_t id;
-    uint64_t locator; /* pinned; 0: it couldn't be, reading answers EBADMSG */
-};
+/* A lease of a job whose body is in the journal only comes without a body and with its place
+ * (struct job_place), which stays readable until broker_fetch or broker_place_drop. (broker_take
+ * reads it itself.) */
 
 /* After a peek that found a job and gave no body. ENOENT: the job is gone, or its body is back.
  * EACCES: as of that peek. */
 int broker_place_get(struct broker *broker, const struct trust_view *asker, uint64_t id,
-                     struct broker_place *place);
+                     struct job_place *place);
 
 /*
  * Reads it; blocks for the disk. In every case the place is dropped. EBADMSG: it is damaged (also:
  * another job is there). EIO, ENOMEM.
  */
-int broker_fetch(struct broker_place *place, struct job_body **body);
+int broker_fetch(struct job_place *place, struct job_body **body);
 /* None: nothing happens. */
-void broker_place_drop(struct broker_place *place);
+void broker_place_drop(struct job_place *place);
 
 /*
  * The same by the thread "fetch", for those who may not block. It can't be cancelled: a read comes
@@ -204,7 +145,7 @@ void broker_place_drop(struct broker_place *place);
  */
 struct broker_fetch {
     struct later later; /* result: as broker_fetch */
-    struct broker_place place;
+    struct job_place place;
     struct job_body *body; /* 0: a reference */
 };
 void broker_fetch_start(struct broker_fetch *fetch);
@@ -222,21 +163,6 @@ int broker_bury_damaged(struct broker *broker, uint64_t id, uint64_t token);
  */
 int broker_compact(struct broker *broker);
 
-struct broker_log_stats {
-    bool on; /* there is a journal; else all is zero */
-    struct journal_stat journal;
-    struct commit_stat commit;
-    struct compact_stat compact;
-    uint64_t live_bytes;     /* about what jobs and results take in the journal */
-    uint64_t results;        /* records that only the journal has on the disk */
-    uint64_t results_untied; /* that it has not, for want of room or memory: a crash costs them */
-    uint64_t standing;       /* operations and reserves that wait for room in the journal */
-    uint64_t impatient;      /* that were refused, since the journal was busy for too long */
-    uint64_t copied;         /* records that compaction wrote again */
-    uint64_t evicted_jobs, evicted_bytes; /* of bodies that are in the journal only */
-    uint64_t cached_bytes;                /* of bodies in memory */
-    uint64_t fetches, fetch_failures;
-};
-void broker_log_stats(struct broker *broker, struct broker_log_stats *stats);
+void broker_store_stats(struct broker *broker, struct store_stats *stats);
 
 #endif

@@ -12,8 +12,8 @@
 #include "trust/trust.h"
 
 struct broker;
-struct broker_tube;
-struct broker_group;
+struct tube;
+struct job_group;
 
 /* Counts since the tube, or the broker, exists. */
 struct broker_totals {
@@ -28,14 +28,14 @@ struct broker_waiter {
     bool so_far;                 /* join: don't wait for what is put from now on; the caller's */
     bool wants_end;              /* wait: `end` is wanted; the caller's */
     struct broker_totals totals; /* join: of the tube (or of all), set before fire */
-    struct broker_ticket ticket; /* must be reached before anybody is told; set before fire */
+    struct ticket ticket;        /* must be reached before anybody is told; set before fire */
     /* wait: how the job ended, a reference of the caller's; NULL: it had ended before, or there was
      * no memory; set before fire */
     struct job_end *end;
     /* the broker's */
     struct broker *broker;
-    struct broker_tube *tube;
-    struct broker_group *group;
+    struct tube *tube;
+    struct job_group *group;
     struct queue_wait wait; /* its own: of what the whole takes, one after the other */
     struct queue_link link;
     uint64_t next, until; /* so_far: jobs up to there are still to be looked at; 0: it isn't that */

@@ -27,7 +27,7 @@ int event_names_init(struct event_names *names)
 HELD static void name_free(struct event_names *names, struct event_name *name)
 {
     if (name->tube != NULL)
-        name->tube->event_name = NULL;
+        broker_tube(name->tube)->event_name = NULL;
     list_remove(&name->node);
     (void)strmap_remove(&names->by_text, name->text, name->len);
     {
@@ -90,15 +90,15 @@ int event_name_need(struct event_names *names, const char *text, size_t len, uin
     return 0;
 }
 
-int event_name_of(struct event_names *names, struct broker_tube *tube, struct event_name **out)
+int event_name_of(struct event_names *names, struct tube *tube, struct event_name **out)
 {
-    *out = tube->event_name;
+    *out = broker_tube(tube)->event_name;
     if (*out != NULL)
         return 0;
     int rc = event_name_need(names, tube->name, tube->name_len, tube->trust_class, out);
     if (rc == 0) {
         (*out)->tube = tube;
-        tube->event_name = *out;
+        broker_tube(tube)->event_name = *out;
     }
     return rc;
 }

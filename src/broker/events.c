@@ -107,27 +107,29 @@ static void fill_job(struct event *event, const struct change *change)
 
 /* The ticket of its entry, as far as the level of the tube waits for one. */
 HELD static void fill_ticket(struct event *event, const struct change *change,
-                             const struct broker_tube *tube)
+                             const struct tube *tube)
 {
-    const struct broker_log *log = tube->broker->log;
+    const struct store *store = tube->ledger->store;
     const struct job *job = change->job;
     bool put = change->type == JOB_ENTRY_PUT || change->type == JOB_ENTRY_MOVE;
-    event->level = tube->level;
-    if (log == NULL || tube->level == BROKER_MEMORY)
+    event->level = tube->durability;
+    if (store == NULL || tube->durability == DURABILITY_MEMORY)
         return;
     if ((change->flags & CHANGE_LOGGED) == 0 && !(put && job_is_logged(job)))
         return;
     if ((change->flags & CHANGE_SOFT) != 0)
         event->ticket = job->rare->ticket;
-    else /* log_told had it */
-        event->ticket = tube->level == BROKER_INTERVAL ? log->wanted.written : log->wanted.durable;
+    else { /* store_told had it */
+        struct ticket wanted = store_wanted(store);
+        event->ticket = tube->durability == DURABILITY_INTERVAL ? wanted.written : wanted.durable;
+    }
 }
 
 /* ENOMEM. */
 HELD static int fill(struct broker_events *events, const struct change *change, struct event *event,
                      struct event_name *names[2])
 {
-    struct broker_tube *tube = change->job != NULL ? change->job->tube : change->tube;
+    struct tube *tube = change->job != NULL ? change->job->tube : change->tube;
     int rc = event_name_of(&events->names, tube, &names[0]);
     if (rc == 0 && change->type == JOB_ENTRY_MOVE)
         rc = event_name_of(&events->names, change->tube, &names[1]);
@@ -173,11 +175,11 @@ void events_change(struct change_watch *watch, const struct change *change)
 
 /* ---- reading ---- */
 
-struct broker_ticket event_ticket(const struct event *event)
+struct ticket event_ticket(const struct event *event)
 {
-    return (struct broker_ticket){
-        .written = event->level == BROKER_INTERVAL ? event->ticket : 0,
-        .durable = event->level == BROKER_COMMIT ? event->ticket : 0,
+    return (struct ticket){
+        .written = event->level == DURABILITY_INTERVAL ? event->ticket : 0,
+        .durable = event->level == DURABILITY_COMMIT ? event->ticket : 0,
     };
 }
 
@@ -243,7 +245,7 @@ static bool is_of(const struct events_target *target, const struct event *event)
     return target->number == 0 || event->group == target->number;
 }
 
-static bool is_reached(const struct broker_ticket *ticket, const struct broker_ticket *reached)
+static bool is_reached(const struct ticket *ticket, const struct ticket *reached)
 {
     return reached->written >= ticket->written && reached->durable >= ticket->durable;
 }
@@ -267,11 +269,11 @@ int broker_events_read(struct broker_listener *listener, struct broker_event *to
                        size_t *count, bool *gap)
 {
     const struct event_ring *ring = &listener->broker->events->ring;
-    struct broker_ticket reached;
+    struct ticket reached;
     struct event event;
     int failed = broker_ticket_reached(listener->broker, &reached);
     uint64_t last = event_ring_last(ring);
-    listener->ticket = (struct broker_ticket){0};
+    listener->ticket = (struct ticket){0};
     *count = 0;
     *gap = listener->gap;
     while (*count < max && listener->at <= last) {
@@ -282,7 +284,7 @@ int broker_events_read(struct broker_listener *listener, struct broker_event *to
             *gap = listener->gap;
             continue;
         }
-        const struct broker_ticket ticket = event_ticket(&event);
+        const struct ticket ticket = event_ticket(&event);
         bool of_it = is_of(listener->target, &event);
         if (of_it && !is_reached(&ticket, &reached)) {
             listener->ticket = ticket;
@@ -293,7 +295,7 @@ int broker_events_read(struct broker_listener *listener, struct broker_event *to
         listener->at++;
     }
     listener->gap = false;
-    return *count == 0 && failed != 0 && !broker_ticket_is_none(&listener->ticket) ? EIO : 0;
+    return *count == 0 && failed != 0 && !ticket_is_none(&listener->ticket) ? EIO : 0;
 }
 
 uint64_t broker_events_seen(const struct broker_listener *listener)

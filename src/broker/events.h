@@ -87,9 +87,9 @@ struct broker_listener {
     struct broker *broker; /* NULL: it doesn't listen */
     struct events_target *target;
     struct trust_view asker;
-    uint64_t at;                 /* the number of the event that it looks at next */
-    bool gap;                    /* something before that was lost */
-    struct broker_ticket ticket; /* that wasn't reached when it looked at it; 0: none */
+    uint64_t at;          /* the number of the event that it looks at next */
+    bool gap;             /* something before that was lost */
+    struct ticket ticket; /* that wasn't reached when it looked at it; 0: none */
 };
 
 /* EINVAL, ENAMETOOLONG: the name of the tube. ENOENT: no such job (any more). EDQUOT: too much is

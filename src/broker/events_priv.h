@@ -58,10 +58,10 @@ struct event_name {
     unsigned magic;
     uint32_t number; /* not 0 */
     uint16_t trust_class;
-    struct broker_tube *tube; /* NULL: it is gone */
-    uint64_t last;            /* the last event that has it */
-    size_t pins;              /* targets */
-    struct list_node node;    /* event_names.used */
+    struct tube *tube;     /* NULL: it is gone */
+    uint64_t last;         /* the last event that has it */
+    size_t pins;           /* targets */
+    struct list_node node; /* event_names.used */
     size_t len;
     char text[];
 };
@@ -81,8 +81,7 @@ void event_names_fini(struct event_names *names);
 int event_name_need(struct event_names *names, const char *text, size_t len, uint16_t trust_class,
                     struct event_name **out) HELD;
 /* The same for a tube, which knows it from then on. */
-int event_name_of(struct event_names *names, struct broker_tube *tube,
-                  struct event_name **out) HELD;
+int event_name_of(struct event_names *names, struct tube *tube, struct event_name **out) HELD;
 /* It is in the event of that number. */
 void event_name_use(struct event_names *names, struct event_name *name, uint64_t number) HELD;
 /* Lets go of a few that no event has any more that is kept. */
@@ -121,9 +120,9 @@ struct broker_events {
     struct strmap targets;
     size_t groups, jobs; /* of these */
     uint32_t last_group;
-    struct list idle;            /* of struct events_target without listeners, the oldest first */
-    struct list pending;         /* of broker_listener.later.node: wait for a ticket */
-    struct broker_ticket wanted; /* of the last one that came into it */
+    struct list idle;     /* of struct events_target without listeners, the oldest first */
+    struct list pending;  /* of broker_listener.later.node: wait for a ticket */
+    struct ticket wanted; /* of the last one that came into it */
 };
 
 #define EVENTS_TARGETS_MAX 5
@@ -142,8 +141,8 @@ bool listen_tell(struct broker_events *events, const struct events_found *found,
 /* It isn't, for want of memory. */
 void listen_lost(struct broker_events *events, const struct events_found *found) HELD;
 /* A tube was made, of a name that may be listened to; a tube goes. */
-void listen_tube_made(struct broker_tube *tube) HELD;
-void listen_tube_gone(struct broker_tube *tube) HELD;
+void listen_tube_made(struct tube *tube) HELD;
+void listen_tube_gone(struct tube *tube) HELD;
 /* Something was published, or never will be. */
 void listen_published(struct broker_events *events) HELD;
 /* NULL: nothing happens. */
@@ -154,7 +153,7 @@ void events_free(struct broker *broker);
 /* Whether that asker may know of it. */
 bool event_is_seen(struct broker_events *events, const struct trust_view *asker,
                    const struct event *event);
-struct broker_ticket event_ticket(const struct event *event);
+struct ticket event_ticket(const struct event *event);
 void events_change(struct change_watch *watch, const struct change *change) HELD;
 
 #endif

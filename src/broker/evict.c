@@ -8,16 +8,18 @@
  * of its own, so the table and the heap that the job is in learn of a new pointer; a job that
  * anybody holds a reference on, or that is reserved or being settled, stays as it is.
  *
- * A body that was evicted doesn't come back to the job: it is read for the one who asked (fetch.c)
+ * A body that was evicted doesn't come back to the job: it is read for the one who asked (body.c)
  * and is his.
  */
-#include "broker/broker_priv.h"
+#include "broker/store_priv.h"
 
-bool cache_is_over(const struct broker *broker, size_t more)
+#define PLACED_MAX 256 /* in one hold of the lock */
+
+HELD static bool cache_is_over(const struct ledger *ledger)
 {
-    const struct broker_log *log = broker->log;
-    return log->options.cache_size != 0 &&
-           broker->stats.bytes - log->evicted_bytes + more > log->options.cache_size;
+    const struct store *store = ledger->store;
+    return store->options.cache_size != 0 &&
+           ledger->counts.bytes - store->evicted_bytes > store->options.cache_size;
 }
 
 /* The heap that a job is in which nobody has; NULL: another state. */
@@ -35,10 +37,10 @@ static struct heap *idle_heap(const struct job *job)
     }
 }
 
-HELD static void evict(struct broker *broker, struct job *job)
+HELD static void evict(struct ledger *ledger, struct job *job)
 {
     struct heap *heap = idle_heap(job);
-    if (heap == NULL || job->evicted || job->body.len == 0 || where_get(job) == JOB_WHERE_KEPT ||
+    if (heap == NULL || job->evicted || job->body.len == 0 || place_get(job) == JOB_WHERE_KEPT ||
         atomic_load_explicit(&job->body.refs, memory_order_relaxed) != 1)
         return;
     uint64_t id = job->id;
@@ -46,36 +48,48 @@ HELD static void evict(struct broker *broker, struct job *job)
     if (less == NULL)
         return; /* then it stays */
     heap_replace(heap, less->pos, less);
-    idtable_replace(&broker->jobs, id, less);
-    broker->log->evicted_jobs++;
-    broker->log->evicted_bytes += less->body.len;
+    idtable_replace(&ledger->jobs, id, less);
+    ledger->store->evicted_jobs++;
+    ledger->store->evicted_bytes += less->body.len;
 }
 
-HELD static void place(struct broker *broker, const struct commit_placed *placed)
+HELD static void place(struct ledger *ledger, const struct commit_placed *placed)
 {
-    struct job *job = idtable_get(&broker->jobs, placed->id);
+    struct job *job = idtable_get(&ledger->jobs, placed->id);
     if (job == NULL || !job_is_logged(job))
         return; /* it was finished meanwhile */
     /* A pending put is placed by its own ticket, a placed one by a copy. */
-    uint64_t where = where_get(job);
+    uint64_t where = place_get(job);
     if ((where & JOB_WHERE_PENDING) != 0 && where != (JOB_WHERE_PENDING | placed->ticket))
         return;
-    where_set(job, placed->locator != 0 ? placed->locator : JOB_WHERE_KEPT);
-    if (cache_is_over(broker, 0))
-        evict(broker, job);
+    place_set(job, placed->locator != 0 ? placed->locator : JOB_WHERE_KEPT);
+    if (cache_is_over(ledger))
+        evict(ledger, job);
 }
 
-void log_placed(void *arg, const struct commit_placed *placed, size_t count)
+void store_placed(void *arg, const struct commit_placed *placed, size_t count)
 {
-    const struct broker_log *log = arg;
-    struct broker *broker = log->broker;
-    broker_lock(broker);
+    const struct store *store = arg;
+    struct ledger *ledger = store->ledger;
+    ledger_lock(ledger);
     for (size_t i = 0; i < count; i++) {
-        if (i > 0 && i % BROKER_WALK_MAX == 0) {
-            broker_unlock(broker);
-            broker_lock(broker);
+        if (i > 0 && i % PLACED_MAX == 0) {
+            ledger_unlock(ledger);
+            ledger_lock(ledger);
         }
-        place(broker, &placed[i]);
+        place(ledger, &placed[i]);
     }
-    broker_unlock(broker);
+    ledger_unlock(ledger);
+}
+
+uint64_t store_evicted_bytes(const struct store *store)
+{
+    return store->evicted_bytes;
+}
+
+void store_evicted_left(const struct job *job)
+{
+    struct store *store = job->tube->ledger->store;
+    store->evicted_jobs--;
+    store->evicted_bytes -= job->body.len;
 }

@@ -19,6 +19,11 @@
  * Who waits for a job that leaves no record learns from the end how it ended.
  */
 #include "broker/finish_priv.h"
+#include "broker/make_priv.h"
+#include "broker/put_priv.h"
+#include "broker/settle_priv.h"
+#include "broker/spare_priv.h"
+#include "broker/view_priv.h"
 
 #include <errno.h>
 
@@ -105,7 +110,7 @@ HELD static void tries_count(struct ending *ending)
 HELD static void end_fill(struct ending *ending)
 {
     const struct job *job = ending->finish->job;
-    ending->end = end_take(job->tube->broker);
+    ending->end = end_take(broker_of(job->tube));
     if (ending->end == NULL)
         return;
     view_copy(job, &ending->end->view);
@@ -132,8 +137,8 @@ HELD static void end_record(struct ending *ending, struct broker *broker)
         broker->stats.unrecorded++;
         return;
     }
-    broker->last_result = job_serial_add(broker->last_result, 1);
-    ending->end->number = broker->last_result;
+    broker->ledger.last_result = job_serial_add(broker->ledger.last_result, 1);
+    ending->end->number = broker->ledger.last_result;
     if (ending->tied > 0)
         result_log(ending->finish->job, ending->end, ending->tied);
 }
@@ -153,7 +158,8 @@ HELD static void end_offer(struct ending *ending, struct broker *broker)
 HELD static void count_finished(struct broker *broker, const struct job *job,
                                 enum job_outcome_kind kind)
 {
-    struct broker_totals *of_tube = &job->tube->stats.totals, *of_all = &broker->stats.totals;
+    struct broker_totals *of_tube = &broker_tube(job->tube)->stats.totals,
+                         *of_all = &broker->stats.totals;
     if (kind == JOB_OUTCOME_DONE) {
         of_tube->done++;
         of_all->done++;
@@ -169,10 +175,10 @@ HELD static void count_finished(struct broker *broker, const struct job *job,
     }
 }
 
-static void count_delete(struct broker_tube *tube)
+static void count_delete(struct tube *tube)
 {
-    tube->stats.deletes++;
-    tube->broker->stats.deletes++;
+    broker_tube(tube)->stats.deletes++;
+    broker_of(tube)->stats.deletes++;
 }
 
 /* ---- finishing ---- */
@@ -189,9 +195,9 @@ HELD static int burial_room(struct broker *broker, struct job *job)
 HELD static int admit(struct ending *ending, bool buried)
 {
     struct job *job = ending->finish->job;
-    int rc = buried ? log_admit(job) : log_admit_final(job);
+    int rc = buried ? store_admit(job) : store_admit_final(job);
     if (rc == 0 && ending->recorded && ending->end != NULL && result_is_tied(job))
-        rc = result_admit(job->tube->broker->log, ending->end, &ending->tied);
+        rc = result_admit(job->tube->ledger->store, ending->end, &ending->tied);
     return rc;
 }
 
@@ -199,7 +205,7 @@ HELD static void bury(const struct ending *ending)
 {
     const struct finish *finish = ending->finish;
     struct job *job = finish->job;
-    struct broker *broker = job->tube->broker;
+    struct broker *broker = broker_of(job->tube);
     struct change change = {.type = JOB_ENTRY_BURY,
                             .from = job->state,
                             .to = JOB_BURIED,
@@ -209,8 +215,8 @@ HELD static void bury(const struct ending *ending)
                             .pri = job->pri,
                             .job = job,
                             .tries = &ending->tries};
-    broker->last_burial = (int64_t)job_serial_add((uint64_t)broker->last_burial, 1);
-    change.key_ns = broker->last_burial;
+    broker->ledger.last_burial = (int64_t)job_serial_add((uint64_t)broker->ledger.last_burial, 1);
+    change.key_ns = broker->ledger.last_burial;
     if (finish->words != NULL) {
         change.past = &finish->words->past;
         change.reason = &finish->words->reason;
@@ -281,7 +287,7 @@ int finish_job(struct broker *broker, const struct finish *finish, struct job **
 
 int finish_buried(struct broker *broker, struct job *job, struct job **gone)
 {
-    int rc = log_admit_final(job);
+    int rc = store_admit_final(job);
     *gone = NULL;
     if (rc != 0)
         return rc;

@@ -6,7 +6,7 @@
 #ifndef BROKER_FINISH_PRIV_H
 #define BROKER_FINISH_PRIV_H
 
-#include "broker/change_priv.h"
+#include "broker/state_priv.h"
 
 struct finish {
     struct job *job; /* not BURIED */
@@ -36,14 +36,5 @@ void ends_free(struct broker *broker);
 /* It left no record, and somebody will ask for it. Takes the reference over. */
 void linger_begin(struct broker *broker, struct job_end **end) HELD;
 void linger_end_all(struct broker *broker) HELD;
-
-/* result.c */
-/* Whether a record of the job that ends now is kept in the journal, too. */
-bool result_is_tied(const struct job *job) HELD;
-/* Room for that, after the job's own end was admitted. *most: how many bytes it has at most; 0:
- * there is no room, which is counted. EAGAIN, EIO. */
-int result_admit(struct broker_log *log, const struct job_end *end, size_t *most) HELD;
-/* Adds it, before the entry of the job's end. */
-void result_log(struct job *job, struct job_end *end, size_t most) HELD;
 
 #endif

@@ -9,7 +9,10 @@
  */
 #include "base/clock.h"
 #include "broker/finish_priv.h"
+#include "broker/holder_priv.h"
+#include "broker/lease_priv.h"
 #include "broker/line_priv.h"
+#include "broker/settle_priv.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -113,7 +116,7 @@ HELD static void lease_expire(struct broker *broker, struct job *job)
     outcome.started_ns = job->rare->key_ns - job_ttr_ns(job);
     job_outcome_reason(&outcome, "its worker was not done with it within its TTR of %" PRIu32 " s",
                        job->ttr_s);
-    job->tube->stats.timeouts++;
+    broker_tube(job->tube)->stats.timeouts++;
     broker->stats.timeouts++;
     lease_fails(broker, job, &outcome);
 }
@@ -132,7 +135,7 @@ void holder_due(struct broker_holder *holder, int64_t now_ns)
     struct job *soonest = heap_first(&holder->rare->leases);
     if (reserver_lined(holder)) {
         bool soon = soonest != NULL && soonest->rare->key_ns - BROKER_MARGIN_NS <= now_ns;
-        queue_wait_make_ready(holder->broker->domain, &holder->rare->reserver->wait,
+        queue_wait_make_ready(holder->broker->ledger.domain, &holder->rare->reserver->wait,
                               soon ? ETIME : ETIMEDOUT);
         reserver_unlined(holder);
         return;
@@ -147,7 +150,7 @@ void holder_due(struct broker_holder *holder, int64_t now_ns)
 /* ---- watching ---- */
 
 /* The index of the tube among the watched ones, or their number. */
-HELD static uint32_t watch_find(const struct broker_holder *holder, const struct broker_tube *tube)
+HELD static uint32_t watch_find(const struct broker_holder *holder, const struct tube *tube)
 {
     uint32_t i = 0;
     while (i < holder->watch_count && holder->watched[i] != &tube->ready)
@@ -175,17 +178,17 @@ HELD static int watch_room(struct broker_holder *holder)
 HELD static int watch_add(struct broker_holder *holder, const char *name, size_t len)
 {
     struct broker *broker = holder->broker;
-    struct broker_tube *tube = tube_find(broker, name, len);
+    struct tube *tube = tube_find(&broker->ledger, name, len);
     if (tube != NULL && watch_find(holder, tube) < holder->watch_count)
         return 0;
     if (holder->watch_count >= BROKER_WATCHED_MAX)
         return ENOBUFS;
     int rc = watch_room(holder);
     if (rc == 0)
-        rc = tube_need(broker, name, len, &tube);
+        rc = tube_need(&broker->ledger, name, len, &tube);
     if (rc != 0)
         return rc;
-    tube->stats.watching++;
+    broker_tube(tube)->stats.watching++;
     broker->stats.watching++;
     holder->watched[holder->watch_count++] = &tube->ready;
     return 0;
@@ -194,9 +197,9 @@ HELD static int watch_add(struct broker_holder *holder, const char *name, size_t
 /* The last one moves into the hole. */
 HELD static void watch_remove(struct broker_holder *holder, uint32_t index)
 {
-    struct broker_tube *tube = tube_of_core(holder->watched[index]);
+    struct tube *tube = tube_of_core(holder->watched[index]);
     holder->watched[index] = holder->watched[--holder->watch_count];
-    tube->stats.watching--;
+    broker_tube(tube)->stats.watching--;
     holder->broker->stats.watching--;
     tube_unref(tube);
 }
@@ -221,7 +224,7 @@ int broker_ignore(struct broker_holder *holder, const char *name, size_t len, si
     ASSERT(!broker_is_reserving(holder));
     int rc = 0;
     broker_lock(holder->broker);
-    const struct broker_tube *tube = tube_find(holder->broker, name, len);
+    const struct tube *tube = tube_find(&holder->broker->ledger, name, len);
     uint32_t index = tube != NULL ? watch_find(holder, tube) : holder->watch_count;
     if (index < holder->watch_count) {
         if (holder->watch_count == 1)
@@ -303,7 +306,7 @@ HELD static bool reserve_abandon(struct broker_holder *holder)
     if (cancelled && lined)
         reserver_unlined(holder);
     else if (cancelled)
-        line_leave_reserver(holder->broker->log, later);
+        line_leave_reserver(holder->broker, later);
     else
         undelivered_return(holder);
     holder->rare->reserver = NULL;

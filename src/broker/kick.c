@@ -5,7 +5,10 @@
  * (failures, timeouts ...) is kept, so a job that had used up its attempts gets one more; or begins
  * anew.
  */
-#include "broker/line_priv.h"
+#include "broker/ask_priv.h"
+#include "broker/bulk_priv.h"
+#include "broker/make_priv.h"
+#include "broker/verbs_priv.h"
 
 #include <errno.h>
 
@@ -42,10 +45,10 @@ HELD static int kick_delayed(struct broker_walk *walk, struct job **gone)
     return kick_first(&walk->tube->delayed);
 }
 
-void broker_kick_begin(struct broker *broker, struct broker_tube *tube, uint64_t count,
+void broker_kick_begin(struct broker *broker, struct tube *tube, uint64_t count,
                        struct broker_walk *walk)
 {
-    MAGIC_CHECK(tube, BROKER_TUBE_MAGIC);
+    MAGIC_CHECK(tube, TUBE_MAGIC);
     broker_lock(broker);
     bool buried = tube->buried.len > 0;
     uint64_t there = buried ? tube->buried.len : tube->delayed.len;
@@ -55,7 +58,7 @@ void broker_kick_begin(struct broker *broker, struct broker_tube *tube, uint64_t
 
 int decide_kick(struct broker *broker, struct broker_op *op)
 {
-    struct job *job = idtable_get(&broker->jobs, op->id);
+    struct job *job = idtable_get(&broker->ledger.jobs, op->id);
     int rc = job != NULL ? job_ask(op->asker, job, TRUST_edit) : ENOENT;
     if (rc != 0)
         return rc;

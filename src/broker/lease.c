@@ -15,8 +15,14 @@
  * Release, bury and touch are here, too; delete is a way to finish (settle.c).
  */
 #include "base/clock.h"
+#include "broker/ask_priv.h"
 #include "broker/finish_priv.h"
-#include "broker/line_priv.h"
+#include "broker/holder_priv.h"
+#include "broker/lease_priv.h"
+#include "broker/make_priv.h"
+#include "broker/settle_priv.h"
+#include "broker/sink_priv.h"
+#include "broker/verbs_priv.h"
 #include "broker/watch_priv.h"
 
 #include <errno.h>
@@ -30,7 +36,7 @@ void lease_begin(struct job *job, struct broker_holder *holder, enum job_out out
                             .out = (uint8_t)out,
                             .job = job,
                             .key_ns = clock_deadline(job_ttr_ns(job)),
-                            .token = token_next(job->tube->broker)};
+                            .token = token_next(job->tube->ledger)};
     if (change_admit(&change) != 0) {
         ASSERT(job->state != JOB_BURIED);
         change.flags = CHANGE_LEFT_OUT;
@@ -47,7 +53,7 @@ void lease_contain(struct job *job)
 {
     if (job->rare->out != JOB_OUT_TOKEN)
         return;
-    struct broker_holder *owner = &job->tube->broker->tokens;
+    struct broker_holder *owner = &broker_of(job->tube)->tokens;
     job->rare->holder = owner;
     MUST(heap_insert(&owner->rare->leases, job));
     holder_alarm_update(owner);
@@ -105,7 +111,7 @@ void lease_give_back(struct job *job)
 {
     ASSERT(job->state == JOB_RESERVED && job->rare->token == 0);
     tube_job_move(job, JOB_READY);
-    if (job->tube->broker->observed != 0)
+    if (broker_of(job->tube)->observed != 0)
         watch_tell_back(job);
     tube_job_contain(job);
 }
@@ -125,7 +131,7 @@ void lease_given(void *item, struct queue_wait *wait)
 int lease_find(const struct broker_holder *holder, uint64_t id, uint64_t token, struct job **out)
 {
     struct broker *broker = holder->broker;
-    struct job *job = idtable_get(&broker->jobs, id);
+    struct job *job = idtable_get(&broker->ledger.jobs, id);
     bool leased = job != NULL && job->state == JOB_RESERVED;
     bool mine = leased &&
                 (token == 0 ? job->rare->holder == holder
@@ -169,7 +175,7 @@ void lease_fill(struct job *job, struct broker_lease *lease)
         .vouched = is_vouched(job),
     };
     if (job->evicted)
-        lease->place = place_of(job);
+        lease->place = store_place(job);
 }
 
 void broker_lease_fini(struct broker_lease *lease)
@@ -289,7 +295,7 @@ HELD static int bury(struct job *job, uint32_t pri)
     outcome.kind = JOB_OUTCOME_FAILED;
     const struct finish finish = {.job = job, .outcome = &outcome};
     job->pri = pri; /* it is in the heap of leases, which asks for no priority */
-    int rc = finish_job(job->tube->broker, &finish, &gone);
+    int rc = finish_job(broker_of(job->tube), &finish, &gone);
     if (rc != 0)
         job->pri = before;
     return rc;
@@ -314,7 +320,7 @@ HELD static int delete_leased(struct broker *broker, struct job *job, struct job
 
 int decide_delete(struct broker *broker, struct broker_op *op)
 {
-    struct job *job = idtable_get(&broker->jobs, op->id);
+    struct job *job = idtable_get(&broker->ledger.jobs, op->id);
     if (op->token == 0 && job != NULL && job->state != JOB_RESERVED) {
         int asked = job_ask(op->asker, job, TRUST_edit);
         if (asked == 0)

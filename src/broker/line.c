@@ -8,7 +8,7 @@
  * front, under the lock, by whatever may have made room; who comes later stands behind.
  *
  * The journal's lines are served after each commit and whenever compaction has given something back
- * (log_published), and by their alarm every LINE_LOOK_NS, for what nobody tells of. Their patience
+ * (lines_look_all), and by their alarm every LINE_LOOK_NS, for what nobody tells of. Their patience
  * ends there, too: the first of a line is the one who stands longest. Only operations stand: what
  * the broker changes by itself (a TTR is over, a connection is lost) is recorded if there is room,
  * and waits for nobody. A put that waits for who keeps records stands in none (put_ask.c).
@@ -16,7 +16,11 @@
  * An operation that settles or prolongs a lease pins it: the TTR of the lease doesn't end while the
  * worker's word stands in line.
  */
+#include "broker/alarm_priv.h"
+#include "broker/events_priv.h"
 #include "broker/line_priv.h"
+#include "broker/put_priv.h"
+#include "broker/verbs_priv.h"
 
 #include "base/clock.h"
 
@@ -31,35 +35,34 @@
 
 /* ---- who stands ---- */
 
-static enum log_line line_of_verb(const struct broker_op *op)
+static enum store_line line_of_verb(const struct broker_op *op)
 {
     static const uint8_t lines[BROKER_VERB_COUNT] = {
-#define BROKER_VERB(NAME, name, line, what) [BROKER_##NAME] = LOG_LINE_##line,
+#define BROKER_VERB(NAME, name, line, what) [BROKER_##NAME] = STORE_LINE_##line,
 #include "broker/verbs.def"
 #undef BROKER_VERB
     };
-    return (enum log_line)lines[op->verb];
+    return (enum store_line)lines[op->verb];
 }
 
-int lines_init(struct broker *broker, struct broker_log *log)
+int lines_init(struct broker *broker)
 {
     int rc = 0;
-    for (int i = 0; i < LOG_LINE_COUNT; i++)
-        list_init(&log->lines[i].standing);
-    for (int i = 0; i < LOG_LINE_COUNT && rc == 0; i++) {
-        rc = alarm_init(broker, &log->lines[i].alarm, ALARM_LINE);
-        log->lines_made += rc == 0;
+    for (int i = 0; i < STORE_LINE_COUNT && rc == 0; i++) {
+        list_init(&broker->lines[i].standing);
+        rc = alarm_init(broker, &broker->lines[i].alarm, ALARM_LINE);
+        broker->lines_made += rc == 0;
     }
     return rc;
 }
 
-void lines_fini(struct broker *broker, struct broker_log *log)
+void lines_fini(struct broker *broker)
 {
-    for (unsigned i = 0; i < log->lines_made; i++) {
-        ASSERT(list_empty(&log->lines[i].standing));
-        alarm_fini(broker, &log->lines[i].alarm);
+    for (unsigned i = 0; i < broker->lines_made; i++) {
+        ASSERT(list_empty(&broker->lines[i].standing));
+        alarm_fini(broker, &broker->lines[i].alarm);
     }
-    log->lines_made = 0;
+    broker->lines_made = 0;
 }
 
 static bool is_op(const struct later *later)
@@ -77,13 +80,13 @@ HELD static int64_t until(struct later *later)
     return is_op(later) ? op_of(later)->until_ns : reserver_until(later);
 }
 
-static struct later *line_first(const struct log_line_of *line)
+static struct later *line_first(const struct broker_line *line)
 {
     struct list_node *node = list_first(&line->standing);
     return node != NULL ? CONTAINER_OF(node, struct later, node) : NULL;
 }
 
-HELD static void line_alarm(struct broker_log *log, struct log_line_of *line)
+HELD static void line_alarm(struct broker *broker, struct broker_line *line)
 {
     struct later *first = line_first(line);
     int64_t at_ns = CLOCK_NEVER;
@@ -92,31 +95,38 @@ HELD static void line_alarm(struct broker_log *log, struct log_line_of *line)
         if (until(first) < at_ns)
             at_ns = until(first);
     }
-    alarm_set(log->broker, &line->alarm, at_ns);
+    alarm_set(broker, &line->alarm, at_ns);
 }
 
-static int64_t patience(enum log_line which)
+static int64_t patience(enum store_line which)
 {
-    return which == LOG_LINE_PUTS ? PUTS_NS : CHANGES_NS;
+    return which == STORE_LINE_PUTS ? PUTS_NS : CHANGES_NS;
 }
 
-HELD static void line_join(struct broker_log *log, enum log_line which, struct later *later,
+/* More, or fewer, stand there. */
+HELD static void line_count(struct broker *broker, enum store_line which, int by)
+{
+    broker->standing += by > 0 ? 1 : SIZE_MAX; /* unsigned arithmetic wraps by definition */
+    store_stand(broker->ledger.store, which, by);
+}
+
+HELD static void line_join(struct broker *broker, enum store_line which, struct later *later,
                            int64_t *until_ns)
 {
-    struct log_line_of *line = &log->lines[which];
+    struct broker_line *line = &broker->lines[which];
     bool first = list_empty(&line->standing);
     if (*until_ns == 0)
         *until_ns = clock_deadline(patience(which));
     list_append(&line->standing, &later->node);
-    log->standing++;
+    line_count(broker, which, 1);
     if (first)
-        line_alarm(log, line);
+        line_alarm(broker, line);
 }
 
 /* The lease that it is about. */
 HELD static struct job *lease_of_op(const struct broker_op *op)
 {
-    struct job *job = idtable_get(&op->broker->jobs, op->id);
+    struct job *job = idtable_get(&op->broker->ledger.jobs, op->id);
     bool leased = job != NULL && job->state == JOB_RESERVED && job->rare->token != 0;
     return leased ? job : NULL;
 }
@@ -157,9 +167,9 @@ HELD static void op_unpin(struct broker_op *op)
 
 bool op_waits_for_journal(const struct broker_op *op)
 {
-    const struct broker_log *log = op->broker->log;
-    return log != NULL && (op->line == &log->lines[LOG_LINE_PUTS].standing ||
-                           op->line == &log->lines[LOG_LINE_CHANGES].standing);
+    const struct broker *broker = op->broker;
+    return op->line == &broker->lines[STORE_LINE_PUTS].standing ||
+           op->line == &broker->lines[STORE_LINE_CHANGES].standing;
 }
 
 /* Where it should stand. */
@@ -170,16 +180,16 @@ HELD static void op_join(struct broker_op *op, struct list *line)
         list_append(line, &op->later.node);
         return;
     }
-    struct broker_log *log = op->broker->log;
-    enum log_line which = line_of_verb(op);
-    op->line = &log->lines[which].standing;
-    line_join(log, which, &op->later, &op->until_ns);
+    struct broker *broker = op->broker;
+    enum store_line which = line_of_verb(op);
+    op->line = &broker->lines[which].standing;
+    line_join(broker, which, &op->later, &op->until_ns);
 }
 
 HELD static void op_part(struct broker_op *op)
 {
     if (op_waits_for_journal(op))
-        op->broker->log->standing--;
+        line_count(op->broker, line_of_verb(op), -1);
     list_remove(&op->later.node);
     op->line = NULL;
 }
@@ -188,7 +198,7 @@ void op_stand(struct broker_op *op)
 {
     struct list *line = op->line;
     later_wait(&op->later, op_cancel);
-    op->ticket = (struct broker_ticket){0};
+    op->ticket = (struct ticket){0};
     if (op->verb == BROKER_PUT)
         put_stands(op, true);
     op_pin(op);
@@ -209,13 +219,13 @@ void op_end(struct broker_op *op, int result)
     op_part(op);
     if (op->verb == BROKER_PUT)
         put_stands(op, false);
-    queue_domain_ready(broker->domain, &op->later, result);
+    queue_domain_ready(broker->ledger.domain, &op->later, result);
 }
 
 void op_go_on(struct broker_op *op)
 {
     struct broker *broker = op->broker;
-    int rc = broker->log != NULL ? op_decide_behind(broker, op) : op_decide(broker, op);
+    int rc = broker->ledger.store != NULL ? op_decide_behind(broker, op) : op_decide(broker, op);
     struct list *line = op->line;
     op->line = NULL;
     if (rc == EAGAIN)
@@ -235,14 +245,14 @@ void op_leave(struct broker_op *op)
     put_stands(op, false);
 }
 
-void line_stand_reserver(struct broker_log *log, struct later *later, int64_t *until_ns)
+void line_stand_reserver(struct broker *broker, struct later *later, int64_t *until_ns)
 {
-    line_join(log, LOG_LINE_CHANGES, later, until_ns);
+    line_join(broker, STORE_LINE_CHANGES, later, until_ns);
 }
 
-void line_leave_reserver(struct broker_log *log, struct later *later)
+void line_leave_reserver(struct broker *broker, struct later *later)
 {
-    log->standing--;
+    line_count(broker, STORE_LINE_CHANGES, -1);
     (void)later_leave(later);
 }
 
@@ -265,26 +275,26 @@ HELD static int op_again(struct broker_op *op)
     return rc;
 }
 
-HELD static bool line_serve(struct broker_log *log, struct log_line_of *line)
+HELD static bool line_serve(struct broker *broker, struct broker_line *line)
 {
     struct later *later;
     int served = 0;
-    log->turn = LOG_TURN_LINE;
+    store_turn(broker->ledger.store, STORE_TURN_LINE);
     while (served < SERVED_MAX && (later = line_first(line)) != NULL) {
         int rc = is_op(later) ? op_again(op_of(later)) : reserver_again(later);
         if (rc == EAGAIN)
             break;
         served++;
     }
-    log->turn = LOG_TURN_NONE;
+    store_turn(broker->ledger.store, STORE_TURN_NONE);
     return served == SERVED_MAX;
 }
 
-HELD static void line_refuse(struct broker_log *log, struct log_line_of *line, int64_t now_ns)
+HELD static void line_refuse(struct broker *broker, struct broker_line *line, int64_t now_ns)
 {
     struct later *later;
     while ((later = line_first(line)) != NULL && until(later) <= now_ns) {
-        log->impatient++;
+        broker->impatient++;
         if (is_op(later))
             op_end(op_of(later), ENOSR);
         else
@@ -292,25 +302,24 @@ HELD static void line_refuse(struct broker_log *log, struct log_line_of *line, i
     }
 }
 
-void lines_serve(struct broker_log *log)
+HELD static void lines_serve(struct broker *broker)
 {
-    if (log->standing == 0)
+    if (broker->standing == 0)
         return;
-    for (int i = LOG_LINE_COUNT - 1; i >= 0; i--) {
-        bool more = line_serve(log, &log->lines[i]);
-        line_alarm(log, &log->lines[i]);
+    for (int i = STORE_LINE_COUNT - 1; i >= 0; i--) {
+        bool more = line_serve(broker, &broker->lines[i]);
+        line_alarm(broker, &broker->lines[i]);
         if (more)
-            alarm_set(log->broker, &log->lines[i].alarm, clock_now_ns());
+            alarm_set(broker, &broker->lines[i].alarm, clock_now_ns());
     }
 }
 
 void line_due(struct broker *broker, struct broker_alarm *alarm, int64_t now_ns)
 {
-    struct log_line_of *line = CONTAINER_OF(alarm, struct log_line_of, alarm);
-    struct broker_log *log = broker->log;
-    bool more = line_serve(log, line);
-    line_refuse(log, line, now_ns);
-    line_alarm(log, line);
+    struct broker_line *line = CONTAINER_OF(alarm, struct broker_line, alarm);
+    bool more = line_serve(broker, line);
+    line_refuse(broker, line, now_ns);
+    line_alarm(broker, line);
     if (more && line_first(line) != NULL)
         alarm_set(broker, alarm, now_ns);
 }
@@ -318,12 +327,26 @@ void line_due(struct broker *broker, struct broker_alarm *alarm, int64_t now_ns)
 bool lines_look(struct broker *broker, const struct broker_op *op)
 {
     broker_lock(broker);
-    struct broker_log *log = broker->log;
-    for (int i = LOG_LINE_COUNT - 1; log != NULL && i >= 0; i--)
-        line_due(broker, &log->lines[i].alarm, clock_now_ns());
+    for (int i = STORE_LINE_COUNT - 1; broker->ledger.store != NULL && i >= 0; i--)
+        line_due(broker, &broker->lines[i].alarm, clock_now_ns());
     bool stands = op->later.state == LATER_WAITS;
     broker_unlock(broker);
     return stands;
+}
+
+void lines_look_all(struct ledger *ledger)
+{
+    struct broker *broker = broker_of_ledger(ledger);
+    broker_lock(broker);
+    bool due = store_look(ledger->store);
+    lines_serve(broker);
+    if (broker->events != NULL)
+        listen_published(broker->events);
+    void (*crowded)(void *arg) = due ? broker->hooks->crowded : NULL;
+    void *crowded_arg = broker->hooks_arg;
+    broker_unlock(broker);
+    if (crowded != NULL)
+        crowded(crowded_arg);
 }
 
 /* ---- nothing but room ---- */
@@ -331,5 +354,5 @@ bool lines_look(struct broker *broker, const struct broker_op *op)
 int decide_room(struct broker *broker, struct broker_op *op)
 {
     (void)op;
-    return broker->log != NULL ? log_admit_any(broker->log) : 0;
+    return broker->ledger.store != NULL ? store_admit_any(broker->ledger.store) : 0;
 }

@@ -5,22 +5,26 @@
 #ifndef BROKER_LINE_PRIV_H
 #define BROKER_LINE_PRIV_H
 
-#include "broker/change_priv.h"
 #include "broker/op.h"
+#include "broker/state_priv.h"
 
 /* op.c: carries it out, with the lock. EAGAIN: op->line says where it has to stand; NULL: in a line
  * of the journal. */
 int op_decide(struct broker *broker, struct broker_op *op) HELD;
 /* The same of one that hasn't stood in a line: with a journal, behind those who do. */
 int op_decide_behind(struct broker *broker, struct broker_op *op) HELD;
-#define BROKER_VERB(NAME, name, line, what)                                                        \
-    int decide_##name(struct broker *broker, struct broker_op *op) HELD;
-#include "broker/verbs.def"
-#undef BROKER_VERB
 /* The `cancel` of all that stand. */
 bool op_cancel(struct later *later);
 
 /* line.c */
+/* Who stands looks again so often, at the latest. */
+#define LINE_LOOK_NS (HL_SECOND / 10)
+/* ENOMEM. */
+int lines_init(struct broker *broker) HELD;
+void lines_fini(struct broker *broker) HELD;
+/* The journal is one commit further, or smaller: who stands for it is served. The `look` of
+ * store_new. */
+void lines_look_all(struct ledger *ledger);
 /* It stands, at the end of its line, as op->line says. */
 void op_stand(struct broker_op *op) HELD;
 /* It is over; its later will be fired. */
@@ -65,9 +69,9 @@ bool reserver_line_cancel(struct later *later);
 /* It is tried again. EAGAIN: it stands where it was. Else it has left the line. */
 int reserver_again(struct later *later) HELD;
 /* At the end of the line of changes. */
-void line_stand_reserver(struct broker_log *log, struct later *later, int64_t *until_ns) HELD;
+void line_stand_reserver(struct broker *broker, struct later *later, int64_t *until_ns) HELD;
 /* It leaves that line; its later is IDLE. */
-void line_leave_reserver(struct broker_log *log, struct later *later) HELD;
+void line_leave_reserver(struct broker *broker, struct later *later) HELD;
 int64_t reserver_until(const struct later *later) HELD;
 void reserver_refused(struct later *later, int result) HELD;
 

@@ -15,7 +15,9 @@
  * is behind all of that; a ring that turns meanwhile doesn't leave a gap.
  */
 #include "base/clock.h"
+#include "broker/ask_priv.h"
 #include "broker/events_priv.h"
+#include "broker/groups_priv.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -66,9 +68,9 @@ HELD static void tube_tell(struct broker *broker, const struct events_target *ta
 {
     if (target->name == NULL)
         return;
-    struct broker_tube *tube = tube_find(broker, target->name->text, target->name->len);
+    struct tube *tube = tube_find(&broker->ledger, target->name->text, target->name->len);
     if (tube != NULL)
-        tube->listened = known;
+        broker_tube(tube)->listened = known;
 }
 
 HELD static void target_drop(struct broker_events *events, struct events_target *target)
@@ -145,16 +147,16 @@ HELD static int target_make(struct broker_events *events, const struct target_ke
     return 0;
 }
 
-void listen_tube_made(struct broker_tube *tube)
+void listen_tube_made(struct tube *tube)
 {
     const struct target_key key = key_of(KEY_TUBE, tube->name, tube->name_len);
-    tube->listened = target_find(tube->broker->events, &key);
+    broker_tube(tube)->listened = target_find(broker_of(tube)->events, &key);
 }
 
-void listen_tube_gone(struct broker_tube *tube)
+void listen_tube_gone(struct tube *tube)
 {
-    if (tube->event_name != NULL)
-        tube->event_name->tube = NULL;
+    if (broker_tube(tube)->event_name != NULL)
+        broker_tube(tube)->event_name->tube = NULL;
 }
 
 /* ---- what a change is of ---- */
@@ -186,11 +188,11 @@ void listen_find(struct broker_events *events, const struct change *change,
     found->group = 0;
     found_add(found, target_find(events, &all));
     if (change->tube != NULL)
-        found_add(found, change->tube->listened);
+        found_add(found, broker_tube(change->tube)->listened);
     if (job == NULL)
         return;
-    if (job->tube->listened != NULL)
-        found_add(found, job->tube->listened);
+    if (broker_tube(job->tube)->listened != NULL)
+        found_add(found, broker_tube(job->tube)->listened);
     if (events->groups > 0)
         find_group(events, job, found);
     if (events->jobs > 0) {
@@ -206,9 +208,9 @@ static struct broker_listener *listener_of(struct list_node *node)
     return CONTAINER_OF(node, struct broker_listener, later.node);
 }
 
-HELD static bool is_reached(struct broker *broker, const struct broker_ticket *ticket)
+HELD static bool is_reached(struct broker *broker, const struct ticket *ticket)
 {
-    struct broker_ticket reached;
+    struct ticket reached;
     int failed = broker_ticket_reached(broker, &reached);
     return failed != 0 ||
            (reached.written >= ticket->written && reached.durable >= ticket->durable);
@@ -216,12 +218,12 @@ HELD static bool is_reached(struct broker *broker, const struct broker_ticket *t
 
 /* It isn't written yet: stands for its ticket. */
 HELD static void stand_for(struct broker_events *events, struct broker_listener *listener,
-                           const struct broker_ticket *ticket)
+                           const struct ticket *ticket)
 {
     list_remove(&listener->later.node);
     listener->ticket = *ticket;
     list_append(&events->pending, &listener->later.node);
-    broker_ticket_add(&events->wanted, ticket);
+    ticket_add(&events->wanted, ticket);
 }
 
 /* Whether anybody waits for its ticket. */
@@ -229,7 +231,7 @@ HELD static bool tell_line(struct broker_events *events, struct events_target *t
                            const struct event *event)
 {
     bool stands = false;
-    const struct broker_ticket ticket = event_ticket(event);
+    const struct ticket ticket = event_ticket(event);
     bool reached = is_reached(events->broker, &ticket);
     struct list_node *node = list_first(&target->waiting);
     while (node != NULL) {
@@ -239,7 +241,7 @@ HELD static bool tell_line(struct broker_events *events, struct events_target *t
             continue;
         listener->at = event->number;
         if (reached)
-            queue_domain_ready(events->broker->domain, &listener->later, 0);
+            queue_domain_ready(events->broker->ledger.domain, &listener->later, 0);
         else {
             stand_for(events, listener, &ticket);
             stands = true;
@@ -280,7 +282,7 @@ void listen_published(struct broker_events *events)
         struct broker_listener *listener = listener_of(node);
         node = list_next(&events->pending, node);
         if (is_reached(events->broker, &listener->ticket))
-            queue_domain_ready(events->broker->domain, &listener->later, 0);
+            queue_domain_ready(events->broker->ledger.domain, &listener->later, 0);
     }
 }
 
@@ -290,7 +292,7 @@ static bool listener_cancel(struct later *later)
     struct broker *broker = listener->broker;
     broker_lock(broker);
     bool left = later_leave(later);
-    if (left && broker_ticket_is_none(&listener->ticket))
+    if (left && ticket_is_none(&listener->ticket))
         listener->at =
             event_ring_last(&broker->events->ring) + 1; /* nothing came that it may see */
     broker_unlock(broker);
@@ -300,7 +302,7 @@ static bool listener_cancel(struct later *later)
 /* EINPROGRESS, or 0: there is more. */
 HELD static int stand(struct broker_events *events, struct broker_listener *listener)
 {
-    bool none = broker_ticket_is_none(&listener->ticket);
+    bool none = ticket_is_none(&listener->ticket);
     if (none ? listener->at <= event_ring_last(&events->ring)
              : is_reached(events->broker, &listener->ticket))
         return 0;
@@ -315,11 +317,11 @@ HELD static int stand(struct broker_events *events, struct broker_listener *list
 int broker_events_wait(struct broker_listener *listener)
 {
     struct broker *broker = listener->broker;
-    struct broker_ticket ticket = listener->ticket; /* the listener may be gone afterwards */
+    struct ticket ticket = listener->ticket; /* the listener may be gone afterwards */
     broker_lock(broker);
     int rc = stand(broker->events, listener);
     broker_unlock(broker);
-    if (rc == EINPROGRESS && !broker_ticket_is_none(&ticket))
+    if (rc == EINPROGRESS && !ticket_is_none(&ticket))
         broker_lead_elsewhere(broker, &ticket);
     return rc;
 }
@@ -375,7 +377,7 @@ void events_free(struct broker *broker)
 HELD static int find_job(struct broker *broker, const struct broker_listen *what, struct job **job)
 {
     const struct target_key key = key_of(KEY_JOB, &what->id, sizeof(what->id));
-    *job = idtable_get(&broker->jobs, what->id);
+    *job = idtable_get(&broker->ledger.jobs, what->id);
     if (*job != NULL)
         return job_ask(what->asker, *job, TRUST_see) == 0 ? 0 : ENOENT;
     const struct events_target *target = target_find(broker->events, &key);

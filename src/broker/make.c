@@ -4,7 +4,9 @@
  * jobs but of the day: counts since the start, who waits for room. Nobody else calls apply_X but
  * replay.
  */
-#include "broker/apply_priv.h"
+#include "broker/make_priv.h"
+#include "broker/put_priv.h"
+#include "broker/spare_priv.h"
 #include "broker/watch_priv.h"
 
 /* A buried job is unfinished again. */
@@ -13,19 +15,20 @@ static void count_reopened(struct change *change)
     struct job *job = change->job;
     if (change->from != JOB_BURIED)
         return;
-    job->tube->stats.totals.kicked++;
-    job->tube->broker->stats.totals.kicked++;
+    broker_tube(job->tube)->stats.totals.kicked++;
+    broker_of(job->tube)->stats.totals.kicked++;
     change->count = JOB_COUNT_REOPENED;
 }
 
 void make_put(struct change *change)
 {
     struct job *job = change->job;
-    struct broker_tube *tube = job->tube;
-    struct broker *broker = tube->broker;
-    tube->stats.totals.put++;
+    struct tube *tube = job->tube;
+    struct broker *broker = broker_of(tube);
+    broker_tube(tube)->stats.totals.put++;
     broker->stats.totals.put++;
-    log_put(job, (enum job_state)change->to, change->key_ns, (change->flags & CHANGE_BY_WALL) != 0);
+    store_put(job, (enum job_state)change->to, change->key_ns,
+              (change->flags & CHANGE_BY_WALL) != 0);
     apply_put(change);
     if (broker_memory(broker) > broker->memory_peak)
         broker->memory_peak = broker_memory(broker);
@@ -38,19 +41,19 @@ void make_lease(struct change *change)
     count_reopened(change);
     change_record(change);
     apply_lease(change);
-    change_observe(change->job->tube->broker, change);
+    change_observe(broker_of(change->job->tube), change);
 }
 
 void make_back(struct change *change)
 {
     struct job *job = change->job;
     bool grows = change->past != NULL && (change->flags & CHANGE_LOGGED) != 0;
-    uint64_t cost = grows ? log_cost(job) : 0;
+    uint64_t cost = grows ? store_cost(job) : 0;
     change_record(change);
     apply_back(change);
     if (grows)
-        job->tube->broker->log->live_bytes += log_cost(job) - cost;
-    change_observe(job->tube->broker, change);
+        store_cost_changed(job, cost);
+    change_observe(broker_of(job->tube), change);
     tube_job_contain(job);
 }
 
@@ -59,7 +62,7 @@ void make_kick(struct change *change)
     count_reopened(change);
     change_record(change);
     apply_kick(change);
-    change_observe(change->job->tube->broker, change);
+    change_observe(broker_of(change->job->tube), change);
     tube_job_contain(change->job);
 }
 
@@ -67,25 +70,23 @@ void make_bury(struct change *change)
 {
     struct job *job = change->job;
     bool logged = (change->flags & CHANGE_LOGGED) != 0;
-    uint64_t cost = logged ? log_cost(job) : 0;
+    uint64_t cost = logged ? store_cost(job) : 0;
     change_record(change);
     apply_bury(change);
     if (logged)
-        job->tube->broker->log->live_bytes += log_cost(job) - cost;
-    change_observe(job->tube->broker, change);
+        store_cost_changed(job, cost);
+    change_observe(broker_of(job->tube), change);
     tube_job_contain(job);
 }
 
 void make_delete(struct change *change)
 {
     struct job *job = change->job;
-    struct broker_tube *tube = job->tube;
-    struct broker *broker = tube->broker;
+    struct tube *tube = job->tube;
+    struct broker *broker = broker_of(tube);
     change_record(change);
-    if (job->evicted) {
-        broker->log->evicted_jobs--;
-        broker->log->evicted_bytes -= job->body.len;
-    }
+    if (job->evicted)
+        store_evicted_left(job);
     apply_delete(change);
     change_observe(broker, change);
     spare_keep(broker, job);
@@ -98,27 +99,27 @@ void make_cancel(struct change *change)
     change_record(change);
     apply_tell(change);
     change->job->rare->cancelled = true;
-    change_observe(change->job->tube->broker, change);
+    change_observe(broker_of(change->job->tube), change);
 }
 
 void make_move(struct change *change)
 {
     struct job *job = change->job;
-    struct broker_tube *from = job->tube, *to = change->tube;
+    struct tube *from = job->tube, *to = change->tube;
     bool logged = (change->flags & CHANGE_LOGGED) != 0;
-    uint64_t cost = logged ? log_cost(job) : 0;
+    uint64_t cost = logged ? store_cost(job) : 0;
     change_record(change);
     apply_move(change);
     if (logged)
-        to->broker->log->live_bytes += log_cost(job) - cost;
+        store_cost_changed(job, cost);
     else
-        log_put(job, (enum job_state)job->state, job->rare != NULL ? job->rare->key_ns : 0,
-                job->rare != NULL && job->rare->by_wall);
+        store_put(job, (enum job_state)job->state, job->rare != NULL ? job->rare->key_ns : 0,
+                  job->rare != NULL && job->rare->by_wall);
     if (job->state != JOB_BURIED) {
-        to->stats.totals.moved_in++;
-        from->stats.totals.moved_out++;
+        broker_tube(to)->stats.totals.moved_in++;
+        broker_tube(from)->stats.totals.moved_out++;
     }
-    change_observe(to->broker, change);
+    change_observe(broker_of(to), change);
     tube_job_contain(job);
     putters_serve(from);
     tube_unref(from);
@@ -126,12 +127,12 @@ void make_move(struct change *change)
 
 void make_pause(struct change *change)
 {
-    struct broker_tube *tube = change->tube;
-    tube->stats.pauses++;
-    tube->broker->stats.pauses++;
+    struct tube *tube = change->tube;
+    broker_tube(tube)->stats.pauses++;
+    broker_of(tube)->stats.pauses++;
     tube_ref(tube); /* the pause that ends may be all that keeps it */
     change_record(change);
-    change_observe(tube->broker, change); /* before: a pause that ends gives jobs away */
+    change_observe(broker_of(tube), change); /* before: a pause that ends gives jobs away */
     apply_pause(change);
     tube_unref(tube);
 }

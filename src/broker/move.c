@@ -5,11 +5,15 @@
  * which neither has it.
  */
 #include "base/clock.h"
-#include "broker/line_priv.h"
+#include "broker/bulk_priv.h"
+#include "broker/make_priv.h"
+#include "broker/owner_priv.h"
+#include "broker/put_priv.h"
+#include "broker/verbs_priv.h"
 
 #include <errno.h>
 
-HELD static int move_to(struct job *job, struct broker_tube *to)
+HELD static int move_to(struct job *job, struct tube *to)
 {
     if (job->tube == to)
         return 0;
@@ -19,7 +23,7 @@ HELD static int move_to(struct job *job, struct broker_tube *to)
         .type = JOB_ENTRY_MOVE, .from = job->state, .to = job->state, .job = job, .tube = to};
     int rc = change_admit(&change);
     if (rc == 0 && (change.flags & CHANGE_LOGGED) == 0)
-        rc = log_admit_put(to, job);
+        rc = store_admit_put(to, job);
     if (rc == 0)
         rc = change_room(&change);
     if (rc != 0)
@@ -31,8 +35,8 @@ HELD static int move_to(struct job *job, struct broker_tube *to)
 
 int move_job(struct job *job, const char *name, size_t len)
 {
-    struct broker_tube *to;
-    int rc = tube_need(job->tube->broker, name, len, &to);
+    struct tube *to;
+    int rc = tube_need(job->tube->ledger, name, len, &to);
     if (rc == 0) {
         rc = move_to(job, to);
         tube_unref(to);
@@ -45,7 +49,7 @@ int decide_move(struct broker *broker, struct broker_op *op)
     int rc = job_tube_name_check(op->tube.name, op->tube.len);
     if (rc != 0)
         return rc;
-    struct job *job = idtable_get(&broker->jobs, op->id);
+    struct job *job = idtable_get(&broker->ledger.jobs, op->id);
     rc = job != NULL ? job_ask_move(op->asker, job, op->tube.name, op->tube.len) : ENOENT;
     if (rc != 0)
         return rc;

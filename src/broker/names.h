@@ -19,19 +19,15 @@
 #define BROKER_PAUSES_MAX 10000  /* tubes that are paused, where that is in the journal */
 #define BROKER_PAUSES_SHARE 625  /* more of them, for root and the daemon's own user */
 #define BROKER_WATCHED_MAX 10000 /* by one holder */
-#define BROKER_NAMES_KEPT ((size_t)16 << 20)
+#define BROKER_NAMES_KEPT JOB_NAMES_KEPT
 
 struct broker;
 struct broker_stats;
-struct tube_name;
 
 /* Memory is the caller's. The calls are made by one thread at a time. */
 struct broker_names {
     struct broker *broker;
-    struct list_node node; /* the broker's, as all that follows */
-    uint64_t began, last;
-    const struct tube_name *first, *next; /* NULL: that was the last */
-    bool lost;
+    struct name_reader reader; /* the broker's */
 };
 
 void broker_names_begin(struct broker_names *names, struct broker *broker);

@@ -5,8 +5,8 @@
  */
 #include "base/clock.h"
 #include "broker/finish_priv.h"
-#include "broker/key_priv.h"
 #include "broker/line_priv.h"
+#include "broker/verbs_priv.h"
 
 #include <errno.h>
 
@@ -31,19 +31,19 @@ HELD __attribute__((always_inline)) static inline int decide(struct broker *brok
 
 int op_decide_behind(struct broker *broker, struct broker_op *op)
 {
-    struct broker_log *log = broker->log;
-    log->turn = LOG_TURN_FIRST;
+    struct store *store = broker->ledger.store;
+    store_turn(store, STORE_TURN_FIRST);
     int rc = op_decide(broker, op);
-    log->turn = LOG_TURN_NONE;
+    store_turn(store, STORE_TURN_NONE);
     return rc;
 }
 
 int op_decide(struct broker *broker, struct broker_op *op)
 {
-    struct broker_ticket *before = broker->teller; /* of an operation that let this one in */
-    broker->teller = &op->ticket;
+    struct ticket *before = broker->ledger.teller; /* of an operation that let this one in */
+    broker->ledger.teller = &op->ticket;
     int rc = decide(broker, op);
-    broker->teller = before;
+    broker->ledger.teller = before;
     return rc;
 }
 
@@ -51,15 +51,14 @@ int op_decide(struct broker *broker, struct broker_op *op)
 HELD __attribute__((always_inline)) static inline int decide_first(struct broker *broker,
                                                                    struct broker_op *op)
 {
-    struct broker_log *log = broker->log;
     op->broker = broker;
     op->line = NULL;
     broker_tell(broker, &op->ticket);
-    if (log == NULL || log->standing == 0)
+    if (broker->standing == 0)
         return decide(broker, op);
-    log->turn = LOG_TURN_FIRST;
+    store_turn(broker->ledger.store, STORE_TURN_FIRST);
     int rc = decide(broker, op);
-    log->turn = LOG_TURN_NONE;
+    store_turn(broker->ledger.store, STORE_TURN_NONE);
     return rc;
 }
 
@@ -86,7 +85,7 @@ int broker_run(struct broker *broker, struct broker_op *op)
     if (asks)
         put_ask(op);
     else if (rc == EINPROGRESS)
-        log_want_room(broker);
+        store_want_room(broker->ledger.store);
     return rc;
 }
 
@@ -128,7 +127,8 @@ int broker_run_blocking(struct broker *broker, struct broker_op *op)
     if (rc != EINPROGRESS)
         return rc;
     do
-        (void)log_make_room(broker); /* or sleeps a moment: its line looks after the rest */
+        (void)store_make_room(
+            broker->ledger.store); /* or sleeps a moment: its line looks after the rest */
     while (lines_look(broker, op));
     (void)later_block(&op->later, CLOCK_NEVER, "broker", "room");
     return op->later.result;

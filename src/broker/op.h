@@ -69,7 +69,7 @@ struct broker_op {
     union {
         struct {             /* PUT; made by broker_op_put */
             struct job *job; /* NULL: it was put */
-            struct broker_tube *tube;
+            struct tube *tube;
             struct key_watch *watch;
             int64_t delay_ns;
             bool asks; /* who keeps records is to be asked, or is, by `question` */
@@ -90,8 +90,8 @@ struct broker_op {
             int64_t pause_ns; /* PAUSE */
         } tube;
     };
-    int rc;                      /* of broker_run_some: what broker_run would say */
-    struct broker_ticket ticket; /* to be reached before anybody is told of its answer */
+    int rc;               /* of broker_run_some: what broker_run would say */
+    struct ticket ticket; /* to be reached before anybody is told of its answer */
     /* the broker's */
     struct job *gone;  /* left, and is freed by broker_op_fini */
     struct list *line; /* where it stands; NULL: nowhere */
@@ -109,7 +109,7 @@ static inline void broker_op_init(struct broker_op *op, enum broker_verb verb, u
     op->flags = 0;
     op->id = id;
     op->token = token;
-    op->ticket = (struct broker_ticket){0};
+    op->ticket = (struct ticket){0};
     op->gone = NULL;
     op->until_ns = 0;
 }

@@ -7,7 +7,11 @@
  * and goes to the longest waiting sink or into its container in the same breath.
  */
 #include "base/clock.h"
+#include "broker/groups_priv.h"
 #include "broker/line_priv.h"
+#include "broker/make_priv.h"
+#include "broker/put_priv.h"
+#include "broker/verbs_priv.h"
 
 #include <errno.h>
 
@@ -22,18 +26,18 @@ static bool bytes_full(uint64_t max, uint64_t present, size_t len)
     return max != 0 && (present >= max || len > max - present);
 }
 
-bool tube_is_full(const struct broker_tube *tube, size_t len)
+bool tube_is_full(const struct tube *tube, size_t len)
 {
-    const struct broker_options *options = &tube->broker->options;
+    const struct broker_options *options = &broker_of(tube)->options;
     return jobs_full(options->tube_jobs_max, tube_jobs(tube)) ||
-           bytes_full(options->tube_bytes_max, tube->stats.bytes, len);
+           bytes_full(options->tube_bytes_max, tube->counts.bytes, len);
 }
 
 bool broker_is_full(const struct broker *broker, size_t len)
 {
     const struct broker_options *options = &broker->options;
-    return jobs_full(options->jobs_max, broker->jobs.len) ||
-           bytes_full(options->bytes_max, broker->stats.bytes, len);
+    return jobs_full(options->jobs_max, broker->ledger.jobs.len) ||
+           bytes_full(options->bytes_max, broker->ledger.counts.bytes, len);
 }
 
 HELD static int put_admit(struct broker *broker, const struct change *change)
@@ -45,7 +49,7 @@ HELD static int put_admit(struct broker *broker, const struct change *change)
         return EXFULL;
     if (tube_is_full(job->tube, job->body.len))
         return ENOBUFS;
-    int rc = log_admit_put(job->tube, job);
+    int rc = store_admit_put(job->tube, job);
     if (rc == 0)
         rc = group_admit_put(job);
     return rc == 0 ? put_room(change) : rc;
@@ -56,12 +60,13 @@ int put_try(struct broker *broker, struct job *job, int64_t delay_ns)
     uint64_t first = key_holder(job);
     if (first != 0) {
         job->id = first;
-        log_told_all(broker); /* the answer tells of its put */
+        store_told_all(&broker->ledger); /* the answer tells of its put */
         return EEXIST;
     }
     bool timed = at_is_ahead(job), delayed = timed || delay_ns > 0;
     if (job->id == 0)
-        job->id = ++broker->last_id; /* used up also when the put is refused, as in beanstalkd */
+        job->id =
+            ++broker->ledger.last_id; /* used up also when the put is refused, as in beanstalkd */
     struct change change = {.type = JOB_ENTRY_PUT,
                             .from = JOB_NEW,
                             .to = delayed ? JOB_DELAYED : JOB_READY,
@@ -122,7 +127,7 @@ static struct job *put_job(const struct broker_put_spec *spec, struct job_body *
     job_ttr_set(job, spec->ttr_ns);
     job->tube = spec->tube;
     job->created_us = clock_now_ns() / 1000 & JOB_CREATED_US_MAX;
-    if (put_rare(job, spec) == 0 && submitter_put(spec->tube->broker, job, spec->submitter) == 0)
+    if (put_rare(job, spec) == 0 && submitter_put(spec->tube->ledger, job, spec->submitter) == 0)
         return job;
     *body = job_to_body(&job);
     return NULL;
@@ -131,8 +136,8 @@ static struct job *put_job(const struct broker_put_spec *spec, struct job_body *
 int broker_op_put(struct broker_op *op, struct broker *broker, const struct broker_put_spec *spec,
                   struct job_body **body)
 {
-    MAGIC_CHECK(spec->tube, BROKER_TUBE_MAGIC);
-    ASSERT(spec->tube->broker == broker);
+    MAGIC_CHECK(spec->tube, TUBE_MAGIC);
+    ASSERT(broker_of(spec->tube) == broker);
     if ((*body)->len > broker->options.body_max)
         return EMSGSIZE;
     struct job *job = put_job(spec, body);

@@ -9,6 +9,7 @@
  * sends no more, leave word that it mustn't stand for room in a tube then.
  */
 #include "broker/line_priv.h"
+#include "broker/put_priv.h"
 
 #include "base/clock.h"
 
@@ -68,7 +69,7 @@ static void answered(struct later *later)
     bool is_busy = op->later.state == LATER_WAITS && op_waits_for_journal(op);
     broker_unlock(broker);
     if (is_busy)
-        log_want_room(broker);
+        store_want_room(broker->ledger.store);
 }
 
 void put_ask(struct broker_op *op)

@@ -13,7 +13,9 @@
  * A wait ends also by draining, and by cancel when its connection goes. A connection that holds
  * jobs may not wait for room in a tube, for nobody else might make it.
  */
+#include "broker/holder_priv.h"
 #include "broker/line_priv.h"
+#include "broker/put_priv.h"
 
 #include <errno.h>
 
@@ -22,14 +24,14 @@ HELD static struct list *line_for(struct broker *broker, const struct job *job)
 {
     if (broker_is_full(broker, job->body.len))
         return &broker->putters;
-    return tube_is_full(job->tube, job->body.len) ? &job->tube->putters : NULL;
+    return tube_is_full(job->tube, job->body.len) ? &broker_tube(job->tube)->putters : NULL;
 }
 
 /* The same for one who comes now and respects those who were there before. */
 HELD static struct list *line_behind(struct broker *broker, const struct job *job)
 {
-    if (!list_empty(&job->tube->putters))
-        return &job->tube->putters;
+    if (!list_empty(&broker_tube(job->tube)->putters))
+        return &broker_tube(job->tube)->putters;
     return !list_empty(&broker->putters) ? &broker->putters : line_for(broker, job);
 }
 
@@ -46,13 +48,13 @@ struct list *put_line(const struct broker_op *op)
 
 void put_stands(struct broker_op *op, bool stands)
 {
-    struct broker_tube *tube = op->put.tube;
+    struct tube *tube = op->put.tube;
     if (stands) {
         tube_ref(tube); /* the job has its own when it is in */
-        tube->broker->stats.putting++;
+        broker_of(tube)->stats.putting++;
         return;
     }
-    tube->broker->stats.putting--;
+    broker_of(tube)->stats.putting--;
     tube_unref(tube);
 }
 
@@ -81,11 +83,11 @@ HELD static inline void line_serve(struct broker *broker, struct list *line)
         line_let_in(broker, line);
 }
 
-void putters_serve(struct broker_tube *tube)
+void putters_serve(struct tube *tube)
 {
-    struct broker *broker = tube->broker;
-    if (!list_empty(&tube->putters))
-        line_serve(broker, &tube->putters);
+    struct broker *broker = broker_of(tube);
+    if (!list_empty(&broker_tube(tube)->putters))
+        line_serve(broker, &broker_tube(tube)->putters);
     if (!list_empty(&broker->putters))
         line_serve(broker, &broker->putters);
 }
@@ -100,12 +102,13 @@ HELD static void line_refuse(struct list *line, int result)
 void putters_refuse(struct broker *broker, int result)
 {
     line_refuse(&broker->putters, result);
-    struct list_node *node = broker->stats.putting > 0 ? list_first(&broker->tube_list) : NULL;
+    struct list_node *node =
+        broker->stats.putting > 0 ? list_first(&broker->ledger.tube_list) : NULL;
     while (node != NULL) {
-        struct broker_tube *tube = CONTAINER_OF(node, struct broker_tube, node);
+        struct tube *tube = CONTAINER_OF(node, struct tube, node);
         tube_ref(tube); /* its putters may be all that keeps it */
-        line_refuse(&tube->putters, result);
-        node = list_next(&broker->tube_list, node);
+        line_refuse(&broker_tube(tube)->putters, result);
+        node = list_next(&broker->ledger.tube_list, node);
         tube_unref(tube);
     }
 }

@@ -16,7 +16,13 @@
  * "Deadline soon" is looked at before waiting and, by the holder's alarm, while waiting.
  */
 #include "base/clock.h"
+#include "broker/ask_priv.h"
+#include "broker/holder_priv.h"
+#include "broker/lease_priv.h"
 #include "broker/line_priv.h"
+#include "broker/sink_priv.h"
+#include "broker/spare_priv.h"
+#include "broker/verbs_priv.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -128,7 +134,7 @@ bool reserver_line_cancel(struct later *later)
     broker_lock(holder->broker);
     bool cancelled = later->state == LATER_WAITS;
     if (cancelled) {
-        line_leave_reserver(holder->broker->log, later);
+        line_leave_reserver(holder->broker, later);
         holder->rare->reserver = NULL;
     }
     broker_unlock(holder->broker);
@@ -142,7 +148,7 @@ HELD static int reserver_stand(struct broker_holder *holder, struct broker_reser
     holder->rare->with_token = true;
     holder->rare->matched_id = holder->rare->matched_token = 0;
     queue_wait_line_up(&reserver->wait, reserver_line_cancel);
-    line_stand_reserver(holder->broker->log, &reserver->wait.later, &holder->rare->stands_until_ns);
+    line_stand_reserver(holder->broker, &reserver->wait.later, &holder->rare->stands_until_ns);
     return EINPROGRESS;
 }
 
@@ -154,9 +160,9 @@ int64_t reserver_until(const struct later *later)
 void reserver_refused(struct later *later, int result)
 {
     struct broker_holder *holder = holder_of(later);
-    line_leave_reserver(holder->broker->log, later);
+    line_leave_reserver(holder->broker, later);
     queue_wait_line_up(CONTAINER_OF(later, struct queue_wait, later), reserver_line_cancel);
-    queue_domain_ready(holder->broker->domain, later, result);
+    queue_domain_ready(holder->broker->ledger.domain, later, result);
 }
 
 /* ---- reserving ---- */
@@ -204,7 +210,7 @@ HELD static int reserve_one(struct broker_holder *holder, bool with_token, struc
     rc = queue_core_take_any(holder->watched, holder->watch_count, &item, &which);
     if (rc != 0)
         return why_not(holder); /* tubes are never shut down */
-    rc = with_token ? log_admit(item) : 0;
+    rc = with_token ? store_admit(item) : 0;
     if (rc != 0) {
         tube_job_contain(item); /* where it was: nobody waits for it */
         return rc;
@@ -258,7 +264,7 @@ int reserver_again(struct later *later)
     int rc = reserve_one(holder, true, &job);
     if (rc == EAGAIN)
         return rc;
-    line_leave_reserver(broker->log, later);
+    line_leave_reserver(broker, later);
     if (rc == ETIMEDOUT && may_wait(holder))
         rc = line_up(holder, reserver, true);
     if (rc == EINPROGRESS)
@@ -268,7 +274,7 @@ int reserver_again(struct later *later)
         holder->rare->matched_token = job->rare->token;
     }
     queue_wait_line_up(&reserver->wait, reserver_line_cancel);
-    queue_domain_ready(broker->domain, later, rc);
+    queue_domain_ready(broker->ledger.domain, later, rc);
     return rc;
 }
 
@@ -276,13 +282,13 @@ int reserver_again(struct later *later)
 HELD static int reserve_first(struct broker_holder *holder, struct broker_reserver *reserver,
                               bool with_token, struct broker_lease *lease)
 {
-    struct broker_log *log = holder->broker->log;
-    bool behind = with_token && log != NULL && log->standing > 0;
+    struct broker *broker = holder->broker;
+    bool behind = with_token && broker->standing > 0;
     if (behind)
-        log->turn = LOG_TURN_FIRST;
+        store_turn(broker->ledger.store, STORE_TURN_FIRST);
     int rc = reserve_or_wait(holder, reserver, with_token, lease);
     if (behind)
-        log->turn = LOG_TURN_NONE;
+        store_turn(broker->ledger.store, STORE_TURN_NONE);
     return rc;
 }
 
@@ -303,14 +309,14 @@ int broker_reserve(struct broker_holder *holder, struct broker_reserver *reserve
     bool stands = rc == EINPROGRESS && reserver->wait.later.cancel == reserver_line_cancel;
     broker_unlock(broker);
     if (stands)
-        log_want_room(broker);
+        store_want_room(broker->ledger.store);
     return rc;
 }
 
 /* The job that was matched, if its lease is still in force. */
 HELD static struct job *matched_job(struct broker_holder *holder)
 {
-    struct job *job = idtable_get(&holder->broker->jobs, holder->rare->matched_id);
+    struct job *job = idtable_get(&holder->broker->ledger.jobs, holder->rare->matched_id);
     bool mine = job != NULL && job->state == JOB_RESERVED &&
                 job->rare->token == holder->rare->matched_token;
     return mine ? job : NULL;
@@ -322,7 +328,7 @@ HELD static int matched_need(struct broker_holder *holder, struct job *job)
 {
     if (!holder->rare->with_token || job->rare->out == JOB_OUT_TOKEN)
         return 0;
-    int rc = log_admit(job);
+    int rc = store_admit(job);
     lease_end(job);
     if (rc == 0)
         lease_of(holder, job, true);
@@ -343,7 +349,7 @@ HELD static int matched_take(struct broker_holder *holder, struct broker_reserve
     if (rc != 0)
         return rc == EAGAIN ? reserver_stand(holder, reserver) : rc;
     if (job->rare->out == JOB_OUT_TOKEN && job_is_logged(job))
-        log_told(holder->broker->log, job->tube->level, job->rare->ticket);
+        store_told(holder->broker->ledger.store, job->tube->durability, job->rare->ticket);
     lease_fill(job, lease);
     return 0;
 }
@@ -364,7 +370,7 @@ int broker_reserve_finish(struct broker_holder *holder, struct broker_lease *lea
     bool stands = rc == EINPROGRESS && reserver->wait.later.cancel == reserver_line_cancel;
     broker_unlock(broker);
     if (stands)
-        log_want_room(broker);
+        store_want_room(broker->ledger.store);
     return rc;
 }
 
@@ -402,7 +408,7 @@ HELD static int reserve_by_id(struct broker *broker, const struct broker_op *op)
 {
     struct broker_holder *holder = op->holder;
     bool with_token = (op->flags & OP_TOKEN) != 0;
-    struct job *job = idtable_get(&broker->jobs, op->id);
+    struct job *job = idtable_get(&broker->ledger.jobs, op->id);
     int rc = job != NULL ? job_ask(op->asker, job, TRUST_work) : ENOENT;
     if (rc == 0 && job->state == JOB_RESERVED)
         rc = ENOENT;
@@ -411,7 +417,7 @@ HELD static int reserve_by_id(struct broker *broker, const struct broker_op *op)
     if (rc == 0 && job->state == JOB_BURIED)
         rc = tube_room(job->tube, JOB_READY); /* for its way back */
     if (rc == 0 && (with_token || job->state == JOB_BURIED))
-        rc = log_admit(job); /* a buried one is unfinished again, which must be recorded */
+        rc = store_admit(job); /* a buried one is unfinished again, which must be recorded */
     if (rc != 0)
         return rc;
     reserve_job(holder, job, with_token);

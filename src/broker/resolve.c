@@ -5,13 +5,15 @@
  * An entry is right on top of any state that the job may be in, because compaction writes whole
  * jobs anew between the entries of others, and because the journal doesn't say which connection
  * had a job: what one had reserved is ready here. What a worker of the daemon had, or who has a
- * token, is reserved: the token keeps it, and the worker's goes back when all is read (recover.c).
+ * token, is reserved: the token keeps it, and the worker's goes back when all is read.
  * Times of the wall clock become moments of the monotonic one; a delay that is over is none.
  */
+#include "broker/resolve.h"
+
 #include "base/clock.h"
-#include "broker/replay_priv.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* A clock that stands in 1970 could be behind the one that counts from the start. */
@@ -29,10 +31,10 @@ enum job_state resolve_state(const struct replay *replay, int64_t until_wall_ns)
 
 int resolve_tube(struct replay *replay, const char *name, size_t len)
 {
-    struct broker_tube *tube = replay->tube;
+    struct tube *tube = replay->tube;
     if (tube != NULL && tube->name_len == len && memcmp(tube->name, name, len) == 0)
         return 0;
-    int rc = tube_need(replay->broker, name, len, &replay->tube);
+    int rc = tube_need(replay->ledger, name, len, &replay->tube);
     if (rc != 0)
         replay->tube = tube;
     else if (tube != NULL)
@@ -42,8 +44,8 @@ int resolve_tube(struct replay *replay, const char *name, size_t len)
 
 void resolve_burial(struct replay *replay, int64_t burial)
 {
-    if (burial > replay->broker->last_burial)
-        replay->broker->last_burial = burial;
+    if (burial > replay->ledger->last_burial)
+        replay->ledger->last_burial = burial;
 }
 
 void resolve_out(const struct replay *replay, const struct job_entry *entry, struct change *change)
@@ -59,7 +61,7 @@ void resolve_out(const struct replay *replay, const struct job_entry *entry, str
         change->flags |= CHANGE_KEYED;
         return;
     }
-    change->token = token_next(replay->broker);
+    change->token = token_next(replay->ledger);
     change->key_ns = replay->mono_ns + job_ttr_ns(job);
 }
 
@@ -126,7 +128,7 @@ int change_resolve(struct replay *replay, const struct job_entry *entry, struct 
     *change = (struct change){.type = (uint8_t)entry->type, .to = JOB_READY};
     if (entry->type == JOB_ENTRY_PAUSE)
         return resolve_pause(replay, entry, change);
-    struct job *job = change->job = idtable_get(&replay->broker->jobs, entry->id);
+    struct job *job = change->job = idtable_get(&replay->ledger->jobs, entry->id);
     if (job == NULL)
         return ENOENT;
     change->from = job->state;
@@ -150,4 +152,18 @@ int change_resolve(struct replay *replay, const struct job_entry *entry, struct 
         resolve_out(replay, entry, change);
         return 0;
     }
+}
+
+void replay_clean(struct replay *replay)
+{
+    job_past_free(&replay->past);
+    free(replay->reason);
+    replay->reason = NULL;
+}
+
+void replay_end(struct replay *replay)
+{
+    if (replay->tube != NULL)
+        tube_unref(replay->tube);
+    replay->tube = NULL;
 }

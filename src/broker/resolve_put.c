@@ -3,18 +3,16 @@
  * Whole jobs out of entries: a put, or a copy by compaction, which stands in place of all that was
  * said of the job before.
  */
-#include "broker/replay_priv.h"
+#include "broker/resolve.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* With or without its bytes, as the cache allows. NULL: no memory. */
-HELD static struct job *job_of_entry(struct replay *replay, const struct job_entry *entry)
+/* NULL: no memory. */
+HELD static struct job *job_of_entry(struct replay *replay, const struct job_entry *entry,
+                                     bool stays)
 {
-    const struct broker_log *log = replay->log;
-    uint64_t cached = replay->broker->stats.bytes - log->evicted_bytes + entry->body_len;
-    bool stays = log->options.cache_size == 0 || cached <= log->options.cache_size;
     struct job_body *body;
     if (job_body_new(&body, stays ? entry->body_len : 0) != 0)
         return NULL;
@@ -62,13 +60,12 @@ static int rare_of_entry(struct job *job, const struct job_entry *entry)
 
 /* Before jobs had submitters, those that had come through the door of a guarded tube were marked:
  * that was open to the daemon's user, as far as is known. */
-static uint32_t submitter_of_entry(const struct broker *broker, const struct job *job,
+static uint32_t submitter_of_entry(const struct ledger *ledger, const struct job *job,
                                    const struct job_entry *entry)
 {
     const struct job_options *options = job->rare != NULL ? job->rare->options : NULL;
     bool vouched = options != NULL && (options->set & JOB_OPTION_VOUCHED) != 0;
-    return vouched && !entry->has_submitter ? broker->options.daemon_uid
-                                            : job_entry_submitter(entry);
+    return vouched && !entry->has_submitter ? ledger->daemon_uid : job_entry_submitter(entry);
 }
 
 HELD static void where_it_goes(struct replay *replay, const struct job_entry *entry,
@@ -91,20 +88,21 @@ HELD static void where_it_goes(struct replay *replay, const struct job_entry *en
         change->flags |= CHANGE_BY_WALL;
 }
 
-int resolve_put(struct replay *replay, const struct job_entry *entry, struct change *change)
+int resolve_put(struct replay *replay, const struct job_entry *entry, bool with_body,
+                struct change *change)
 {
-    struct broker *broker = replay->broker;
+    struct ledger *ledger = replay->ledger;
     *change = (struct change){.type = JOB_ENTRY_PUT, .from = JOB_NEW};
     int rc = resolve_tube(replay, entry->tube, entry->tube_len);
     if (rc != 0)
         return rc;
-    struct job *job = change->job = job_of_entry(replay, entry);
+    struct job *job = change->job = job_of_entry(replay, entry, with_body);
     if (job == NULL)
         return ENOMEM;
     job->tube = replay->tube;
     rc = rare_of_entry(job, entry);
     if (rc == 0)
-        rc = submitter_set(broker, job, submitter_of_entry(broker, job, entry));
+        rc = submitter_set(ledger, job, submitter_of_entry(ledger, job, entry));
     if (rc != 0) {
         job_free(&change->job);
         return rc;

@@ -13,7 +13,7 @@
  * another one may have it at once.
  */
 #include "base/clock.h"
-#include "broker/broker_priv.h"
+#include "broker/settle_priv.h"
 
 /* The job's own, its tube's, then those of who ran it. */
 static struct job_rules rules_of(const struct job *job, const struct job_rules *below)
@@ -94,7 +94,7 @@ struct verdict retry_judge(struct job *job, const struct job_outcome *outcome)
     if (outcome->kind == JOB_OUTCOME_RETRY && outcome->retry_ns >= 0)
         pause_ns = outcome->retry_ns < JOB_PAUSE_MAX_NS ? outcome->retry_ns : JOB_PAUSE_MAX_NS;
     else if (!remote)
-        pause_ns = job_rules_pause(&rules, count, chance(job->tube->broker));
+        pause_ns = job_rules_pause(&rules, count, chance(broker_of(job->tube)));
     return (struct verdict){
         .state = pause_ns > 0 ? JOB_DELAYED : JOB_READY, .again = true, .pause_ns = pause_ns};
 }

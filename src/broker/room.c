@@ -4,14 +4,14 @@
  * the index of keys of another tube. What a delayed or reserved job needs for its way back it has
  * promised itself (base/heap.h).
  */
-#include "broker/change_priv.h"
+#include "broker/change.h"
 
 #include <errno.h>
 
 int out_room(const struct change *change)
 {
     bool needs = change->to == JOB_RESERVED && change->out == JOB_OUT_TOKEN;
-    return needs ? heap_reserve(&change->job->tube->broker->tokens.rare->leases, 1) : 0;
+    return needs ? change->job->tube->ledger->hooks->lease_room(change->job->tube->ledger) : 0;
 }
 
 int put_room(const struct change *change)
@@ -20,7 +20,7 @@ int put_room(const struct change *change)
     int rc = tube_room(job->tube, (enum job_state)change->to);
     if (rc == 0)
         rc = key_add(job, job->tube);
-    if (rc == 0 && (rc = job_table_add(job->tube->broker, job)) != 0)
+    if (rc == 0 && (rc = job_table_add(job->tube->ledger, job)) != 0)
         key_remove(job, job->tube);
     return rc;
 }

@@ -15,7 +15,12 @@
  * job_change.
  */
 #include "base/clock.h"
+#include "broker/ask_priv.h"
+#include "broker/bulk_priv.h"
 #include "broker/finish_priv.h"
+#include "broker/owner_priv.h"
+#include "broker/settle_priv.h"
+#include "broker/view_priv.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -45,7 +50,7 @@ static struct choice choice_of(const struct trust_view *asker, const struct brok
 /* The same under one hold of the lock. */
 struct matcher {
     const struct choice *choice;
-    const struct broker_tube *tube; /* NULL: of any */
+    const struct tube *tube; /* NULL: of any */
     unsigned states;
     int64_t now_ns;
 };
@@ -96,18 +101,18 @@ HELD static bool matcher_set(struct matcher *matcher, struct broker *broker,
 {
     const struct broker_filter *filter = choice->filter;
     unsigned states = choice->change != NULL ? change_states(choice->change) : ~0u;
-    const struct broker_tube *tube = NULL;
+    const struct tube *tube = NULL;
     if (filter->tube != NULL) {
-        tube = tube_find(broker, filter->tube, strlen(filter->tube));
+        tube = tube_find(&broker->ledger, filter->tube, strlen(filter->tube));
         if (tube == NULL || !trust_may_any(choice->asker, tube->trust_class, SEEING))
             return false;
     }
     unsigned wanted = filter->states != 0 ? filter->states & states : states;
     *matcher = (struct matcher){
         .choice = choice, .tube = tube, .states = wanted, .now_ns = clock_now_ns()};
-    const struct broker_stats *stats = tube != NULL ? &tube->stats : &broker->stats;
+    const struct job_counts *counts = tube != NULL ? &tube->counts : &broker->ledger.counts;
     for (size_t i = 0; i < sizeof(kept_states) / sizeof(kept_states[0]); i++)
-        if ((wanted & BROKER_STATE(kept_states[i])) != 0 && stats->count[kept_states[i]] > 0)
+        if ((wanted & BROKER_STATE(kept_states[i])) != 0 && counts->count[kept_states[i]] > 0)
             return true;
     return false;
 }
@@ -142,12 +147,12 @@ static void page_begin(struct broker *broker, struct broker_page *page)
 {
     if (page->until == 0) {
         broker_lock(broker);
-        page->until = broker->last_id;
+        page->until = broker->ledger.last_id;
         broker_unlock(broker);
     }
     page->examined = 0;
     page->found = 0;
-    page->ticket = (struct broker_ticket){0};
+    page->ticket = (struct ticket){0};
     page->next = page->from > 0 ? page->from : 1;
 }
 
@@ -162,7 +167,7 @@ HELD static size_t walk_some(struct broker *broker, const struct matcher *matche
     uint64_t id = page->next, behind = id;
     page->next = 0;
     for (size_t looked = 0; id != 0 && id <= page->until; id++) {
-        struct job *job = idtable_from(&broker->jobs, &id);
+        struct job *job = idtable_from(&broker->ledger.jobs, &id);
         if (job == NULL || id > page->until)
             break;
         if (count == max || looked == BROKER_WALK_MAX || page->examined == BROKER_EXAMINED_MAX) {
@@ -253,13 +258,13 @@ HELD static int job_change(struct broker *broker, struct job *job,
 
 /* One job, if it still matches. ENOENT: it doesn't. */
 static int apply_one(struct broker *broker, const struct choice *choice, uint64_t id,
-                     struct broker_ticket *ticket)
+                     struct ticket *ticket)
 {
     struct matcher matcher;
     struct job *gone = NULL;
     broker_lock_to_finish(broker, 1);
     broker_tell(broker, ticket);
-    struct job *job = idtable_get(&broker->jobs, id);
+    struct job *job = idtable_get(&broker->ledger.jobs, id);
     int rc = job != NULL ? choice_ask(choice, job) : ENOENT;
     if (rc == 0)
         rc = matcher_set(&matcher, broker, choice) && job_matches(job, &matcher)
@@ -321,7 +326,7 @@ int broker_apply(struct broker *broker, const struct trust_view *asker,
 
 int broker_apply_job(struct broker *broker, const struct trust_view *asker, uint64_t id,
                      const struct broker_change *change, enum job_state *state,
-                     struct broker_ticket *ticket)
+                     struct ticket *ticket)
 {
     static const struct broker_filter any = {.younger_ns = HL_FOREVER};
     const struct choice choice = choice_of(asker, &any, change);
@@ -331,7 +336,7 @@ int broker_apply_job(struct broker *broker, const struct trust_view *asker, uint
     if (rc != ENOENT)
         return rc;
     broker_lock(broker);
-    const struct job *job = idtable_get(&broker->jobs, id);
+    const struct job *job = idtable_get(&broker->ledger.jobs, id);
     if (job != NULL && choice_ask(&choice, job) == 0) {
         *state = (enum job_state)job->state;
         rc = EBUSY;

@@ -40,7 +40,7 @@ struct broker_page {
     /* results */
     size_t examined;
     uint64_t found;
-    struct broker_ticket ticket; /* of changes: to be reached before anybody is told */
+    struct ticket ticket; /* of changes: to be reached before anybody is told */
     uint64_t
         next; /* where to go on, perhaps in vain for who may not see all; 0: that was the end */
 };
@@ -99,6 +99,6 @@ int broker_apply(struct broker *broker, const struct trust_view *asker,
  */
 int broker_apply_job(struct broker *broker, const struct trust_view *asker, uint64_t id,
                      const struct broker_change *change, enum job_state *state,
-                     struct broker_ticket *ticket);
+                     struct ticket *ticket);
 
 #endif

@@ -11,7 +11,11 @@
  */
 #include "base/clock.h"
 #include "broker/finish_priv.h"
-#include "broker/line_priv.h"
+#include "broker/lease_priv.h"
+#include "broker/make_priv.h"
+#include "broker/settle_priv.h"
+#include "broker/sink_priv.h"
+#include "broker/verbs_priv.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -60,15 +64,15 @@ HELD static void try_again(struct job *job, const struct job_outcome *outcome, i
                             .tries = &tries,
                             .past = &words->past};
     job_count(job_tries_of(&tries, outcome->kind));
-    job->tube->stats.retries++;
-    job->tube->broker->stats.retries++;
+    broker_tube(job->tube)->stats.retries++;
+    broker_of(job->tube)->stats.retries++;
     make_back(&change);
 }
 
 /* The lease of whoever shows its token: a sink's, or one that was taken with a token. */
 HELD static struct job *job_under_token(const struct broker *broker, uint64_t id, uint64_t token)
 {
-    struct job *job = idtable_get(&broker->jobs, id);
+    struct job *job = idtable_get(&broker->ledger.jobs, id);
     bool leased = job != NULL && job->state == JOB_RESERVED;
     return leased && lease_has_token(job, token) ? job : NULL;
 }
@@ -81,7 +85,7 @@ HELD static int go_back(struct job *job, const struct job_outcome *outcome,
         return lease_return(job, outcome->retry_ns);
     int rc = verdict->state == JOB_DELAYED ? tube_room(job->tube, JOB_DELAYED) : 0;
     if (rc == 0)
-        rc = log_admit(job);
+        rc = store_admit(job);
     if (rc == 0)
         try_again(job, outcome, verdict->pause_ns, words);
     return rc;
@@ -219,7 +223,7 @@ HELD static int cancel_running(struct job *job)
 {
     if (job->rare->cancelled)
         return 0;
-    int rc = log_admit_final(job);
+    int rc = store_admit_final(job);
     if (rc != 0)
         return rc;
     struct change change = {.type = JOB_ENTRY_DELETE,
@@ -251,7 +255,7 @@ int settle_cancel(struct broker *broker, struct job *job, const char *reason, st
         const struct finish finish = {.job = job, .outcome = &outcome};
         rc = finish_job(broker, &finish, gone);
     }
-    log_told_all(broker);
+    store_told_all(&broker->ledger);
     return rc;
 }
 

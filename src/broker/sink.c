@@ -7,7 +7,8 @@
  * workers with long jobs keep to the weights as one worker with short ones does. They are covered
  * by the broker's lock.
  */
-#include "broker/broker_priv.h"
+#include "broker/lease_priv.h"
+#include "broker/sink_priv.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -27,7 +28,7 @@ static void sink_memory_free(struct broker_sink *sink)
 HELD static void sink_leave_tubes(struct broker_sink *sink)
 {
     for (size_t i = 0; i < sink->tube_count; i++) {
-        sink->tubes[i]->stats.watching--;
+        broker_tube(sink->tubes[i])->stats.watching--;
         sink->broker->stats.watching--;
         tube_unref(sink->tubes[i]);
     }
@@ -36,8 +37,8 @@ HELD static void sink_leave_tubes(struct broker_sink *sink)
 
 HELD static int sink_enter_tube(struct broker_sink *sink, const char *name)
 {
-    struct broker_tube *tube;
-    int rc = tube_need(sink->broker, name, strlen(name), &tube);
+    struct tube *tube;
+    int rc = tube_need(&sink->broker->ledger, name, strlen(name), &tube);
     if (rc != 0)
         return rc;
     for (size_t i = 0; i < sink->tube_count; i++)
@@ -45,7 +46,7 @@ HELD static int sink_enter_tube(struct broker_sink *sink, const char *name)
             tube_unref(tube);
             return EINVAL;
         }
-    tube->stats.watching++;
+    broker_tube(tube)->stats.watching++;
     sink->broker->stats.watching++;
     sink->tubes[sink->tube_count] = tube;
     sink->cores[sink->tube_count] = &tube->ready;
@@ -72,7 +73,7 @@ int broker_sink_new(struct broker_sink **out, struct broker *broker, const char 
     list_node_init(&sink->hoard);
     list_node_init(&sink->node);
     snprintf(sink->name, sizeof(sink->name), "%s", name);
-    sink->tubes = calloc(tube_count, sizeof(struct broker_tube *));
+    sink->tubes = calloc(tube_count, sizeof(struct tube *));
     sink->cores = calloc(tube_count + 1, sizeof(struct queue_core *));
     sink->links = calloc(tube_count + 1, sizeof(*sink->links));
     if (sink->tubes == NULL || sink->cores == NULL || sink->links == NULL) {
@@ -80,7 +81,7 @@ int broker_sink_new(struct broker_sink **out, struct broker *broker, const char 
         return ENOMEM;
     }
     broker_lock(broker);
-    queue_core_init(&sink->control, broker->domain,
+    queue_core_init(&sink->control, broker->ledger.domain,
                     &(struct queue_core_options){.name = sink->name});
     for (size_t i = 0; rc == 0 && i < tube_count; i++)
         rc = sink_enter_tube(sink, tubes[i]);
@@ -105,7 +106,7 @@ HELD static void leases_orphan(struct broker_sink *sink)
 {
     struct idtable_cursor cursor = {0};
     struct job *job;
-    while (sink->leases > 0 && (job = idtable_next(&sink->broker->jobs, &cursor)) != NULL)
+    while (sink->leases > 0 && (job = idtable_next(&sink->broker->ledger.jobs, &cursor)) != NULL)
         if (job->rare != NULL && job->rare->sink == sink) {
             job->rare->sink = NULL;
             sink_count_lease(sink, false);

@@ -3,7 +3,7 @@
  * Side records at rest: a lease needs one, and the job it was for leaves soon after, so a few are
  * kept from one to the next instead of going back to the allocator each time.
  */
-#include "broker/broker_priv.h"
+#include "broker/spare_priv.h"
 
 struct job_rare *spare_take(struct broker *broker)
 {

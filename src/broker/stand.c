@@ -14,7 +14,8 @@
  * Rings happen under the broker's lock, also the one for what was given: the thread collects under
  * the same lock, so a sink is never rung after it was freed.
  */
-#include "broker/broker_priv.h"
+#include "broker/sink_priv.h"
+#include "broker/spare_priv.h"
 
 #include <errno.h>
 #include <string.h>

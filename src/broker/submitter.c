@@ -7,7 +7,7 @@
  * jobs, and their jobs are many. The table only grows, and a place is written before it is counted,
  * so a put finds its user without the lock.
  */
-#include "broker/broker_priv.h"
+#include "broker/tube.h"
 
 #include <errno.h>
 
@@ -46,20 +46,20 @@ static int set(struct job *job, uint32_t uid, unsigned place)
     return 0;
 }
 
-int submitter_set(struct broker *broker, struct job *job, uint32_t uid)
+int submitter_set(struct ledger *ledger, struct job *job, uint32_t uid)
 {
-    return uid == JOB_NOBODY ? 0 : set(job, uid, need(&broker->submitters, uid));
+    return uid == JOB_NOBODY ? 0 : set(job, uid, need(&ledger->submitters, uid));
 }
 
-int submitter_put(struct broker *broker, struct job *job, uint32_t uid)
+int submitter_put(struct ledger *ledger, struct job *job, uint32_t uid)
 {
     if (uid == JOB_NOBODY)
         return 0;
-    unsigned place = find(&broker->submitters, uid);
+    unsigned place = find(&ledger->submitters, uid);
     if (place == JOB_SUBMITTER_NOBODY) {
-        broker_lock(broker);
-        place = need(&broker->submitters, uid);
-        broker_unlock(broker);
+        ledger_lock(ledger);
+        place = need(&ledger->submitters, uid);
+        ledger_unlock(ledger);
     }
     return set(job, uid, place);
 }
@@ -70,5 +70,5 @@ uint32_t submitter_of(const struct job *job)
         return JOB_NOBODY;
     if (job->submitter == JOB_SUBMITTER_RARE)
         return job->rare->submitter;
-    return job->tube->broker->submitters.uid[job->submitter - 1];
+    return job->tube->ledger->submitters.uid[job->submitter - 1];
 }

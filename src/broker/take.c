@@ -17,7 +17,9 @@
  * all that were taken, and no sync.
  */
 #include "base/clock.h"
-#include "broker/broker_priv.h"
+#include "broker/lease_priv.h"
+#include "broker/sink_priv.h"
+#include "broker/spare_priv.h"
 
 #include <errno.h>
 #include <string.h>
@@ -35,7 +37,7 @@ HELD static void waiting_add(struct broker_sink *sink, int by)
     sink->broker->stats.waiting += more;
     sink->broker->stats.waiting_sinks += more;
     for (size_t i = 0; i < sink->tube_count; i++)
-        sink->tubes[i]->stats.waiting_sinks += more;
+        broker_tube(sink->tubes[i])->stats.waiting_sinks += more;
 }
 
 /* Waits in the lines of the cores from that one on. */
@@ -47,7 +49,7 @@ HELD static int lines_wait(struct broker_sink *sink, struct sink_wait *wait, siz
     memset(sink->links, 0, count * sizeof(*sink->links));
     queue_wait_get(&wait->wait, sink->cores + from, sink->links, count);
     hoards_ring(sink->broker);
-    return queue_wait_block(&wait->wait, sink->broker->domain, deadline_ns, "queue get",
+    return queue_wait_block(&wait->wait, sink->broker->ledger.domain, deadline_ns, "queue get",
                             sink->name);
 }
 
@@ -137,8 +139,7 @@ HELD static int sink_get(struct broker_sink *sink, int64_t deadline_ns, bool may
 }
 
 /* That must be written before its handler begins. */
-HELD static void lease_out(struct job *job, struct broker_lease *lease,
-                           struct broker_ticket *ticket)
+HELD static void lease_out(struct job *job, struct broker_lease *lease, struct ticket *ticket)
 {
     const struct job_rare *rare = job->rare;
     if (rare->out == JOB_OUT_LOCAL && rare->ticket > ticket->written)
@@ -149,7 +150,7 @@ HELD static void lease_out(struct job *job, struct broker_lease *lease,
 /* The first one, and what else is ready. */
 HELD static int sink_get_many(struct broker_sink *sink, struct broker_lease *leases, size_t max,
                               size_t *count, int64_t deadline_ns, bool may_wait,
-                              struct broker_ticket *ticket)
+                              struct ticket *ticket)
 {
     ASSERT(!may_wait || !sink->standing);
     if (sink_is_about_to_be_rung(sink))
@@ -236,7 +237,7 @@ static bool is_stopped(struct broker_sink *sink)
 /* Without the lock. ESHUTDOWN: it isn't written, and they went back. When the journal is broken the
  * daemon stops: then it doesn't matter any more. */
 static int leases_written(struct broker_sink *sink, struct broker_lease *leases, size_t count,
-                          const struct broker_ticket *ticket)
+                          const struct ticket *ticket)
 {
     int rc;
     do
@@ -259,7 +260,7 @@ int broker_take_many(struct broker_sink *sink, struct broker_lease *leases, size
     int64_t deadline_ns = clock_deadline(timeout_ns);
     int rc;
     do {
-        struct broker_ticket ticket = {0};
+        struct ticket ticket = {0};
         broker_lock(sink->broker);
         rc = sink_get_many(sink, leases, max, count, deadline_ns, timeout_ns > 0, &ticket);
         broker_unlock(sink->broker);
@@ -267,7 +268,8 @@ int broker_take_many(struct broker_sink *sink, struct broker_lease *leases, size
             rc = bodies_need(sink->broker, leases, count);
         if (rc == 0 && ticket.written != 0)
             rc = leases_written(sink, leases, *count, &ticket);
-        if (rc == ENOMEM && sink->broker->log != NULL && memory_wait(sink, deadline_ns) == 0)
+        if (rc == ENOMEM && sink->broker->ledger.store != NULL &&
+            memory_wait(sink, deadline_ns) == 0)
             rc = ENODATA;
     } while (rc == ENODATA);
     return rc;

@@ -11,7 +11,7 @@
  * Leases under a token need nothing: replay put them where they were.
  */
 #include "base/clock.h"
-#include "broker/broker_priv.h"
+#include "broker/holder_priv.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -36,7 +36,7 @@ static size_t left_some(struct broker *broker, struct idtable_cursor *cursor, st
     size_t count = 0;
     const struct job *job;
     broker_lock(broker);
-    while (count < SOME && (job = idtable_next(&broker->jobs, cursor)) != NULL)
+    while (count < SOME && (job = idtable_next(&broker->ledger.jobs, cursor)) != NULL)
         if (is_left(job)) {
             left[count].id = job->id;
             left[count].token = job->rare->token;
@@ -84,7 +84,7 @@ static int take_over(struct broker *broker, const struct broker_charge *charge,
 static int all_durable(struct broker *broker)
 {
     broker_lock(broker);
-    struct broker_ticket ticket = {.durable = commit_last(broker->log->commit)};
+    struct ticket ticket = {.durable = store_last(broker->ledger.store)};
     broker_unlock(broker);
     return broker_ticket_wait(broker, &ticket, DURABLE_NS);
 }
@@ -93,11 +93,11 @@ int broker_take_over(struct broker *broker, const struct broker_charge *charge,
                      struct broker_taken *taken)
 {
     MAGIC_CHECK(broker, BROKER_MAGIC);
-    ASSERT(broker->log != NULL);
+    ASSERT(broker->ledger.store != NULL);
     *taken = (struct broker_taken){0};
     struct left_job left[SOME];
     struct idtable_cursor cursor = {0};
-    uint64_t buried = broker->stats.count[JOB_BURIED];
+    uint64_t buried = broker->ledger.counts.count[JOB_BURIED];
     size_t count;
     int rc = 0;
     do {
@@ -108,7 +108,7 @@ int broker_take_over(struct broker *broker, const struct broker_charge *charge,
         }
     } while (count == SOME);
     taken->tokens = broker->tokens.rare->leases.len;
-    taken->buried = broker->stats.count[JOB_BURIED] - buried;
+    taken->buried = broker->ledger.counts.count[JOB_BURIED] - buried;
     if (rc == 0 && taken->returned + taken->charged > 0)
         rc = all_durable(broker);
     return rc;

@@ -9,7 +9,9 @@
  *
  * The kernel is asked for 4 KiB at a time, under the lock: some microseconds for 512 leases.
  */
-#include "broker/broker_priv.h"
+#include "broker/state.h"
+
+#include "base/assert.h"
 
 #include <errno.h>
 #include <sys/random.h>
@@ -28,9 +30,9 @@ static void store_fill(struct token_store *store)
     store->left = TOKENS_STORED;
 }
 
-uint64_t token_next(struct broker *broker)
+uint64_t token_next(struct ledger *ledger)
 {
-    struct token_store *store = &broker->token_store;
+    struct token_store *store = &ledger->token_store;
     uint64_t token;
     do {
         if (store->left == 0)

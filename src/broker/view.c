@@ -4,7 +4,8 @@
  * without it; a body is shared by reference.
  */
 #include "base/clock.h"
-#include "broker/broker_priv.h"
+#include "broker/ask_priv.h"
+#include "broker/view_priv.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -84,7 +85,7 @@ int broker_peek(struct broker *broker, const struct trust_view *asker, uint64_t 
 {
     trust_rights need = body_or_null != NULL ? TRUST_read : TRUST_see;
     broker_lock(broker);
-    struct job *job = idtable_get(&broker->jobs, id);
+    struct job *job = idtable_get(&broker->ledger.jobs, id);
     int rc = job != NULL ? job_ask(asker, job, need) : ENOENT;
     if (rc == 0) {
         view_copy(job, view);
@@ -98,15 +99,15 @@ int broker_peek(struct broker *broker, const struct trust_view *asker, uint64_t 
 bool broker_had(struct broker *broker, uint64_t id)
 {
     broker_lock(broker);
-    bool had = id != 0 && id <= broker->last_id;
+    bool had = id != 0 && id <= broker->ledger.last_id;
     broker_unlock(broker);
     return had;
 }
 
-int broker_peek_first(struct broker *broker, struct broker_tube *tube, enum job_state state,
+int broker_peek_first(struct broker *broker, struct tube *tube, enum job_state state,
                       struct job_view *view, struct job_body **body_or_null)
 {
-    MAGIC_CHECK(tube, BROKER_TUBE_MAGIC);
+    MAGIC_CHECK(tube, TUBE_MAGIC);
     ASSERT(state == JOB_READY || state == JOB_DELAYED || state == JOB_BURIED);
     const struct heap *heap = state == JOB_READY     ? &tube->ready.heap
                               : state == JOB_DELAYED ? &tube->delayed
@@ -122,11 +123,21 @@ int broker_peek_first(struct broker *broker, struct broker_tube *tube, enum job_
     return job != NULL ? 0 : ENOENT;
 }
 
-void tube_stats_copy(const struct broker_tube *tube, struct broker_stats *stats)
+/* What the ledger counts. */
+static void counts_copy(const struct job_counts *counts, struct broker_stats *stats)
 {
-    *stats = tube->stats;
+    memcpy(stats->count, counts->count, sizeof(stats->count));
+    stats->urgent = counts->urgent;
+    stats->bytes = counts->bytes;
+}
+
+void tube_stats_copy(const struct tube *tube, struct broker_stats *stats)
+{
+    *stats = broker_tube(tube)->stats;
+    counts_copy(&tube->counts, stats);
     stats->unfinished = tube->ready.unfinished;
     stats->waiting = tube->ready.getting;
+    stats->pause_ns = tube->pause_ns;
     stats->pause_left_ns =
         tube->pause_end_ns != CLOCK_NEVER ? tube->pause_end_ns - clock_now_ns() : 0;
 }
@@ -135,7 +146,9 @@ void broker_stats(struct broker *broker, struct broker_stats *stats)
 {
     broker_lock(broker);
     *stats = broker->stats;
-    stats->unfinished = broker->all.unfinished;
+    counts_copy(&broker->ledger.counts, stats);
+    stats->tubes = broker->ledger.tubes.len;
+    stats->unfinished = broker->ledger.all.unfinished;
     broker_unlock(broker);
 }
 
@@ -143,7 +156,7 @@ int broker_tube_stats(struct broker *broker, const char *name, size_t len,
                       struct broker_stats *stats)
 {
     broker_lock(broker);
-    const struct broker_tube *tube = tube_find(broker, name, len);
+    const struct tube *tube = tube_find(&broker->ledger, name, len);
     if (tube != NULL)
         tube_stats_copy(tube, stats);
     broker_unlock(broker);
@@ -163,19 +176,19 @@ struct tube_copy {
  * Copies tubes from the one behind *last (NULL: from the first). *last holds a reference from call
  * to call, which keeps its place in the list; NULL again: that was the end.
  */
-static size_t walk_some(struct broker *broker, struct broker_tube **last, struct tube_copy *copies)
+static size_t walk_some(struct broker *broker, struct tube **last, struct tube_copy *copies)
 {
     size_t count = 0;
     broker_lock(broker);
-    struct broker_tube *before = *last;
-    struct list_node *node = before == NULL ? list_first(&broker->tube_list)
-                                            : list_next(&broker->tube_list, &before->node);
+    struct tube *before = *last;
+    struct list_node *node = before == NULL ? list_first(&broker->ledger.tube_list)
+                                            : list_next(&broker->ledger.tube_list, &before->node);
     *last = NULL;
     while (node != NULL) {
-        struct broker_tube *tube = CONTAINER_OF(node, struct broker_tube, node);
+        struct tube *tube = CONTAINER_OF(node, struct tube, node);
         memcpy(copies[count].name, tube->name, tube->name_len + 1);
         tube_stats_copy(tube, &copies[count].stats);
-        node = list_next(&broker->tube_list, node);
+        node = list_next(&broker->ledger.tube_list, node);
         if (++count == WALK_TUBES && node != NULL) {
             tube_ref(tube);
             *last = tube;
@@ -196,7 +209,7 @@ int broker_each_tube(struct broker *broker,
     struct tube_copy *copies = malloc(WALK_TUBES * sizeof(*copies));
     if (copies == NULL)
         return ENOMEM;
-    struct broker_tube *last = NULL;
+    struct tube *last = NULL;
     bool more = true;
     do {
         size_t count = walk_some(broker, &last, copies);

@@ -15,7 +15,8 @@
  * job that is kicked later doesn't count.
  */
 #include "base/clock.h"
-#include "broker/broker_priv.h"
+#include "broker/ask_priv.h"
+#include "broker/groups_priv.h"
 
 #include <errno.h>
 #include <string.h>
@@ -27,9 +28,10 @@ HELD static void waiter_close(struct broker_waiter *waiter)
         waiter->totals = group_totals(waiter->group);
     else
         waiter->totals =
-            (waiter->tube != NULL ? &waiter->tube->stats : &waiter->broker->stats)->totals;
-    if (waiter->broker->log != NULL)
-        waiter->ticket = waiter->broker->log->wanted;
+            (waiter->tube != NULL ? &broker_tube(waiter->tube)->stats : &waiter->broker->stats)
+                ->totals;
+    if (waiter->broker->ledger.store != NULL)
+        waiter->ticket = store_wanted(waiter->broker->ledger.store);
     if (waiter->tube != NULL)
         tube_unref(waiter->tube);
     if (waiter->group != NULL)
@@ -67,7 +69,7 @@ HELD static void stand_with(struct broker_waiter *waiter, struct job *job)
     queue_wait_join(&waiter->wait,
                     waiter->group != NULL  ? &waiter->group->core
                     : waiter->tube != NULL ? &waiter->tube->ready
-                                           : &waiter->broker->all,
+                                           : &waiter->broker->ledger.all,
                     &waiter->link);
 }
 
@@ -77,7 +79,7 @@ HELD static int so_far_stand(struct broker_waiter *waiter)
     struct broker *broker = waiter->broker;
     for (unsigned looked = 1; !waiter->given_up; looked++) {
         uint64_t id = waiter->next;
-        struct job *job = id <= waiter->until ? idtable_from(&broker->jobs, &id) : NULL;
+        struct job *job = id <= waiter->until ? idtable_from(&broker->ledger.jobs, &id) : NULL;
         if (job == NULL || id > waiter->until)
             break;
         waiter->next = id + 1;
@@ -104,7 +106,7 @@ static void wait_over(struct later *later)
     broker_lock(broker);
     if (waiter->until == 0 || so_far_stand(waiter) != 0) {
         waiter_close(waiter);
-        queue_domain_ready(broker->domain, &waiter->later, 0);
+        queue_domain_ready(broker->ledger.domain, &waiter->later, 0);
     }
     broker_unlock(broker);
 }
@@ -129,7 +131,7 @@ TAKES_LOCK static void ask_begin(struct broker_waiter *waiter, struct broker *br
     waiter->broker = broker;
     waiter->tube = NULL;
     waiter->group = NULL;
-    waiter->ticket = (struct broker_ticket){0};
+    waiter->ticket = (struct ticket){0};
     waiter->totals = (struct broker_totals){0};
     waiter->end = NULL;
     waiter->wait = (struct queue_wait){.later.fire = wait_over};
@@ -148,7 +150,7 @@ GIVES_LOCK static int ask_end(struct broker_waiter *waiter, int rc)
     if (rc == EALREADY)
         waiter_close(waiter);
     if (rc == EALREADY || rc == ENODATA) {
-        queue_domain_ready(broker->domain, &waiter->later, 0);
+        queue_domain_ready(broker->ledger.domain, &waiter->later, 0);
         rc = 0;
     }
     if (rc != 0)
@@ -166,7 +168,7 @@ void wait_finish(struct job *job, struct job_end *end)
         struct broker_waiter *waiter = CONTAINER_OF(node, struct broker_waiter, wait.later.node);
         if (waiter->wants_end && end != NULL)
             waiter->end = job_end_ref(end);
-        queue_domain_ready(job->tube->broker->domain, &waiter->wait.later, 0);
+        queue_domain_ready(job->tube->ledger->domain, &waiter->wait.later, 0);
     }
 }
 
@@ -174,7 +176,7 @@ void wait_finish(struct job *job, struct job_end *end)
 HELD static int wait_line_up(struct broker *broker, const struct trust_view *asker, uint64_t id,
                              struct broker_waiter *waiter)
 {
-    struct job *job = idtable_get(&broker->jobs, id);
+    struct job *job = idtable_get(&broker->ledger.jobs, id);
     if (job == NULL || job_ask(asker, job, TRUST_see) != 0)
         return ENOENT;
     if (job->state == JOB_BURIED)
@@ -193,7 +195,7 @@ HELD static int core_line_up(struct broker_waiter *waiter, struct queue_core *co
     if (core->unfinished == 0)
         return EALREADY;
     if (waiter->so_far) {
-        waiter->until = waiter->broker->last_id;
+        waiter->until = waiter->broker->ledger.last_id;
         return so_far_stand(waiter);
     }
     queue_wait_join(&waiter->wait, core, &waiter->link);
@@ -203,9 +205,9 @@ HELD static int core_line_up(struct broker_waiter *waiter, struct queue_core *co
 /* EALREADY: nothing is unfinished. ENODATA: nobody knows it. */
 HELD static int join_line_up(struct broker *broker, const char *name, struct broker_waiter *waiter)
 {
-    struct queue_core *core = &broker->all;
+    struct queue_core *core = &broker->ledger.all;
     if (name != NULL) {
-        struct broker_tube *tube = tube_find(broker, name, strlen(name));
+        struct tube *tube = tube_find(&broker->ledger, name, strlen(name));
         if (tube == NULL)
             return ENODATA;
         tube_ref(tube);
@@ -219,7 +221,7 @@ HELD static int join_line_up(struct broker *broker, const char *name, struct bro
 HELD static int join_group_line_up(struct broker *broker, const struct trust_view *asker,
                                    const char *name, struct broker_waiter *waiter)
 {
-    struct broker_group *group = group_said(broker, asker, name);
+    struct job_group *group = group_said(broker, asker, name);
     if (group == NULL)
         return ENODATA;
     group_ref(group);
@@ -231,7 +233,7 @@ HELD static int join_group_line_up(struct broker *broker, const struct trust_vie
 HELD static void told_all(struct broker_waiter *waiter)
 {
     broker_tell(waiter->broker, &waiter->ticket);
-    log_told_all(waiter->broker);
+    store_told_all(&waiter->broker->ledger);
 }
 
 int broker_wait_async(struct broker *broker, const struct trust_view *asker, uint64_t id,

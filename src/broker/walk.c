@@ -11,11 +11,11 @@
  *
  * To add one: a function that does one job, and a broker_..._begin that names it.
  */
-#include "broker/broker_priv.h"
+#include "broker/bulk_priv.h"
 
 #include <errno.h>
 
-void walk_begin(struct broker_walk *walk, struct broker_tube *tube, walk_step *step, uint64_t count)
+void walk_begin(struct broker_walk *walk, struct tube *tube, walk_step *step, uint64_t count)
 {
     tube_ref(tube);
     *walk = (struct broker_walk){.tube = tube, .step = step, .left = count};
@@ -25,7 +25,7 @@ void walk_begin(struct broker_walk *walk, struct broker_tube *tube, walk_step *s
 static int walk_some(struct broker_walk *walk)
 {
     struct job *gone[BROKER_WALK_MAX];
-    struct broker *broker = walk->tube->broker;
+    struct broker *broker = broker_of(walk->tube);
     size_t steps = 0;
     int rc = 0;
     broker_lock(broker);
@@ -46,7 +46,7 @@ static int walk_some(struct broker_walk *walk)
 
 int broker_walk_on(struct broker_walk *walk)
 {
-    MAGIC_CHECK(walk->tube, BROKER_TUBE_MAGIC);
+    MAGIC_CHECK(walk->tube, TUBE_MAGIC);
     int rc = walk_some(walk);
     if (rc == ENOENT) /* others were faster */
         return 0;
@@ -55,8 +55,8 @@ int broker_walk_on(struct broker_walk *walk)
 
 void broker_walk_end(struct broker_walk *walk)
 {
-    MAGIC_CHECK(walk->tube, BROKER_TUBE_MAGIC);
-    struct broker *broker = walk->tube->broker;
+    MAGIC_CHECK(walk->tube, TUBE_MAGIC);
+    struct broker *broker = broker_of(walk->tube);
     broker_lock(broker);
     tube_unref(walk->tube);
     walk->tube = NULL;

@@ -26,7 +26,7 @@ void change_unwatch(struct broker *broker, struct change_watch *watch)
 
 void watch_tell(struct broker *broker, const struct change *change)
 {
-    queue_domain_assert_held(broker->domain);
+    queue_domain_assert_held(broker->ledger.domain);
     struct list_node *node = list_first(&broker->watches);
     for (; node != NULL; node = list_next(&broker->watches, node)) {
         struct change_watch *watch = CONTAINER_OF(node, struct change_watch, node);
@@ -44,18 +44,18 @@ void watch_tell_back(struct job *job)
                                   .to = JOB_READY,
                                   .kind = JOB_OUTCOME_RETURNED,
                                   .job = job};
-    watch_tell(job->tube->broker, &change);
+    watch_tell(broker_of(job->tube), &change);
 }
 
 void watch_tell_due(struct job *job)
 {
     const struct change change = {
         .type = CHANGE_TYPE_DUE, .from = JOB_DELAYED, .to = JOB_READY, .job = job};
-    watch_tell(job->tube->broker, &change);
+    watch_tell(broker_of(job->tube), &change);
 }
 
-void watch_tell_resume(struct broker_tube *tube)
+void watch_tell_resume(struct tube *tube)
 {
     const struct change change = {.type = JOB_ENTRY_PAUSE, .to = JOB_READY, .tube = tube};
-    watch_tell(tube->broker, &change);
+    watch_tell(broker_of(tube), &change);
 }

@@ -10,7 +10,7 @@
 #ifndef BROKER_WATCH_PRIV_H
 #define BROKER_WATCH_PRIV_H
 
-#include "broker/change_priv.h"
+#include "broker/state_priv.h"
 
 /* A type of change beside those of entries: a delay is over. */
 #define CHANGE_TYPE_DUE 31
@@ -42,6 +42,6 @@ HELD static inline void change_observe(struct broker *broker, const struct chang
 void watch_tell_back(struct job *job) __attribute__((cold)) HELD;
 void watch_tell_due(struct job *job) __attribute__((cold)) HELD;
 /* A pause is over. */
-void watch_tell_resume(struct broker_tube *tube) __attribute__((cold)) HELD;
+void watch_tell_resume(struct tube *tube) __attribute__((cold)) HELD;
 
 #endif

@@ -7,7 +7,8 @@
  * count ends after BROKER_WHY_EXAMINED_MAX, and is a lower bound then. Where jobs of a tube have
  * come in the order in which they go, as those of one priority do, it costs next to nothing.
  */
-#include "broker/broker_priv.h"
+#include "broker/ask_priv.h"
+#include "broker/view_priv.h"
 
 #include <errno.h>
 
@@ -24,7 +25,7 @@ int broker_why(struct broker *broker, const struct trust_view *asker, uint64_t i
 {
     *why = (struct broker_why){.ahead_is_exact = true};
     broker_lock(broker);
-    const struct job *job = idtable_get(&broker->jobs, id);
+    const struct job *job = idtable_get(&broker->ledger.jobs, id);
     if (job != NULL && job_ask(asker, job, TRUST_see) != 0)
         job = NULL;
     if (job != NULL) {

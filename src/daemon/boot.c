@@ -19,7 +19,7 @@
 #include "daemon/access_priv.h"
 #include "daemon/daemon_priv.h"
 #include "daemon/settings_priv.h"
-#include "daemon/store_priv.h"
+#include "daemon/datadir_priv.h"
 #include "daemon/user_priv.h"
 
 #include "api/api.h"
@@ -160,14 +160,14 @@ static void commands_tell(void (*visit)(const char *name, uint64_t count, void *
     front_each_command(daemon->front, visit, to);
 }
 
-static void store_show(struct api_store *out, void *arg)
+static void datadir_show(struct api_store *out, void *arg)
 {
     const struct daemon *daemon = arg;
-    store_tell(daemon->store, out);
+    datadir_tell(daemon->datadir, out);
 }
 
 /* On any thread; loops with answers that wait for it look again. */
-static void store_published(void *arg)
+static void datadir_published(void *arg)
 {
     struct daemon *daemon = arg;
     struct net *net = atomic_load(&daemon->gated);
@@ -176,10 +176,10 @@ static void store_published(void *arg)
 }
 
 /* On any thread. The main thread sees the descriptor and stops; those who wait are hung up on. */
-static void store_failed(int error, void *arg)
+static void datadir_failed(int error, void *arg)
 {
     struct daemon *daemon = arg;
-    store_published(daemon);
+    datadir_published(daemon);
     uint64_t one = 1;
     atomic_store(&daemon->failed, error);
     MUST(write(daemon->failed_fd, &one, sizeof(one)) == sizeof(one) ? 0 : errno);
@@ -202,14 +202,14 @@ static int failed(int rc, const char *what)
 /* Beside the journal, so as its user; in memory where there is none. */
 static int history_build(struct daemon *daemon, const struct user *user)
 {
-    char path[STORE_PATH_MAX + sizeof("/" HISTORY_FILE)];
+    char path[DATADIR_PATH_MAX + sizeof("/" HISTORY_FILE)];
     struct history_settings settings = settings_of_history(daemon->config);
     struct journal_error refused = {""};
     struct history_error error = {""};
-    struct api_store store;
-    store_tell(daemon->store, &store);
-    if (store.directory != NULL) {
-        snprintf(path, sizeof(path), "%s/" HISTORY_FILE, store.directory);
+    struct api_store datadir;
+    datadir_tell(daemon->datadir, &datadir);
+    if (datadir.directory != NULL) {
+        snprintf(path, sizeof(path), "%s/" HISTORY_FILE, datadir.directory);
         settings.path = path;
         settings.durable = results_durable;
         settings.rest = consumers_rest;
@@ -250,18 +250,18 @@ static int broker_build(struct daemon *daemon, const struct user *user)
     return rc;
 }
 
-static int store_fill(struct daemon *daemon)
+static int datadir_fill(struct daemon *daemon)
 {
-    const struct store_hooks hooks = {.published = store_published,
-                                      .failed = store_failed,
-                                      .history = daemon->history,
-                                      .arg = daemon};
-    return store_recover(daemon->store, daemon->broker, &hooks);
+    const struct datadir_hooks hooks = {.published = datadir_published,
+                                        .failed = datadir_failed,
+                                        .history = daemon->history,
+                                        .arg = daemon};
+    return datadir_recover(daemon->datadir, daemon->broker, &hooks);
 }
 
 static int programs_hold(struct daemon *daemon)
 {
-    return programs_lock(daemon->programs, store_directory(daemon->store));
+    return programs_lock(daemon->programs, datadir_directory(daemon->datadir));
 }
 
 static int pools_build(struct daemon *daemon)
@@ -302,7 +302,7 @@ static int api_build(struct daemon *daemon)
                                     .pool_count = daemon->pool_count,
                                     .connections = connections_tell,
                                     .commands = commands_tell,
-                                    .store = store_show,
+                                    .store = datadir_show,
                                     .drain = draining_set,
                                     .arg = daemon};
     return api_new(&daemon->api, &links);
@@ -317,7 +317,7 @@ static int doors_build(struct daemon *daemon)
     const struct net_settings net = {.loops = front.loops,
                                      .connections_max = (size_t)settings_connections(config),
                                      .output_max = (size_t)config->max_output,
-                                     .gate = daemon->store != NULL ? &front_gate : NULL,
+                                     .gate = daemon->datadir != NULL ? &front_gate : NULL,
                                      .gate_arg = daemon->broker};
     int rc = front_new(&daemon->front, &front, daemon->broker, daemon->api);
     if (rc == 0)
@@ -369,7 +369,7 @@ static int daemon_build(struct daemon *daemon, const struct user *user)
     if (rc == 0)
         rc = access_build(&daemon->trust, daemon->config, user);
     if (rc == 0)
-        rc = store_open(&daemon->store, daemon->config, user);
+        rc = datadir_open(&daemon->datadir, daemon->config, user);
     if (rc == 0)
         rc = programs_hold(daemon);
     if (rc == 0)
@@ -377,7 +377,7 @@ static int daemon_build(struct daemon *daemon, const struct user *user)
     if (rc == 0)
         rc = failed(broker_build(daemon, user), "broker");
     if (rc == 0)
-        rc = store_fill(daemon);
+        rc = datadir_fill(daemon);
     if (rc == 0)
         rc = pools_build(daemon);
     if (rc == 0)
@@ -473,7 +473,7 @@ int daemon_free(struct daemon **daemon_p)
         house_stop(daemon->house);
     if (daemon->net != NULL)
         net_stop(daemon->net, FLUSH_NS);
-    int rc = store_stop(daemon->store);
+    int rc = datadir_stop(daemon->datadir);
     net_free(&daemon->net);
     front_free(&daemon->front);
     api_free(&daemon->api);
@@ -484,7 +484,7 @@ int daemon_free(struct daemon **daemon_p)
     history_free(&daemon->history); /* its last words are the broker's */
     broker_free(&daemon->broker);
     trust_free(&daemon->trust);
-    store_close(&daemon->store);
+    datadir_close(&daemon->datadir);
     hl_lock_free(&daemon->rest_lock);
     hl_lock_free(&daemon->drain_lock);
     if (daemon->failed_fd >= 0)

@@ -30,7 +30,7 @@ struct daemon {
     struct programs *programs;   /* borrowed */
     struct trust *trust;
     struct history *history;
-    struct store *store; /* NULL: nothing is kept */
+    struct datadir *datadir; /* NULL: nothing is kept */
     struct broker *broker;
     struct worker_pool **pool;
     size_t pool_count;

@@ -8,7 +8,7 @@
  */
 #include "daemon/options_priv.h"
 #include "daemon/settings_priv.h"
-#include "daemon/store_priv.h"
+#include "daemon/datadir_priv.h"
 #include "daemon/user_priv.h"
 
 #include "config/config.h"
@@ -67,8 +67,8 @@ int import_run(const struct task_order *order)
     struct journal_settings settings;
     struct journal_error error = {""};
     struct import *import;
-    char directory[STORE_PATH_MAX];
-    int rc = store_place(order->config, directory, sizeof(directory), &error);
+    char directory[DATADIR_PATH_MAX];
+    int rc = datadir_place(order->config, directory, sizeof(directory), &error);
     if (rc == 0 && directory[0] == '\0')
         return refused("nothing is kept here (data_dir = none, or --memory); say where with -b "
                        "DIR");
@@ -79,7 +79,7 @@ int import_run(const struct task_order *order)
     rc = guard_jobs(import, order->config, &error);
     int held = -1;
     if (rc == 0)
-        rc = store_directory_open(directory, order->user, &held, &error);
+        rc = datadir_directory_open(directory, order->user, &held, &error);
     if (rc == 0)
         rc = user_assume(order->user, &error);
     if (rc == 0) {
@@ -88,7 +88,7 @@ int import_run(const struct task_order *order)
         rc = import_write(import, &settings, &error);
     }
     if (rc == 0)
-        store_directory_narrow(held, directory);
+        datadir_directory_narrow(held, directory);
     if (held >= 0)
         close(held);
     struct import_census census;

@@ -128,7 +128,7 @@ static void ready_say(struct daemon *daemon, void *arg)
     process_descriptors_suffice(SETTINGS_DESCRIPTORS_PROGRAM,
                                 settings_descriptors_programs(daemon->config));
     const char *file = daemon->config->file;
-    if (daemon->store == NULL)
+    if (daemon->datadir == NULL)
         log_notice("nothing is kept over a restart: jobs and results are in memory only, as %s",
                    options->memory ? "--memory asks" : "data_dir = none asks");
     log_notice("hilerad %s is ready; pools: %zu, configuration: %s", hl_version(),

@@ -14,7 +14,7 @@
 #include "daemon/daemon_priv.h"
 #include "daemon/program_priv.h"
 #include "daemon/settings_priv.h"
-#include "daemon/store_priv.h"
+#include "daemon/datadir_priv.h"
 #include "daemon/user_priv.h"
 
 #include "base/log.h"
@@ -41,10 +41,10 @@
 struct programs {
     unsigned magic;
     const struct user *user;
-    struct spawner *spawner;                       /* NULL: no pool runs programs */
-    unsigned row;                                  /* of the next pool */
-    char socket[CONFIG_PATH_MAX + STORE_PATH_MAX]; /* "": the daemon has none */
-    int lock_fd;                                   /* -1: nothing is locked */
+    struct spawner *spawner;                         /* NULL: no pool runs programs */
+    unsigned row;                                    /* of the next pool */
+    char socket[CONFIG_PATH_MAX + DATADIR_PATH_MAX]; /* "": the daemon has none */
+    int lock_fd;                                     /* -1: nothing is locked */
     bool locked;
     struct daemon *daemon; /* of the waiter */
     hl_event *enough;      /* the waiter ends */
@@ -62,7 +62,7 @@ static bool is_service(void)
 /* The first Unix socket that the daemon is going to have. */
 static void socket_find(const struct config *config, char *path, size_t size)
 {
-    char here[STORE_PATH_MAX];
+    char here[DATADIR_PATH_MAX];
     path[0] = '\0';
     for (size_t i = 0; i < config->listen.count; i++) {
         struct config_address address;

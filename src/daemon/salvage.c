@@ -4,7 +4,7 @@
  * one. The old one is only read, so nothing is lost by trying.
  */
 #include "daemon/options_priv.h"
-#include "daemon/store_priv.h"
+#include "daemon/datadir_priv.h"
 #include "daemon/user_priv.h"
 
 #include "journal/journal.h"
@@ -27,7 +27,7 @@ int salvage_run(const struct task_order *order)
     enum journal_verdict verdict = journal_check(&from, &census, NULL, NULL);
     /* Where there is nothing to read, nothing is made. */
     bool hopeless = verdict == JOURNAL_NOT_READ && census.newer == 0;
-    int rc = hopeless ? 0 : store_directory_open(to.directory, &myself, &to.held, &error);
+    int rc = hopeless ? 0 : datadir_directory_open(to.directory, &myself, &to.held, &error);
     if (rc == 0)
         rc = journal_salvage(&from, &to, &copied, task_line, NULL, &error);
     if (to.held > 0)

@@ -237,11 +237,11 @@ void settings_of_pool(const struct config_pool *pool, struct worker_pool_setting
     limits_set(pool, &settings->handler_settings);
 }
 
-enum broker_level settings_level(int64_t durability)
+enum durability settings_level(int64_t durability)
 {
-    return durability == CONFIG_INTERVAL ? BROKER_INTERVAL
-           : durability == CONFIG_MEMORY ? BROKER_MEMORY
-                                         : BROKER_COMMIT;
+    return durability == CONFIG_INTERVAL ? DURABILITY_INTERVAL
+           : durability == CONFIG_MEMORY ? DURABILITY_MEMORY
+                                         : DURABILITY_COMMIT;
 }
 
 struct journal_settings settings_of_journal(const struct config *config, const char *directory)

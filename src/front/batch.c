@@ -239,7 +239,7 @@ struct broker_op *op_next(struct session *session)
     return &entry->op;
 }
 
-void op_add(struct session *session, op_answer *answer, struct broker_tube *hold)
+void op_add(struct session *session, op_answer *answer, struct tube *hold)
 {
     struct batched *entry = &session->batch->entry[session->batch->count];
     entry->answer = answer;

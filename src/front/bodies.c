@@ -105,10 +105,10 @@ static struct bodies *bodies_new(struct session *session, size_t count)
 }
 
 /* Starts to read the next one; the answer is taken up again by bodies_answer. */
-static void bodies_read(struct session *session, struct bodies *bodies, struct broker_place *place)
+static void bodies_read(struct session *session, struct bodies *bodies, struct job_place *place)
 {
     bodies->fetch = (struct broker_fetch){.later.fire = bodies_fetched, .place = *place};
-    *place = (struct broker_place){0};
+    *place = (struct job_place){0};
     bodies->pending = (struct pending){
         .later = &bodies->fetch.later, .answer = bodies_answer, .release = bodies_release};
     pending_begin(session, &bodies->pending);
@@ -208,7 +208,7 @@ void bodies_reply(struct session *session, enum bodies_form form, struct broker_
 
 void bodies_reply_peek(struct session *session, uint64_t id)
 {
-    struct broker_place place;
+    struct job_place place;
     if (broker_place_get(session->front->broker, &session->view, id, &place) != 0) {
         reply_word(session, "NOT_FOUND\r\n");
         return;

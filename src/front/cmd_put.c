@@ -118,7 +118,7 @@ static void put_body_arrived(struct session *session)
     }
     op->flags = OP_MAY_WAIT;
     op_answer *answer = session->submit != NULL ? submit_answer : put_answer;
-    struct broker_tube *hold = session->put_elsewhere ? session->put.tube : NULL;
+    struct tube *hold = session->put_elsewhere ? session->put.tube : NULL;
     session->put_elsewhere = false; /* the hold is the operation's */
     if (hold != NULL)
         put_abandon(session);
@@ -172,8 +172,7 @@ void put_body(struct session *session, size_t len)
 static const struct job_options vouched = {.set = JOB_OPTION_VOUCHED, .vouched = 1};
 
 /* The body comes next. */
-static void put_begin(struct session *session, const struct command_args *args,
-                      struct broker_tube *tube)
+static void put_begin(struct session *session, const struct command_args *args, struct tube *tube)
 {
     session->put = (struct broker_put_spec){.tube = tube,
                                             .submitter = session->view.uid,
@@ -207,7 +206,7 @@ void do_put_in_tube(struct session *session, const struct command_args *args)
 {
     if (!put_admit(session, args))
         return;
-    struct broker_tube *tube;
+    struct tube *tube;
     if (broker_use(session->front->broker, args->name, args->name_len, &tube) != 0) {
         session_refuse_body(session, args->bytes, "OUT_OF_MEMORY\r\n");
         return;

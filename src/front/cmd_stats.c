@@ -143,8 +143,8 @@ struct binlog_keys {
 /* Segments are numbered from 1 as the journal has used them, as beanstalkd numbers its files. */
 static struct binlog_keys binlog_read_keys(const struct front *front)
 {
-    struct broker_log_stats stats;
-    broker_log_stats(front->broker, &stats);
+    struct store_stats stats;
+    broker_store_stats(front->broker, &stats);
     if (!stats.on)
         return (struct binlog_keys){.max_size = BINLOG_MAX_SIZE};
     uint64_t oldest = stats.compact.trims + 1;

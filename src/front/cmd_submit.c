@@ -107,7 +107,7 @@ static int tube_check(struct session *session)
 }
 
 /* A hold of this put's own. */
-static int tube_of(struct session *session, struct broker_tube **tube)
+static int tube_of(struct session *session, struct tube **tube)
 {
     const char *name = tube_name(session);
     return broker_use(session->front->broker, name, strlen(name), tube);
@@ -128,7 +128,7 @@ static void head_arrived(struct session *session)
         session_skip_body(session, submit->body_len, refusal_tell);
         return;
     }
-    struct broker_tube *tube;
+    struct tube *tube;
     if (rc == 0)
         rc = tube_of(session, &tube);
     if (rc != 0) {

@@ -17,7 +17,7 @@ int parse_use(struct scan *scan, struct command_args *args)
 
 void do_use(struct session *session, const struct command_args *args)
 {
-    struct broker_tube *tube;
+    struct tube *tube;
     if (broker_use(session->front->broker, args->name, args->name_len, &tube) != 0) {
         reply_word(session, "OUT_OF_MEMORY\r\n");
         return;

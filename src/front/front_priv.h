@@ -208,14 +208,14 @@ struct session {
     struct front *front;
     struct conn *conn;
     struct parser parser;
-    struct broker_tube *used;
+    struct tube *used;
     struct broker_holder holder;     /* what it watches, and the jobs it has reserved */
     struct pending_reserve *reserve; /* kept for its next wait; NULL: none was needed yet */
     struct pending *pending;         /* what it waits for; NULL: nothing */
     struct task *task;               /* what it does in several turns, NULL: nothing */
     struct batch *batch;             /* during session_input */
     struct batch_rest *rest;         /* what stood behind an operation that waits; NULL: nothing */
-    struct broker_ticket told;       /* to be reached before the answers of this turn go out */
+    struct ticket told;              /* to be reached before the answers of this turn go out */
     size_t behind;                   /* bytes of the input behind the event that is handled */
     /* while a body comes: */
     void (*body_done)(struct session *session);
@@ -284,21 +284,21 @@ static inline bool rights_admit(struct session *session, const struct command_ar
 /* Whether the peer may all of `need` in that tube, as for one that it names. */
 bool rights_in(const struct session *session, const char *tube, size_t len, trust_rights need);
 /* Whether jobs of that tube are commands: what is let in is marked (job_options, vouched). */
-bool rights_guarded(const struct session *session, const struct broker_tube *tube);
+bool rights_guarded(const struct session *session, const struct tube *tube);
 /* It was refused that: the log, and the counters. */
 void rights_denied(struct session *session, trust_rights need, const char *tube, size_t len);
 
 /* ---- gate.c: answers that wait for the journal ---- */
 
 /* An answer of this turn has to wait for that. */
-static inline void session_tells(struct session *session, const struct broker_ticket *ticket)
+static inline void session_tells(struct session *session, const struct ticket *ticket)
 {
-    broker_ticket_add(&session->told, ticket);
+    ticket_add(&session->told, ticket);
 }
 /* At the end of a turn: for all that it tells of, and what its holder has reserved. */
 void session_hold(struct session *session);
 /* For what was answered out of turn. */
-void session_hold_until(struct session *session, const struct broker_ticket *ticket);
+void session_hold_until(struct session *session, const struct ticket *ticket);
 
 /* ---- batch.c and op.c: commands that are one operation of the broker ---- */
 
@@ -311,7 +311,7 @@ typedef void op_answer(struct session *session, struct broker_op *op, int rc);
 struct batched {
     const char *said; /* not NULL: no operation, but this answer, with CR LF */
     op_answer *answer;
-    struct broker_tube *hold; /* a hold on its tube that ends with it; or NULL */
+    struct tube *hold; /* a hold on its tube that ends with it; or NULL */
     struct broker_op op;
 };
 
@@ -329,13 +329,12 @@ struct broker_op *op_begin(struct session *session, enum broker_verb verb,
 struct broker_op *op_next(struct session *session);
 /* It is carried out with its batch, at the latest at the end of the input. The hold is the batch's.
  */
-void op_add(struct session *session, op_answer *answer, struct broker_tube *hold);
+void op_add(struct session *session, op_answer *answer, struct tube *hold);
 /* It is carried out now; for what isn't collected. */
 void op_run(struct session *session, op_answer *answer);
 /* It had to stand: the connection is paused until it has its answer, unless that is there already.
  * It is taken over, and so is *hold. */
-void op_wait(struct session *session, struct broker_op *op, op_answer *answer,
-             struct broker_tube **hold);
+void op_wait(struct session *session, struct broker_op *op, op_answer *answer, struct tube **hold);
 
 /* Before a command: whether it may be carried out now, or added. false: what stands before it has
  * to wait, and so has this. */

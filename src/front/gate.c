@@ -11,9 +11,9 @@
 enum { LINE_WRITTEN, LINE_DURABLE };
 _Static_assert(LINE_DURABLE < NET_GATE_LINES, "the gate has a line for each kind of ticket");
 
-void session_hold_until(struct session *session, const struct broker_ticket *ticket)
+void session_hold_until(struct session *session, const struct ticket *ticket)
 {
-    if (broker_ticket_is_none(ticket))
+    if (ticket_is_none(ticket))
         return;
     const struct net_mark mark = {
         .line = {[LINE_WRITTEN] = ticket->written, [LINE_DURABLE] = ticket->durable}};
@@ -22,15 +22,15 @@ void session_hold_until(struct session *session, const struct broker_ticket *tic
 
 void session_hold(struct session *session)
 {
-    struct broker_ticket ticket = session->told;
-    broker_ticket_add(&ticket, &session->holder.ticket);
-    session->told = session->holder.ticket = (struct broker_ticket){0};
+    struct ticket ticket = session->told;
+    ticket_add(&ticket, &session->holder.ticket);
+    session->told = session->holder.ticket = (struct ticket){0};
     session_hold_until(session, &ticket);
 }
 
 static int gate_reached(struct net_mark *mark, void *arg)
 {
-    struct broker_ticket reached;
+    struct ticket reached;
     int rc = broker_ticket_reached(arg, &reached);
     mark->line[LINE_WRITTEN] = reached.written;
     mark->line[LINE_DURABLE] = reached.durable;
@@ -39,8 +39,8 @@ static int gate_reached(struct net_mark *mark, void *arg)
 
 static bool gate_turn_end(const struct net_turn *turn, void *arg)
 {
-    const struct broker_ticket ticket = {.written = turn->mark.line[LINE_WRITTEN],
-                                         .durable = turn->mark.line[LINE_DURABLE]};
+    const struct ticket ticket = {.written = turn->mark.line[LINE_WRITTEN],
+                                  .durable = turn->mark.line[LINE_DURABLE]};
     if (!turn->bystander)
         return broker_lead(arg, &ticket, turn->more);
     broker_lead_elsewhere(arg, &ticket);

@@ -23,7 +23,7 @@ struct pending_op {
     struct pending pending;
     struct broker_op op;
     op_answer *answer;
-    struct broker_tube *hold;  /* until it is over; or NULL */
+    struct tube *hold;         /* until it is over; or NULL */
     struct broker_lease lease; /* of RESERVE_JOB, until it is answered with */
     char name[JOB_TUBE_NAME_MAX];
 };
@@ -91,8 +91,7 @@ static void op_keep(struct pending_op *waiting)
     }
 }
 
-void op_wait(struct session *session, struct broker_op *op, op_answer *answer,
-             struct broker_tube **hold)
+void op_wait(struct session *session, struct broker_op *op, op_answer *answer, struct tube **hold)
 {
     struct pending_op *waiting = calloc(1, sizeof(*waiting));
     if (waiting == NULL) {

@@ -54,7 +54,7 @@ bool rights_in(const struct session *session, const char *tube, size_t len, trus
     return (session->everywhere & need) == need || (rights_of(session, tube, len) & need) == need;
 }
 
-bool rights_guarded(const struct session *session, const struct broker_tube *tube)
+bool rights_guarded(const struct session *session, const struct tube *tube)
 {
     return trust_class_is_guarded(session->view.trust, broker_tube_class(tube));
 }

@@ -22,10 +22,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "job/options.h"   /* what may be asked for with a job; part of this face */
-#include "job/past.h"      /* attempts that are over; part of this face, too */
-#include "job/submitter.h" /* who put it; likewise */
-#include "job/tries.h"     /* what rules limit; likewise */
+#include "job/durability.h" /* what is promised of a change; part of this face */
+#include "job/names.h"      /* lists of the names of tubes; likewise */
+#include "job/options.h"    /* what may be asked for with a job; likewise */
+#include "job/past.h"       /* attempts that are over; likewise */
+#include "job/submitter.h"  /* who put it; likewise */
+#include "job/tries.h"      /* what rules limit; likewise */
 
 /* ---- tube names ---- */
 
@@ -92,7 +94,7 @@ void job_body_unref(struct job_body **body);
 
 #define JOB_REASON_MAX 256 /* bytes of a reason with its NUL; longer ones are cut */
 
-struct broker_tube;
+struct tube;
 struct broker_holder;
 struct broker_sink;
 
@@ -130,9 +132,9 @@ struct job {
     unsigned magic;
     uint32_t pri; /* 0 is the most urgent */
     uint64_t id;
-    uint32_t pos;             /* in its container's heap; JOB_NOWHERE: in none */
-    uint32_t ttr_s;           /* whole seconds, as the protocol has them */
-    struct broker_tube *tube; /* the job holds a reference on it */
+    uint32_t pos;      /* in its container's heap; JOB_NOWHERE: in none */
+    uint32_t ttr_s;    /* whole seconds, as the protocol has them */
+    struct tube *tube; /* the job holds a reference on it */
     /* clock_now_ns at put, in microseconds: enough for 71 years, also before this machine's start
      */
     int64_t created_us : 52;

@@ -16,7 +16,9 @@
 #include "base/log.h"
 #include "blocking.h"
 #include "broker/broker.h"
+#include "broker/store.h"
 #include "fuzz.h"
+#include "journal/journal.h"
 #include "journal_disk.h"
 
 #include <errno.h>
@@ -73,7 +75,7 @@ static void journal_fill(const uint8_t *data, size_t size)
 struct up {
     struct journal *journal;
     struct broker *broker;
-    struct broker_recovered recovered;
+    struct store_recovered recovered;
 };
 
 static void ends_drop(struct list *ends, void *arg)
@@ -97,7 +99,7 @@ static bool start(struct up *up)
 {
     struct journal_error error = {""};
     const struct broker_options options = {.ended = ends_drop};
-    struct broker_log_options log = {.result_found = result_found};
+    struct store_options log = {.result_found = result_found};
     MUST(journal_open(&up->journal, &settings, &error));
     MUST(broker_new(&up->broker, &options));
     MUST(journal_acquire(up->journal, &error));

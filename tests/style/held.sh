@@ -27,19 +27,19 @@ top_builddir=$(cd "$top_builddir" && pwd)
 plant() {
     local name=$1 line=$2 what=$3
     shift 3
-    style_plant src/broker/x.c '// SPDX-License-Identifier: MIT' '// What is wrong.' '#include "broker/broker_priv.h"' "$@"
+    style_plant src/broker/x.c '// SPDX-License-Identifier: MIT' '// What is wrong.' '#include "broker/state_priv.h"' "$@"
     style_planted "reported: $name" "^src/broker/x\\.c:$line: $what" held_faults
 }
-plant "a call without the lock" 7 "calling function 'log_told_all' requires" \
-    'void x(struct broker *broker);' 'void x(struct broker *broker)' '{' '    log_told_all(broker);' '}'
+plant "a call without the lock" 7 "calling function 'store_told_all' requires" \
+    'void x(struct broker *broker);' 'void x(struct broker *broker)' '{' '    store_told_all(&broker->ledger);' '}'
 plant "a path that keeps it" 9 "mutex 'broker_domain' is (not held on every path|still held)" \
     'int x(struct broker *broker, int y);' 'int x(struct broker *broker, int y)' '{' '    broker_lock(broker);' \
     '    if (y) broker_unlock(broker);' '    return y;' '}'
 plant "a lock that is taken twice" 8 "acquiring lock 'broker_domain' that is already held" \
     'void x(struct broker *broker);' 'void x(struct broker *broker)' '{' '    broker_lock(broker);' \
     '    broker_lock(broker);' '    broker_unlock(broker);' '}'
-plant "a call that gives it away" 8 "calling function 'log_told_all' requires" \
+plant "a call that gives it away" 8 "calling function 'store_told_all' requires" \
     'HELD void x(struct broker *broker);' 'HELD void x(struct broker *broker)' '{' '    broker_unlock(broker);' \
-    '    log_told_all(broker);' '    broker_lock(broker);' '}'
+    '    store_told_all(&broker->ledger);' '    broker_lock(broker);' '}'
 
 finish

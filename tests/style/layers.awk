@@ -48,7 +48,7 @@ function project(name,    part) {
         fault(folder " may not include " part[1] " (\"" name "\")")
     else if (name ~ /_priv\.h$/)
         fault("\"" name "\" is private to " part[1])
-    else if (part[1] != "base" && name != part[1] "/" part[1] ".h")
+    else if (part[1] != "base" && name != part[1] "/" part[1] ".h" && !has_word(faces, name))
         fault("\"" name "\" is not the face of " part[1] ", which is \"" part[1] "/" part[1] ".h\"")
 }
 
@@ -74,6 +74,8 @@ BEGIN {
         name = trim(field[1])
         if (name == "libc")
             libc = trim(field[2])
+        else if (name == "faces")
+            faces = trim(field[2])
         else {
             may[name] = trim(field[2])
             foreign[name] = trim(field[3])

@@ -4,19 +4,19 @@
 
 #include <errno.h>
 
-static _Thread_local struct broker_ticket told;
+static _Thread_local struct ticket told;
 
-struct broker_ticket blocking_told(void)
+struct ticket blocking_told(void)
 {
-    struct broker_ticket ticket = told;
-    told = (struct broker_ticket){0};
+    struct ticket ticket = told;
+    told = (struct ticket){0};
     return ticket;
 }
 
 static int run(struct broker *broker, struct broker_op *op)
 {
     int rc = broker_run_blocking(broker, op);
-    broker_ticket_add(&told, &op->ticket);
+    ticket_add(&told, &op->ticket);
     broker_op_fini(op);
     return rc;
 }
@@ -29,7 +29,7 @@ int broker_put(struct broker *broker, const struct broker_put_spec *spec, struct
     if (rc != 0)
         return rc;
     rc = broker_run_blocking(broker, &op);
-    broker_ticket_add(&told, &op.ticket);
+    ticket_add(&told, &op.ticket);
     if (rc == 0 || rc == EEXIST)
         *id = op.id;
     if (rc != 0)
@@ -155,7 +155,7 @@ static int walk_all(struct broker *broker, struct broker_walk *walk, uint64_t *d
     return rc;
 }
 
-int broker_kick(struct broker *broker, struct broker_tube *tube, uint64_t count, uint64_t *kicked)
+int broker_kick(struct broker *broker, struct tube *tube, uint64_t count, uint64_t *kicked)
 {
     struct broker_walk walk;
     broker_kick_begin(broker, tube, count, &walk);

@@ -6,7 +6,7 @@
 #include "broker/broker.h"
 
 // What the calls of this thread have to wait for, since it was asked last.
-struct broker_ticket blocking_told(void);
+struct ticket blocking_told(void);
 // PUT. The body is taken over if it succeeds, and *body nulled.
 int broker_put(struct broker *broker, const struct broker_put_spec *spec, struct job_body **body,
                uint64_t *id);
@@ -33,7 +33,7 @@ int broker_move(struct broker *broker, const struct trust_view *asker, uint64_t 
 int broker_pause(struct broker *broker, const struct trust_view *asker, const char *name,
                  size_t len, int64_t pause_ns);
 // All of a walk.
-int broker_kick(struct broker *broker, struct broker_tube *tube, uint64_t count, uint64_t *kicked);
+int broker_kick(struct broker *broker, struct tube *tube, uint64_t count, uint64_t *kicked);
 int broker_clear(struct broker *broker, const char *name, size_t len, uint64_t *cleared);
 
 #endif

@@ -10,7 +10,7 @@
 
 extern const char *const tube_names[MODEL_TUBES];
 extern struct broker *broker;
-extern struct broker_tube *tubes[MODEL_TUBES];
+extern struct tube *tubes[MODEL_TUBES];
 extern struct engine_conn conns[MODEL_CONNS];
 extern bool fired[MODEL_JOBS]; // by place: the wait for the end of that job
 extern uint64_t run_seed, run_step;

@@ -3,6 +3,8 @@
 // to the test.
 #include "busy.h"
 
+#include "broker/store.h"
+#include "journal/journal.h"
 #include "journal_disk.h"
 
 #include <errno.h>
@@ -22,11 +24,11 @@ static const struct broker_hooks hooks = {.crowded = crowded};
 
 void busy_commit(struct broker *broker)
 {
-    struct broker_ticket ticket = broker_ticket_wanted(broker);
+    struct ticket ticket = broker_ticket_wanted(broker);
     ck_assert_int_eq(broker_ticket_wait(broker, &ticket, HL_FOREVER), 0);
 }
 
-int busy_put(struct broker *broker, struct broker_tube *tube, size_t len, uint64_t *id)
+int busy_put(struct broker *broker, struct tube *tube, size_t len, uint64_t *id)
 {
     struct job_body *body;
     struct broker_op op;
@@ -55,7 +57,7 @@ static int run(struct broker *broker, enum broker_verb verb, struct broker_holde
     return rc;
 }
 
-void busy_puts(struct broker *broker, struct broker_tube *tube)
+void busy_puts(struct broker *broker, struct tube *tube)
 {
     uint64_t id;
     int rc;
@@ -70,7 +72,7 @@ void busy_puts(struct broker *broker, struct broker_tube *tube)
 }
 
 // Until the disk is full. How many.
-static size_t fill(struct broker *broker, struct broker_tube *tube, uint64_t *ids)
+static size_t fill(struct broker *broker, struct tube *tube, uint64_t *ids)
 {
     size_t count = 0;
     int rc;
@@ -93,7 +95,7 @@ static uint64_t reserve(struct broker_holder *holder)
     return lease.id;
 }
 
-uint64_t busy_changes(struct broker *broker, struct broker_tube *tube, struct broker_holder *holder)
+uint64_t busy_changes(struct broker *broker, struct tube *tube, struct broker_holder *holder)
 {
     static uint64_t ids[JOBS_MAX];
     size_t count = fill(broker, tube, ids);

@@ -318,8 +318,8 @@ void churn_join(struct churn *churn, struct broker *broker)
     static const struct job_rules rules = {
         .set = JOB_RULE_ATTEMPTS | JOB_RULE_TIMEOUTS, .attempts = 3, .timeouts = 2};
     churn->broker = broker;
-    ck_assert_int_eq(broker_tube_level(broker, "interval", 8, BROKER_INTERVAL, HL_SECOND), 0);
-    ck_assert_int_eq(broker_tube_level(broker, "memory", 6, BROKER_MEMORY, 0), 0);
+    ck_assert_int_eq(broker_tube_level(broker, "interval", 8, DURABILITY_INTERVAL, HL_SECOND), 0);
+    ck_assert_int_eq(broker_tube_level(broker, "memory", 6, DURABILITY_MEMORY, 0), 0);
     ck_assert_int_eq(broker_tube_rules(broker, "ruled", 5, &rules), 0);
     for (int i = 0; i < CHURN_TUBES; i++) {
         const char *name = tube_names[i];

@@ -19,7 +19,7 @@ struct churn_lease {
 struct churn {
     struct broker *broker;
     struct unit_random numbers;
-    struct broker_tube *tubes[CHURN_TUBES];
+    struct tube *tubes[CHURN_TUBES];
     struct broker_sink *sinks[CHURN_TUBES];
     struct engine_conn conns[CHURN_CONNS];
     struct engine_conn waiter; // waits for jobs, under tokens

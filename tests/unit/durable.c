@@ -96,7 +96,7 @@ void durable_again(struct durable *durable)
 
 void durable_commit(struct durable *durable)
 {
-    struct broker_ticket ticket = broker_ticket_wanted(durable->broker);
+    struct ticket ticket = broker_ticket_wanted(durable->broker);
     ck_assert_int_eq(broker_ticket_wait(durable->broker, &ticket, HL_FOREVER), 0);
 }
 

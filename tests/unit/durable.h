@@ -6,16 +6,18 @@
 #ifndef DURABLE_H
 #define DURABLE_H
 
+#include "broker/store.h"
 #include "engine.h"
+#include "journal/journal.h"
 #include "journal_disk.h"
 
 struct durable {
     struct broker_options options;
-    struct broker_log_options log;
+    struct store_options log;
     struct journal_settings settings;
     struct broker *broker; // NULL: down
     struct journal *journal;
-    struct broker_recovered recovered;
+    struct store_recovered recovered;
     const struct broker_charge *charge; // for broker_take_over
     bool left;                          // it isn't called: what local workers had is still theirs
     struct broker_taken taken;

@@ -4,6 +4,7 @@
 #include "events_kit.h"
 
 #include "base/clock.h"
+#include "broker/store_priv.h"
 
 #include <string.h>
 
@@ -21,11 +22,16 @@ void events_teardown(void)
     durable_end(&heard.durable, &heard.records);
 }
 
+int events_commit(void)
+{
+    struct commit *commit = heard.durable.broker->ledger.store->commit;
+    commit_want(commit, COMMIT_DURABLE);
+    return commit_lead(commit);
+}
+
 void events_flush(void)
 {
-    struct commit *commit = heard.durable.broker->log->commit;
-    commit_want(commit, COMMIT_DURABLE);
-    ck_assert_int_eq(commit_lead(commit), 0);
+    ck_assert_int_eq(events_commit(), 0);
 }
 
 int events_listen(struct broker_listener *listener, struct broker_listen what)

@@ -23,6 +23,8 @@ extern struct events_kit heard;
 
 void events_setup(void);
 void events_teardown(void);
+// What the commit of all that was added says.
+int events_commit(void);
 // All that was added is durable, also what nobody waits for.
 void events_flush(void);
 // As broker_listen; without an asker it is the daemon itself.

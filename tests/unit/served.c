@@ -6,7 +6,9 @@
 #include "served.h"
 
 #include "base/clock.h"
+#include "broker/store.h"
 #include "halt.h"
+#include "journal/journal.h"
 #include "unit.h"
 
 #include <hilera/version.h>
@@ -58,10 +60,10 @@ static void published(void *arg)
         net_reached(net);
 }
 
-static void journal_up(const struct broker_log_options *options)
+static void journal_up(const struct store_options *options)
 {
-    struct broker_log_options log = *options;
-    struct broker_recovered recovered;
+    struct store_options log = *options;
+    struct store_recovered recovered;
     struct journal_error error = {""};
     log.published = published;
     int rc = broker_recover(served.broker, &log, &recovered, &error);

@@ -35,8 +35,8 @@ struct served_options {
     bool without_net;          /* only what the api needs */
     const struct trust *trust; /* the broker's; NULL: none */
     /* With a journal: how; its `published` and `arg` are served's. */
-    const struct broker_log_options *log;
-    enum broker_level level;
+    const struct store_options *log;
+    enum durability level;
 };
 
 void served_up(const struct served_options *options);

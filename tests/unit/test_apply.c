@@ -4,8 +4,7 @@
 // entries and back: what is resolved is what was recorded.
 
 #include "blocking.h"
-#include "broker/apply_priv.h"
-#include "broker/replay_priv.h"
+#include "broker/state_priv.h"
 #include "durable.h"
 
 #include "base/clock.h"
@@ -90,9 +89,9 @@ static enum job_state goes_to(enum job_entry_type type, enum job_state from, boo
 // [held]
 static void carry_out(struct change *change)
 {
-    struct broker_tube *to = NULL;
+    struct tube *to = NULL;
     if (change->type == JOB_ENTRY_MOVE) {
-        ck_assert_int_eq(tube_need(durable.broker, "other", 5, &to), 0);
+        ck_assert_int_eq(tube_need(&durable.broker->ledger, "other", 5, &to), 0);
         change->tube = to;
     }
     ck_assert_int_eq(change_room(change), 0);
@@ -131,18 +130,18 @@ START_TEST(each_change_in_each_state)
                             .tries = &tries,
                             .reason = &reason};
     broker_lock(durable.broker);
-    change.job = idtable_get(&durable.broker->jobs, id);
+    change.job = idtable_get(&durable.broker->ledger.jobs, id);
+    uint64_t cost = store_cost(change.job);
     carry_out(&change);
     // Live, what it is to the counts since the start is made.c's: here it is as after a start.
     durable.broker->stats.totals = (struct broker_totals){0};
-    struct list_node *node = list_first(&durable.broker->tube_list);
-    for (; node != NULL; node = list_next(&durable.broker->tube_list, node)) {
-        struct broker_tube *tube = CONTAINER_OF(node, struct broker_tube, node);
-        tube->stats.totals =
-            (struct broker_totals){.put = tube_jobs(tube), .failed = tube->stats.count[JOB_BURIED]};
+    struct list_node *node = list_first(&durable.broker->ledger.tube_list);
+    for (; node != NULL; node = list_next(&durable.broker->ledger.tube_list, node)) {
+        struct tube *tube = CONTAINER_OF(node, struct tube, node);
+        broker_tube(tube)->stats.totals = (struct broker_totals){
+            .put = tube_jobs(tube), .failed = tube->counts.count[JOB_BURIED]};
     }
-    uint64_t cost = log_cost(change.job);
-    durable.broker->log->live_bytes = cost; // recovery's, likewise
+    store_cost_changed(change.job, cost);
     broker_unlock(durable.broker);
     free(reason);
     struct job_view view = engine_view(durable.broker, id);
@@ -249,14 +248,14 @@ START_TEST(what_is_resolved_was_recorded)
 {
     numbers = unit_random_seed(UINT64_C(0xa991e));
     struct replay replay = {
-        .broker = durable.broker, .wall_ns = clock_wall_ns(), .mono_ns = clock_now_ns()};
+        .ledger = &durable.broker->ledger, .wall_ns = clock_wall_ns(), .mono_ns = clock_now_ns()};
     struct job *jobs[STATES];
     uint64_t ids[STATES];
     for (int i = 0; i < STATES; i++)
         ids[i] = job_in(states[i], i == 0, "t");
     broker_lock(durable.broker);
     for (int i = 0; i < STATES; i++)
-        jobs[i] = idtable_get(&durable.broker->jobs, ids[i]);
+        jobs[i] = idtable_get(&durable.broker->ledger.jobs, ids[i]);
     for (int round = 0; round < unit_rounds(20000); round++) {
         struct change made, found;
         struct job_tries tries;
@@ -270,10 +269,8 @@ START_TEST(what_is_resolved_was_recorded)
         ck_assert_int_eq(change_resolve(&replay, &entry, &found), 0);
         changes_same(&made, &found);
         job_past_free(&past);
-        job_past_free(&replay.past);
         free(reason);
-        free(replay.reason);
-        replay.reason = NULL;
+        replay_clean(&replay);
     }
     broker_unlock(durable.broker);
 }
@@ -283,7 +280,7 @@ END_TEST
 // and by nothing later.
 START_TEST(a_buried_job_of_memory_is_counted_in_the_journal)
 {
-    ck_assert_int_eq(broker_tube_level(durable.broker, "m", 1, BROKER_MEMORY, 0), 0);
+    ck_assert_int_eq(broker_tube_level(durable.broker, "m", 1, DURABILITY_MEMORY, 0), 0);
     uint64_t id = job_in(JOB_BURIED, true, "m");
     ck_assert_int_eq(broker_move(durable.broker, &trust_all, id, "t", 1), 0);
     ck_assert_int_eq(broker_move(durable.broker, &trust_all, id, "u", 1), 0);
@@ -298,7 +295,7 @@ END_TEST
 
 START_TEST(an_entry_of_nobody_means_nothing)
 {
-    struct replay replay = {.broker = durable.broker};
+    struct replay replay = {.ledger = &durable.broker->ledger};
     struct change change;
     const struct job_entry entry = {.type = JOB_ENTRY_KICK, .id = 12345};
     broker_lock(durable.broker);

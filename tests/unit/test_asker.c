@@ -89,7 +89,7 @@ static struct trust_view asker_of(uint32_t uid)
 static uint64_t put_with(uint32_t submitter, const char *name, const struct job_options *options,
                          int64_t delay_ns)
 {
-    struct broker_tube *tube;
+    struct tube *tube;
     uint64_t id;
     ck_assert_int_eq(broker_use(durable.broker, name, strlen(name), &tube), 0);
     struct job_body *body = engine_body("body");
@@ -319,7 +319,7 @@ START_TEST(a_place_is_asked_for)
     uint64_t id = put(MINE, "open");
     durable_commit(&durable);
     struct trust_view mine = asker_of(MINE), look = asker_of(LOOKER), theirs = asker_of(THEIRS);
-    struct broker_place place;
+    struct job_place place;
     ck_assert_int_eq(broker_place_get(durable.broker, &look, id, &place), EACCES);
     ck_assert_int_eq(broker_place_get(durable.broker, &theirs, id, &place), ENOENT);
     ck_assert_int_eq(broker_place_get(durable.broker, &mine, id, &place), 0);
@@ -452,7 +452,7 @@ END_TEST
 
 // ---- groups ----
 
-static int group_of(uint32_t uid, const char *name, uint64_t *unfinished, uint64_t *deleted)
+static int group_figures(uint32_t uid, const char *name, uint64_t *unfinished, uint64_t *deleted)
 {
     struct broker_totals totals = {0};
     struct trust_view asker = asker_of(uid);
@@ -464,23 +464,23 @@ static int group_of(uint32_t uid, const char *name, uint64_t *unfinished, uint64
 static void check_groups(void)
 {
     uint64_t unfinished, deleted;
-    ck_assert_int_eq(group_of(MINE, "g", &unfinished, &deleted), 0);
+    ck_assert_int_eq(group_figures(MINE, "g", &unfinished, &deleted), 0);
     ck_assert_uint_eq(unfinished, 1);
     ck_assert_uint_eq(deleted, 2);
-    ck_assert_int_eq(group_of(THEIRS, "g", &unfinished, &deleted), 0);
+    ck_assert_int_eq(group_figures(THEIRS, "g", &unfinished, &deleted), 0);
     ck_assert_uint_eq(unfinished, 1);
     ck_assert_uint_eq(deleted, 0);
-    ck_assert_int_eq(group_of(THEIRS, "1000:g", &unfinished, &deleted), ENOENT);
-    ck_assert_int_eq(group_of(7, "g", &unfinished, &deleted), ENOENT);
-    ck_assert_int_eq(group_of(OWNER, "1000:g", &unfinished, &deleted), 0);
+    ck_assert_int_eq(group_figures(THEIRS, "1000:g", &unfinished, &deleted), ENOENT);
+    ck_assert_int_eq(group_figures(7, "g", &unfinished, &deleted), ENOENT);
+    ck_assert_int_eq(group_figures(OWNER, "1000:g", &unfinished, &deleted), 0);
     ck_assert_uint_eq(deleted, 2);
-    ck_assert_int_eq(group_of(OWNER, "1001:g", &unfinished, &deleted), 0);
+    ck_assert_int_eq(group_figures(OWNER, "1001:g", &unfinished, &deleted), 0);
     ck_assert_uint_eq(deleted, 0);
-    ck_assert_int_eq(group_of(OWNER, "g", &unfinished, &deleted), ENOENT);
-    ck_assert_int_eq(group_of(OWNER, "1000x:g", &unfinished, &deleted), ENOENT);
-    ck_assert_int_eq(group_of(OWNER, ":g", &unfinished, &deleted), ENOENT);
-    ck_assert_int_eq(group_of(OWNER, "4294967295:g", &unfinished, &deleted), ENOENT);
-    ck_assert_int_eq(group_of(OWNER, "18446744073709552616:g", &unfinished, &deleted), ENOENT);
+    ck_assert_int_eq(group_figures(OWNER, "g", &unfinished, &deleted), ENOENT);
+    ck_assert_int_eq(group_figures(OWNER, "1000x:g", &unfinished, &deleted), ENOENT);
+    ck_assert_int_eq(group_figures(OWNER, ":g", &unfinished, &deleted), ENOENT);
+    ck_assert_int_eq(group_figures(OWNER, "4294967295:g", &unfinished, &deleted), ENOENT);
+    ck_assert_int_eq(group_figures(OWNER, "18446744073709552616:g", &unfinished, &deleted), ENOENT);
 }
 
 START_TEST(a_group_is_its_submitters)
@@ -534,9 +534,9 @@ START_TEST(groups_are_named_as_the_asker_says_them)
     ck_assert_str_eq(groups_of(THEIRS), "");
     ck_assert_str_eq(groups_of(0), "nobody:one two 1000:one ");
     uint64_t unfinished, deleted;
-    ck_assert_int_eq(group_of(0, "nobody:one", &unfinished, &deleted), 0);
-    ck_assert_int_eq(group_of(0, "one", &unfinished, &deleted), 0); // nobody's: he has none
-    ck_assert_int_eq(group_of(THEIRS, "one", &unfinished, &deleted), ENOENT);
+    ck_assert_int_eq(group_figures(0, "nobody:one", &unfinished, &deleted), 0);
+    ck_assert_int_eq(group_figures(0, "one", &unfinished, &deleted), 0); // nobody's: he has none
+    ck_assert_int_eq(group_figures(THEIRS, "one", &unfinished, &deleted), ENOENT);
 }
 END_TEST
 

@@ -17,7 +17,7 @@
 
 struct side {
     struct broker *broker;
-    struct broker_tube *tubes[3];
+    struct tube *tubes[3];
     struct engine_conn conn;
     struct broker_op op[BROKER_RUN_MAX];
     unsigned count;

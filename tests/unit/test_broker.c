@@ -223,7 +223,7 @@ START_TEST(tubes_come_and_go)
 {
     ck_assert(tube_exists("default"));
     ck_assert(!tube_exists("t"));
-    struct broker_tube *tube;
+    struct tube *tube;
     ck_assert_int_eq(broker_use(broker, "t", 1, &tube), 0);
     ck_assert_str_eq(broker_tube_name(tube), "t");
     ck_assert(tube_exists("t"));
@@ -275,7 +275,7 @@ END_TEST
 struct walk {
     size_t count, stop_at;
     char last[JOB_TUBE_NAME_MAX + 1];
-    struct broker_tube *dropped; // at the first visit; NULL: none
+    struct tube *dropped; // at the first visit; NULL: none
 };
 
 static bool walk_visit(const char *name, const struct broker_stats *stats, void *arg)
@@ -291,7 +291,7 @@ static bool walk_visit(const char *name, const struct broker_stats *stats, void 
 // More tubes than one hold of the lock copies, in order of creation.
 START_TEST(walk_over_tubes)
 {
-    struct broker_tube *tube[200];
+    struct tube *tube[200];
     for (int i = 0; i < 200; i++) {
         char name[16];
         int len = snprintf(name, sizeof(name), "tube%d", i);

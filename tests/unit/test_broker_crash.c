@@ -51,7 +51,7 @@ struct tracked {
 
 static struct durable durable;
 static struct engine_conn conns[CONNS];
-static struct broker_tube *tubes[TUBES];
+static struct tube *tubes[TUBES];
 static struct tracked tracked[JOBS];
 static struct unit_random numbers;
 static uint64_t changes, highest_id, put_count, came_back, lost, compacted;
@@ -79,7 +79,7 @@ static struct version *version_add(struct tracked *job)
 {
     if (job->count == VERSIONS) {
         durable_commit(&durable);
-        struct broker_ticket reached;
+        struct ticket reached;
         ck_assert_int_eq(broker_ticket_reached(durable.broker, &reached), 0);
         job->version[0] = *now_of(job);
         job->count = 1;
@@ -92,7 +92,7 @@ static struct version *version_add(struct tracked *job)
 
 static void ticket_note(struct version *version)
 {
-    struct broker_ticket ticket = blocking_told();
+    struct ticket ticket = blocking_told();
     ck_assert_uint_eq(ticket.written, 0);
     ck_assert_uint_ne(ticket.durable, 0);
     version->ticket = ticket.durable;
@@ -259,7 +259,7 @@ static void do_delete(void)
 // Jobs whose end is durable need not be known any more.
 static void forget(void)
 {
-    struct broker_ticket reached;
+    struct ticket reached;
     ck_assert_int_eq(broker_ticket_reached(durable.broker, &reached), 0);
     for (int i = 0; i < JOBS; i++)
         if (tracked[i].id != 0 && !now_of(&tracked[i])->there &&
@@ -277,7 +277,7 @@ static void do_commit(void)
     for (int i = 0; i < JOBS; i++)
         if (tracked[i].id != 0 && now_of(&tracked[i])->ticket > last)
             last = now_of(&tracked[i])->ticket;
-    const struct broker_ticket ticket = {.durable = last};
+    const struct ticket ticket = {.durable = last};
     ck_assert_int_eq(broker_ticket_wait(durable.broker, &ticket, HL_FOREVER), 0);
     forget();
 }
@@ -285,7 +285,7 @@ static void do_commit(void)
 // Written, and perhaps not durable: only a power loss may take it back.
 static void do_write(void)
 {
-    const struct broker_ticket ticket = {.written = changes * 10};
+    const struct ticket ticket = {.written = changes * 10};
     (void)broker_lead(durable.broker, &ticket, false);
 }
 
@@ -369,7 +369,7 @@ static void body_compare(const struct tracked *job)
     struct job_body *body = NULL;
     if (broker_peek(durable.broker, &trust_all, job->id, &view, &body) != 0)
         return;
-    struct broker_place place;
+    struct job_place place;
     if (body == NULL) {
         ck_assert_int_eq(broker_place_get(durable.broker, &trust_all, job->id, &place), 0);
         ck_assert_int_eq(broker_fetch(&place, &body), 0);
@@ -460,10 +460,10 @@ static void round_run(void)
     uint64_t steps = below(STEPS);
     for (uint64_t i = 0; i < steps; i++)
         step();
-    struct broker_ticket reached;
+    struct ticket reached;
     ck_assert_int_eq(broker_ticket_reached(durable.broker, &reached), 0);
-    struct broker_log_stats stats;
-    broker_log_stats(durable.broker, &stats);
+    struct store_stats stats;
+    broker_store_stats(durable.broker, &stats);
     compacted += stats.compact.trims;
     leave_all();
     unsigned end = (unsigned)below(5);

@@ -35,10 +35,10 @@ static void kill_and_start(void)
     durable_again(&durable);
 }
 
-static struct broker_log_stats log_stats(void)
+static struct store_stats log_stats(void)
 {
-    struct broker_log_stats stats;
-    broker_log_stats(durable.broker, &stats);
+    struct store_stats stats;
+    broker_store_stats(durable.broker, &stats);
     ck_assert(stats.on);
     return stats;
 }
@@ -201,7 +201,7 @@ START_TEST(buried_jobs_keep_order_reason_and_priority)
     ck_assert_str_eq(view.reason, "went wrong");
     ck_assert_uint_eq(view.buries, 1);
     ck_assert_uint_eq(engine_stats(durable.broker).totals.failed, 3);
-    struct broker_tube *tube;
+    struct tube *tube;
     ck_assert_int_eq(broker_use(durable.broker, "t", 1, &tube), 0);
     ck_assert_int_eq(broker_peek_first(durable.broker, tube, JOB_BURIED, &view, NULL), 0);
     ck_assert_uint_eq(view.id, three);
@@ -313,8 +313,8 @@ END_TEST
 START_TEST(what_must_be_waited_for)
 {
     struct broker *broker = durable.broker;
-    struct broker_ticket ticket = blocking_told(), reached;
-    ck_assert(broker_ticket_is_none(&ticket));
+    struct ticket ticket = blocking_told(), reached;
+    ck_assert(ticket_is_none(&ticket));
     uint64_t id = put("x");
     ticket = blocking_told();
     ck_assert_uint_ne(ticket.durable, 0);
@@ -327,7 +327,7 @@ START_TEST(what_must_be_waited_for)
     // a lease is not waited for, its end is
     conn_open();
     ck_assert_uint_eq(engine_reserve(&conn), id);
-    ck_assert(broker_ticket_is_none(&conn.holder.ticket));
+    ck_assert(ticket_is_none(&conn.holder.ticket));
     ck_assert_int_eq(broker_holder_delete(&conn.holder, &trust_all, id, 0), 0);
     ticket = blocking_told();
     ck_assert_uint_gt(ticket.durable, reached.durable);
@@ -347,7 +347,7 @@ START_TEST(a_join_waits_for_what_ended_it)
     durable_commit(&durable);
     ck_assert_int_eq(broker_join_async(durable.broker, "t", &waiter), 0);
     ck_assert_int_eq(broker_delete(durable.broker, &trust_all, id), 0);
-    struct broker_ticket deleted = blocking_told();
+    struct ticket deleted = blocking_told();
     ck_assert_uint_ge(waiter.ticket.durable, deleted.durable);
     // who comes when it is over has to wait as long
     ck_assert_int_eq(broker_join_async(durable.broker, NULL, &late), 0);
@@ -359,7 +359,7 @@ END_TEST
 
 START_TEST(a_job_that_is_finished_before_the_commit_leaves_nothing)
 {
-    struct broker_log_stats before = log_stats();
+    struct store_stats before = log_stats();
     for (int i = 0; i < 100; i++) {
         uint64_t id = put("comes and goes");
         conn_open();
@@ -368,7 +368,7 @@ START_TEST(a_job_that_is_finished_before_the_commit_leaves_nothing)
         engine_conn_fini(&conn);
     }
     durable_commit(&durable);
-    struct broker_log_stats after = log_stats();
+    struct store_stats after = log_stats();
     ck_assert_uint_eq(after.commit.changes, before.commit.changes);
     ck_assert_uint_eq(after.commit.cancelled, 300);
     ck_assert_uint_eq(after.live_bytes, 0);
@@ -380,18 +380,18 @@ END_TEST
 START_TEST(levels)
 {
     struct broker *broker = durable.broker;
-    ck_assert_int_eq(broker_tube_level(broker, "m", 1, BROKER_MEMORY, 0), 0);
-    ck_assert_int_eq(broker_tube_level(broker, "i", 1, BROKER_INTERVAL, 50000000), 0);
-    ck_assert_int_eq(broker_tube_level(broker, "-", 1, BROKER_MEMORY, 0), EINVAL);
+    ck_assert_int_eq(broker_tube_level(broker, "m", 1, DURABILITY_MEMORY, 0), 0);
+    ck_assert_int_eq(broker_tube_level(broker, "i", 1, DURABILITY_INTERVAL, 50000000), 0);
+    ck_assert_int_eq(broker_tube_level(broker, "-", 1, DURABILITY_MEMORY, 0), EINVAL);
     uint64_t memory = engine_put(broker, "m", 0, 0, "m");
-    struct broker_ticket ticket = blocking_told();
-    ck_assert(broker_ticket_is_none(&ticket));
+    struct ticket ticket = blocking_told();
+    ck_assert(ticket_is_none(&ticket));
     uint64_t interval = engine_put(broker, "i", 0, 0, "i");
     ticket = blocking_told();
     ck_assert_uint_eq(ticket.durable, 0);
     ck_assert_uint_ne(ticket.written, 0);
     ck_assert_int_eq(broker_ticket_wait(broker, &ticket, 0), 0);
-    struct broker_ticket reached;
+    struct ticket reached;
     ck_assert_int_eq(broker_ticket_reached(broker, &reached), 0);
     ck_assert_uint_lt(reached.durable, ticket.written); // written, not synced
     // moved to where more is promised, it is in the journal from then on
@@ -442,7 +442,7 @@ START_TEST(nothing_is_durable_any_more_after_a_failed_sync)
     uint64_t kept = put("kept");
     durable_commit(&durable);
     uint64_t lost = put("lost");
-    struct broker_ticket ticket = blocking_told(), reached;
+    struct ticket ticket = blocking_told(), reached;
     disk_fail(1, EIO, true);
     ck_assert_int_eq(broker_ticket_wait(durable.broker, &ticket, HL_FOREVER), EIO);
     ck_assert_int_eq(atomic_load(&durable.failed), EIO);
@@ -503,7 +503,7 @@ START_TEST(a_job_that_is_released_all_the_time_takes_bounded_space)
         (void)durable_compact(&durable);
     }
     engine_conn_fini(&conn);
-    struct broker_log_stats stats = log_stats();
+    struct store_stats stats = log_stats();
     ck_assert_uint_le(stats.journal.segments, 5);
     ck_assert_uint_gt(stats.compact.trims, 10);
     kill_and_start();
@@ -517,8 +517,8 @@ START_TEST(what_lives_is_copied)
     char text[500];
     memset(text, 'x', sizeof(text) - 1);
     text[sizeof(text) - 1] = '\0';
-    ck_assert_int_eq(broker_tube_level(durable.broker, "p", 1, BROKER_COMMIT, 0), 0);
-    struct broker_tube *paused;
+    ck_assert_int_eq(broker_tube_level(durable.broker, "p", 1, DURABILITY_COMMIT, 0), 0);
+    struct tube *paused;
     ck_assert_int_eq(broker_use(durable.broker, "p", 1, &paused), 0);
     ck_assert_int_eq(broker_pause(durable.broker, &trust_all, "p", 1, 10000 * HL_SECOND), 0);
     broker_unuse(durable.broker, &paused);

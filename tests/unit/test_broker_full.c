@@ -38,7 +38,7 @@ static void teardown(void)
 
 static int put(size_t len, uint64_t *id)
 {
-    struct broker_tube *tube;
+    struct tube *tube;
     struct job_body *body;
     ck_assert_int_eq(broker_use(durable.broker, "t", 1, &tube), 0);
     ck_assert_int_eq(job_body_new(&body, len), 0);
@@ -182,8 +182,8 @@ START_TEST(a_first_start_without_space_refuses_puts)
     uint64_t id;
     for (int i = 0; i < 3; i++)
         ck_assert_int_eq(put(10, &id), ENOSPC);
-    struct broker_log_stats stats;
-    broker_log_stats(durable.broker, &stats);
+    struct store_stats stats;
+    broker_store_stats(durable.broker, &stats);
     ck_assert(stats.journal.full);
     ck_assert_int_eq(durable_close(&durable), 0);
     disk_space(0);

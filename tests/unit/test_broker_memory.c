@@ -10,6 +10,8 @@
 #include "engine.h"
 
 #include "base/clock.h"
+#include "broker/store.h"
+#include "journal/journal.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -245,12 +247,12 @@ static void journal_up(const struct broker_options *options)
 {
     const struct journal_settings settings = {.directory = NULL};
     struct journal_error error;
-    struct broker_recovered recovered;
+    struct store_recovered recovered;
     int rc;
     do {
         ck_assert_int_eq(journal_open(&journal, &settings, &error), 0);
         ck_assert_int_eq(journal_acquire(journal, &error), 0);
-        const struct broker_log_options log = {.journal = journal};
+        const struct store_options log = {.journal = journal};
         rc = CALL(broker_recover(broker, &log, &recovered, &error));
         if (!worked(rc)) { // once: the allocation that fails has failed
             broker_free(&broker);

@@ -24,7 +24,7 @@
 
 const char *const tube_names[MODEL_TUBES] = {"default", "a", "b", "long/name.of;a$tube_(4)"};
 struct broker *broker;
-struct broker_tube *tubes[MODEL_TUBES];
+struct tube *tubes[MODEL_TUBES];
 struct engine_conn conns[MODEL_CONNS];
 bool fired[MODEL_JOBS];
 uint64_t run_seed, run_step;

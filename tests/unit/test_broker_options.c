@@ -37,7 +37,7 @@ static const struct job_options asked = {.set = JOB_OPTION_RETENTION | JOB_OPTIO
 
 static uint64_t put(const char *name, const struct job_options *options, int64_t delay_ns)
 {
-    struct broker_tube *tube;
+    struct tube *tube;
     uint64_t id;
     ck_assert_int_eq(broker_use(durable.broker, name, strlen(name), &tube), 0);
     struct job_body *body = engine_body("body");
@@ -101,7 +101,7 @@ START_TEST(they_outlive_changes_and_compaction)
     ck_assert_int_eq(broker_move(durable.broker, &trust_all, id, "u", 1), 0);
     check_asked(id);
     // Its put is in the oldest segment; so much comes and goes that this one retires.
-    struct broker_log_stats stats;
+    struct store_stats stats;
     static char text[2001];
     memset(text, 'x', sizeof(text) - 1);
     do {
@@ -110,7 +110,7 @@ START_TEST(they_outlive_changes_and_compaction)
         ck_assert_int_eq(broker_delete(durable.broker, &trust_all, other), 0);
         durable_commit(&durable);
         (void)durable_compact(&durable);
-        broker_log_stats(durable.broker, &stats);
+        broker_store_stats(durable.broker, &stats);
         ck_assert_uint_lt(other, 100000);
     } while (stats.compact.trims == 0 || stats.copied == 0);
     check_asked(id);
@@ -127,7 +127,7 @@ START_TEST(keys_are_known_after_a_start)
 {
     const struct job_options known = {.key = "k"};
     uint64_t id = put("t", &known, 0), other = put("t", NULL, 0);
-    struct broker_tube *tube;
+    struct tube *tube;
     for (int round = 0; round < 2; round++) {
         ck_assert_int_eq(broker_use(durable.broker, "t", 1, &tube), 0);
         struct job_body *body = engine_body("again");
@@ -173,7 +173,7 @@ static const struct job_options keyed = {.key = "k"};
 // What a put says, and whose id it tells.
 static int put_rc(const struct job_options *options, uint64_t *id)
 {
-    struct broker_tube *tube;
+    struct tube *tube;
     ck_assert_int_eq(broker_use(durable.broker, "t", 1, &tube), 0);
     struct job_body *body = engine_body("again");
     const struct broker_put_spec spec = {.submitter = JOB_NOBODY, .tube = tube, .options = options};
@@ -275,7 +275,7 @@ static void do_nothing(struct later *later)
 // before there is room for the second.
 START_TEST(a_key_is_watched_while_its_put_waits)
 {
-    struct broker_tube *tube;
+    struct tube *tube;
     struct broker_op putters[2] = {{.later.fire = do_nothing}, {.later.fire = do_nothing}};
     ck_assert_int_eq(durable_close(&durable), 0);
     durable.options.key_kept = key_kept;

@@ -43,7 +43,7 @@ static void stop_and_start(void)
 
 static uint64_t put(const char *tube)
 {
-    struct broker_tube *use;
+    struct tube *use;
     struct job_body *body = engine_body("body");
     uint64_t id;
     ck_assert_int_eq(broker_use(durable.broker, tube, strlen(tube), &use), 0);
@@ -184,7 +184,7 @@ START_TEST(a_touch_is_recorded)
     for (int i = 0; i < 3; i++) {
         clock_virtual_advance(TTR / 2);
         ck_assert_int_eq(touch(id, token), 0);
-        struct broker_ticket ticket = blocking_told();
+        struct ticket ticket = blocking_told();
         ck_assert_uint_ne(ticket.durable, 0); // TOUCHED is told when that is
         ck_assert_int_eq(broker_ticket_wait(durable.broker, &ticket, HL_FOREVER), 0);
         if (i == 1)
@@ -253,10 +253,10 @@ START_TEST(who_waits_is_told_what_is_durable)
         broker_reserve(&conn.holder, &conn.reserver, HL_FOREVER, BROKER_WITH_TOKEN, &lease),
         EINPROGRESS);
     uint64_t id = put("default");
-    struct broker_ticket putter = blocking_told();
+    struct ticket putter = blocking_told();
     ck_assert_uint_eq(atomic_load(&conn.fired), 1);
     ck_assert_int_eq(broker_reserve_finish(&conn.holder, &lease), 0);
-    struct broker_ticket mine = conn.holder.ticket;
+    struct ticket mine = conn.holder.ticket;
     ck_assert_uint_ne(mine.durable, 0);
     ck_assert_uint_ge(putter.durable, 1);
     ck_assert_int_eq(broker_ticket_wait(durable.broker, &mine, HL_FOREVER), 0);

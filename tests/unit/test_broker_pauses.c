@@ -40,7 +40,7 @@ static int pauses_of(uint32_t uid, int from)
     trust_view_of(&asker, trust, &peer);
     int rc = 0, made = -1;
     for (; rc == 0; made++) {
-        struct broker_tube *tube;
+        struct tube *tube;
         snprintf(name, sizeof(name), "tube-%d", from + made + 1);
         ck_assert_int_eq(broker_use(durable.broker, name, strlen(name), &tube), 0);
         rc = broker_pause(durable.broker, &asker, name, strlen(name), 100 * HL_SECOND);

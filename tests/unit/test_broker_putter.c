@@ -16,7 +16,7 @@ struct put {
 
 static struct broker *broker;
 static struct engine_conn conn;
-static struct broker_tube *tube, *other;
+static struct tube *tube, *other;
 static struct put waits[4];
 
 static void fire(struct later *later)

@@ -88,10 +88,10 @@ static void die(bool power)
     start();
 }
 
-static struct broker_log_stats log_stats(void)
+static struct store_stats log_stats(void)
 {
-    struct broker_log_stats stats;
-    broker_log_stats(durable.broker, &stats);
+    struct store_stats stats;
+    broker_store_stats(durable.broker, &stats);
     return stats;
 }
 
@@ -182,8 +182,8 @@ START_TEST(none_is_gone_without)
     for (int i = 0; i < JOBS; i++)
         (void)engine_put(durable.broker, "t", 5, 0, "x");
     durable_commit(&durable);
-    ck_assert_int_eq(broker_tube_level(durable.broker, "t", 1, BROKER_INTERVAL, 100 * HL_SECOND),
-                     0);
+    ck_assert_int_eq(
+        broker_tube_level(durable.broker, "t", 1, DURABILITY_INTERVAL, 100 * HL_SECOND), 0);
     for (uint64_t id = 1; id <= JOBS; id++) {
         struct broker_lease lease;
         take(id, &lease);
@@ -306,10 +306,10 @@ END_TEST
 // Nothing is kept for history where it wants nothing, or in memory.
 START_TEST(what_is_not_kept)
 {
-    ck_assert_int_eq(broker_tube_level(durable.broker, "t", 1, BROKER_MEMORY, 0), 0);
+    ck_assert_int_eq(broker_tube_level(durable.broker, "t", 1, DURABILITY_MEMORY, 0), 0);
     (void)ended(JOB_OUTCOME_DONE);
     ck_assert_uint_eq(log_stats().results, 0);
-    ck_assert_int_eq(broker_tube_level(durable.broker, "t", 1, BROKER_COMMIT, 0), 0);
+    ck_assert_int_eq(broker_tube_level(durable.broker, "t", 1, DURABILITY_COMMIT, 0), 0);
     (void)ended(JOB_OUTCOME_DONE);
     ck_assert_uint_eq(log_stats().results, 1);
     durable_commit(&durable);
@@ -355,7 +355,7 @@ START_TEST(a_job_that_was_never_written)
     broker_sink_harmless(sink); // else the take writes it
     uint64_t id = ended(JOB_OUTCOME_DONE);
     durable_commit(&durable);
-    struct broker_log_stats stats = log_stats();
+    struct store_stats stats = log_stats();
     ck_assert_uint_ge(stats.commit.cancelled, 2); // the put and the delete
     die(false);
     found_is(0, 1, id, JOB_OUTCOME_DONE);

@@ -36,14 +36,14 @@ static void teardown(void)
     durable_end(&durable, NULL);
 }
 
-static struct broker_log_stats log_stats(void)
+static struct store_stats log_stats(void)
 {
-    struct broker_log_stats stats;
-    broker_log_stats(durable.broker, &stats);
+    struct store_stats stats;
+    broker_store_stats(durable.broker, &stats);
     return stats;
 }
 
-static uint64_t bound(const struct broker_log_stats *stats, uint64_t times, uint64_t segments)
+static uint64_t bound(const struct store_stats *stats, uint64_t times, uint64_t segments)
 {
     return times * stats->live_bytes + segments * JOURNAL_SEGMENT_MIN;
 }
@@ -51,7 +51,7 @@ static uint64_t bound(const struct broker_log_stats *stats, uint64_t times, uint
 // One job comes and goes, and all of it is in the journal. What the put said.
 static int come_and_go(void)
 {
-    struct broker_tube *tube;
+    struct tube *tube;
     struct job_body *body;
     uint64_t id;
     ck_assert_int_eq(broker_use(durable.broker, "t", 1, &tube), 0);
@@ -78,7 +78,7 @@ START_TEST(a_commit_calls_for_compaction)
         ck_assert_int_lt(i, 1000);
         ck_assert_int_eq(come_and_go(), 0);
     }
-    struct broker_log_stats stats = log_stats();
+    struct store_stats stats = log_stats();
     ck_assert_uint_gt(stats.journal.bytes_used, bound(&stats, 2, 1));
     ck_assert_uint_le(stats.journal.bytes_used, bound(&stats, 2, 4));
     ck_assert_uint_gt(durable_compact(&durable), 0);
@@ -94,7 +94,7 @@ START_TEST(nobody_waits_where_nobody_compacts)
 {
     for (int i = 0; i < 2000; i++)
         ck_assert_int_eq(come_and_go(), 0);
-    struct broker_log_stats stats = log_stats();
+    struct store_stats stats = log_stats();
     ck_assert_uint_gt(stats.journal.bytes_used, bound(&stats, 3, 20));
     ck_assert_uint_gt(durable_compact(&durable), 0);
 }
@@ -111,7 +111,7 @@ START_TEST(puts_go_on_after_much_was_deleted)
         ck_assert_int_eq(broker_delete(durable.broker, &trust_all, id), 0);
     durable_commit(&durable);
     ck_assert_uint_gt(calls, 0);
-    struct broker_log_stats stats = log_stats();
+    struct store_stats stats = log_stats();
     ck_assert_uint_gt(stats.journal.bytes_used, bound(&stats, 3, 15));
     for (int i = 0; i < 200; i++)
         ck_assert_int_eq(come_and_go(), 0);
@@ -153,9 +153,9 @@ static int writer_join(hl_thread *writer)
 }
 
 // Until the writer has filled the journal up to the ceiling, and waits.
-static struct broker_log_stats await_full(void)
+static struct store_stats await_full(void)
 {
-    struct broker_log_stats stats = log_stats();
+    struct store_stats stats = log_stats();
     while (stats.journal.bytes_used <= bound(&stats, 3, 8)) {
         sched_yield();
         stats = log_stats();
@@ -169,7 +169,7 @@ START_TEST(puts_wait_for_compaction)
     broker_set_hooks(durable.broker, &hooks, &durable);
     hl_thread *writer = writer_start();
     for (int i = 0; i < 10; i++) {
-        struct broker_log_stats stats = await_full();
+        struct store_stats stats = await_full();
         ck_assert_uint_le(stats.journal.bytes_used, bound(&stats, 3, 10));
         if (i == 9)
             atomic_store(&enough, true);

@@ -11,7 +11,7 @@
 
 static struct broker *broker;
 static struct engine_conn a, b;
-static struct broker_tube *used; // "default"
+static struct tube *used; // "default"
 
 static void setup_with(const struct broker_options *options)
 {
@@ -451,7 +451,7 @@ START_TEST(a_put_with_an_id_of_its_own)
     ck_assert_uint_eq(id, spec.id);
     broker_unuse(broker, &spec.tube);
     struct job_view view;
-    struct broker_tube *tube;
+    struct tube *tube;
     ck_assert_int_eq(broker_use(broker, "default", 7, &tube), 0);
     ck_assert_int_eq(broker_peek_first(broker, tube, JOB_READY, &view, NULL), 0);
     ck_assert_uint_eq(view.id, spec.id);

@@ -451,7 +451,7 @@ END_TEST
 // happens.
 static void churn(void *arg)
 {
-    struct broker_tube *tube;
+    struct tube *tube;
     (void)arg;
     ck_assert_int_eq(broker_use(broker, "t", 1, &tube), 0);
     for (int i = 0; i < 2000; i++) {

@@ -8,6 +8,8 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "broker/store.h"
+#include "journal/journal.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -15,9 +17,9 @@
 #include <sys/socket.h>
 
 static struct journal *journal;
-static struct broker_log_options log_options;
+static struct store_options log_options;
 static struct broker_holder holder;
-static struct broker_tube *tube;
+static struct tube *tube;
 static int worker, canary;
 
 static void log_drop(enum log_level severity, const char *line, void *arg)
@@ -40,11 +42,11 @@ static void setup(void)
     disk_start();
     ck_assert_msg(journal_open(&journal, &settings, &error) == 0, "%s", error.text);
     ck_assert_msg(journal_acquire(journal, &error) == 0, "%s", error.text);
-    log_options = (struct broker_log_options){.journal = journal, .thread = true};
-    served_setup_with(&(struct served_options){.log = &log_options, .level = BROKER_COMMIT});
+    log_options = (struct store_options){.journal = journal, .thread = true};
+    served_setup_with(&(struct served_options){.log = &log_options, .level = DURABILITY_COMMIT});
     /* Tubes in which a put finds room whatever the journal is busy with. */
-    ck_assert_int_eq(broker_tube_level(served.broker, "other", 5, BROKER_MEMORY, 0), 0);
-    ck_assert_int_eq(broker_tube_level(served.broker, "more", 4, BROKER_MEMORY, 0), 0);
+    ck_assert_int_eq(broker_tube_level(served.broker, "other", 5, DURABILITY_MEMORY, 0), 0);
+    ck_assert_int_eq(broker_tube_level(served.broker, "more", 4, DURABILITY_MEMORY, 0), 0);
     ck_assert_int_eq(broker_use(served.broker, "full", 4, &tube), 0);
     ck_assert_int_eq(broker_holder_init(&holder, served.broker), 0);
     size_t count;
@@ -77,8 +79,8 @@ static void teardown(void)
 
 static bool as_many_stand(void *arg)
 {
-    struct broker_log_stats stats;
-    broker_log_stats(served.broker, &stats);
+    struct store_stats stats;
+    broker_store_stats(served.broker, &stats);
     return stats.standing == *(const uint64_t *)arg;
 }
 

@@ -57,7 +57,7 @@ static void conn_open(void)
     engine_watch_only(&conn, "t");
 }
 
-static struct broker_ticket cancelled;
+static struct ticket cancelled;
 
 static int cancel(uint64_t id)
 {
@@ -172,9 +172,9 @@ START_TEST(a_kill_after_a_cancel_does_not_bring_it_back)
     struct broker_lease lease;
     uint64_t id = put();
     ck_assert_uint_eq(engine_take(sink, &lease), id);
-    cancelled = (struct broker_ticket){0};
+    cancelled = (struct ticket){0};
     ck_assert_int_eq(cancel(id), 0);
-    ck_assert(!broker_ticket_is_none(&cancelled));
+    ck_assert(!ticket_is_none(&cancelled));
     ck_assert_int_eq(broker_ticket_wait(durable.broker, &cancelled, HL_FOREVER), 0);
     // to free the sink; it changes nothing in the journal, which has the end already
     ck_assert_int_eq(engine_settle(durable.broker, &lease, JOB_OUTCOME_RETURNED), 0);

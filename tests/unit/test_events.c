@@ -251,7 +251,7 @@ static void mirror_compare(void)
 {
     uint64_t id = 0;
     const struct seen *seen;
-    ck_assert_uint_eq(mirror.len, heard.durable.broker->jobs.len);
+    ck_assert_uint_eq(mirror.len, heard.durable.broker->ledger.jobs.len);
     for (; (seen = idtable_from(&mirror, &id)) != NULL; id++) {
         const struct job_view view = engine_view(heard.durable.broker, id);
         ck_assert_str_eq(job_state_word(view.state), job_state_word(seen->state));

@@ -32,7 +32,7 @@ START_TEST(a_tube_is_told_of_its_own)
     ck_assert_int_eq(broker_delete(heard.durable.broker, &trust_all, id), 0);
     ck_assert_int_eq(broker_delete(heard.durable.broker, &trust_all, other), 0);
     ck_assert_uint_eq(events_hear(), 2);
-    ck_assert_ptr_null(tube_find(heard.durable.broker, "t", 1));
+    ck_assert_ptr_null(tube_find(&heard.durable.broker->ledger, "t", 1));
     id = events_put(0);
     events_told(BROKER_EVENT_PUT, id, JOB_NEW, JOB_READY);
 }
@@ -158,7 +158,7 @@ START_TEST(no_event_before_its_ticket)
     ck_assert_uint_eq(events_hear_of(&heard.listener), 1);
     ck_assert_uint_eq(heard.got[0].number, before + 1);
     // nor what stands behind one
-    ck_assert_int_eq(broker_tube_level(heard.durable.broker, "m", 1, BROKER_MEMORY, 0), 0);
+    ck_assert_int_eq(broker_tube_level(heard.durable.broker, "m", 1, DURABILITY_MEMORY, 0), 0);
     events_put(0);
     engine_put(heard.durable.broker, "m", 5, 0, "body");
     ck_assert_uint_eq(events_hear_of(&heard.listener), 0);
@@ -201,8 +201,7 @@ START_TEST(none_after_the_journal_failed)
     ck_assert_uint_eq(events_hear(), 1);
     events_put(0);
     disk_fail(1, EIO, true);
-    commit_want(heard.durable.broker->log->commit, COMMIT_DURABLE);
-    ck_assert_int_eq(commit_lead(heard.durable.broker->log->commit), EIO);
+    ck_assert_int_eq(events_commit(), EIO);
     ck_assert_int_eq(broker_events_read(&heard.listener, heard.got, 1, &count, &heard.gap), EIO);
     ck_assert_uint_eq(count, 0);
     ck_assert_int_eq(broker_events_wait(&heard.listener), 0); // to hear it again

@@ -27,7 +27,7 @@ static void teardown(void)
 
 static uint64_t put(const char *name, const char *group)
 {
-    struct broker_tube *tube;
+    struct tube *tube;
     uint64_t id;
     ck_assert_int_eq(broker_use(durable.broker, name, strlen(name), &tube), 0);
     struct job_body *body = engine_body("body");
@@ -131,7 +131,7 @@ static void entry_write(const struct job_entry *entry)
 
 static int put_by(uint32_t uid, const char *group)
 {
-    struct broker_tube *tube;
+    struct tube *tube;
     uint64_t id;
     ck_assert_int_eq(broker_use(durable.broker, "t", 1, &tube), 0);
     struct job_body *body = engine_body("body");
@@ -422,7 +422,7 @@ END_TEST
 
 START_TEST(counts_outlive_segments)
 {
-    struct broker_log_stats stats;
+    struct store_stats stats;
     static char text[2001];
     uint64_t unfinished[2] = {0, 0}, done = 0, id = 0, segments = 0;
     memset(text, 'x', sizeof(text) - 1);
@@ -439,7 +439,7 @@ START_TEST(counts_outlive_segments)
             ck_assert_int_eq(broker_delete(durable.broker, &trust_all, other), 0);
             durable_commit(&durable);
             (void)durable_compact(&durable);
-            broker_log_stats(durable.broker, &stats);
+            broker_store_stats(durable.broker, &stats);
             ck_assert_uint_lt(other, 100000000);
         } while (stats.compact.trims == segments);
         segments = turn % 2 == 0 ? 0 : stats.compact.trims; // a start begins to count anew
@@ -485,7 +485,7 @@ END_TEST
 START_TEST(in_memory_a_group_ends_with_the_daemon)
 {
     ck_assert_int_eq(durable_close(&durable), 0);
-    durable.options.level = BROKER_MEMORY;
+    durable.options.level = DURABILITY_MEMORY;
     durable_again(&durable);
     settle("t", put("t", "g"), JOB_OUTCOME_DONE);
     counts_are("g", 0, 1, 0, 0);

@@ -275,7 +275,7 @@ START_TEST(the_journal_stays_small)
     memset(text, 'x', sizeof(text) - 1);
     text[sizeof(text) - 1] = '\0';
     uint64_t kept = engine_put(durable.broker, "t", 0, 0, "kept");
-    struct broker_log_stats stats = {.on = false};
+    struct store_stats stats = {.on = false};
     for (int i = 0; stats.compact.trims < 3; i++) {
         ck_assert_int_lt(i, 1000000);
         uint64_t id = engine_put(durable.broker, "t", 0, 0, text);
@@ -283,7 +283,7 @@ START_TEST(the_journal_stays_small)
         ck_assert_int_eq(broker_delete(durable.broker, &trust_all, id), 0);
         durable_commit(&durable);
         clock_virtual_advance(HL_SECOND / 10);
-        broker_log_stats(durable.broker, &stats);
+        broker_store_stats(durable.broker, &stats);
     }
     house_stop(of_durable);
     house_free(&of_durable);

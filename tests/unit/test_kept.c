@@ -8,6 +8,8 @@
 #include "unit.h"
 
 #include "base/log.h"
+#include "broker/store.h"
+#include "journal/journal.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -16,8 +18,8 @@
 #include <sys/socket.h>
 
 static struct journal *journal;
-static struct broker_log_options log_options;
-static enum broker_level level;
+static struct store_options log_options;
+static enum durability level;
 
 static void log_drop(enum log_level severity, const char *line, void *arg)
 {
@@ -56,33 +58,33 @@ static void again(void)
     up();
 }
 
-static void setup_with(bool thread, enum broker_level of_all, size_t cache_size)
+static void setup_with(bool thread, enum durability of_all, size_t cache_size)
 {
     log_set_sink(log_drop, NULL);
     disk_start();
-    log_options = (struct broker_log_options){.thread = thread, .cache_size = cache_size};
+    log_options = (struct store_options){.thread = thread, .cache_size = cache_size};
     level = of_all;
     up();
 }
 
 static void setup_inline(void)
 {
-    setup_with(false, BROKER_COMMIT, 0);
+    setup_with(false, DURABILITY_COMMIT, 0);
 }
 
 static void setup_thread(void)
 {
-    setup_with(true, BROKER_COMMIT, 0);
+    setup_with(true, DURABILITY_COMMIT, 0);
 }
 
 static void setup_interval(void)
 {
-    setup_with(true, BROKER_INTERVAL, 0);
+    setup_with(true, DURABILITY_INTERVAL, 0);
 }
 
 static void setup_small_cache(void)
 {
-    setup_with(true, BROKER_COMMIT, 1);
+    setup_with(true, DURABILITY_COMMIT, 1);
 }
 
 static void teardown(void)
@@ -207,8 +209,8 @@ END_TEST
 
 static uint64_t evicted(void)
 {
-    struct broker_log_stats stats;
-    broker_log_stats(served.broker, &stats);
+    struct store_stats stats;
+    broker_store_stats(served.broker, &stats);
     return stats.evicted_jobs;
 }
 

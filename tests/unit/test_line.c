@@ -7,6 +7,8 @@
 #include "durable.h"
 
 #include "base/clock.h"
+#include "broker/store.h"
+#include "journal/journal.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -26,7 +28,7 @@ struct standing {
 };
 
 static struct durable durable;
-static struct broker_tube *tube, *volatile_tube;
+static struct tube *tube, *volatile_tube;
 static struct engine_conn conn;
 static struct standing standing[OPS_MAX];
 static unsigned fired;
@@ -37,7 +39,7 @@ static void open_all(void)
     durable.options.put_waits = true;
     durable.options.tube_jobs_max = 20000;
     durable_again(&durable);
-    ck_assert_int_eq(broker_tube_level(durable.broker, "v", 1, BROKER_MEMORY, 0), 0);
+    ck_assert_int_eq(broker_tube_level(durable.broker, "v", 1, DURABILITY_MEMORY, 0), 0);
     ck_assert_int_eq(broker_use(durable.broker, "t", 1, &tube), 0);
     ck_assert_int_eq(broker_use(durable.broker, "v", 1, &volatile_tube), 0);
     engine_conn_init(&conn, durable.broker);
@@ -78,7 +80,7 @@ static struct broker_op *op_at(size_t i)
     return &standing[i].op;
 }
 
-static int put_begin(struct broker_op *op, struct broker_tube *to, size_t len)
+static int put_begin(struct broker_op *op, struct tube *to, size_t len)
 {
     struct job_body *body;
     ck_assert_int_eq(job_body_new(&body, len), 0);
@@ -88,7 +90,7 @@ static int put_begin(struct broker_op *op, struct broker_tube *to, size_t len)
     return broker_op_put(op, durable.broker, &spec, &body);
 }
 
-static int put_now(struct broker_tube *to, size_t len)
+static int put_now(struct tube *to, size_t len)
 {
     return busy_put(durable.broker, to, len, &last_put);
 }
@@ -225,8 +227,8 @@ START_TEST(many_come_in_over_several_turns)
         ck_assert_int_eq(put_stands(i, 10), EINPROGRESS);
     (void)blocking_told();
     ck_assert_int_eq(broker_pause(durable.broker, &trust_all, "t", 1, HL_SECOND), 0);
-    struct broker_ticket paused = blocking_told(); // one commit
-    broker_set_hooks(durable.broker, NULL, NULL);  // nobody compacts: nobody waits for that
+    struct ticket paused = blocking_told();       // one commit
+    broker_set_hooks(durable.broker, NULL, NULL); // nobody compacts: nobody waits for that
     ck_assert_int_eq(broker_ticket_wait(durable.broker, &paused, HL_FOREVER), 0);
     ck_assert_uint_gt(fired, 0);
     ck_assert_uint_lt(fired, OPS_MAX);
@@ -245,8 +247,8 @@ END_TEST
 
 static uint64_t used(void)
 {
-    struct broker_log_stats stats;
-    broker_log_stats(durable.broker, &stats);
+    struct store_stats stats;
+    broker_store_stats(durable.broker, &stats);
     return stats.journal.bytes_used;
 }
 

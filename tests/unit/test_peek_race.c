@@ -49,7 +49,7 @@ static void up(void)
 
 struct race {
     pthread_barrier_t start, stop;
-    struct broker_tube *tube;
+    struct tube *tube;
     _Atomic uint64_t id;
     atomic_uint found, missed, faults; /* asserted by the main thread */
 };

@@ -375,7 +375,7 @@ END_TEST
 /* Puts `count` jobs with bodies of `len` bytes, each of one letter by its id. */
 static void put_bodies(int count, size_t len)
 {
-    struct broker_tube *tube;
+    struct tube *tube;
     ck_assert_int_eq(broker_use(served.broker, "default", 7, &tube), 0);
     for (int i = 0; i < count; i++) {
         struct job_body *body;

@@ -18,7 +18,7 @@ struct put {
 };
 
 static struct broker *broker;
-static struct broker_tube *tube;
+static struct tube *tube;
 static struct put asks[PUTS];
 
 // Who keeps records: he answers when a test says so.

@@ -69,7 +69,7 @@ static int start(struct api_call *call, const char *method, const char *json)
 
 static void put(const char *name)
 {
-    struct broker_tube *tube;
+    struct tube *tube;
     struct job_body *body;
     uint64_t id;
     ck_assert_int_eq(broker_use(served.broker, name, strlen(name), &tube), 0);
@@ -127,7 +127,7 @@ END_TEST
 
 START_TEST(of_many_tubes_those_that_may_be_seen)
 {
-    struct broker_tube *tubes[HIDDEN];
+    struct tube *tubes[HIDDEN];
     struct api_call call;
     struct buf text = BUF_EMPTY;
     size_t size;

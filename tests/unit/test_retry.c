@@ -48,7 +48,7 @@ static void kill_and_start(void)
 // With `options`.
 static uint64_t put(void)
 {
-    struct broker_tube *tube;
+    struct tube *tube;
     struct job_body *body = engine_body("x");
     uint64_t id;
     ck_assert_int_eq(broker_use(durable.broker, "t", 1, &tube), 0);

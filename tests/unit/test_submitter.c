@@ -42,7 +42,7 @@ static void teardown(void)
 static int put_rc(uint32_t submitter, const struct job_options *options, int64_t delay_ns,
                   uint64_t *id)
 {
-    struct broker_tube *tube;
+    struct tube *tube;
     ck_assert_int_eq(broker_use(durable.broker, "t", 1, &tube), 0);
     struct job_body *body = engine_body("body");
     const struct broker_put_spec spec = {.tube = tube,
@@ -154,7 +154,7 @@ END_TEST
 // What compaction writes again, and what came before it.
 START_TEST(compaction_keeps_it)
 {
-    struct broker_log_stats stats;
+    struct store_stats stats;
     uint64_t first = put(1000), second = put(JOB_NOBODY), third = put(1001), copied = 0;
     for (int i = 0; i < 5000; i++)
         ck_assert_int_eq(broker_delete(durable.broker, &trust_all, put(0)), 0);
@@ -166,7 +166,7 @@ START_TEST(compaction_keeps_it)
             ck_assert_int_eq(broker_delete(durable.broker, &trust_all, id), 0);
         }
         (void)durable_compact(&durable);
-        broker_log_stats(durable.broker, &stats);
+        broker_store_stats(durable.broker, &stats);
         copied += stats.copied;
         kill_and_start();
         ck_assert_uint_eq(submitter_of_job(first), 1000);

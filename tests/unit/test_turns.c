@@ -125,9 +125,9 @@ static void tube_text(char name[JOB_TUBE_NAME_MAX + 1], const char *begin, int n
     snprintf(name, JOB_TUBE_NAME_MAX + 1, "%s-%0180d", begin, number);
 }
 
-static struct broker_tube **tubes_make(const char *begin)
+static struct tube **tubes_make(const char *begin)
 {
-    struct broker_tube **tubes = calloc((size_t)TUBES, sizeof(*tubes));
+    struct tube **tubes = calloc((size_t)TUBES, sizeof(*tubes));
     ck_assert_ptr_nonnull(tubes);
     for (int i = 0; i < TUBES; i++) {
         char name[JOB_TUBE_NAME_MAX + 1];
@@ -137,7 +137,7 @@ static struct broker_tube **tubes_make(const char *begin)
     return tubes;
 }
 
-static void tubes_drop(struct broker_tube ***tubes)
+static void tubes_drop(struct tube ***tubes)
 {
     for (int i = 0; i < TUBES; i++)
         broker_unuse(served.broker, &(*tubes)[i]);
@@ -176,11 +176,11 @@ START_TEST(a_list_that_is_read_late_is_of_one_moment)
     static const char first[] = "first", second[] = "second";
     uint64_t stalls = 1;
     int reader = served_connect(), late = served_connect(), other = served_connect();
-    struct broker_tube **old = tubes_make(first);
+    struct tube **old = tubes_make(first);
     peer_say(reader, "list-tubes\r\nlist-tube-used\r\n");
     peer_until(has_stalled, &stalls);
     tubes_drop(&old);
-    struct broker_tube **new = tubes_make(second);
+    struct tube **new = tubes_make(second);
     peer_say(late, "list-tubes\r\n");
     stalls = 2;
     peer_until(has_stalled, &stalls);
@@ -201,7 +201,7 @@ START_TEST(a_list_that_is_read_too_late_is_cut_off)
 {
     uint64_t stalls = 1;
     int reader = served_connect();
-    struct broker_tube **tubes = tubes_make("tube");
+    struct tube **tubes = tubes_make("tube");
     peer_say(reader, "list-tubes\r\nlist-tube-used\r\n");
     peer_until(has_stalled, &stalls);
     tubes_drop(&tubes);
@@ -226,7 +226,7 @@ START_TEST(a_list_whose_reader_leaves)
 {
     uint64_t stalls = 1;
     int reader = served_connect();
-    struct broker_tube **tubes = tubes_make("tube");
+    struct tube **tubes = tubes_make("tube");
     peer_say(reader, "list-tubes\r\n");
     peer_until(has_stalled, &stalls);
     tubes_drop(&tubes);
@@ -238,7 +238,7 @@ END_TEST
 START_TEST(a_client_that_sends_no_more_gets_its_list)
 {
     int reader = served_connect();
-    struct broker_tube **tubes = tubes_make("tube");
+    struct tube **tubes = tubes_make("tube");
     peer_say(reader, "list-tubes\r\n");
     ck_assert_int_eq(shutdown(reader, SHUT_WR), 0);
     expect_list(reader, "tube");
@@ -294,7 +294,7 @@ START_TEST(statistics_are_made_as_they_are_read)
 {
     uint64_t stalls = 1;
     int reader = served_connect(), other = served_connect(), leaver = served_connect();
-    struct broker_tube **tubes = tubes_make("tube");
+    struct tube **tubes = tubes_make("tube");
     served_ask(other, "list-tube-used\r\n", "USING default\r\n");
     size_t before = unit_allocated();
     peer_say(reader, ASK_STATS "list-tube-used\r\n");
@@ -321,7 +321,7 @@ START_TEST(statistics_of_tubes_that_go)
 {
     uint64_t stalls = 1;
     int reader = served_connect();
-    struct broker_tube **tubes = tubes_make("tube");
+    struct tube **tubes = tubes_make("tube");
     peer_say(reader, ASK_STATS "list-tube-used\r\n");
     peer_until(has_stalled, &stalls);
     tubes_drop(&tubes);
@@ -341,7 +341,7 @@ END_TEST
 
 static void put_many(int64_t delay_ns)
 {
-    struct broker_tube *tube;
+    struct tube *tube;
     ck_assert_int_eq(broker_use(served.broker, "default", 7, &tube), 0);
     const struct broker_put_spec spec = {
         .submitter = JOB_NOBODY, .tube = tube, .ttr_ns = HL_SECOND, .delay_ns = delay_ns};
@@ -522,7 +522,7 @@ START_TEST(a_hangup_between_match_and_delivery_ends_the_wait)
     peer_expect(other, "USING default\r\n");
     halt_wait();
 
-    struct broker_tube *tube;
+    struct tube *tube;
     struct job_body *body;
     uint64_t id;
     ck_assert_int_eq(broker_use(served.broker, "default", 7, &tube), 0);

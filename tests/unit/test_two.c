@@ -36,7 +36,7 @@ static void teardown(void)
 
 static struct broker_op put(struct broker *broker)
 {
-    struct broker_tube *tube;
+    struct tube *tube;
     struct broker_op op;
     struct job_body *body = engine_body("x");
     ck_assert_int_eq(broker_use(broker, "t", 1, &tube), 0);
@@ -49,9 +49,9 @@ static struct broker_op put(struct broker *broker)
     return op;
 }
 
-static bool is_reached(struct broker *broker, const struct broker_ticket *ticket)
+static bool is_reached(struct broker *broker, const struct ticket *ticket)
 {
-    struct broker_ticket reached;
+    struct ticket reached;
     ck_assert_int_eq(broker_ticket_reached(broker, &reached), 0);
     return reached.durable >= ticket->durable && reached.written >= ticket->written;
 }
@@ -108,10 +108,10 @@ START_TEST(holders_are_told_apart)
     }
     (void)engine_reserve_token(&conns[0], &token);
     ck_assert_uint_ne(conns[0].holder.ticket.durable, 0);
-    ck_assert(broker_ticket_is_none(&conns[1].holder.ticket));
+    ck_assert(ticket_is_none(&conns[1].holder.ticket));
     ck_assert(!is_reached(sides[0].broker, &conns[0].holder.ticket));
     ck_assert_uint_ne(engine_reserve(&conns[1]), 0);
-    ck_assert(broker_ticket_is_none(&conns[1].holder.ticket)); // a plain lease isn't waited for
+    ck_assert(ticket_is_none(&conns[1].holder.ticket)); // a plain lease isn't waited for
     for (size_t i = 0; i < 2; i++)
         (void)engine_conn_fini(&conns[i]);
 }

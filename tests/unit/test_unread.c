@@ -133,7 +133,7 @@ static void unread(const char *ask, size_t times, const char *answer, size_t len
 START_TEST(thousands_of_lists_of_thousands_of_tubes)
 {
     enum { TUBES = 5000, TIMES = 5000 };
-    struct broker_tube *tubes[TUBES];
+    struct tube *tubes[TUBES];
     struct buf yaml = BUF_EMPTY, answer = BUF_EMPTY;
     ck_assert_int_eq(buf_printf(&yaml, "---\n- default\n"), 0);
     for (int i = 0; i < TUBES; i++) {

@@ -318,7 +318,7 @@ END_TEST
 
 static void put_many(void *arg)
 {
-    struct broker_tube *tube;
+    struct tube *tube;
     ck_assert_int_eq(broker_use(served.broker, "default", 7, &tube), 0);
     for (int i = 0; i < *(int *)arg; i++) {
         struct job_body *body;

@@ -237,7 +237,7 @@ START_TEST(many_jobs_through_eight_workers)
     ck_assert_int_eq(broker_new(&broker, &options), 0);
     struct worker_pool_settings settings = null_settings(8);
     make(&settings);
-    struct broker_tube *tube; // a hold, so that its counts stay
+    struct tube *tube; // a hold, so that its counts stay
     ck_assert_int_eq(broker_use(broker, "t", 1, &tube), 0);
     ck_assert_int_eq(worker_pool_start(pool), 0);
     uint64_t half = jobs / 2;
