@@ -11,8 +11,8 @@
 #include "broker_bench.h"
 
 #include "base/clock.h"
-#include "broker/store.h"
 #include "journal/journal.h"
+#include "store/store.h"
 
 #include <errno.h>
 #include <inttypes.h>

@@ -27,8 +27,8 @@
 #ifndef BROKER_DURABLE_H
 #define BROKER_DURABLE_H
 
-#include "broker/stats.h"
 #include "job/job.h"
+#include "store/stats.h"
 #include "thr/thr.h"
 #include "trust/trust.h"
 

@@ -22,7 +22,7 @@
 #include "base/magic.h"
 #include "base/map.h"
 #include "broker/broker.h"
-#include "broker/store.h"
+#include "store/store.h"
 
 #define BROKER_MAGIC 0xb40ce400u
 

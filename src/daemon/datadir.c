@@ -29,7 +29,7 @@
 #include "base/log.h"
 #include "base/magic.h"
 #include "broker/broker.h"
-#include "broker/store.h"
+#include "store/store.h"
 #include "config/config.h"
 #include "history/history.h"
 #include "journal/journal.h"

@@ -124,7 +124,7 @@ struct job_rare {
     struct job_options *options;  /* what was asked for with the put; its own; NULL: nothing */
     struct job_past *past;        /* attempts that are over, the oldest first; its own */
     uint32_t submitter;           /* if job->submitter is JOB_SUBMITTER_RARE */
-    bool by_wall; /* delayed until options->at_wall_ns of the wall clock, see broker/at.c */
+    bool by_wall; /* delayed until options->at_wall_ns of the wall clock, see ledger/wallclock.c */
 };
 
 /* Covered by the broker's domain, all but the body and `magic`, which don't change. */

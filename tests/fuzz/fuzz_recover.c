@@ -16,10 +16,10 @@
 #include "base/log.h"
 #include "blocking.h"
 #include "broker/broker.h"
-#include "broker/store.h"
 #include "fuzz.h"
 #include "journal/journal.h"
 #include "journal_disk.h"
+#include "store/store.h"
 
 #include <errno.h>
 #include <string.h>

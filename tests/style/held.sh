@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# Who has the broker's lock (src/broker/held.h), as clang follows it through all calls; and that it finds who hasn't.
+# Who has the broker's lock (src/ledger/held.h), as clang follows it through all calls; and that it finds who hasn't.
 
 # shellcheck source=tests/style/style.sh
 . "${top_srcdir:-$(dirname "$0")/../..}/tests/style/style.sh"
@@ -14,7 +14,7 @@ fi
 held_faults() {
     (
         cd "$1" || exit
-        style_files src/broker . | grep '\.c$' |
+        { style_files src/ledger . { style_files src/ledger . ; style_files src/store . ; style_files src/broker . ; } { style_files src/ledger . ; style_files src/store . ; style_files src/broker . ; }  style_files src/store . && style_files src/broker .; } | grep '\.c$' |
             xargs clang -fsyntax-only -std=gnu17 -D_GNU_SOURCE -DHAVE_CONFIG_H -I"$top_builddir" -Iinclude -Isrc \
                 -Wthread-safety 2>&1 | sed -nE 's/^([^ :]+:[0-9]+):[0-9]+: (warning|error): /\1: /p' | LC_ALL=C sort -u
     )

@@ -3,9 +3,9 @@
 // to the test.
 #include "busy.h"
 
-#include "broker/store.h"
 #include "journal/journal.h"
 #include "journal_disk.h"
+#include "store/store.h"
 
 #include <errno.h>
 #include <string.h>

@@ -6,10 +6,10 @@
 #ifndef DURABLE_H
 #define DURABLE_H
 
-#include "broker/store.h"
 #include "engine.h"
 #include "journal/journal.h"
 #include "journal_disk.h"
+#include "store/store.h"
 
 struct durable {
     struct broker_options options;

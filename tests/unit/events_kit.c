@@ -4,7 +4,7 @@
 #include "events_kit.h"
 
 #include "base/clock.h"
-#include "broker/store_priv.h"
+#include "store/store_priv.h"
 
 #include <string.h>
 

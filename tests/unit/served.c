@@ -6,9 +6,9 @@
 #include "served.h"
 
 #include "base/clock.h"
-#include "broker/store.h"
 #include "halt.h"
 #include "journal/journal.h"
+#include "store/store.h"
 #include "unit.h"
 
 #include <hilera/version.h>

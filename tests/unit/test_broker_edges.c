@@ -14,7 +14,7 @@
 #include <errno.h>
 #include <string.h>
 
-#define BLOCK (UINT64_C(1) << 17) // of ids, as in src/broker/log.c
+#define BLOCK (UINT64_C(1) << 17) // of ids, as in src/store/id_limit.c
 
 static struct durable durable;
 static struct engine_records records;

@@ -198,7 +198,7 @@ END_TEST
 // ever.)
 START_TEST(refused_puts_use_up_ids_at_once)
 {
-    uint64_t id, more = 2 * (UINT64_C(1) << 17); // blocks of ids, as in src/broker/log.c
+    uint64_t id, more = 2 * (UINT64_C(1) << 17); // blocks of ids, as in src/store/id_limit.c
     if (_i == 0) {
         disk_space((uint64_t)10 * JOURNAL_SEGMENT_MIN);
         fill(0, 0, 200);

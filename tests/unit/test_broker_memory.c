@@ -10,8 +10,8 @@
 #include "engine.h"
 
 #include "base/clock.h"
-#include "broker/store.h"
 #include "journal/journal.h"
+#include "store/store.h"
 
 #include <errno.h>
 #include <stdlib.h>

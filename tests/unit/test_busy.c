@@ -8,8 +8,8 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "broker/store.h"
 #include "journal/journal.h"
+#include "store/store.h"
 
 #include <errno.h>
 #include <inttypes.h>

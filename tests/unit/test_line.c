@@ -7,8 +7,8 @@
 #include "durable.h"
 
 #include "base/clock.h"
-#include "broker/store.h"
 #include "journal/journal.h"
+#include "store/store.h"
 
 #include <errno.h>
 #include <inttypes.h>

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Entries of the journal as changes. Part of ledger.h; resolve.c has the essay.
+ */
+#ifndef LEDGER_RESOLVE_H
+#define LEDGER_RESOLVE_H
+
+#include "ledger/change.h"
+
+/* Where a replay is. */
+struct replay {
+    struct ledger *ledger;
+    int64_t wall_ns, mono_ns; /* the same moment */
+    struct tube *tube;        /* the last one, with a reference: the next is mostly the same */
+    struct job_tries tries;   /* what a change points to */
+    struct job_past *past;    /* likewise; NULL between two entries, as the next one */
+    char *reason;
+};
+
+/* The change that an entry tells of, now. ENOENT: of a job that isn't there; it means nothing.
+ * ENOMEM. replay_clean afterwards. */
+int change_resolve(struct replay *replay, const struct job_entry *entry,
+                   struct change *change) HELD;
+/* What the change has not taken over. */
+void replay_clean(struct replay *replay);
+/* The change that is a whole job, with the bytes of its body or without; change->job is the
+ * caller's until it is carried out. ENOMEM. */
+int resolve_put(struct replay *replay, const struct job_entry *entry, bool with_body,
+                struct change *change) HELD;
+/* At the end. */
+void replay_end(struct replay *replay) HELD;
+
+/* resolve.c, for resolve_put.c: moments of the wall clock: as monotonic ones, and whether a delay
+ * until then is over; replay->tube (ENOMEM). */
+int64_t resolve_mono(const struct replay *replay, int64_t wall_ns) HELD;
+enum job_state resolve_state(const struct replay *replay, int64_t until_wall_ns) HELD;
+int resolve_tube(struct replay *replay, const char *name, size_t len) HELD;
+/* How the job is out from then on; to RESERVED, unless it isn't. */
+void resolve_out(const struct replay *replay, const struct job_entry *entry,
+                 struct change *change) HELD;
+/* That order of burial was given. */
+void resolve_burial(struct replay *replay, int64_t burial) HELD;
+
+#endif
