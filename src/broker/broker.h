@@ -428,7 +428,7 @@ struct broker_hooks {
     void (*sooner)(void *arg); /* the earliest deadline became earlier than it was */
     /*
      * broker_compact is due and nobody is at it. With this hook, puts wait for compaction that
-     * can't keep up (see store/pressure.c). A disk that became full isn't told: ask once a second, too.
+     * can't keep up. A disk that became full isn't told: ask once a second, too.
      */
     void (*crowded)(void *arg);
 };

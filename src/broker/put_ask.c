@@ -4,8 +4,8 @@
  * blocks who mustn't.
  *
  * What he knows at once he says before the put is run. Otherwise the put stands, in no line, with
- * its job in no tube and the job's key watched (key_watch.c), and is decided when he has answered, on
- * the thread on which he does. A cancel that comes too late for the question, and a client who
+ * its job in no tube and the job's key watched (key_watch.c), and is decided when he has answered,
+ * on the thread on which he does. A cancel that comes too late for the question, and a client who
  * sends no more, leave word that it mustn't stand for room in a tube then.
  */
 #include "broker/line_priv.h"

@@ -3,9 +3,10 @@
  * Changes: what happens to a job or a tube, as one value.
  *
  * A verb decides: it refuses, reads clocks, asks who is there, and makes a change on the stack. The
- * change is recorded (by the store, as an entry of entry.c), then carried out (apply.c), and the job goes into
- * the container of its new state. Replay makes the same changes out of entries (resolve.c) and
- * carries them out by the same functions; so what a restart brings back is what was there.
+ * change is recorded (by the store, as an entry of entry.c), then carried out (apply.c), and the
+ * job goes into the container of its new state. Replay makes the same changes out of entries
+ * (resolve.c) and carries them out by the same functions; so what a restart brings back is what was
+ * there.
  *
  * How a job is out is part of that (enum job_out): each change of a job says it anew, and what
  * ends a lease clears it. Whose connection has it, and its TTR there, are not: to the journal a

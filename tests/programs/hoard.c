@@ -9,7 +9,7 @@
  * by byte with what was put. Every twentieth of the way the statistics are asked for, and a line
  * tells of seconds, commands, jobs that are there, live bytes, bytes written to, bytes of all
  * files, segments. With `slack` the run fails when all files together are more than three times
- * what lived at most and so much more, which is what compaction promises (src/store/pressure.c): the
+ * what lived at most and so much more, which is what compaction promises (store/pressure.c): the
  * journal isn't made smaller at once when the living become fewer, which happens in any mix. What
  * lives is also the results that history doesn't have yet, and it takes all of them at once, now
  * and then; on a busy machine that is thousands. So the living are asked for after each batch.

@@ -76,6 +76,8 @@ BEGIN {
             libc = trim(field[2])
         else if (name == "faces")
             faces = trim(field[2])
+        else if (name == "opaque")
+            continue
         else {
             may[name] = trim(field[2])
             foreign[name] = trim(field[3])

@@ -30,14 +30,20 @@ folder_faults() {
     # shellcheck disable=SC2016 # back quotes of the page
     rows=$(sed -n '/^| folder |/,/^$/s/^| `\([^`]*\)` |.*/\1/p' "$1/$page")
     layers=$(sed -n 's/^\([a-z0-9_]*\) *:.*/\1/p' "$top_srcdir/tests/style/layers.tab" |
-        sed '/^libc$/d; s|^|src/|; s|^src/hilera$|include/hilera|')
+        sed '/^\(libc\|faces\|opaque\)$/d; s|^|src/|; s|^src/hilera$|include/hilera|')
     folders_missing "$there" "$rows" "a folder without a row in the table of $page"
     folders_missing "$rows" "$there" "a row in the table of $page, and no such folder"
     folders_missing "$layers" "$there" "a row in layers.tab, and no such folder"
     sort <<<"$rows" | uniq -d | sed "s|\$|: two rows in the table of $page|"
 }
 
+opaque_faults() {
+    style_files src "$1" | grep -E '\.(c|h|def)$' | (cd "$1" &&
+        xargs awk -v table="$top_srcdir/tests/style/layers.tab" -f "$top_srcdir/tests/style/opaque.awk") | LC_ALL=C sort
+}
+
 style_clean "folders include only what layers.tab allows" layer_faults
+style_clean "nobody comes to see an opaque folder through others" opaque_faults
 style_clean "the table of folders has those that there are" folder_faults
 
 # Plants one line in a file of an otherwise good tree; the fault must be reported for that line.
@@ -71,6 +77,12 @@ plant "a library in an installed header" "hilera may not include <cjson" \
     include/hilera/x.h '#include <cjson/cJSON.h>'
 plant "a folder that has no face in the table" "in no folder" src/net/x.c '#include "misc/misc.h"'
 plant "a folder without a row" "no row in layers.tab" src/misc/x.c '#include <stdio.h>'
+
+style_plant src/broker/x.h '#include "store/store.h"'
+style_plant src/front/x.c '#include "broker/x.h"'
+style_planted "reported: an opaque folder seen through a header" \
+    '^src/front/x.c:1: front comes to see "store/store.h" through broker/x.h' opaque_faults
+rm "$style_root/src/broker/x.h" "$style_root/src/front/x.c"
 
 style_plant src/front/x.c '#include "api/api.h"' '#include "base/buf.h"' '#include <event2/http.h>' \
     '#include "front/y_priv.h"' '#include "config.h"' '#include <sys/socket.h>'
