@@ -18,7 +18,7 @@
  * wakes the due thread once a TTR, not once a job.
  */
 #include "base/clock.h"
-#include "broker/holder_priv.h"
+#include "broker/alarm_priv.h"
 
 bool alarm_less(const void *a, const void *b, const void *arg)
 {
@@ -69,38 +69,4 @@ void alarm_set(struct broker *broker, struct broker_alarm *alarm, int64_t at_ns)
         broker->told_ns = at_ns;
         broker->unlock_tells |= UNLOCK_SOONER;
     }
-}
-
-/* Does up to BROKER_WALK_MAX things; returns when the next is due. */
-HELD static int64_t due_some(struct broker *broker)
-{
-    int64_t now = clock_now_ns();
-    for (int i = 0; i < BROKER_WALK_MAX; i++) {
-        struct broker_alarm *alarm = heap_first(&broker->due);
-        if (alarm == NULL)
-            return CLOCK_NEVER;
-        if (alarm->at_ns > now)
-            return alarm->at_ns;
-        if (alarm->kind == ALARM_TUBE)
-            tube_due(&CONTAINER_OF(alarm, struct broker_tube, alarm)->tube, now);
-        else if (alarm->kind == ALARM_LINE)
-            line_due(broker, alarm, now);
-        else
-            holder_due(CONTAINER_OF(alarm, struct holder_rare, alarm)->holder, now);
-    }
-    return now;
-}
-
-int64_t broker_due(struct broker *broker)
-{
-    int64_t next, now;
-    do {
-        broker_lock(broker);
-        next = due_some(broker);
-        broker->told_ns = next;
-        broker->unlock_tells &= ~(unsigned)UNLOCK_SOONER; /* whoever would be woken is here */
-        now = clock_now_ns();
-        broker_unlock(broker);
-    } while (next <= now);
-    return next;
 }

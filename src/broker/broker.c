@@ -1,20 +1,15 @@
 // SPDX-License-Identifier: MIT
 /*
- * The broker's life, its lock, and draining. What it does with jobs is in a file for each verb:
- * put, take (sinks), reserve (holders), lease, settle (and delete), kick, move, pause, wait; tubes
- * in tube.c, holders in holder.c, deadlines in alarm.c, copies out in view.c.
- *
- * The lock is the domain that all tubes share. It is taken briefly and never twice: what a call
- * makes ready (a waiting sink, a joiner) runs when the domain is released, and so does the hook
- * that tells the due thread of an earlier deadline. Ends of jobs go to whoever keeps records just
- * before, so nobody hears of one earlier.
+ * The broker's life, its options, and draining. What it does with jobs is in a file for each verb:
+ * put, take (sinks), reserve (holders), settle, delete, kick, move, pause, wait. Nothing of the
+ * folder calls this file; it hands down what files below call of those above (struct line_calls,
+ * the overlay).
  */
 #include "base/clock.h"
 #include "base/hash.h"
 #include "broker/events_priv.h"
 #include "broker/finish_priv.h"
 #include "broker/holder_priv.h"
-#include "broker/lease_priv.h"
 #include "broker/line_priv.h"
 #include "broker/put_priv.h"
 #include "broker/spare_priv.h"
@@ -22,85 +17,15 @@
 #include <errno.h>
 #include <stdlib.h>
 
-IS_LOCK void broker_lock(struct broker *broker)
-{
-    MAGIC_CHECK(broker, BROKER_MAGIC);
-    queue_domain_acquire(broker->ledger.domain);
-}
-
-/* With what has to be done before and after. Apart: who has none of it saves fewer registers. */
-IS_LOCK static __attribute__((noinline)) void unlock_and_tell(struct broker *broker)
-{
-    const struct broker_options *options = &broker->options;
-    unsigned tell = broker->unlock_tells;
-    void (*sooner)(void *arg) = (tell & UNLOCK_SOONER) != 0 ? broker->hooks->sooner : NULL;
-    void *arg = broker->hooks_arg;
-    const struct ticket told =
-        (tell & UNLOCK_TOLD) != 0 ? broker->events->wanted : (struct ticket){0};
-    broker->unlock_tells = 0;
-    if ((tell & UNLOCK_ENDED) != 0)
-        options->ended(&broker->ends, options->records_arg);
-    queue_domain_release(broker->ledger.domain);
-    if ((tell & UNLOCK_ENDED) != 0 && options->ended_after != NULL)
-        options->ended_after(options->records_arg);
-    if (sooner != NULL)
-        sooner(arg);
-    if ((tell & UNLOCK_TOLD) != 0)
-        broker_lead_elsewhere(broker, &told);
-}
-
-IS_LOCK void broker_unlock(struct broker *broker)
-{
-    ASSERT_EXPENSIVE(broker_valid(broker));
-    broker->ledger.teller = NULL;
-    if (broker->unlock_tells != 0)
-        unlock_and_tell(broker);
-    else
-        queue_domain_release(broker->ledger.domain);
-}
-
 static const struct broker_hooks no_hooks = {.sooner = NULL};
 
-/* ---- the overlay: what the ledger tells ---- */
-
-HELD static int overlay_tube_made(struct tube *tube)
-{
-    struct broker *broker = broker_of(tube);
-    struct broker_tube *mine = broker_tube(tube);
-    int rc = alarm_init(broker, &mine->alarm, ALARM_TUBE);
-    if (rc != 0)
-        return rc;
-    list_init(&mine->putters);
-    tube->trust_class = trust_tube_class(broker->options.trust, tube->name, tube->name_len);
-    if (broker->events != NULL)
-        listen_tube_made(tube);
-    return 0;
-}
-
-HELD static void overlay_tube_gone(struct tube *tube)
-{
-    struct broker *broker = broker_of(tube);
-    ASSERT(list_empty(&broker_tube(tube)->putters)); /* each has a reference */
-    if (broker->events != NULL)
-        listen_tube_gone(tube);
-    alarm_fini(broker, &broker_tube(tube)->alarm);
-}
-
-HELD static int overlay_lease_room(struct ledger *ledger)
-{
-    return heap_reserve(&broker_of_ledger(ledger)->tokens.rare->leases, 1);
-}
-
-static const struct ledger_hooks overlay = {.tube_size = sizeof(struct broker_tube),
-                                            .tube_made = overlay_tube_made,
-                                            .tube_gone = overlay_tube_gone,
-                                            .tube_times = tube_alarm_update,
-                                            .given = lease_given,
-                                            .lease_room = overlay_lease_room,
-                                            .lease_enter = lease_contain,
-                                            .lease_end = lease_end};
-
-/* ---- life ---- */
+/* What lines do with those who stand in them. */
+static const struct line_calls calls = {.decide = op_decide,
+                                        .cancel = op_cancel,
+                                        .reserve_again = reserver_again,
+                                        .reserve_refused = reserver_refused,
+                                        .reserve_until = reserver_until,
+                                        .reserve_cancel = reserver_cancel};
 
 static void options_set(struct broker *broker, const struct broker_options *options)
 {
@@ -126,6 +51,7 @@ int broker_new(struct broker **out, const struct broker_options *options)
     }
     MAGIC_INIT(broker, BROKER_MAGIC);
     broker->hooks = &no_hooks;
+    broker->calls = &calls;
     options_set(broker, options);
     strmap_init(&broker->key_watches);
     broker->chance = hash_random_seed() | 1;
@@ -218,33 +144,6 @@ bool broker_is_draining(struct broker *broker)
     return draining;
 }
 
-uint64_t broker_memory(const struct broker *broker)
-{
-    const struct store *store = broker->ledger.store;
-    uint64_t evicted = store != NULL ? store_evicted_bytes(store) : 0;
-    return broker->ledger.counts.bytes - evicted +
-           broker->ledger.jobs.len * (sizeof(struct job) + 3 * sizeof(void *));
-}
-
-bool broker_memory_fell(struct broker *broker)
-{
-    broker_lock(broker);
-    uint64_t now = broker_memory(broker);
-    bool fell = now <= broker->memory_peak / 2 && broker->memory_peak - now >= BROKER_FELL_MIN;
-    if (fell)
-        broker->memory_peak = now;
-    broker_unlock(broker);
-    return fell;
-}
-
-uint64_t broker_take_id(struct broker *broker)
-{
-    broker_lock(broker);
-    uint64_t id = ++broker->ledger.last_id;
-    broker_unlock(broker);
-    return id;
-}
-
 void broker_set_hooks(struct broker *broker, const struct broker_hooks *hooks, void *arg)
 {
     broker_lock(broker);
@@ -255,4 +154,13 @@ void broker_set_hooks(struct broker *broker, const struct broker_hooks *hooks, v
     broker_unlock(broker);
     if (broker->ledger.store != NULL)
         store_published(broker->ledger.store); /* who waited for what doesn't come any more */
+}
+
+int broker_stop(struct broker *broker)
+{
+    MAGIC_CHECK(broker, BROKER_MAGIC);
+    if (broker->ledger.store == NULL)
+        return 0;
+    fetch_stop(broker);
+    return store_stop(broker->ledger.store);
 }

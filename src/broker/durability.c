@@ -60,15 +60,6 @@ int broker_compact(struct broker *broker)
     return broker->ledger.store != NULL ? store_compact(broker->ledger.store) : ENOENT;
 }
 
-int broker_stop(struct broker *broker)
-{
-    MAGIC_CHECK(broker, BROKER_MAGIC);
-    if (broker->ledger.store == NULL)
-        return 0;
-    fetch_stop(broker);
-    return store_stop(broker->ledger.store);
-}
-
 void broker_store_stats(struct broker *broker, struct store_stats *stats)
 {
     MAGIC_CHECK(broker, BROKER_MAGIC);

@@ -89,9 +89,10 @@ void event_names_trim(struct event_names *names, uint64_t oldest) HELD;
 /* Not held; a copy, and its class. ENOENT. */
 int event_name_get(struct event_names *names, uint32_t number, char *text, uint16_t *trust_class);
 
-/* ---- listen.c ---- */
+/* ---- event_targets.c ---- */
 
 #define EVENTS_MAGIC 0xb40ce4e0u
+#define TARGET_MAGIC 0xb40ce4e2u
 
 /* What is listened to. */
 struct events_target {
@@ -132,6 +133,28 @@ struct events_found {
     uint32_t group; /* the number of a group among them */
 };
 
+/* By what a target is found. */
+enum { KEY_ALL = 'a', KEY_TUBE = 't', KEY_GROUP = 'g', KEY_JOB = 'j' };
+#define KEY_MAX (1 + sizeof(uint32_t) + JOB_TUBE_NAME_MAX + JOB_TEXT_MAX)
+
+struct target_key {
+    size_t len;
+    char bytes[KEY_MAX];
+};
+
+struct target_key target_key_of(char kind, const void *bytes, size_t len);
+struct target_key target_key_of_group(uint32_t submitter, const char *name);
+/* NULL: none. */
+struct events_target *target_find(const struct broker_events *events,
+                                  const struct target_key *key) HELD;
+/* ENOMEM. */
+int target_make(struct broker_events *events, const struct target_key *key, const struct job *job,
+                struct events_target **out) HELD;
+void target_drop(struct broker_events *events, struct events_target *target) HELD;
+bool event_is_reached(struct broker *broker, const struct ticket *ticket) HELD;
+/* It isn't written yet: the listener stands for its ticket. */
+void listener_stand_for(struct broker_events *events, struct broker_listener *listener,
+                        const struct ticket *ticket) HELD;
 /* Who is listened to that the change is of. */
 void listen_find(struct broker_events *events, const struct change *change,
                  struct events_found *found) HELD;
@@ -145,15 +168,20 @@ void listen_tube_made(struct tube *tube) HELD;
 void listen_tube_gone(struct tube *tube) HELD;
 /* Something was published, or never will be. */
 void listen_published(struct broker_events *events) HELD;
+/* ---- listen.c ---- */
+
 /* NULL: nothing happens. */
 void events_free(struct broker *broker);
 
-/* ---- events.c ---- */
+/* ---- event_read.c ---- */
 
 /* Whether that asker may know of it. */
 bool event_is_seen(struct broker_events *events, const struct trust_view *asker,
                    const struct event *event);
 struct ticket event_ticket(const struct event *event);
+
+/* ---- events.c ---- */
+
 void events_change(struct change_watch *watch, const struct change *change) HELD;
 
 #endif

@@ -30,17 +30,6 @@ int broker_fetch(struct job_place *place, struct job_body **body)
     return store_read(place, body);
 }
 
-int broker_bury_damaged(struct broker *broker, uint64_t id, uint64_t token)
-{
-    struct job_outcome outcome;
-    job_outcome_init(&outcome);
-    outcome.kind = JOB_OUTCOME_BURIED; /* another attempt would find the same */
-    job_outcome_reason(&outcome, "its body in the journal is damaged");
-    int rc = broker_settle(broker, id, token, &outcome);
-    job_outcome_fini(&outcome);
-    return rc;
-}
-
 /* ---- the thread ---- */
 
 static bool fetch_cancel(struct later *later)

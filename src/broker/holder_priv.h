@@ -31,13 +31,17 @@ struct holder_rare {
 void holder_start(struct broker_holder *holder, struct broker *broker) HELD;
 /* Makes holder->rare if there is none. ENOMEM. */
 int holder_rare_need(struct broker_holder *holder) HELD;
-static inline bool holder_holds(const struct broker_holder *holder)
-{
-    return holder->rare != NULL && holder->rare->leases.len > 0;
-}
 void holder_alarm_update(struct broker_holder *holder) HELD;
 /* It has no leases. */
 void holder_stop(struct broker_holder *holder) HELD;
+
+/* Whose heap a lease of that holder goes to. */
+static inline struct broker_holder *holder_of_leases(struct broker_holder *holder, bool with_token)
+{
+    return with_token ? &holder->broker->tokens : holder;
+}
+/* It watches that one no more. */
+void holder_unwatch(struct broker_holder *holder, uint32_t index) HELD;
 
 /* reserve.c */
 /* The `cancel` of a holder that waits, which is how its wait is told from a sink's. */

@@ -8,8 +8,6 @@
 #include "broker/state_priv.h"
 
 /* lease.c */
-/* `given` of the tubes' cores: the job is reserved for whoever waited. */
-void lease_given(void *job, struct queue_wait *wait) HELD;
 /* The job is in no container and has its side record (and a slot promised in its tube); holder
  * NULL: a local sink's. Needs room in the holder's heap. Where it can't be recorded it isn't
  * counted. */
@@ -30,6 +28,8 @@ void lease_end(struct job *job) HELD;
 void lease_trouble(struct job *job, enum job_outcome_kind kind) HELD;
 /* RESERVED, not under a lease: ready again, in its old place. */
 void lease_give_back(struct job *job) HELD;
+/* Released: ready, or delayed. ENOMEM, ENOSPC, EIO, EAGAIN: nothing changed. */
+int lease_release(struct job *job, uint32_t pri, int64_t delay_ns) HELD;
 /* Ends a lease, which counts as nothing: ready again in its old place, or released with a delay, or
  * without it where that can't be recorded. ENOMEM, or EAGAIN (not now, see line.c): nothing
  * changed; so ENOSPC and EIO for the lease of a token. */

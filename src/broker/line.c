@@ -17,9 +17,7 @@
  * worker's word stands in line.
  */
 #include "broker/alarm_priv.h"
-#include "broker/events_priv.h"
 #include "broker/line_priv.h"
-#include "broker/put_priv.h"
 #include "broker/verbs_priv.h"
 
 #include "base/clock.h"
@@ -65,9 +63,9 @@ void lines_fini(struct broker *broker)
     broker->lines_made = 0;
 }
 
-static bool is_op(const struct later *later)
+static bool is_op(const struct broker *broker, const struct later *later)
 {
-    return later->cancel == op_cancel;
+    return later->cancel == broker->calls->cancel;
 }
 
 static struct broker_op *op_of(struct later *later)
@@ -75,9 +73,9 @@ static struct broker_op *op_of(struct later *later)
     return CONTAINER_OF(later, struct broker_op, later);
 }
 
-HELD static int64_t until(struct later *later)
+HELD static int64_t until(const struct broker *broker, struct later *later)
 {
-    return is_op(later) ? op_of(later)->until_ns : reserver_until(later);
+    return is_op(broker, later) ? op_of(later)->until_ns : broker->calls->reserve_until(later);
 }
 
 static struct later *line_first(const struct broker_line *line)
@@ -92,8 +90,8 @@ HELD static void line_alarm(struct broker *broker, struct broker_line *line)
     int64_t at_ns = CLOCK_NEVER;
     if (first != NULL) {
         at_ns = clock_deadline(LINE_LOOK_NS);
-        if (until(first) < at_ns)
-            at_ns = until(first);
+        if (until(broker, first) < at_ns)
+            at_ns = until(broker, first);
     }
     alarm_set(broker, &line->alarm, at_ns);
 }
@@ -172,6 +170,19 @@ bool op_waits_for_journal(const struct broker_op *op)
            op->line == &broker->lines[STORE_LINE_CHANGES].standing;
 }
 
+/* A put begins to stand, or stops. */
+void put_stands(struct broker_op *op, bool stands)
+{
+    struct tube *tube = op->put.tube;
+    if (stands) {
+        tube_ref(tube); /* the job has its own when it is in */
+        broker_of(tube)->stats.putting++;
+        return;
+    }
+    broker_of(tube)->stats.putting--;
+    tube_unref(tube);
+}
+
 /* Where it should stand. */
 HELD static void op_join(struct broker_op *op, struct list *line)
 {
@@ -197,7 +208,7 @@ HELD static void op_part(struct broker_op *op)
 void op_stand(struct broker_op *op)
 {
     struct list *line = op->line;
-    later_wait(&op->later, op_cancel);
+    later_wait(&op->later, op->broker->calls->cancel);
     op->ticket = (struct ticket){0};
     if (op->verb == BROKER_PUT)
         put_stands(op, true);
@@ -225,7 +236,12 @@ void op_end(struct broker_op *op, int result)
 void op_go_on(struct broker_op *op)
 {
     struct broker *broker = op->broker;
-    int rc = broker->ledger.store != NULL ? op_decide_behind(broker, op) : op_decide(broker, op);
+    struct store *store = broker->ledger.store;
+    if (store != NULL) /* behind those who stand */
+        store_turn(store, STORE_TURN_FIRST);
+    int rc = broker->calls->decide(broker, op);
+    if (store != NULL)
+        store_turn(store, STORE_TURN_NONE);
     struct list *line = op->line;
     op->line = NULL;
     if (rc == EAGAIN)
@@ -239,10 +255,6 @@ void op_leave(struct broker_op *op)
     op_unpin(op);
     op_part(op);
     (void)later_leave(&op->later);
-    if (op->verb != BROKER_PUT)
-        return;
-    putters_serve(op->put.tube); /* who stood behind may be smaller */
-    put_stands(op, false);
 }
 
 void line_stand_reserver(struct broker *broker, struct later *later, int64_t *until_ns)
@@ -263,7 +275,7 @@ HELD static int op_again(struct broker_op *op)
 {
     struct list *line = op->line;
     op->line = NULL;
-    int rc = op_decide(op->broker, op);
+    int rc = op->broker->calls->decide(op->broker, op);
     struct list *next = op->line;
     op->line = line;
     if (rc != EAGAIN)
@@ -281,7 +293,8 @@ HELD static bool line_serve(struct broker *broker, struct broker_line *line)
     int served = 0;
     store_turn(broker->ledger.store, STORE_TURN_LINE);
     while (served < SERVED_MAX && (later = line_first(line)) != NULL) {
-        int rc = is_op(later) ? op_again(op_of(later)) : reserver_again(later);
+        int rc =
+            is_op(broker, later) ? op_again(op_of(later)) : broker->calls->reserve_again(later);
         if (rc == EAGAIN)
             break;
         served++;
@@ -293,16 +306,16 @@ HELD static bool line_serve(struct broker *broker, struct broker_line *line)
 HELD static void line_refuse(struct broker *broker, struct broker_line *line, int64_t now_ns)
 {
     struct later *later;
-    while ((later = line_first(line)) != NULL && until(later) <= now_ns) {
+    while ((later = line_first(line)) != NULL && until(broker, later) <= now_ns) {
         broker->impatient++;
-        if (is_op(later))
+        if (is_op(broker, later))
             op_end(op_of(later), ENOSR);
         else
-            reserver_refused(later, ENOSR);
+            broker->calls->reserve_refused(later, ENOSR);
     }
 }
 
-HELD static void lines_serve(struct broker *broker)
+void lines_serve(struct broker *broker)
 {
     if (broker->standing == 0)
         return;
@@ -332,27 +345,4 @@ bool lines_look(struct broker *broker, const struct broker_op *op)
     bool stands = op->later.state == LATER_WAITS;
     broker_unlock(broker);
     return stands;
-}
-
-void lines_look_all(struct ledger *ledger)
-{
-    struct broker *broker = broker_of_ledger(ledger);
-    broker_lock(broker);
-    bool due = store_look(ledger->store);
-    lines_serve(broker);
-    if (broker->events != NULL)
-        listen_published(broker->events);
-    void (*crowded)(void *arg) = due ? broker->hooks->crowded : NULL;
-    void *crowded_arg = broker->hooks_arg;
-    broker_unlock(broker);
-    if (crowded != NULL)
-        crowded(crowded_arg);
-}
-
-/* ---- nothing but room ---- */
-
-int decide_room(struct broker *broker, struct broker_op *op)
-{
-    (void)op;
-    return broker->ledger.store != NULL ? store_admit_any(broker->ledger.store) : 0;
 }

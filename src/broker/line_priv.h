@@ -8,12 +8,8 @@
 #include "broker/op.h"
 #include "broker/state_priv.h"
 
-/* op.c: carries it out, with the lock. EAGAIN: op->line says where it has to stand; NULL: in a line
- * of the journal. */
+/* op.c: what struct line_calls has of operations. */
 int op_decide(struct broker *broker, struct broker_op *op) HELD;
-/* The same of one that hasn't stood in a line: with a journal, behind those who do. */
-int op_decide_behind(struct broker *broker, struct broker_op *op) HELD;
-/* The `cancel` of all that stand. */
 bool op_cancel(struct later *later);
 
 /* line.c */
@@ -22,9 +18,8 @@ bool op_cancel(struct later *later);
 /* ENOMEM. */
 int lines_init(struct broker *broker) HELD;
 void lines_fini(struct broker *broker) HELD;
-/* The journal is one commit further, or smaller: who stands for it is served. The `look` of
- * store_new. */
-void lines_look_all(struct ledger *ledger);
+/* There may be room in the journal. */
+void lines_serve(struct broker *broker) HELD;
 /* It stands, at the end of its line, as op->line says. */
 void op_stand(struct broker_op *op) HELD;
 /* It is over; its later will be fired. */
@@ -35,6 +30,8 @@ void op_leave(struct broker_op *op) HELD;
 void op_go_on(struct broker_op *op) HELD;
 /* From one line to the end of another; NULL: one of the journal. */
 void op_move(struct broker_op *op, struct list *line) HELD;
+/* The put begins to stand, or stops. */
+void put_stands(struct broker_op *op, bool stands) HELD;
 bool op_waits_for_journal(const struct broker_op *op) HELD;
 /* Not held: serves the lines of the journal; whether the operation still stands. */
 bool lines_look(struct broker *broker, const struct broker_op *op);
@@ -42,8 +39,6 @@ bool lines_look(struct broker *broker, const struct broker_op *op);
 /* putter.c: in what line a put that may wait has to stand for room in its tube or the broker; NULL:
  * in none. */
 struct list *put_line(const struct broker_op *op) HELD;
-/* The put begins to stand, or stops. */
-void put_stands(struct broker_op *op, bool stands) HELD;
 /* put_ask.c */
 void put_question_free(struct broker_op *op);
 /* put.c: not held. What is left of one that wasn't put. */
@@ -66,7 +61,7 @@ void put_unask(struct broker_op *op);
 
 /* reserve.c: a reserve that stands in the line of changes. */
 bool reserver_line_cancel(struct later *later);
-/* It is tried again. EAGAIN: it stands where it was. Else it has left the line. */
+/* What struct line_calls has of it. */
 int reserver_again(struct later *later) HELD;
 /* At the end of the line of changes. */
 void line_stand_reserver(struct broker *broker, struct later *later, int64_t *until_ns) HELD;

@@ -6,9 +6,9 @@
  */
 #include "base/clock.h"
 #include "broker/bulk_priv.h"
+#include "broker/limits_priv.h"
 #include "broker/make_priv.h"
 #include "broker/owner_priv.h"
-#include "broker/put_priv.h"
 #include "broker/verbs_priv.h"
 
 #include <errno.h>

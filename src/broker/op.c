@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "broker/finish_priv.h"
 #include "broker/line_priv.h"
+#include "broker/put_priv.h"
 #include "broker/verbs_priv.h"
 
 #include <errno.h>
@@ -26,15 +27,6 @@ HELD __attribute__((always_inline)) static inline int decide(struct broker *brok
     case BROKER_VERB_COUNT:
         break;
     }
-    return rc;
-}
-
-int op_decide_behind(struct broker *broker, struct broker_op *op)
-{
-    struct store *store = broker->ledger.store;
-    store_turn(store, STORE_TURN_FIRST);
-    int rc = op_decide(broker, op);
-    store_turn(store, STORE_TURN_NONE);
     return rc;
 }
 
@@ -142,8 +134,13 @@ bool op_cancel(struct later *later)
         put_unask(op);
     broker_lock(broker);
     bool cancelled = later->state == LATER_WAITS && !put_asks(op);
-    if (cancelled)
+    if (cancelled) {
         op_leave(op);
+        if (op->verb == BROKER_PUT) {
+            putters_serve(op->put.tube); /* who stood behind may be smaller */
+            put_stands(op, false);
+        }
+    }
     broker_unlock(broker);
     return cancelled;
 }
@@ -167,4 +164,12 @@ void broker_op_free(struct broker_op *op)
     if (op->put.job != NULL)
         put_drop(op);
     put_question_free(op);
+}
+
+/* ---- the verb that needs nothing but room ---- */
+
+int decide_room(struct broker *broker, struct broker_op *op)
+{
+    (void)op;
+    return broker->ledger.store != NULL ? store_admit_any(broker->ledger.store) : 0;
 }

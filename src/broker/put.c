@@ -8,6 +8,7 @@
  */
 #include "base/clock.h"
 #include "broker/groups_priv.h"
+#include "broker/limits_priv.h"
 #include "broker/line_priv.h"
 #include "broker/make_priv.h"
 #include "broker/put_priv.h"
@@ -15,29 +16,12 @@
 
 #include <errno.h>
 
-/* Whether one more is too many. */
-static bool jobs_full(uint64_t max, uint64_t present)
+uint64_t broker_take_id(struct broker *broker)
 {
-    return max != 0 && present >= max;
-}
-
-static bool bytes_full(uint64_t max, uint64_t present, size_t len)
-{
-    return max != 0 && (present >= max || len > max - present);
-}
-
-bool tube_is_full(const struct tube *tube, size_t len)
-{
-    const struct broker_options *options = &broker_of(tube)->options;
-    return jobs_full(options->tube_jobs_max, tube_jobs(tube)) ||
-           bytes_full(options->tube_bytes_max, tube->counts.bytes, len);
-}
-
-bool broker_is_full(const struct broker *broker, size_t len)
-{
-    const struct broker_options *options = &broker->options;
-    return jobs_full(options->jobs_max, broker->ledger.jobs.len) ||
-           bytes_full(options->bytes_max, broker->ledger.counts.bytes, len);
+    broker_lock(broker);
+    uint64_t id = ++broker->ledger.last_id;
+    broker_unlock(broker);
+    return id;
 }
 
 HELD static int put_admit(struct broker *broker, const struct change *change)

@@ -8,10 +8,6 @@
 #include "broker/state_priv.h"
 
 /* put.c */
-/* Whether one more job fits into the tube. */
-bool tube_is_full(const struct tube *tube, size_t len) HELD;
-/* Whether one more job fits into the broker. */
-bool broker_is_full(const struct broker *broker, size_t len) HELD;
 /* Puts it. If that fails, nothing has changed but an id that is used up while draining. */
 int put_try(struct broker *broker, struct job *job, int64_t delay_ns) HELD;
 

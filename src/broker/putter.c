@@ -13,7 +13,7 @@
  * A wait ends also by draining, and by cancel when its connection goes. A connection that holds
  * jobs may not wait for room in a tube, for nobody else might make it.
  */
-#include "broker/holder_priv.h"
+#include "broker/limits_priv.h"
 #include "broker/line_priv.h"
 #include "broker/put_priv.h"
 
@@ -46,18 +46,6 @@ struct list *put_line(const struct broker_op *op)
     return stands ? line_for(broker, job) : line_behind(broker, job);
 }
 
-void put_stands(struct broker_op *op, bool stands)
-{
-    struct tube *tube = op->put.tube;
-    if (stands) {
-        tube_ref(tube); /* the job has its own when it is in */
-        broker_of(tube)->stats.putting++;
-        return;
-    }
-    broker_of(tube)->stats.putting--;
-    tube_unref(tube);
-}
-
 /* Lets in who fits, from the front. */
 HELD static void line_let_in(struct broker *broker, struct list *line)
 {
@@ -65,7 +53,7 @@ HELD static void line_let_in(struct broker *broker, struct list *line)
     while ((node = list_first(line)) != NULL) {
         struct broker_op *op = CONTAINER_OF(node, struct broker_op, later.node);
         op->line = NULL;
-        int rc = op_decide(broker, op);
+        int rc = broker->calls->decide(broker, op);
         struct list *next = op->line;
         op->line = line;
         if (rc != EAGAIN)

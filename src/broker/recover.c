@@ -4,6 +4,7 @@
  * the start, which it doesn't tell, begin with the jobs that are there: as put, the buried ones as
  * failed, too.
  */
+#include "broker/events_priv.h"
 #include "broker/groups_priv.h"
 #include "broker/line_priv.h"
 
@@ -22,13 +23,29 @@ HELD static void totals_begin(struct broker *broker)
     }
 }
 
+/* The journal is one commit further, or smaller: who stands for it is served. */
+static void look(struct ledger *ledger)
+{
+    struct broker *broker = broker_of_ledger(ledger);
+    broker_lock(broker);
+    bool due = store_look(ledger->store);
+    lines_serve(broker);
+    if (broker->events != NULL)
+        listen_published(broker->events);
+    void (*crowded)(void *arg) = due ? broker->hooks->crowded : NULL;
+    void *crowded_arg = broker->hooks_arg;
+    broker_unlock(broker);
+    if (crowded != NULL)
+        crowded(crowded_arg);
+}
+
 int broker_recover(struct broker *broker, const struct store_options *options,
                    struct store_recovered *recovered, struct journal_error *error)
 {
     MAGIC_CHECK(broker, BROKER_MAGIC);
     ASSERT(broker->ledger.store == NULL && broker->ledger.jobs.len == 0);
     struct recovery *recovery = NULL;
-    int rc = store_new(&broker->ledger, options, lines_look_all);
+    int rc = store_new(&broker->ledger, options, look);
     if (rc != 0)
         return rc;
     broker_lock(broker);

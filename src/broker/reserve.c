@@ -28,33 +28,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Whose heap a lease goes to. */
-static struct broker_holder *lease_owner(struct broker_holder *holder, bool with_token)
-{
-    return with_token ? &holder->broker->tokens : holder;
-}
-
 HELD static void lease_of(struct broker_holder *holder, struct job *job, bool with_token)
 {
-    lease_begin(job, lease_owner(holder, with_token), with_token ? JOB_OUT_TOKEN : JOB_OUT_NOT);
+    lease_begin(job, holder_of_leases(holder, with_token),
+                with_token ? JOB_OUT_TOKEN : JOB_OUT_NOT);
 }
 
 /* ---- waiting ---- */
-
-bool reserver_lined(const struct broker_holder *holder)
-{
-    if (!broker_is_reserving(holder))
-        return false;
-    const struct later *later = &holder->rare->reserver->wait.later;
-    return later->state == LATER_WAITS && later->cancel == reserver_cancel;
-}
-
-void reserver_unlined(struct broker_holder *holder)
-{
-    holder->broker->stats.waiting--;
-    heap_unpromise(&lease_owner(holder, holder->rare->with_token)->rare->leases);
-    holder_alarm_update(holder);
-}
 
 void reserver_given(struct queue_wait *wait, struct job *job)
 {
@@ -106,7 +86,7 @@ HELD static int line_up(struct broker_holder *holder, struct broker_reserver *re
     int rc = links_room(holder);
     if (rc != 0)
         return rc;
-    heap_promise(&lease_owner(holder, with_token)->rare->leases);
+    heap_promise(&holder_of_leases(holder, with_token)->rare->leases);
     reserver->holder = holder;
     holder->rare->reserver = reserver;
     holder->rare->with_token = with_token;
@@ -178,7 +158,7 @@ HELD static int lease_room(struct broker_holder *holder, bool with_token)
         if (holder->rare->spare == NULL)
             return ENOMEM;
     }
-    return heap_reserve(&lease_owner(holder, with_token)->rare->leases, 1);
+    return heap_reserve(&holder_of_leases(holder, with_token)->rare->leases, 1);
 }
 
 /* After lease_room. */
@@ -372,12 +352,6 @@ int broker_reserve_finish(struct broker_holder *holder, struct broker_lease *lea
     if (stands)
         store_want_room(broker->ledger.store);
     return rc;
-}
-
-bool broker_is_reserving(const struct broker_holder *holder)
-{
-    MAGIC_CHECK(holder, BROKER_HOLDER_MAGIC);
-    return holder->rare != NULL && holder->rare->reserver != NULL;
 }
 
 int broker_reserve_batch(struct broker_holder *holder, size_t max, unsigned flags,

@@ -69,8 +69,7 @@ HELD static void try_again(struct job *job, const struct job_outcome *outcome, i
     make_back(&change);
 }
 
-/* The lease of whoever shows its token: a sink's, or one that was taken with a token. */
-HELD static struct job *job_under_token(const struct broker *broker, uint64_t id, uint64_t token)
+struct job *job_under_token(const struct broker *broker, uint64_t id, uint64_t token)
 {
     struct job *job = idtable_get(&broker->ledger.jobs, id);
     bool leased = job != NULL && job->state == JOB_RESERVED;
@@ -130,65 +129,6 @@ int decide_settle(struct broker *broker, struct broker_op *op)
     struct job *job = job_under_token(broker, op->id, op->token);
     return job != NULL ? settle(broker, job, op->settle.outcome, op->settle.words, &op->gone)
                        : ESTALE;
-}
-
-int broker_settle(struct broker *broker, uint64_t id, uint64_t token, struct job_outcome *outcome)
-{
-    struct last_words words;
-    int rc = last_words_make(&words, outcome);
-    if (rc != 0)
-        return rc;
-    struct broker_op op;
-    broker_op_init(&op, BROKER_SETTLE, id, token);
-    op.settle.outcome = outcome;
-    op.settle.words = &words;
-    rc = broker_run_blocking(broker, &op);
-    broker_op_fini(&op);
-    last_words_free(&words);
-    return rc;
-}
-
-void broker_return(struct broker *broker, uint64_t id, uint64_t token)
-{
-    broker_lock(broker);
-    struct job *job = job_under_token(broker, id, token);
-    if (job != NULL)
-        (void)lease_return(job, 0);
-    broker_unlock(broker);
-}
-
-/* Those that leave; the others have EINPROGRESS, and those for which the journal has no room
- * just now. */
-HELD static size_t settle_some(struct broker *broker, struct broker_settlement *list, size_t count,
-                               struct job *gone[BROKER_SETTLE_MAX])
-{
-    size_t gone_count = 0;
-    for (size_t i = 0; i < count; i++) {
-        list[i].rc = EINPROGRESS;
-        if (list[i].outcome->kind != JOB_OUTCOME_DONE)
-            continue;
-        const struct finish finish = {.job = job_under_token(broker, list[i].id, list[i].token),
-                                      .outcome = list[i].outcome};
-        list[i].rc = finish.job != NULL ? finish_job(broker, &finish, &gone[gone_count]) : ESTALE;
-        gone_count += list[i].rc == 0;
-        if (list[i].rc == EAGAIN)
-            list[i].rc = EINPROGRESS;
-    }
-    return gone_count;
-}
-
-void broker_settle_many(struct broker *broker, struct broker_settlement *list, size_t count)
-{
-    struct job *gone[BROKER_SETTLE_MAX];
-    ASSERT(count <= BROKER_SETTLE_MAX);
-    broker_lock_to_finish(broker, count);
-    size_t gone_count = settle_some(broker, list, count, gone);
-    broker_unlock(broker);
-    for (size_t i = 0; i < gone_count; i++)
-        job_free(&gone[i]);
-    for (size_t i = 0; i < count; i++)
-        if (list[i].rc == EINPROGRESS)
-            list[i].rc = broker_settle(broker, list[i].id, list[i].token, list[i].outcome);
 }
 
 /* ---- jobs that nobody has ---- */
@@ -257,13 +197,4 @@ int settle_cancel(struct broker *broker, struct job *job, const char *reason, st
     }
     store_told_all(&broker->ledger);
     return rc;
-}
-
-bool broker_is_cancelled(struct broker *broker, uint64_t id, uint64_t token)
-{
-    broker_lock(broker);
-    const struct job *job = job_under_token(broker, id, token);
-    bool cancelled = job != NULL && job->rare->cancelled;
-    broker_unlock(broker);
-    return cancelled;
 }

@@ -8,6 +8,8 @@
 #include "broker/state_priv.h"
 
 /* settle.c */
+/* The lease of whoever shows its token: a sink's, or one that was taken with a token. NULL. */
+struct job *job_under_token(const struct broker *broker, uint64_t id, uint64_t token) HELD;
 #define SETTLE_CANCELLED "cancelled by request"
 /* What an end takes with it, made without the lock: the reason of a burial, and the attempt that
  * ended. Both may be NULL. What isn't used is its maker's. */

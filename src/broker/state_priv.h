@@ -71,6 +71,20 @@ struct fetcher {
     _Atomic bool stop;
 };
 
+/* What lines do with those who stand in them; handed down by broker.c. */
+struct line_calls {
+    /* Carries an operation out. EAGAIN: op->line says where it has to stand; NULL: in a line of the
+     * journal. */
+    int (*decide)(struct broker *broker, struct broker_op *op);
+    bool (*cancel)(struct later *later); /* of operations, by which they are known */
+    /* A reserve that stands in the line of changes is tried again. EAGAIN: it stands where it was.
+     * Else it has left the line. */
+    int (*reserve_again)(struct later *later);
+    void (*reserve_refused)(struct later *later, int result);
+    int64_t (*reserve_until)(const struct later *later);
+    bool (*reserve_cancel)(struct later *later); /* of those that stand for tubes */
+};
+
 struct broker {
     unsigned magic;
     struct ledger ledger;
@@ -107,6 +121,7 @@ struct broker {
     struct list watches;          /* of struct change_watch */
     struct broker_events *events; /* NULL: nobody has listened yet */
     unsigned unlock_tells; /* bits of enum unlock_tell: what this hold of the lock has brought */
+    const struct line_calls *calls;
     const struct broker_hooks *hooks; /* never NULL */
     void *hooks_arg;
 };
@@ -124,9 +139,14 @@ static inline struct broker_tube *broker_tube(const struct tube *tube)
     return CONTAINER_OF((struct tube *)(uintptr_t)tube, struct broker_tube, tube);
 }
 
-/* broker.c */
+/* memory.c */
 /* About what all jobs take: header, body, place in a heap and in the table. */
 uint64_t broker_memory(const struct broker *broker) HELD;
+
+/* overlay.c */
+extern const struct ledger_hooks overlay;
+
+/* lock.c */
 void broker_lock(struct broker *broker) TAKES_LOCK;
 /* Lets go, runs what became ready, and the sooner hook if that is wanted. */
 void broker_unlock(struct broker *broker) GIVES_LOCK;
@@ -135,6 +155,9 @@ HELD static inline void broker_tell(struct broker *broker, struct ticket *ticket
 {
     broker->ledger.teller = ticket;
 }
+
+/* holder.c: whether it has jobs; then it may not wait for room. */
+bool holder_holds(const struct broker_holder *holder) HELD;
 
 /* wait.c */
 /* All who wait for this job get ready; those who want to know how it ended get references on the

@@ -18,8 +18,8 @@
  */
 #include "daemon/access_priv.h"
 #include "daemon/daemon_priv.h"
-#include "daemon/settings_priv.h"
 #include "daemon/datadir_priv.h"
+#include "daemon/settings_priv.h"
 #include "daemon/user_priv.h"
 
 #include "api/api.h"

@@ -20,8 +20,8 @@
  * With -u the directory and its files belong to that user, though it isn't yet that user who opens
  * them; see user.c. The directory is held as a descriptor (datadir_place.c).
  */
-#include "daemon/settings_priv.h"
 #include "daemon/datadir_priv.h"
+#include "daemon/settings_priv.h"
 #include "daemon/user_priv.h"
 
 #include "api/api.h"
@@ -29,10 +29,10 @@
 #include "base/log.h"
 #include "base/magic.h"
 #include "broker/broker.h"
-#include "store/store.h"
 #include "config/config.h"
 #include "history/history.h"
 #include "journal/journal.h"
+#include "store/store.h"
 #include "thr/thr.h"
 
 #include <errno.h>
@@ -151,8 +151,8 @@ static void recovered_log(const struct datadir *datadir)
         snprintf(reserved, sizeof(reserved), ", %" PRIu64 " reserved", found->reserved);
     log_notice("data directory %s: %" PRIu64 " jobs (%" PRIu64 " ready, %" PRIu64
                " delayed, %" PRIu64 " buried%s) from %" PRIu64 " bytes in %.3f s, after %s",
-               datadir->directory, found->jobs, found->ready, found->delayed, found->buried, reserved,
-               found->replayed.bytes, (double)datadir->recovery_ns / HL_SECOND,
+               datadir->directory, found->jobs, found->ready, found->delayed, found->buried,
+               reserved, found->replayed.bytes, (double)datadir->recovery_ns / HL_SECOND,
                found->replayed.frames == 0 ? "nothing: it is new"
                : found->replayed.clean     ? "a clean stop"
                                            : "a crash");
@@ -229,20 +229,20 @@ static int levels_set(const struct datadir *datadir, struct broker *broker)
     return rc;
 }
 
-int datadir_recover(struct datadir *datadir, struct broker *broker, const struct datadir_hooks *hooks)
+int datadir_recover(struct datadir *datadir, struct broker *broker,
+                    const struct datadir_hooks *hooks)
 {
     if (datadir == NULL)
         return 0;
     MAGIC_CHECK(datadir, STORE_MAGIC);
     struct journal_error error = {""};
     struct store_options options = {.journal = datadir->journal,
-                                         .thread = true,
-                                         .cache_size = (size_t)datadir->config->cache_size,
-                                         .published =
-                                             hooks->published != NULL ? published_tell : NULL,
-                                         .failed = failure_tell,
-                                         .damaged = damage_log,
-                                         .arg = datadir};
+                                    .thread = true,
+                                    .cache_size = (size_t)datadir->config->cache_size,
+                                    .published = hooks->published != NULL ? published_tell : NULL,
+                                    .failed = failure_tell,
+                                    .damaged = damage_log,
+                                    .arg = datadir};
     if (history_is_on(hooks->history))
         options.result_found = result_found;
     int64_t began_ns = clock_now_ns();

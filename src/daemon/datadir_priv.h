@@ -35,7 +35,8 @@ struct datadir_hooks {
  */
 int datadir_open(struct datadir **out, const struct config *config, const struct user *user);
 /* Replays it into the new broker, and has what changes recorded from then on. Any errno: logged. */
-int datadir_recover(struct datadir *datadir, struct broker *broker, const struct datadir_hooks *hooks);
+int datadir_recover(struct datadir *datadir, struct broker *broker,
+                    const struct datadir_hooks *hooks);
 /* When nobody changes anything any more: the last commit. EIO: something isn't durable; logged. */
 int datadir_stop(struct datadir *datadir);
 /* After the broker is freed. */
@@ -62,14 +63,15 @@ void life_end(int directory);
  * The data directory that is configured; "": nothing is kept. ENOENT, ENAMETOOLONG: the error says
  * what to do.
  */
-int datadir_place(const struct config *config, char *path, size_t size, struct journal_error *error);
+int datadir_place(const struct config *config, char *path, size_t size,
+                  struct journal_error *error);
 /*
  * Opens it as a descriptor, which is the caller's: made if it isn't there, and then the user's;
  * else it must be that already, on a way that nobody else can change, and so must be its files (see
  * base/trusted.h). Any errno: the error says what to do.
  */
 int datadir_directory_open(const char *path, const struct user *user, int *fd,
-                         struct journal_error *error);
+                           struct journal_error *error);
 /* Takes away what others may do with it, and says so. As its user. */
 void datadir_directory_narrow(int fd, const char *path);
 

@@ -6,9 +6,9 @@
  * The beanstalkd's files are opened as whoever started this, and the data directory is written as
  * the user of -u, so that root can move the one's files to the other.
  */
+#include "daemon/datadir_priv.h"
 #include "daemon/options_priv.h"
 #include "daemon/settings_priv.h"
-#include "daemon/datadir_priv.h"
 #include "daemon/user_priv.h"
 
 #include "config/config.h"

@@ -12,9 +12,9 @@
  * has the lock.
  */
 #include "daemon/daemon_priv.h"
+#include "daemon/datadir_priv.h"
 #include "daemon/program_priv.h"
 #include "daemon/settings_priv.h"
-#include "daemon/datadir_priv.h"
 #include "daemon/user_priv.h"
 
 #include "base/log.h"

@@ -3,8 +3,8 @@
  * hilerad --salvage DIR NEWDIR: every whole record of a damaged data directory, copied to a new
  * one. The old one is only read, so nothing is lost by trying.
  */
-#include "daemon/options_priv.h"
 #include "daemon/datadir_priv.h"
+#include "daemon/options_priv.h"
 #include "daemon/user_priv.h"
 
 #include "journal/journal.h"

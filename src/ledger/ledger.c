@@ -1,24 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * The ledger's life and its lock.
- *
- * The lock is the domain that all tubes share. It is taken briefly and never twice: what a change
- * makes ready (a waiting worker, a joiner) runs when the domain is released.
+ * The ledger's life: how it begins, and how all that is in it is freed.
  */
 #include "ledger/group.h"
 #include "ledger/key.h"
 #include "ledger/tube.h"
-
-IS_LOCK void ledger_lock(struct ledger *ledger)
-{
-    queue_domain_acquire(ledger->domain);
-}
-
-IS_LOCK void ledger_unlock(struct ledger *ledger)
-{
-    ASSERT_EXPENSIVE(ledger_is_large(ledger) || ledger_valid(ledger));
-    queue_domain_release(ledger->domain);
-}
 
 int ledger_init(struct ledger *ledger, const struct ledger_hooks *hooks)
 {

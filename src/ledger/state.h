@@ -77,10 +77,12 @@ struct ledger {
 int ledger_init(struct ledger *ledger, const struct ledger_hooks *hooks);
 /* After ledger_empty, without the lock. No tube is left, and nobody reads their names. */
 void ledger_fini(struct ledger *ledger);
-void ledger_lock(struct ledger *ledger) TAKES_LOCK;
-void ledger_unlock(struct ledger *ledger) GIVES_LOCK;
 /* Frees the jobs, and the pauses that keep their tubes. */
 void ledger_empty(struct ledger *ledger) HELD;
+
+/* lock.c */
+void ledger_lock(struct ledger *ledger) TAKES_LOCK;
+void ledger_unlock(struct ledger *ledger) GIVES_LOCK;
 
 /* check.c */
 /* Whether every count and every container agrees with the jobs; walks everything. */
