@@ -106,8 +106,8 @@ HELD static void tries_count(struct ending *ending)
         job_count(job_tries_of(&ending->tries, finish->outcome->kind));
 }
 
-/* Somebody will hear of it, if there is memory. */
-HELD static void end_fill(struct ending *ending)
+/* Somebody will hear of it, if there is memory. All is counted as it is afterwards. */
+HELD static void end_fill(struct ending *ending, bool buried)
 {
     const struct job *job = ending->finish->job;
     ending->end = end_take(broker_of(job->tube));
@@ -115,6 +115,8 @@ HELD static void end_fill(struct ending *ending)
         return;
     view_copy(job, &ending->end->view);
     ending->end->view.tries = ending->tries;
+    if (buried)
+        job_count(&ending->end->view.buries);
     job_end_fill(ending->end, ending->finish->outcome);
 }
 
@@ -263,7 +265,7 @@ int finish_job(struct broker *broker, const struct finish *finish, struct job **
     if (buried || recorded || awaited)
         tries_count(&ending);
     if (recorded || awaited)
-        end_fill(&ending);
+        end_fill(&ending, buried);
     rc = admit(&ending, buried);
     if (rc != 0) {
         end_empty(&ending);

@@ -200,7 +200,6 @@ static void records_read(struct judging *judging)
 
 /* ---- what must be ---- */
 
-/* The record of a burial doesn't count that one; the job that is there does, and is shown. */
 static void end_judge(struct judging *judging, const struct result_job *job)
 {
     const struct account *told = &job->account, *row = &job->row;
@@ -210,8 +209,7 @@ static void end_judge(struct judging *judging, const struct result_job *job)
     else if (strcmp(told->outcome, row->outcome) != 0)
         fault(judging, "job %" PRIu64 " has ended as %s, and is recorded as %s", job->id,
               told->outcome, row->outcome);
-    else if (told->counts[0] != '\0' && job->presence != PRESENT_BURIED &&
-             strcmp(told->counts, row->counts) != 0)
+    else if (told->counts[0] != '\0' && strcmp(told->counts, row->counts) != 0)
         fault(judging, "job %" PRIu64 " was told to have the counts %s; recorded are %s", job->id,
               told->counts, row->counts);
     if (job->found != 0 && job->number != 0 && job->found != job->number)

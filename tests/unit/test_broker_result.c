@@ -271,6 +271,29 @@ START_TEST(a_second_life)
 }
 END_TEST
 
+// The record of a burial counts what the job counts afterwards.
+START_TEST(a_burial_counts_itself)
+{
+    uint64_t id = ended(JOB_OUTCOME_FAILED);
+    const struct broker_change kick = {.action = BROKER_DO_KICK};
+    enum job_state state;
+    struct broker_lease lease;
+    ck_assert_int_eq(broker_apply_job(durable.broker, &trust_all, id, &kick, &state, NULL), 0);
+    take(id, &lease);
+    ck_assert_int_eq(settle_with(&lease, JOB_OUTCOME_FAILED, OUTPUT), 0);
+    ck_assert_uint_eq(engine_view(durable.broker, id).buries, 2);
+    ck_assert_int_eq(broker_apply_job(durable.broker, &trust_all, id, &kick, &state, NULL), 0);
+    take(id, &lease);
+    ck_assert_int_eq(settle_with(&lease, JOB_OUTCOME_DONE, OUTPUT), 0);
+    durable_commit(&durable);
+    die(false);
+    ck_assert_uint_eq(past.count, 3);
+    ck_assert_uint_eq(past.found[0]->buries, 1);
+    ck_assert_uint_eq(past.found[1]->buries, 2);
+    ck_assert_uint_eq(past.found[2]->buries, 2);
+}
+END_TEST
+
 static void told(uint64_t id, uint64_t token, void *arg)
 {
     (void)id;
@@ -374,6 +397,7 @@ int main(void)
     tcase_add_test(all, what_history_has_is_let_go);
     tcase_add_loop_test(all, compaction_keeps_them, 0, 2);
     tcase_add_test(all, a_second_life);
+    tcase_add_test(all, a_burial_counts_itself);
     tcase_add_test(all, cancelled_ones_too);
     tcase_add_test(all, what_is_not_kept);
     tcase_add_test(all, a_full_disk_leaves_them_out);
