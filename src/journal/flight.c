@@ -337,11 +337,17 @@ static size_t frame_most(const struct commit *commit)
     return room.frame < commit->options.frame_max ? room.frame : commit->options.frame_max;
 }
 
+/* A result and the end behind it are in one frame, so no crash leaves one without the other. */
+static bool is_tied(const struct slot *slot)
+{
+    return slot->type == JOB_ENTRY_RESULT && !slot->copies;
+}
+
 /* The changes from flight->next to before flight->after make one frame, of so many records. */
 static int frame_gather(const struct commit *commit, struct flight *flight)
 {
     struct batch *batch = &flight->batch;
-    size_t bytes = 0, most = 0, next;
+    size_t bytes = 0, most = 0, next, last = 0;
     flight->count = 0;
     for (next = flight->next; next < batch->count; next++) {
         struct slot *slot = &batch->slot[next];
@@ -354,12 +360,20 @@ static int frame_gather(const struct commit *commit, struct flight *flight)
         size_t more = JOURNAL_RECORD_HEAD + slot->head_len + body;
         if (flight->count == 1)
             most = frame_most(commit);
-        if (flight->count > 0 && bytes + more > most)
-            break;
+        if (flight->count > 0 && bytes + more > most) {
+            bool tied = is_tied(&batch->slot[last]);
+            if (tied && flight->count > 1) {
+                flight->count--;
+                next = last;
+            }
+            if (!tied || next == last)
+                break;
+        }
         rc = records_reserve(flight, flight->count + 1);
         if (rc != 0)
             return rc;
         bytes += more;
+        last = next;
         flight->slots[flight->count] = slot;
         flight->records[flight->count++] =
             (struct journal_record){.head = batch->heads.data + slot->head_at,

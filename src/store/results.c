@@ -5,8 +5,8 @@
  * History gathers records for a while before it syncs them; the end of a job is durable sooner, for
  * somebody waits for it. So that no crash in between costs a record, the journal gets it, too: an
  * entry RESULT, added in the same hold of the lock as the end and before it. Who is told of the end
- * waits for a ticket that is higher than the record's. If a commit is torn between the two, the job
- * is there and has a record; it runs again, and then the record has both attempts.
+ * waits for a ticket that is higher than the record's. Both are in one frame, so a torn commit has
+ * both or neither.
  *
  * A result lives, for compaction, until history tells that its number is durable there (or lost for
  * good), which also takes its bytes out of what counts as living. After a start, results above

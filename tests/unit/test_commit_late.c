@@ -151,6 +151,41 @@ START_TEST(they_are_dropped_unmade)
 }
 END_TEST
 
+// However large frames are, and whichever is the last that was written.
+#define FRAME_SIZES 16
+#define FRAMES 8
+START_TEST(a_result_is_with_its_end)
+{
+    const struct commit_options small = {
+        .make = make, .drop = drop, .frame_max = (size_t)(1 + 12 * (_i / FRAMES))};
+    size_t found[JOB_ENTRY_RESULT + 1] = {0};
+    int rc;
+    owner_stop(&owner);
+    owner_start(&owner, &small);
+    for (int i = 0; i < 3; i++)
+        ck_assert_uint_ne(owner_put(&owner, (uint64_t)i + 1, 5, &rc), 0);
+    ck_assert_int_eq(lead(), 0);
+    for (int i = 0; i < 3; i++) {
+        (void)add(i);
+        ck_assert_uint_ne(owner_finish(&owner, (uint64_t)i + 1, NULL, &rc), 0);
+    }
+    disk_fail((uint64_t)(_i % FRAMES) + 1, EIO, true);
+    (void)lead();
+    disk_fail(0, 0, false);
+    again();
+    for (size_t i = 0; i < owner.kit.seen.count; i++) {
+        size_t len;
+        const char *bytes = kit_record(&owner.kit.seen, i, &len);
+        struct job_entry entry;
+        ck_assert_int_eq(job_entry_decode(&entry, bytes, len), 0);
+        if (entry.type <= JOB_ENTRY_RESULT)
+            found[entry.type]++;
+    }
+    ck_assert_uint_eq(found[JOB_ENTRY_PUT], 3);
+    ck_assert_uint_eq(found[JOB_ENTRY_RESULT], found[JOB_ENTRY_DELETE]);
+}
+END_TEST
+
 int main(void)
 {
     TCase *all = tcase_create("late");
@@ -158,6 +193,7 @@ int main(void)
     tcase_add_test(all, they_are_made_for_their_frame);
     tcase_add_test(all, without_memory_the_round_waits);
     tcase_add_loop_test(all, they_are_dropped_unmade, 0, 2);
+    tcase_add_loop_test(all, a_result_is_with_its_end, 0, FRAME_SIZES * FRAMES);
     Suite *suite = suite_create("commit_late");
     suite_add_tcase(suite, all);
     return unit_main(suite);
