@@ -8,7 +8,9 @@
  * gets a reference on the end. The end goes to whoever keeps records when the lock is let go of
  * (broker_unlock), and before anybody is told: so there is no moment at which a job is neither here
  * nor in history, nobody hears of an end that history doesn't know, numbers of records rise in the
- * order of ends, and a crash never finds a job that is gone and has no record.
+ * order of ends, and a crash never finds a job that is gone and has no record. Nor does it find one
+ * that is there and has a record of an end that was lost: an end carries the ticket of its change,
+ * and history keeps the record out of its file until the journal has reached that.
  *
  * An end is a pointer. What costs, copying and encoding what the job wrote, is done later without
  * the lock.
@@ -90,11 +92,13 @@ static bool is_delete(const struct finish *finish)
 /* An end on its way. */
 struct ending {
     const struct finish *finish;
-    struct job_end *end;    /* NULL: nobody will hear of it */
-    bool recorded;          /* history gets it */
-    size_t tied;            /* so many bytes at most: the journal has it, too; 0: it hasn't */
-    bool lingers;           /* history doesn't, but it is kept for a while, for who will ask */
-    struct job_tries tries; /* as they are afterwards; where there is an end, or a burial */
+    struct job_end *end;        /* NULL: nobody will hear of it */
+    bool recorded;              /* history gets it */
+    size_t tied;                /* so many bytes at most: the journal has it, too; 0: it hasn't */
+    bool lingers;               /* history doesn't, but it is kept for a while, for who will ask */
+    struct job_tries tries;     /* as they are afterwards; where there is an end, or a burial */
+    enum durability durability; /* of its tube; where there is a journal, as the next */
+    uint64_t before;            /* the last ticket before it */
 };
 
 HELD static void tries_count(struct ending *ending)
@@ -145,10 +149,34 @@ HELD static void end_record(struct ending *ending, struct broker *broker)
         result_log(ending->finish->job, ending->end, ending->tied);
 }
 
+/* Before anything is recorded. One that was cancelled while it ran has left the journal then. */
+HELD static void ticket_begin(struct ending *ending, const struct broker *broker)
+{
+    const struct job *job = ending->finish->job;
+    bool left = job->rare != NULL && job->rare->cancelled;
+    ending->durability = job->tube->durability;
+    ending->before = left ? 0 : store_last(broker->ledger.store);
+}
+
+/* All that was recorded since, if anything was. Where nobody waits for it, it is written at least.
+ */
+HELD static void ticket_end(const struct ending *ending, const struct broker *broker)
+{
+    uint64_t last = store_last(broker->ledger.store);
+    if (last == ending->before)
+        return;
+    if (ending->durability == DURABILITY_COMMIT)
+        ending->end->ticket.durable = last;
+    else
+        ending->end->ticket.written = last;
+}
+
 /* The change is made: history gets the end when the lock is let go of. */
 HELD static void end_offer(struct ending *ending, struct broker *broker)
 {
     if (ending->recorded) {
+        if (broker->ledger.store != NULL)
+            ticket_end(ending, broker);
         list_append(&broker->ends, &ending->end->node);
         broker->unlock_tells |= UNLOCK_ENDED;
     } else if (ending->lingers)
@@ -273,6 +301,8 @@ int finish_job(struct broker *broker, const struct finish *finish, struct job **
     }
     if (is_delete(finish))
         count_delete(job->tube);
+    if (recorded && broker->ledger.store != NULL)
+        ticket_begin(&ending, broker);
     if (recorded)
         end_record(&ending, broker);
     count_finished(broker, job, kind);

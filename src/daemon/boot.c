@@ -134,6 +134,24 @@ static void results_durable(uint64_t number, void *arg)
     broker_results_durable(daemon->broker, number);
 }
 
+/* Under history's lock; it looks at numbers and takes none. */
+static int end_reached(const struct ticket *ticket, void *arg)
+{
+    const struct daemon *daemon = arg;
+    struct ticket now;
+    int rc = broker_ticket_reached(daemon->broker, &now);
+    if (now.written >= ticket->written && now.durable >= ticket->durable)
+        return 0;
+    return rc != 0 ? rc : EINPROGRESS;
+}
+
+/* On history's thread. */
+static void end_want(const struct ticket *ticket, void *arg)
+{
+    const struct daemon *daemon = arg;
+    broker_lead_elsewhere(daemon->broker, ticket);
+}
+
 static void results_purge(void *arg)
 {
     struct daemon *daemon = arg;
@@ -166,11 +184,13 @@ static void datadir_show(struct api_store *out, void *arg)
     datadir_tell(daemon->datadir, out);
 }
 
-/* On any thread; loops with answers that wait for it look again. */
+/* On any thread; loops with answers that wait for it look again, and so does history. */
 static void datadir_published(void *arg)
 {
     struct daemon *daemon = arg;
     struct net *net = atomic_load(&daemon->gated);
+    if (daemon->history != NULL)
+        history_reached(daemon->history);
     if (net != NULL)
         net_reached(net);
 }
@@ -212,6 +232,8 @@ static int history_build(struct daemon *daemon, const struct user *user)
         snprintf(path, sizeof(path), "%s/" HISTORY_FILE, datadir.directory);
         settings.path = path;
         settings.durable = results_durable;
+        settings.reached = end_reached;
+        settings.want = end_want;
         settings.rest = consumers_rest;
         settings.arg = daemon;
     }

@@ -58,7 +58,8 @@ static void record_make(struct history *history, const struct job_end *end, bool
     struct job_record *record = NULL;
     uint64_t number = end->number;
     if (job_end_record(end, &record) == 0) {
-        (void)history_keep(history, &record, &number, tell); /* it counts what it loses */
+        /* It counts what it loses. */
+        (void)history_keep(history, &record, &number, &end->ticket, tell);
         return;
     }
     HL_LOCK_SCOPE(history->lock);

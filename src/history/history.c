@@ -125,15 +125,17 @@ bool history_is_on(const struct history *history)
 /* ---- adding ---- */
 
 /* [held] */
-static int queue_add(struct history *history, struct job_record **record, struct entry **gone)
+static int queue_add(struct history *history, struct job_record **record,
+                     const struct ticket *ticket, struct entry **gone)
 {
     const struct entry *before = recent_by_id(&history->recent, (*record)->id);
     bool waited = before != NULL && before->number > history->written;
-    size_t had = waited ? entry_bytes(before) : 0;
-    int rc = recent_add(&history->recent, record, gone);
+    bool keep = waited && !ticket_is_none(ticket), instead = waited && !keep;
+    size_t had = instead ? entry_bytes(before) : 0;
+    int rc = recent_add(&history->recent, record, ticket, keep, gone);
     if (rc != 0)
         return rc;
-    history->stats.pending += waited ? 0 : 1;
+    history->stats.pending += instead ? 0 : 1;
     history->pending_bytes -= had;
     history->pending_bytes += entry_bytes(recent_at(&history->recent, history->recent.next - 1));
     if (history->stats.pending == 1)
@@ -155,7 +157,8 @@ static void bounds_keep(struct history *history, struct entry **gone)
 /* [held] */
 static int memory_add(struct history *history, struct job_record **record, struct entry **gone)
 {
-    int rc = recent_add(&history->recent, record, gone);
+    const struct ticket none = {0}; /* nothing is written */
+    int rc = recent_add(&history->recent, record, &none, false, gone);
     if (rc == 0)
         bounds_keep(history, gone);
     return rc;
@@ -175,7 +178,7 @@ static int number_skip_to(struct history *history, uint64_t number)
 
 /* [held] *number: as history_add. */
 static int add(struct history *history, struct job_record **record, uint64_t *number,
-               struct entry **gone)
+               const struct ticket *ticket, struct entry **gone)
 {
     bool file = history->database != NULL;
     int rc = *number != 0 ? number_skip_to(history, *number) : 0;
@@ -184,7 +187,7 @@ static int add(struct history *history, struct job_record **record, uint64_t *nu
     if (rc == 0 && file)
         keys_add(history, *record);
     if (rc == 0)
-        rc = file ? queue_add(history, record, gone) : memory_add(history, record, gone);
+        rc = file ? queue_add(history, record, ticket, gone) : memory_add(history, record, gone);
     if (rc == 0)
         *number = history->recent.next - 1;
     else if (*number != 0 && rc != EINVAL)
@@ -194,14 +197,15 @@ static int add(struct history *history, struct job_record **record, uint64_t *nu
     return rc;
 }
 
-int history_keep(struct history *history, struct job_record **record, uint64_t *number, bool *tell)
+int history_keep(struct history *history, struct job_record **record, uint64_t *number,
+                 const struct ticket *ticket, bool *tell)
 {
     struct entry *gone = NULL;
     bool wake = false;
     int rc = 0;
     if (history->on) {
         hl_lock_acquire(history->lock);
-        rc = add(history, record, number, &gone);
+        rc = add(history, record, number, ticket, &gone);
         if (rc == 0 && history->database != NULL) {
             wake = writer_wanted(history);
             *tell |= rest_look(history);
@@ -219,7 +223,7 @@ int history_add(struct history *history, struct job_record **record, uint64_t *n
 {
     MAGIC_CHECK(history, HISTORY_MAGIC);
     bool tell = false;
-    int rc = history_keep(history, record, number, &tell);
+    int rc = history_keep(history, record, number, &(struct ticket){0}, &tell);
     if (tell)
         rest_tell(history);
     return rc;

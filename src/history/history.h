@@ -17,7 +17,8 @@
  *
  * Every record has a number; numbers rise in the order in which records come. That of a record is
  * *durable* when its transaction is synced: what must not be forgotten before (a journal's entries
- * of a finished job) can be let go then.
+ * of a finished job) can be let go then. A record of which the journal may take the end back is not
+ * written, nor is one with a higher number, so what is durable has no gaps.
  *
  * Who ends a job under a lock of his own hands its end over as a pointer (history_offer); a record
  * is made of it right after (history_take_in), by any thread. Whoever reads sees what was offered.
@@ -46,6 +47,14 @@ struct history_settings {
     /* The thread tells, without locks, that all records up to this number are durable or lost for
      * good. Rising; NULL: nobody wants to know. */
     void (*durable)(uint64_t number, void *arg);
+    /*
+     * A record isn't written before the journal has reached the ticket of its end. reached: 0: it
+     * has. EINPROGRESS: not yet, history_reached tells. EIO: it never will. Called under history's
+     * lock, so it may take none. want: somebody waits for that ticket; called by the thread,
+     * without locks. NULL, both: every end has happened for good.
+     */
+    int (*reached)(const struct ticket *ticket, void *arg);
+    void (*want)(const struct ticket *ticket, void *arg);
     /* history_wants_rest may say something else now. Without locks, on any thread that adds or
      * purges, or history's own; several at once perhaps: who acts on it asks under a lock of his
      * own. NULL: nobody rests. */
@@ -87,6 +96,9 @@ void history_offer(struct history *history, struct list *ends);
 /* After history_offer, without locks: makes records of what was offered by anybody. Waits neither
  * for the disk nor for another thread. */
 void history_take_in(struct history *history);
+
+/* The journal has reached more tickets. Any thread; takes no lock. */
+void history_reached(struct history *history);
 
 /*
  * Takes the record over, in every case, and nulls *record. A record of the same id is replaced (a

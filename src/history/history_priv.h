@@ -47,6 +47,9 @@ struct entry {
     size_t pos;         /* in recent->aging */
     int64_t until_ns;   /* how long it is kept (clock_now_ns time) */
     struct job_record *record;
+    struct ticket ticket; /* to be reached before it is written */
+    /* One of the same id came later and may be lost still. Found by number only, to be written. */
+    bool replaced;
     size_t key_len;
     char *key; /* in by_key; its own: the tube's name, a NUL, the submitter, the key; NULL: it isn't
                   there */
@@ -74,11 +77,12 @@ size_t key_write(char text[KEY_TEXT_MAX], const char *tube, uint32_t submitter, 
 void recent_init(struct recent *recent, bool ages, int64_t keep_ns);
 void recent_fini(struct recent *recent);
 /*
- * Adds it under the next number. A record of the same id goes to *gone, and the new one has its
- * attempt among the earlier ones. Takes the reference over and nulls *record. ENOMEM: it is still
- * the caller's, and nothing else has changed.
+ * Adds it under the next number. A record of the same id goes to *gone, or (`keep`) stays as a
+ * replaced one, and the new one has its attempt among the earlier ones. Takes the reference over
+ * and nulls *record. ENOMEM: it is still the caller's, and nothing else has changed.
  */
-int recent_add(struct recent *recent, struct job_record **record, struct entry **gone);
+int recent_add(struct recent *recent, struct job_record **record, const struct ticket *ticket,
+               bool keep, struct entry **gone);
 /* Out of it, to the front of *gone. */
 void recent_take(struct recent *recent, struct entry *entry, struct entry **gone);
 /* The one with the least number that is not below *number, which is set to it; NULL: none. */
@@ -249,6 +253,7 @@ struct history {
     bool asked_no_more; /* the thread "records" is to end */
     _Atomic uint32_t room; /* rings when there is room in the queue */
     _Atomic uint32_t bell; /* rings for the thread */
+    _Atomic bool held;     /* the thread waits for a ticket */
     hl_thread *thread;
     struct numbered *batch;       /* the thread's, of WRITER_BATCH */
     uint64_t *forgotten;          /* the thread's, of ROWS_SLICE */
@@ -258,8 +263,10 @@ struct history {
 
 /* ---- history.c ---- */
 
-/* As history_add; *tell becomes true if rest_tell is to be called, without any lock. */
-int history_keep(struct history *history, struct job_record **record, uint64_t *number, bool *tell);
+/* As history_add, of an end with that ticket; *tell becomes true if rest_tell is to be called,
+ * without any lock. */
+int history_keep(struct history *history, struct job_record **record, uint64_t *number,
+                 const struct ticket *ticket, bool *tell);
 
 /* What is answered out of the file, on the thread "records"; as history_ask. */
 int question_read(struct history *history, struct history_question *question);

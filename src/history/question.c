@@ -61,7 +61,7 @@ static void page_look(struct history *history, struct history_question *question
     while (at > recent->first && *count < question->page.max && *examined < HISTORY_EXAMINED_MAX) {
         const struct entry *entry = recent_at(recent, --at);
         (*examined)++;
-        if (entry != NULL && query_matches(query, entry->record))
+        if (entry != NULL && !entry->replaced && query_matches(query, entry->record))
             question->page.records[(*count)++] = job_record_ref(entry->record);
     }
     *through = at <= recent->first;

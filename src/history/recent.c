@@ -9,6 +9,9 @@
  * Each gets the next number, so that "older" is a matter of numbers, here and in the file. A table
  * finds them by number, a map by id. Numbers that were taken out leave holes, which are passed over
  * once: `first` only rises.
+ *
+ * A record that waits to be written stays when one of the same id comes whose end may be lost: a
+ * crash takes that end back, and must find the one before. Only who writes sees it then.
  */
 #include "base/magic.h"
 #include "history/history_priv.h"
@@ -187,18 +190,26 @@ static void until_set(const struct recent *recent, struct entry *entry)
         entry->until_ns = INT64_MAX;
 }
 
-/* The entry of that id gets the new number and record; `carrier` takes the old record away. */
-static int entry_renew(struct recent *recent, struct entry *entry, struct entry *carrier)
+/* The entry of that id gets the new number and record; `carrier` takes the old ones away, or stays
+ * with them. */
+static int entry_renew(struct recent *recent, struct entry *entry, struct entry *carrier, bool keep)
 {
+    const struct entry old = *entry;
     int rc = idtable_put(&recent->by_number, carrier->number, entry);
     if (rc != 0)
         return rc;
-    (void)idtable_remove(&recent->by_number, entry->number);
-    recent->bytes -= entry_bytes(entry);
-    struct job_record *old = entry->record;
+    if (keep)
+        idtable_replace(&recent->by_number, old.number, carrier);
+    else
+        (void)idtable_remove(&recent->by_number, old.number);
+    recent->bytes -= keep ? 0 : entry_bytes(entry);
     entry->record = carrier->record;
     entry->number = carrier->number;
-    carrier->record = old;
+    entry->ticket = carrier->ticket;
+    carrier->record = old.record;
+    carrier->number = old.number;
+    carrier->ticket = old.ticket;
+    carrier->replaced = keep;
     until_set(recent, entry);
     if (recent->ages)
         heap_update(&recent->aging, entry->pos);
@@ -242,7 +253,8 @@ static void entry_discard(struct entry *entry)
     free(entry);
 }
 
-int recent_add(struct recent *recent, struct job_record **record, struct entry **gone)
+int recent_add(struct recent *recent, struct job_record **record, const struct ticket *ticket,
+               bool keep, struct entry **gone)
 {
     struct entry *before = recent_by_id(recent, (*record)->id);
     int rc = before != NULL ? attempts_join(record, before->record) : 0;
@@ -254,7 +266,8 @@ int recent_add(struct recent *recent, struct job_record **record, struct entry *
     MAGIC_INIT(entry, ENTRY_MAGIC);
     entry->number = recent->next;
     entry->record = *record;
-    rc = before != NULL ? entry_renew(recent, before, entry) : entry_place(recent, entry);
+    entry->ticket = *ticket;
+    rc = before != NULL ? entry_renew(recent, before, entry, keep) : entry_place(recent, entry);
     if (rc != 0) {
         entry_discard(entry);
         return rc;
@@ -262,7 +275,7 @@ int recent_add(struct recent *recent, struct job_record **record, struct entry *
     *record = NULL;
     recent->next++;
     recent->bytes += entry_bytes(before != NULL ? before : entry);
-    if (before != NULL) {
+    if (before != NULL && !keep) {
         entry->next = *gone;
         *gone = entry;
     }
@@ -272,9 +285,11 @@ int recent_add(struct recent *recent, struct job_record **record, struct entry *
 void recent_take(struct recent *recent, struct entry *entry, struct entry **gone)
 {
     MAGIC_CHECK(entry, ENTRY_MAGIC);
-    (void)idmap_remove(&recent->by_id, entry->record->id);
+    if (!entry->replaced) {
+        (void)idmap_remove(&recent->by_id, entry->record->id);
+        recent->count--;
+    }
     entry_unplace(recent, entry);
-    recent->count--;
     recent->bytes -= entry_bytes(entry);
     entry->next = *gone;
     *gone = entry;

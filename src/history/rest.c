@@ -4,8 +4,9 @@
  *
  * When the queue is full, who makes records is asked to rest, until half of it is written. What is
  * on its way meanwhile is taken still, up to twice the queue. If no batch is written for
- * HISTORY_REST_NS the disk hangs: then jobs go on, and their records are lost past the queue until
- * it writes again. A disk that fails is known at once, and nobody rests for it.
+ * HISTORY_REST_NS the disk hangs (or the journal's, for which records are held): then jobs go on,
+ * and their records are lost past the queue until it writes again. A disk that fails is known at
+ * once, and nobody rests for it.
  */
 #include "base/clock.h"
 #include "history/history_priv.h"

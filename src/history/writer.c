@@ -11,11 +11,17 @@
  * (rest.c): nobody waits for a disk that doesn't write. A damaged file is put aside and a new one
  * begun.
  *
+ * A record whose end the journal may take back is held until the ticket of that end is reached, and
+ * so are those behind it. The thread wants that ticket: where nobody waits for an end, it would be
+ * reached much later. No commit waits for history, so neither waits for the other for ever. If the
+ * journal has failed the ticket is never reached; it holds until the stop, which gives up.
+ *
  * The thread sleeps on an event. It clears it before it looks, so nothing that is told in between
  * is missed.
  */
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/magic.h"
 #include "history/history_priv.h"
 
 #include <errno.h>
@@ -24,10 +30,12 @@
 #include <string.h>
 
 #define RETRY_NS HL_SECOND
+/* A ticket is looked at again so often; a wake-up comes as a rule. */
+#define HELD_NS (HL_SECOND / 10)
 /* Slices after a batch: together more rows than a batch has. */
 #define SLICES_MAX (2 * WRITER_BATCH / ROWS_SLICE)
 
-enum work { WORK_NONE, WORK_BATCH, WORK_PURGE, WORK_END };
+enum work { WORK_NONE, WORK_HELD, WORK_BATCH, WORK_PURGE, WORK_GIVE_UP, WORK_END };
 
 /* ---- what to do next ---- */
 
@@ -38,10 +46,12 @@ static bool batch_is_large(const struct history *history)
            history->pending_bytes >= history->settings.queue_bytes / 2;
 }
 
-/* [held] The first for an empty queue begins the wait, a large batch ends it. */
+/* [held] The first for an empty queue begins the wait, a large batch ends it, unless the thread
+ * waits for a ticket. */
 bool writer_wanted(struct history *history)
 {
-    bool waits = history->stats.pending == 1 || batch_is_large(history);
+    bool waits =
+        history->stats.pending == 1 || (batch_is_large(history) && !atomic_load(&history->held));
     if (history->rung || (!waits && !history->purge && !history->stopping))
         return false;
     history->rung = true;
@@ -54,8 +64,54 @@ void writer_wake(struct history *history)
     park_wake(&history->bell, 1);
 }
 
-/* *until: when to look again, if there is nothing to do. */
-static enum work work_next(struct history *history, int64_t *until)
+void history_reached(struct history *history)
+{
+    MAGIC_CHECK(history, HISTORY_MAGIC);
+    if (atomic_load(&history->held) && atomic_exchange(&history->held, false))
+        writer_wake(history);
+}
+
+/* [held] 0: its record may be written. EINPROGRESS. EIO: never. */
+static int entry_state(const struct history *history, const struct entry *entry)
+{
+    const struct history_settings *settings = &history->settings;
+    return settings->reached != NULL ? settings->reached(&entry->ticket, settings->arg) : 0;
+}
+
+/* [held] The first that waits; NULL: none. *number: as recent_from. */
+static const struct entry *entry_waiting(struct history *history, uint64_t *number)
+{
+    *number = history->written + 1;
+    return recent_from(&history->recent, number);
+}
+
+/* [held] Whether the first that waits may be written; else *ticket is what it waits for. */
+static int first_state(struct history *history, struct ticket *ticket)
+{
+    uint64_t number;
+    const struct entry *entry = entry_waiting(history, &number);
+    if (entry == NULL)
+        return 0;
+    *ticket = entry->ticket;
+    /* Before the look, so who reaches it after that sees that somebody waits. */
+    atomic_store(&history->held, true);
+    int rc = entry_state(history, entry);
+    if (rc == 0)
+        atomic_store(&history->held, false);
+    return rc;
+}
+
+/* [held] */
+static enum work work_last(struct history *history)
+{
+    struct ticket ticket;
+    if (history->stats.pending == 0)
+        return WORK_END;
+    return first_state(history, &ticket) == 0 ? WORK_BATCH : WORK_GIVE_UP;
+}
+
+/* *until: when to look again, if there is nothing to do. *ticket: what is wanted, if HELD. */
+static enum work work_next(struct history *history, int64_t *until, struct ticket *ticket)
 {
     HL_LOCK_SCOPE(history->lock);
     int64_t now = clock_now_ns();
@@ -63,17 +119,21 @@ static enum work work_next(struct history *history, int64_t *until)
     int64_t due = waits ? history->pending_since_ns + history->settings.linger_ns : CLOCK_NEVER;
     history->rung = false;
     if (history->stopping)
-        return waits ? WORK_BATCH : WORK_END;
+        return work_last(history);
     if (waits && batch_is_large(history))
         due = now;
     *until = due < history->retry_ns ? history->retry_ns : due;
-    if (waits && *until <= now)
+    bool due_now = waits && *until <= now;
+    int state = due_now ? first_state(history, ticket) : 0;
+    if (due_now && state == 0)
         return WORK_BATCH;
     if (history->purge && history->retry_ns <= now) {
         history->purge = false; /* who asks from now on means a later time */
         return WORK_PURGE;
     }
-    return WORK_NONE;
+    if (state != 0)
+        *until = state == EINPROGRESS ? clock_deadline(HELD_NS) : CLOCK_NEVER;
+    return state != 0 ? WORK_HELD : WORK_NONE;
 }
 
 /* ---- success and failure ---- */
@@ -128,14 +188,19 @@ static int database_mend(struct history *history)
 /* ---- batches ---- */
 
 /* The oldest that wait, referenced; returns how many. *last: the number of the last one. Those that
- * come later wait from now on; those that were left have waited already. */
+ * come later wait from now on, and those that are held; others that were left have waited already.
+ */
 static size_t batch_collect(struct history *history, uint64_t *last)
 {
     size_t count = 0, bytes = 0;
     HL_LOCK_SCOPE(history->lock);
-    uint64_t number = history->written + 1;
-    const struct entry *entry = recent_from(&history->recent, &number);
+    uint64_t number;
+    const struct entry *entry = entry_waiting(history, &number);
+    bool held = false;
     while (entry != NULL && count < WRITER_BATCH && bytes < WRITER_BATCH_BYTES) {
+        held = entry_state(history, entry) != 0;
+        if (held)
+            break;
         history->batch[count++] =
             (struct numbered){.number = number, .record = job_record_ref(entry->record)};
         number++;
@@ -143,7 +208,7 @@ static size_t batch_collect(struct history *history, uint64_t *last)
         entry = recent_from(&history->recent, &number); /* past those that were replaced */
     }
     *last = entry == NULL ? history->recent.next - 1 : number - 1;
-    if (entry == NULL)
+    if (entry == NULL || held)
         history->pending_since_ns = clock_now_ns();
     return count;
 }
@@ -310,24 +375,32 @@ static void purge_all(struct history *history)
 
 /* ---- the thread ---- */
 
+static void writer_wait(struct history *history, uint32_t seen, int64_t until)
+{
+    hl_thread_wait_begin("history", "records");
+    (void)park_wait(&history->bell, seen, until);
+    hl_thread_wait_end();
+}
+
 static void writer_main(void *arg)
 {
     struct history *history = arg;
     enum work work = WORK_NONE;
     while (work != WORK_END) {
         int64_t until = CLOCK_NEVER;
+        struct ticket ticket;
         bool more;
         uint32_t seen = atomic_load(&history->bell);
-        work = work_next(history, &until);
-        if (work == WORK_NONE) {
-            hl_thread_wait_begin("history", "records");
-            (void)park_wait(&history->bell, seen, until);
-            hl_thread_wait_end();
-        } else if (work == WORK_PURGE)
+        work = work_next(history, &until, &ticket);
+        if (work == WORK_HELD && history->settings.want != NULL)
+            history->settings.want(&ticket, history->settings.arg);
+        if (work == WORK_NONE || work == WORK_HELD)
+            writer_wait(history, seen, until);
+        else if (work == WORK_PURGE)
             purge_all(history);
         else if (work == WORK_BATCH && batch_write(history) == 0)
             (void)purge_some(history, &more);
-        else if (work == WORK_BATCH && history->stopping)
+        else if (work == WORK_GIVE_UP || (work == WORK_BATCH && history->stopping))
             pending_give_up(history);
     }
 }

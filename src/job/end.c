@@ -23,6 +23,7 @@ int job_end_new(struct job_end **out)
     atomic_init(&end->refs, 1);
     list_node_init(&end->node);
     end->number = 0;
+    end->ticket = (struct ticket){0};
     job_outcome_init(&end->outcome);
     *out = end;
     return 0;

@@ -6,6 +6,10 @@
  * what it wrote, and both clocks. That copies a few hundred bytes and allocates nothing, so it can
  * be done under a lock; what costs (copying the output, encoding it) is done later, by who needs
  * the bytes. From then on it is never written to, so it passes between threads freely.
+ *
+ * An end may still be taken back: a process that is killed before the journal has the change finds
+ * the job there again. Its ticket says what the journal has to reach first. A file that outlives
+ * the process must not have the end before.
  */
 #ifndef JOB_END_H
 #define JOB_END_H
@@ -21,6 +25,7 @@ struct job_end {
     int64_t wall_ns;       /* the time of day at the same moment */
     struct job_view view;
     struct job_outcome outcome; /* its own; it points at no rules */
+    struct ticket ticket;       /* of its change */
 };
 
 /* One that isn't filled in. ENOMEM. */

@@ -6,10 +6,10 @@
  * It knows less of a job than the oracle of the other kinds (oracle.h), and more of its end. An end
  * that a wait was answered with, or that a cancel or a bury has acknowledged, has exactly one
  * record from then on, in each life that follows: the same number, outcome, counts and result.
- * Where nobody was told, a job that was put is there, or has a record. It may be both: a record is
- * in the journal before the end that it tells of, and in history's file it may be sooner than that
- * is in the journal. Then the job ends again, and the record of that replaces the other one; such
- * jobs are counted.
+ * Where nobody was told, a job that was put is there, or has a record. It is never both: history
+ * keeps no record of an end that the journal doesn't have. Only where the power goes, and the level
+ * promises nothing then, the journal may lose an end that history has kept. Then the job ends
+ * again, and the record of that replaces the other one; such jobs are counted.
  *
  * Records have numbers. A job that was put after another one's end was told has the higher one.
  */

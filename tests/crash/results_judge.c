@@ -224,7 +224,7 @@ static void job_judge(struct judging *judging, const struct result_job *job)
     if (job->id == 0)
         return;
     judging->results->compared++;
-    if (job->presence == PRESENT && job->found != 0 && promised && job->ended)
+    if (job->presence == PRESENT && job->found != 0 && promised)
         fault(judging, "job %" PRIu64 " is there, and is recorded as %s", job->id,
               job->row.outcome);
     judging->results->again += job->presence == PRESENT && job->found != 0;

@@ -140,6 +140,13 @@ static void both(struct results *results)
     results->by_id[present->id] = job_that(results, is_told);
 }
 
+/* Nobody was told of that end. */
+static void ahead(struct results *results)
+{
+    both(results);
+    job_that(results, is_told)->ended = false;
+}
+
 static void back(struct results *results)
 {
     job_that(results, is_present)->gone = true;
@@ -188,6 +195,7 @@ static const struct falsehood {
     {"a record has another number", renumbered, ": the number of its record was"},
     {"a later end has a lower number", order, "; their records have the numbers"},
     {"a job is there and recorded", both, "is there, and is recorded as"},
+    {"history is ahead of the journal", ahead, "is there, and is recorded as"},
     {"a job came back after its end", back, "is there again; its end was told"},
     {"a buried job is ready", unburied, "is there in another state; it was buried"},
     {"a buried job is gone", burial_lost, "is gone; it was buried"},
