@@ -26,8 +26,8 @@
 struct rig { /* no magic: on the stack of who runs it */
     struct broker *broker;
     struct journal *journal; /* NULL: in memory */
-    struct broker_sink *sink;
-    struct broker_holder holder;
+    struct broker_consumer *consumer;
+    struct broker_client client;
     struct broker_reserver reserver;
     struct broker_put_spec spec;
     size_t size;
@@ -50,7 +50,7 @@ static void reserve_as(struct rig *rig, unsigned flags)
 {
     for (size_t i = 0; i < BLOCK; i++) {
         bench_check("reserve",
-                    broker_reserve(&rig->holder, &rig->reserver, 0, flags, &rig->leases[i]));
+                    broker_reserve(&rig->client, &rig->reserver, 0, flags, &rig->leases[i]));
         broker_lease_fini(&rig->leases[i]);
     }
 }
@@ -68,33 +68,33 @@ static void reserve_token(struct rig *rig)
 static void delete (struct rig *rig)
 {
     for (size_t i = 0; i < BLOCK; i++)
-        bench_check("delete", broker_holder_delete(&rig->holder, &trust_all, rig->leases[i].id, 0));
+        bench_check("delete", broker_client_delete(&rig->client, &trust_all, rig->leases[i].id, 0));
 }
 
 static void delete_token(struct rig *rig)
 {
     for (size_t i = 0; i < BLOCK; i++)
-        bench_check("delete", broker_holder_delete(&rig->holder, &trust_all, rig->leases[i].id,
+        bench_check("delete", broker_client_delete(&rig->client, &trust_all, rig->leases[i].id,
                                                    rig->leases[i].token));
 }
 
 static void delete_put(struct rig *rig)
 {
     for (size_t i = 0; i < BLOCK; i++)
-        bench_check("delete", broker_holder_delete(&rig->holder, &trust_all, rig->ids[i], 0));
+        bench_check("delete", broker_client_delete(&rig->client, &trust_all, rig->ids[i], 0));
 }
 
 static void release(struct rig *rig)
 {
     for (size_t i = 0; i < BLOCK; i++)
         bench_check("release",
-                    broker_release(&rig->holder, &trust_all, rig->leases[i].id, 0, 0, 0));
+                    broker_release(&rig->client, &trust_all, rig->leases[i].id, 0, 0, 0));
 }
 
 static void bury(struct rig *rig)
 {
     for (size_t i = 0; i < BLOCK; i++)
-        bench_check("bury", broker_bury(&rig->holder, &trust_all, rig->leases[i].id, 0, 0));
+        bench_check("bury", broker_bury(&rig->client, &trust_all, rig->leases[i].id, 0, 0));
 }
 
 static void kick(struct rig *rig)
@@ -106,7 +106,7 @@ static void kick(struct rig *rig)
 static void take(struct rig *rig)
 {
     for (size_t i = 0; i < BLOCK; i++) {
-        bench_check("take", broker_take(rig->sink, &rig->leases[i], 0));
+        bench_check("take", broker_take(rig->consumer, &rig->leases[i], 0));
         broker_lease_fini(&rig->leases[i]);
     }
 }
@@ -121,7 +121,7 @@ static void settle(struct rig *rig)
 static void take_many(struct rig *rig)
 {
     size_t count;
-    bench_check("take", broker_take_many(rig->sink, rig->leases, BLOCK, &count, 0));
+    bench_check("take", broker_take_many(rig->consumer, rig->leases, BLOCK, &count, 0));
     bench_check("take", count == BLOCK ? 0 : EPROTO);
     for (size_t i = 0; i < BLOCK; i++)
         broker_lease_fini(&rig->leases[i]);
@@ -265,8 +265,8 @@ static void rig_begin(struct rig *rig, const struct settings *settings, const st
     bench_check("broker", broker_new(&rig->broker, &options));
     if (level == DURABLE)
         journal_begin(rig);
-    bench_check("holder", broker_holder_init(&rig->holder, rig->broker));
-    bench_check("sink", broker_sink_new(&rig->sink, rig->broker, "bench", tubes, 1));
+    bench_check("client", broker_client_init(&rig->client, rig->broker));
+    bench_check("consumer", broker_consumer_new(&rig->consumer, rig->broker, "bench", tubes, 1));
     rig->spec = (struct broker_put_spec){
         .submitter = JOB_NOBODY, .ttr_ns = HOUR_NS, .delay_ns = loop->delayed ? HOUR_NS : 0};
     bench_check("tube", broker_use(rig->broker, "default", 7, &rig->spec.tube));
@@ -289,8 +289,8 @@ static void rig_end(struct rig *rig)
                    stats.count[JOB_READY] + stats.count[JOB_DELAYED], rig->present);
     broker_unlisten(&rig->listener);
     broker_unuse(rig->broker, &rig->spec.tube);
-    broker_sink_free(&rig->sink);
-    (void)broker_holder_fini(&rig->holder);
+    broker_consumer_free(&rig->consumer);
+    (void)broker_client_fini(&rig->client);
     bench_check("stop", broker_stop(rig->broker));
     broker_free(&rig->broker);
     if (rig->journal != NULL)

@@ -24,13 +24,13 @@
 
 struct worker {
     struct broker *broker;
-    struct broker_sink *sink;
+    struct broker_consumer *consumer;
     hl_thread *thread;
     uint64_t done;
 };
 
 static struct row *rates[WORKERS_MAX], *times[WORKERS_MAX];
-static struct row *bytes, *resident, *sizeof_job, *sizeof_rare;
+static struct row *bytes, *resident, *sizeof_job, *sizeof_extra;
 
 void pool_rows(void)
 {
@@ -51,8 +51,8 @@ static void work(void *arg)
     size_t count;
     int rc;
     job_outcome_init(&outcome);
-    while ((rc = broker_take_many(worker->sink, leases, BROKER_SETTLE_MAX, &count, HL_FOREVER)) ==
-           0) {
+    while ((rc = broker_take_many(worker->consumer, leases, BROKER_SETTLE_MAX, &count,
+                                  HL_FOREVER)) == 0) {
         outcome.ended_ns = clock_now_ns();
         for (size_t i = 0; i < count; i++)
             list[i] = (struct broker_settlement){
@@ -74,7 +74,7 @@ static void workers_start(struct worker *workers, size_t count, struct broker *b
     for (size_t i = 0; i < count; i++) {
         struct worker *worker = &workers[i];
         *worker = (struct worker){.broker = broker};
-        bench_check("sink", broker_sink_new(&worker->sink, broker, "bench", tubes, 1));
+        bench_check("consumer", broker_consumer_new(&worker->consumer, broker, "bench", tubes, 1));
         bench_check("thread", hl_thread_new(&worker->thread, &(struct hl_thread_options){
                                                                  .target = work, .arg = worker}));
         bench_check("thread", hl_thread_start(worker->thread));
@@ -86,10 +86,10 @@ static uint64_t workers_end(struct worker *workers, size_t count)
 {
     uint64_t done = 0;
     for (size_t i = 0; i < count; i++) {
-        broker_sink_stop(workers[i].sink);
+        broker_consumer_stop(workers[i].consumer);
         bench_check("thread", hl_thread_join(workers[i].thread, HL_FOREVER));
         hl_thread_free(&workers[i].thread);
-        broker_sink_free(&workers[i].sink);
+        broker_consumer_free(&workers[i].consumer);
         done += workers[i].done;
     }
     return done;
@@ -145,7 +145,7 @@ void memory_rows(void)
     bytes = row_new("", "bytes", "a job", false);
     resident = row_new("", "resident", "a job", false);
     sizeof_job = row_new("", "sizeof-job", "bytes", false);
-    sizeof_rare = row_new("", "sizeof-rare", "bytes", false);
+    sizeof_extra = row_new("", "sizeof-extra", "bytes", false);
 }
 
 static double allocated(void)
@@ -172,7 +172,7 @@ void memory_measure(const struct settings *settings)
     struct broker *broker;
     struct broker_put_spec spec = {.submitter = JOB_NOBODY, .ttr_ns = 60 * HL_SECOND};
     row_add(sizeof_job, SIDE_THIS, 0, sizeof(struct job));
-    row_add(sizeof_rare, SIDE_THIS, 0, sizeof(struct job_rare));
+    row_add(sizeof_extra, SIDE_THIS, 0, sizeof(struct job_extra));
     if (!bytes->wanted && !resident->wanted)
         return;
     bench_check("broker", broker_new(&broker, NULL));

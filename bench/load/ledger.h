@@ -40,7 +40,7 @@ struct entry *ledger_entry(struct ledger *ledger, uint64_t serial);
 void ledger_inserted(struct ledger *ledger, uint64_t serial, uint64_t id);
 /* RESERVED id, and the body was that of `serial`; `now_ns` against its delay. */
 struct entry *ledger_reserved(struct ledger *ledger, uint64_t serial, uint64_t id, int64_t now_ns);
-/* It went back: RELEASED, its lease ran out, or its holder hung up. */
+/* It went back: RELEASED, its lease ran out, or its client hung up. */
 void ledger_released(struct ledger *ledger, uint64_t serial);
 /* DELETED. */
 void ledger_deleted(struct ledger *ledger, uint64_t serial);

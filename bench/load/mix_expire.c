@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 /*
- * The mix expire: half of --jobs jobs are reserved by --connections holders that then say nothing,
+ * The mix expire: half of --jobs jobs are reserved by --connections clients that then say nothing,
  * and half are put with a delay. How late each comes back: the time from the end of its lease or
  * delay to its RESERVED at a consumer that waits. None may come early, none twice.
  *
  * What did not come five seconds after the last was due is counted as never; it is fetched by
- * closing the holders' connections, so that it is known whether it was only forgotten or lost.
+ * closing the clients' connections, so that it is known whether it was only forgotten or lost.
  */
 #include "base/clock.h"
 #include "load/fault.h"
@@ -41,12 +41,12 @@ static void due_enter(struct entry *entry, int64_t due_ns)
         expiry.last_due_ns = due_ns;
 }
 
-/* The next lease, at the holder whose turn it is. */
-static void hold_next(struct run *run, struct crew *holders)
+/* The next lease, at the client whose turn it is. */
+static void hold_next(struct run *run, struct crew *clients)
 {
     uint64_t serial = ledger_counts(run->ledger)->put;
     if (serial < expiry.leases)
-        work_put(run, holders->links[serial % holders->count], 0, 0, TTR_S);
+        work_put(run, clients->links[serial % clients->count], 0, 0, TTR_S);
 }
 
 static void delay_next(struct run *run, struct crew *crew)
@@ -109,12 +109,12 @@ static void consume_answer(struct crew *crew, struct link *link, const struct se
     link_reserve(link);
 }
 
-static void hold_and_delay(struct run *run, struct crew *holders, struct crew *others)
+static void hold_and_delay(struct run *run, struct crew *clients, struct crew *others)
 {
-    holders->now_ns = clock_now_ns();
+    clients->now_ns = clock_now_ns();
     for (int i = 0; i < WINDOW; i++)
-        hold_next(run, holders);
-    crew_run(holders, hold_answer);
+        hold_next(run, clients);
+    crew_run(clients, hold_answer);
     others->now_ns = clock_now_ns();
     for (int i = 0; i < WINDOW; i++)
         delay_next(run, others);
@@ -141,9 +141,9 @@ void mix_expire(struct run *run)
                                               "delays_never"};
     const struct options *o = &run->options;
     struct crew *consumers = run_crew(run, CONSUMERS, 1);
-    struct crew *holders = run_crew(run, o->connections, 1);
+    struct crew *clients = run_crew(run, o->connections, 1);
     expiry.leases = o->jobs / 2;
-    hold_and_delay(run, holders, consumers);
+    hold_and_delay(run, clients, consumers);
     /* One reserve each: a delete behind a second one would have to wait for that. */
     for (int i = 0; i < CONSUMERS; i++)
         link_reserve(consumers->links[i]);
@@ -152,7 +152,7 @@ void mix_expire(struct run *run)
     kind_report(run, KIND_LEASE, lease_names, expiry.leases);
     kind_report(run, KIND_DELAY, delay_names, o->jobs - expiry.leases);
     run->resident = process_resident(&run->server);
-    crew_free(&holders);
+    crew_free(&clients);
     consumers->until_ns = CLOCK_NEVER;
     if (ledger_left(run->ledger) > 0)
         crew_run(consumers, consume_answer);

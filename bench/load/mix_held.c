@@ -91,17 +91,17 @@ static void stage(struct run *run, struct crew *crew, const char *name, uint64_t
 void mix_held(struct run *run)
 {
     const struct options *o = &run->options;
-    struct crew *others = run_crew(run, o->connections, 1), *holder = run_crew(run, 1, 1);
+    struct crew *others = run_crew(run, o->connections, 1), *client = run_crew(run, 1, 1);
     /* A few commands warm up: at a server to which each is a walk, a tenth would take minutes. */
     const uint64_t ops = 200;
     held.count = 0;
     work_fill(run, others, o->jobs, 64, 0);
-    hold_all(run, holder, 64);
-    stage(run, holder, "touch", ops, touch_next, touch_answer);
-    stage(run, holder, "delete", ops, delete_next, delete_answer);
+    hold_all(run, client, 64);
+    stage(run, client, "touch", ops, touch_next, touch_answer);
+    stage(run, client, "delete", ops, delete_next, delete_answer);
     for (; held.at < held.count; held.at++)
         ledger_released(run->ledger, held.serials[held.at]);
-    crew_free(&holder);
+    crew_free(&client);
     work_drain(run, others, 16);
     run_compare(run, 1);
     crew_free(&others);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * The method `list`: the jobs that match, in order of id, a page at a time. A page ends after
- * `limit` jobs, and after so many looked at (broker/select.h), so it may be empty and not the last:
+ * `limit` jobs, and after so many looked at (broker/filter.h), so it may be empty and not the last:
  * the last one is that whose "next" is null.
  *
  * Finished jobs, which history has, are listed the latest first. Their "next" is a place in history

@@ -79,7 +79,7 @@ static void seconds(struct out out, const struct job_view *view, uint32_t bit, c
 
 void out_options(struct out job, const struct job_view *view)
 {
-    if ((view->set & ~(uint32_t)JOB_OPTION_VOUCHED) == 0 && view->rules.set == 0)
+    if ((view->set & ~(uint32_t)JOB_OPTION_AUTHORISED) == 0 && view->rules.set == 0)
         return;
     struct out options = out_object(job, "options");
     out_rules(options, &view->rules);

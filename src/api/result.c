@@ -81,7 +81,7 @@ void out_past(const struct api_call *call, struct out job, const struct job_view
     bool read = may_read(call, view);
     struct out earlier = out_array(job, "earlier");
     for (size_t i = 0; i < view->past_count; i++) {
-        const struct job_past_copy *past = &view->past[i];
+        const struct job_attempts_copy *past = &view->past[i];
         const struct job_attempt attempt = {.kind = past->kind,
                                             .exit_status = past->exit_status,
                                             .signal = past->signal,

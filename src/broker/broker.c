@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: MIT
 /*
  * The broker's life, its options, and draining. What it does with jobs is in a file for each verb:
- * put, take (sinks), reserve (holders), settle, delete, kick, move, pause, wait. Nothing of the
+ * put, take (consumers), reserve (clients), settle, delete, kick, move, pause, wait. Nothing of the
  * folder calls this file; it hands down what files below call of those above (struct line_calls,
  * the overlay).
  */
 #include "base/clock.h"
 #include "base/hash.h"
+#include "broker/client_priv.h"
 #include "broker/events_priv.h"
 #include "broker/finish_priv.h"
-#include "broker/holder_priv.h"
 #include "broker/line_priv.h"
 #include "broker/put_priv.h"
 #include "broker/spare_priv.h"
@@ -55,18 +55,18 @@ int broker_new(struct broker **out, const struct broker_options *options)
     options_set(broker, options);
     strmap_init(&broker->key_watches);
     broker->chance = hash_random_seed() | 1;
-    list_init(&broker->putters);
-    list_init(&broker->hoards);
-    list_init(&broker->sinks);
+    list_init(&broker->waiting_puts);
+    list_init(&broker->prefetchers);
+    list_init(&broker->consumers);
     list_init(&broker->ends);
     list_init(&broker->watches);
     list_init(&broker->spare_ends);
     list_init(&broker->lingering.ends);
-    heap_init(&broker->due, alarm_less, NULL, alarm_moved);
+    heap_init(&broker->due, broker_timer_less, NULL, broker_timer_moved);
     broker->told_ns = CLOCK_NEVER;
     broker_lock(broker);
-    holder_start(&broker->tokens, broker);
-    rc = holder_rare_need(&broker->tokens);
+    client_start(&broker->tokens, broker);
+    rc = client_extra_need(&broker->tokens);
     if (rc == 0)
         rc = tube_need(&broker->ledger, JOB_TUBE_DEFAULT, sizeof(JOB_TUBE_DEFAULT) - 1,
                        &broker->fallback);
@@ -88,7 +88,7 @@ IS_LOCK static void free_contents(struct broker *broker)
     if (broker->fallback != NULL)
         tube_unref(broker->fallback);
     if (broker->tokens.magic != 0)
-        holder_stop(&broker->tokens);
+        client_stop(&broker->tokens);
     linger_end_all(broker);
     queue_domain_release(broker->ledger.domain);
 }
@@ -132,7 +132,7 @@ void broker_drain(struct broker *broker, bool draining)
     broker_lock(broker);
     broker->draining = draining;
     if (draining)
-        putters_refuse(broker, EHOSTDOWN);
+        waiting_puts_refuse(broker, EHOSTDOWN);
     broker_unlock(broker);
 }
 
@@ -150,7 +150,7 @@ void broker_set_hooks(struct broker *broker, const struct broker_hooks *hooks, v
     broker->hooks = hooks != NULL ? hooks : &no_hooks;
     broker->hooks_arg = arg;
     if (broker->ledger.store != NULL)
-        store_compacted(broker->ledger.store, broker->hooks->crowded != NULL);
+        store_compacted(broker->ledger.store, broker->hooks->compaction_wanted != NULL);
     broker_unlock(broker);
     if (broker->ledger.store != NULL)
         store_published(broker->ledger.store); /* who waited for what doesn't come any more */

@@ -2,22 +2,22 @@
 /*
  * The broker: every job that isn't gone, in tubes, and who waits for them.
  *
- * Tubes are queue cores in one domain (thr/thr.h), so one lock covers all of it and a sink can take
- * from several tubes at once. Each call takes that lock briefly; under it there is no I/O, no log
- * message, no memory for bodies; long walks let go of it every few hundred jobs. All calls may come
- * from any thread that doesn't hold the domain.
+ * Tubes are queue cores in one domain (thr/thr.h), so one lock covers all of it and a consumer can
+ * take from several tubes at once. Each call takes that lock briefly; under it there is no I/O, no
+ * log message, no memory for bodies; long walks let go of it every few hundred jobs. All calls may
+ * come from any thread that doesn't hold the domain.
  *
  * What is promised:
- *   - Among the ready jobs of the tubes a sink takes from, the least priority number goes first,
- *     then the least id. Waiting sinks are served in the order in which they came.
- *   - A job is handed to one sink at a time, under a token that nobody can guess; only that token
- *     settles it.
+ *   - Among the ready jobs of the tubes a consumer takes from, the least priority number goes
+ *     first, then the least id. Waiting consumers are served in the order in which they came.
+ *   - A job is handed to one consumer at a time, under a token that nobody can guess; only that
+ *     token settles it.
  *   - The end of a job is in the hands of the `ended` hook before anybody can see that the job
  *     left, and before anybody who waits for it (wait, join) hears of it: who asks the broker first
  *     and history second always finds it.
  *
- * A tube exists as long as something refers to it: a job, a user (broker_use), a sink, somebody who
- * joins it. The tube "default" always exists.
+ * A tube exists as long as something refers to it: a job, a user (broker_use), a consumer, somebody
+ * who joins it. The tube "default" always exists.
  *
  * Rights: whoever names a job by its id, or chooses jobs, says who asks (trust/trust.h; &trust_all:
  * the daemon itself). EACCES: he may know of the job, and not do that. A job that he may not see is
@@ -36,15 +36,15 @@ struct broker;
 #include "broker/durable.h" /* the journal's side; part of this face */
 #include "broker/ending.h"  /* waiting for the end; part of this face, too */
 #include "broker/events.h"  /* being told of changes; likewise */
+#include "broker/filter.h"  /* choosing jobs; likewise */
 #include "broker/keeping.h" /* keys of jobs that are gone; likewise */
 #include "broker/names.h"   /* lists of tubes; likewise */
 #include "broker/op.h"      /* verbs that change something; likewise */
-#include "broker/select.h"  /* choosing jobs; likewise */
 
 struct tube;
 struct job_group;
-struct broker_sink;
-struct broker_holder;
+struct broker_consumer;
+struct broker_client;
 struct key_watch;
 
 /* ---- life ---- */
@@ -59,7 +59,7 @@ struct broker_options {
     enum durability level;   /* of tubes without one of their own; see durable.h. Without a journal
                                 all are DURABILITY_MEMORY */
     int64_t interval_ns;     /* of DURABILITY_INTERVAL */
-    uint64_t held_max; /* jobs that one holder may have reserved (without token); 0: no limit */
+    uint64_t held_max; /* jobs that one client may have reserved (without token); 0: no limit */
     /*
      * Takes over the ends of jobs that leave a record: done, failed and cancelled ones; what is
      * deleted, by whoever holds it too, only if somebody waits for it. `ends` is a list of struct
@@ -87,7 +87,7 @@ struct broker_options {
 #define BROKER_BODY_MAX_DEFAULT 65535 /* as beanstalkd's -z */
 
 int broker_new(struct broker **out, const struct broker_options *options);
-/* Frees all jobs. No users, sinks or waiters are left and no other thread is inside. */
+/* Frees all jobs. No users, consumers or waiters are left and no other thread is inside. */
 void broker_free(struct broker **broker);
 
 size_t broker_body_max(const struct broker *broker);
@@ -134,7 +134,7 @@ struct broker_put_spec {
     uint64_t id;       /* from broker_take_id; 0: the next one */
     uint32_t pri;
     int64_t delay_ns;             /* 0 or less: ready at once */
-    struct broker_holder *holder; /* of the connection that puts; or NULL */
+    struct broker_client *client; /* of the connection that puts; or NULL */
     int64_t ttr_ns;               /* less than a second counts as one second, as in the protocol */
     uint32_t submitter;           /* who puts: a uid, JOB_NOBODY */
     const struct job_options *options; /* job_options_check likes them; copied; NULL: none */
@@ -163,10 +163,10 @@ int broker_peek_first(struct broker *broker, struct tube *tube, enum job_state s
 /* ---- many jobs, tubes ---- */
 
 /*
- * Walks, for who has others to serve meanwhile: after broker_..._begin (0), broker_walk_on does a
+ * Walks, for who has others to serve meanwhile: after broker_..._begin (0), broker_bulk_on does a
  * few hundred jobs each time. EINPROGRESS: there are more. EAGAIN: the journal is busy, to be
  * called again when there is room (BROKER_ROOM). Others: it is over, `done` is how many. ENOMEM,
- * ENOSPC, EIO: not all of them. broker_walk_end in any case, early too. The walk keeps the tube;
+ * ENOSPC, EIO: not all of them. broker_bulk_end in any case, early too. The walk keeps the tube;
  * each call may come from another thread.
  *
  *   kick   makes up to `count` buried jobs of the tube ready, those buried first first; or, if none
@@ -175,88 +175,89 @@ int broker_peek_first(struct broker *broker, struct tube *tube, enum job_state s
  *   clear  deletes ready, delayed and buried jobs of the tube, as many as it has when it begins.
  *          ENOENT: no such tube.
  */
-struct broker_walk {
+struct broker_bulk {
     uint64_t done;        /* jobs */
     struct ticket ticket; /* to be reached before anybody is told */
     /* the broker's */
     struct tube *tube;
     uint64_t left;                                            /* jobs at most */
-    int (*step)(struct broker_walk *walk, struct job **gone); /* does one; see walk.c */
+    int (*step)(struct broker_bulk *walk, struct job **gone); /* does one; see walk.c */
 };
 void broker_kick_begin(struct broker *broker, struct tube *tube, uint64_t count,
-                       struct broker_walk *walk);
+                       struct broker_bulk *walk);
 int broker_clear_begin(struct broker *broker, const char *name, size_t len,
-                       struct broker_walk *walk);
-int broker_walk_on(struct broker_walk *walk);
-void broker_walk_end(struct broker_walk *walk);
+                       struct broker_bulk *walk);
+int broker_bulk_on(struct broker_bulk *walk);
+void broker_bulk_end(struct broker_bulk *walk);
 
-/* ---- sinks ---- */
+/* ---- consumers ---- */
 
 /*
  * One taker, to be used by one thread at a time. `name` (copied) is what hl_thread_enumerate shows.
  * EINVAL: no tubes, a bad name, a tube twice. ENOMEM.
  */
-int broker_sink_new(struct broker_sink **out, struct broker *broker, const char *name,
-                    const char *const *tubes, size_t tube_count);
+int broker_consumer_new(struct broker_consumer **out, struct broker *broker, const char *name,
+                        const char *const *tubes, size_t tube_count);
 /* Not while a thread is in broker_take with it. Leases taken through it stay good. */
-void broker_sink_free(struct broker_sink **sink);
+void broker_consumer_free(struct broker_consumer **consumer);
 /* Each may be NULL. They are called under the broker's lock: they may not block, nor call the
  * broker. */
-struct broker_sink_hooks {
-    /* A job is cancelled that was taken through this sink: its attempt should stop. */
+struct broker_consumer_hooks {
+    /* A job is cancelled that was taken through this consumer: its attempt should stop. */
     void (*cancel)(uint64_t id, uint64_t token, void *arg);
     /*
-     * For a thread with jobs in hand that may take more (broker_sink_stand): the sink stands and
-     * should take again, or its pause ended. With `wanted`: somebody without a job waits in vain
-     * for one of its tubes while it has two leases or more; what hasn't begun should be RETURNED.
+     * For a thread with jobs in hand that may take more (broker_consumer_stand): the consumer
+     * stands and should take again, or its pause ended. With `wanted`: somebody without a job waits
+     * in vain for one of its tubes while it has two leases or more; what hasn't begun should be
+     * RETURNED.
      */
     void (*ring)(bool wanted, void *arg);
 };
 /* Before its first take. `hooks` stays the caller's, and valid. */
-void broker_sink_set_hooks(struct broker_sink *sink, const struct broker_sink_hooks *hooks,
-                           void *arg);
+void broker_consumer_set_hooks(struct broker_consumer *consumer,
+                               const struct broker_consumer_hooks *hooks, void *arg);
 /*
  * Before its first take: no job that is taken through it can be the end of this process. Of others
  * the journal knows before they are handed out, so that they are charged for it (broker_take_over);
  * of these it needn't.
  */
-void broker_sink_harmless(struct broker_sink *sink);
+void broker_consumer_harmless(struct broker_consumer *consumer);
 /* Whether the job of that lease was cancelled: it should not begin. */
 bool broker_is_cancelled(struct broker *broker, uint64_t id, uint64_t token);
 /* From any thread, for good: its broker_take answers ESHUTDOWN, a blocked one wakes. */
-void broker_sink_stop(struct broker_sink *sink);
+void broker_consumer_stop(struct broker_consumer *consumer);
 /* From any thread: as long as it is paused it takes nothing, broker_take answers EAGAIN, and a
  * blocked one wakes. Others take on. */
-void broker_sink_pause(struct broker_sink *sink, bool paused);
+void broker_consumer_pause(struct broker_consumer *consumer, bool paused);
 
 /*
- * Whether those who run jobs in the daemon rest: all sinks take nothing, broker_take waits until
- * they may again, or its time is over. One that waits already may be given one job more. For
+ * Whether those who run jobs in the daemon rest: all consumers take nothing, broker_take waits
+ * until they may again, or its time is over. One that waits already may be given one job more. For
  * whoever can't write records of jobs as fast as they end.
  */
 void broker_rest(struct broker *broker, bool resting);
 bool broker_is_resting(struct broker *broker);
 
 /*
- * Weights of a sink's tubes, from 1 to QUEUE_SHARE_WEIGHT_MAX each, one for all sinks that share
- * them (a pool's): among ready jobs of the same priority a tube gets its share of the choices.
- * Without them the least id decides. `weights` is copied. ENOMEM.
+ * Weights of a consumer's tubes, from 1 to QUEUE_SHARE_WEIGHT_MAX each, one for all consumers that
+ * share them (a pool's): among ready jobs of the same priority a tube gets its share of the
+ * choices. Without them the least id decides. `weights` is copied. ENOMEM.
  */
 struct broker_shares;
 int broker_shares_new(struct broker_shares **out, const uint32_t *weights, size_t count);
-/* After its sinks. */
+/* After its consumers. */
 void broker_shares_free(struct broker_shares **shares);
-/* Before the sink's first broker_take; as many weights as it has tubes, in their order. */
-void broker_sink_share(struct broker_sink *sink, struct broker_shares *shares);
+/* Before the consumer's first broker_take; as many weights as it has tubes, in their order. */
+void broker_consumer_share(struct broker_consumer *consumer, struct broker_shares *shares);
 
 /*
  * With the hook `ring`: gets into line, behind all who have no job; until leave said true its takes
  * are with timeout 0. 0: it stands. EALREADY: there is something to take now. EAGAIN, ESHUTDOWN,
  * ENOMEM: as take.
  */
-int broker_sink_stand(struct broker_sink *sink);
+int broker_consumer_stand(struct broker_consumer *consumer);
 /* true: it doesn't stand. false: it was given something: take it; or is about to be rung. */
-bool broker_sink_leave(struct broker_sink *sink);
+bool broker_consumer_leave(struct broker_consumer *consumer);
 
 struct broker_lease {
     uint64_t id;
@@ -264,33 +265,33 @@ struct broker_lease {
     struct job_body *body; /* a reference of the lease's own; NULL: it is at `place` */
     struct job_place place;
     size_t size;      /* bytes of the body */
-    const char *tube; /* of a sink: valid until the job is settled; of a holder: NULL */
+    const char *tube; /* of a consumer: valid until the job is settled; of a client: NULL */
     uint32_t pri;
     uint32_t attempt; /* 1 for the first */
     int64_t ttr_ns;
     int64_t timeout_ns;  /* of this attempt, as job or tube say; 0: none; -1: they say nothing */
     int64_t reserved_ns; /* clock_now_ns time */
     int64_t created_ns;  /* likewise; when it was put */
-    bool vouched;        /* as of job_options */
+    bool authorised;     /* as of job_options */
     uint32_t submitter;  /* who put it; JOB_NOBODY */
 };
 
 /*
- * Waits until a job of the sink's tubes is ready and reserves it. `timeout_ns` HL_FOREVER; 0 or
- * less: looks once. ETIMEDOUT. ENOMEM (only when it may not wait). ESHUTDOWN: the sink was stopped.
- * EAGAIN: it is paused, or was a moment ago. (No job is lost by either.) *lease is the caller's;
- * broker_lease_fini drops the body.
+ * Waits until a job of the consumer's tubes is ready and reserves it. `timeout_ns` HL_FOREVER; 0 or
+ * less: looks once. ETIMEDOUT. ENOMEM (only when it may not wait). ESHUTDOWN: the consumer was
+ * stopped. EAGAIN: it is paused, or was a moment ago. (No job is lost by either.) *lease is the
+ * caller's; broker_lease_fini drops the body.
  *
  * A lease of a local worker doesn't end by itself when its TTR is over: the worker has the process
  * in hand and settles when that is gone.
  */
-int broker_take(struct broker_sink *sink, struct broker_lease *lease, int64_t timeout_ns);
+int broker_take(struct broker_consumer *consumer, struct broker_lease *lease, int64_t timeout_ns);
 /*
  * The same, and with the first job up to `max` that are ready then, under one hold of the lock,
  * each under a lease of its own. For who is done with all of them in no time: what one has, nobody
  * else runs. *count: how many, at least one if the answer is 0.
  */
-int broker_take_many(struct broker_sink *sink, struct broker_lease *leases, size_t max,
+int broker_take_many(struct broker_consumer *consumer, struct broker_lease *leases, size_t max,
                      size_t *count, int64_t timeout_ns);
 void broker_lease_fini(struct broker_lease *lease);
 
@@ -322,23 +323,23 @@ struct broker_settlement {
 };
 void broker_settle_many(struct broker *broker, struct broker_settlement *list, size_t count);
 
-/* ---- holders: connections that reserve ---- */
+/* ---- clients: connections that reserve ---- */
 
 /*
- * A holder is the broker's view of a connection: which tubes it watches, which jobs it holds,
- * whether it waits for one. Its memory is the connection's. Calls with one holder are made by one
+ * A client is the broker's view of a connection: which tubes it watches, which jobs it holds,
+ * whether it waits for one. Its memory is the connection's. Calls with one client are made by one
  * thread at a time.
  *
- * A plain lease belongs to the holder: only that holder may release, bury, touch or delete the job,
- * and when it goes (broker_holder_fini) the job is ready again at once. A lease taken with a token
+ * A plain lease belongs to the client: only that client may release, bury, touch or delete the job,
+ * and when it goes (broker_client_fini) the job is ready again at once. A lease taken with a token
  * (BROKER_WITH_TOKEN) belongs to whoever shows the token, on any connection; it stays until it is
  * settled or its TTR is over, also over a restart (the TTR goes on by the wall clock), and so it is
  * recorded: ENOSPC, EIO: the journal has no room for that. Either one ends when its TTR is over:
  * the job is ready again, without delay, and timeouts counts one more.
  *
- * Waiting: broker_reserve answers EINPROGRESS when nothing is ready, and the holder then stands in
- * one line with the waiting sinks. When its turn comes (or its time is over) the reserver's later
- * fires, which touches nothing but *reserver; the connection's own thread then asks
+ * Waiting: broker_reserve answers EINPROGRESS when nothing is ready, and the client then stands in
+ * one line with the waiting consumers. When its turn comes (or its time is over) the reserver's
+ * later fires, which touches nothing but *reserver; the connection's own thread then asks
  * broker_reserve_finish for the result. The job is reserved from the moment it was matched.
  */
 
@@ -346,74 +347,74 @@ void broker_settle_many(struct broker *broker, struct broker_settlement *list, s
 
 enum { BROKER_WITH_TOKEN = 1 }; /* flags of the reserving calls */
 
-/* One waiting reserve. broker_holder_fini cancels it, too. */
+/* One waiting reserve. broker_client_fini cancels it, too. */
 struct broker_reserver {
     struct queue_wait wait; /* its later is the caller's */
-    struct broker_holder *holder;
+    struct broker_client *client;
 };
 
-struct broker_holder {
+struct broker_client {
     unsigned magic;
     bool producer, worker; /* it did put; it did reserve */
     struct broker *broker;
     uint32_t watch_count, watch_cap;
     struct queue_core **watched; /* the tubes' cores, in order of watching */
     struct queue_core *first_watched;
-    struct holder_rare *rare; /* its leases and its wait; NULL: it never reserved */
+    struct client_extra *extra; /* its leases and its wait; NULL: it never reserved */
     /* What has to be reached before anybody is told what it has reserved; the caller's to take. */
     struct ticket ticket;
 };
 
 /* Watches the tube "default". ENOMEM. */
-int broker_holder_init(struct broker_holder *holder, struct broker *broker);
+int broker_client_init(struct broker_client *client, struct broker *broker);
 /*
  * The connection is gone: its wait ends, its plain leases go back (lock released every few
  * hundred). true: the reserver, if there was one, is the caller's again. false: its fire has run,
  * runs, or is about to.
  */
-bool broker_holder_fini(struct broker_holder *holder);
+bool broker_client_fini(struct broker_client *client);
 
 /* Counts it as a producer from now on (statistics; broker_reserve... counts it as a worker). */
-void broker_holder_produces(struct broker_holder *holder);
+void broker_client_produces(struct broker_client *client);
 
 /* Watching again changes nothing. *count: tubes watched now. EINVAL, ENAMETOOLONG, ENOMEM. ENOBUFS:
  * BROKER_WATCHED_MAX already. */
-int broker_watch(struct broker_holder *holder, const char *name, size_t len, size_t *count);
+int broker_watch(struct broker_client *client, const char *name, size_t len, size_t *count);
 /* The last tube moves into the place of the one that goes. One that isn't watched is no error.
  * EBUSY: it is the only one. */
-int broker_ignore(struct broker_holder *holder, const char *name, size_t len, size_t *count);
+int broker_ignore(struct broker_client *client, const char *name, size_t len, size_t *count);
 /* Watches nothing from now on; before its first reserve, for who may not take from "default". */
-void broker_watch_none(struct broker_holder *holder);
+void broker_watch_none(struct broker_client *client);
 /* Names of the watched tubes; `index` counts from 0 in order of watching; valid until ignored. */
-size_t broker_watch_count(const struct broker_holder *holder);
-const char *broker_watch_name(const struct broker_holder *holder, size_t index);
+size_t broker_watch_count(const struct broker_client *client);
+const char *broker_watch_name(const struct broker_client *client, size_t index);
 
 /*
  * The best ready job of the watched tubes, reserved. 0: *lease is the caller's. With none ready:
- * ETIME ("deadline soon"): a plain lease of this holder has a second or less left.
+ * ETIME ("deadline soon"): a plain lease of this client has a second or less left.
  * ETIMEDOUT: timeout_ns is 0 or less. EINPROGRESS: it waits (see above); *reserver is in use.
  * ENOMEM. EDQUOT: it holds held_max jobs already. With a token: ENOSPC, EIO.
  */
-int broker_reserve(struct broker_holder *holder, struct broker_reserver *reserver,
+int broker_reserve(struct broker_client *client, struct broker_reserver *reserver,
                    int64_t timeout_ns, unsigned flags, struct broker_lease *lease);
 /*
  * The result of a wait, after fire: 0, ETIMEDOUT, ETIME, or the journal's refusal as above.
  * EINPROGRESS: the lease was over before this was called (and the job went elsewhere), it waits
  * again with the same reserver.
  */
-int broker_reserve_finish(struct broker_holder *holder, struct broker_lease *lease);
-bool broker_is_reserving(const struct broker_holder *holder);
+int broker_reserve_finish(struct broker_client *client, struct broker_lease *lease);
+bool broker_is_reserving(const struct broker_client *client);
 
 /* Takes up to `max` jobs that are ready now, best first; never waits. *count: how many; 0 also for
  * want of memory. EDQUOT: it holds held_max jobs already. ETIME, ETIMEDOUT: none, as above. With a
  * token also ENOSPC, EIO, and EAGAIN: the journal is busy. */
-int broker_reserve_batch(struct broker_holder *holder, size_t max, unsigned flags,
+int broker_reserve_batch(struct broker_client *client, size_t max, unsigned flags,
                          struct broker_lease *leases, size_t *count);
 
 /* ---- deadlines ---- */
 
 /*
- * Does what is due at clock_now_ns: delays, pauses and leases end, waiting holders are told.
+ * Does what is due at clock_now_ns: delays, pauses and leases end, waiting clients are told.
  * Returns when to come again, CLOCK_NEVER: nothing is pending.
  */
 int64_t broker_due(struct broker *broker);
@@ -430,7 +431,7 @@ struct broker_hooks {
      * broker_compact is due and nobody is at it. With this hook, puts wait for compaction that
      * can't keep up. A disk that became full isn't told: ask once a second, too.
      */
-    void (*crowded)(void *arg);
+    void (*compaction_wanted)(void *arg);
 };
 /* `hooks` stays the caller's, and valid. NULL: none any more; a call may still be running when this
  * returns, so first stop those who put or change jobs. */
@@ -442,17 +443,17 @@ struct broker_stats {
     uint64_t count[JOB_STATE_COUNT]; /* of jobs by state; NEW, FINISHED: nothing */
     uint64_t urgent;                 /* ready with a priority below 1024 */
     uint64_t unfinished;
-    uint64_t bytes;         /* of the bodies */
-    uint64_t waiting;       /* sinks and holders that wait for a job (all: counted once) */
-    uint64_t waiting_sinks; /* of these, the sinks */
-    uint64_t putting;       /* puts that wait for room */
+    uint64_t bytes;             /* of the bodies */
+    uint64_t waiting;           /* consumers and clients that wait for a job (all: counted once) */
+    uint64_t waiting_consumers; /* of these, the consumers */
+    uint64_t putting;           /* puts that wait for room */
     uint64_t using, watching;
     uint64_t deletes;  /* successful delete calls, of buried jobs, too */
     uint64_t timeouts; /* leases that ended because their TTR was over */
     uint64_t retries;  /* attempts that ended in trouble and were followed by another */
     uint64_t pauses;   /* calls of broker_pause */
     int64_t pause_ns, pause_left_ns; /* a tube: 0 while not paused */
-    uint64_t producers, workers;     /* all: holders */
+    uint64_t producers, workers;     /* all: clients */
     struct broker_totals totals;
     uint64_t tubes;      /* all: how many there are */
     uint64_t unrecorded; /* all: finished jobs without a record for want of memory */

@@ -20,7 +20,7 @@ int move_job(struct job *job, const char *name, size_t len) HELD;
 /* walk.c */
 /* Does one job. 0: it did. ENOENT: there is none left. Others end the walk. *gone: the job, if it
  * left, to be freed without the lock; it is NULL before. */
-typedef int walk_step(struct broker_walk *walk, struct job **gone);
-void walk_begin(struct broker_walk *walk, struct tube *tube, walk_step *step, uint64_t count) HELD;
+typedef int walk_step(struct broker_bulk *walk, struct job **gone);
+void walk_begin(struct broker_bulk *walk, struct tube *tube, walk_step *step, uint64_t count) HELD;
 
 #endif

@@ -17,14 +17,14 @@ HELD static struct job *any_idle(const struct tube *tube)
     return NULL;
 }
 
-HELD static int clear_one(struct broker_walk *walk, struct job **gone)
+HELD static int clear_one(struct broker_bulk *walk, struct job **gone)
 {
     struct job *job = any_idle(walk->tube);
     return job != NULL ? settle_delete_idle(broker_of(walk->tube), job, gone) : ENOENT;
 }
 
 int broker_clear_begin(struct broker *broker, const char *name, size_t len,
-                       struct broker_walk *walk)
+                       struct broker_bulk *walk)
 {
     broker_lock(broker);
     struct tube *tube = tube_find(&broker->ledger, name, len);

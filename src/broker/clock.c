@@ -15,13 +15,13 @@
 /* From that id on, which is moved; 0: that was the end. */
 HELD static void place_some(struct broker *broker, uint64_t *id)
 {
-    for (int i = 0; i < BROKER_WALK_MAX; i++, (*id)++) {
+    for (int i = 0; i < BROKER_SLICE_MAX; i++, (*id)++) {
         struct job *job = idtable_from(&broker->ledger.jobs, id);
         if (job == NULL) {
             *id = 0;
             return;
         }
-        if (job->rare != NULL && job->rare->by_wall)
+        if (job->extra != NULL && job->extra->by_wall)
             at_place(job);
     }
 }

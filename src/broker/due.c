@@ -1,27 +1,27 @@
 // SPDX-License-Identifier: MIT
 /*
- * What is due is done: the first of the deadlines (alarm.c), until the next is still to come.
+ * What is due is done: the first of the deadlines (timer.c), until the next is still to come.
  */
-#include "broker/holder_priv.h"
+#include "broker/client_priv.h"
 
 #include "base/clock.h"
 
-/* Does up to BROKER_WALK_MAX things; returns when the next is due. */
+/* Does up to BROKER_SLICE_MAX things; returns when the next is due. */
 HELD static int64_t due_some(struct broker *broker)
 {
     int64_t now = clock_now_ns();
-    for (int i = 0; i < BROKER_WALK_MAX; i++) {
-        struct broker_alarm *alarm = heap_first(&broker->due);
-        if (alarm == NULL)
+    for (int i = 0; i < BROKER_SLICE_MAX; i++) {
+        struct broker_timer *timer = heap_first(&broker->due);
+        if (timer == NULL)
             return CLOCK_NEVER;
-        if (alarm->at_ns > now)
-            return alarm->at_ns;
-        if (alarm->kind == ALARM_TUBE)
-            tube_due(&CONTAINER_OF(alarm, struct broker_tube, alarm)->tube, now);
-        else if (alarm->kind == ALARM_LINE)
-            line_due(broker, alarm, now);
+        if (timer->at_ns > now)
+            return timer->at_ns;
+        if (timer->kind == TIMER_TUBE)
+            tube_due(&CONTAINER_OF(timer, struct broker_tube, timer)->tube, now);
+        else if (timer->kind == TIMER_LINE)
+            line_due(broker, timer, now);
         else
-            holder_due(CONTAINER_OF(alarm, struct holder_rare, alarm)->holder, now);
+            client_due(CONTAINER_OF(timer, struct client_extra, timer)->client, now);
     }
     return now;
 }

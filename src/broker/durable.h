@@ -12,7 +12,7 @@
  *     ... keep the answer back until broker_ticket_reached says so (net's gate does that), or
  *     broker_ticket_wait(broker, &op.ticket, HL_FOREVER);   for threads that may block
  *
- * So it is for walks, filters and waits; what a holder reserved goes to the holder's.
+ * So it is for walks, filters and waits; what a client reserved goes to the client's.
  *
  * Handing out a job, and a lease that ends by time, are recorded and not waited for; but a lease
  * under a token is, like any other change, and broker_take waits until its leases are written.
@@ -20,7 +20,7 @@
  * A job is in the journal from its put on, or from a move into a tube that has a level; it stays
  * there until it is finished, also when it is moved to a tube without.
  *
- * Boot: broker_new, broker_tube_level, journal_open, journal_acquire, broker_recover,
+ * Boot: broker_new, broker_tube_durability, journal_open, journal_acquire, broker_recover,
  * broker_take_over; then put threads to work. Stop: everybody who uses the broker, net last (its
  * loops still lead commits); broker_stop; broker_free; journal_close.
  */
@@ -41,8 +41,8 @@ struct store_recovered;
  * The level of a tube, now and whenever it is made again; for tubes without, options.level counts.
  * interval_ns: of INTERVAL, otherwise not looked at. EINVAL, ENAMETOOLONG: the name. ENOMEM.
  */
-int broker_tube_level(struct broker *broker, const char *name, size_t len, enum durability level,
-                      int64_t interval_ns);
+int broker_tube_durability(struct broker *broker, const char *name, size_t len,
+                           enum durability level, int64_t interval_ns);
 
 /* ---- life ---- */
 
@@ -157,9 +157,10 @@ int broker_bury_damaged(struct broker *broker, uint64_t id, uint64_t token);
 /* ---- compaction, figures ---- */
 
 /*
- * One slice of compaction if it is due (the hook `crowded` tells); to be called by one thread,
- * again at once as long as it answers 0. Where it has to wait for a commit it does, for a tenth of
- * a second at most. ENOENT: nothing is due. ENOSPC, EIO, ENOMEM: it can't go on; again later.
+ * One slice of compaction if it is due (the hook `compaction_wanted` tells); to be called by one
+ * thread, again at once as long as it answers 0. Where it has to wait for a commit it does, for a
+ * tenth of a second at most. ENOENT: nothing is due. ENOSPC, EIO, ENOMEM: it can't go on; again
+ * later.
  */
 int broker_compact(struct broker *broker);
 

@@ -148,7 +148,7 @@ static void found_add(struct events_found *found, struct events_target *target)
 HELD static void find_group(struct broker_events *events, const struct job *job,
                             struct events_found *found)
 {
-    const struct job_options *options = job->rare != NULL ? job->rare->options : NULL;
+    const struct job_options *options = job->extra != NULL ? job->extra->options : NULL;
     if (options == NULL || options->group[0] == '\0')
         return;
     const struct target_key key = target_key_of_group(submitter_of(job), options->group);

@@ -80,8 +80,8 @@ static int64_t ran_ns(const struct change *change, int64_t now_ns)
     if (change->from != JOB_RESERVED || change->to == JOB_RESERVED)
         return -1;
     if (change->to == JOB_READY || change->to == JOB_FINISHED)
-        return now_ns - (job->rare->key_ns - job_ttr_ns(job));
-    const struct job_past *past = change->past != NULL ? job->rare->past : NULL;
+        return now_ns - (job->extra->key_ns - job_ttr_ns(job));
+    const struct job_attempts *past = change->past != NULL ? job->extra->past : NULL;
     while (past != NULL && past->next != NULL)
         past = past->next;
     bool known = past != NULL && past->started_wall_ns != 0;
@@ -112,7 +112,7 @@ HELD static void fill_ticket(struct event *event, const struct change *change,
     if ((change->flags & CHANGE_LOGGED) == 0 && !(put && job_is_logged(job)))
         return;
     if ((change->flags & CHANGE_SOFT) != 0)
-        event->ticket = job->rare->ticket;
+        event->ticket = job->extra->ticket;
     else { /* store_told had it */
         struct ticket wanted = store_wanted(store);
         event->ticket = tube->durability == DURABILITY_INTERVAL ? wanted.written : wanted.durable;

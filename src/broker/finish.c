@@ -74,14 +74,14 @@ void ends_free(struct broker *broker)
 /* Unless it asked for none. */
 HELD static bool wants_record(const struct broker *broker, const struct job *job)
 {
-    const struct job_options *own = job->rare != NULL ? job->rare->options : NULL;
+    const struct job_options *own = job->extra != NULL ? job->extra->options : NULL;
     return broker->options.ended != NULL &&
            (own == NULL || (own->set & JOB_OPTION_RETENTION) == 0 || own->retention_ns > 0);
 }
 
 static bool is_awaited(const struct job *job)
 {
-    return job->rare != NULL && (job->rare->awaited || !list_empty(&job->rare->waiters));
+    return job->extra != NULL && (job->extra->awaited || !list_empty(&job->extra->waiters));
 }
 
 static bool is_delete(const struct finish *finish)
@@ -104,8 +104,8 @@ struct ending {
 HELD static void tries_count(struct ending *ending)
 {
     const struct finish *finish = ending->finish;
-    const struct job_rare *rare = finish->job->rare;
-    ending->tries = rare != NULL ? rare->tries : (struct job_tries){0};
+    const struct job_extra *extra = finish->job->extra;
+    ending->tries = extra != NULL ? extra->tries : (struct job_tries){0};
     if (finish->counts)
         job_count(job_tries_of(&ending->tries, finish->outcome->kind));
 }
@@ -153,7 +153,7 @@ HELD static void end_record(struct ending *ending, struct broker *broker)
 HELD static void ticket_begin(struct ending *ending, const struct broker *broker)
 {
     const struct job *job = ending->finish->job;
-    bool left = job->rare != NULL && job->rare->cancelled;
+    bool left = job->extra != NULL && job->extra->cancelled;
     ending->durability = job->tube->durability;
     ending->before = left ? 0 : store_last(broker->ledger.store);
 }
@@ -216,7 +216,7 @@ static void count_delete(struct tube *tube)
 /* What a buried job needs. ENOMEM. */
 HELD static int burial_room(struct broker *broker, struct job *job)
 {
-    if (job->rare == NULL && (job->rare = spare_take(broker)) == NULL)
+    if (job->extra == NULL && (job->extra = spare_take(broker)) == NULL)
         return ENOMEM;
     return tube_room(job->tube, JOB_BURIED);
 }
@@ -247,9 +247,9 @@ HELD static void bury(const struct ending *ending)
                             .tries = &ending->tries};
     broker->ledger.last_burial = (int64_t)job_serial_add((uint64_t)broker->ledger.last_burial, 1);
     change.key_ns = broker->ledger.last_burial;
-    if (finish->words != NULL) {
-        change.past = &finish->words->past;
-        change.reason = &finish->words->reason;
+    if (finish->last != NULL) {
+        change.past = &finish->last->past;
+        change.reason = &finish->last->reason;
     }
     make_bury(&change);
 }
@@ -257,7 +257,7 @@ HELD static void bury(const struct ending *ending)
 /* What its group counts it as: not what was counted when it was buried, or cancelled. */
 static enum job_fate_count count_of(const struct job *job, enum job_outcome_kind kind)
 {
-    bool told = job->state == JOB_BURIED || (job->rare != NULL && job->rare->cancelled);
+    bool told = job->state == JOB_BURIED || (job->extra != NULL && job->extra->cancelled);
     return told ? JOB_COUNT_NONE : group_count_of(kind);
 }
 
@@ -284,7 +284,7 @@ int finish_job(struct broker *broker, const struct finish *finish, struct job **
     bool recorded = wants_record(broker, job) && (awaited || !is_delete(finish));
     struct ending ending = {.finish = finish,
                             .recorded = recorded,
-                            .lingers = awaited && !recorded && job->rare->awaited};
+                            .lingers = awaited && !recorded && job->extra->awaited};
     ASSERT(job->state != JOB_BURIED);
     *gone = NULL;
     int rc = buried ? burial_room(broker, job) : 0;

@@ -13,7 +13,7 @@ struct finish {
     /* What its kind says happens: the job is buried, or leaves. The output is taken over where
      * somebody will hear of it. */
     struct job_outcome *outcome;
-    struct last_words *words; /* of a burial: taken over; NULL: none */
+    struct attempt_end *last; /* of a burial: taken over; NULL: none */
     bool counts;              /* that burial is one trouble more of that kind (tries.def) */
     /* It is a delete call, also by who has the job and is done with it: it leaves a record only if
      * somebody waits. So is every outcome DELETED. */

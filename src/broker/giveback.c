@@ -13,7 +13,7 @@
 
 void lease_trouble(struct job *job, enum job_outcome_kind kind)
 {
-    struct job_tries tries = job->rare->tries;
+    struct job_tries tries = job->extra->tries;
     struct change change = {.type =
                                 kind == JOB_OUTCOME_TIMEOUT ? JOB_ENTRY_TIMEOUT : JOB_ENTRY_RETRY,
                             .from = JOB_RESERVED,
@@ -21,21 +21,21 @@ void lease_trouble(struct job *job, enum job_outcome_kind kind)
                             .flags = CHANGE_SOFT,
                             .kind = (uint8_t)kind,
                             .job = job,
-                            .delay_ns = job->rare->delay_ns,
+                            .delay_ns = job->extra->delay_ns,
                             .tries = &tries};
     if (change_admit(&change) == 0) {
         job_count(job_tries_of(&tries, kind));
         make_back(&change);
         return;
     }
-    if (job->rare->token != 0)
+    if (job->extra->token != 0)
         lease_end(job);
     lease_give_back(job);
 }
 
 void lease_give_back(struct job *job)
 {
-    ASSERT(job->state == JOB_RESERVED && job->rare->token == 0);
+    ASSERT(job->state == JOB_RESERVED && job->extra->token == 0);
     tube_job_move(job, JOB_READY);
     if (broker_of(job->tube)->observed != 0)
         watch_tell_back(job);
@@ -63,15 +63,15 @@ int lease_release(struct job *job, uint32_t pri, int64_t delay_ns)
 /* Ready again, which is recorded. As lease_return. */
 HELD static int give_back_recorded(struct job *job)
 {
-    bool token = job->rare->out == JOB_OUT_TOKEN;
-    struct job_tries tries = job->rare->tries;
+    bool token = job->extra->out == JOB_OUT_TOKEN;
+    struct job_tries tries = job->extra->tries;
     struct change change = {.type = JOB_ENTRY_RETRY,
                             .from = JOB_RESERVED,
                             .to = JOB_READY,
                             .flags = token ? 0 : CHANGE_SOFT,
                             .kind = JOB_OUTCOME_RETURNED,
                             .job = job,
-                            .delay_ns = job->rare->delay_ns,
+                            .delay_ns = job->extra->delay_ns,
                             .tries = &tries};
     int rc = change_admit(&change);
     if (rc == 0)
@@ -91,9 +91,9 @@ int lease_return(struct job *job, int64_t delay_ns)
         if (rc == 0 || rc == ENOMEM || rc == EAGAIN)
             return rc;
     }
-    if (job->rare->out != JOB_OUT_NOT && job_is_logged(job))
+    if (job->extra->out != JOB_OUT_NOT && job_is_logged(job))
         return give_back_recorded(job);
-    job->rare->out = JOB_OUT_NOT;
+    job->extra->out = JOB_OUT_NOT;
     lease_end(job);
     lease_give_back(job);
     return 0;

@@ -30,7 +30,7 @@ void broker_forget_groups(struct broker *broker)
     int64_t keep_ns = broker->options.group_keep_ns;
     int64_t before_ns = clock_now_ns() - (keep_ns > 0 ? keep_ns : GROUP_KEEP_DEFAULT_NS);
     broker_lock(broker);
-    for (int i = 0; i < BROKER_WALK_MAX && !list_empty(&broker->ledger.idle_groups); i++) {
+    for (int i = 0; i < BROKER_SLICE_MAX && !list_empty(&broker->ledger.idle_groups); i++) {
         struct job_group *group =
             CONTAINER_OF(list_first(&broker->ledger.idle_groups), struct job_group, idle);
         if (group->idle_ns > before_ns)
@@ -65,10 +65,10 @@ void groups_trim(struct broker *broker, size_t most)
 int group_admit_put(struct job *job)
 {
     struct broker *broker = broker_of(job->tube);
-    const struct job_options *options = job->rare != NULL ? job->rare->options : NULL;
+    const struct job_options *options = job->extra != NULL ? job->extra->options : NULL;
     if (options == NULL || options->group[0] == '\0' || group_of(job) != NULL)
         return 0;
-    groups_trim(broker, BROKER_WALK_MAX); /* one, and what the share was used for before */
+    groups_trim(broker, BROKER_SLICE_MAX); /* one, and what the share was used for before */
     return groups_are_full(broker, submitter_of(job)) ? EDQUOT : group_admit(job);
 }
 

@@ -32,7 +32,7 @@ static struct key_watch *watch_find(const struct broker *broker, const struct ke
     return strmap_get(&broker->key_watches, text->bytes, text->len);
 }
 
-uint64_t key_holder(const struct job *job)
+uint64_t key_owner(const struct job *job)
 {
     struct key_text text;
     if (!key_text_of(&text, job, job->tube))
@@ -99,7 +99,7 @@ int key_watch_first(const struct job *job, struct key_watch **watch)
     if (broker->options.key_kept == NULL || !key_text_of(&text, job, job->tube))
         return 0;
     broker_lock(broker);
-    bool known = key_holder(job) != 0;
+    bool known = key_owner(job) != 0;
     int rc = watch_begin(broker, &text, watch); /* also if it is known: that job may go */
     if (rc == 0 && !known) {
         tube_ref(job->tube);

@@ -33,20 +33,20 @@ HELD static int kick_first(const struct heap *heap)
     return heap->len > 0 ? kick_job(heap_first(heap), false) : ENOENT;
 }
 
-HELD static int kick_buried(struct broker_walk *walk, struct job **gone)
+HELD static int kick_buried(struct broker_bulk *walk, struct job **gone)
 {
     (void)gone; /* it stays */
     return kick_first(&walk->tube->buried);
 }
 
-HELD static int kick_delayed(struct broker_walk *walk, struct job **gone)
+HELD static int kick_delayed(struct broker_bulk *walk, struct job **gone)
 {
     (void)gone;
     return kick_first(&walk->tube->delayed);
 }
 
 void broker_kick_begin(struct broker *broker, struct tube *tube, uint64_t count,
-                       struct broker_walk *walk)
+                       struct broker_bulk *walk)
 {
     MAGIC_CHECK(tube, TUBE_MAGIC);
     broker_lock(broker);

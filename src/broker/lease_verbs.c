@@ -3,8 +3,8 @@
  * Verbs of who has a job: touch, release, bury, delete.
  */
 #include "broker/ask_priv.h"
+#include "broker/client_priv.h"
 #include "broker/finish_priv.h"
-#include "broker/holder_priv.h"
 #include "broker/lease_priv.h"
 #include "broker/make_priv.h"
 #include "broker/settle_priv.h"
@@ -17,7 +17,7 @@
 /* The job that the operation is about, for who may work there. */
 HELD static int lease_ask(const struct broker_op *op, struct job **out)
 {
-    int rc = op->holder != NULL ? lease_find(op->holder, op->id, op->token, out) : ENOENT;
+    int rc = op->client != NULL ? lease_find(op->client, op->id, op->token, out) : ENOENT;
     return rc == 0 && job_ask(op->asker, *out, TRUST_work) != 0 ? EACCES : rc;
 }
 
@@ -25,28 +25,28 @@ HELD static int lease_ask(const struct broker_op *op, struct job **out)
  * nothing changed. */
 HELD static int touch(struct job *job)
 {
-    struct job_rare *rare = job->rare;
-    struct broker_holder *owner = rare->holder;
-    struct job_tries tries = rare->tries;
+    struct job_extra *extra = job->extra;
+    struct broker_client *owner = extra->client;
+    struct job_tries tries = extra->tries;
     struct change change = {.type = JOB_ENTRY_RETRY,
                             .from = JOB_RESERVED,
                             .to = JOB_RESERVED,
-                            .flags = rare->token_is_key ? CHANGE_KEYED : 0,
-                            .out = rare->out,
+                            .flags = extra->token_is_key ? CHANGE_KEYED : 0,
+                            .out = extra->out,
                             .job = job,
                             .key_ns = clock_deadline(job_ttr_ns(job)),
-                            .token = rare->token,
-                            .delay_ns = rare->delay_ns,
+                            .token = extra->token,
+                            .delay_ns = extra->delay_ns,
                             .tries = &tries};
-    if (rare->out == JOB_OUT_TOKEN && job_is_logged(job)) {
+    if (extra->out == JOB_OUT_TOKEN && job_is_logged(job)) {
         int rc = change_admit(&change);
         if (rc == 0)
             make_back(&change);
         return rc;
     }
-    rare->key_ns = change.key_ns;
-    heap_update(&owner->rare->leases, job->pos);
-    holder_alarm_update(owner);
+    extra->key_ns = change.key_ns;
+    heap_update(&owner->extra->leases, job->pos);
+    client_timer_update(owner);
     return 0;
 }
 
@@ -105,7 +105,7 @@ int decide_delete(struct broker *broker, struct broker_op *op)
         int asked = job_ask(op->asker, job, TRUST_edit);
         if (asked == 0)
             return settle_delete_idle(broker, job, &op->gone);
-        return op->holder == NULL ? asked : ENOENT;
+        return op->client == NULL ? asked : ENOENT;
     }
     int rc = lease_ask(op, &job);
     return rc == 0 ? delete_leased(broker, job, &op->gone) : rc;

@@ -8,7 +8,7 @@
  * front, under the lock, by whatever may have made room; who comes later stands behind.
  *
  * The journal's lines are served after each commit and whenever compaction has given something back
- * (lines_look_all), and by their alarm every LINE_LOOK_NS, for what nobody tells of. Their patience
+ * (lines_look_all), and by their timer every LINE_LOOK_NS, for what nobody tells of. Their patience
  * ends there, too: the first of a line is the one who stands longest. Only operations stand: what
  * the broker changes by itself (a TTR is over, a connection is lost) is recorded if there is room,
  * and waits for nobody. A put that waits for who keeps records stands in none (put_ask.c).
@@ -16,8 +16,8 @@
  * An operation that settles or prolongs a lease pins it: the TTR of the lease doesn't end while the
  * worker's word stands in line.
  */
-#include "broker/alarm_priv.h"
 #include "broker/line_priv.h"
+#include "broker/timer_priv.h"
 #include "broker/verbs_priv.h"
 
 #include "base/clock.h"
@@ -48,7 +48,7 @@ int lines_init(struct broker *broker)
     int rc = 0;
     for (int i = 0; i < STORE_LINE_COUNT && rc == 0; i++) {
         list_init(&broker->lines[i].standing);
-        rc = alarm_init(broker, &broker->lines[i].alarm, ALARM_LINE);
+        rc = broker_timer_init(broker, &broker->lines[i].timer, TIMER_LINE);
         broker->lines_made += rc == 0;
     }
     return rc;
@@ -58,7 +58,7 @@ void lines_fini(struct broker *broker)
 {
     for (unsigned i = 0; i < broker->lines_made; i++) {
         ASSERT(list_empty(&broker->lines[i].standing));
-        alarm_fini(broker, &broker->lines[i].alarm);
+        broker_timer_fini(broker, &broker->lines[i].timer);
     }
     broker->lines_made = 0;
 }
@@ -84,7 +84,7 @@ static struct later *line_first(const struct broker_line *line)
     return node != NULL ? CONTAINER_OF(node, struct later, node) : NULL;
 }
 
-HELD static void line_alarm(struct broker *broker, struct broker_line *line)
+HELD static void line_timer(struct broker *broker, struct broker_line *line)
 {
     struct later *first = line_first(line);
     int64_t at_ns = CLOCK_NEVER;
@@ -93,7 +93,7 @@ HELD static void line_alarm(struct broker *broker, struct broker_line *line)
         if (until(broker, first) < at_ns)
             at_ns = until(broker, first);
     }
-    alarm_set(broker, &line->alarm, at_ns);
+    broker_timer_set(broker, &line->timer, at_ns);
 }
 
 static int64_t patience(enum store_line which)
@@ -118,14 +118,14 @@ HELD static void line_join(struct broker *broker, enum store_line which, struct 
     list_append(&line->standing, &later->node);
     line_count(broker, which, 1);
     if (first)
-        line_alarm(broker, line);
+        line_timer(broker, line);
 }
 
 /* The lease that it is about. */
 HELD static struct job *lease_of_op(const struct broker_op *op)
 {
     struct job *job = idtable_get(&op->broker->ledger.jobs, op->id);
-    bool leased = job != NULL && job->state == JOB_RESERVED && job->rare->token != 0;
+    bool leased = job != NULL && job->state == JOB_RESERVED && job->extra->token != 0;
     return leased ? job : NULL;
 }
 
@@ -146,10 +146,10 @@ static bool is_about_lease(const struct broker_op *op)
 HELD static void op_pin(struct broker_op *op)
 {
     struct job *job = is_about_lease(op) ? lease_of_op(op) : NULL;
-    if (job == NULL || job->rare->pins == UINT8_MAX)
+    if (job == NULL || job->extra->pins == UINT8_MAX)
         return;
-    job->rare->pins++;
-    op->pinned = job->rare->token;
+    job->extra->pins++;
+    op->pinned = job->extra->token;
     op->flags |= OP_PINS;
 }
 
@@ -159,8 +159,8 @@ HELD static void op_unpin(struct broker_op *op)
         return;
     op->flags &= (uint8_t)~OP_PINS;
     struct job *job = lease_of_op(op);
-    if (job != NULL && job->rare->token == op->pinned && job->rare->pins > 0)
-        job->rare->pins--;
+    if (job != NULL && job->extra->token == op->pinned && job->extra->pins > 0)
+        job->extra->pins--;
 }
 
 bool op_waits_for_journal(const struct broker_op *op)
@@ -321,27 +321,27 @@ void lines_serve(struct broker *broker)
         return;
     for (int i = STORE_LINE_COUNT - 1; i >= 0; i--) {
         bool more = line_serve(broker, &broker->lines[i]);
-        line_alarm(broker, &broker->lines[i]);
+        line_timer(broker, &broker->lines[i]);
         if (more)
-            alarm_set(broker, &broker->lines[i].alarm, clock_now_ns());
+            broker_timer_set(broker, &broker->lines[i].timer, clock_now_ns());
     }
 }
 
-void line_due(struct broker *broker, struct broker_alarm *alarm, int64_t now_ns)
+void line_due(struct broker *broker, struct broker_timer *timer, int64_t now_ns)
 {
-    struct broker_line *line = CONTAINER_OF(alarm, struct broker_line, alarm);
+    struct broker_line *line = CONTAINER_OF(timer, struct broker_line, timer);
     bool more = line_serve(broker, line);
     line_refuse(broker, line, now_ns);
-    line_alarm(broker, line);
+    line_timer(broker, line);
     if (more && line_first(line) != NULL)
-        alarm_set(broker, alarm, now_ns);
+        broker_timer_set(broker, timer, now_ns);
 }
 
 bool lines_look(struct broker *broker, const struct broker_op *op)
 {
     broker_lock(broker);
     for (int i = STORE_LINE_COUNT - 1; broker->ledger.store != NULL && i >= 0; i--)
-        line_due(broker, &broker->lines[i].alarm, clock_now_ns());
+        line_due(broker, &broker->lines[i].timer, clock_now_ns());
     bool stands = op->later.state == LATER_WAITS;
     broker_unlock(broker);
     return stands;

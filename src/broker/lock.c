@@ -2,8 +2,8 @@
 /*
  * The broker's lock is the ledger's: taken briefly and never twice.
  *
- * What a call makes ready (a waiting sink, a joiner) runs when the domain is released, and so does
- * the hook that tells the due thread of an earlier deadline. Ends of jobs go to whoever keeps
+ * What a call makes ready (a waiting consumer, a joiner) runs when the domain is released, and so
+ * does the hook that tells the due thread of an earlier deadline. Ends of jobs go to whoever keeps
  * records just before, so nobody hears of one earlier.
  */
 #include "broker/events_priv.h"

@@ -90,7 +90,7 @@ void make_delete(struct change *change)
     apply_delete(change);
     change_observe(broker, change);
     spare_keep(broker, job);
-    putters_serve(tube);
+    waiting_puts_serve(tube);
     tube_unref(tube);
 }
 
@@ -98,7 +98,7 @@ void make_cancel(struct change *change)
 {
     change_record(change);
     apply_tell(change);
-    change->job->rare->cancelled = true;
+    change->job->extra->cancelled = true;
     change_observe(broker_of(change->job->tube), change);
 }
 
@@ -113,15 +113,15 @@ void make_move(struct change *change)
     if (logged)
         store_cost_changed(job, cost);
     else
-        store_put(job, (enum job_state)job->state, job->rare != NULL ? job->rare->key_ns : 0,
-                  job->rare != NULL && job->rare->by_wall);
+        store_put(job, (enum job_state)job->state, job->extra != NULL ? job->extra->key_ns : 0,
+                  job->extra != NULL && job->extra->by_wall);
     if (job->state != JOB_BURIED) {
         broker_tube(to)->stats.totals.moved_in++;
         broker_tube(from)->stats.totals.moved_out++;
     }
     change_observe(broker_of(to), change);
     tube_job_contain(job);
-    putters_serve(from);
+    waiting_puts_serve(from);
     tube_unref(from);
 }
 

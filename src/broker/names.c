@@ -40,7 +40,7 @@ void broker_names_end(struct broker_names *names)
     struct broker *broker = names->broker;
     broker_lock(broker);
     name_reader_end(&names->reader);
-    while (names_trim(&broker->ledger.names, BROKER_WALK_MAX)) {
+    while (names_trim(&broker->ledger.names, BROKER_SLICE_MAX)) {
         broker_unlock(broker);
         broker_lock(broker);
     }

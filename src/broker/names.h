@@ -18,7 +18,7 @@
 
 #define BROKER_PAUSES_MAX 10000  /* tubes that are paused, where that is in the journal */
 #define BROKER_PAUSES_SHARE 625  /* more of them, for root and the daemon's own user */
-#define BROKER_WATCHED_MAX 10000 /* by one holder */
+#define BROKER_WATCHED_MAX 10000 /* by one client */
 #define BROKER_NAMES_KEPT JOB_NAMES_KEPT
 
 struct broker;

@@ -137,7 +137,7 @@ bool op_cancel(struct later *later)
     if (cancelled) {
         op_leave(op);
         if (op->verb == BROKER_PUT) {
-            putters_serve(op->put.tube); /* who stood behind may be smaller */
+            waiting_puts_serve(op->put.tube); /* who stood behind may be smaller */
             put_stands(op, false);
         }
     }

@@ -43,28 +43,28 @@ enum broker_verb {
 enum broker_op_flags {
     OP_STANDS = 1 << 0, /* it may stand in line: `later` has its fire */
     /* PUT: also for room in its tube and in the broker, where options.put_waits says so and
-     * `holder` has no job, since it might wait for itself; else ENOBUFS. Without a patience. */
+     * `client` has no job, since it might wait for itself; else ENOBUFS. Without a patience. */
     OP_MAY_WAIT = 1 << 1,
     OP_TOKEN = 1 << 2, /* RESERVE_JOB: the lease belongs to who shows its token */
     /* the broker's: */
     OP_PINS = 1 << 3, /* the lease that it is about doesn't run out */
 };
 
-struct broker_holder;
+struct broker_client;
 struct broker_lease;
 struct broker_put_spec;
 struct key_watch;
 struct put_question;
-struct last_words;
+struct attempt_end;
 
 struct broker_op {
     struct later later; /* fire: the asker's, before it stands */
     uint8_t verb;       /* enum broker_verb */
     uint8_t flags;      /* enum broker_op_flags */
     uint64_t id;        /* of the job; of PUT, afterwards: or, EEXIST, of the one with its key */
-    uint64_t token;     /* of the lease; 0: a plain one of the holder's */
+    uint64_t token;     /* of the lease; 0: a plain one of the client's */
     struct broker *broker;
-    struct broker_holder *holder;   /* of the connection that asks; NULL: none */
+    struct broker_client *client;   /* of the connection that asks; NULL: none */
     const struct trust_view *asker; /* what it may; outlives the operation */
     union {
         struct {             /* PUT; made by broker_op_put */
@@ -82,7 +82,7 @@ struct broker_op {
         } back;
         struct { /* SETTLE */
             struct job_outcome *outcome;
-            struct last_words *words;
+            struct attempt_end *last;
         } settle;
         struct { /* MOVE, PAUSE: of the tube */
             const char *name;
@@ -100,7 +100,7 @@ struct broker_op {
 };
 
 /* Of that job; token 0: under a plain lease, or none. What else the verb needs is set afterwards:
- * holder, asker, its part of the union. */
+ * client, asker, its part of the union. */
 static inline void broker_op_init(struct broker_op *op, enum broker_verb verb, uint64_t id,
                                   uint64_t token)
 {
@@ -131,16 +131,16 @@ int broker_op_put(struct broker_op *op, struct broker *broker, const struct brok
  *                  many.
  *   RESERVE_JOB    that job, ready, delayed or buried, of any tube, watched or not, paused or not,
  *                  for who may work there. ENOENT: none, or it is reserved. EACCES. EDQUOT: the
- *                  holder has held_max.
+ *                  client has held_max.
  *   RELEASE, BURY, TOUCH, DELETE
- *                  what ends or prolongs a lease. token 0: a plain one of this holder; ENOENT: it
+ *                  what ends or prolongs a lease. token 0: a plain one of this client; ENOENT: it
  *                  isn't (any more). Else the lease under that token, whoever asks; ESTALE: it
  *                  isn't in force (any more). EACCES: the asker may not work in the job's tube.
  *                  RELEASE: ready, or delayed for delay_ns; takes the priority. BURY: set aside;
  *                  takes the priority; counts as finished (failed). TOUCH: the TTR begins anew.
  *                  DELETE: who has it says that it is done: it is finished so. With token 0 also a
  *                  ready, delayed or buried job that the asker may edit, which counts as deleted;
- *                  without a holder EACCES says that he may not, with one ENOENT.
+ *                  without a client EACCES says that he may not, with one ENOENT.
  *   SETTLE         as broker_settle
  *   KICK           ENOENT: no such job, or neither buried nor delayed. EACCES.
  *   MOVE           a ready, delayed or buried job, to a tube that is made if there is none; it

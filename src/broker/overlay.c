@@ -3,19 +3,19 @@
  * The overlay: what the broker has beside the ledger, as the ledger asks for it. Its own part of
  * each tube, and who has the reserved jobs.
  */
+#include "broker/client_priv.h"
+#include "broker/consumer_priv.h"
 #include "broker/events_priv.h"
-#include "broker/holder_priv.h"
 #include "broker/lease_priv.h"
-#include "broker/sink_priv.h"
 
 HELD static int overlay_tube_made(struct tube *tube)
 {
     struct broker *broker = broker_of(tube);
     struct broker_tube *mine = broker_tube(tube);
-    int rc = alarm_init(broker, &mine->alarm, ALARM_TUBE);
+    int rc = broker_timer_init(broker, &mine->timer, TIMER_TUBE);
     if (rc != 0)
         return rc;
-    list_init(&mine->putters);
+    list_init(&mine->waiting_puts);
     tube->trust_class = trust_tube_class(broker->options.trust, tube->name, tube->name_len);
     if (broker->events != NULL)
         listen_tube_made(tube);
@@ -25,15 +25,15 @@ HELD static int overlay_tube_made(struct tube *tube)
 HELD static void overlay_tube_gone(struct tube *tube)
 {
     struct broker *broker = broker_of(tube);
-    ASSERT(list_empty(&broker_tube(tube)->putters)); /* each has a reference */
+    ASSERT(list_empty(&broker_tube(tube)->waiting_puts)); /* each has a reference */
     if (broker->events != NULL)
         listen_tube_gone(tube);
-    alarm_fini(broker, &broker_tube(tube)->alarm);
+    broker_timer_fini(broker, &broker_tube(tube)->timer);
 }
 
 HELD static int overlay_lease_room(struct ledger *ledger)
 {
-    return heap_reserve(&broker_of_ledger(ledger)->tokens.rare->leases, 1);
+    return heap_reserve(&broker_of_ledger(ledger)->tokens.extra->leases, 1);
 }
 
 /* A ready job goes to whoever waited longest. */
@@ -44,15 +44,15 @@ HELD static void overlay_given(void *item, struct queue_wait *wait)
         reserver_given(wait, job);
         return;
     }
-    struct broker_sink *sink = CONTAINER_OF(wait, struct sink_wait, wait)->sink;
-    MAGIC_CHECK(sink, BROKER_SINK_MAGIC);
-    sink_begin(sink, job);
+    struct broker_consumer *consumer = CONTAINER_OF(wait, struct consumer_wait, wait)->consumer;
+    MAGIC_CHECK(consumer, BROKER_CONSUMER_MAGIC);
+    consumer_begin(consumer, job);
 }
 
 const struct ledger_hooks overlay = {.tube_size = sizeof(struct broker_tube),
                                      .tube_made = overlay_tube_made,
                                      .tube_gone = overlay_tube_gone,
-                                     .tube_times = tube_alarm_update,
+                                     .tube_times = tube_timer_update,
                                      .given = overlay_given,
                                      .lease_room = overlay_lease_room,
                                      .lease_enter = lease_contain,

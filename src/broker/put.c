@@ -4,7 +4,7 @@
  *
  * Memory is prepared outside the lock (broker_op_put), room in every structure is made before
  * anything changes, and from there on nothing can fail: the job has its id, counts as unfinished,
- * and goes to the longest waiting sink or into its container in the same breath.
+ * and goes to the longest waiting consumer or into its container in the same breath.
  */
 #include "base/clock.h"
 #include "broker/groups_priv.h"
@@ -41,7 +41,7 @@ HELD static int put_admit(struct broker *broker, const struct change *change)
 
 int put_try(struct broker *broker, struct job *job, int64_t delay_ns)
 {
-    uint64_t first = key_holder(job);
+    uint64_t first = key_owner(job);
     if (first != 0) {
         job->id = first;
         store_told_all(&broker->ledger); /* the answer tells of its put */
@@ -67,17 +67,17 @@ int put_try(struct broker *broker, struct job *job, int64_t delay_ns)
 }
 
 /* The side record with what few puts ask for. ENOMEM. */
-static int put_rare(struct job *job, const struct broker_put_spec *spec)
+static int put_extra(struct job *job, const struct broker_put_spec *spec)
 {
     bool plain = spec->options == NULL || job_options_are_empty(spec->options);
     if (plain && spec->delay_ns <= 0 && !spec->awaited)
         return 0;
-    struct job_rare *rare = job_rare_need(job);
-    if (rare == NULL)
+    struct job_extra *extra = job_extra_need(job);
+    if (extra == NULL)
         return ENOMEM;
-    rare->delay_ns = spec->delay_ns > 0 ? spec->delay_ns : 0;
-    rare->awaited = spec->awaited;
-    return plain ? 0 : job_options_copy(&rare->options, spec->options);
+    extra->delay_ns = spec->delay_ns > 0 ? spec->delay_ns : 0;
+    extra->awaited = spec->awaited;
+    return plain ? 0 : job_options_copy(&extra->options, spec->options);
 }
 
 /* Puts it, or says where it stands. */
@@ -111,7 +111,7 @@ static struct job *put_job(const struct broker_put_spec *spec, struct job_body *
     job_ttr_set(job, spec->ttr_ns);
     job->tube = spec->tube;
     job->created_us = clock_now_ns() / 1000 & JOB_CREATED_US_MAX;
-    if (put_rare(job, spec) == 0 && submitter_put(spec->tube->ledger, job, spec->submitter) == 0)
+    if (put_extra(job, spec) == 0 && submitter_put(spec->tube->ledger, job, spec->submitter) == 0)
         return job;
     *body = job_to_body(&job);
     return NULL;
@@ -129,7 +129,7 @@ int broker_op_put(struct broker_op *op, struct broker *broker, const struct brok
         return ENOMEM;
     broker_op_init(op, BROKER_PUT, spec->id, 0);
     op->broker = broker;
-    op->holder = spec->holder;
+    op->client = spec->client;
     op->put.job = job;
     op->put.tube = spec->tube;
     op->put.delay_ns = spec->delay_ns;

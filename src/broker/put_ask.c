@@ -95,7 +95,7 @@ void put_unask(struct broker_op *op)
     broker_lock(op->broker);
     bool asks = op->put.asks;
     if (asks)
-        op->flags &= (uint8_t)~OP_MAY_WAIT; /* the holder, too, may go now */
+        op->flags &= (uint8_t)~OP_MAY_WAIT; /* the client, too, may go now */
     broker_unlock(op->broker);
     if (asks && later_cancel(&op->put.question->asked.later))
         learn(op, 0);

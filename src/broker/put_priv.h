@@ -13,14 +13,14 @@ int put_try(struct broker *broker, struct job *job, int64_t delay_ns) HELD;
 
 /* putter.c */
 /* A job left the tube: those who wait for room come in. */
-void putters_serve(struct tube *tube) HELD;
+void waiting_puts_serve(struct tube *tube) HELD;
 /* All waiting puts end with that result. */
-void putters_refuse(struct broker *broker, int result) HELD;
+void waiting_puts_refuse(struct broker *broker, int result) HELD;
 
 /* key_watch.c */
 /* The job that has the key of this one, in its tube, or had it and is gone, as far as that is known
  * by a watch; 0: none has, or this one asks for none. */
-uint64_t key_holder(const struct job *job) HELD;
+uint64_t key_owner(const struct job *job) HELD;
 /* Before that job leaves a record: those who watch the key learn it. */
 void key_leave_word(struct job *job, const struct tube *tube) HELD;
 /* Not held: before a put. *watch: to be ended when the put is over; may be NULL. 0: nobody needs to

@@ -32,11 +32,11 @@ static void look(struct ledger *ledger)
     lines_serve(broker);
     if (broker->events != NULL)
         listen_published(broker->events);
-    void (*crowded)(void *arg) = due ? broker->hooks->crowded : NULL;
-    void *crowded_arg = broker->hooks_arg;
+    void (*compaction_wanted)(void *arg) = due ? broker->hooks->compaction_wanted : NULL;
+    void *compaction_wanted_arg = broker->hooks_arg;
     broker_unlock(broker);
-    if (crowded != NULL)
-        crowded(crowded_arg);
+    if (compaction_wanted != NULL)
+        compaction_wanted(compaction_wanted_arg);
 }
 
 int broker_recover(struct broker *broker, const struct store_options *options,
@@ -49,7 +49,7 @@ int broker_recover(struct broker *broker, const struct store_options *options,
     if (rc != 0)
         return rc;
     broker_lock(broker);
-    store_compacted(broker->ledger.store, broker->hooks->crowded != NULL);
+    store_compacted(broker->ledger.store, broker->hooks->compaction_wanted != NULL);
     rc = store_replay(broker->ledger.store, recovered, error, &recovery);
     if (rc == 0)
         groups_trim(broker, broker->ledger.groups.len);

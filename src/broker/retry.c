@@ -18,7 +18,7 @@
 /* The job's own, its tube's, then those of who ran it. */
 static struct job_rules rules_of(const struct job *job, const struct job_rules *below)
 {
-    const struct job_options *options = job->rare != NULL ? job->rare->options : NULL;
+    const struct job_options *options = job->extra != NULL ? job->extra->options : NULL;
     struct job_rules rules = {.set = 0};
     job_rules_merge(&rules, options != NULL ? &options->rules : NULL);
     job_rules_merge(&rules, &job->tube->rules);
@@ -82,11 +82,11 @@ struct verdict retry_judge(struct job *job, const struct job_outcome *outcome)
         return (struct verdict){.state = fate == JOB_FATE_LEAVES   ? JOB_FINISHED
                                          : fate == JOB_FATE_BURIED ? JOB_BURIED
                                                                    : JOB_READY};
-    bool remote = job->rare->holder != NULL;
+    bool remote = job->extra->client != NULL;
     struct job_rules rules = rules_of(job, outcome->rules);
     job_rules_merge(&rules, outcome->otherwise);
     uint32_t limit = limit_of(&rules, outcome->kind, remote);
-    uint32_t before = *job_tries_of(&job->rare->tries, outcome->kind);
+    uint32_t before = *job_tries_of(&job->extra->tries, outcome->kind);
     uint32_t count = before < UINT32_MAX ? before + 1 : before;
     if ((limit != 0 && count >= limit) || is_too_old(job, &rules))
         return (struct verdict){.state = JOB_BURIED};

@@ -27,8 +27,8 @@ IS_LOCK static void settings_end(struct broker *broker, const struct tube_settin
     broker_unlock(broker);
 }
 
-int broker_tube_level(struct broker *broker, const char *name, size_t len,
-                      enum durability durability, int64_t interval_ns)
+int broker_tube_durability(struct broker *broker, const char *name, size_t len,
+                           enum durability durability, int64_t interval_ns)
 {
     struct tube_settings *settings;
     int rc = settings_begin(broker, name, len, &settings);

@@ -10,11 +10,11 @@
  * stop it. The job stays reserved until it has, so join and wait return when nothing runs any more.
  */
 #include "base/clock.h"
+#include "broker/consumer_priv.h"
 #include "broker/finish_priv.h"
 #include "broker/lease_priv.h"
 #include "broker/make_priv.h"
 #include "broker/settle_priv.h"
-#include "broker/sink_priv.h"
 #include "broker/verbs_priv.h"
 
 #include <errno.h>
@@ -23,36 +23,36 @@
 
 /* ---- what it leaves behind ---- */
 
-int last_words_make(struct last_words *words, const struct job_outcome *outcome)
+int attempt_end_make(struct attempt_end *last, const struct job_outcome *outcome)
 {
     enum job_fate fate = job_outcome_fate(outcome->kind);
-    *words = (struct last_words){NULL};
+    *last = (struct attempt_end){NULL};
     if (fate != JOB_FATE_RULED && fate != JOB_FATE_BURIED)
         return 0;
-    int rc = job_past_new(&words->past, outcome);
+    int rc = job_attempts_new(&last->past, outcome);
     if (rc != 0 || outcome->reason[0] == '\0')
         return rc;
-    words->reason = strdup(outcome->reason);
-    if (words->reason != NULL)
+    last->reason = strdup(outcome->reason);
+    if (last->reason != NULL)
         return 0;
-    last_words_free(words);
+    attempt_end_free(last);
     return ENOMEM;
 }
 
-void last_words_free(struct last_words *words)
+void attempt_end_free(struct attempt_end *last)
 {
-    free(words->reason);
-    words->reason = NULL;
-    job_past_free(&words->past);
+    free(last->reason);
+    last->reason = NULL;
+    job_attempts_free(&last->past);
 }
 
 /* ---- settle ---- */
 
 /* Another attempt, after a pause or at once. */
 HELD static void try_again(struct job *job, const struct job_outcome *outcome, int64_t pause_ns,
-                           struct last_words *words)
+                           struct attempt_end *last)
 {
-    struct job_tries tries = job->rare->tries;
+    struct job_tries tries = job->extra->tries;
     struct change change = {.type = JOB_ENTRY_RETRY,
                             .from = JOB_RESERVED,
                             .to = pause_ns > 0 ? JOB_DELAYED : JOB_READY,
@@ -62,7 +62,7 @@ HELD static void try_again(struct job *job, const struct job_outcome *outcome, i
                             .key_ns = pause_ns > 0 ? clock_deadline(pause_ns) : 0,
                             .delay_ns = pause_ns,
                             .tries = &tries,
-                            .past = &words->past};
+                            .past = &last->past};
     job_count(job_tries_of(&tries, outcome->kind));
     broker_tube(job->tube)->stats.retries++;
     broker_of(job->tube)->stats.retries++;
@@ -78,7 +78,7 @@ struct job *job_under_token(const struct broker *broker, uint64_t id, uint64_t t
 
 /* ENOMEM, ENOSPC, EIO, EAGAIN: nothing changed. */
 HELD static int go_back(struct job *job, const struct job_outcome *outcome,
-                        const struct verdict *verdict, struct last_words *words)
+                        const struct verdict *verdict, struct attempt_end *last)
 {
     if (!verdict->again)
         return lease_return(job, outcome->retry_ns);
@@ -86,7 +86,7 @@ HELD static int go_back(struct job *job, const struct job_outcome *outcome,
     if (rc == 0)
         rc = store_admit(job);
     if (rc == 0)
-        try_again(job, outcome, verdict->pause_ns, words);
+        try_again(job, outcome, verdict->pause_ns, last);
     return rc;
 }
 
@@ -95,7 +95,7 @@ HELD static int go_back(struct job *job, const struct job_outcome *outcome,
 static void rename_outcome(struct job_outcome *outcome, const struct job *job,
                            const struct verdict *verdict)
 {
-    if (job->rare->cancelled && outcome->kind != JOB_OUTCOME_DONE) {
+    if (job->extra->cancelled && outcome->kind != JOB_OUTCOME_DONE) {
         outcome->kind = JOB_OUTCOME_CANCELLED;
         job_outcome_reason(outcome, "%s", SETTLE_CANCELLED);
     } else if (verdict->state == JOB_BURIED && outcome->kind == JOB_OUTCOME_RETRY)
@@ -104,18 +104,18 @@ static void rename_outcome(struct job_outcome *outcome, const struct job *job,
 
 /* `given` is the caller's, but its output, if that is taken over. */
 HELD static int settle(struct broker *broker, struct job *job, struct job_outcome *given,
-                       struct last_words *words, struct job **gone)
+                       struct attempt_end *last, struct job **gone)
 {
     struct job_outcome outcome = *given;
     struct verdict verdict = retry_judge(job, &outcome);
     rename_outcome(&outcome, job, &verdict);
-    if (job->rare->cancelled)
+    if (job->extra->cancelled)
         verdict = (struct verdict){.state = JOB_FINISHED};
     if (verdict.state != JOB_BURIED && verdict.state != JOB_FINISHED)
-        return go_back(job, &outcome, &verdict, words);
+        return go_back(job, &outcome, &verdict, last);
     const struct finish finish = {.job = job,
                                   .outcome = &outcome,
-                                  .words = words,
+                                  .last = last,
                                   .counts = verdict.state == JOB_BURIED &&
                                             job_outcome_fate(outcome.kind) == JOB_FATE_RULED};
     int rc = finish_job(broker, &finish, gone);
@@ -127,7 +127,7 @@ HELD static int settle(struct broker *broker, struct job *job, struct job_outcom
 int decide_settle(struct broker *broker, struct broker_op *op)
 {
     struct job *job = job_under_token(broker, op->id, op->token);
-    return job != NULL ? settle(broker, job, op->settle.outcome, op->settle.words, &op->gone)
+    return job != NULL ? settle(broker, job, op->settle.outcome, op->settle.last, &op->gone)
                        : ESTALE;
 }
 
@@ -146,22 +146,22 @@ int settle_delete_idle(struct broker *broker, struct job *job, struct job **gone
 
 int settle_bury_idle(struct broker *broker, struct job *job, const char *reason)
 {
-    struct last_words words = {.reason = strdup(reason)};
+    struct attempt_end last = {.reason = strdup(reason)};
     struct job_outcome outcome;
     struct job *gone;
     job_outcome_init(&outcome);
     outcome.kind = JOB_OUTCOME_FAILED;
     job_outcome_reason(&outcome, "%s", reason);
-    const struct finish finish = {.job = job, .outcome = &outcome, .words = &words};
-    int rc = words.reason != NULL ? finish_job(broker, &finish, &gone) : ENOMEM;
-    last_words_free(&words);
+    const struct finish finish = {.job = job, .outcome = &outcome, .last = &last};
+    int rc = last.reason != NULL ? finish_job(broker, &finish, &gone) : ENOMEM;
+    attempt_end_free(&last);
     return rc;
 }
 
 /* One that a local worker runs. */
 HELD static int cancel_running(struct job *job)
 {
-    if (job->rare->cancelled)
+    if (job->extra->cancelled)
         return 0;
     int rc = store_admit_final(job);
     if (rc != 0)
@@ -174,9 +174,9 @@ HELD static int cancel_running(struct job *job)
                             .kind = JOB_OUTCOME_CANCELLED,
                             .job = job};
     make_cancel(&change);
-    struct broker_sink *sink = job->rare->sink;
-    if (sink != NULL)
-        sink->hooks->cancel(job->id, job->rare->token, sink->hooks_arg);
+    struct broker_consumer *consumer = job->extra->consumer;
+    if (consumer != NULL)
+        consumer->hooks->cancel(job->id, job->extra->token, consumer->hooks_arg);
     return 0;
 }
 
@@ -185,7 +185,7 @@ int settle_cancel(struct broker *broker, struct job *job, const char *reason, st
     ASSERT(job->state != JOB_BURIED);
     *gone = NULL;
     int rc;
-    if (job->state == JOB_RESERVED && job->rare->holder == NULL)
+    if (job->state == JOB_RESERVED && job->extra->client == NULL)
         rc = cancel_running(job);
     else {
         struct job_outcome outcome;

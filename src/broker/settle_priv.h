@@ -8,18 +8,18 @@
 #include "broker/state_priv.h"
 
 /* settle.c */
-/* The lease of whoever shows its token: a sink's, or one that was taken with a token. NULL. */
+/* The lease of whoever shows its token: a consumer's, or one that was taken with a token. NULL. */
 struct job *job_under_token(const struct broker *broker, uint64_t id, uint64_t token) HELD;
 #define SETTLE_CANCELLED "cancelled by request"
 /* What an end takes with it, made without the lock: the reason of a burial, and the attempt that
  * ended. Both may be NULL. What isn't used is its maker's. */
-struct last_words {
+struct attempt_end {
     char *reason;
-    struct job_past *past;
+    struct job_attempts *past;
 };
 /* For an outcome that may bury, or be tried again. ENOMEM: nothing is in it. */
-int last_words_make(struct last_words *words, const struct job_outcome *outcome);
-void last_words_free(struct last_words *words);
+int attempt_end_make(struct attempt_end *last, const struct job_outcome *outcome);
+void attempt_end_free(struct attempt_end *last);
 /* ENOSPC, EIO, ENOMEM, EAGAIN (not now, see line.c): nothing changed. *gone: the job, if it left,
  * to be freed without the lock; else NULL. */
 /* Cancels a job that isn't buried. */

@@ -12,17 +12,17 @@
 
 int broker_settle(struct broker *broker, uint64_t id, uint64_t token, struct job_outcome *outcome)
 {
-    struct last_words words;
-    int rc = last_words_make(&words, outcome);
+    struct attempt_end last;
+    int rc = attempt_end_make(&last, outcome);
     if (rc != 0)
         return rc;
     struct broker_op op;
     broker_op_init(&op, BROKER_SETTLE, id, token);
     op.settle.outcome = outcome;
-    op.settle.words = &words;
+    op.settle.last = &last;
     rc = broker_run_blocking(broker, &op);
     broker_op_fini(&op);
-    last_words_free(&words);
+    attempt_end_free(&last);
     return rc;
 }
 
@@ -84,7 +84,7 @@ bool broker_is_cancelled(struct broker *broker, uint64_t id, uint64_t token)
 {
     broker_lock(broker);
     const struct job *job = job_under_token(broker, id, token);
-    bool cancelled = job != NULL && job->rare->cancelled;
+    bool cancelled = job != NULL && job->extra->cancelled;
     broker_unlock(broker);
     return cancelled;
 }

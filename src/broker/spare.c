@@ -5,24 +5,24 @@
  */
 #include "broker/spare_priv.h"
 
-struct job_rare *spare_take(struct broker *broker)
+struct job_extra *spare_take(struct broker *broker)
 {
     if (broker->spare_count > 0)
         return broker->spares[--broker->spare_count];
-    return job_rare_new();
+    return job_extra_new();
 }
 
 void spare_keep(struct broker *broker, struct job *job)
 {
-    if (job->rare == NULL || broker->spare_count == BROKER_SPARES_MAX)
+    if (job->extra == NULL || broker->spare_count == BROKER_SPARES_MAX)
         return;
-    job_rare_clear(job->rare);
-    broker->spares[broker->spare_count++] = job->rare;
-    job->rare = NULL;
+    job_extra_clear(job->extra);
+    broker->spares[broker->spare_count++] = job->extra;
+    job->extra = NULL;
 }
 
 void spares_free(struct broker *broker)
 {
     while (broker->spare_count > 0)
-        job_rare_free(&broker->spares[--broker->spare_count]);
+        job_extra_free(&broker->spares[--broker->spare_count]);
 }

@@ -9,7 +9,7 @@
 
 /* spare.c */
 /* A cleared side record. NULL: out of memory. */
-struct job_rare *spare_take(struct broker *broker) HELD;
+struct job_extra *spare_take(struct broker *broker) HELD;
 /* That of a job which leaves and has no waiters; the job is without one then, or keeps it. */
 void spare_keep(struct broker *broker, struct job *job) HELD;
 void spares_free(struct broker *broker);

@@ -7,11 +7,11 @@
  * call is: prepare memory, broker_lock, a few functions marked HELD, broker_unlock, free what came
  * loose.
  *
- * One heap of deadlines: each tube and each holder has one alarm, set to the earliest thing that
- * will happen to it, and the alarms are in broker->due.
+ * One heap of deadlines: each tube and each client has one timer, set to the earliest thing that
+ * will happen to it, and the timers are in broker->due.
  *
- * Who has a reserved job is no part of the ledger: plain leases are in holder->rare->leases by the
- * end of their TTR, those under a token in broker->tokens; those of sinks are in none.
+ * Who has a reserved job is no part of the ledger: plain leases are in client->extra->leases by the
+ * end of their TTR, those under a token in broker->tokens; those of consumers are in none.
  */
 #ifndef BROKER_STATE_PRIV_H
 #define BROKER_STATE_PRIV_H
@@ -27,22 +27,22 @@
 #define BROKER_MAGIC 0xb40ce400u
 
 /* Jobs a walk handles before it lets others have the lock: about 50 microseconds of work. */
-#define BROKER_WALK_MAX 256
+#define BROKER_SLICE_MAX 256
 
 #define BROKER_SPARES_MAX 64 /* about 7 KiB */
 
-/* An entry of the broker's only heap of deadlines; see alarm.c. */
-struct broker_alarm {
+/* An entry of the broker's only heap of deadlines; see timer.c. */
+struct broker_timer {
     int64_t at_ns;   /* CLOCK_NEVER: not in the heap */
     uint64_t number; /* in order of making; decides between equal times */
     size_t pos;
     int kind;
 };
 
-enum { ALARM_TUBE, ALARM_HOLDER, ALARM_LINE };
+enum { TIMER_TUBE, TIMER_CLIENT, TIMER_LINE };
 
 enum unlock_tell {
-    UNLOCK_SOONER = 1 << 0, /* an alarm was set before told_ns */
+    UNLOCK_SOONER = 1 << 0, /* an timer was set before told_ns */
     UNLOCK_ENDED = 1 << 1,  /* there are ends for history */
     UNLOCK_TOLD = 1 << 2    /* a listener waits for a ticket that nobody else may want */
 };
@@ -50,8 +50,8 @@ enum unlock_tell {
 /* The broker's view of a tube. */
 struct broker_tube {
     struct tube tube;
-    struct list putters;            /* of struct broker_op: puts that wait for room in this tube */
-    struct broker_alarm alarm;      /* the first delay or the pause is over */
+    struct list waiting_puts;       /* of struct broker_op: puts that wait for room in this tube */
+    struct broker_timer timer;      /* the first delay or the pause is over */
     struct broker_stats stats;      /* but what the ledger counts */
     struct event_name *event_name;  /* in the ring of events; NULL: nothing there is of it */
     struct events_target *listened; /* NULL: nobody listens to it */
@@ -60,7 +60,7 @@ struct broker_tube {
 /* Lines of a busy journal, see line.c. */
 struct broker_line {
     struct list standing; /* of struct later by node: operations and reserves */
-    struct broker_alarm alarm;
+    struct broker_timer timer;
 };
 
 /* The thread "fetch". */
@@ -89,25 +89,25 @@ struct broker {
     unsigned magic;
     struct ledger ledger;
     struct broker_options options;
-    struct tube *fallback; /* "default" */
-    struct list putters;   /* of struct broker_op: puts that wait for room in all */
+    struct tube *fallback;    /* "default" */
+    struct list waiting_puts; /* of struct broker_op: puts that wait for room in all */
     struct broker_line lines[STORE_LINE_COUNT];
     unsigned lines_made;
-    size_t standing;    /* in both lines */
-    uint64_t impatient; /* refused, since the journal was busy for too long */
-    struct list hoards; /* of struct broker_sink: have two jobs or more, and a ring */
-    struct list sinks;  /* all of struct broker_sink */
-    bool resting;       /* they take nothing */
-    struct heap due;    /* of struct broker_alarm */
-    uint64_t last_alarm;
+    size_t standing;         /* in both lines */
+    uint64_t impatient;      /* refused, since the journal was busy for too long */
+    struct list prefetchers; /* of struct broker_consumer: have two jobs or more, and a ring */
+    struct list consumers;   /* all of struct broker_consumer */
+    bool resting;            /* they take nothing */
+    struct heap due;         /* of struct broker_timer */
+    uint64_t last_timer;
     int64_t told_ns;             /* when broker_due will be called again at the latest */
-    struct broker_holder tokens; /* has the leases that belong to a token */
+    struct broker_client tokens; /* has the leases that belong to a token */
     uint64_t memory_peak;        /* of broker_memory, since it fell */
     struct broker_stats stats;   /* but what the ledger counts */
     struct strmap key_watches;   /* of struct key_watch, see key_watch.c */
     struct fetcher fetcher;      /* see fetch.c */
     size_t spare_count;
-    struct job_rare *spares[BROKER_SPARES_MAX]; /* see spare.c */
+    struct job_extra *spares[BROKER_SPARES_MAX]; /* see spare.c */
     struct list ends; /* of struct job_end: that happened in this hold of the lock */
     struct lingering {
         struct list ends; /* of struct job_end, the latest first; see linger.c */
@@ -156,8 +156,8 @@ HELD static inline void broker_tell(struct broker *broker, struct ticket *ticket
     broker->ledger.teller = ticket;
 }
 
-/* holder.c: whether it has jobs; then it may not wait for room. */
-bool holder_holds(const struct broker_holder *holder) HELD;
+/* client.c: whether it has jobs; then it may not wait for room. */
+bool client_holds(const struct broker_client *client) HELD;
 
 /* wait.c */
 /* All who wait for this job get ready; those who want to know how it ended get references on the

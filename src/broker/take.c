@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
 /*
- * Take: how ready jobs become the leases of a sink.
+ * Take: how ready jobs become the leases of a consumer.
  *
- * A sink stands in the lines of all its tubes at once. A job that is put while it waits goes to it
- * directly and is reserved at that moment, by the putting thread (lease_given); the sink's thread
- * then only writes down its lease. Stopping and pausing a sink use the same door: each has a
- * control core of its own, last in the array, and one item put there wakes it.
+ * A consumer stands in the lines of all its tubes at once. A job that is put while it waits goes to
+ * it directly and is reserved at that moment, by the putting thread (lease_given); the consumer's
+ * thread then only writes down its lease. Stopping and pausing a consumer use the same door: each
+ * has a control core of its own, last in the array, and one item put there wakes it.
  *
- * A sink whose thread has other things to wait for stands in line without it (stand.c).
+ * A consumer whose thread has other things to wait for stands in line without it (stand.c).
  *
  * Who takes several at once waits for the first only; what else is ready at that moment comes with
  * it under the same hold of the lock.
@@ -17,70 +17,71 @@
  * all that were taken, and no sync.
  */
 #include "base/clock.h"
+#include "broker/consumer_priv.h"
 #include "broker/lease_priv.h"
-#include "broker/sink_priv.h"
 #include "broker/spare_priv.h"
 
 #include <errno.h>
 #include <string.h>
 
-/* How often a waiting sink without memory for a lease looks for some. */
+/* How often a waiting consumer without memory for a lease looks for some. */
 #define MEMORY_RETRY_NS HL_SECOND
-/* How often who waits for the journal looks whether the sink was stopped. */
+/* How often who waits for the journal looks whether the consumer was stopped. */
 #define STOP_LOOK_NS (HL_SECOND / 10)
 
 /* by: 1 or -1 */
-HELD static void waiting_add(struct broker_sink *sink, int by)
+HELD static void waiting_add(struct broker_consumer *consumer, int by)
 {
     const uint64_t more = by > 0 ? 1 : UINT64_MAX; /* unsigned arithmetic wraps by definition */
-    sink->waiting = by > 0;
-    sink->broker->stats.waiting += more;
-    sink->broker->stats.waiting_sinks += more;
-    for (size_t i = 0; i < sink->tube_count; i++)
-        broker_tube(sink->tubes[i])->stats.waiting_sinks += more;
+    consumer->waiting = by > 0;
+    consumer->broker->stats.waiting += more;
+    consumer->broker->stats.waiting_consumers += more;
+    for (size_t i = 0; i < consumer->tube_count; i++)
+        broker_tube(consumer->tubes[i])->stats.waiting_consumers += more;
 }
 
 /* Waits in the lines of the cores from that one on. */
-HELD static int lines_wait(struct broker_sink *sink, struct sink_wait *wait, size_t from,
-                           int64_t deadline_ns)
+HELD static int lines_wait(struct broker_consumer *consumer, struct consumer_wait *wait,
+                           size_t from, int64_t deadline_ns)
 {
-    size_t count = sink->tube_count + 1 - from;
-    ASSERT((sink->broker->unlock_tells & UNLOCK_ENDED) == 0); /* the lock is let go of */
-    memset(sink->links, 0, count * sizeof(*sink->links));
-    queue_wait_get(&wait->wait, sink->cores + from, sink->links, count);
-    hoards_ring(sink->broker);
-    return queue_wait_block(&wait->wait, sink->broker->ledger.domain, deadline_ns, "queue get",
-                            sink->name);
+    size_t count = consumer->tube_count + 1 - from;
+    ASSERT((consumer->broker->unlock_tells & UNLOCK_ENDED) == 0); /* the lock is let go of */
+    memset(consumer->links, 0, count * sizeof(*consumer->links));
+    queue_wait_get(&wait->wait, consumer->cores + from, consumer->links, count);
+    prefetchers_ring(consumer->broker);
+    return queue_wait_block(&wait->wait, consumer->broker->ledger.domain, deadline_ns, "queue get",
+                            consumer->name);
 }
 
 /* Waits in all lines; *job is then reserved already. */
-HELD static int sink_wait(struct broker_sink *sink, int64_t deadline_ns, struct job **job)
+HELD static int consumer_wait(struct broker_consumer *consumer, int64_t deadline_ns,
+                              struct job **job)
 {
-    struct sink_wait wait = {.sink = sink};
-    waiting_add(sink, 1);
-    int rc = lines_wait(sink, &wait, 0, deadline_ns);
-    waiting_add(sink, -1);
+    struct consumer_wait wait = {.consumer = consumer};
+    waiting_add(consumer, 1);
+    int rc = lines_wait(consumer, &wait, 0, deadline_ns);
+    waiting_add(consumer, -1);
     if (rc != 0)
         return rc;
     ASSERT(wait.wait.later.result == 0); /* tubes are never shut down */
-    if (wait.wait.from == &sink->control)
-        return sink->stopped ? ESHUTDOWN : EAGAIN;
+    if (wait.wait.from == &consumer->control)
+        return consumer->stopped ? ESHUTDOWN : EAGAIN;
     *job = wait.wait.item;
     return 0;
 }
 
 /* The memory of the next lease. Without any, who has time looks again once a second. */
-HELD static int spare_need(struct broker_sink *sink, int64_t deadline_ns)
+HELD static int spare_need(struct broker_consumer *consumer, int64_t deadline_ns)
 {
-    while (sink->spare == NULL && (sink->spare = spare_take(sink->broker)) == NULL) {
+    while (consumer->spare == NULL && (consumer->spare = spare_take(consumer->broker)) == NULL) {
         int64_t now = clock_now_ns();
         if (deadline_ns <= now)
             return ENOMEM;
-        struct sink_wait wait = {.sink = sink};
+        struct consumer_wait wait = {.consumer = consumer};
         int64_t left_ns = deadline_ns - now;
-        (void)lines_wait(sink, &wait, sink->tube_count,
+        (void)lines_wait(consumer, &wait, consumer->tube_count,
                          clock_deadline(left_ns < MEMORY_RETRY_NS ? left_ns : MEMORY_RETRY_NS));
-        if (sink->stopped)
+        if (consumer->stopped)
             return ESHUTDOWN;
     }
     return 0;
@@ -88,52 +89,52 @@ HELD static int spare_need(struct broker_sink *sink, int64_t deadline_ns)
 
 /* The best of what is ready, into *job; the weights decide if there are any. EAGAIN: none.
  */
-HELD static int sink_choose(struct broker_sink *sink, void **job)
+HELD static int consumer_choose(struct broker_consumer *consumer, void **job)
 {
     size_t which;
-    if (sink->shares != NULL)
-        return queue_core_take_shared(sink->cores, sink->shares->share, sink->tube_count,
-                                      &sink->shares->now, job, &which);
-    return queue_core_take_any(sink->cores, sink->tube_count, job, &which);
+    if (consumer->shares != NULL)
+        return queue_core_take_shared(consumer->cores, consumer->shares->share,
+                                      consumer->tube_count, &consumer->shares->now, job, &which);
+    return queue_core_take_any(consumer->cores, consumer->tube_count, job, &which);
 }
 
-/* The sink has spare memory for the lease. */
-HELD static int sink_lease(struct broker_sink *sink, struct job **job)
+/* The consumer has spare memory for the lease. */
+HELD static int consumer_lease(struct broker_consumer *consumer, struct job **job)
 {
     void *item;
-    int rc = sink_choose(sink, &item);
+    int rc = consumer_choose(consumer, &item);
     if (rc != 0)
         return rc;
     *job = item;
-    sink_begin(sink, *job);
+    consumer_begin(consumer, *job);
     return 0;
 }
 
 /* Until it may take again, or is stopped or paused. EAGAIN: then it is to look again. */
-HELD static int rest_out(struct broker_sink *sink, int64_t deadline_ns, bool may_wait)
+HELD static int rest_out(struct broker_consumer *consumer, int64_t deadline_ns, bool may_wait)
 {
     if (!may_wait)
         return ETIMEDOUT;
-    struct sink_wait wait = {.sink = sink};
-    int rc = lines_wait(sink, &wait, sink->tube_count, deadline_ns);
-    return rc == 0 ? sink->stopped ? ESHUTDOWN : EAGAIN : rc;
+    struct consumer_wait wait = {.consumer = consumer};
+    int rc = lines_wait(consumer, &wait, consumer->tube_count, deadline_ns);
+    return rc == 0 ? consumer->stopped ? ESHUTDOWN : EAGAIN : rc;
 }
 
-HELD static int sink_get(struct broker_sink *sink, int64_t deadline_ns, bool may_wait,
-                         struct job **job)
+HELD static int consumer_get(struct broker_consumer *consumer, int64_t deadline_ns, bool may_wait,
+                             struct job **job)
 {
-    if (sink->stopped)
+    if (consumer->stopped)
         return ESHUTDOWN;
-    if (sink->paused)
+    if (consumer->paused)
         return EAGAIN;
-    if (sink->broker->resting)
-        return rest_out(sink, deadline_ns, may_wait);
-    int rc = spare_need(sink, deadline_ns);
+    if (consumer->broker->resting)
+        return rest_out(consumer, deadline_ns, may_wait);
+    int rc = spare_need(consumer, deadline_ns);
     if (rc != 0)
         return rc;
-    rc = sink_lease(sink, job);
+    rc = consumer_lease(consumer, job);
     if (rc == EAGAIN)
-        return may_wait ? sink_wait(sink, deadline_ns, job) : ETIMEDOUT;
+        return may_wait ? consumer_wait(consumer, deadline_ns, job) : ETIMEDOUT;
     ASSERT(rc == 0);
     return 0;
 }
@@ -141,27 +142,27 @@ HELD static int sink_get(struct broker_sink *sink, int64_t deadline_ns, bool may
 /* That must be written before its handler begins. */
 HELD static void lease_out(struct job *job, struct broker_lease *lease, struct ticket *ticket)
 {
-    const struct job_rare *rare = job->rare;
-    if (rare->out == JOB_OUT_LOCAL && rare->ticket > ticket->written)
-        ticket->written = rare->ticket;
+    const struct job_extra *extra = job->extra;
+    if (extra->out == JOB_OUT_LOCAL && extra->ticket > ticket->written)
+        ticket->written = extra->ticket;
     lease_fill(job, lease);
 }
 
 /* The first one, and what else is ready. */
-HELD static int sink_get_many(struct broker_sink *sink, struct broker_lease *leases, size_t max,
-                              size_t *count, int64_t deadline_ns, bool may_wait,
-                              struct ticket *ticket)
+HELD static int consumer_get_many(struct broker_consumer *consumer, struct broker_lease *leases,
+                                  size_t max, size_t *count, int64_t deadline_ns, bool may_wait,
+                                  struct ticket *ticket)
 {
-    ASSERT(!may_wait || !sink->standing);
-    if (sink_is_about_to_be_rung(sink))
+    ASSERT(!may_wait || !consumer->standing);
+    if (consumer_is_about_to_be_rung(consumer))
         return EAGAIN;
-    struct job *job = sink_stand_collect(sink);
-    int rc = job != NULL ? 0 : sink_get(sink, deadline_ns, may_wait, &job);
+    struct job *job = consumer_stand_collect(consumer);
+    int rc = job != NULL ? 0 : consumer_get(consumer, deadline_ns, may_wait, &job);
     if (rc != 0)
         return rc;
     lease_out(job, &leases[0], ticket);
     *count = 1;
-    while (*count < max && spare_need(sink, 0) == 0 && sink_lease(sink, &job) == 0)
+    while (*count < max && spare_need(consumer, 0) == 0 && consumer_lease(consumer, &job) == 0)
         lease_out(job, &leases[(*count)++], ticket);
     return 0;
 }
@@ -192,17 +193,17 @@ static int body_need(struct broker *broker, struct broker_lease *lease)
 }
 
 /* A while, for memory; cut short by a stop. ENOMEM: there is no time for that. */
-static int memory_wait(struct broker_sink *sink, int64_t deadline_ns)
+static int memory_wait(struct broker_consumer *consumer, int64_t deadline_ns)
 {
     int64_t left_ns = deadline_ns - clock_now_ns();
     if (left_ns <= 0)
         return ENOMEM;
-    struct sink_wait wait = {.sink = sink};
-    broker_lock(sink->broker);
-    if (!sink->stopped)
-        (void)lines_wait(sink, &wait, sink->tube_count,
+    struct consumer_wait wait = {.consumer = consumer};
+    broker_lock(consumer->broker);
+    if (!consumer->stopped)
+        (void)lines_wait(consumer, &wait, consumer->tube_count,
                          clock_deadline(left_ns < MEMORY_RETRY_NS ? left_ns : MEMORY_RETRY_NS));
-    broker_unlock(sink->broker);
+    broker_unlock(consumer->broker);
     return 0;
 }
 
@@ -226,57 +227,57 @@ static int bodies_need(struct broker *broker, struct broker_lease *leases, size_
     return kept > 0 ? 0 : rc;
 }
 
-static bool is_stopped(struct broker_sink *sink)
+static bool is_stopped(struct broker_consumer *consumer)
 {
-    broker_lock(sink->broker);
-    bool stopped = sink->stopped;
-    broker_unlock(sink->broker);
+    broker_lock(consumer->broker);
+    bool stopped = consumer->stopped;
+    broker_unlock(consumer->broker);
     return stopped;
 }
 
 /* Without the lock. ESHUTDOWN: it isn't written, and they went back. When the journal is broken the
  * daemon stops: then it doesn't matter any more. */
-static int leases_written(struct broker_sink *sink, struct broker_lease *leases, size_t count,
-                          const struct ticket *ticket)
+static int leases_written(struct broker_consumer *consumer, struct broker_lease *leases,
+                          size_t count, const struct ticket *ticket)
 {
     int rc;
     do
-        rc = broker_ticket_wait(sink->broker, ticket, STOP_LOOK_NS);
-    while (rc == ETIMEDOUT && !is_stopped(sink));
+        rc = broker_ticket_wait(consumer->broker, ticket, STOP_LOOK_NS);
+    while (rc == ETIMEDOUT && !is_stopped(consumer));
     if (rc != ETIMEDOUT)
         return 0;
     for (size_t i = 0; i < count; i++) {
-        lease_drop(sink->broker, &leases[i]);
+        lease_drop(consumer->broker, &leases[i]);
         broker_lease_fini(&leases[i]);
     }
     return ESHUTDOWN;
 }
 
-int broker_take_many(struct broker_sink *sink, struct broker_lease *leases, size_t max,
+int broker_take_many(struct broker_consumer *consumer, struct broker_lease *leases, size_t max,
                      size_t *count, int64_t timeout_ns)
 {
-    MAGIC_CHECK(sink, BROKER_SINK_MAGIC);
+    MAGIC_CHECK(consumer, BROKER_CONSUMER_MAGIC);
     ASSERT(max > 0);
     int64_t deadline_ns = clock_deadline(timeout_ns);
     int rc;
     do {
         struct ticket ticket = {0};
-        broker_lock(sink->broker);
-        rc = sink_get_many(sink, leases, max, count, deadline_ns, timeout_ns > 0, &ticket);
-        broker_unlock(sink->broker);
+        broker_lock(consumer->broker);
+        rc = consumer_get_many(consumer, leases, max, count, deadline_ns, timeout_ns > 0, &ticket);
+        broker_unlock(consumer->broker);
         if (rc == 0)
-            rc = bodies_need(sink->broker, leases, count);
+            rc = bodies_need(consumer->broker, leases, count);
         if (rc == 0 && ticket.written != 0)
-            rc = leases_written(sink, leases, *count, &ticket);
-        if (rc == ENOMEM && sink->broker->ledger.store != NULL &&
-            memory_wait(sink, deadline_ns) == 0)
+            rc = leases_written(consumer, leases, *count, &ticket);
+        if (rc == ENOMEM && consumer->broker->ledger.store != NULL &&
+            memory_wait(consumer, deadline_ns) == 0)
             rc = ENODATA;
     } while (rc == ENODATA);
     return rc;
 }
 
-int broker_take(struct broker_sink *sink, struct broker_lease *lease, int64_t timeout_ns)
+int broker_take(struct broker_consumer *consumer, struct broker_lease *lease, int64_t timeout_ns)
 {
     size_t count;
-    return broker_take_many(sink, lease, 1, &count, timeout_ns);
+    return broker_take_many(consumer, lease, 1, &count, timeout_ns);
 }

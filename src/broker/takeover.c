@@ -11,7 +11,7 @@
  * Leases under a token need nothing: replay put them where they were.
  */
 #include "base/clock.h"
-#include "broker/holder_priv.h"
+#include "broker/client_priv.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -27,7 +27,7 @@ struct left_job {
 
 static bool is_left(const struct job *job)
 {
-    return job->state == JOB_RESERVED && job->rare->holder == NULL;
+    return job->state == JOB_RESERVED && job->extra->client == NULL;
 }
 
 /* The next of them in the order of the table, which loses none meanwhile. */
@@ -39,7 +39,7 @@ static size_t left_some(struct broker *broker, struct idtable_cursor *cursor, st
     while (count < SOME && (job = idtable_next(&broker->ledger.jobs, cursor)) != NULL)
         if (is_left(job)) {
             left[count].id = job->id;
-            left[count].token = job->rare->token;
+            left[count].token = job->extra->token;
             snprintf(left[count].tube, sizeof(left[count].tube), "%s", job->tube->name);
             count++;
         }
@@ -107,7 +107,7 @@ int broker_take_over(struct broker *broker, const struct broker_charge *charge,
             rc = rc == 0 ? one : rc;
         }
     } while (count == SOME);
-    taken->tokens = broker->tokens.rare->leases.len;
+    taken->tokens = broker->tokens.extra->leases.len;
     taken->buried = broker->ledger.counts.count[JOB_BURIED] - buried;
     if (rc == 0 && taken->returned + taken->charged > 0)
         rc = all_durable(broker);

@@ -37,12 +37,12 @@ static void options_copy(const struct job_options *options, struct job_view *vie
     memcpy(view->tags, options->tags, options->tags_size);
 }
 
-static void past_copy(const struct job_past *past, struct job_view *view)
+static void past_copy(const struct job_attempts *past, struct job_view *view)
 {
     view->past_count = 0;
     for (; past != NULL; past = past->next) {
         ASSERT(view->past_count < JOB_PAST_MAX);
-        struct job_past_copy *copy = &view->past[view->past_count++];
+        struct job_attempts_copy *copy = &view->past[view->past_count++];
         copy->kind = (enum job_outcome_kind)past->kind;
         copy->exit_status = past->exit_status;
         copy->signal = past->signal;
@@ -55,7 +55,7 @@ static void past_copy(const struct job_past *past, struct job_view *view)
 void view_copy(const struct job *job, struct job_view *view)
 {
     int64_t now = clock_now_ns();
-    const struct job_rare *rare = job->rare;
+    const struct job_extra *extra = job->extra;
     view->id = job->id;
     memcpy(view->tube, job->tube->name, job->tube->name_len + 1);
     view->state = (enum job_state)job->state;
@@ -64,20 +64,20 @@ void view_copy(const struct job *job, struct job_view *view)
     view->ttr_ns = job_ttr_ns(job);
     view->created_ns = job_created_ns(job);
     view->age_ns = now - view->created_ns;
-    bool timed = rare != NULL && (job->state == JOB_RESERVED || job->state == JOB_DELAYED);
-    view->time_left_ns = timed ? rare->key_ns - now : 0;
-    view->local = job->state == JOB_RESERVED && rare != NULL && rare->holder == NULL;
+    bool timed = extra != NULL && (job->state == JOB_RESERVED || job->state == JOB_DELAYED);
+    view->time_left_ns = timed ? extra->key_ns - now : 0;
+    view->local = job->state == JOB_RESERVED && extra != NULL && extra->client == NULL;
     view->size = job->body.len;
-    view->reserves = rare != NULL ? rare->reserves : 0;
-    view->delay_ns = rare != NULL ? rare->delay_ns : 0;
-    view->tries = rare != NULL ? rare->tries : (struct job_tries){0};
-    view->releases = rare != NULL ? rare->releases : 0;
-    view->buries = rare != NULL ? rare->buries : 0;
-    view->kicks = rare != NULL ? rare->kicks : 0;
-    past_copy(rare != NULL ? rare->past : NULL, view);
-    const char *reason = rare != NULL && rare->reason != NULL ? rare->reason : "";
+    view->reserves = extra != NULL ? extra->reserves : 0;
+    view->delay_ns = extra != NULL ? extra->delay_ns : 0;
+    view->tries = extra != NULL ? extra->tries : (struct job_tries){0};
+    view->releases = extra != NULL ? extra->releases : 0;
+    view->buries = extra != NULL ? extra->buries : 0;
+    view->kicks = extra != NULL ? extra->kicks : 0;
+    past_copy(extra != NULL ? extra->past : NULL, view);
+    const char *reason = extra != NULL && extra->reason != NULL ? extra->reason : "";
     snprintf(view->reason, sizeof(view->reason), "%s", reason);
-    options_copy(rare != NULL ? rare->options : NULL, view);
+    options_copy(extra != NULL ? extra->options : NULL, view);
 }
 
 int broker_peek(struct broker *broker, const struct trust_view *asker, uint64_t id,

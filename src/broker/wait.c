@@ -51,18 +51,18 @@ HELD static bool is_awaited(const struct broker_waiter *waiter, const struct job
     return group_has(waiter->group, job);
 }
 
-HELD static void line_up(struct broker_waiter *waiter, struct job_rare *rare)
+HELD static void line_up(struct broker_waiter *waiter, struct job_extra *extra)
 {
     queue_wait_line_up(&waiter->wait, NULL);
-    list_append(&rare->waiters, &waiter->wait.later.node);
+    list_append(&extra->waiters, &waiter->wait.later.node);
 }
 
 /* In the list of that job; without memory for it, with those who wait for all. */
 HELD static void stand_with(struct broker_waiter *waiter, struct job *job)
 {
-    struct job_rare *rare = job_rare_need(job);
-    if (rare != NULL) {
-        line_up(waiter, rare);
+    struct job_extra *extra = job_extra_need(job);
+    if (extra != NULL) {
+        line_up(waiter, extra);
         return;
     }
     waiter->until = 0;
@@ -87,7 +87,7 @@ HELD static int so_far_stand(struct broker_waiter *waiter)
             stand_with(waiter, job);
             return 0;
         }
-        if (looked % BROKER_WALK_MAX == 0) {
+        if (looked % BROKER_SLICE_MAX == 0) {
             broker_unlock(broker);
             broker_lock(broker);
         }
@@ -161,10 +161,10 @@ GIVES_LOCK static int ask_end(struct broker_waiter *waiter, int rc)
 
 void wait_finish(struct job *job, struct job_end *end)
 {
-    if (job->rare == NULL)
+    if (job->extra == NULL)
         return;
     struct list_node *node;
-    while ((node = list_first(&job->rare->waiters)) != NULL) {
+    while ((node = list_first(&job->extra->waiters)) != NULL) {
         struct broker_waiter *waiter = CONTAINER_OF(node, struct broker_waiter, wait.later.node);
         if (waiter->wants_end && end != NULL)
             waiter->end = job_end_ref(end);
@@ -181,10 +181,10 @@ HELD static int wait_line_up(struct broker *broker, const struct trust_view *ask
         return ENOENT;
     if (job->state == JOB_BURIED)
         return EALREADY;
-    struct job_rare *rare = job_rare_need(job);
-    if (rare == NULL)
+    struct job_extra *extra = job_extra_need(job);
+    if (extra == NULL)
         return ENOMEM;
-    line_up(waiter, rare);
+    line_up(waiter, extra);
     return 0;
 }
 

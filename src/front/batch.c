@@ -226,7 +226,7 @@ struct broker_op *op_begin(struct session *session, enum broker_verb verb,
 {
     struct broker_op *op = op_next(session);
     broker_op_init(op, verb, args->id, args->token);
-    op->holder = &session->holder;
+    op->client = &session->client;
     op->asker = &session->view;
     return op;
 }

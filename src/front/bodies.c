@@ -5,7 +5,7 @@
  * Usually the bodies are in memory and the answer is written at once. Those that are in the journal
  * only are read back one after the other by the broker's thread "fetch"; the connection is paused
  * meanwhile. The jobs are reserved all the time. If the connection goes, its plain leases go back
- * with its holder, and those under a token, which nobody knows yet, when the last read arrives.
+ * with its client, and those under a token, which nobody knows yet, when the last read arrives.
  *
  * A body that is damaged: its job is buried with the reason, which is told to the log, and the
  * reserve goes on to the next job.

@@ -38,7 +38,7 @@ static size_t batch_fill(struct session *session, struct broker_lease *leases, s
     while (count < most && bytes < bytes_max) {
         size_t step = most - count < BATCH_STEP ? most - count : BATCH_STEP;
         size_t got = 0;
-        int rc = broker_reserve_batch(&session->holder, step, 0, leases + count, &got);
+        int rc = broker_reserve_batch(&session->client, step, 0, leases + count, &got);
         for (size_t i = 0; i < got; i++)
             bytes += leases[count + i].size;
         count += got;

@@ -16,7 +16,7 @@ int parse_kick(struct scan *scan, struct command_args *args)
 
 void do_kick(struct session *session, const struct command_args *args)
 {
-    struct broker_walk walk;
+    struct broker_bulk walk;
     broker_kick_begin(session->front->broker, session->used, args->count, &walk);
     walk_start(session, &walk, "KICKED");
 }

@@ -95,9 +95,9 @@ static void watched_rewind(struct tube_list *list)
 static int watched_next(struct session *session, struct tube_list *list, tube_text *names,
                         size_t *count)
 {
-    size_t all = broker_watch_count(&session->holder);
+    size_t all = broker_watch_count(&session->client);
     for (*count = 0; *count < LIST_PART && list->index < all; list->index++) {
-        const char *name = broker_watch_name(&session->holder, list->index);
+        const char *name = broker_watch_name(&session->client, list->index);
         memcpy(names[(*count)++], name, strlen(name) + 1);
     }
     return 0;

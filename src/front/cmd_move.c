@@ -42,7 +42,7 @@ int parse_clear_tube(struct scan *scan, struct command_args *args)
 
 void do_clear_tube(struct session *session, const struct command_args *args)
 {
-    struct broker_walk walk;
+    struct broker_bulk walk;
     if (broker_clear_begin(session->front->broker, args->name, args->name_len, &walk) == 0)
         walk_start(session, &walk, "CLEARED");
     else

@@ -79,7 +79,7 @@ static bool put_could_run(struct session *session)
     const struct job_options *options = session->put.options;
     const struct job_body *body = session->body;
     char why[WHY_MAX];
-    if (options == NULL || (options->set & JOB_OPTION_VOUCHED) == 0)
+    if (options == NULL || (options->set & JOB_OPTION_AUTHORISED) == 0)
         return true;
     conn_charge(session->conn, body->len / ADMIT_COST_BYTES);
     int rc = api_admit(session->front->api, broker_tube_name(session->put.tube), body->bytes,
@@ -148,7 +148,7 @@ static bool put_admit(struct session *session, const struct command_args *args)
         session_say(session, "BAD_FORMAT\r\n");
         return false;
     }
-    broker_holder_produces(&session->holder);
+    broker_client_produces(&session->client);
     return true;
 }
 
@@ -169,7 +169,7 @@ void put_body(struct session *session, size_t len)
 }
 
 /* What a plain put has where it is let into a guarded tube. */
-static const struct job_options vouched = {.set = JOB_OPTION_VOUCHED, .vouched = 1};
+static const struct job_options authorised = {.set = JOB_OPTION_AUTHORISED, .authorised = 1};
 
 /* The body comes next. */
 static void put_begin(struct session *session, const struct command_args *args, struct tube *tube)
@@ -178,10 +178,10 @@ static void put_begin(struct session *session, const struct command_args *args, 
                                             .submitter = session->view.uid,
                                             .pri = args->pri,
                                             .delay_ns = (int64_t)args->delay * HL_SECOND,
-                                            .holder = &session->holder,
+                                            .client = &session->client,
                                             .ttr_ns = (int64_t)args->ttr * HL_SECOND};
     if (rights_guarded(session, tube))
-        session->put.options = &vouched;
+        session->put.options = &authorised;
     put_body(session, args->bytes);
 }
 

@@ -101,7 +101,7 @@ static void reserve_answer(struct session *session, struct pending *pending, int
 {
     struct broker_lease lease;
     pending_begin(session, pending);
-    int rc = why == 0 ? broker_reserve_finish(&session->holder, &lease) : ETIMEDOUT;
+    int rc = why == 0 ? broker_reserve_finish(&session->client, &lease) : ETIMEDOUT;
     if (rc == EINPROGRESS) { /* the lease was over before this: it waits again, and is told again
                               * of a hang-up that came between */
         pending_wait(session, pending, CLOCK_NEVER);
@@ -141,14 +141,14 @@ void reserve_start(struct session *session, int64_t timeout_ns, enum reserve_for
         return;
     }
     struct pending_reserve *reserve = session->reserve;
-    if (session->holder.watch_count > WATCHED_PER_COST)
-        conn_charge(session->conn, session->holder.watch_count / WATCHED_PER_COST);
+    if (session->client.watch_count > WATCHED_PER_COST)
+        conn_charge(session->conn, session->client.watch_count / WATCHED_PER_COST);
     reserve->form = form;
     reserve->most = most;
     reserve->deadline_ns = clock_deadline(timeout_ns);
     unsigned flags = form == RESERVE_TOKEN ? BROKER_WITH_TOKEN : 0;
     pending_begin(session, &reserve->pending);
-    int rc = broker_reserve(&session->holder, &reserve->reserver, timeout_ns, flags, &lease);
+    int rc = broker_reserve(&session->client, &reserve->reserver, timeout_ns, flags, &lease);
     if (rc == EINPROGRESS) { /* the broker looks after its time */
         session->reserve = NULL;
         pending_wait(session, &reserve->pending, CLOCK_NEVER);

@@ -22,7 +22,7 @@
 /* Connections that wait for a job. */
 static uint64_t stats_waiting(const struct broker_stats *stats)
 {
-    return stats->waiting - stats->waiting_sinks;
+    return stats->waiting - stats->waiting_consumers;
 }
 
 static int stats_jobs(struct buf *yaml, const struct broker_stats *stats)
@@ -192,7 +192,7 @@ static int stats_own(struct buf *yaml, const struct front *front, const struct b
     if (rc == 0)
         rc = buf_printf(yaml,
                         "current-workers-waiting: %" PRIu64 "\ncurrent-puts-waiting: %" PRIu64 "\n",
-                        stats->waiting_sinks, stats->putting);
+                        stats->waiting_consumers, stats->putting);
     return rc;
 }
 

@@ -138,15 +138,15 @@ static void head_arrived(struct session *session)
         return;
     }
     if (rights_guarded(session, tube)) {
-        read->options.set |= JOB_OPTION_VOUCHED;
-        read->options.vouched = 1;
+        read->options.set |= JOB_OPTION_AUTHORISED;
+        read->options.authorised = 1;
     }
     session->put_elsewhere = true;
     session->put = (struct broker_put_spec){.tube = tube,
                                             .submitter = session->view.uid,
                                             .pri = read->pri,
                                             .delay_ns = read->delay_ns,
-                                            .holder = &session->holder,
+                                            .client = &session->client,
                                             .ttr_ns = read->ttr_ns,
                                             .options = &read->options,
                                             .awaited = read->awaited};
@@ -170,7 +170,7 @@ void do_submit(struct session *session, const struct command_args *args)
     submit->head_len = args->count;
     submit->body_len = args->bytes;
     session->submit = submit;
-    broker_holder_produces(&session->holder);
+    broker_client_produces(&session->client);
     if (!fits) {
         submit->refused = EINVAL;
         snprintf(submit->why, WHY_MAX, "the head has %u bytes, and may have %d", args->count,

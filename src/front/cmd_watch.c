@@ -17,7 +17,7 @@ int parse_watch(struct scan *scan, struct command_args *args)
 void do_watch(struct session *session, const struct command_args *args)
 {
     size_t count;
-    int rc = broker_watch(&session->holder, args->name, args->name_len, &count);
+    int rc = broker_watch(&session->client, args->name, args->name_len, &count);
     conn_charge(session->conn, count / WATCHED_PER_COST);
     if (rc == 0)
         reply_number(session, "WATCHING", count);
@@ -33,7 +33,7 @@ int parse_ignore(struct scan *scan, struct command_args *args)
 void do_ignore(struct session *session, const struct command_args *args)
 {
     size_t count;
-    int rc = broker_ignore(&session->holder, args->name, args->name_len, &count);
+    int rc = broker_ignore(&session->client, args->name, args->name_len, &count);
     conn_charge(session->conn, count / WATCHED_PER_COST);
     if (rc == EBUSY)
         reply_word(session, "NOT_IGNORED\r\n");

@@ -209,7 +209,7 @@ struct session {
     struct conn *conn;
     struct parser parser;
     struct tube *used;
-    struct broker_holder holder;     /* what it watches, and the jobs it has reserved */
+    struct broker_client client;     /* what it watches, and the jobs it has reserved */
     struct pending_reserve *reserve; /* kept for its next wait; NULL: none was needed yet */
     struct pending *pending;         /* what it waits for; NULL: nothing */
     struct task *task;               /* what it does in several turns, NULL: nothing */
@@ -283,7 +283,7 @@ static inline bool rights_admit(struct session *session, const struct command_ar
 }
 /* Whether the peer may all of `need` in that tube, as for one that it names. */
 bool rights_in(const struct session *session, const char *tube, size_t len, trust_rights need);
-/* Whether jobs of that tube are commands: what is let in is marked (job_options, vouched). */
+/* Whether jobs of that tube are commands: what is let in is marked (job_options, authorised). */
 bool rights_guarded(const struct session *session, const struct tube *tube);
 /* It was refused that: the log, and the counters. */
 void rights_denied(struct session *session, trust_rights need, const char *tube, size_t len);
@@ -295,7 +295,7 @@ static inline void session_tells(struct session *session, const struct ticket *t
 {
     ticket_add(&session->told, ticket);
 }
-/* At the end of a turn: for all that it tells of, and what its holder has reserved. */
+/* At the end of a turn: for all that it tells of, and what its client has reserved. */
 void session_hold(struct session *session);
 /* For what was answered out of turn. */
 void session_hold_until(struct session *session, const struct ticket *ticket);
@@ -467,7 +467,7 @@ void task_abandon(struct session *session);
 /* ---- walk.c ---- */
 
 /* "WORD done\r\n", now or later; takes over the walk, which has just begun. `word` is static. */
-void walk_start(struct session *session, struct broker_walk *walk, const char *word);
+void walk_start(struct session *session, struct broker_bulk *walk, const char *word);
 
 /* ---- a session that ends: put, call ---- */
 

@@ -23,8 +23,8 @@ void session_hold_until(struct session *session, const struct ticket *ticket)
 void session_hold(struct session *session)
 {
     struct ticket ticket = session->told;
-    ticket_add(&ticket, &session->holder.ticket);
-    session->told = session->holder.ticket = (struct ticket){0};
+    ticket_add(&ticket, &session->client.ticket);
+    session->told = session->client.ticket = (struct ticket){0};
     session_hold_until(session, &ticket);
 }
 

@@ -46,7 +46,7 @@ void rights_begin(struct session *session)
     session->everywhere = trust_rights_everywhere(&session->view);
     rights_use(session);
     if (!rights_in(session, JOB_TUBE_DEFAULT, sizeof(JOB_TUBE_DEFAULT) - 1, TRUST_work))
-        broker_watch_none(&session->holder);
+        broker_watch_none(&session->client);
 }
 
 bool rights_in(const struct session *session, const char *tube, size_t len, trust_rights need)
@@ -84,7 +84,7 @@ static bool may(const struct session *session, const struct command_args *args)
         return (session->everywhere & need) != 0 ||
                (rights_of(session, args->name, args->name_len) & need) != 0;
     case SCOPE_WATCHED: /* each was asked for when it was watched */
-        return broker_watch_count(&session->holder) > 0;
+        return broker_watch_count(&session->client) > 0;
     case SCOPE_NONE:
     case SCOPE_SEEN:
     case SCOPE_ITS_OWN:

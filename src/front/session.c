@@ -28,7 +28,7 @@ static int session_open(void *memory, struct conn *conn, void *arg)
         broker_use(front->broker, JOB_TUBE_DEFAULT, sizeof(JOB_TUBE_DEFAULT) - 1, &session->used);
     if (rc != 0)
         return rc;
-    rc = broker_holder_init(&session->holder, front->broker);
+    rc = broker_client_init(&session->client, front->broker);
     if (rc != 0) {
         broker_unuse(front->broker, &session->used);
         return rc;
@@ -206,7 +206,7 @@ static void session_close(void *memory)
     pending_abandon(session);
     task_abandon(session);
     batch_abandon(session);
-    (void)broker_holder_fini(&session->holder);
+    (void)broker_client_fini(&session->client);
     reserve_free(session);
     broker_unuse(session->front->broker, &session->used);
     front_count(session, FRONT_CLOSED);

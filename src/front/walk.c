@@ -23,7 +23,7 @@ struct pending_walk {
     struct pending pending; /* while it waits for room, in place of the task */
     bool waits;
     struct broker_op room;
-    struct broker_walk walk;
+    struct broker_bulk walk;
     const char *word;
 };
 
@@ -36,7 +36,7 @@ static struct pending_walk *walk_of(struct task *task)
 
 /* What was done when memory or the disk ran out is told; the rest stays as it was. */
 static void walk_reply(struct session *session, const char *word, int rc,
-                       const struct broker_walk *walk)
+                       const struct broker_bulk *walk)
 {
     if (rc == 0 || walk->done > 0)
         reply_number(session, word, walk->done);
@@ -66,7 +66,7 @@ static int walk_turn(struct session *session, struct pending_walk *walk)
     int rc;
     do {
         uint64_t done = walk->walk.done;
-        rc = broker_walk_on(&walk->walk);
+        rc = broker_bulk_on(&walk->walk);
         conn_charge(session->conn, WALK_COST);
         if (walk->walk.done > done)
             walk->room.until_ns = 0; /* it gets on: its patience begins anew */
@@ -88,7 +88,7 @@ static bool walk_step(struct session *session, struct task *task)
 
 static void walk_free(struct pending_walk *walk)
 {
-    broker_walk_end(&walk->walk);
+    broker_bulk_end(&walk->walk);
     MAGIC_WIPE(walk);
     free(walk);
 }
@@ -145,7 +145,7 @@ static bool room_endures(struct pending *pending, int why)
 static const struct task_kind walk_kind = {.step = walk_step, .release = walk_release};
 
 /* NULL: no memory. */
-static struct pending_walk *walk_new(const struct broker_walk *begun, const char *word)
+static struct pending_walk *walk_new(const struct broker_bulk *begun, const char *word)
 {
     struct pending_walk *walk = calloc(1, sizeof(*walk));
     if (walk == NULL)
@@ -162,9 +162,9 @@ static struct pending_walk *walk_new(const struct broker_walk *begun, const char
     return walk;
 }
 
-void walk_start(struct session *session, struct broker_walk *walk, const char *word)
+void walk_start(struct session *session, struct broker_bulk *walk, const char *word)
 {
-    int rc = broker_walk_on(walk);
+    int rc = broker_bulk_on(walk);
     bool goes_on = rc == EINPROGRESS || rc == EAGAIN;
     struct pending_walk *pending = goes_on ? walk_new(walk, word) : NULL;
     if (pending != NULL) {
@@ -172,7 +172,7 @@ void walk_start(struct session *session, struct broker_walk *walk, const char *w
         return;
     }
     while (rc == EINPROGRESS)
-        rc = broker_walk_on(walk);
+        rc = broker_bulk_on(walk);
     walk_reply(session, word, rc == EAGAIN ? ENOMEM : rc, walk);
-    broker_walk_end(walk);
+    broker_bulk_end(walk);
 }

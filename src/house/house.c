@@ -130,7 +130,8 @@ void house_free(struct house **house)
     free(mine);
 }
 
-static const struct broker_hooks hooks = {.sooner = due_sooner, .crowded = compact_crowded};
+static const struct broker_hooks hooks = {.sooner = due_sooner,
+                                          .compaction_wanted = compact_crowded};
 
 int house_start(struct house *house)
 {

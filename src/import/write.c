@@ -32,7 +32,7 @@ struct target {
     struct import *import;
     struct journal *journal;
     struct idmap present; /* by id; struct present, owned */
-    uint64_t id_ceiling;
+    uint64_t id_limit;
     uint64_t last_id;     /* of ids that the import doesn't have */
     uint64_t last_burial; /* likewise */
     uint64_t sequence;
@@ -73,7 +73,7 @@ static int present_record(void *arg, uint64_t locator, const void *bytes, size_t
     if (rc != 0)
         return rc;
     if (entry.type == JOB_ENTRY_LIMITS) {
-        target->id_ceiling = entry.id_ceiling;
+        target->id_limit = entry.id_limit;
         return 0;
     }
     if (entry.id == 0)
@@ -165,7 +165,7 @@ static int job_judge(struct target *target, const struct import_job *job, struct
                      struct buf *there)
 {
     const struct present *present = idmap_get(&target->present, job->id);
-    uint64_t given = target->id_ceiling > 0 ? target->id_ceiling - 1 : 0;
+    uint64_t given = target->id_limit > 0 ? target->id_limit - 1 : 0;
     if (target->last_id > given)
         given = target->last_id;
     if (present == NULL)
@@ -286,9 +286,9 @@ static int job_write(struct target *target, const struct import_job *job)
 static int limits_write(struct target *target)
 {
     struct job_entry entry = {.type = JOB_ENTRY_LIMITS,
-                              .id_ceiling = job_serial_add(target->import->census.last_id, 1)};
+                              .id_limit = job_serial_add(target->import->census.last_id, 1)};
     char head[JOB_ENTRY_HEAD_MAX];
-    if (target->id_ceiling >= entry.id_ceiling)
+    if (target->id_limit >= entry.id_limit)
         return 0;
     int rc = target->records == FRAME_RECORDS ? frame_write(target) : 0;
     if (rc != 0)

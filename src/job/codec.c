@@ -7,8 +7,8 @@
  * over the end, and every value is checked against what the rest of the program may assume of it.
  */
 #include "base/assert.h"
+#include "job/attempts_priv.h"
 #include "job/options_priv.h"
-#include "job/past_priv.h"
 
 #include <errno.h>
 #include <sha2.h>
@@ -241,7 +241,7 @@ static char *write_fields(char *to, const struct job_entry *entry, unsigned fiel
         to = write_bytes(to, entry->tube, entry->tube_len);
     }
     if (fields & FIELD_CEILING)
-        to = write_number(to, entry->id_ceiling);
+        to = write_number(to, entry->id_limit);
     if (fields & FIELD_GROUP)
         to = write_group(to, entry);
     if (fields & FIELD_NUMBER)
@@ -361,7 +361,7 @@ static void read_fields(struct cursor *cursor, struct job_entry *entry, unsigned
             cursor->bad = true;
     }
     if (fields & FIELD_CEILING) {
-        entry->id_ceiling = read_serial(cursor);
+        entry->id_limit = read_serial(cursor);
         if (version == 1)
             (void)read_number(cursor); /* of tokens, which had one then */
     }

@@ -73,7 +73,7 @@ struct job_entry {
     enum job_out out;
     uint64_t out_key;
     int64_t out_until_wall_ns;
-    uint64_t id_ceiling; /* LIMITS; the last one counts, it may be less than before */
+    uint64_t id_limit; /* LIMITS; the last one counts, it may be less than before */
     /* PUT: who put it; GROUP, and where a change counts for a group: whose group it is. Without:
      * nobody. */
     bool has_submitter;
@@ -83,7 +83,7 @@ struct job_entry {
     const char *reason; /* not terminated; NULL: none */
     size_t reason_len;  /* less than JOB_REASON_MAX; what is longer is cut */
     /* To encode: attempts that are over, NULL: those of past_bytes, as they were decoded. */
-    const struct job_past *past;
+    const struct job_attempts *past;
     const char *past_bytes;
     size_t past_len; /* 0: none */
     /* GROUP: its name, counts, and number, rising: the last one holds. DELETE, BURY, KICK, LEASE:

@@ -4,7 +4,7 @@
  * which containers keep jobs.
  *
  * A million of them may wait, so the header is small and what few jobs need is in a side record
- * (job_rare) that is made when it is first needed.
+ * (job_extra) that is made when it is first needed.
  */
 #include "base/magic.h"
 #include "job/job_priv.h"
@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define JOB_RARE_MAGIC 0x6a0b0a0eu
+#define JOB_EXTRA_MAGIC 0x6a0b0a0eu
 #define NS_PER_S INT64_C(1000000000)
 
 _Static_assert(offsetof(struct job, body.bytes) == 56, "the header of a job has changed its size");
@@ -35,7 +35,7 @@ struct job *job_from_body(struct job_body **body)
     job->state = JOB_NEW;
     job->evicted = 0;
     job->submitter = JOB_SUBMITTER_NOBODY;
-    job->rare = NULL;
+    job->extra = NULL;
     return job;
 }
 
@@ -44,7 +44,7 @@ struct job_body *job_to_body(struct job **job)
     struct job *mine;
     MAGIC_TAKE(mine, job, JOB_MAGIC);
     ASSERT(mine->pos == JOB_NOWHERE);
-    job_rare_free(&mine->rare);
+    job_extra_free(&mine->extra);
     return &mine->body;
 }
 
@@ -70,10 +70,10 @@ struct job *job_evict(struct job **old)
     less->state = (*old)->state;
     less->evicted = 1;
     less->submitter = (*old)->submitter;
-    less->rare = (*old)->rare;
+    less->extra = (*old)->extra;
     atomic_init(&less->body.refs, 1);
     less->body.len = (*old)->body.len;
-    (*old)->rare = NULL;
+    (*old)->extra = NULL;
     struct job_body *body = &(*old)->body;
     *old = NULL;
     job_body_unref(&body);
@@ -106,48 +106,48 @@ void job_count(uint32_t *counter)
         (*counter)++;
 }
 
-struct job_rare *job_rare_new(void)
+struct job_extra *job_extra_new(void)
 {
-    struct job_rare *rare = calloc(1, sizeof(*rare));
-    if (rare == NULL)
+    struct job_extra *extra = calloc(1, sizeof(*extra));
+    if (extra == NULL)
         return NULL;
-    MAGIC_INIT(rare, JOB_RARE_MAGIC);
-    list_init(&rare->waiters);
-    return rare;
+    MAGIC_INIT(extra, JOB_EXTRA_MAGIC);
+    list_init(&extra->waiters);
+    return extra;
 }
 
-void job_rare_clear(struct job_rare *rare)
+void job_extra_clear(struct job_extra *extra)
 {
-    MAGIC_CHECK(rare, JOB_RARE_MAGIC);
-    ASSERT(list_empty(&rare->waiters));
-    free(rare->reason);
-    job_options_free(&rare->options);
-    job_past_free(&rare->past);
-    memset(rare, 0, sizeof(*rare));
-    MAGIC_INIT(rare, JOB_RARE_MAGIC);
-    list_init(&rare->waiters);
+    MAGIC_CHECK(extra, JOB_EXTRA_MAGIC);
+    ASSERT(list_empty(&extra->waiters));
+    free(extra->reason);
+    job_options_free(&extra->options);
+    job_attempts_free(&extra->past);
+    memset(extra, 0, sizeof(*extra));
+    MAGIC_INIT(extra, JOB_EXTRA_MAGIC);
+    list_init(&extra->waiters);
 }
 
-void job_rare_free(struct job_rare **rare)
+void job_extra_free(struct job_extra **extra)
 {
-    if (*rare == NULL)
+    if (*extra == NULL)
         return;
-    struct job_rare *mine;
-    MAGIC_TAKE(mine, rare, JOB_RARE_MAGIC);
+    struct job_extra *mine;
+    MAGIC_TAKE(mine, extra, JOB_EXTRA_MAGIC);
     ASSERT(list_empty(&mine->waiters));
     free(mine->reason);
     job_options_free(&mine->options);
-    job_past_free(&mine->past);
+    job_attempts_free(&mine->past);
     MAGIC_WIPE(mine);
     free(mine);
 }
 
-struct job_rare *job_rare_need(struct job *job)
+struct job_extra *job_extra_need(struct job *job)
 {
     MAGIC_CHECK(job, JOB_MAGIC);
-    if (job->rare == NULL)
-        job->rare = job_rare_new();
-    return job->rare;
+    if (job->extra == NULL)
+        job->extra = job_extra_new();
+    return job->extra;
 }
 
 void job_move(struct job *job, enum job_state to)
@@ -182,8 +182,8 @@ bool job_key_less(const void *a, const void *b, const void *arg)
 {
     (void)arg;
     const struct job *one = a, *two = b;
-    if (one->rare->key_ns != two->rare->key_ns)
-        return one->rare->key_ns < two->rare->key_ns;
+    if (one->extra->key_ns != two->extra->key_ns)
+        return one->extra->key_ns < two->extra->key_ns;
     return one->id < two->id;
 }
 

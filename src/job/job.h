@@ -8,7 +8,7 @@
  * threads freely.
  *
  * Memory: a job and its body are one piece, 56 bytes and the body's. What few jobs need (a lease, a
- * delay, counters, a reason, waiters) is in a side record, job_rare, made on demand.
+ * delay, counters, a reason, waiters) is in a side record, job_extra, made on demand.
  */
 #ifndef JOB_JOB_H
 #define JOB_JOB_H
@@ -22,10 +22,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "job/attempts.h"   /* attempts that are over; likewise */
 #include "job/durability.h" /* what is promised of a change; part of this face */
 #include "job/names.h"      /* lists of the names of tubes; likewise */
 #include "job/options.h"    /* what may be asked for with a job; likewise */
-#include "job/past.h"       /* attempts that are over; likewise */
 #include "job/submitter.h"  /* who put it; likewise */
 #include "job/tries.h"      /* what rules limit; likewise */
 
@@ -71,7 +71,7 @@ bool job_may_move(enum job_state from, enum job_state to);
 
 /*
  * The bytes of a job. Whoever receives a job makes the body, fills `bytes` while it is the only
- * holder, and hands it over; from then on nobody writes to it. The body is the end of a struct job,
+ * client, and hands it over; from then on nobody writes to it. The body is the end of a struct job,
  * which is allocated with it; a reference keeps the whole.
  */
 struct job_body {
@@ -84,7 +84,7 @@ struct job_body {
 
 /* With one reference; `bytes` is not initialised. ENOMEM (also above JOB_BODY_MAX). */
 int job_body_new(struct job_body **out, size_t len);
-/* Makes it longer, while its maker is the only holder; it may move. ENOMEM: nothing changed. */
+/* Makes it longer, while its maker is the only client; it may move. ENOMEM: nothing changed. */
 int job_body_grow(struct job_body **body, size_t len);
 struct job_body *job_body_ref(struct job_body *body);
 /* Drops the caller's reference and nulls *body (which may be NULL already). */
@@ -95,15 +95,15 @@ void job_body_unref(struct job_body **body);
 #define JOB_REASON_MAX 256 /* bytes of a reason with its NUL; longer ones are cut */
 
 struct tube;
-struct broker_holder;
-struct broker_sink;
+struct broker_client;
+struct broker_consumer;
 
 /* How a job is out, as far as that outlives the process: in a worker of the daemon, or under a
  * token. NOT: nobody has it, or a connection, which ends with the process. */
 enum job_out { JOB_OUT_NOT = 0, JOB_OUT_LOCAL, JOB_OUT_TOKEN };
 
 /* What few jobs have. Every delayed, buried or leased one does. */
-struct job_rare {
+struct job_extra {
     unsigned magic;
     uint32_t reserves, releases, buries, kicks; /* they stay at the largest */
     struct job_tries tries;
@@ -112,18 +112,18 @@ struct job_rare {
     int64_t key_ns;
     uint64_t token;               /* of the present lease (token_is_key: its key); 0: none */
     uint64_t ticket;              /* of its last change in the journal, the put not counted; 0 */
-    struct broker_holder *holder; /* whose lease it is; NULL: none, or a local worker's */
-    struct broker_sink *sink;     /* that worker's, if it wants to hear of a cancel */
-    bool cancelled;               /* reserved by a local worker, and cancelled meanwhile */
-    bool awaited;                 /* who put it will ask how it ends */
-    bool token_is_key;            /* the journal told of the lease: it doesn't know the token */
-    uint8_t out;                  /* enum job_out, as it was recorded last */
-    uint8_t pins;                 /* operations that stand and are about its lease */
-    struct list waiters;          /* the broker's: who waits for the end of this job */
-    char *reason;                 /* why it was buried; NULL: none */
-    struct job_options *options;  /* what was asked for with the put; its own; NULL: nothing */
-    struct job_past *past;        /* attempts that are over, the oldest first; its own */
-    uint32_t submitter;           /* if job->submitter is JOB_SUBMITTER_RARE */
+    struct broker_client *client; /* whose lease it is; NULL: none, or a local worker's */
+    struct broker_consumer *consumer; /* that worker's, if it wants to hear of a cancel */
+    bool cancelled;                   /* reserved by a local worker, and cancelled meanwhile */
+    bool awaited;                     /* who put it will ask how it ends */
+    bool token_is_key;                /* the journal told of the lease: it doesn't know the token */
+    uint8_t out;                      /* enum job_out, as it was recorded last */
+    uint8_t pins;                     /* operations that stand and are about its lease */
+    struct list waiters;              /* the broker's: who waits for the end of this job */
+    char *reason;                     /* why it was buried; NULL: none */
+    struct job_options *options;      /* what was asked for with the put; its own; NULL: nothing */
+    struct job_attempts *past;        /* attempts that are over, the oldest first; its own */
+    uint32_t submitter;               /* if job->submitter is JOB_SUBMITTER_EXTRA */
     bool by_wall; /* delayed until options->at_wall_ns of the wall clock, see ledger/wallclock.c */
 };
 
@@ -138,17 +138,17 @@ struct job {
     /* clock_now_ns at put, in microseconds: enough for 71 years, also before this machine's start
      */
     int64_t created_us : 52;
-    uint64_t state : 4;     /* enum job_state */
-    uint64_t evicted : 1;   /* its body is in the journal only: no bytes follow */
-    uint64_t submitter : 6; /* who put it: a place in the broker's table, or one of the next two */
-    struct job_rare *rare;  /* NULL: nothing of it is needed */
-    struct job_body body;   /* the last: its bytes follow, unless evicted; `len` always holds */
+    uint64_t state : 4;      /* enum job_state */
+    uint64_t evicted : 1;    /* its body is in the journal only: no bytes follow */
+    uint64_t submitter : 6;  /* who put it: a place in the broker's table, or one of the next two */
+    struct job_extra *extra; /* NULL: nothing of it is needed */
+    struct job_body body;    /* the last: its bytes follow, unless evicted; `len` always holds */
 };
 
 #define JOB_NOWHERE UINT32_MAX
 #define JOB_CREATED_US_MAX ((INT64_C(1) << 51) - 1)
 #define JOB_SUBMITTER_NOBODY 0
-#define JOB_SUBMITTER_RARE 63 /* it is in the side record */
+#define JOB_SUBMITTER_EXTRA 63 /* it is in the side record */
 #define JOB_TTR_MAX_S UINT32_MAX
 
 /*
@@ -170,8 +170,8 @@ static inline uint64_t job_serial_add(uint64_t serial, uint64_t more)
 /* Where the put of a job is (the broker keeps it, by id): 0: not in the journal. With this bit:
  * pending, the rest is the ticket of its put. Else a locator; KEPT: the journal keeps it, but not
  * in a place that can be read. */
-#define JOB_WHERE_PENDING (UINT64_C(1) << 63)
-#define JOB_WHERE_KEPT (JOB_WHERE_PENDING - 1)
+#define JOB_LOCATOR_PENDING (UINT64_C(1) << 63)
+#define JOB_LOCATOR_KEPT (JOB_LOCATOR_PENDING - 1)
 
 /* The job, of state NEW, that the body is the end of; takes the reference over and nulls *body.
  * Nobody else may have one yet. */
@@ -196,12 +196,12 @@ int64_t job_created_ns(const struct job *job);
 void job_count(uint32_t *counter);
 
 /* The side record, made if there is none. NULL: out of memory. */
-struct job_rare *job_rare_need(struct job *job);
+struct job_extra *job_extra_need(struct job *job);
 /* One for a job to come; free takes NULL, too. */
-struct job_rare *job_rare_new(void);
-void job_rare_free(struct job_rare **rare);
+struct job_extra *job_extra_new(void);
+void job_extra_free(struct job_extra **extra);
 /* As new; it has no waiters. */
-void job_rare_clear(struct job_rare *rare);
+void job_extra_clear(struct job_extra *extra);
 /* Changes the state; a move that isn't in the table stops the program and names the job. */
 void job_move(struct job *job, enum job_state to);
 
@@ -303,7 +303,7 @@ struct job_view {
     struct job_tries tries;
     char reason[JOB_REASON_MAX]; /* why it is buried; "": none */
     size_t past_count;
-    struct job_past_copy {
+    struct job_attempts_copy {
         enum job_outcome_kind kind;
         int exit_status, signal;
         int64_t started_wall_ns, ended_wall_ns;

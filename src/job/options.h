@@ -21,7 +21,7 @@
 #define JOB_OPTION_TIME_MAX (INT64_C(3155760000) * 1000000000) /* 100 years */
 
 /* Bits of job_options.set. */
-enum { JOB_OPTION_RETENTION = 1 << 0, JOB_OPTION_AT = 1 << 1, JOB_OPTION_VOUCHED = 1 << 2 };
+enum { JOB_OPTION_RETENTION = 1 << 0, JOB_OPTION_AT = 1 << 1, JOB_OPTION_AUTHORISED = 1 << 2 };
 
 struct job_options {
     unsigned magic;
@@ -29,7 +29,8 @@ struct job_options {
     struct job_rules rules;
     int64_t retention_ns; /* 0: it leaves no record */
     int64_t at_wall_ns;   /* since 1970 */
-    uint32_t vouched; /* 1: who put it may have commands run; said by the door, never asked for */
+    uint32_t
+        authorised; /* 1: who put it may have commands run; said by the door, never asked for */
     /* Texts are UTF-8 without control characters; "" (in what is copied from, NULL too): none. */
     const char *name, *group, *key;
     const char *tags; /* one behind the other, each with its NUL */

@@ -104,7 +104,7 @@ static int entry_take(struct taking *taking, const struct job_entry *entry)
     case JOB_ENTRY_RETRY:
         return job_state_change(taking, entry->id, false);
     case JOB_ENTRY_LIMITS:
-        census->id_ceiling = entry->id_ceiling;
+        census->id_limit = entry->id_limit;
         return 0;
     case JOB_ENTRY_TIMEOUT:
     case JOB_ENTRY_MOVE:
@@ -282,10 +282,9 @@ static int salvage_record(void *arg, uint64_t locator, const void *bytes, size_t
 /* The copy looks whole, so a start on it leaves no gap of its own: it has to be in there. */
 static int salvage_limits(struct salvage *salvage, const struct journal_census *census)
 {
-    uint64_t next =
-        census->last_id + 1 > census->id_ceiling ? census->last_id + 1 : census->id_ceiling;
+    uint64_t next = census->last_id + 1 > census->id_limit ? census->last_id + 1 : census->id_limit;
     const struct job_entry entry = {.type = JOB_ENTRY_LIMITS,
-                                    .id_ceiling = job_serial_add(next, JOURNAL_GAP_AFTER_DAMAGE)};
+                                    .id_limit = job_serial_add(next, JOURNAL_GAP_AFTER_DAMAGE)};
     char head[JOB_ENTRY_HEAD_MAX];
     int rc = salvage_record(salvage, 0, head, job_entry_encode(&entry, head));
     if (rc == 0)

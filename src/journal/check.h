@@ -18,7 +18,7 @@ struct journal_census {
     uint64_t jobs, jobs_buried; /* that are there at the end */
     uint64_t job_bytes;         /* of their bodies */
     uint64_t last_id;           /* the highest seen */
-    uint64_t id_ceiling;        /* of the last record of limits that is there; 0: none */
+    uint64_t id_limit;          /* of the last record of limits that is there; 0: none */
 };
 
 enum journal_verdict {

@@ -29,7 +29,7 @@ void apply_put(struct change *change)
     if (change->to == JOB_RESERVED)
         apply_out(change);
     else if (change->to != JOB_READY)
-        job->rare->key_ns = change->key_ns;
+        job->extra->key_ns = change->key_ns;
     tube_job_move(job, (enum job_state)change->to);
     if (change->to == JOB_BURIED)
         close_task(job);
@@ -38,21 +38,21 @@ void apply_put(struct change *change)
 void apply_bury(struct change *change)
 {
     struct job *job = change->job;
-    struct job_rare *rare = job->rare;
+    struct job_extra *extra = job->extra;
     apply_tell(change);
     apply_leave(change);
     job->pri = change->pri;
-    rare->tries = *change->tries;
-    job_count(&rare->buries);
-    free(rare->reason);
-    rare->reason = NULL;
+    extra->tries = *change->tries;
+    job_count(&extra->buries);
+    free(extra->reason);
+    extra->reason = NULL;
     if (change->reason != NULL) {
-        rare->reason = *change->reason;
+        extra->reason = *change->reason;
         *change->reason = NULL;
     }
     if (change->past != NULL)
-        job_past_append(&rare->past, change->past);
-    rare->key_ns = change->key_ns;
+        job_attempts_append(&extra->past, change->past);
+    extra->key_ns = change->key_ns;
     apply_arrive(change);
     close_task(job);
 }
@@ -62,7 +62,7 @@ void apply_delete(struct change *change)
     struct job *job = change->job;
     struct tube *tube = job->tube;
     apply_tell(change);
-    if (job->state == JOB_RESERVED && job->rare != NULL && job->rare->token != 0)
+    if (job->state == JOB_RESERVED && job->extra != NULL && job->extra->token != 0)
         job->tube->ledger->hooks->lease_end(job);
     if (job->pos != JOB_NOWHERE)
         tube_job_leave(job);
@@ -85,7 +85,7 @@ void apply_move(struct change *change)
     struct tube *from = job->tube, *to = change->tube;
     if (job->state == JOB_RESERVED) { /* only in a journal that misses something */
         job->tube->ledger->hooks->lease_end(job);
-        job->rare->out = JOB_OUT_NOT;
+        job->extra->out = JOB_OUT_NOT;
         tube_job_move(job, JOB_READY);
     } else
         tube_job_leave(job);

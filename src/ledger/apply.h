@@ -32,7 +32,7 @@ HELD static inline void apply_leave(const struct change *change)
 {
     struct job *job = change->job;
     if (job->state == JOB_RESERVED) {
-        if (job->rare->token != 0)
+        if (job->extra->token != 0)
             job->tube->ledger->hooks->lease_end(job);
         return;
     }
@@ -53,13 +53,13 @@ HELD static inline void apply_leave(const struct change *change)
 /* RESERVED; whose it is, and its container, are the caller's. */
 static inline void apply_out(const struct change *change)
 {
-    struct job_rare *rare = change->job->rare;
+    struct job_extra *extra = change->job->extra;
     if ((change->flags & CHANGE_LEFT_OUT) == 0)
-        rare->out = change->out;
+        extra->out = change->out;
     if ((change->flags & CHANGE_KEYED) != 0)
-        rare->token_is_key = true;
-    rare->token = change->token;
-    rare->key_ns = change->key_ns;
+        extra->token_is_key = true;
+    extra->token = change->token;
+    extra->key_ns = change->key_ns;
 }
 
 HELD static inline void apply_arrive(const struct change *change)
@@ -68,9 +68,9 @@ HELD static inline void apply_arrive(const struct change *change)
     if (change->to == JOB_RESERVED)
         apply_out(change);
     else {
-        job->rare->out = JOB_OUT_NOT;
+        job->extra->out = JOB_OUT_NOT;
         if (change->to == JOB_DELAYED)
-            job->rare->key_ns = change->key_ns;
+            job->extra->key_ns = change->key_ns;
     }
     if (job->state != change->to)
         tube_job_move(job, (enum job_state)change->to);
@@ -81,7 +81,7 @@ HELD static inline void apply_lease(struct change *change)
     apply_tell(change);
     apply_leave(change);
     if ((change->flags & CHANGE_LEFT_OUT) == 0)
-        job_count(&change->job->rare->reserves);
+        job_count(&change->job->extra->reserves);
     apply_arrive(change);
 }
 
@@ -89,28 +89,28 @@ HELD static inline void apply_lease(struct change *change)
 HELD static inline void apply_back(struct change *change)
 {
     struct job *job = change->job;
-    struct job_rare *rare = job->rare;
+    struct job_extra *extra = job->extra;
     apply_leave(change);
     if (change->type == JOB_ENTRY_RELEASE) {
         job->pri = change->pri;
-        job_count(&rare->releases);
+        job_count(&extra->releases);
     } else
-        rare->tries = *change->tries;
+        extra->tries = *change->tries;
     if (change->type != JOB_ENTRY_TIMEOUT)
-        rare->delay_ns = change->delay_ns;
+        extra->delay_ns = change->delay_ns;
     if (change->past != NULL)
-        job_past_append(&rare->past, change->past);
+        job_attempts_append(&extra->past, change->past);
     apply_arrive(change);
 }
 
 HELD static inline void apply_kick(struct change *change)
 {
-    struct job_rare *rare = change->job->rare;
+    struct job_extra *extra = change->job->extra;
     apply_tell(change);
     apply_leave(change);
-    job_count(&rare->kicks);
+    job_count(&extra->kicks);
     if ((change->flags & CHANGE_RESET) != 0)
-        rare->tries = (struct job_tries){0};
+        extra->tries = (struct job_tries){0};
     apply_arrive(change);
 }
 

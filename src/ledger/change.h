@@ -49,8 +49,8 @@ struct change {
     uint64_t token;                /* to RESERVED: of the lease */
     int64_t delay_ns;              /* as asked for: RELEASE, RETRY, PAUSE */
     const struct job_tries *tries; /* RETRY, TIMEOUT, BURY: as they are afterwards */
-    struct job_past **past; /* RETRY, BURY: the attempt that is over, taken over; NULL: none */
-    char **reason;          /* BURY: taken over; NULL: none */
+    struct job_attempts **past; /* RETRY, BURY: the attempt that is over, taken over; NULL: none */
+    char **reason;              /* BURY: taken over; NULL: none */
 };
 
 /* room.c: room in every container and table that it will need. ENOMEM: nothing changed. */

@@ -19,12 +19,12 @@ bool ledger_is_large(const struct ledger *ledger)
 HELD static bool job_valid(const struct ledger *ledger, const struct job *job)
 {
     const struct tube *tube = job->tube;
-    const struct job_rare *rare = job->rare;
+    const struct job_extra *extra = job->extra;
     if (tube->ledger != ledger || idtable_get(&ledger->jobs, job->id) != job)
         return false;
-    if (rare != NULL && rare->token_is_key && rare->out != JOB_OUT_TOKEN)
+    if (extra != NULL && extra->token_is_key && extra->out != JOB_OUT_TOKEN)
         return false;
-    if (rare != NULL && rare->out == JOB_OUT_LOCAL && job->state != JOB_READY &&
+    if (extra != NULL && extra->out == JOB_OUT_LOCAL && job->state != JOB_READY &&
         job->state != JOB_RESERVED)
         return false;
     const struct heap *heap = NULL;
@@ -97,7 +97,7 @@ static bool timed_valid(const struct ledger *ledger)
     struct idtable_cursor cursor = {0};
     const struct job *job;
     while ((job = idtable_next(&ledger->jobs, &cursor)) != NULL)
-        timed += job->rare != NULL && job->rare->by_wall;
+        timed += job->extra != NULL && job->extra->by_wall;
     return timed == ledger->timed;
 }
 

@@ -43,11 +43,11 @@ static void digest_add(struct digest *digest, struct job_entry *entry)
 HELD static void add_job(struct digest *digest, const struct job *job)
 {
     struct job_entry entry = entry_of_job(job);
-    if (entry.state == JOB_DELAYED && job->rare->key_ns <= clock_now_ns()) {
+    if (entry.state == JOB_DELAYED && job->extra->key_ns <= clock_now_ns()) {
         entry.state = JOB_READY;
         entry.until_wall_ns = 0;
     }
-    if (entry.out == JOB_OUT_TOKEN && job->rare->key_ns <= clock_now_ns())
+    if (entry.out == JOB_OUT_TOKEN && job->extra->key_ns <= clock_now_ns())
         entry.out = JOB_OUT_NOT;
     digest_add(digest, &entry);
 }

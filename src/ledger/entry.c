@@ -25,7 +25,7 @@ static void entry_submitter(struct job_entry *entry, uint32_t submitter)
 
 void entry_count(struct job_entry *entry, const struct job *job, enum job_fate_count count)
 {
-    const struct job_options *options = job->rare != NULL ? job->rare->options : NULL;
+    const struct job_options *options = job->extra != NULL ? job->extra->options : NULL;
     if (count == JOB_COUNT_NONE || options == NULL || options->group[0] == '\0')
         return;
     entry->group_count = count;
@@ -36,7 +36,7 @@ void entry_count(struct job_entry *entry, const struct job *job, enum job_fate_c
 
 static const struct job_options *options_of(const struct job *job)
 {
-    return job->rare != NULL ? job->rare->options : NULL;
+    return job->extra != NULL ? job->extra->options : NULL;
 }
 
 /* ---- jobs ---- */
@@ -52,23 +52,23 @@ static void entry_out(struct job_entry *entry, enum job_out out, uint64_t token,
     entry->out_until_wall_ns = wall_of(until_ns);
 }
 
-static void entry_counters(struct job_entry *entry, const struct job_rare *rare)
+static void entry_counters(struct job_entry *entry, const struct job_extra *extra)
 {
-    entry->delay_ns = rare->delay_ns;
-    entry->reserves = rare->reserves;
-    entry->releases = rare->releases;
-    entry->buries = rare->buries;
-    entry->kicks = rare->kicks;
-    entry->past = rare->past;
-    entry->tries = rare->tries;
-    entry->reason = rare->reason; /* also if it has come back */
-    entry->reason_len = rare->reason != NULL ? strlen(rare->reason) : 0;
+    entry->delay_ns = extra->delay_ns;
+    entry->reserves = extra->reserves;
+    entry->releases = extra->releases;
+    entry->buries = extra->buries;
+    entry->kicks = extra->kicks;
+    entry->past = extra->past;
+    entry->tries = extra->tries;
+    entry->reason = extra->reason; /* also if it has come back */
+    entry->reason_len = extra->reason != NULL ? strlen(extra->reason) : 0;
 }
 
 struct job_entry entry_of_job_in(const struct job *job, enum job_state state, int64_t key_ns,
                                  bool by_wall)
 {
-    const struct job_rare *rare = job->rare;
+    const struct job_extra *extra = job->extra;
     struct job_entry entry = {.type = JOB_ENTRY_PUT,
                               .state = state,
                               .id = job->id,
@@ -80,10 +80,10 @@ struct job_entry entry_of_job_in(const struct job *job, enum job_state state, in
                               .body_len = job->body.len,
                               .options = options_of(job)};
     entry_submitter(&entry, submitter_of(job));
-    if (rare != NULL)
-        entry_counters(&entry, rare);
+    if (extra != NULL)
+        entry_counters(&entry, extra);
     if (state == JOB_DELAYED)
-        entry.until_wall_ns = by_wall ? rare->options->at_wall_ns : wall_of(key_ns);
+        entry.until_wall_ns = by_wall ? extra->options->at_wall_ns : wall_of(key_ns);
     if (state == JOB_BURIED)
         entry.burial = (uint64_t)key_ns;
     return entry;
@@ -94,11 +94,12 @@ struct job_entry entry_of_job(const struct job *job)
     enum job_state state = (enum job_state)job->state;
     if (state == JOB_RESERVED)
         state = JOB_READY;
-    const struct job_rare *rare = job->rare;
-    int64_t key_ns = rare == NULL || state == JOB_READY ? 0 : rare->key_ns;
-    struct job_entry entry = entry_of_job_in(job, state, key_ns, rare != NULL && rare->by_wall);
-    if (rare != NULL && rare->out != JOB_OUT_NOT)
-        entry_out(&entry, (enum job_out)rare->out, rare->token, rare->token_is_key, rare->key_ns);
+    const struct job_extra *extra = job->extra;
+    int64_t key_ns = extra == NULL || state == JOB_READY ? 0 : extra->key_ns;
+    struct job_entry entry = entry_of_job_in(job, state, key_ns, extra != NULL && extra->by_wall);
+    if (extra != NULL && extra->out != JOB_OUT_NOT)
+        entry_out(&entry, (enum job_out)extra->out, extra->token, extra->token_is_key,
+                  extra->key_ns);
     return entry;
 }
 

@@ -34,7 +34,7 @@
 
 static const char *name_of(const struct job *job)
 {
-    const struct job_options *options = job->rare != NULL ? job->rare->options : NULL;
+    const struct job_options *options = job->extra != NULL ? job->extra->options : NULL;
     return options != NULL && options->group[0] != '\0' ? options->group : NULL;
 }
 

@@ -40,7 +40,7 @@ void groups_free(struct ledger *ledger);
 struct job_group *group_named(const struct job *job) HELD;
 HELD static inline struct job_group *group_of(const struct job *job)
 {
-    return job->rare == NULL || job->rare->options == NULL ? NULL : group_named(job);
+    return job->extra == NULL || job->extra->options == NULL ? NULL : group_named(job);
 }
 /* The functions with a job do nothing for one without a group. Its group is there. ENOMEM. */
 int group_admit(struct job *job) HELD;

@@ -18,7 +18,7 @@ struct key_text {
 /* NULL: it asks for none. */
 static inline const char *job_key_of(const struct job *job)
 {
-    const struct job_options *options = job->rare != NULL ? job->rare->options : NULL;
+    const struct job_options *options = job->extra != NULL ? job->extra->options : NULL;
     return options != NULL && options->key[0] != '\0' ? options->key : NULL;
 }
 void key_text_make(struct key_text *text, const struct job *job, const struct tube *tube,

@@ -13,7 +13,7 @@ int ledger_init(struct ledger *ledger, const struct ledger_hooks *hooks)
         return rc;
     ledger->hooks = hooks;
     idtable_init(&ledger->jobs);
-    idtable_init(&ledger->places);
+    idtable_init(&ledger->locators);
     strmap_init(&ledger->tubes);
     strmap_init(&ledger->settings);
     strmap_init(&ledger->keys);
@@ -72,6 +72,6 @@ void ledger_fini(struct ledger *ledger)
     settings_free(ledger);
     keys_free(ledger);
     idtable_fini(&ledger->jobs);
-    idtable_fini(&ledger->places);
+    idtable_fini(&ledger->locators);
     hl_queue_domain_free(&ledger->domain);
 }

@@ -95,8 +95,8 @@ HELD static int resolve_back(struct replay *replay, const struct job_entry *entr
     change->delay_ns = entry->delay_ns;
     change->key_ns = resolve_mono(replay, entry->until_wall_ns);
     change->to = resolve_state(replay, entry->until_wall_ns);
-    if (change->job->rare != NULL)
-        replay->tries = change->job->rare->tries;
+    if (change->job->extra != NULL)
+        replay->tries = change->job->extra->tries;
     else
         replay->tries = (struct job_tries){0};
     if (entry->type == JOB_ENTRY_TIMEOUT)
@@ -106,7 +106,7 @@ HELD static int resolve_back(struct replay *replay, const struct job_entry *entr
     resolve_out(replay, entry, change);
     change->tries = &replay->tries;
     change->past = &replay->past;
-    return job_past_of_entry(&replay->past, entry);
+    return job_attempts_of_entry(&replay->past, entry);
 }
 
 HELD static int resolve_bury(struct replay *replay, const struct job_entry *entry,
@@ -156,7 +156,7 @@ int change_resolve(struct replay *replay, const struct job_entry *entry, struct 
 
 void replay_clean(struct replay *replay)
 {
-    job_past_free(&replay->past);
+    job_attempts_free(&replay->past);
     free(replay->reason);
     replay->reason = NULL;
 }

@@ -10,10 +10,10 @@
 /* Where a replay is. */
 struct replay {
     struct ledger *ledger;
-    int64_t wall_ns, mono_ns; /* the same moment */
-    struct tube *tube;        /* the last one, with a reference: the next is mostly the same */
-    struct job_tries tries;   /* what a change points to */
-    struct job_past *past;    /* likewise; NULL between two entries, as the next one */
+    int64_t wall_ns, mono_ns;  /* the same moment */
+    struct tube *tube;         /* the last one, with a reference: the next is mostly the same */
+    struct job_tries tries;    /* what a change points to */
+    struct job_attempts *past; /* likewise; NULL between two entries, as the next one */
     char *reason;
 };
 

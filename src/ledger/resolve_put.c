@@ -32,7 +32,7 @@ HELD static struct job *job_of_entry(struct replay *replay, const struct job_ent
 }
 
 /* What few jobs have. */
-static int rare_of_entry(struct job *job, const struct job_entry *entry)
+static int extra_of_entry(struct job *job, const struct job_entry *entry)
 {
     static const struct job_tries no_tries;
     bool counted = (entry->reserves | entry->releases | entry->buries | entry->kicks) != 0 ||
@@ -40,22 +40,22 @@ static int rare_of_entry(struct job *job, const struct job_entry *entry)
     if (!counted && entry->delay_ns == 0 && entry->state == JOB_READY && entry->option_len == 0 &&
         entry->out == JOB_OUT_NOT)
         return 0;
-    struct job_rare *rare = job_rare_need(job);
-    if (rare == NULL)
+    struct job_extra *extra = job_extra_need(job);
+    if (extra == NULL)
         return ENOMEM;
-    rare->delay_ns = entry->delay_ns;
-    rare->reserves = entry->reserves;
-    rare->releases = entry->releases;
-    rare->buries = entry->buries;
-    rare->kicks = entry->kicks;
-    rare->tries = entry->tries;
-    int rc = job_past_of_entry(&rare->past, entry);
+    extra->delay_ns = entry->delay_ns;
+    extra->reserves = entry->reserves;
+    extra->releases = entry->releases;
+    extra->buries = entry->buries;
+    extra->kicks = entry->kicks;
+    extra->tries = entry->tries;
+    int rc = job_attempts_of_entry(&extra->past, entry);
     if (rc == 0)
-        rc = job_options_of_entry(&rare->options, entry);
+        rc = job_options_of_entry(&extra->options, entry);
     if (rc != 0 || entry->reason_len == 0)
         return rc;
-    rare->reason = strndup(entry->reason, entry->reason_len);
-    return rare->reason != NULL ? 0 : ENOMEM;
+    extra->reason = strndup(entry->reason, entry->reason_len);
+    return extra->reason != NULL ? 0 : ENOMEM;
 }
 
 /* Before jobs had submitters, those that had come through the door of a guarded tube were marked:
@@ -63,9 +63,9 @@ static int rare_of_entry(struct job *job, const struct job_entry *entry)
 static uint32_t submitter_of_entry(const struct ledger *ledger, const struct job *job,
                                    const struct job_entry *entry)
 {
-    const struct job_options *options = job->rare != NULL ? job->rare->options : NULL;
-    bool vouched = options != NULL && (options->set & JOB_OPTION_VOUCHED) != 0;
-    return vouched && !entry->has_submitter ? ledger->daemon_uid : job_entry_submitter(entry);
+    const struct job_options *options = job->extra != NULL ? job->extra->options : NULL;
+    bool authorised = options != NULL && (options->set & JOB_OPTION_AUTHORISED) != 0;
+    return authorised && !entry->has_submitter ? ledger->daemon_uid : job_entry_submitter(entry);
 }
 
 HELD static void where_it_goes(struct replay *replay, const struct job_entry *entry,
@@ -84,7 +84,7 @@ HELD static void where_it_goes(struct replay *replay, const struct job_entry *en
     change->to = (uint8_t)resolve_state(replay, entry->until_wall_ns);
     change->key_ns = resolve_mono(replay, entry->until_wall_ns);
     if (change->to == JOB_DELAYED && at_is_ahead(job) &&
-        entry->until_wall_ns == job->rare->options->at_wall_ns)
+        entry->until_wall_ns == job->extra->options->at_wall_ns)
         change->flags |= CHANGE_BY_WALL;
 }
 
@@ -100,7 +100,7 @@ int resolve_put(struct replay *replay, const struct job_entry *entry, bool with_
     if (job == NULL)
         return ENOMEM;
     job->tube = replay->tube;
-    rc = rare_of_entry(job, entry);
+    rc = extra_of_entry(job, entry);
     if (rc == 0)
         rc = submitter_set(ledger, job, submitter_of_entry(ledger, job, entry));
     if (rc != 0) {

@@ -35,7 +35,7 @@ int change_room(const struct change *change)
         int rc = tube_room(change->tube, to);
         return rc == 0 ? key_add(job, change->tube) : rc;
     }
-    if (job_rare_need(job) == NULL)
+    if (job_extra_need(job) == NULL)
         return ENOMEM;
     int rc = to == JOB_DELAYED || to == JOB_BURIED ? tube_room(job->tube, to) : 0;
     if (rc == 0 && change->from == JOB_BURIED) /* on its way it counts among those that come back */

@@ -44,13 +44,13 @@ struct ledger_hooks {
 struct ledger {
     hl_queue_domain *domain;
     const struct ledger_hooks *hooks;
-    struct store *store;   /* what records it; NULL: everything is in memory */
-    struct ticket *teller; /* of who makes changes in this hold of the lock; NULL: nobody */
-    uint32_t daemon_uid;   /* whose are jobs of a guarded tube of which nobody is said */
-    struct idtable jobs;   /* every job */
-    struct idtable places; /* see table.h; empty without a store */
-    struct strmap tubes;   /* by name */
-    struct list tube_list; /* in order of creation */
+    struct store *store;     /* what records it; NULL: everything is in memory */
+    struct ticket *teller;   /* of who makes changes in this hold of the lock; NULL: nobody */
+    uint32_t daemon_uid;     /* whose are jobs of a guarded tube of which nobody is said */
+    struct idtable jobs;     /* every job */
+    struct idtable locators; /* see table.h; empty without a store */
+    struct strmap tubes;     /* by name */
+    struct list tube_list;   /* in order of creation */
     struct tube_names names;
     struct strmap settings;     /* of struct tube_settings, by name of tube */
     enum durability durability; /* of tubes without their own */

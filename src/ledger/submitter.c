@@ -36,11 +36,11 @@ HELD static unsigned need(struct submitters *submitters, uint32_t uid)
 static int set(struct job *job, uint32_t uid, unsigned place)
 {
     if (place == JOB_SUBMITTER_NOBODY) {
-        struct job_rare *rare = job_rare_need(job);
-        if (rare == NULL)
+        struct job_extra *extra = job_extra_need(job);
+        if (extra == NULL)
             return ENOMEM;
-        rare->submitter = uid;
-        place = JOB_SUBMITTER_RARE;
+        extra->submitter = uid;
+        place = JOB_SUBMITTER_EXTRA;
     }
     job->submitter = place & 63U;
     return 0;
@@ -68,7 +68,7 @@ uint32_t submitter_of(const struct job *job)
 {
     if (job->submitter == JOB_SUBMITTER_NOBODY)
         return JOB_NOBODY;
-    if (job->submitter == JOB_SUBMITTER_RARE)
-        return job->rare->submitter;
+    if (job->submitter == JOB_SUBMITTER_EXTRA)
+        return job->extra->submitter;
     return job->tube->ledger->submitters.uid[job->submitter - 1];
 }

@@ -14,12 +14,12 @@
 
 int job_table_add(struct ledger *ledger, struct job *job)
 {
-    int rc = ledger->store == NULL ? 0 : idtable_put(&ledger->places, job->id, NOT_LOGGED);
+    int rc = ledger->store == NULL ? 0 : idtable_put(&ledger->locators, job->id, NOT_LOGGED);
     if (rc != 0)
         return rc;
     rc = idtable_put(&ledger->jobs, job->id, job);
     if (rc != 0 && ledger->store != NULL)
-        (void)idtable_remove(&ledger->places, job->id);
+        (void)idtable_remove(&ledger->locators, job->id);
     return rc;
 }
 
@@ -28,20 +28,20 @@ void job_table_remove(struct ledger *ledger, const struct job *job)
     const struct job *removed = idtable_remove(&ledger->jobs, job->id);
     ASSERT(removed == job);
     if (ledger->store != NULL)
-        (void)idtable_remove(&ledger->places, job->id);
+        (void)idtable_remove(&ledger->locators, job->id);
 }
 
-uint64_t place_get(const struct job *job)
+uint64_t locator_get(const struct job *job)
 {
     const struct ledger *ledger = job->tube->ledger;
     if (ledger->store == NULL)
         return 0;
-    void *where = idtable_get(&ledger->places, job->id);
+    void *where = idtable_get(&ledger->locators, job->id);
     return where == NOT_LOGGED ? 0 : (uint64_t)(uintptr_t)where;
 }
 
-void place_set(const struct job *job, uint64_t where)
+void locator_set(const struct job *job, uint64_t where)
 {
     void *value = where == 0 ? NOT_LOGGED : (void *)(uintptr_t)where;
-    idtable_replace(&job->tube->ledger->places, job->id, value);
+    idtable_replace(&job->tube->ledger->locators, job->id, value);
 }

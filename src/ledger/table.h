@@ -17,17 +17,17 @@ struct ledger;
 /* Under its id; before anything else changes. EEXIST, ENOMEM: it isn't in. */
 int job_table_add(struct ledger *ledger, struct job *job) HELD;
 void job_table_remove(struct ledger *ledger, const struct job *job) HELD;
-/* JOB_WHERE_...; 0 as long as it isn't set, or without a store. */
-uint64_t place_get(const struct job *job) HELD;
-void place_set(const struct job *job, uint64_t place) HELD;
+/* JOB_LOCATOR_...; 0 as long as it isn't set, or without a store. */
+uint64_t locator_get(const struct job *job) HELD;
+void locator_set(const struct job *job, uint64_t place) HELD;
 HELD static inline bool job_is_logged(const struct job *job)
 {
-    return place_get(job) != 0;
+    return locator_get(job) != 0;
 }
 
 /* submitter.c */
 #define SUBMITTERS_MAX 62
-_Static_assert(SUBMITTERS_MAX == JOB_SUBMITTER_RARE - 1, "each place has its number in a job");
+_Static_assert(SUBMITTERS_MAX == JOB_SUBMITTER_EXTRA - 1, "each place has its number in a job");
 struct submitters {
     _Atomic unsigned count;
     uint32_t uid[SUBMITTERS_MAX];

@@ -235,7 +235,7 @@ void tube_job_leave(struct job *job)
         heap_remove(&job->tube->buried, job->pos);
         break;
     case JOB_IN_LEASES:
-        if (job->rare != NULL && job->rare->token != 0)
+        if (job->extra != NULL && job->extra->token != 0)
             job->tube->ledger->hooks->lease_end(job);
         break;
     case JOB_IN_NONE:

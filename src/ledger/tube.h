@@ -27,7 +27,7 @@ struct tube {
     enum durability durability;
     int64_t within_ns;      /* of INTERVAL; 0: as soon as anybody waits */
     struct job_rules rules; /* of its setting; none: set is 0 */
-    uint64_t refs;          /* jobs, users, sinks, holders, joiners, walks, a kept pause */
+    uint64_t refs;          /* jobs, users, sinks, clients, joiners, walks, a kept pause */
     struct job_counts counts;
     struct tube_name *named;
     size_t name_len;

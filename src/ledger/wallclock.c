@@ -24,47 +24,47 @@ int64_t clocks_apart(void)
 
 static bool asks_for_time(const struct job *job)
 {
-    const struct job_options *options = job->rare != NULL ? job->rare->options : NULL;
+    const struct job_options *options = job->extra != NULL ? job->extra->options : NULL;
     return options != NULL && (options->set & JOB_OPTION_AT) != 0;
 }
 
 int64_t at_key(const struct job *job)
 {
     int64_t key_ns;
-    bool over = __builtin_sub_overflow(job->rare->options->at_wall_ns, clocks_apart(), &key_ns);
+    bool over = __builtin_sub_overflow(job->extra->options->at_wall_ns, clocks_apart(), &key_ns);
     return over ? CLOCK_NEVER - 1 : key_ns;
 }
 
 bool at_is_ahead(const struct job *job)
 {
-    return asks_for_time(job) && job->rare->options->at_wall_ns > clock_wall_ns();
+    return asks_for_time(job) && job->extra->options->at_wall_ns > clock_wall_ns();
 }
 
 void at_begin(struct job *job)
 {
-    ASSERT(asks_for_time(job) && !job->rare->by_wall);
+    ASSERT(asks_for_time(job) && !job->extra->by_wall);
     job->tube->ledger->timed++;
-    job->rare->by_wall = true;
+    job->extra->by_wall = true;
 }
 
 void at_end(struct job *job)
 {
-    if (job->rare == NULL || !job->rare->by_wall)
+    if (job->extra == NULL || !job->extra->by_wall)
         return;
-    job->rare->by_wall = false;
+    job->extra->by_wall = false;
     job->tube->ledger->timed--;
 }
 
 void at_place(struct job *job)
 {
-    job->rare->key_ns = at_key(job);
+    job->extra->key_ns = at_key(job);
     heap_update(&job->tube->delayed, job->pos);
     job->tube->ledger->hooks->tube_times(job->tube);
 }
 
 bool at_put_off(struct job *job)
 {
-    if (!job->rare->by_wall || job->rare->options->at_wall_ns - clock_wall_ns() <= AT_EARLY_NS)
+    if (!job->extra->by_wall || job->extra->options->at_wall_ns - clock_wall_ns() <= AT_EARLY_NS)
         return false;
     at_place(job);
     return true;

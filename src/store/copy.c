@@ -71,8 +71,8 @@ HELD static int living_put(struct ledger *ledger, uint64_t locator, const struct
     struct job *job = idtable_get(&ledger->jobs, entry->id);
     if (job == NULL || !job_is_logged(job))
         return 0;
-    uint64_t where = place_get(job);
-    if ((where & JOB_WHERE_PENDING) != 0)
+    uint64_t where = locator_get(job);
+    if ((where & JOB_LOCATOR_PENDING) != 0)
         return EAGAIN;
     if (where != locator)
         return 0;
@@ -104,7 +104,7 @@ HELD static int living_group(struct ledger *ledger, const struct job_entry *entr
 
 HELD static int living_limits(struct store *store, const struct job_entry *entry)
 {
-    return entry->id_ceiling == store->id_limit ? copy_entry(store, entry) : 0;
+    return entry->id_limit == store->id_limit ? copy_entry(store, entry) : 0;
 }
 
 int store_living(void *arg, uint64_t locator, const void *bytes, size_t len)

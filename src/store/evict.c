@@ -40,7 +40,8 @@ static struct heap *idle_heap(const struct job *job)
 HELD static void evict(struct ledger *ledger, struct job *job)
 {
     struct heap *heap = idle_heap(job);
-    if (heap == NULL || job->evicted || job->body.len == 0 || place_get(job) == JOB_WHERE_KEPT ||
+    if (heap == NULL || job->evicted || job->body.len == 0 ||
+        locator_get(job) == JOB_LOCATOR_KEPT ||
         atomic_load_explicit(&job->body.refs, memory_order_relaxed) != 1)
         return;
     uint64_t id = job->id;
@@ -59,10 +60,10 @@ HELD static void place(struct ledger *ledger, const struct commit_placed *placed
     if (job == NULL || !job_is_logged(job))
         return; /* it was finished meanwhile */
     /* A pending put is placed by its own ticket, a placed one by a copy. */
-    uint64_t where = place_get(job);
-    if ((where & JOB_WHERE_PENDING) != 0 && where != (JOB_WHERE_PENDING | placed->ticket))
+    uint64_t where = locator_get(job);
+    if ((where & JOB_LOCATOR_PENDING) != 0 && where != (JOB_LOCATOR_PENDING | placed->ticket))
         return;
-    place_set(job, placed->locator != 0 ? placed->locator : JOB_WHERE_KEPT);
+    locator_set(job, placed->locator != 0 ? placed->locator : JOB_LOCATOR_KEPT);
     if (cache_is_over(ledger))
         evict(ledger, job);
 }

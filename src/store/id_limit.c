@@ -21,7 +21,7 @@ static int limit_admit(struct store *store)
 /* Its ticket. */
 static uint64_t limit_add(struct store *store)
 {
-    const struct job_entry entry = {.type = JOB_ENTRY_LIMITS, .id_ceiling = store->id_limit};
+    const struct job_entry entry = {.type = JOB_ENTRY_LIMITS, .id_limit = store->id_limit};
     const struct commit_change change = {.entry = &entry, .class = JOURNAL_STATE};
     return commit_add(store->commit, &change);
 }

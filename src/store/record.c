@@ -17,26 +17,27 @@ static struct store *store_of(const struct job *job)
 /* The ticket of the job's change before; 0: none that could be pending. */
 HELD static uint64_t older_of(const struct job *job)
 {
-    if (job->rare != NULL && job->rare->ticket != 0)
-        return job->rare->ticket;
-    uint64_t where = place_get(job);
-    return (where & JOB_WHERE_PENDING) != 0 ? where & ~JOB_WHERE_PENDING : 0;
+    if (job->extra != NULL && job->extra->ticket != 0)
+        return job->extra->ticket;
+    uint64_t where = locator_get(job);
+    return (where & JOB_LOCATOR_PENDING) != 0 ? where & ~JOB_LOCATOR_PENDING : 0;
 }
 
 size_t options_size(const struct job *job)
 {
-    const struct job_options *options = job->rare != NULL ? job->rare->options : NULL;
+    const struct job_options *options = job->extra != NULL ? job->extra->options : NULL;
     return options != NULL ? options->encoded : 0;
 }
 
 size_t past_size(const struct job *job)
 {
-    return job->rare != NULL ? job_past_size(job->rare->past) : 0;
+    return job->extra != NULL ? job_attempts_size(job->extra->past) : 0;
 }
 
 uint64_t store_cost(const struct job *job)
 {
-    size_t reason = job->rare != NULL && job->rare->reason != NULL ? strlen(job->rare->reason) : 0;
+    size_t reason =
+        job->extra != NULL && job->extra->reason != NULL ? strlen(job->extra->reason) : 0;
     return COST_BYTES + job->tube->name_len + job->body.len + reason + options_size(job) +
            past_size(job);
 }
@@ -73,9 +74,9 @@ void store_put(struct job *job, enum job_state state, int64_t key_ns, bool by_wa
                                          .within_ns = tube->within_ns,
                                          .class = JOURNAL_PUT};
     uint64_t ticket = commit_add(store->commit, &change);
-    place_set(job, JOB_WHERE_PENDING | ticket);
-    if (job->rare != NULL)
-        job->rare->ticket = ticket;
+    locator_set(job, JOB_LOCATOR_PENDING | ticket);
+    if (job->extra != NULL)
+        job->extra->ticket = ticket;
     store->live_bytes += store_cost(job);
     store_told(store, tube->durability, ticket);
 }
@@ -90,7 +91,7 @@ HELD static void record_delete(const struct change *change)
     entry_count(&last, job, (enum job_fate_count)change->count);
     uint64_t ticket = commit_finish(store->commit, job->id, older_of(job), tube->within_ns,
                                     last.group_count != JOB_COUNT_NONE ? &last : NULL, NULL);
-    place_set(job, 0); /* a copy that is made from now on would outlive it */
+    locator_set(job, 0); /* a copy that is made from now on would outlive it */
     store->live_bytes -= store_cost(job);
     store->died_bytes += store_cost(job);
     store_told(store, tube->durability, ticket);
@@ -108,8 +109,8 @@ static void ticket_keep(const struct change *change, uint64_t ticket)
     struct job *job = change->job;
     if (job == NULL)
         return;
-    if (job->rare != NULL)
-        job->rare->ticket = ticket;
+    if (job->extra != NULL)
+        job->extra->ticket = ticket;
     if (change->type != JOB_ENTRY_MOVE)
         store_of(job)->died_bytes +=
             COST_BYTES; /* the put has to be written anew with the next copy */

@@ -74,7 +74,7 @@ HELD static int replay_put(struct recovery *recovery, const struct job_entry *en
         job_free(&change.job);
         return rc;
     }
-    place_set(change.job, locator != 0 ? locator : JOB_WHERE_KEPT);
+    locator_set(change.job, locator != 0 ? locator : JOB_LOCATOR_KEPT);
     count_log(recovery, change.job, 1);
     apply_put(&change);
     tube_job_contain(change.job);
@@ -175,7 +175,7 @@ HELD static int replay_entry(struct recovery *recovery, const struct job_entry *
     case JOB_ENTRY_PUT:
         return replay_put(recovery, entry, locator);
     case JOB_ENTRY_LIMITS:
-        recovery->id_limit = entry->id_ceiling;
+        recovery->id_limit = entry->id_limit;
         return 0;
     default:
         return replay_change(recovery, entry);

@@ -39,7 +39,7 @@ bool result_is_tied(const struct job *job)
         return false;
     /* The end of one that was cancelled while it ran is in the journal already. */
     return job_is_logged(job) ||
-           (job->rare != NULL && job->rare->cancelled && tube_is_logged(job->tube));
+           (job->extra != NULL && job->extra->cancelled && tube_is_logged(job->tube));
 }
 
 /* ---- a job ends ---- */

@@ -191,9 +191,9 @@ bool store_valid(const struct ledger *ledger)
         live_bytes += job_is_logged(job) ? store_cost(job) : 0;
         evicted_jobs += job->evicted;
         evicted_bytes += job->evicted ? job->body.len : 0;
-        uint64_t place = place_get(job);
-        bool readable = place != 0 && place < JOB_WHERE_KEPT;
-        bool cancelled = job->rare != NULL && job->rare->cancelled;
+        uint64_t place = locator_get(job);
+        bool readable = place != 0 && place < JOB_LOCATOR_KEPT;
+        bool cancelled = job->extra != NULL && job->extra->cancelled;
         if (job->evicted && !readable && !cancelled)
             return false;
     }

@@ -6,7 +6,7 @@
  * the same changes are made out of the entries.
  *
  * A job knows two things of the journal. Its place (table.h) is its put: pending (a ticket), then
- * placed (a locator). rare->ticket is its last change after that. Both together make the chain by
+ * placed (a locator). extra->ticket is its last change after that. Both together make the chain by
  * which a job that is put and finished before the next commit vanishes from it.
  *
  * Leases and their ends by time or by a lost connection happen all the same where there is no room,

@@ -3,7 +3,7 @@
  * Tickets: how far the changes are that somebody was told of, and how to get there.
  *
  * Who is told of a change must not tell on before its ticket is reached. Whoever makes changes says
- * where their highest ticket goes (ledger->teller): into the operation, the holder, the walk. That
+ * where their highest ticket goes (ledger->teller): into the operation, the client, the walk. That
  * of all together (`wanted`) is for who learns of a change that somebody else made (a join that
  * fires).
  */

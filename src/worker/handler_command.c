@@ -132,7 +132,7 @@ static bool submitter_may_run(const struct commands *commands, struct handler_ca
     const struct broker_lease *lease = call->lease;
     struct trust_view view;
     call->outcome->kind = JOB_OUTCOME_BURIED;
-    if (!lease->vouched || lease->submitter == JOB_NOBODY) {
+    if (!lease->authorised || lease->submitter == JOB_NOBODY) {
         job_outcome_reason(call->outcome,
                            "not put as a command: it came when its tube had no pool for commands, "
                            "or was moved here; put it anew with hilera run");

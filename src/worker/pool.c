@@ -3,7 +3,7 @@
  * Pools: workers with one handler, and their life together. What a worker does is in runner.c; how
  * many there are, in pool_size.c; a pause, in pool_pause.c.
  *
- * Stopping has two levels. A stopped sink takes nothing more, but what runs goes on; that is
+ * Stopping has two levels. A stopped consumer takes nothing more, but what runs goes on; that is
  * quiescing. When the grace period is over every worker is told to stop what it runs (stop.c), for
  * good.
  *
@@ -260,7 +260,7 @@ static void worker_count(const struct worker *worker, struct worker_pool_stats *
                          uint64_t ended[JOB_OUTCOME_COUNT])
 {
     stats->busy += atomic_load_explicit(&worker->busy, memory_order_relaxed) ? 1 : 0;
-    stats->leaving += worker->leaving && worker->sink != NULL ? 1 : 0;
+    stats->leaving += worker->leaving && worker->consumer != NULL ? 1 : 0;
     for (int kind = 0; kind < JOB_OUTCOME_COUNT; kind++)
         ended[kind] += counter_get(&worker->ended[kind]);
 }

@@ -2,8 +2,8 @@
 /*
  * A pool's pause: its workers take nothing, what runs goes on, and others take as before.
  *
- * A worker whose sink is paused comes here to rest, and a pool is quiet when all its workers rest
- * or have ended: then no job is in anybody's hands. Who wants to know waits with a struct
+ * A worker whose consumer is paused comes here to rest, and a pool is quiet when all its workers
+ * rest or have ended: then no job is in anybody's hands. Who wants to know waits with a struct
  * worker_quiet, asynchronously, as everywhere where an io thread may ask.
  *
  * A worker looks at the pause under the pool's lock before it rests, and whoever ends the pause
@@ -17,7 +17,7 @@ static bool is_quiet(const struct worker_pool *pool)
 {
     for (unsigned i = 0; i < WORKER_POOL_MAX; i++) {
         const struct worker *worker = pool->workers[i];
-        if (worker != NULL && worker->sink != NULL && !worker->resting)
+        if (worker != NULL && worker->consumer != NULL && !worker->resting)
             return false;
     }
     return true;
@@ -63,7 +63,7 @@ void worker_leave(struct worker *worker)
     list_init(&told);
     {
         HL_LOCK_SCOPE(pool->lock);
-        broker_sink_free(&worker->sink);
+        broker_consumer_free(&worker->consumer);
         if (pool->paused && is_quiet(pool))
             waiters_take(pool, &told, 0);
     }
@@ -76,9 +76,9 @@ static void pause_set(struct worker_pool *pool, bool paused, struct list *told)
     pool->paused = paused;
     for (unsigned i = 0; i < WORKER_POOL_MAX; i++) {
         struct worker *worker = pool->workers[i];
-        if (worker == NULL || worker->sink == NULL)
+        if (worker == NULL || worker->consumer == NULL)
             continue;
-        broker_sink_pause(worker->sink, paused);
+        broker_consumer_pause(worker->consumer, paused);
         if (!paused)
             hl_event_set(worker->go);
     }

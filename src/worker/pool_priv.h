@@ -18,7 +18,7 @@
 struct worker {
     unsigned magic;
     struct worker_pool *pool;
-    struct broker_sink *sink; /* pool->lock; NULL: its thread has ended, or is about to */
+    struct broker_consumer *consumer; /* pool->lock; NULL: its thread has ended, or is about to */
     hl_thread *thread;
     hl_event *go;        /* set: a resting worker looks what to do */
     bool leaving;        /* pool->lock: it ends when it has no job; not one of pool->wanted */
@@ -62,7 +62,7 @@ int pool_tubes_fill(struct worker_pool *pool, const char *const *tubes, size_t c
 
 /* ---- runner.c ---- */
 
-/* With its sink and its thread, which is not started; called "<pool>-<number>". ENOMEM, ... */
+/* With its consumer and its thread, which is not started; called "<pool>-<number>". ENOMEM, ... */
 int worker_new(struct worker **out, struct worker_pool *pool, unsigned number);
 /* Its thread has ended, or never started. NULL: nothing to do. */
 void worker_free(struct worker **worker);
@@ -80,7 +80,7 @@ void worker_settle_many(struct worker *worker, struct broker_settlement *list, s
 
 /* Runs the job, and more, by the handler's serve. The lease is taken over. */
 void shift_run(struct worker *worker, struct broker_lease *lease);
-/* A hook of its sink. */
+/* A hook of its consumer. */
 void shift_ring(bool wanted, void *worker);
 
 /* ---- pool_size.c, all with pool->lock ---- */
@@ -102,8 +102,8 @@ void worker_rest_out(struct worker *worker);
 
 /* ---- pool_pause.c ---- */
 
-/* By a worker whose sink is paused, without a job: returns when there is something to do again, or
- * the pool isn't paused after all. */
+/* By a worker whose consumer is paused, without a job: returns when there is something to do again,
+ * or the pool isn't paused after all. */
 void worker_rest(struct worker *worker);
 /* By a worker that ends: the last thing it does with its pool. */
 void worker_leave(struct worker *worker);

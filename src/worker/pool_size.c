@@ -15,8 +15,8 @@ void pool_dismiss(struct worker *worker)
 {
     MAGIC_CHECK(worker, WORKER_MAGIC);
     worker->leaving = true;
-    if (worker->sink != NULL)
-        broker_sink_stop(worker->sink);
+    if (worker->consumer != NULL)
+        broker_consumer_stop(worker->consumer);
     hl_event_set(worker->go);
 }
 
@@ -40,7 +40,7 @@ static int place_fill(struct worker_pool *pool, unsigned place)
     if (rc != 0)
         return rc;
     if (pool->paused)
-        broker_sink_pause(worker->sink, true);
+        broker_consumer_pause(worker->consumer, true);
     if (pool->started)
         rc = hl_thread_start(worker->thread);
     if (rc != 0)

@@ -2,9 +2,9 @@
 /*
  * A worker: a thread that takes a job, runs it, settles it, counts it, and again.
  *
- * A worker has a sink of its own, so that waiting workers stand in the broker's line one by one,
- * with everybody else. Its counters have one writer; whoever looks adds them up. While its sink is
- * paused it rests; it ends when its sink is stopped and the job it has is settled.
+ * A worker has a consumer of its own, so that waiting workers stand in the broker's line one by
+ * one, with everybody else. Its counters have one writer; whoever looks adds them up. While its
+ * consumer is paused it rests; it ends when its consumer is stopped and the job it has is settled.
  *
  * Where the handler says that it is brief, a worker takes what is ready up to a bound, and settles
  * it together: the lock, and waking up, are shared by many jobs. Others take one at a time, so that
@@ -227,18 +227,19 @@ static void batch_run(struct worker *worker, struct batch *batch)
 
 /* ---- the loop ---- */
 
-/* Takes one job, or a batch, and runs it. EAGAIN: the sink is paused. ESHUTDOWN. */
+/* Takes one job, or a batch, and runs it. EAGAIN: the consumer is paused. ESHUTDOWN. */
 static int work(struct worker *worker, struct batch *batch)
 {
     if (batch != NULL) {
-        int rc = broker_take_many(worker->sink, batch->lease, RUN_BATCH, &batch->count, HL_FOREVER);
+        int rc =
+            broker_take_many(worker->consumer, batch->lease, RUN_BATCH, &batch->count, HL_FOREVER);
         if (rc == 0)
             batch_run(worker, batch);
         return rc;
     }
     worker_rest_out(worker);
     struct broker_lease lease;
-    int rc = broker_take(worker->sink, &lease, HL_FOREVER);
+    int rc = broker_take(worker->consumer, &lease, HL_FOREVER);
     if (rc != 0)
         return rc;
     if (worker->pool->handler->serve != NULL)
@@ -278,9 +279,9 @@ static void job_cancelled(uint64_t id, uint64_t token, void *arg)
     stop_cancel(&worker->stop, token);
 }
 
-static const struct broker_sink_hooks hooks = {.cancel = job_cancelled};
-static const struct broker_sink_hooks hooks_of_shifts = {.cancel = job_cancelled,
-                                                         .ring = shift_ring};
+static const struct broker_consumer_hooks hooks = {.cancel = job_cancelled};
+static const struct broker_consumer_hooks hooks_of_shifts = {.cancel = job_cancelled,
+                                                             .ring = shift_ring};
 
 int worker_new(struct worker **out, struct worker_pool *pool, unsigned number)
 {
@@ -291,17 +292,17 @@ int worker_new(struct worker **out, struct worker_pool *pool, unsigned number)
         return ENOMEM;
     MAGIC_INIT(worker, WORKER_MAGIC);
     worker->pool = pool;
-    int rc = broker_sink_new(&worker->sink, pool->broker, name, (const char *const *)pool->tubes,
-                             pool->tube_count);
+    int rc = broker_consumer_new(&worker->consumer, pool->broker, name,
+                                 (const char *const *)pool->tubes, pool->tube_count);
     if (rc == 0 && pool->shares != NULL)
-        broker_sink_share(worker->sink, pool->shares);
+        broker_consumer_share(worker->consumer, pool->shares);
     if (rc == 0)
         rc = stop_init(&worker->stop, pool->handler, pool->state);
     if (rc == 0)
-        broker_sink_set_hooks(worker->sink,
-                              pool->handler->serve != NULL ? &hooks_of_shifts : &hooks, worker);
+        broker_consumer_set_hooks(worker->consumer,
+                                  pool->handler->serve != NULL ? &hooks_of_shifts : &hooks, worker);
     if (rc == 0 && pool->handler->harmless)
-        broker_sink_harmless(worker->sink);
+        broker_consumer_harmless(worker->consumer);
     if (rc == 0)
         rc = hl_event_new(&worker->go, name);
     if (rc == 0)
@@ -324,7 +325,7 @@ void worker_free(struct worker **worker)
     MAGIC_TAKE(mine, worker, WORKER_MAGIC);
     hl_thread_free(&mine->thread);
     hl_event_free(&mine->go);
-    broker_sink_free(&mine->sink);
+    broker_consumer_free(&mine->consumer);
     stop_fini(&mine->stop);
     MAGIC_WIPE(mine);
     free(mine);

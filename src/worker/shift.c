@@ -73,17 +73,17 @@ void shift_first(struct shift *shift, struct shift_job *job)
 size_t shift_take(struct shift *shift, struct broker_lease *leases, size_t max)
 {
     size_t count;
-    return broker_take_many(shift->worker->sink, leases, max, &count, 0) == 0 ? count : 0;
+    return broker_take_many(shift->worker->consumer, leases, max, &count, 0) == 0 ? count : 0;
 }
 
 bool shift_stand(struct shift *shift)
 {
-    return broker_sink_stand(shift->worker->sink) != EALREADY;
+    return broker_consumer_stand(shift->worker->consumer) != EALREADY;
 }
 
 bool shift_leave(struct shift *shift)
 {
-    return broker_sink_leave(shift->worker->sink);
+    return broker_consumer_leave(shift->worker->consumer);
 }
 
 /* ---- jobs go ---- */

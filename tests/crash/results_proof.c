@@ -206,7 +206,7 @@ static const struct falsehood {
 
 /* ---- the comparison alone ---- */
 
-/* What is rare with a daemon: a record that has an attempt more than was told. */
+/* What is extra with a daemon: a record that has an attempt more than was told. */
 static void earlier_prove(void)
 {
     static const char one[] = "\"result\":{\"outcome\":\"done\",\"waited\":1.5}}}\r\n";

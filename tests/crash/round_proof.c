@@ -7,7 +7,7 @@
  * One row for each thing that the judge looks at, and each in a child process, since what the judge
  * finds ends the program. To add a check to the judge, add the row that shows that it can fail.
  *
- * Before that the oracle alone is asked for what is rare with a daemon: what it expects after a
+ * Before that the oracle alone is asked for what is extra with a daemon: what it expects after a
  * power loss that takes back just so much.
  */
 #include "crash.h"

@@ -95,10 +95,10 @@ static void one_entry(const uint8_t *data, size_t size)
     ASSERT(again.tube_len == entry.tube_len && again.body_len == entry.body_len);
     ASSERT(again.reason_len == entry.reason_len && again.reset == entry.reset);
     ASSERT(again.tries.failures == entry.tries.failures && again.past_len == entry.past_len);
-    struct job_rare *rare = job_rare_new();
-    ASSERT(rare != NULL);
-    MUST(job_past_of_entry(&rare->past, &again));
-    job_rare_free(&rare);
+    struct job_extra *extra = job_extra_new();
+    ASSERT(extra != NULL);
+    MUST(job_attempts_of_entry(&extra->past, &again));
+    job_extra_free(&extra);
     ASSERT(again.group_len == entry.group_len && again.group_count == entry.group_count);
     same_options(&again, &entry);
     ASSERT(again.body_len == 0 || memcmp(again.body, entry.body, again.body_len) == 0);

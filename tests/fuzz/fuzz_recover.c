@@ -151,17 +151,17 @@ static void serve(struct broker *broker, const char *tube)
 {
     static const enum job_outcome_kind kinds[] = {JOB_OUTCOME_FAILED, JOB_OUTCOME_RETRY,
                                                   JOB_OUTCOME_CRASHED, JOB_OUTCOME_DONE};
-    struct broker_sink *sink;
+    struct broker_consumer *consumer;
     struct broker_lease lease;
-    MUST(broker_sink_new(&sink, broker, "sink", &tube, 1));
-    for (unsigned i = 0; i < JOBS_MAX && broker_take(sink, &lease, 0) == 0; i++) {
+    MUST(broker_consumer_new(&consumer, broker, "consumer", &tube, 1));
+    for (unsigned i = 0; i < JOBS_MAX && broker_take(consumer, &lease, 0) == 0; i++) {
         struct job_outcome outcome;
         job_outcome_init(&outcome);
         outcome.kind = kinds[i % 4];
         MUST(broker_settle(broker, lease.id, lease.token, &outcome));
         broker_lease_fini(&lease);
     }
-    broker_sink_free(&sink);
+    broker_consumer_free(&consumer);
 }
 
 static void session(struct broker *broker)

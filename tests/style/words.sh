@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # Words: what must not stand in any file of the project. Paths of somebody's own machine, marks of work not done
-# (it is done or it is an issue), left-overs of a merge; in C and shell also tabs and blanks at line ends.
+# (it is done or it is an issue), left-overs of a merge; in C and shell also tabs and blanks at line ends. And what of
+# the code has another name now: the field's terms, one for each thing.
 
 # shellcheck source=tests/style/style.sh
 . "${top_srcdir:-$(dirname "$0")/../..}/tests/style/style.sh"
@@ -23,6 +24,37 @@ word_faults() {
 
 style_clean "no path of a machine, no work not done, no stray blanks" word_faults
 
+# What was called so, and what it is called: the first is an extended regular expression of identifiers.
+terms='broker_holder|holder_[a-z]+:client (of the broker)
+broker_sink|engine_sink:consumer
+job_rare|holder_rare:extra (of a job)
+job_past:attempts (that are over)
+last_words:attempt end
+broker_alarm:timer
+broker_walk:bulk
+broker_log:store
+broker_level|broker_tube_level:durability
+where_get|where_set|JOB_WHERE_[A-Z]+:locator
+id_ceiling:id limit
+crowded:compaction wanted
+vouched:authorised
+hoards?:prefetch
+putters:waiting puts'
+
+term_faults() {
+    local old
+    style_files src "$1" | (
+        cd "$1" || exit
+        mapfile -t files < <(grep -E '^src/(job|ledger|store|broker|front)/.*\.(c|h)$')
+        while IFS=: read -r old new; do
+            grep -HInE "(^|[^A-Za-z0-9_\"])($old)([^A-Za-z0-9_\"]|$)" "${files[@]}" |
+                sed "s|\(:[0-9]*\):.*|\1: the term is: $new|"
+        done <<<"$terms"
+    )
+}
+
+style_clean "the field's terms, one for each thing" term_faults
+
 style_copy
 plant() {
     style_plant src/base/x.c "$3"
@@ -38,5 +70,9 @@ plant "a tab" "a tab" $'\tint x;'
 # shellcheck disable=SC2016 # the dollar signs are meant as they stand
 style_plant src/base/x.c '// $HOME/x and ${x}/home/y and https://example.org/home/page are nobody'"'"'s path'
 is "$(word_faults "$style_root")" "" "not reported: a variable, an address"
+
+style_plant src/broker/x.c 'struct broker_holder *x;'
+style_planted "reported: a term that went" '^src/broker/x.c:1: the term is: client' term_faults
+rm "$style_root/src/broker/x.c"
 
 finish

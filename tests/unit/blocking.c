@@ -50,57 +50,57 @@ int broker_put_wait(struct broker *broker, const struct broker_put_spec *spec,
     return rc;
 }
 
-static void init(struct broker_op *op, enum broker_verb verb, struct broker_holder *holder,
+static void init(struct broker_op *op, enum broker_verb verb, struct broker_client *client,
                  const struct trust_view *asker, uint64_t id, uint64_t token)
 {
     broker_op_init(op, verb, id, token);
-    op->holder = holder;
+    op->client = client;
     op->asker = asker;
 }
 
-int broker_release(struct broker_holder *holder, const struct trust_view *asker, uint64_t id,
+int broker_release(struct broker_client *client, const struct trust_view *asker, uint64_t id,
                    uint64_t token, uint32_t pri, int64_t delay_ns)
 {
     struct broker_op op;
-    init(&op, BROKER_RELEASE, holder, asker, id, token);
+    init(&op, BROKER_RELEASE, client, asker, id, token);
     op.back.pri = pri;
     op.back.delay_ns = delay_ns;
-    return run(holder->broker, &op);
+    return run(client->broker, &op);
 }
 
-int broker_bury(struct broker_holder *holder, const struct trust_view *asker, uint64_t id,
+int broker_bury(struct broker_client *client, const struct trust_view *asker, uint64_t id,
                 uint64_t token, uint32_t pri)
 {
     struct broker_op op;
-    init(&op, BROKER_BURY, holder, asker, id, token);
+    init(&op, BROKER_BURY, client, asker, id, token);
     op.back.pri = pri;
-    return run(holder->broker, &op);
+    return run(client->broker, &op);
 }
 
-int broker_touch(struct broker_holder *holder, const struct trust_view *asker, uint64_t id,
+int broker_touch(struct broker_client *client, const struct trust_view *asker, uint64_t id,
                  uint64_t token)
 {
     struct broker_op op;
-    init(&op, BROKER_TOUCH, holder, asker, id, token);
-    return run(holder->broker, &op);
+    init(&op, BROKER_TOUCH, client, asker, id, token);
+    return run(client->broker, &op);
 }
 
-int broker_holder_delete(struct broker_holder *holder, const struct trust_view *asker, uint64_t id,
+int broker_client_delete(struct broker_client *client, const struct trust_view *asker, uint64_t id,
                          uint64_t token)
 {
     struct broker_op op;
-    init(&op, BROKER_DELETE, holder, asker, id, token);
-    return run(holder->broker, &op);
+    init(&op, BROKER_DELETE, client, asker, id, token);
+    return run(client->broker, &op);
 }
 
-int broker_reserve_job(struct broker_holder *holder, const struct trust_view *asker, uint64_t id,
+int broker_reserve_job(struct broker_client *client, const struct trust_view *asker, uint64_t id,
                        unsigned flags, struct broker_lease *lease)
 {
     struct broker_op op;
-    init(&op, BROKER_RESERVE_JOB, holder, asker, id, 0);
+    init(&op, BROKER_RESERVE_JOB, client, asker, id, 0);
     op.flags = (flags & BROKER_WITH_TOKEN) != 0 ? OP_TOKEN : 0;
     op.lease = lease;
-    return run(holder->broker, &op);
+    return run(client->broker, &op);
 }
 
 int broker_delete(struct broker *broker, const struct trust_view *asker, uint64_t id)
@@ -138,11 +138,11 @@ int broker_pause(struct broker *broker, const struct trust_view *asker, const ch
     return run(broker, &op);
 }
 
-static int walk_all(struct broker *broker, struct broker_walk *walk, uint64_t *done)
+static int walk_all(struct broker *broker, struct broker_bulk *walk, uint64_t *done)
 {
     int rc;
     do {
-        rc = broker_walk_on(walk);
+        rc = broker_bulk_on(walk);
         if (rc != EAGAIN)
             continue;
         struct broker_op room;
@@ -151,20 +151,20 @@ static int walk_all(struct broker *broker, struct broker_walk *walk, uint64_t *d
         rc = rc == 0 ? EINPROGRESS : rc;
     } while (rc == EINPROGRESS);
     *done = walk->done;
-    broker_walk_end(walk);
+    broker_bulk_end(walk);
     return rc;
 }
 
 int broker_kick(struct broker *broker, struct tube *tube, uint64_t count, uint64_t *kicked)
 {
-    struct broker_walk walk;
+    struct broker_bulk walk;
     broker_kick_begin(broker, tube, count, &walk);
     return walk_all(broker, &walk, kicked);
 }
 
 int broker_clear(struct broker *broker, const char *name, size_t len, uint64_t *cleared)
 {
-    struct broker_walk walk;
+    struct broker_bulk walk;
     int rc = broker_clear_begin(broker, name, len, &walk);
     return rc == 0 ? walk_all(broker, &walk, cleared) : rc;
 }

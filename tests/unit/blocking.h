@@ -13,17 +13,17 @@ int broker_put(struct broker *broker, const struct broker_put_spec *spec, struct
 // The same of one that waits for room: EINPROGRESS, and op->later fires, whose fire is set.
 int broker_put_wait(struct broker *broker, const struct broker_put_spec *spec,
                     struct job_body **body, struct broker_op *op);
-// Of a lease: token 0, a plain one of the holder's.
-int broker_release(struct broker_holder *holder, const struct trust_view *asker, uint64_t id,
+// Of a lease: token 0, a plain one of the client's.
+int broker_release(struct broker_client *client, const struct trust_view *asker, uint64_t id,
                    uint64_t token, uint32_t pri, int64_t delay_ns);
-int broker_bury(struct broker_holder *holder, const struct trust_view *asker, uint64_t id,
+int broker_bury(struct broker_client *client, const struct trust_view *asker, uint64_t id,
                 uint64_t token, uint32_t pri);
-int broker_touch(struct broker_holder *holder, const struct trust_view *asker, uint64_t id,
+int broker_touch(struct broker_client *client, const struct trust_view *asker, uint64_t id,
                  uint64_t token);
-int broker_holder_delete(struct broker_holder *holder, const struct trust_view *asker, uint64_t id,
+int broker_client_delete(struct broker_client *client, const struct trust_view *asker, uint64_t id,
                          uint64_t token);
 // BROKER_WITH_TOKEN or 0.
-int broker_reserve_job(struct broker_holder *holder, const struct trust_view *asker, uint64_t id,
+int broker_reserve_job(struct broker_client *client, const struct trust_view *asker, uint64_t id,
                        unsigned flags, struct broker_lease *lease);
 // Of a job that nobody has reserved.
 int broker_delete(struct broker *broker, const struct trust_view *asker, uint64_t id);

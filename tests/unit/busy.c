@@ -15,12 +15,12 @@
 #define SEGMENTS 12
 #define BODY 1000
 
-static void crowded(void *arg)
+static void compaction_wanted(void *arg)
 {
     (void)arg; // the test compacts
 }
 
-static const struct broker_hooks hooks = {.crowded = crowded};
+static const struct broker_hooks hooks = {.compaction_wanted = compaction_wanted};
 
 void busy_commit(struct broker *broker)
 {
@@ -43,12 +43,12 @@ int busy_put(struct broker *broker, struct tube *tube, size_t len, uint64_t *id)
     return rc;
 }
 
-static int run(struct broker *broker, enum broker_verb verb, struct broker_holder *holder,
+static int run(struct broker *broker, enum broker_verb verb, struct broker_client *client,
                uint64_t id)
 {
     struct broker_op op;
     broker_op_init(&op, verb, id, 0);
-    op.holder = holder;
+    op.client = client;
     op.asker = &trust_all;
     op.back.pri = 0;
     op.back.delay_ns = 0;
@@ -86,16 +86,16 @@ static size_t fill(struct broker *broker, struct tube *tube, uint64_t *ids)
     return count;
 }
 
-static uint64_t reserve(struct broker_holder *holder)
+static uint64_t reserve(struct broker_client *client)
 {
-    struct broker_reserver reserver = {.holder = NULL};
+    struct broker_reserver reserver = {.client = NULL};
     struct broker_lease lease;
-    ck_assert_int_eq(broker_reserve(holder, &reserver, 0, 0, &lease), 0);
+    ck_assert_int_eq(broker_reserve(client, &reserver, 0, 0, &lease), 0);
     broker_lease_fini(&lease);
     return lease.id;
 }
 
-uint64_t busy_changes(struct broker *broker, struct tube *tube, struct broker_holder *holder)
+uint64_t busy_changes(struct broker *broker, struct tube *tube, struct broker_client *client)
 {
     static uint64_t ids[JOBS_MAX];
     size_t count = fill(broker, tube, ids);
@@ -107,8 +107,8 @@ uint64_t busy_changes(struct broker *broker, struct tube *tube, struct broker_ho
     uint64_t id;
     int rc;
     do {
-        id = reserve(holder);
-        rc = run(broker, BROKER_RELEASE, holder, id);
+        id = reserve(client);
+        rc = run(broker, BROKER_RELEASE, client, id);
         busy_commit(broker);
     } while (rc == 0);
     ck_assert_int_eq(rc, EAGAIN);

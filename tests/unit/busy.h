@@ -18,10 +18,10 @@ void busy_commit(struct broker *broker);
 void busy_puts(struct broker *broker, struct tube *tube);
 /*
  * Jobs of that tube until the disk is full; most are deleted then, and what is left of the space
- * goes to changes, until one has to wait. The job that it is about: the holder has it, which
+ * goes to changes, until one has to wait. The job that it is about: the client has it, which
  * watches the tube. Afterwards disk_space(0).
  */
-uint64_t busy_changes(struct broker *broker, struct tube *tube, struct broker_holder *holder);
+uint64_t busy_changes(struct broker *broker, struct tube *tube, struct broker_client *client);
 // Compacts until nothing is due.
 void busy_compact(struct broker *broker);
 

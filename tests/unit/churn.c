@@ -40,7 +40,7 @@ static struct churn_lease *any_lease(struct churn *churn, struct churn_lease *le
 static void lease_keep(struct churn *churn, struct churn_lease *leases, struct broker_lease *lease)
 {
     struct churn_lease *place = any_lease(churn, leases);
-    // One that is forgotten stays where it is until its TTR is over, or the sink's end.
+    // One that is forgotten stays where it is until its TTR is over, or the consumer's end.
     *place = (struct churn_lease){.id = lease->id, .token = lease->token};
     broker_lease_fini(lease);
 }
@@ -111,12 +111,12 @@ static void do_put(struct churn *churn)
     churn->ids[below(churn, CHURN_IDS)] = id;
 }
 
-// ---- sinks ----
+// ---- consumers ----
 
 static void do_take(struct churn *churn)
 {
     struct broker_lease lease;
-    if (broker_take(churn->sinks[below(churn, CHURN_TUBES)], &lease, 0) == 0)
+    if (broker_take(churn->consumers[below(churn, CHURN_TUBES)], &lease, 0) == 0)
         lease_keep(churn, churn->local, &lease);
 }
 
@@ -157,8 +157,8 @@ static void do_reserve(struct churn *churn)
     struct broker_lease lease;
     unsigned flags = seldom(churn, 2) ? BROKER_WITH_TOKEN : 0;
     bool by_id = seldom(churn, 4);
-    int rc = by_id ? broker_reserve_job(&conn->holder, &trust_all, any_id(churn), flags, &lease)
-                   : broker_reserve(&conn->holder, &conn->reserver, 0, flags, &lease);
+    int rc = by_id ? broker_reserve_job(&conn->client, &trust_all, any_id(churn), flags, &lease)
+                   : broker_reserve(&conn->client, &conn->reserver, 0, flags, &lease);
     if (rc != 0)
         return;
     if (flags == 0)
@@ -171,12 +171,12 @@ static void do_wait(struct churn *churn)
     struct engine_conn *conn = &churn->waiter;
     struct broker_lease lease;
     int rc = EINPROGRESS;
-    if (!broker_is_reserving(&conn->holder)) {
+    if (!broker_is_reserving(&conn->client)) {
         atomic_store(&conn->fired, 0);
-        rc = broker_reserve(&conn->holder, &conn->reserver, (int64_t)below(churn, 3) * HL_SECOND,
+        rc = broker_reserve(&conn->client, &conn->reserver, (int64_t)below(churn, 3) * HL_SECOND,
                             BROKER_WITH_TOKEN, &lease);
     } else if (atomic_exchange(&conn->fired, 0) > 0)
-        rc = broker_reserve_finish(&conn->holder, &lease);
+        rc = broker_reserve_finish(&conn->client, &lease);
     if (rc == 0)
         lease_keep(churn, churn->remote, &lease);
 }
@@ -184,28 +184,28 @@ static void do_wait(struct churn *churn)
 static void do_release(struct churn *churn)
 {
     struct churn_lease *lease = any_lease(churn, churn->remote);
-    (void)broker_release(&any_conn(churn)->holder, &trust_all, lease->id, lease->token,
+    (void)broker_release(&any_conn(churn)->client, &trust_all, lease->id, lease->token,
                          (uint32_t)below(churn, 3) * 900, (int64_t)below(churn, 3) * HL_SECOND);
 }
 
 static void do_bury(struct churn *churn)
 {
     struct churn_lease *lease = any_lease(churn, churn->remote);
-    (void)broker_bury(&any_conn(churn)->holder, &trust_all, lease->id, lease->token,
+    (void)broker_bury(&any_conn(churn)->client, &trust_all, lease->id, lease->token,
                       (uint32_t)below(churn, 3) * 900);
 }
 
 static void do_touch(struct churn *churn)
 {
     struct churn_lease *lease = any_lease(churn, churn->remote);
-    (void)broker_touch(&any_conn(churn)->holder, &trust_all, lease->id, lease->token);
+    (void)broker_touch(&any_conn(churn)->client, &trust_all, lease->id, lease->token);
 }
 
 static void do_delete(struct churn *churn)
 {
     struct churn_lease *lease = any_lease(churn, churn->remote);
     bool idle = seldom(churn, 3);
-    (void)broker_holder_delete(&any_conn(churn)->holder, &trust_all,
+    (void)broker_client_delete(&any_conn(churn)->client, &trust_all,
                                idle ? any_id(churn) : lease->id, idle ? 0 : lease->token);
 }
 
@@ -214,7 +214,7 @@ static void conn_begin(struct churn *churn, struct engine_conn *conn)
     size_t count;
     engine_conn_init(conn, churn->broker);
     for (int i = 1; i < CHURN_TUBES; i++)
-        ck_assert_int_eq(broker_watch(&conn->holder, tube_names[i], strlen(tube_names[i]), &count),
+        ck_assert_int_eq(broker_watch(&conn->client, tube_names[i], strlen(tube_names[i]), &count),
                          0);
 }
 
@@ -311,21 +311,22 @@ static void cancel_heard(uint64_t id, uint64_t token, void *arg)
     (void)arg;
 }
 
-static const struct broker_sink_hooks sink_hooks = {.cancel = cancel_heard};
+static const struct broker_consumer_hooks consumer_hooks = {.cancel = cancel_heard};
 
 void churn_join(struct churn *churn, struct broker *broker)
 {
     static const struct job_rules rules = {
         .set = JOB_RULE_ATTEMPTS | JOB_RULE_TIMEOUTS, .attempts = 3, .timeouts = 2};
     churn->broker = broker;
-    ck_assert_int_eq(broker_tube_level(broker, "interval", 8, DURABILITY_INTERVAL, HL_SECOND), 0);
-    ck_assert_int_eq(broker_tube_level(broker, "memory", 6, DURABILITY_MEMORY, 0), 0);
+    ck_assert_int_eq(broker_tube_durability(broker, "interval", 8, DURABILITY_INTERVAL, HL_SECOND),
+                     0);
+    ck_assert_int_eq(broker_tube_durability(broker, "memory", 6, DURABILITY_MEMORY, 0), 0);
     ck_assert_int_eq(broker_tube_rules(broker, "ruled", 5, &rules), 0);
     for (int i = 0; i < CHURN_TUBES; i++) {
         const char *name = tube_names[i];
         ck_assert_int_eq(broker_use(broker, name, strlen(name), &churn->tubes[i]), 0);
-        churn->sinks[i] = engine_sink(broker, name);
-        broker_sink_set_hooks(churn->sinks[i], &sink_hooks, NULL);
+        churn->consumers[i] = engine_consumer(broker, name);
+        broker_consumer_set_hooks(churn->consumers[i], &consumer_hooks, NULL);
     }
     for (int i = 0; i < CHURN_CONNS; i++)
         conn_begin(churn, &churn->conns[i]);
@@ -338,7 +339,7 @@ void churn_leave(struct churn *churn)
         ck_assert(engine_conn_fini(&churn->conns[i]));
     (void)engine_conn_fini(&churn->waiter); // with a job that it wasn't given yet, perhaps
     for (int i = 0; i < CHURN_TUBES; i++) {
-        broker_sink_free(&churn->sinks[i]);
+        broker_consumer_free(&churn->consumers[i]);
         broker_unuse(churn->broker, &churn->tubes[i]);
     }
     churn->broker = NULL;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * Random work on a broker with everything that it has: groups, keys, rules, times of the wall
- * clock, levels, sinks and connections, all verbs. Nothing is compared with what should come of it:
- * for tests that compare the broker with itself. The virtual clock is the caller's.
+ * clock, levels, consumers and connections, all verbs. Nothing is compared with what should come of
+ * it: for tests that compare the broker with itself. The virtual clock is the caller's.
  */
 #ifndef CHURN_H
 #define CHURN_H
@@ -20,7 +20,7 @@ struct churn {
     struct broker *broker;
     struct unit_random numbers;
     struct tube *tubes[CHURN_TUBES];
-    struct broker_sink *sinks[CHURN_TUBES];
+    struct broker_consumer *consumers[CHURN_TUBES];
     struct engine_conn conns[CHURN_CONNS];
     struct engine_conn waiter; // waits for jobs, under tokens
     // Some of what was put and taken, also what is gone meanwhile.

@@ -52,17 +52,17 @@ int engine_put_rc(struct broker *broker, const char *tube, const char *text)
     return put(broker, tube, 0, 0, text, &id);
 }
 
-struct broker_sink *engine_sink(struct broker *broker, const char *tube)
+struct broker_consumer *engine_consumer(struct broker *broker, const char *tube)
 {
-    struct broker_sink *sink = NULL;
-    ck_assert_int_eq(broker_sink_new(&sink, broker, "sink", &tube, 1), 0);
-    return sink;
+    struct broker_consumer *consumer = NULL;
+    ck_assert_int_eq(broker_consumer_new(&consumer, broker, "consumer", &tube, 1), 0);
+    return consumer;
 }
 
-uint64_t engine_take(struct broker_sink *sink, struct broker_lease *lease)
+uint64_t engine_take(struct broker_consumer *consumer, struct broker_lease *lease)
 {
     struct broker_lease mine;
-    int rc = broker_take(sink, &mine, 0);
+    int rc = broker_take(consumer, &mine, 0);
     if (rc == ETIMEDOUT)
         return 0;
     ck_assert_int_eq(rc, 0);
@@ -116,23 +116,23 @@ void engine_conn_init(struct engine_conn *conn, struct broker *broker)
 {
     memset(conn, 0, sizeof(*conn));
     conn->reserver.wait.later.fire = conn_fired;
-    ck_assert_int_eq(broker_holder_init(&conn->holder, broker), 0);
+    ck_assert_int_eq(broker_client_init(&conn->client, broker), 0);
 }
 
 bool engine_conn_fini(struct engine_conn *conn)
 {
-    return broker_holder_fini(&conn->holder);
+    return broker_client_fini(&conn->client);
 }
 
 void engine_watch_only(struct engine_conn *conn, const char *tube)
 {
     size_t count;
-    ck_assert_int_eq(broker_watch(&conn->holder, tube, strlen(tube), &count), 0);
-    while (broker_watch_count(&conn->holder) > 1) {
-        const char *name = broker_watch_name(&conn->holder, 0);
+    ck_assert_int_eq(broker_watch(&conn->client, tube, strlen(tube), &count), 0);
+    while (broker_watch_count(&conn->client) > 1) {
+        const char *name = broker_watch_name(&conn->client, 0);
         if (strcmp(name, tube) == 0)
-            name = broker_watch_name(&conn->holder, 1);
-        ck_assert_int_eq(broker_ignore(&conn->holder, name, strlen(name), &count), 0);
+            name = broker_watch_name(&conn->client, 1);
+        ck_assert_int_eq(broker_ignore(&conn->client, name, strlen(name), &count), 0);
     }
 }
 
@@ -148,7 +148,7 @@ static uint64_t lease_drop(int rc, struct broker_lease *lease)
 int engine_reserve_rc(struct engine_conn *conn, int64_t timeout_ns, uint64_t *id)
 {
     struct broker_lease lease;
-    int rc = broker_reserve(&conn->holder, &conn->reserver, timeout_ns, 0, &lease);
+    int rc = broker_reserve(&conn->client, &conn->reserver, timeout_ns, 0, &lease);
     uint64_t got = lease_drop(rc, &lease);
     if (id != NULL)
         *id = got;
@@ -166,7 +166,7 @@ uint64_t engine_reserve(struct engine_conn *conn)
 uint64_t engine_reserve_token(struct engine_conn *conn, uint64_t *token)
 {
     struct broker_lease lease;
-    ck_assert_int_eq(broker_reserve(&conn->holder, &conn->reserver, 0, BROKER_WITH_TOKEN, &lease),
+    ck_assert_int_eq(broker_reserve(&conn->client, &conn->reserver, 0, BROKER_WITH_TOKEN, &lease),
                      0);
     *token = lease.token;
     return lease_drop(0, &lease);
@@ -175,7 +175,7 @@ uint64_t engine_reserve_token(struct engine_conn *conn, uint64_t *token)
 int engine_finish(struct engine_conn *conn, uint64_t *id)
 {
     struct broker_lease lease;
-    int rc = broker_reserve_finish(&conn->holder, &lease);
+    int rc = broker_reserve_finish(&conn->client, &lease);
     *id = lease_drop(rc, &lease);
     return rc;
 }

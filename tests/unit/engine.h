@@ -19,10 +19,10 @@ uint64_t engine_put(struct broker *broker, const char *tube, uint32_t pri, int64
 // The result of such a put, for those that are refused.
 int engine_put_rc(struct broker *broker, const char *tube, const char *text);
 
-struct broker_sink *engine_sink(struct broker *broker, const char *tube);
+struct broker_consumer *engine_consumer(struct broker *broker, const char *tube);
 
 // Takes without waiting: its id, or 0 when nothing was ready. `lease` may be NULL: dropped.
-uint64_t engine_take(struct broker_sink *sink, struct broker_lease *lease);
+uint64_t engine_take(struct broker_consumer *consumer, struct broker_lease *lease);
 
 // Settles with an outcome of that kind, without anything else, and drops the lease.
 int engine_settle(struct broker *broker, struct broker_lease *lease, enum job_outcome_kind kind);
@@ -31,9 +31,9 @@ struct broker_stats engine_stats(struct broker *broker);
 struct broker_stats engine_tube_stats(struct broker *broker, const char *tube);
 struct job_view engine_view(struct broker *broker, uint64_t id);
 
-// A connection: a holder, and a reserver that notes when it fires.
+// A connection: a client, and a reserver that notes when it fires.
 struct engine_conn {
-    struct broker_holder holder;
+    struct broker_client client;
     struct broker_reserver reserver;
     _Atomic unsigned fired;
 };
@@ -51,7 +51,7 @@ int engine_reserve_rc(struct engine_conn *conn, int64_t timeout_ns, uint64_t *id
 // The end of a wait: the result, and the id or 0.
 int engine_finish(struct engine_conn *conn, uint64_t *id);
 
-// Until as many sinks wait for a job.
+// Until as many consumers wait for a job.
 void engine_await_waiting(struct broker *broker, uint64_t count);
 
 // Starts a thread that isn't a daemon.

@@ -218,10 +218,10 @@ void served_until_stat(size_t offset, uint64_t value)
 
 uint64_t served_work(const char *tube, enum job_outcome_kind kind)
 {
-    struct broker_sink *sink;
+    struct broker_consumer *consumer;
     struct broker_lease lease;
-    ck_assert_int_eq(broker_sink_new(&sink, served.broker, "test", &tube, 1), 0);
-    ck_assert_int_eq(broker_take(sink, &lease, 10 * HL_SECOND), 0);
+    ck_assert_int_eq(broker_consumer_new(&consumer, served.broker, "test", &tube, 1), 0);
+    ck_assert_int_eq(broker_take(consumer, &lease, 10 * HL_SECOND), 0);
     struct job_outcome outcome;
     job_outcome_init(&outcome);
     outcome.kind = kind;
@@ -237,7 +237,7 @@ uint64_t served_work(const char *tube, enum job_outcome_kind kind)
     uint64_t id = lease.id;
     job_outcome_fini(&outcome);
     broker_lease_fini(&lease);
-    broker_sink_free(&sink);
+    broker_consumer_free(&consumer);
     return id;
 }
 

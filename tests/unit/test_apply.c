@@ -169,7 +169,7 @@ static uint64_t below(uint64_t limit)
 }
 
 static void any_change(struct change *change, struct job *job, struct job_tries *tries,
-                       char **reason, struct job_past **past)
+                       char **reason, struct job_attempts **past)
 {
     static const enum job_outcome_kind kinds[] = {JOB_OUTCOME_FAILED, JOB_OUTCOME_TIMEOUT};
     enum job_entry_type type = types[below(TYPES - 1)]; // but MOVE
@@ -179,7 +179,7 @@ static void any_change(struct change *change, struct job *job, struct job_tries 
     job_outcome_init(&outcome);
     outcome.kind = kinds[below(2)];
     job_outcome_reason(&outcome, "attempt %d", (int)below(100));
-    *tries = job->rare != NULL ? job->rare->tries : (struct job_tries){0};
+    *tries = job->extra != NULL ? job->extra->tries : (struct job_tries){0};
     if (type == JOB_ENTRY_TIMEOUT)
         tries->timeouts++;
     else
@@ -196,7 +196,7 @@ static void any_change(struct change *change, struct job *job, struct job_tries 
                         .delay_ns = (int64_t)below(JOB_SPAN_MAX_NS),
                         .tries = tries};
     if ((type == JOB_ENTRY_RETRY || type == JOB_ENTRY_BURY) && below(2) == 0) {
-        ck_assert_int_eq(job_past_new(past, &outcome), 0);
+        ck_assert_int_eq(job_attempts_new(past, &outcome), 0);
         change->past = past;
     }
     if (type == JOB_ENTRY_BURY && below(2) == 0) {
@@ -212,8 +212,8 @@ static void same_texts(const struct change *made, const struct change *found)
     ck_assert((reason == NULL) == (again == NULL));
     if (reason != NULL)
         ck_assert_str_eq(reason, again);
-    const struct job_past *past = made->past != NULL ? *made->past : NULL;
-    const struct job_past *known = found->past != NULL ? *found->past : NULL;
+    const struct job_attempts *past = made->past != NULL ? *made->past : NULL;
+    const struct job_attempts *known = found->past != NULL ? *found->past : NULL;
     ck_assert((past == NULL) == (known == NULL));
     if (past == NULL || known == NULL)
         return;
@@ -259,7 +259,7 @@ START_TEST(what_is_resolved_was_recorded)
     for (int round = 0; round < unit_rounds(20000); round++) {
         struct change made, found;
         struct job_tries tries;
-        struct job_past *past = NULL;
+        struct job_attempts *past = NULL;
         char *reason = NULL, bytes[JOB_ENTRY_HEAD_MAX];
         struct job_entry entry;
         any_change(&made, jobs[below(STATES)], &tries, &reason, &past);
@@ -268,7 +268,7 @@ START_TEST(what_is_resolved_was_recorded)
         ck_assert_int_eq(job_entry_decode(&entry, bytes, len), 0);
         ck_assert_int_eq(change_resolve(&replay, &entry, &found), 0);
         changes_same(&made, &found);
-        job_past_free(&past);
+        job_attempts_free(&past);
         free(reason);
         replay_clean(&replay);
     }
@@ -280,7 +280,7 @@ END_TEST
 // and by nothing later.
 START_TEST(a_buried_job_of_memory_is_counted_in_the_journal)
 {
-    ck_assert_int_eq(broker_tube_level(durable.broker, "m", 1, DURABILITY_MEMORY, 0), 0);
+    ck_assert_int_eq(broker_tube_durability(durable.broker, "m", 1, DURABILITY_MEMORY, 0), 0);
     uint64_t id = job_in(JOB_BURIED, true, "m");
     ck_assert_int_eq(broker_move(durable.broker, &trust_all, id, "t", 1), 0);
     ck_assert_int_eq(broker_move(durable.broker, &trust_all, id, "u", 1), 0);

@@ -188,16 +188,16 @@ static int do_apply(const struct trust_view *asker)
 static int do_reserve(const struct trust_view *asker)
 {
     struct broker_lease lease;
-    int rc = broker_reserve_job(&conn.holder, asker, put(MINE, "open"), 0, &lease);
+    int rc = broker_reserve_job(&conn.client, asker, put(MINE, "open"), 0, &lease);
     if (rc == 0)
         broker_lease_fini(&lease);
     return rc;
 }
 
 // Somebody else's idle job, by the verb that deletes one's own lease.
-static int do_holder_delete(const struct trust_view *asker)
+static int do_client_delete(const struct trust_view *asker)
 {
-    return broker_holder_delete(&conn.holder, asker, put(MINE, "open"), 0);
+    return broker_client_delete(&conn.client, asker, put(MINE, "open"), 0);
 }
 
 static uint64_t leased(uint64_t *token)
@@ -205,7 +205,7 @@ static uint64_t leased(uint64_t *token)
     struct broker_lease lease;
     uint64_t id = put(MINE, "open");
     unsigned flags = token != NULL ? BROKER_WITH_TOKEN : 0;
-    ck_assert_int_eq(broker_reserve_job(&conn.holder, &trust_all, id, flags, &lease), 0);
+    ck_assert_int_eq(broker_reserve_job(&conn.client, &trust_all, id, flags, &lease), 0);
     if (token != NULL)
         *token = lease.token;
     broker_lease_fini(&lease);
@@ -214,29 +214,29 @@ static uint64_t leased(uint64_t *token)
 
 static int do_touch(const struct trust_view *asker)
 {
-    return broker_touch(&conn.holder, asker, leased(NULL), 0);
+    return broker_touch(&conn.client, asker, leased(NULL), 0);
 }
 
 static int do_release_token(const struct trust_view *asker)
 {
     uint64_t token, id = leased(&token);
-    return broker_release(&conn.holder, asker, id, token, 0, 0);
+    return broker_release(&conn.client, asker, id, token, 0, 0);
 }
 
 static int do_bury(const struct trust_view *asker)
 {
-    return broker_bury(&conn.holder, asker, leased(NULL), 0, 0);
+    return broker_bury(&conn.client, asker, leased(NULL), 0, 0);
 }
 
 static int do_delete_lease(const struct trust_view *asker)
 {
-    return broker_holder_delete(&conn.holder, asker, leased(NULL), 0);
+    return broker_client_delete(&conn.client, asker, leased(NULL), 0);
 }
 
 static int do_delete_token(const struct trust_view *asker)
 {
     uint64_t token, id = leased(&token);
-    return broker_holder_delete(&conn.holder, asker, id, token);
+    return broker_client_delete(&conn.client, asker, id, token);
 }
 
 static const struct {
@@ -255,7 +255,7 @@ static const struct {
     {"move", do_move, 0, ENOENT, 0, EACCES, EACCES},
     {"apply", do_apply, 0, ENOENT, 0, EACCES, EACCES},
     {"reserve", do_reserve, EACCES, ENOENT, 0, 0, EACCES},
-    {"holder's delete", do_holder_delete, 0, ENOENT, 0, ENOENT, ENOENT},
+    {"client's delete", do_client_delete, 0, ENOENT, 0, ENOENT, ENOENT},
     {"touch", do_touch, EACCES, EACCES, 0, 0, EACCES},
     {"release with a token", do_release_token, EACCES, EACCES, 0, 0, EACCES},
     {"bury", do_bury, EACCES, EACCES, 0, 0, EACCES},
@@ -438,7 +438,7 @@ END_TEST
 // What an older journal has marked is the daemon's user's; the rest is nobody's.
 START_TEST(jobs_of_older_journals)
 {
-    const struct job_options marked = {.set = JOB_OPTION_VOUCHED, .vouched = 1};
+    const struct job_options marked = {.set = JOB_OPTION_AUTHORISED, .authorised = 1};
     uint64_t command = put_with(JOB_NOBODY, "commands", &marked, 0), other = put(JOB_NOBODY, "t");
     uint64_t known = put_with(MINE, "commands", &marked, 0);
     for (int i = 0; i < 2; i++) {

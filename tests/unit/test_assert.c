@@ -34,7 +34,7 @@ static void read_all(int fd, char *text, size_t size)
 }
 
 /* Runs `die` in a child and returns what it said; it must end by abort(). */
-static void last_words(void (*die)(void), char *text, size_t size)
+static void attempt_end(void (*die)(void), char *text, size_t size)
 {
     int ends[2];
     ck_assert_int_eq(pipe(ends), 0);
@@ -104,7 +104,7 @@ static const int death_count = sizeof(deaths) / sizeof(deaths[0]);
 START_TEST(a_broken_rule_ends_the_process)
 {
     char text[2048];
-    last_words(deaths[_i].die, text, sizeof(text));
+    attempt_end(deaths[_i].die, text, sizeof(text));
     ck_assert_msg(strstr(text, deaths[_i].says) != NULL, "it said: %s", text);
     ck_assert_msg(strstr(text, "test_assert.c:") != NULL, "no place: %s", text);
     ck_assert_ptr_eq(strchr(text, '\n'), text + strlen(text) - 1);

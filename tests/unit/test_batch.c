@@ -96,7 +96,7 @@ static void op_make(struct side *side, struct broker_op *op, const struct step *
         return;
     }
     broker_op_init(op, step->verb, step->id, 0);
-    op->holder = &side->conn.holder;
+    op->client = &side->conn.client;
     op->asker = &trust_all;
     if (step->verb == BROKER_MOVE || step->verb == BROKER_PAUSE) {
         op->tube.name = names[step->tube];
@@ -127,7 +127,7 @@ static void both_reserve(uint64_t id)
     int rc[SIDES];
     for (size_t i = 0; i < SIDES; i++) {
         run(&sides[i]);
-        rc[i] = broker_reserve_job(&sides[i].conn.holder, &trust_all, id, 0, &lease);
+        rc[i] = broker_reserve_job(&sides[i].conn.client, &trust_all, id, 0, &lease);
         if (rc[i] == 0)
             broker_lease_fini(&lease);
     }

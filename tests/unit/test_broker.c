@@ -67,46 +67,46 @@ START_TEST(least_priority_then_least_id_first)
     engine_put(broker, "t", 1, 0, "2");
     engine_put(broker, "t", 5, 0, "3");
     engine_put(broker, "t", 0, 0, "4");
-    struct broker_sink *sink = engine_sink(broker, "t");
-    ck_assert_uint_eq(engine_take(sink, NULL), 4);
-    ck_assert_uint_eq(engine_take(sink, NULL), 2);
-    ck_assert_uint_eq(engine_take(sink, NULL), 1);
-    ck_assert_uint_eq(engine_take(sink, NULL), 3);
-    ck_assert_uint_eq(engine_take(sink, NULL), 0);
-    broker_sink_free(&sink);
+    struct broker_consumer *consumer = engine_consumer(broker, "t");
+    ck_assert_uint_eq(engine_take(consumer, NULL), 4);
+    ck_assert_uint_eq(engine_take(consumer, NULL), 2);
+    ck_assert_uint_eq(engine_take(consumer, NULL), 1);
+    ck_assert_uint_eq(engine_take(consumer, NULL), 3);
+    ck_assert_uint_eq(engine_take(consumer, NULL), 0);
+    broker_consumer_free(&consumer);
 }
 END_TEST
 
-START_TEST(sink_takes_the_best_of_its_tubes)
+START_TEST(consumer_takes_the_best_of_its_tubes)
 {
     const char *tubes[] = {"a", "b"};
-    struct broker_sink *sink;
-    ck_assert_int_eq(broker_sink_new(&sink, broker, "s", tubes, 2), 0);
+    struct broker_consumer *consumer;
+    ck_assert_int_eq(broker_consumer_new(&consumer, broker, "s", tubes, 2), 0);
     engine_put(broker, "a", 2, 0, "1");
     engine_put(broker, "b", 1, 0, "2");
     engine_put(broker, "c", 0, 0, "3");
     engine_put(broker, "a", 1, 0, "4");
     struct broker_lease lease;
-    ck_assert_uint_eq(engine_take(sink, &lease), 2);
+    ck_assert_uint_eq(engine_take(consumer, &lease), 2);
     ck_assert_str_eq(lease.tube, "b");
     ck_assert_uint_eq(lease.attempt, 1);
     ck_assert_uint_eq(lease.pri, 1);
     broker_lease_fini(&lease);
-    ck_assert_uint_eq(engine_take(sink, NULL), 4);
-    ck_assert_uint_eq(engine_take(sink, NULL), 1);
-    ck_assert_uint_eq(engine_take(sink, NULL), 0);
-    broker_sink_free(&sink);
+    ck_assert_uint_eq(engine_take(consumer, NULL), 4);
+    ck_assert_uint_eq(engine_take(consumer, NULL), 1);
+    ck_assert_uint_eq(engine_take(consumer, NULL), 0);
+    broker_consumer_free(&consumer);
 }
 END_TEST
 
-START_TEST(sink_refuses_bad_tubes)
+START_TEST(consumer_refuses_bad_tubes)
 {
-    struct broker_sink *sink = NULL;
+    struct broker_consumer *consumer = NULL;
     const char *twice[] = {"a", "b", "a"}, *bad[] = {"a", "-b"};
-    ck_assert_int_eq(broker_sink_new(&sink, broker, "s", twice, 0), EINVAL);
-    ck_assert_int_eq(broker_sink_new(&sink, broker, "s", twice, 3), EINVAL);
-    ck_assert_int_eq(broker_sink_new(&sink, broker, "s", bad, 2), EINVAL);
-    ck_assert_ptr_null(sink);
+    ck_assert_int_eq(broker_consumer_new(&consumer, broker, "s", twice, 0), EINVAL);
+    ck_assert_int_eq(broker_consumer_new(&consumer, broker, "s", twice, 3), EINVAL);
+    ck_assert_int_eq(broker_consumer_new(&consumer, broker, "s", bad, 2), EINVAL);
+    ck_assert_ptr_null(consumer);
     ck_assert_uint_eq(engine_stats(broker).tubes, 1);
 }
 END_TEST
@@ -114,9 +114,9 @@ END_TEST
 START_TEST(only_the_token_settles)
 {
     uint64_t id = engine_put(broker, "t", 0, 0, "x");
-    struct broker_sink *sink = engine_sink(broker, "t");
+    struct broker_consumer *consumer = engine_consumer(broker, "t");
     struct broker_lease first, second;
-    engine_take(sink, &first);
+    engine_take(consumer, &first);
     ck_assert_int_eq(broker_delete(broker, &trust_all, id), ENOENT); // somebody has it
     struct job_outcome done;
     job_outcome_init(&done);
@@ -126,7 +126,7 @@ START_TEST(only_the_token_settles)
     uint64_t stale = first.token;
     ck_assert_int_eq(engine_settle(broker, &first, JOB_OUTCOME_RETURNED), 0);
     ck_assert_int_eq(broker_settle(broker, id, stale, &done), ESTALE);
-    engine_take(sink, &second);
+    engine_take(consumer, &second);
     ck_assert_uint_eq(second.attempt, 2);
     ck_assert_uint_ne(second.token, stale);
     ck_assert_int_eq(broker_settle(broker, id, stale, &done), ESTALE);
@@ -134,7 +134,7 @@ START_TEST(only_the_token_settles)
     ck_assert_int_eq(engine_settle(broker, &second, JOB_OUTCOME_DONE), 0);
     ck_assert_int_eq(broker_settle(broker, id, used, &done), ESTALE);
     ck_assert_uint_eq(engine_stats(broker).totals.done, 1);
-    broker_sink_free(&sink);
+    broker_consumer_free(&consumer);
 }
 END_TEST
 
@@ -143,23 +143,23 @@ START_TEST(returned_job_keeps_its_place)
 {
     engine_put(broker, "t", 5, 0, "1");
     engine_put(broker, "t", 5, 0, "2");
-    struct broker_sink *sink = engine_sink(broker, "t");
+    struct broker_consumer *consumer = engine_consumer(broker, "t");
     struct broker_lease lease;
-    ck_assert_uint_eq(engine_take(sink, &lease), 1);
+    ck_assert_uint_eq(engine_take(consumer, &lease), 1);
     ck_assert_uint_eq(engine_stats(broker).unfinished, 2);
     engine_settle(broker, &lease, JOB_OUTCOME_RETURNED);
     ck_assert_uint_eq(engine_stats(broker).unfinished, 2);
-    ck_assert_uint_eq(engine_take(sink, NULL), 1);
-    broker_sink_free(&sink);
+    ck_assert_uint_eq(engine_take(consumer, NULL), 1);
+    broker_consumer_free(&consumer);
 }
 END_TEST
 
 START_TEST(failed_job_is_buried_with_its_reason)
 {
     uint64_t id = engine_put(broker, "t", 0, 0, "x");
-    struct broker_sink *sink = engine_sink(broker, "t");
+    struct broker_consumer *consumer = engine_consumer(broker, "t");
     struct broker_lease lease;
-    engine_take(sink, &lease);
+    engine_take(consumer, &lease);
     struct job_outcome outcome;
     job_outcome_init(&outcome);
     outcome.kind = JOB_OUTCOME_FAILED;
@@ -178,7 +178,7 @@ START_TEST(failed_job_is_buried_with_its_reason)
     ck_assert_uint_eq(stats.unfinished, 0); // finished, though it is still here
     ck_assert_int_eq(broker_delete(broker, &trust_all, id), 0);
     ck_assert_uint_eq(engine_stats(broker).totals.deleted, 0); // it was finished before
-    broker_sink_free(&sink);
+    broker_consumer_free(&consumer);
     ck_assert(!tube_exists("t"));
 }
 END_TEST
@@ -230,16 +230,16 @@ START_TEST(tubes_come_and_go)
     uint64_t id = engine_put(broker, "t", 0, 0, "x");
     broker_unuse(broker, &tube);
     ck_assert(tube_exists("t")); // the job
-    struct broker_sink *sink = engine_sink(broker, "t");
+    struct broker_consumer *consumer = engine_consumer(broker, "t");
     ck_assert_int_eq(broker_delete(broker, &trust_all, id), 0);
-    ck_assert(tube_exists("t")); // the sink
+    ck_assert(tube_exists("t")); // the consumer
     struct broker_stats stats;
     ck_assert_int_eq(broker_tube_stats(broker, "t", 1, &stats), 0);
     ck_assert_uint_eq(stats.totals.put, 1);
     ck_assert_uint_eq(stats.totals.deleted, 1);
     ck_assert_uint_eq(stats.watching, 1);
     ck_assert_uint_eq(stats.using, 0);
-    broker_sink_free(&sink);
+    broker_consumer_free(&consumer);
     ck_assert(!tube_exists("t"));
     ck_assert_int_eq(broker_use(broker, "-t", 2, &tube), EINVAL);
     ck_assert_uint_eq(engine_stats(broker).tubes, 1);
@@ -251,9 +251,9 @@ START_TEST(counts_by_tube_and_in_all)
     engine_put(broker, "a", 1023, 0, "12");
     engine_put(broker, "a", 1024, 0, "3");
     engine_put(broker, "b", 0, HL_SECOND, "4");
-    struct broker_sink *sink = engine_sink(broker, "a");
+    struct broker_consumer *consumer = engine_consumer(broker, "a");
     struct broker_lease lease;
-    engine_take(sink, &lease);
+    engine_take(consumer, &lease);
     struct broker_stats a, all = engine_stats(broker);
     ck_assert_int_eq(broker_tube_stats(broker, "a", 1, &a), 0);
     ck_assert_uint_eq(a.count[JOB_READY], 1);
@@ -268,7 +268,7 @@ START_TEST(counts_by_tube_and_in_all)
     ck_assert_uint_eq(all.tubes, 3);
     engine_settle(broker, &lease, JOB_OUTCOME_RETURNED);
     ck_assert_uint_eq(engine_stats(broker).urgent, 1);
-    broker_sink_free(&sink);
+    broker_consumer_free(&consumer);
 }
 END_TEST
 
@@ -351,17 +351,17 @@ START_TEST(delay_ends_at_its_time)
     ck_assert_int_eq(broker_due(broker), 1010 * HL_SECOND);
     clock_virtual_advance(10 * HL_SECOND - 1);
     ck_assert_int_eq(broker_due(broker), 1010 * HL_SECOND);
-    struct broker_sink *sink = engine_sink(broker, "t");
-    ck_assert_uint_eq(engine_take(sink, NULL), 0);
+    struct broker_consumer *consumer = engine_consumer(broker, "t");
+    ck_assert_uint_eq(engine_take(consumer, NULL), 0);
     clock_virtual_advance(1);
     ck_assert_int_eq(broker_due(broker), CLOCK_NEVER);
-    ck_assert_uint_eq(engine_take(sink, NULL), id);
+    ck_assert_uint_eq(engine_take(consumer, NULL), id);
     ck_assert_int_eq(broker_peek(broker, &trust_all, id, &view, NULL), 0);
     ck_assert_int_eq(view.age_ns, 10 * HL_SECOND);
     clock_virtual_advance(HL_SECOND);
     ck_assert_int_eq(broker_peek(broker, &trust_all, id, &view, NULL), 0);
     ck_assert_int_eq(view.time_left_ns, 59 * HL_SECOND); // of its TTR
-    broker_sink_free(&sink);
+    broker_consumer_free(&consumer);
 }
 END_TEST
 
@@ -395,8 +395,8 @@ START_TEST(many_delays_end)
     const char *tubes[] = {"a", "b", "c"};
     for (int i = 0; i < JOBS; i++)
         engine_put(broker, tubes[i % 3], 0, (1 + (i * 7919) % JOBS) * HL_MILLISECOND, "x");
-    struct broker_sink *sink;
-    ck_assert_int_eq(broker_sink_new(&sink, broker, "s", tubes, 3), 0);
+    struct broker_consumer *consumer;
+    ck_assert_int_eq(broker_consumer_new(&consumer, broker, "s", tubes, 3), 0);
     memset(seen, 0, sizeof(seen));
     int got = 0;
     for (int part = 0; part < 4; part++) {
@@ -404,14 +404,14 @@ START_TEST(many_delays_end)
         int64_t next = broker_due(broker);
         ck_assert(part == 3 ? next == CLOCK_NEVER : next == clock_now_ns() + HL_MILLISECOND);
         uint64_t id;
-        while ((id = engine_take(sink, NULL)) != 0) {
+        while ((id = engine_take(consumer, NULL)) != 0) {
             ck_assert(!seen[id]);
             seen[id] = true;
             got++;
         }
         ck_assert_int_eq(got, (part + 1) * JOBS / 4);
     }
-    broker_sink_free(&sink);
+    broker_consumer_free(&consumer);
 }
 END_TEST
 
@@ -433,8 +433,8 @@ int main(void)
     tcase_add_checked_fixture(verbs, setup, teardown);
     tcase_add_test(verbs, put_is_seen);
     tcase_add_test(verbs, least_priority_then_least_id_first);
-    tcase_add_test(verbs, sink_takes_the_best_of_its_tubes);
-    tcase_add_test(verbs, sink_refuses_bad_tubes);
+    tcase_add_test(verbs, consumer_takes_the_best_of_its_tubes);
+    tcase_add_test(verbs, consumer_refuses_bad_tubes);
     tcase_add_test(verbs, only_the_token_settles);
     tcase_add_test(verbs, returned_job_keeps_its_place);
     tcase_add_test(verbs, failed_job_is_buried_with_its_reason);

@@ -171,7 +171,7 @@ static void do_reserve_job(void)
     if (job == NULL || job->owner >= 0)
         return;
     struct broker_lease lease;
-    ck_assert_int_eq(broker_reserve_job(&conns[conn].holder, &trust_all, job->id, 0, &lease), 0);
+    ck_assert_int_eq(broker_reserve_job(&conns[conn].client, &trust_all, job->id, 0, &lease), 0);
     broker_lease_fini(&lease);
     leased(job->id, conn);
 }
@@ -184,7 +184,7 @@ static void do_release(void)
     uint32_t pri = (uint32_t)below(5);
     int64_t delay_ns = below(2) == 0 ? (int64_t)below(20) * HL_SECOND : 0;
     ck_assert_int_eq(
-        broker_release(&conns[job->owner].holder, &trust_all, job->id, 0, pri, delay_ns), 0);
+        broker_release(&conns[job->owner].client, &trust_all, job->id, 0, pri, delay_ns), 0);
     job->owner = -1;
     struct version *version = version_add(job);
     version->state = delay_ns > 0 ? JOB_DELAYED : JOB_READY;
@@ -200,7 +200,7 @@ static void do_bury(void)
     if (job == NULL || job->owner < 0)
         return;
     uint32_t pri = (uint32_t)below(5);
-    ck_assert_int_eq(broker_bury(&conns[job->owner].holder, &trust_all, job->id, 0, pri), 0);
+    ck_assert_int_eq(broker_bury(&conns[job->owner].client, &trust_all, job->id, 0, pri), 0);
     job->owner = -1;
     struct version *version = version_add(job);
     version->state = JOB_BURIED;
@@ -247,7 +247,7 @@ static void do_delete(void)
     if (job == NULL)
         return;
     int conn = job->owner >= 0 ? job->owner : 0;
-    ck_assert_int_eq(broker_holder_delete(&conns[conn].holder, &trust_all, job->id, 0), 0);
+    ck_assert_int_eq(broker_client_delete(&conns[conn].client, &trust_all, job->id, 0), 0);
     job->owner = -1;
     struct version *version = version_add(job);
     version->there = false;
@@ -442,7 +442,7 @@ static void use_all(void)
             broker_use(durable.broker, tube_names[i], strlen(tube_names[i]), &tubes[i]), 0);
         for (int conn = 0; conn < CONNS; conn++)
             ck_assert_int_eq(
-                broker_watch(&conns[conn].holder, tube_names[i], strlen(tube_names[i]), &count), 0);
+                broker_watch(&conns[conn].client, tube_names[i], strlen(tube_names[i]), &count), 0);
     }
 }
 

@@ -107,11 +107,11 @@ START_TEST(a_finished_job_stays_away)
     uint64_t deleted = put("a"), done = put("b"), kept = put("c");
     durable_commit(&durable);
     ck_assert_int_eq(broker_delete(durable.broker, &trust_all, deleted), 0);
-    struct broker_sink *sink = engine_sink(durable.broker, "t");
+    struct broker_consumer *consumer = engine_consumer(durable.broker, "t");
     struct broker_lease lease;
-    ck_assert_uint_eq(engine_take(sink, &lease), done);
+    ck_assert_uint_eq(engine_take(consumer, &lease), done);
     ck_assert_int_eq(engine_settle(durable.broker, &lease, JOB_OUTCOME_DONE), 0);
-    broker_sink_free(&sink);
+    broker_consumer_free(&consumer);
     durable_commit(&durable);
     kill_and_start();
     ck_assert(gone(deleted) && gone(done) && !gone(kept));
@@ -138,8 +138,8 @@ START_TEST(release_keeps_priority_delay_and_counters)
     conn_open();
     ck_assert_uint_eq(engine_reserve(&conn), now);
     ck_assert_uint_eq(engine_reserve(&conn), later);
-    ck_assert_int_eq(broker_release(&conn.holder, &trust_all, now, 0, 77, 0), 0);
-    ck_assert_int_eq(broker_release(&conn.holder, &trust_all, later, 0, 78, 100 * HL_SECOND), 0);
+    ck_assert_int_eq(broker_release(&conn.client, &trust_all, now, 0, 77, 0), 0);
+    ck_assert_int_eq(broker_release(&conn.client, &trust_all, later, 0, 78, 100 * HL_SECOND), 0);
     engine_conn_fini(&conn);
     durable_commit(&durable);
     clock_virtual_advance(30 * HL_SECOND);
@@ -178,10 +178,10 @@ END_TEST
 START_TEST(buried_jobs_keep_order_reason_and_priority)
 {
     uint64_t one = put("1"), two = put("2"), three = put("3");
-    struct broker_sink *sink = engine_sink(durable.broker, "t");
+    struct broker_consumer *consumer = engine_consumer(durable.broker, "t");
     struct broker_lease lease[3];
     for (int i = 0; i < 3; i++)
-        ck_assert_uint_ne(engine_take(sink, &lease[i]), 0);
+        ck_assert_uint_ne(engine_take(consumer, &lease[i]), 0);
     struct job_outcome outcome;
     job_outcome_init(&outcome);
     outcome.kind = JOB_OUTCOME_FAILED;
@@ -192,7 +192,7 @@ START_TEST(buried_jobs_keep_order_reason_and_priority)
         ck_assert_int_eq(broker_settle(durable.broker, which->id, which->token, &outcome), 0);
         broker_lease_fini(which);
     }
-    broker_sink_free(&sink);
+    broker_consumer_free(&consumer);
     durable_commit(&durable);
     kill_and_start();
     ck_assert_uint_eq(durable.recovered.buried, 3);
@@ -222,12 +222,12 @@ START_TEST(a_buried_job_that_was_reserved_by_id_is_ready)
     uint64_t id = put("x");
     conn_open();
     ck_assert_uint_eq(engine_reserve(&conn), id);
-    ck_assert_int_eq(broker_bury(&conn.holder, &trust_all, id, 0, 9), 0);
+    ck_assert_int_eq(broker_bury(&conn.client, &trust_all, id, 0, 9), 0);
     struct broker_lease lease;
-    ck_assert_int_eq(broker_reserve_job(&conn.holder, &trust_all, id, 0, &lease), 0);
+    ck_assert_int_eq(broker_reserve_job(&conn.client, &trust_all, id, 0, &lease), 0);
     broker_lease_fini(&lease);
     durable_commit(&durable);
-    ck_assert_int_eq(broker_touch(&conn.holder, &trust_all, id, 0), 0);
+    ck_assert_int_eq(broker_touch(&conn.client, &trust_all, id, 0), 0);
     engine_conn_fini(&conn);
     put("takes the lease's record with it");
     durable_commit(&durable);
@@ -301,7 +301,7 @@ START_TEST(tokens_differ_after_a_restart)
     engine_conn_fini(&conn);
     kill_and_start();
     conn_open();
-    ck_assert_int_eq(broker_release(&conn.holder, &trust_all, id, before, 0, 0), 0);
+    ck_assert_int_eq(broker_release(&conn.client, &trust_all, id, before, 0, 0), 0);
     ck_assert_uint_eq(engine_reserve_token(&conn, &after), id);
     ck_assert_uint_ne(after, before);
     engine_conn_fini(&conn);
@@ -327,8 +327,8 @@ START_TEST(what_must_be_waited_for)
     // a lease is not waited for, its end is
     conn_open();
     ck_assert_uint_eq(engine_reserve(&conn), id);
-    ck_assert(ticket_is_none(&conn.holder.ticket));
-    ck_assert_int_eq(broker_holder_delete(&conn.holder, &trust_all, id, 0), 0);
+    ck_assert(ticket_is_none(&conn.client.ticket));
+    ck_assert_int_eq(broker_client_delete(&conn.client, &trust_all, id, 0), 0);
     ticket = blocking_told();
     ck_assert_uint_gt(ticket.durable, reached.durable);
     engine_conn_fini(&conn);
@@ -364,7 +364,7 @@ START_TEST(a_job_that_is_finished_before_the_commit_leaves_nothing)
         uint64_t id = put("comes and goes");
         conn_open();
         ck_assert_uint_eq(engine_reserve(&conn), id);
-        ck_assert_int_eq(broker_holder_delete(&conn.holder, &trust_all, id, 0), 0);
+        ck_assert_int_eq(broker_client_delete(&conn.client, &trust_all, id, 0), 0);
         engine_conn_fini(&conn);
     }
     durable_commit(&durable);
@@ -380,9 +380,9 @@ END_TEST
 START_TEST(levels)
 {
     struct broker *broker = durable.broker;
-    ck_assert_int_eq(broker_tube_level(broker, "m", 1, DURABILITY_MEMORY, 0), 0);
-    ck_assert_int_eq(broker_tube_level(broker, "i", 1, DURABILITY_INTERVAL, 50000000), 0);
-    ck_assert_int_eq(broker_tube_level(broker, "-", 1, DURABILITY_MEMORY, 0), EINVAL);
+    ck_assert_int_eq(broker_tube_durability(broker, "m", 1, DURABILITY_MEMORY, 0), 0);
+    ck_assert_int_eq(broker_tube_durability(broker, "i", 1, DURABILITY_INTERVAL, 50000000), 0);
+    ck_assert_int_eq(broker_tube_durability(broker, "-", 1, DURABILITY_MEMORY, 0), EINVAL);
     uint64_t memory = engine_put(broker, "m", 0, 0, "m");
     struct ticket ticket = blocking_told();
     ck_assert(ticket_is_none(&ticket));
@@ -496,7 +496,7 @@ START_TEST(a_job_that_is_released_all_the_time_takes_bounded_space)
     for (int i = 0; i < 20000; i++) {
         ck_assert_uint_eq(engine_reserve(&conn), id);
         ck_assert_int_eq(
-            broker_release(&conn.holder, &trust_all, id, 0, (uint32_t)i, 3 * HL_SECOND), 0);
+            broker_release(&conn.client, &trust_all, id, 0, (uint32_t)i, 3 * HL_SECOND), 0);
         clock_virtual_advance(3 * HL_SECOND);
         broker_due(durable.broker);
         durable_commit(&durable);
@@ -517,7 +517,7 @@ START_TEST(what_lives_is_copied)
     char text[500];
     memset(text, 'x', sizeof(text) - 1);
     text[sizeof(text) - 1] = '\0';
-    ck_assert_int_eq(broker_tube_level(durable.broker, "p", 1, DURABILITY_COMMIT, 0), 0);
+    ck_assert_int_eq(broker_tube_durability(durable.broker, "p", 1, DURABILITY_COMMIT, 0), 0);
     struct tube *paused;
     ck_assert_int_eq(broker_use(durable.broker, "p", 1, &paused), 0);
     ck_assert_int_eq(broker_pause(durable.broker, &trust_all, "p", 1, 10000 * HL_SECOND), 0);

@@ -61,7 +61,7 @@ static struct job_entry put_of(uint64_t id)
 
 static void write_limits(uint64_t ceiling)
 {
-    const struct job_entry limits = {.type = JOB_ENTRY_LIMITS, .id_ceiling = ceiling};
+    const struct job_entry limits = {.type = JOB_ENTRY_LIMITS, .id_limit = ceiling};
     write_entry(&limits);
 }
 
@@ -108,13 +108,13 @@ START_TEST(ids_end_before_what_can_be_read)
     ck_assert_uint_eq(durable.recovered.jobs, 3);
     ck_assert_uint_eq(durable.damages, 1); // it says that no ids are left
     ck_assert_int_eq(engine_put_rc(durable.broker, "t", "no id is left"), ENOTRECOVERABLE);
-    struct broker_sink *sink = engine_sink(durable.broker, "t");
+    struct broker_consumer *consumer = engine_consumer(durable.broker, "t");
     struct broker_lease lease;
     for (int i = 0; i < 3; i++) {
-        ck_assert_uint_ne(engine_take(sink, &lease), 0);
+        ck_assert_uint_ne(engine_take(consumer, &lease), 0);
         ck_assert_int_eq(engine_settle(durable.broker, &lease, JOB_OUTCOME_DONE), 0);
     }
-    broker_sink_free(&sink);
+    broker_consumer_free(&consumer);
     stop_and_start();
     ck_assert_uint_eq(durable.recovered.jobs, 0);
     ck_assert_int_eq(engine_put_rc(durable.broker, "t", "still none"), ENOTRECOVERABLE);
@@ -186,11 +186,11 @@ END_TEST
 
 static void bury_next(void)
 {
-    struct broker_sink *sink = engine_sink(durable.broker, "t");
+    struct broker_consumer *consumer = engine_consumer(durable.broker, "t");
     struct broker_lease lease;
-    ck_assert_uint_ne(engine_take(sink, &lease), 0);
+    ck_assert_uint_ne(engine_take(consumer, &lease), 0);
     ck_assert_int_eq(engine_settle(durable.broker, &lease, JOB_OUTCOME_FAILED), 0);
-    broker_sink_free(&sink);
+    broker_consumer_free(&consumer);
 }
 
 // One that is buried behind the last stays buried.
@@ -415,12 +415,12 @@ static void serve(struct unit_random *random)
     static const enum job_outcome_kind kinds[] = {JOB_OUTCOME_DONE, JOB_OUTCOME_FAILED,
                                                   JOB_OUTCOME_RETRY, JOB_OUTCOME_CRASHED,
                                                   JOB_OUTCOME_TIMEOUT};
-    struct broker_sink *sink = engine_sink(durable.broker, "t");
+    struct broker_consumer *consumer = engine_consumer(durable.broker, "t");
     struct broker_lease lease;
-    for (int i = 0; i < 6 && engine_take(sink, &lease) != 0; i++)
+    for (int i = 0; i < 6 && engine_take(consumer, &lease) != 0; i++)
         ck_assert_int_eq(engine_settle(durable.broker, &lease, kinds[unit_random_below(random, 5)]),
                          0);
-    broker_sink_free(&sink);
+    broker_consumer_free(&consumer);
 }
 
 static void records_drop(void)

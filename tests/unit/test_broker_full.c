@@ -141,7 +141,7 @@ START_TEST(every_buried_job_can_be_deleted)
 {
     disk_space((uint64_t)10 * JOURNAL_SEGMENT_MIN);
     fill(0, 0, 50);
-    struct broker_sink *sink = engine_sink(durable.broker, "t");
+    struct broker_consumer *consumer = engine_consumer(durable.broker, "t");
     struct job_outcome outcome;
     job_outcome_init(&outcome);
     outcome.kind = JOB_OUTCOME_FAILED;
@@ -149,7 +149,7 @@ START_TEST(every_buried_job_can_be_deleted)
     struct broker_lease lease;
     size_t buried = 0;
     int rc = 0;
-    while (rc == 0 && engine_take(sink, &lease) != 0) {
+    while (rc == 0 && engine_take(consumer, &lease) != 0) {
         rc = broker_settle(durable.broker, lease.id, lease.token, &outcome);
         buried += rc == 0;
         durable_commit(&durable);
@@ -163,7 +163,7 @@ START_TEST(every_buried_job_can_be_deleted)
     }
     ck_assert(rc == 0 || rc == ENOSPC);
     ck_assert_uint_gt(buried, 10);
-    broker_sink_free(&sink);
+    broker_consumer_free(&consumer);
     compact();
     drain(ANY);
 }
@@ -266,7 +266,7 @@ START_TEST(what_is_not_recorded_is_not_counted)
     (void)broker_due(durable.broker);
     ck_assert_int_eq(engine_view(durable.broker, id).state, JOB_READY);
     ck_assert_uint_eq(engine_view(durable.broker, id).tries.timeouts, 0);
-    ck_assert_int_eq(broker_reserve_job(&conn.holder, &trust_all, buried, 0, &lease), ENOSPC);
+    ck_assert_int_eq(broker_reserve_job(&conn.client, &trust_all, buried, 0, &lease), ENOSPC);
     ck_assert_int_eq(engine_view(durable.broker, buried).state, JOB_BURIED);
     ck_assert_uint_ne(engine_reserve(&conn), 0);
     ck_assert(engine_conn_fini(&conn)); // a loss

@@ -59,9 +59,9 @@ START_TEST(released_to_its_old_place)
 {
     uint64_t first = put(5), second = put(5);
     ck_assert_uint_eq(engine_reserve(&a), first);
-    ck_assert_int_eq(broker_release(&a.holder, &trust_all, first, 0, 5, 0), 0);
+    ck_assert_int_eq(broker_release(&a.client, &trust_all, first, 0, 5, 0), 0);
     ck_assert_uint_eq(engine_reserve(&a), first); // not behind the second
-    ck_assert_int_eq(broker_release(&a.holder, &trust_all, first, 0, 6, 0), 0);
+    ck_assert_int_eq(broker_release(&a.client, &trust_all, first, 0, 6, 0), 0);
     ck_assert_uint_eq(engine_reserve(&a), second); // unless its priority changed
     struct job_view view = engine_view(broker, first);
     ck_assert_uint_eq(view.pri, 6);
@@ -74,7 +74,7 @@ END_TEST
 START_TEST(released_with_a_delay)
 {
     uint64_t id = put_and_reserve(&a);
-    ck_assert_int_eq(broker_release(&a.holder, &trust_all, id, 0, 1, 3 * HL_SECOND), 0);
+    ck_assert_int_eq(broker_release(&a.client, &trust_all, id, 0, 1, 3 * HL_SECOND), 0);
     struct job_view view = engine_view(broker, id);
     ck_assert_int_eq(view.state, JOB_DELAYED);
     ck_assert_int_eq(view.delay_ns, 3 * HL_SECOND);
@@ -88,7 +88,7 @@ START_TEST(a_released_job_goes_to_who_waits)
 {
     uint64_t got, id = put_and_reserve(&a);
     ck_assert_int_eq(engine_reserve_rc(&b, HL_FOREVER, NULL), EINPROGRESS);
-    ck_assert_int_eq(broker_release(&a.holder, &trust_all, id, 0, 0, 0), 0);
+    ck_assert_int_eq(broker_release(&a.client, &trust_all, id, 0, 0, 0), 0);
     ck_assert_int_eq(engine_finish(&b, &got), 0);
     ck_assert_uint_eq(got, id);
 }
@@ -97,7 +97,7 @@ END_TEST
 START_TEST(buried_is_finished)
 {
     uint64_t id = put_and_reserve(&a);
-    ck_assert_int_eq(broker_bury(&a.holder, &trust_all, id, 0, 9), 0);
+    ck_assert_int_eq(broker_bury(&a.client, &trust_all, id, 0, 9), 0);
     struct job_view view = engine_view(broker, id);
     ck_assert_int_eq(view.state, JOB_BURIED);
     ck_assert_uint_eq(view.pri, 9);
@@ -111,7 +111,7 @@ START_TEST(touched_leases_last_longer)
 {
     uint64_t id = put_and_reserve(&a);
     pass(50 * HL_SECOND);
-    ck_assert_int_eq(broker_touch(&a.holder, &trust_all, id, 0), 0);
+    ck_assert_int_eq(broker_touch(&a.client, &trust_all, id, 0), 0);
     ck_assert_int_eq(engine_view(broker, id).time_left_ns, 60 * HL_SECOND);
     pass(60 * HL_SECOND - 1);
     ck_assert_int_eq(state(id), JOB_RESERVED);
@@ -120,36 +120,36 @@ START_TEST(touched_leases_last_longer)
 }
 END_TEST
 
-START_TEST(only_the_holder_has_a_say)
+START_TEST(only_the_client_has_a_say)
 {
     uint64_t id = put_and_reserve(&a);
-    ck_assert_int_eq(broker_release(&b.holder, &trust_all, id, 0, 0, 0), ENOENT);
-    ck_assert_int_eq(broker_bury(&b.holder, &trust_all, id, 0, 0), ENOENT);
-    ck_assert_int_eq(broker_touch(&b.holder, &trust_all, id, 0), ENOENT);
-    ck_assert_int_eq(broker_holder_delete(&b.holder, &trust_all, id, 0), ENOENT);
+    ck_assert_int_eq(broker_release(&b.client, &trust_all, id, 0, 0, 0), ENOENT);
+    ck_assert_int_eq(broker_bury(&b.client, &trust_all, id, 0, 0), ENOENT);
+    ck_assert_int_eq(broker_touch(&b.client, &trust_all, id, 0), ENOENT);
+    ck_assert_int_eq(broker_client_delete(&b.client, &trust_all, id, 0), ENOENT);
     ck_assert_int_eq(broker_delete(broker, &trust_all, id), ENOENT);
-    // Nor the holder itself when it has no lease.
-    ck_assert_int_eq(broker_release(&a.holder, &trust_all, id, 0, 0, 0), 0);
-    ck_assert_int_eq(broker_release(&a.holder, &trust_all, id, 0, 0, 0), ENOENT);
-    ck_assert_int_eq(broker_bury(&a.holder, &trust_all, id, 0, 0), ENOENT);
-    ck_assert_int_eq(broker_touch(&a.holder, &trust_all, id, 0), ENOENT);
-    ck_assert_int_eq(broker_touch(&a.holder, &trust_all, 999, 0), ENOENT);
+    // Nor the client itself when it has no lease.
+    ck_assert_int_eq(broker_release(&a.client, &trust_all, id, 0, 0, 0), 0);
+    ck_assert_int_eq(broker_release(&a.client, &trust_all, id, 0, 0, 0), ENOENT);
+    ck_assert_int_eq(broker_bury(&a.client, &trust_all, id, 0, 0), ENOENT);
+    ck_assert_int_eq(broker_touch(&a.client, &trust_all, id, 0), ENOENT);
+    ck_assert_int_eq(broker_touch(&a.client, &trust_all, 999, 0), ENOENT);
 }
 END_TEST
 
-START_TEST(deleted_by_its_holder_or_when_nobody_has_it)
+START_TEST(deleted_by_its_client_or_when_nobody_has_it)
 {
     uint64_t held = put_and_reserve(&a);
-    ck_assert_int_eq(broker_holder_delete(&a.holder, &trust_all, held, 0), 0);
-    ck_assert_int_eq(broker_holder_delete(&a.holder, &trust_all, held, 0), ENOENT);
+    ck_assert_int_eq(broker_client_delete(&a.client, &trust_all, held, 0), 0);
+    ck_assert_int_eq(broker_client_delete(&a.client, &trust_all, held, 0), ENOENT);
     uint64_t delayed = engine_put(broker, "x", 0, HL_SECOND, "later");
-    ck_assert_int_eq(broker_holder_delete(&b.holder, &trust_all, delayed, 0), 0);
+    ck_assert_int_eq(broker_client_delete(&b.client, &trust_all, delayed, 0), 0);
     uint64_t buried = put_and_reserve(&a);
-    ck_assert_int_eq(broker_bury(&a.holder, &trust_all, buried, 0, 0), 0);
-    ck_assert_int_eq(broker_holder_delete(&b.holder, &trust_all, buried, 0), 0);
+    ck_assert_int_eq(broker_bury(&a.client, &trust_all, buried, 0, 0), 0);
+    ck_assert_int_eq(broker_client_delete(&b.client, &trust_all, buried, 0), 0);
     struct broker_stats stats = engine_stats(broker);
     ck_assert_uint_eq(stats.deletes, 3);
-    ck_assert_uint_eq(stats.totals.done, 1);    // whose holder said so
+    ck_assert_uint_eq(stats.totals.done, 1);    // whose client said so
     ck_assert_uint_eq(stats.totals.deleted, 1); // the buried one was finished before
     ck_assert_uint_eq(stats.unfinished, 0);
     ck_assert_uint_eq(engine_tube_stats(broker, "default").deletes, 2);
@@ -187,8 +187,8 @@ START_TEST(a_token_survives_its_connection)
     ck_assert_uint_eq(engine_reserve_token(&lost, &token), id);
     (void)engine_conn_fini(&lost);
     ck_assert_int_eq(state(id), JOB_RESERVED);
-    ck_assert_int_eq(broker_touch(&a.holder, &trust_all, id, token), 0);
-    ck_assert_int_eq(broker_holder_delete(&b.holder, &trust_all, id, token), 0);
+    ck_assert_int_eq(broker_touch(&a.client, &trust_all, id, token), 0);
+    ck_assert_int_eq(broker_client_delete(&b.client, &trust_all, id, token), 0);
     ck_assert_uint_eq(engine_stats(broker).unfinished, 0);
 }
 END_TEST
@@ -200,30 +200,30 @@ START_TEST(a_stale_token_is_refused)
     pass(60 * HL_SECOND);
     ck_assert_uint_eq(engine_reserve_token(&b, &new), id);
     ck_assert_uint_ne(old, new);
-    ck_assert_int_eq(broker_touch(&a.holder, &trust_all, id, old), ESTALE);
-    ck_assert_int_eq(broker_release(&a.holder, &trust_all, id, old, 0, 0), ESTALE);
-    ck_assert_int_eq(broker_bury(&a.holder, &trust_all, id, old, 0), ESTALE);
-    ck_assert_int_eq(broker_holder_delete(&a.holder, &trust_all, id, old), ESTALE);
+    ck_assert_int_eq(broker_touch(&a.client, &trust_all, id, old), ESTALE);
+    ck_assert_int_eq(broker_release(&a.client, &trust_all, id, old, 0, 0), ESTALE);
+    ck_assert_int_eq(broker_bury(&a.client, &trust_all, id, old, 0), ESTALE);
+    ck_assert_int_eq(broker_client_delete(&a.client, &trust_all, id, old), ESTALE);
     ck_assert_int_eq(state(id), JOB_RESERVED);
-    ck_assert_int_eq(broker_bury(&a.holder, &trust_all, id, new, 3),
+    ck_assert_int_eq(broker_bury(&a.client, &trust_all, id, new, 3),
                      0); // whoever shows the right one
-    ck_assert_int_eq(broker_touch(&a.holder, &trust_all, id, new), ESTALE);
-    ck_assert_int_eq(broker_holder_delete(&a.holder, &trust_all, id, new), ESTALE);
-    ck_assert_int_eq(broker_holder_delete(&a.holder, &trust_all, id, 0), 0);
-    ck_assert_int_eq(broker_touch(&a.holder, &trust_all, id, new), ESTALE); // gone altogether
+    ck_assert_int_eq(broker_touch(&a.client, &trust_all, id, new), ESTALE);
+    ck_assert_int_eq(broker_client_delete(&a.client, &trust_all, id, new), ESTALE);
+    ck_assert_int_eq(broker_client_delete(&a.client, &trust_all, id, 0), 0);
+    ck_assert_int_eq(broker_touch(&a.client, &trust_all, id, new), ESTALE); // gone altogether
 }
 END_TEST
 
-START_TEST(a_token_is_not_the_holders_plain_lease)
+START_TEST(a_token_is_not_the_clients_plain_lease)
 {
     uint64_t token, id = put(0);
     ck_assert_uint_eq(engine_reserve_token(&a, &token), id);
-    ck_assert_int_eq(broker_touch(&a.holder, &trust_all, id, 0), ENOENT);
-    ck_assert_int_eq(broker_holder_delete(&a.holder, &trust_all, id, 0), ENOENT);
+    ck_assert_int_eq(broker_touch(&a.client, &trust_all, id, 0), ENOENT);
+    ck_assert_int_eq(broker_client_delete(&a.client, &trust_all, id, 0), ENOENT);
     struct broker_lease lease;
     uint64_t plain = put(0);
-    ck_assert_int_eq(broker_reserve(&a.holder, &a.reserver, 0, 0, &lease), 0);
-    ck_assert_int_eq(broker_touch(&b.holder, &trust_all, plain, lease.token), ESTALE);
+    ck_assert_int_eq(broker_reserve(&a.client, &a.reserver, 0, 0, &lease), 0);
+    ck_assert_int_eq(broker_touch(&b.client, &trust_all, plain, lease.token), ESTALE);
     broker_lease_fini(&lease);
 }
 END_TEST
@@ -260,7 +260,7 @@ START_TEST(tokens_are_random)
     uint64_t id = put(0);
     for (int i = 0; i < TOKENS; i++) {
         ck_assert_uint_eq(engine_reserve_token(&a, &token[i]), id);
-        ck_assert_int_eq(broker_release(&b.holder, &trust_all, id, token[i], 0, 0), 0);
+        ck_assert_int_eq(broker_release(&b.client, &trust_all, id, token[i], 0, 0), 0);
         ck_assert_uint_ne(token[i], 0);
         ck_assert_uint_lt(token[i], UINT64_C(1) << 53);
         for (int bit = 0; bit < 64; bit++)
@@ -284,17 +284,17 @@ START_TEST(a_token_beside_is_refused)
 {
     struct broker_lease mine, theirs;
     uint64_t id[2] = {put(0), put(0)};
-    ck_assert_int_eq(broker_reserve(&a.holder, &a.reserver, 0, BROKER_WITH_TOKEN, &mine), 0);
-    ck_assert_int_eq(broker_reserve(&b.holder, &b.reserver, 0, BROKER_WITH_TOKEN, &theirs), 0);
+    ck_assert_int_eq(broker_reserve(&a.client, &a.reserver, 0, BROKER_WITH_TOKEN, &mine), 0);
+    ck_assert_int_eq(broker_reserve(&b.client, &b.reserver, 0, BROKER_WITH_TOKEN, &theirs), 0);
     for (int by = -3; by <= 3; by++) {
         uint64_t token = mine.token + (uint64_t)by;
-        ck_assert_int_eq(broker_holder_delete(&a.holder, &trust_all, id[1], token), ESTALE);
-        ck_assert_int_eq(broker_bury(&a.holder, &trust_all, id[1], token, 0), ESTALE);
+        ck_assert_int_eq(broker_client_delete(&a.client, &trust_all, id[1], token), ESTALE);
+        ck_assert_int_eq(broker_bury(&a.client, &trust_all, id[1], token, 0), ESTALE);
         if (by != 0 && token != 0)
-            ck_assert_int_eq(broker_touch(&a.holder, &trust_all, id[0], token), ESTALE);
+            ck_assert_int_eq(broker_touch(&a.client, &trust_all, id[0], token), ESTALE);
     }
-    ck_assert_int_eq(broker_holder_delete(&a.holder, &trust_all, id[0], mine.token), 0);
-    ck_assert_int_eq(broker_holder_delete(&a.holder, &trust_all, id[1], theirs.token), 0);
+    ck_assert_int_eq(broker_client_delete(&a.client, &trust_all, id[0], mine.token), 0);
+    ck_assert_int_eq(broker_client_delete(&a.client, &trust_all, id[1], theirs.token), 0);
     broker_lease_fini(&mine);
     broker_lease_fini(&theirs);
 }
@@ -312,12 +312,12 @@ START_TEST(an_expired_lease)
     ck_assert_uint_eq(view.tries.timeouts, 1);
     ck_assert_uint_eq(view.releases, 0);
     ck_assert_uint_eq(engine_stats(broker).timeouts, 1);
-    ck_assert_int_eq(broker_touch(&a.holder, &trust_all, id, 0), ENOENT);
-    ck_assert_int_eq(broker_release(&a.holder, &trust_all, id, 0, 0, 0), ENOENT);
+    ck_assert_int_eq(broker_touch(&a.client, &trust_all, id, 0), ENOENT);
+    ck_assert_int_eq(broker_release(&a.client, &trust_all, id, 0, 0, 0), ENOENT);
     ck_assert_uint_eq(engine_reserve(&b), id);
-    ck_assert_int_eq(broker_holder_delete(&a.holder, &trust_all, id, 0), ENOENT);
-    ck_assert_int_eq(broker_release(&b.holder, &trust_all, id, 0, 0, 0), 0);
-    ck_assert_int_eq(broker_holder_delete(&a.holder, &trust_all, id, 0),
+    ck_assert_int_eq(broker_client_delete(&a.client, &trust_all, id, 0), ENOENT);
+    ck_assert_int_eq(broker_release(&b.client, &trust_all, id, 0, 0, 0), 0);
+    ck_assert_int_eq(broker_client_delete(&a.client, &trust_all, id, 0),
                      0); // late, but nobody has it
 }
 END_TEST
@@ -345,7 +345,7 @@ START_TEST(the_due_thread_is_woken_once_a_ttr)
     broker_set_hooks(broker, &hooks, &calls);
     for (int i = 0; i < 100; i++) {
         uint64_t id = put_and_reserve(&a);
-        ck_assert_int_eq(broker_holder_delete(&a.holder, &trust_all, id, 0), 0);
+        ck_assert_int_eq(broker_client_delete(&a.client, &trust_all, id, 0), 0);
         clock_virtual_advance(1000);
     }
     ck_assert_uint_eq(calls, 1);
@@ -356,7 +356,7 @@ START_TEST(the_due_thread_is_woken_once_a_ttr)
 END_TEST
 
 // 300 silent connections of one tube, each with one lease.
-START_TEST(three_hundred_silent_holders)
+START_TEST(three_hundred_silent_clients)
 {
     enum { COUNT = 300 };
     static struct engine_conn conns[COUNT];
@@ -374,7 +374,7 @@ START_TEST(three_hundred_silent_holders)
         pass(1);
         ck_assert_int_eq(engine_finish(&a, &got), 0);
         ck_assert_uint_eq(got, i + 1);
-        ck_assert_int_eq(broker_holder_delete(&a.holder, &trust_all, got, 0), 0);
+        ck_assert_int_eq(broker_client_delete(&a.client, &trust_all, got, 0), 0);
         ck_assert_int_eq(engine_reserve_rc(&a, HL_FOREVER, NULL), EINPROGRESS);
     }
     ck_assert_uint_eq(engine_stats(broker).timeouts, COUNT);
@@ -498,19 +498,19 @@ int main(void)
     tcase_add_test(tcase, a_released_job_goes_to_who_waits);
     tcase_add_test(tcase, buried_is_finished);
     tcase_add_test(tcase, touched_leases_last_longer);
-    tcase_add_test(tcase, only_the_holder_has_a_say);
-    tcase_add_test(tcase, deleted_by_its_holder_or_when_nobody_has_it);
+    tcase_add_test(tcase, only_the_client_has_a_say);
+    tcase_add_test(tcase, deleted_by_its_client_or_when_nobody_has_it);
     tcase_add_test(tcase, a_lost_connection_gives_its_jobs_back);
     tcase_add_test(tcase, a_token_survives_its_connection);
     tcase_add_test(tcase, a_stale_token_is_refused);
-    tcase_add_test(tcase, a_token_is_not_the_holders_plain_lease);
+    tcase_add_test(tcase, a_token_is_not_the_clients_plain_lease);
     tcase_add_test(tcase, tokens_do_not_repeat_over_a_restart);
     tcase_add_test(tcase, tokens_are_random);
     tcase_add_test(tcase, a_token_beside_is_refused);
     tcase_add_test(tcase, an_expired_lease);
     tcase_add_test(tcase, an_expired_lease_goes_to_who_waits);
     tcase_add_test(tcase, the_due_thread_is_woken_once_a_ttr);
-    tcase_add_test(tcase, three_hundred_silent_holders);
+    tcase_add_test(tcase, three_hundred_silent_clients);
     tcase_add_test(tcase, ten_thousand_leases_and_delays);
     tcase_add_test(tcase, what_ends_goes_to_those_who_wait);
     suite_add_tcase(suite, tcase);

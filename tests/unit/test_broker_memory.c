@@ -46,7 +46,7 @@ void *__wrap_malloc(size_t size)
 
 void *__wrap_calloc(size_t count, size_t size)
 {
-    if (no_leases && size == sizeof(struct job_rare))
+    if (no_leases && size == sizeof(struct job_extra))
         return NULL;
     return fails() ? NULL : __real_calloc(count, size);
 }
@@ -121,10 +121,10 @@ static void put(int64_t delay_ns)
 }
 
 // A settle that found no memory has left the lease good: the second try works.
-static void take_and_settle(struct broker_sink *sink, enum job_outcome_kind kind)
+static void take_and_settle(struct broker_consumer *consumer, enum job_outcome_kind kind)
 {
     struct broker_lease lease;
-    int rc = CALL(broker_take(sink, &lease, 0));
+    int rc = CALL(broker_take(consumer, &lease, 0));
     if (rc == ETIMEDOUT || !worked(rc))
         return;
     struct job_outcome outcome;
@@ -141,35 +141,35 @@ static void take_and_settle(struct broker_sink *sink, enum job_outcome_kind kind
 // The same for the leases of a connection; most calls may fail once and then work.
 static void hold(struct engine_conn *conn)
 {
-    struct broker_holder *holder = &conn->holder;
+    struct broker_client *client = &conn->client;
     size_t count;
-    worked(CALL(broker_watch(holder, "t", 1, &count)));
-    worked(CALL(broker_watch(holder, "u", 1, &count)));
-    ck_assert_uint_eq(count, broker_watch_count(holder));
+    worked(CALL(broker_watch(client, "t", 1, &count)));
+    worked(CALL(broker_watch(client, "u", 1, &count)));
+    ck_assert_uint_eq(count, broker_watch_count(client));
     for (int i = 0; i < 4; i++) {
         struct broker_lease lease;
-        int rc = CALL(broker_reserve(holder, &conn->reserver, 0, i % 2, &lease));
+        int rc = CALL(broker_reserve(client, &conn->reserver, 0, i % 2, &lease));
         if (rc == ETIMEDOUT || !worked(rc))
             continue;
         uint64_t id = lease.id, token = i % 2 ? lease.token : 0;
         broker_lease_fini(&lease);
-        ck_assert_int_eq(CALL(broker_touch(holder, &trust_all, id, token)), 0); // needs no memory
+        ck_assert_int_eq(CALL(broker_touch(client, &trust_all, id, token)), 0); // needs no memory
         if (i < 2)
-            worked(CALL(broker_release(holder, &trust_all, id, token, 1, i == 0 ? HL_SECOND : 0)));
-        else if (worked(CALL(broker_bury(holder, &trust_all, id, token, 1))))
+            worked(CALL(broker_release(client, &trust_all, id, token, 1, i == 0 ? HL_SECOND : 0)));
+        else if (worked(CALL(broker_bury(client, &trust_all, id, token, 1))))
             worked(CALL(broker_kick_job(broker, &trust_all, id)));
         int moved = CALL(broker_move(broker, &trust_all, id, "u", 1));
         if (moved != ENOENT) // still reserved
             worked(moved);
     }
     struct broker_lease lease;
-    int rc = CALL(broker_reserve(holder, &conn->reserver, HL_FOREVER, 0, &lease));
+    int rc = CALL(broker_reserve(client, &conn->reserver, HL_FOREVER, 0, &lease));
     if (rc == 0)
         broker_lease_fini(&lease);
     else if (rc == EINPROGRESS) { // with all it needs: being given a job can't fail
         put(0);
         if (!later_cancel(&conn->reserver.wait.later)) {
-            ck_assert_int_eq(CALL(broker_reserve_finish(holder, &lease)), 0);
+            ck_assert_int_eq(CALL(broker_reserve_finish(client, &lease)), 0);
             broker_lease_fini(&lease);
         }
     } else
@@ -180,11 +180,11 @@ static void connection(void)
 {
     struct engine_conn conn = {.fired = 0};
     conn.reserver.wait.later.fire = fire_nothing;
-    if (!worked(CALL(broker_holder_init(&conn.holder, broker))))
+    if (!worked(CALL(broker_client_init(&conn.client, broker))))
         return;
     hold(&conn);
     count_on(); // leaving needs no memory, and so loses nothing
-    (void)broker_holder_fini(&conn.holder);
+    (void)broker_client_fini(&conn.client);
     (void)count_off(0);
 }
 
@@ -216,18 +216,18 @@ static bool go_on(const char *name, const struct broker_stats *stats, void *arg)
 
 static void session(void)
 {
-    struct broker_sink *sink = NULL;
+    struct broker_consumer *consumer = NULL;
     for (int i = 0; i < 5; i++)
         put(0);
     for (int i = 0; i < 3; i++)
         put(HL_SECOND);
     wait_and_cancel(1);
     const char *tube = "t";
-    if (worked(CALL(broker_sink_new(&sink, broker, "sink", &tube, 1)))) {
-        take_and_settle(sink, JOB_OUTCOME_RETURNED);
-        take_and_settle(sink, JOB_OUTCOME_FAILED);
-        take_and_settle(sink, JOB_OUTCOME_DONE);
-        broker_sink_free(&sink);
+    if (worked(CALL(broker_consumer_new(&consumer, broker, "consumer", &tube, 1)))) {
+        take_and_settle(consumer, JOB_OUTCOME_RETURNED);
+        take_and_settle(consumer, JOB_OUTCOME_FAILED);
+        take_and_settle(consumer, JOB_OUTCOME_DONE);
+        broker_consumer_free(&consumer);
     }
     connection();
     clock_virtual_advance(60 * HL_SECOND);
@@ -310,19 +310,19 @@ START_TEST(a_worker_waits_for_memory)
 {
     clock_virtual_start(1000 * HL_SECOND);
     ck_assert_int_eq(broker_new(&broker, NULL), 0);
-    struct broker_sink *sink = engine_sink(broker, "t");
+    struct broker_consumer *consumer = engine_consumer(broker, "t");
     engine_put(broker, "t", 0, 0, "x");
     no_leases = true;
     struct broker_lease lease;
-    ck_assert_int_eq(broker_take(sink, &lease, 0), ENOMEM);
-    hl_thread *thread = engine_thread(take_patiently, sink);
+    ck_assert_int_eq(broker_take(consumer, &lease, 0), ENOMEM);
+    hl_thread *thread = engine_thread(take_patiently, consumer);
     park_await_sleepers(1);
     ck_assert_uint_eq(engine_stats(broker).count[JOB_READY], 1);
     no_leases = false;
     clock_virtual_advance(HL_SECOND);
     engine_thread_join(&thread);
     ck_assert_uint_eq(engine_stats(broker).totals.done, 1);
-    broker_sink_free(&sink);
+    broker_consumer_free(&consumer);
     broker_free(&broker);
     clock_virtual_stop();
 }

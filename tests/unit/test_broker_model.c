@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 // The broker against a model of it (broker_model.h): random commands of five connections and four
-// sinks under the virtual clock, and after each one both must say the same. Expensive assertions
-// are on, so the broker also checks itself each time it lets go of its lock. Two of the runs are
-// without a journal, one with one that keeps nothing, and one with a disk and hardly any cache: the
-// answers are the same.
+// consumers under the virtual clock, and after each one both must say the same. Expensive
+// assertions are on, so the broker also checks itself each time it lets go of its lock. Two of the
+// runs are without a journal, one with one that keeps nothing, and one with a disk and hardly any
+// cache: the answers are the same.
 //
 // HILERA_MODEL_STEPS (of each of four runs) and HILERA_MODEL_SEED change length and run_seed; a
 // failure names both.
@@ -29,7 +29,7 @@ struct engine_conn conns[MODEL_CONNS];
 bool fired[MODEL_JOBS];
 uint64_t run_seed, run_step;
 
-static struct broker_sink *sinks[MODEL_TUBES];
+static struct broker_consumer *consumers[MODEL_TUBES];
 static struct broker_waiter waiters[MODEL_JOBS];
 static struct unit_random numbers;
 
@@ -107,14 +107,14 @@ static void do_put(void)
         model_ready(job);
 }
 
-// ---- sinks ----
+// ---- consumers ----
 
 static void do_take(void)
 {
     int tube = any_tube();
     struct model_job *job = model_best(&tube, 1);
     struct broker_lease lease;
-    int rc = broker_take(sinks[tube], &lease, 0);
+    int rc = broker_take(consumers[tube], &lease, 0);
     SAME(rc, job != NULL ? 0 : ETIMEDOUT);
     if (rc != 0)
         return;
@@ -196,7 +196,7 @@ static void do_reserve(void)
     conn->timeout_ns = clock_now_ns() + timeout_ns;
     model_asks(which);
     int expected = model_try_reserve(which, &job);
-    int rc = broker_reserve(&conns[which].holder, &conns[which].reserver, timeout_ns,
+    int rc = broker_reserve(&conns[which].client, &conns[which].reserver, timeout_ns,
                             conn->with_token ? BROKER_WITH_TOKEN : 0, &lease);
     reserve_same(rc, &lease, expected, job);
 }
@@ -214,7 +214,7 @@ static void do_finish(void)
         expected = conn->end;
     else if (job == NULL || job->state != JOB_RESERVED || job->match_of != which)
         expected = model_try_reserve(which, &job);
-    int rc = broker_reserve_finish(&conns[which].holder, &lease);
+    int rc = broker_reserve_finish(&conns[which].client, &lease);
     if (rc != EINPROGRESS)
         conn->wait = MODEL_IDLE;
     reserve_same(rc, &lease, expected, job);
@@ -243,7 +243,7 @@ static void do_reserve_job(void)
         model.kicked += job->state == JOB_BURIED;
         model_reserve(job, with_token ? MODEL_TOKENS : which);
     }
-    int rc = broker_reserve_job(&conns[which].holder, &trust_all, job->id,
+    int rc = broker_reserve_job(&conns[which].client, &trust_all, job->id,
                                 with_token ? BROKER_WITH_TOKEN : 0, &lease);
     reserve_same(rc, &lease, good ? 0 : ENOENT, job);
 }
@@ -272,7 +272,7 @@ static void do_release(void)
         return;
     uint32_t pri = any_pri();
     int64_t delay_ns = (int64_t)random_below(3) * HL_SECOND;
-    SAME(broker_release(&conns[which].holder, &trust_all, job->id, token, pri, delay_ns), expected);
+    SAME(broker_release(&conns[which].client, &trust_all, job->id, token, pri, delay_ns), expected);
     if (expected != 0)
         return;
     job->pri = pri;
@@ -289,7 +289,7 @@ static void do_bury(void)
     if (which < 0)
         return;
     uint32_t pri = any_pri();
-    SAME(broker_bury(&conns[which].holder, &trust_all, job->id, token, pri), expected);
+    SAME(broker_bury(&conns[which].client, &trust_all, job->id, token, pri), expected);
     if (expected != 0)
         return;
     job->pri = pri;
@@ -304,7 +304,7 @@ static void do_touch(void)
     int expected = speak(&which, &job, &token);
     if (which < 0)
         return;
-    SAME(broker_touch(&conns[which].holder, &trust_all, job->id, token), expected);
+    SAME(broker_touch(&conns[which].client, &trust_all, job->id, token), expected);
     if (expected == 0)
         job->due_ns = clock_now_ns() + job->ttr_ns;
 }
@@ -322,7 +322,7 @@ static void do_delete(void)
         expected = 0; // whoever may edit
         asker = any_asker(&numbers, job, &expected);
     }
-    SAME(broker_holder_delete(&conns[which].holder, asker, job->id, token), expected);
+    SAME(broker_client_delete(&conns[which].client, asker, job->id, token), expected);
     if (expected != 0)
         return;
     model.done += job->state == JOB_RESERVED; // who has it says so
@@ -342,18 +342,18 @@ static void do_watch(void)
     while (at < conn->watch_count && conn->watched[at] != tube)
         at++;
     if (random_below(2) == 0) {
-        SAME(broker_watch(&conns[which].holder, name, strlen(name), &count), 0);
+        SAME(broker_watch(&conns[which].client, name, strlen(name), &count), 0);
         if (at == conn->watch_count)
             conn->watched[conn->watch_count++] = tube;
     } else {
         bool last = at < conn->watch_count && conn->watch_count == 1;
-        SAME(broker_ignore(&conns[which].holder, name, strlen(name), &count), last ? EBUSY : 0);
+        SAME(broker_ignore(&conns[which].client, name, strlen(name), &count), last ? EBUSY : 0);
         if (!last && at < conn->watch_count)
             conn->watched[at] = conn->watched[--conn->watch_count];
     }
     SAME(count, conn->watch_count);
     for (size_t i = 0; i < count; i++)
-        SAME(strcmp(broker_watch_name(&conns[which].holder, i), tube_names[conn->watched[i]]), 0);
+        SAME(strcmp(broker_watch_name(&conns[which].client, i), tube_names[conn->watched[i]]), 0);
 }
 
 static void do_disconnect(void)
@@ -529,7 +529,7 @@ static void run_start(int kind)
     numbers = unit_random_seed(run_seed);
     for (int i = 0; i < MODEL_TUBES; i++) {
         ck_assert_int_eq(broker_use(broker, tube_names[i], strlen(tube_names[i]), &tubes[i]), 0);
-        sinks[i] = engine_sink(broker, tube_names[i]);
+        consumers[i] = engine_consumer(broker, tube_names[i]);
     }
     for (int i = 0; i < MODEL_CONNS; i++)
         engine_conn_init(&conns[i], broker);
@@ -543,7 +543,7 @@ static void run_end(int kind)
     for (int i = 0; i < MODEL_CONNS; i++)
         (void)engine_conn_fini(&conns[i]);
     for (int i = 0; i < MODEL_TUBES; i++) {
-        broker_sink_free(&sinks[i]);
+        broker_consumer_free(&consumers[i]);
         broker_unuse(broker, &tubes[i]);
     }
     if (kind < RUN_MEMORY_JOURNAL)

@@ -24,8 +24,8 @@ static void teardown(void)
     durable_end(&durable, &records);
 }
 
-static const struct job_options asked = {.set = JOB_OPTION_RETENTION | JOB_OPTION_VOUCHED,
-                                         .vouched = 1,
+static const struct job_options asked = {.set = JOB_OPTION_RETENTION | JOB_OPTION_AUTHORISED,
+                                         .authorised = 1,
                                          .rules = {.set = JOB_RULE_ATTEMPTS | JOB_RULE_TIMEOUT,
                                                    .attempts = 4,
                                                    .timeout_ns = 30 * HL_SECOND},
@@ -94,9 +94,9 @@ START_TEST(they_outlive_changes_and_compaction)
     engine_conn_init(&conn, durable.broker);
     engine_watch_only(&conn, "t");
     ck_assert_uint_eq(engine_reserve(&conn), id);
-    ck_assert_int_eq(broker_release(&conn.holder, &trust_all, id, 0, 3, 0), 0);
+    ck_assert_int_eq(broker_release(&conn.client, &trust_all, id, 0, 3, 0), 0);
     ck_assert_uint_eq(engine_reserve(&conn), id);
-    ck_assert_int_eq(broker_bury(&conn.holder, &trust_all, id, 0, 3), 0);
+    ck_assert_int_eq(broker_bury(&conn.client, &trust_all, id, 0, 3), 0);
     engine_conn_fini(&conn);
     ck_assert_int_eq(broker_move(durable.broker, &trust_all, id, "u", 1), 0);
     check_asked(id);
@@ -186,11 +186,11 @@ static int put_rc(const struct job_options *options, uint64_t *id)
 static uint64_t put_and_run(const struct job_options *options)
 {
     uint64_t id = put("t", options, 0);
-    struct broker_sink *sink = engine_sink(durable.broker, "t");
+    struct broker_consumer *consumer = engine_consumer(durable.broker, "t");
     struct broker_lease lease;
-    ck_assert_uint_eq(engine_take(sink, &lease), id);
+    ck_assert_uint_eq(engine_take(consumer, &lease), id);
     ck_assert_int_eq(engine_settle(durable.broker, &lease, JOB_OUTCOME_DONE), 0);
-    broker_sink_free(&sink);
+    broker_consumer_free(&consumer);
     return id;
 }
 
@@ -293,9 +293,9 @@ START_TEST(a_key_is_watched_while_its_put_waits)
     ck_assert_uint_eq(keeper.asked, 2);
     ck_assert_int_eq(broker_delete(durable.broker, &trust_all, first), 0);
     ck_assert_int_eq(putters[0].later.result, 0);
-    struct broker_sink *sink = engine_sink(durable.broker, "t");
+    struct broker_consumer *consumer = engine_consumer(durable.broker, "t");
     struct broker_lease lease;
-    ck_assert_uint_eq(engine_take(sink, &lease), putters[0].id);
+    ck_assert_uint_eq(engine_take(consumer, &lease), putters[0].id);
     ck_assert_int_eq(engine_settle(durable.broker, &lease, JOB_OUTCOME_DONE), 0);
     ck_assert_int_eq(putters[1].later.result, EEXIST);
     broker_op_fini(&putters[1]);
@@ -303,7 +303,7 @@ START_TEST(a_key_is_watched_while_its_put_waits)
     struct job_body *body = engine_body("four");
     struct broker_op third = {.later.fire = do_nothing};
     ck_assert_int_eq(broker_put_wait(durable.broker, &spec, &body, &third), 0); // none is kept
-    broker_sink_free(&sink);
+    broker_consumer_free(&consumer);
     broker_unuse(durable.broker, &tube);
 }
 END_TEST
@@ -318,7 +318,7 @@ START_TEST(at_is_kept_as_a_moment)
     engine_conn_init(&conn, durable.broker);
     engine_watch_only(&conn, "t");
     ck_assert_uint_eq(engine_reserve(&conn), again);
-    ck_assert_int_eq(broker_release(&conn.holder, &trust_all, again, 0, 1, 100 * HL_SECOND), 0);
+    ck_assert_int_eq(broker_release(&conn.client, &trust_all, again, 0, 1, 100 * HL_SECOND), 0);
     engine_conn_fini(&conn);
     durable_commit(&durable);
     durable_kill(&durable, NULL);
@@ -339,11 +339,11 @@ END_TEST
 START_TEST(the_record_has_them)
 {
     uint64_t id = put("t", &asked, 0);
-    struct broker_sink *sink = engine_sink(durable.broker, "t");
+    struct broker_consumer *consumer = engine_consumer(durable.broker, "t");
     struct broker_lease lease;
-    ck_assert_uint_eq(engine_take(sink, &lease), id);
+    ck_assert_uint_eq(engine_take(consumer, &lease), id);
     ck_assert_int_eq(engine_settle(durable.broker, &lease, JOB_OUTCOME_DONE), 0);
-    broker_sink_free(&sink);
+    broker_consumer_free(&consumer);
     engine_records_await(&records, 1);
     const struct job_record *record = records.record[0];
     ck_assert_str_eq(record->name, "nightly");

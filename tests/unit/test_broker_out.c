@@ -65,7 +65,7 @@ static uint64_t reserve(uint64_t *token)
 static int touch(uint64_t id, uint64_t token)
 {
     engine_conn_init(&conn, durable.broker);
-    int rc = broker_touch(&conn.holder, &trust_all, id, token);
+    int rc = broker_touch(&conn.client, &trust_all, id, token);
     ck_assert(engine_conn_fini(&conn));
     return rc;
 }
@@ -204,13 +204,13 @@ static void end_lease(int i, uint64_t id, uint64_t token)
     engine_conn_init(&conn, durable.broker);
     switch (i) {
     case 0:
-        ck_assert_int_eq(broker_release(&conn.holder, &trust_all, id, token, 1, 0), 0);
+        ck_assert_int_eq(broker_release(&conn.client, &trust_all, id, token, 1, 0), 0);
         break;
     case 1:
-        ck_assert_int_eq(broker_release(&conn.holder, &trust_all, id, token, 1, HL_SECOND), 0);
+        ck_assert_int_eq(broker_release(&conn.client, &trust_all, id, token, 1, HL_SECOND), 0);
         break;
     case 2:
-        ck_assert_int_eq(broker_bury(&conn.holder, &trust_all, id, token, 1), 0);
+        ck_assert_int_eq(broker_bury(&conn.client, &trust_all, id, token, 1), 0);
         break;
     case 3:
         ck_assert_int_eq(settle(id, token, JOB_OUTCOME_RETURNED), 0);
@@ -250,13 +250,13 @@ START_TEST(who_waits_is_told_what_is_durable)
     struct broker_lease lease;
     engine_conn_init(&conn, durable.broker);
     ck_assert_int_eq(
-        broker_reserve(&conn.holder, &conn.reserver, HL_FOREVER, BROKER_WITH_TOKEN, &lease),
+        broker_reserve(&conn.client, &conn.reserver, HL_FOREVER, BROKER_WITH_TOKEN, &lease),
         EINPROGRESS);
     uint64_t id = put("default");
     struct ticket putter = blocking_told();
     ck_assert_uint_eq(atomic_load(&conn.fired), 1);
-    ck_assert_int_eq(broker_reserve_finish(&conn.holder, &lease), 0);
-    struct ticket mine = conn.holder.ticket;
+    ck_assert_int_eq(broker_reserve_finish(&conn.client, &lease), 0);
+    struct ticket mine = conn.client.ticket;
     ck_assert_uint_ne(mine.durable, 0);
     ck_assert_uint_ge(putter.durable, 1);
     ck_assert_int_eq(broker_ticket_wait(durable.broker, &mine, HL_FOREVER), 0);
@@ -274,7 +274,7 @@ START_TEST(who_hangs_up_before_leaves_nothing)
     struct broker_lease lease;
     engine_conn_init(&conn, durable.broker);
     ck_assert_int_eq(
-        broker_reserve(&conn.holder, &conn.reserver, HL_FOREVER, BROKER_WITH_TOKEN, &lease),
+        broker_reserve(&conn.client, &conn.reserver, HL_FOREVER, BROKER_WITH_TOKEN, &lease),
         EINPROGRESS);
     uint64_t id = put("default");
     ck_assert(!engine_conn_fini(&conn));
@@ -347,10 +347,10 @@ START_TEST(without_room_there_is_no_token)
     ck_assert_uint_eq((uint64_t)engine_view(durable.broker, id).time_left_ns, kept - HL_SECOND);
     struct broker_lease lease;
     engine_conn_init(&conn, durable.broker);
-    ck_assert_int_eq(broker_reserve(&conn.holder, &conn.reserver, 0, BROKER_WITH_TOKEN, &lease),
+    ck_assert_int_eq(broker_reserve(&conn.client, &conn.reserver, 0, BROKER_WITH_TOKEN, &lease),
                      ENOSPC);
     ck_assert_int_eq(
-        broker_reserve_job(&conn.holder, &trust_all, id + 1, BROKER_WITH_TOKEN, &lease), ENOSPC);
+        broker_reserve_job(&conn.client, &trust_all, id + 1, BROKER_WITH_TOKEN, &lease), ENOSPC);
     ck_assert_int_eq(state_of(id + 1), JOB_READY);
     ck_assert_uint_eq(engine_reserve(&conn), id + 1); // without one, as ever
     ck_assert(engine_conn_fini(&conn));
@@ -369,13 +369,13 @@ static const struct broker_charge nobodys_rules = {.rules = NULL};
 static uint64_t die_with(const char *tube, bool harmless, const struct broker_charge *charge)
 {
     struct broker_lease lease;
-    struct broker_sink *sink = engine_sink(durable.broker, tube);
+    struct broker_consumer *consumer = engine_consumer(durable.broker, tube);
     if (harmless)
-        broker_sink_harmless(sink);
-    uint64_t id = engine_take(sink, &lease);
+        broker_consumer_harmless(consumer);
+    uint64_t id = engine_take(consumer, &lease);
     broker_lease_fini(&lease);
     disk_dead(true);
-    broker_sink_free(&sink);
+    broker_consumer_free(&consumer);
     kill_and_start(charge);
     return id;
 }
@@ -428,14 +428,14 @@ START_TEST(what_went_back_is_not_charged)
 {
     struct broker_lease lease;
     uint64_t id = put("default");
-    struct broker_sink *sink = engine_sink(durable.broker, "default");
-    ck_assert_uint_eq(engine_take(sink, &lease), id);
+    struct broker_consumer *consumer = engine_consumer(durable.broker, "default");
+    ck_assert_uint_eq(engine_take(consumer, &lease), id);
     ck_assert_int_eq(
         engine_settle(durable.broker, &lease, _i == 0 ? JOB_OUTCOME_RETURNED : JOB_OUTCOME_FAILED),
         0);
     put("default");
     durable_commit(&durable);
-    broker_sink_free(&sink);
+    broker_consumer_free(&consumer);
     kill_and_start(&nobodys_rules);
     ck_assert_uint_eq(durable.taken.charged, 0);
     ck_assert_uint_eq(engine_view(durable.broker, id).tries.crashes, 0);
@@ -466,10 +466,10 @@ START_TEST(a_copy_says_who_ran)
 {
     struct broker_lease lease;
     uint64_t id = put("default");
-    struct broker_sink *sink = engine_sink(durable.broker, "default");
-    ck_assert_uint_eq(engine_take(sink, &lease), id);
+    struct broker_consumer *consumer = engine_consumer(durable.broker, "default");
+    ck_assert_uint_eq(engine_take(consumer, &lease), id);
     broker_lease_fini(&lease);
-    broker_sink_free(&sink); // its lease stays
+    broker_consumer_free(&consumer); // its lease stays
     durable.left = true;
     restart(HOW_KILL);
     ck_assert(engine_view(durable.broker, id).local);

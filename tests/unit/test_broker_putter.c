@@ -107,7 +107,7 @@ START_TEST(first_come_first_in)
     ck_assert_uint_eq(waits[1].fired, 0);
     ck_assert_uint_eq(engine_reserve(&conn), 2);
     ck_assert_uint_eq(waits[1].fired, 0); // a reserved job takes its room
-    ck_assert_int_eq(broker_holder_delete(&conn.holder, &trust_all, 2, 0), 0);
+    ck_assert_int_eq(broker_client_delete(&conn.client, &trust_all, 2, 0), 0);
     came_in(1, 4);
     ck_assert_uint_eq(engine_stats(broker).putting, 0);
 }
@@ -155,7 +155,7 @@ END_TEST
 
 START_TEST(who_holds_jobs_may_not_wait)
 {
-    struct broker_put_spec spec = {.submitter = JOB_NOBODY, .tube = tube, .holder = &conn.holder};
+    struct broker_put_spec spec = {.submitter = JOB_NOBODY, .tube = tube, .client = &conn.client};
     fill();
     ck_assert_int_eq(put_spec(0, &spec, 1), EINPROGRESS);
     ck_assert(later_cancel(&waits[0].op.later));

@@ -44,18 +44,18 @@ static void pass(int64_t by_ns)
 static size_t watch(struct engine_conn *conn, const char *tube)
 {
     size_t count;
-    ck_assert_int_eq(broker_watch(&conn->holder, tube, strlen(tube), &count), 0);
+    ck_assert_int_eq(broker_watch(&conn->client, tube, strlen(tube), &count), 0);
     return count;
 }
 
 static int ignore(struct engine_conn *conn, const char *tube, size_t *count)
 {
-    return broker_ignore(&conn->holder, tube, strlen(tube), count);
+    return broker_ignore(&conn->client, tube, strlen(tube), count);
 }
 
 static const char *watched(size_t index)
 {
-    return broker_watch_name(&a.holder, index);
+    return broker_watch_name(&a.client, index);
 }
 
 // ---- watching ----
@@ -63,7 +63,7 @@ static const char *watched(size_t index)
 START_TEST(the_watch_list_keeps_its_order)
 {
     size_t count;
-    ck_assert_uint_eq(broker_watch_count(&a.holder), 1);
+    ck_assert_uint_eq(broker_watch_count(&a.client), 1);
     ck_assert_str_eq(watched(0), "default");
     ck_assert_uint_eq(watch(&a, "x"), 2);
     ck_assert_uint_eq(watch(&a, "y"), 3);
@@ -77,7 +77,7 @@ START_TEST(the_watch_list_keeps_its_order)
     ck_assert_int_eq(ignore(&a, "y", &count), 0);
     ck_assert_int_eq(ignore(&a, "x", &count), EBUSY);
     ck_assert_str_eq(watched(0), "x");
-    ck_assert_int_eq(broker_watch(&a.holder, "-bad", 4, &count), EINVAL);
+    ck_assert_int_eq(broker_watch(&a.client, "-bad", 4, &count), EINVAL);
 }
 END_TEST
 
@@ -127,7 +127,7 @@ START_TEST(a_lease_has_all_of_the_job)
 {
     uint64_t id = put("default", 7);
     struct broker_lease lease;
-    ck_assert_int_eq(broker_reserve(&a.holder, &a.reserver, 0, 0, &lease), 0);
+    ck_assert_int_eq(broker_reserve(&a.client, &a.reserver, 0, 0, &lease), 0);
     ck_assert_uint_eq(lease.id, id);
     ck_assert_uint_eq(lease.pri, 7);
     ck_assert_uint_eq(lease.attempt, 1);
@@ -144,18 +144,18 @@ START_TEST(by_id_from_anywhere)
     uint64_t delayed = engine_put(broker, "y", 1, HL_SECOND, "later");
     struct broker_lease lease;
     ck_assert_int_eq(broker_pause(broker, &trust_all, "x", 1, HL_SECOND), 0);
-    ck_assert_int_eq(broker_reserve_job(&a.holder, &trust_all, ready, 0, &lease), 0);
+    ck_assert_int_eq(broker_reserve_job(&a.client, &trust_all, ready, 0, &lease), 0);
     broker_lease_fini(&lease);
-    ck_assert_int_eq(broker_reserve_job(&a.holder, &trust_all, delayed, 0, &lease), 0);
+    ck_assert_int_eq(broker_reserve_job(&a.client, &trust_all, delayed, 0, &lease), 0);
     broker_lease_fini(&lease);
-    ck_assert_int_eq(broker_reserve_job(&b.holder, &trust_all, ready, 0, &lease), ENOENT);
-    ck_assert_int_eq(broker_reserve_job(&a.holder, &trust_all, ready, 0, &lease),
+    ck_assert_int_eq(broker_reserve_job(&b.client, &trust_all, ready, 0, &lease), ENOENT);
+    ck_assert_int_eq(broker_reserve_job(&a.client, &trust_all, ready, 0, &lease),
                      ENOENT); // not even itself
-    ck_assert_int_eq(broker_reserve_job(&a.holder, &trust_all, 999, 0, &lease), ENOENT);
+    ck_assert_int_eq(broker_reserve_job(&a.client, &trust_all, 999, 0, &lease), ENOENT);
     // Buried: it was finished, and now it is not.
-    ck_assert_int_eq(broker_bury(&a.holder, &trust_all, ready, 0, 1), 0);
+    ck_assert_int_eq(broker_bury(&a.client, &trust_all, ready, 0, 1), 0);
     ck_assert_uint_eq(engine_stats(broker).unfinished, 1);
-    ck_assert_int_eq(broker_reserve_job(&b.holder, &trust_all, ready, 0, &lease), 0);
+    ck_assert_int_eq(broker_reserve_job(&b.client, &trust_all, ready, 0, &lease), 0);
     broker_lease_fini(&lease);
     ck_assert_uint_eq(engine_stats(broker).unfinished, 2);
     pass(60 * HL_SECOND); // it comes back ready, neither buried nor delayed
@@ -168,14 +168,14 @@ START_TEST(a_batch_never_waits)
 {
     struct broker_lease leases[5];
     size_t count = 99;
-    ck_assert_int_eq(broker_reserve_batch(&a.holder, 5, 0, leases, &count), ETIMEDOUT);
+    ck_assert_int_eq(broker_reserve_batch(&a.client, 5, 0, leases, &count), ETIMEDOUT);
     ck_assert_uint_eq(count, 0);
     uint64_t second = put("default", 2), first = put("default", 1), third = put("default", 3);
-    ck_assert_int_eq(broker_reserve_batch(&a.holder, 2, 0, leases, &count), 0);
+    ck_assert_int_eq(broker_reserve_batch(&a.client, 2, 0, leases, &count), 0);
     ck_assert_uint_eq(count, 2);
     ck_assert_uint_eq(leases[0].id, first);
     ck_assert_uint_eq(leases[1].id, second);
-    ck_assert_int_eq(broker_reserve_batch(&a.holder, 3, 0, leases + 2, &count), 0);
+    ck_assert_int_eq(broker_reserve_batch(&a.client, 3, 0, leases + 2, &count), 0);
     ck_assert_uint_eq(count, 1);
     ck_assert_uint_eq(leases[2].id, third);
     for (int i = 0; i < 3; i++)
@@ -189,7 +189,7 @@ START_TEST(who_waits_is_given_the_next_job)
 {
     uint64_t id, got;
     ck_assert_int_eq(engine_reserve_rc(&a, HL_FOREVER, NULL), EINPROGRESS);
-    ck_assert(broker_is_reserving(&a.holder));
+    ck_assert(broker_is_reserving(&a.client));
     ck_assert_uint_eq(engine_stats(broker).waiting, 1);
     ck_assert_uint_eq(engine_tube_stats(broker, "default").waiting, 1);
     id = put("default", 0);
@@ -199,19 +199,19 @@ START_TEST(who_waits_is_given_the_next_job)
     ck_assert_uint_eq(engine_reserve(&b), 0);
     ck_assert_int_eq(engine_finish(&a, &got), 0);
     ck_assert_uint_eq(got, id);
-    ck_assert(!broker_is_reserving(&a.holder));
+    ck_assert(!broker_is_reserving(&a.client));
 }
 END_TEST
 
 static void take_one(void *arg)
 {
     uint64_t *id = arg;
-    struct broker_sink *sink = engine_sink(broker, "default");
+    struct broker_consumer *consumer = engine_consumer(broker, "default");
     struct broker_lease lease;
-    ck_assert_int_eq(broker_take(sink, &lease, HL_FOREVER), 0);
+    ck_assert_int_eq(broker_take(consumer, &lease, HL_FOREVER), 0);
     *id = lease.id;
     ck_assert_int_eq(engine_settle(broker, &lease, JOB_OUTCOME_DONE), 0);
-    broker_sink_free(&sink);
+    broker_consumer_free(&consumer);
 }
 
 START_TEST(workers_and_connections_stand_in_one_line)
@@ -286,7 +286,7 @@ START_TEST(a_connection_lost_after_the_match)
     struct engine_conn lost;
     struct broker_lease lease;
     engine_conn_init(&lost, broker);
-    ck_assert_int_eq(broker_reserve(&lost.holder, &lost.reserver, HL_FOREVER,
+    ck_assert_int_eq(broker_reserve(&lost.client, &lost.reserver, HL_FOREVER,
                                     _i ? BROKER_WITH_TOKEN : 0, &lease),
                      EINPROGRESS);
     uint64_t id = put("default", 0);
@@ -326,7 +326,7 @@ START_TEST(deadline_soon_at_once)
     ck_assert_int_eq(engine_reserve_rc(&b, 0, NULL), ETIMEDOUT); // it is a's lease
     uint64_t ready = put("default", 0);
     ck_assert_uint_eq(engine_reserve(&a), ready); // rather a job than the warning
-    ck_assert_int_eq(broker_touch(&a.holder, &trust_all, held, 0), 0);
+    ck_assert_int_eq(broker_touch(&a.client, &trust_all, held, 0), 0);
     ck_assert_int_eq(engine_reserve_rc(&a, 0, NULL), ETIMEDOUT);
 }
 END_TEST
@@ -361,8 +361,8 @@ END_TEST
 
 START_TEST(producers_and_workers_are_counted_once)
 {
-    broker_holder_produces(&a.holder);
-    broker_holder_produces(&a.holder);
+    broker_client_produces(&a.client);
+    broker_client_produces(&a.client);
     ck_assert_uint_eq(engine_reserve(&b), 0);
     ck_assert_uint_eq(engine_reserve(&b), 0);
     struct broker_stats stats = engine_stats(broker);
@@ -375,15 +375,15 @@ START_TEST(producers_and_workers_are_counted_once)
     // A job that can't be had makes nobody a worker; one that can does.
     struct broker_lease lease;
     uint64_t id = engine_put(broker, "default", 0, 0, "x");
-    ck_assert_int_eq(broker_reserve_job(&a.holder, &trust_all, id + 1, 0, &lease), ENOENT);
+    ck_assert_int_eq(broker_reserve_job(&a.client, &trust_all, id + 1, 0, &lease), ENOENT);
     ck_assert_uint_eq(engine_stats(broker).workers, 1);
-    ck_assert_int_eq(broker_reserve_job(&a.holder, &trust_all, id, 0, &lease), 0);
+    ck_assert_int_eq(broker_reserve_job(&a.client, &trust_all, id, 0, &lease), 0);
     ck_assert_uint_eq(engine_stats(broker).workers, 2);
     broker_lease_fini(&lease);
 }
 END_TEST
 
-START_TEST(a_holder_may_be_limited)
+START_TEST(a_client_may_be_limited)
 {
     struct broker *small;
     struct engine_conn conn;
@@ -395,8 +395,8 @@ START_TEST(a_holder_may_be_limited)
     ck_assert_uint_eq(engine_reserve(&conn), 1);
     ck_assert_uint_eq(engine_reserve(&conn), 2);
     ck_assert_int_eq(engine_reserve_rc(&conn, 0, NULL), EDQUOT);
-    ck_assert_int_eq(broker_reserve_job(&conn.holder, &trust_all, 3, 0, &lease), EDQUOT);
-    ck_assert_int_eq(broker_holder_delete(&conn.holder, &trust_all, 1, 0), 0);
+    ck_assert_int_eq(broker_reserve_job(&conn.client, &trust_all, 3, 0, &lease), EDQUOT);
+    ck_assert_int_eq(broker_client_delete(&conn.client, &trust_all, 1, 0), 0);
     ck_assert_uint_eq(engine_reserve(&conn), 3);
     (void)engine_conn_fini(&conn);
     broker_free(&small);
@@ -428,7 +428,7 @@ int main(void)
     tcase_add_test(tcase, deadline_soon_ends_a_wait);
     tcase_add_test(tcase, a_token_is_nobodys_deadline);
     tcase_add_test(tcase, producers_and_workers_are_counted_once);
-    tcase_add_test(tcase, a_holder_may_be_limited);
+    tcase_add_test(tcase, a_client_may_be_limited);
     suite_add_tcase(suite, tcase);
     return unit_main(suite);
 }

@@ -14,7 +14,7 @@
 #define FOUND_MAX 64
 
 static struct durable durable;
-static struct broker_sink *sink;
+static struct broker_consumer *consumer;
 static struct unit_random chance;
 
 // A history of which nothing is on the disk but what `last` says.
@@ -60,7 +60,7 @@ static void start(void)
     past.number = 0;
     durable.options.last_result = past.last;
     durable_again(&durable);
-    sink = engine_sink(durable.broker, "t");
+    consumer = engine_consumer(durable.broker, "t");
 }
 
 static void setup(void)
@@ -76,14 +76,14 @@ static void setup(void)
 
 static void teardown(void)
 {
-    broker_sink_free(&sink);
+    broker_consumer_free(&consumer);
     durable_end(&durable, NULL);
     past_clear();
 }
 
 static void die(bool power)
 {
-    broker_sink_free(&sink);
+    broker_consumer_free(&consumer);
     durable_kill(&durable, power ? &chance : NULL);
     start();
 }
@@ -97,7 +97,7 @@ static struct store_stats log_stats(void)
 
 static void take(uint64_t id, struct broker_lease *lease)
 {
-    ck_assert_uint_eq(engine_take(sink, lease), id);
+    ck_assert_uint_eq(engine_take(consumer, lease), id);
 }
 
 static int settle_with(struct broker_lease *lease, enum job_outcome_kind kind, const char *output)
@@ -183,7 +183,7 @@ START_TEST(none_is_gone_without)
         (void)engine_put(durable.broker, "t", 5, 0, "x");
     durable_commit(&durable);
     ck_assert_int_eq(
-        broker_tube_level(durable.broker, "t", 1, DURABILITY_INTERVAL, 100 * HL_SECOND), 0);
+        broker_tube_durability(durable.broker, "t", 1, DURABILITY_INTERVAL, 100 * HL_SECOND), 0);
     for (uint64_t id = 1; id <= JOBS; id++) {
         struct broker_lease lease;
         take(id, &lease);
@@ -303,8 +303,8 @@ static void told(uint64_t id, uint64_t token, void *arg)
 
 START_TEST(cancelled_ones_too)
 {
-    static const struct broker_sink_hooks hooks = {.cancel = told};
-    broker_sink_set_hooks(sink, &hooks, NULL);
+    static const struct broker_consumer_hooks hooks = {.cancel = told};
+    broker_consumer_set_hooks(consumer, &hooks, NULL);
     const struct broker_change cancel = {.action = BROKER_DO_CANCEL, .reason = "by a test"};
     enum job_state state;
     struct broker_lease lease;
@@ -329,10 +329,10 @@ END_TEST
 // Nothing is kept for history where it wants nothing, or in memory.
 START_TEST(what_is_not_kept)
 {
-    ck_assert_int_eq(broker_tube_level(durable.broker, "t", 1, DURABILITY_MEMORY, 0), 0);
+    ck_assert_int_eq(broker_tube_durability(durable.broker, "t", 1, DURABILITY_MEMORY, 0), 0);
     (void)ended(JOB_OUTCOME_DONE);
     ck_assert_uint_eq(log_stats().results, 0);
-    ck_assert_int_eq(broker_tube_level(durable.broker, "t", 1, DURABILITY_COMMIT, 0), 0);
+    ck_assert_int_eq(broker_tube_durability(durable.broker, "t", 1, DURABILITY_COMMIT, 0), 0);
     (void)ended(JOB_OUTCOME_DONE);
     ck_assert_uint_eq(log_stats().results, 1);
     durable_commit(&durable);
@@ -375,7 +375,7 @@ END_TEST
 // The job never reaches the disk; its result does.
 START_TEST(a_job_that_was_never_written)
 {
-    broker_sink_harmless(sink); // else the take writes it
+    broker_consumer_harmless(consumer); // else the take writes it
     uint64_t id = ended(JOB_OUTCOME_DONE);
     durable_commit(&durable);
     struct store_stats stats = log_stats();

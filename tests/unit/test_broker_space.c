@@ -16,13 +16,13 @@ static struct durable durable;
 static char text[1001];
 static _Atomic unsigned calls;
 
-static void crowded(void *arg)
+static void compaction_wanted(void *arg)
 {
     ck_assert_ptr_eq(arg, &durable);
     calls++;
 }
 
-static const struct broker_hooks hooks = {.crowded = crowded};
+static const struct broker_hooks hooks = {.compaction_wanted = compaction_wanted};
 
 static void setup(void)
 {

@@ -56,9 +56,9 @@ static uint64_t put_buried(const char *tube)
 {
     struct broker_lease lease;
     uint64_t id = put(tube, 0, 0);
-    ck_assert_int_eq(broker_reserve_job(&a.holder, &trust_all, id, 0, &lease), 0);
+    ck_assert_int_eq(broker_reserve_job(&a.client, &trust_all, id, 0, &lease), 0);
     broker_lease_fini(&lease);
-    ck_assert_int_eq(broker_bury(&a.holder, &trust_all, id, 0, 0), 0);
+    ck_assert_int_eq(broker_bury(&a.client, &trust_all, id, 0, 0), 0);
     return id;
 }
 
@@ -155,7 +155,7 @@ START_TEST(a_kicked_job_is_unfinished_again)
     ck_assert_int_eq(broker_join(broker, "default", 0, NULL), ETIMEDOUT);
     ck_assert_uint_eq(engine_reserve(&a), id);
     ck_assert_int_eq(broker_kick_job(broker, &trust_all, id), ENOENT); // reserved
-    ck_assert_int_eq(broker_holder_delete(&a.holder, &trust_all, id, 0), 0);
+    ck_assert_int_eq(broker_client_delete(&a.client, &trust_all, id, 0), 0);
     ck_assert_int_eq(broker_kick_job(broker, &trust_all, id), ENOENT); // gone
     struct broker_totals totals;
     ck_assert_int_eq(broker_join(broker, "default", 0, &totals), 0);
@@ -192,22 +192,22 @@ END_TEST
 
 START_TEST(a_walk_keeps_to_what_it_began_with)
 {
-    struct broker_walk walk;
+    struct broker_bulk walk;
     for (int i = 0; i < 300; i++)
         put_buried("default");
     for (int i = 0; i < 5; i++)
         put("default", 0, HL_SECOND);
     broker_kick_begin(broker, used, 1000, &walk);
-    ck_assert_int_eq(broker_walk_on(&walk), EINPROGRESS);
+    ck_assert_int_eq(broker_bulk_on(&walk), EINPROGRESS);
     ck_assert_uint_gt(walk.done, 0);
     ck_assert_uint_lt(walk.done, 300);
     ck_assert_uint_eq(engine_stats(broker).count[JOB_READY], walk.done);
     uint64_t late = put("default", 0, 0); // reserved and buried while it goes on
     uint64_t held = engine_reserve(&a);
-    ck_assert_int_eq(broker_bury(&a.holder, &trust_all, held, 0, 0), 0);
-    ck_assert_int_eq(broker_walk_on(&walk), 0);
+    ck_assert_int_eq(broker_bury(&a.client, &trust_all, held, 0, 0), 0);
+    ck_assert_int_eq(broker_bulk_on(&walk), 0);
     ck_assert_uint_eq(walk.done, 300);
-    broker_walk_end(&walk);
+    broker_bulk_end(&walk);
     ck_assert_int_eq(state(late), JOB_READY);
     struct broker_stats stats = engine_stats(broker);
     ck_assert_uint_eq(stats.count[JOB_BURIED], 1);
@@ -217,30 +217,30 @@ END_TEST
 
 START_TEST(a_walk_ends_when_others_were_faster)
 {
-    struct broker_walk walk;
+    struct broker_bulk walk;
     for (int i = 0; i < 400; i++)
         put("default", 0, HL_SECOND);
     broker_kick_begin(broker, used, 400, &walk);
-    ck_assert_int_eq(broker_walk_on(&walk), EINPROGRESS);
+    ck_assert_int_eq(broker_bulk_on(&walk), EINPROGRESS);
     uint64_t done = walk.done;
     ck_assert_uint_eq(clear("default"), 400);
-    ck_assert_int_eq(broker_walk_on(&walk), 0);
+    ck_assert_int_eq(broker_bulk_on(&walk), 0);
     ck_assert_uint_eq(walk.done, done);
-    broker_walk_end(&walk);
+    broker_bulk_end(&walk);
 }
 END_TEST
 
 START_TEST(a_walk_may_be_given_up_and_keeps_its_tube)
 {
-    struct broker_walk walk;
+    struct broker_bulk walk;
     for (int i = 0; i < 300; i++)
         put("x", 0, 0);
     ck_assert_int_eq(broker_clear_begin(broker, "nobody", 6, &walk), ENOENT);
     ck_assert_int_eq(broker_clear_begin(broker, "x", 1, &walk), 0);
-    ck_assert_int_eq(broker_walk_on(&walk), EINPROGRESS);
+    ck_assert_int_eq(broker_bulk_on(&walk), EINPROGRESS);
     ck_assert_uint_eq(clear("x"), 300 - walk.done);
     ck_assert_uint_eq(engine_stats(broker).tubes, 2); // nothing else keeps it
-    broker_walk_end(&walk);
+    broker_bulk_end(&walk);
     ck_assert_uint_eq(engine_stats(broker).tubes, 1);
 }
 END_TEST
@@ -292,12 +292,12 @@ START_TEST(a_pause_stops_only_taking)
     struct broker_lease lease;
     uint64_t elsewhere = put("x", 5, 0), id = put("default", 0, 0), gone = put("default", 0, 0);
     size_t count;
-    ck_assert_int_eq(broker_watch(&a.holder, "x", 1, &count), 0);
+    ck_assert_int_eq(broker_watch(&a.client, "x", 1, &count), 0);
     ck_assert_int_eq(broker_pause(broker, &trust_all, "default", 7, HL_SECOND), 0);
     ck_assert_uint_eq(engine_reserve(&a), elsewhere); // other tubes flow
-    ck_assert_int_eq(broker_reserve_job(&a.holder, &trust_all, id, 0, &lease), 0);
+    ck_assert_int_eq(broker_reserve_job(&a.client, &trust_all, id, 0, &lease), 0);
     broker_lease_fini(&lease);
-    ck_assert_int_eq(broker_release(&a.holder, &trust_all, id, 0, 0, 0), 0);
+    ck_assert_int_eq(broker_release(&a.client, &trust_all, id, 0, 0, 0), 0);
     ck_assert_int_eq(broker_delete(broker, &trust_all, gone), 0);
     pass(HL_SECOND);
     ck_assert_uint_eq(engine_reserve(&a), id);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Waiting in the broker: sinks that block, joins and waits, blocking and by callback, and their
+// Waiting in the broker: consumers that block, joins and waits, blocking and by callback, and their
 // ends.
 
 #include "blocking.h"
@@ -38,10 +38,10 @@ static void clock_teardown(void)
     clock_virtual_stop();
 }
 
-// ---- sinks that block ----
+// ---- consumers that block ----
 
 struct taker {
-    struct broker_sink *sink;
+    struct broker_consumer *consumer;
     int64_t timeout_ns;
     int rc;
     struct broker_lease lease;
@@ -50,13 +50,14 @@ struct taker {
 static void take(void *arg)
 {
     struct taker *taker = arg;
-    taker->rc = broker_take(taker->sink, &taker->lease, taker->timeout_ns);
+    taker->rc = broker_take(taker->consumer, &taker->lease, taker->timeout_ns);
 }
 
-// The put itself makes the lease: it is there when put returns, whenever the sink's thread wakes.
-START_TEST(put_hands_to_a_waiting_sink)
+// The put itself makes the lease: it is there when put returns, whenever the consumer's thread
+// wakes.
+START_TEST(put_hands_to_a_waiting_consumer)
 {
-    struct taker taker = {.sink = engine_sink(broker, "t"), .timeout_ns = HL_FOREVER};
+    struct taker taker = {.consumer = engine_consumer(broker, "t"), .timeout_ns = HL_FOREVER};
     hl_thread *thread = engine_thread(take, &taker);
     engine_await_waiting(broker, 1);
     uint64_t id = engine_put(broker, "t", 0, 0, "x");
@@ -69,17 +70,18 @@ START_TEST(put_hands_to_a_waiting_sink)
     ck_assert_int_eq(taker.rc, 0);
     ck_assert_uint_eq(taker.lease.id, id);
     ck_assert_int_eq(engine_settle(broker, &taker.lease, JOB_OUTCOME_DONE), 0);
-    broker_sink_free(&taker.sink);
+    broker_consumer_free(&taker.consumer);
 }
 END_TEST
 
-START_TEST(sinks_are_served_in_their_order)
+START_TEST(consumers_are_served_in_their_order)
 {
     enum { SINKS = 5 };
     struct taker taker[SINKS];
     hl_thread *thread[SINKS];
     for (int i = 0; i < SINKS; i++) {
-        taker[i] = (struct taker){.sink = engine_sink(broker, "t"), .timeout_ns = HL_FOREVER};
+        taker[i] =
+            (struct taker){.consumer = engine_consumer(broker, "t"), .timeout_ns = HL_FOREVER};
         thread[i] = engine_thread(take, &taker[i]);
         engine_await_waiting(broker, (uint64_t)i + 1);
     }
@@ -89,51 +91,51 @@ START_TEST(sinks_are_served_in_their_order)
         engine_thread_join(&thread[i]);
         ck_assert_uint_eq(taker[i].lease.id, (uint64_t)i + 1);
         ck_assert_int_eq(engine_settle(broker, &taker[i].lease, JOB_OUTCOME_DONE), 0);
-        broker_sink_free(&taker[i].sink);
+        broker_consumer_free(&taker[i].consumer);
     }
     ck_assert_uint_eq(engine_stats(broker).waiting, 0);
 }
 END_TEST
 
-START_TEST(stopped_sink_wakes_and_stays_stopped)
+START_TEST(stopped_consumer_wakes_and_stays_stopped)
 {
-    struct taker taker = {.sink = engine_sink(broker, "t"), .timeout_ns = HL_FOREVER};
+    struct taker taker = {.consumer = engine_consumer(broker, "t"), .timeout_ns = HL_FOREVER};
     hl_thread *thread = engine_thread(take, &taker);
     engine_await_waiting(broker, 1);
-    broker_sink_stop(taker.sink);
+    broker_consumer_stop(taker.consumer);
     engine_thread_join(&thread);
     ck_assert_int_eq(taker.rc, ESHUTDOWN);
-    broker_sink_stop(taker.sink);
+    broker_consumer_stop(taker.consumer);
     uint64_t id = engine_put(broker, "t", 0, 0, "x");
-    ck_assert_int_eq(broker_take(taker.sink, &taker.lease, HL_FOREVER), ESHUTDOWN);
-    struct broker_sink *other = engine_sink(broker, "t");
+    ck_assert_int_eq(broker_take(taker.consumer, &taker.lease, HL_FOREVER), ESHUTDOWN);
+    struct broker_consumer *other = engine_consumer(broker, "t");
     ck_assert_uint_eq(engine_take(other, NULL), id); // the job is not lost
-    broker_sink_free(&other);
-    broker_sink_free(&taker.sink);
+    broker_consumer_free(&other);
+    broker_consumer_free(&taker.consumer);
 }
 END_TEST
 
-// Job and stop at the same moment: the sink that got the job has it, and only then hears of the
+// Job and stop at the same moment: the consumer that got the job has it, and only then hears of the
 // stop.
 START_TEST(job_before_the_stop_is_kept)
 {
-    struct taker taker = {.sink = engine_sink(broker, "t"), .timeout_ns = HL_FOREVER};
+    struct taker taker = {.consumer = engine_consumer(broker, "t"), .timeout_ns = HL_FOREVER};
     hl_thread *thread = engine_thread(take, &taker);
     engine_await_waiting(broker, 1);
     engine_put(broker, "t", 0, 0, "x");
-    broker_sink_stop(taker.sink);
+    broker_consumer_stop(taker.consumer);
     engine_thread_join(&thread);
     ck_assert_int_eq(taker.rc, 0);
     ck_assert_int_eq(engine_settle(broker, &taker.lease, JOB_OUTCOME_RETURNED), 0);
-    ck_assert_int_eq(broker_take(taker.sink, &taker.lease, HL_FOREVER), ESHUTDOWN);
+    ck_assert_int_eq(broker_take(taker.consumer, &taker.lease, HL_FOREVER), ESHUTDOWN);
     ck_assert_uint_eq(engine_stats(broker).count[JOB_READY], 1);
-    broker_sink_free(&taker.sink);
+    broker_consumer_free(&taker.consumer);
 }
 END_TEST
 
 START_TEST(take_times_out)
 {
-    struct taker taker = {.sink = engine_sink(broker, "t"), .timeout_ns = 5 * HL_SECOND};
+    struct taker taker = {.consumer = engine_consumer(broker, "t"), .timeout_ns = 5 * HL_SECOND};
     hl_thread *thread = engine_thread(take, &taker);
     park_await_sleepers(1);
     clock_virtual_advance(5 * HL_SECOND - 1);
@@ -144,13 +146,13 @@ START_TEST(take_times_out)
     ck_assert_uint_eq(engine_stats(broker).waiting, 0);
     engine_put(broker, "t", 0, 0, "x"); // nobody is in line any more
     ck_assert_uint_eq(engine_stats(broker).count[JOB_READY], 1);
-    broker_sink_free(&taker.sink);
+    broker_consumer_free(&taker.consumer);
 }
 END_TEST
 
-START_TEST(end_of_a_delay_hands_to_a_waiting_sink)
+START_TEST(end_of_a_delay_hands_to_a_waiting_consumer)
 {
-    struct taker taker = {.sink = engine_sink(broker, "t"), .timeout_ns = HL_FOREVER};
+    struct taker taker = {.consumer = engine_consumer(broker, "t"), .timeout_ns = HL_FOREVER};
     hl_thread *thread = engine_thread(take, &taker);
     engine_await_waiting(broker, 1);
     uint64_t id = engine_put(broker, "t", 0, HL_SECOND, "x");
@@ -159,7 +161,7 @@ START_TEST(end_of_a_delay_hands_to_a_waiting_sink)
     engine_thread_join(&thread);
     ck_assert_uint_eq(taker.lease.id, id);
     ck_assert_int_eq(engine_settle(broker, &taker.lease, JOB_OUTCOME_DONE), 0);
-    broker_sink_free(&taker.sink);
+    broker_consumer_free(&taker.consumer);
 }
 END_TEST
 
@@ -186,11 +188,11 @@ static void flag_init(struct flag *flag)
 
 static void run_one(const char *tube, enum job_outcome_kind kind)
 {
-    struct broker_sink *sink = engine_sink(broker, tube);
+    struct broker_consumer *consumer = engine_consumer(broker, tube);
     struct broker_lease lease;
-    ck_assert_uint_ne(engine_take(sink, &lease), 0);
+    ck_assert_uint_ne(engine_take(consumer, &lease), 0);
     ck_assert_int_eq(engine_settle(broker, &lease, kind), 0);
-    broker_sink_free(&sink);
+    broker_consumer_free(&consumer);
 }
 
 START_TEST(wait_fires_at_the_end)
@@ -460,11 +462,11 @@ static void churn(void *arg)
         hl_thread *thread = i % 8 == 0 ? engine_thread(join, &joiner) : NULL;
         if (thread == NULL)
             joiner.rc = broker_wait(broker, &trust_all, id, joiner.timeout_ns);
-        struct broker_sink *sink = engine_sink(broker, "t");
+        struct broker_consumer *consumer = engine_consumer(broker, "t");
         struct broker_lease lease;
-        if (engine_take(sink, &lease) != 0)
+        if (engine_take(consumer, &lease) != 0)
             ck_assert_int_eq(engine_settle(broker, &lease, JOB_OUTCOME_DONE), 0);
-        broker_sink_free(&sink);
+        broker_consumer_free(&consumer);
         if (thread != NULL)
             engine_thread_join(&thread);
         ck_assert(joiner.rc == 0 || joiner.rc == ETIMEDOUT || joiner.rc == ENOENT);
@@ -490,15 +492,15 @@ int main(void)
 {
     engine_init();
     Suite *suite = suite_create("broker_wait");
-    TCase *sinks = tcase_create("sinks");
-    tcase_add_checked_fixture(sinks, clock_setup, clock_teardown);
-    tcase_add_test(sinks, put_hands_to_a_waiting_sink);
-    tcase_add_test(sinks, sinks_are_served_in_their_order);
-    tcase_add_test(sinks, stopped_sink_wakes_and_stays_stopped);
-    tcase_add_test(sinks, job_before_the_stop_is_kept);
-    tcase_add_test(sinks, take_times_out);
-    tcase_add_test(sinks, end_of_a_delay_hands_to_a_waiting_sink);
-    suite_add_tcase(suite, sinks);
+    TCase *consumers = tcase_create("consumers");
+    tcase_add_checked_fixture(consumers, clock_setup, clock_teardown);
+    tcase_add_test(consumers, put_hands_to_a_waiting_consumer);
+    tcase_add_test(consumers, consumers_are_served_in_their_order);
+    tcase_add_test(consumers, stopped_consumer_wakes_and_stays_stopped);
+    tcase_add_test(consumers, job_before_the_stop_is_kept);
+    tcase_add_test(consumers, take_times_out);
+    tcase_add_test(consumers, end_of_a_delay_hands_to_a_waiting_consumer);
+    suite_add_tcase(suite, consumers);
 
     TCase *async = tcase_create("async");
     tcase_add_checked_fixture(async, setup, teardown);

@@ -18,7 +18,7 @@
 
 static struct journal *journal;
 static struct store_options log_options;
-static struct broker_holder holder;
+static struct broker_client client;
 static struct tube *tube;
 static int worker, canary;
 
@@ -45,13 +45,13 @@ static void setup(void)
     log_options = (struct store_options){.journal = journal, .thread = true};
     served_setup_with(&(struct served_options){.log = &log_options, .level = DURABILITY_COMMIT});
     /* Tubes in which a put finds room whatever the journal is busy with. */
-    ck_assert_int_eq(broker_tube_level(served.broker, "other", 5, DURABILITY_MEMORY, 0), 0);
-    ck_assert_int_eq(broker_tube_level(served.broker, "more", 4, DURABILITY_MEMORY, 0), 0);
+    ck_assert_int_eq(broker_tube_durability(served.broker, "other", 5, DURABILITY_MEMORY, 0), 0);
+    ck_assert_int_eq(broker_tube_durability(served.broker, "more", 4, DURABILITY_MEMORY, 0), 0);
     ck_assert_int_eq(broker_use(served.broker, "full", 4, &tube), 0);
-    ck_assert_int_eq(broker_holder_init(&holder, served.broker), 0);
+    ck_assert_int_eq(broker_client_init(&client, served.broker), 0);
     size_t count;
-    ck_assert_int_eq(broker_watch(&holder, "full", 4, &count), 0);
-    ck_assert_int_eq(broker_ignore(&holder, "default", 7, &count), 0);
+    ck_assert_int_eq(broker_watch(&client, "full", 4, &count), 0);
+    ck_assert_int_eq(broker_ignore(&client, "default", 7, &count), 0);
     worker = served_connect();
     canary = served_connect();
     for (int i = 1; i <= 4; i++) {
@@ -69,7 +69,7 @@ static void teardown(void)
     disk_space(0);
     peer_close(&worker);
     peer_close(&canary);
-    ck_assert(broker_holder_fini(&holder));
+    ck_assert(broker_client_fini(&client));
     broker_unuse(served.broker, &tube);
     broker_set_hooks(served.broker, NULL, NULL);
     served_teardown();
@@ -106,7 +106,7 @@ static struct broker_stats default_stats(void)
 
 START_TEST(others_are_served_meanwhile)
 {
-    (void)busy_changes(served.broker, tube, &holder);
+    (void)busy_changes(served.broker, tube, &client);
     int kicker = served_connect();
     say_and_wait(worker, "release 1 5 0\r\n", 1);
     say_and_wait(kicker, "kick-job 2\r\n", 2);
@@ -121,7 +121,7 @@ END_TEST
 
 START_TEST(what_stands_behind_is_done_afterwards)
 {
-    (void)busy_changes(served.broker, tube, &holder);
+    (void)busy_changes(served.broker, tube, &client);
     say_and_wait(worker, "release 1 5 0\r\nreserve\r\nbury 1 0\r\n", 1);
     busy_compact(served.broker);
     peer_expect(worker, "RELEASED\r\nRESERVED 1 1\r\nx\r\nBURIED\r\n");
@@ -131,7 +131,7 @@ END_TEST
 // Commands of one read: those behind the one that waits are kept, words of bad ones in their place.
 START_TEST(a_batch_goes_on_where_it_stopped)
 {
-    (void)busy_changes(served.broker, tube, &holder);
+    (void)busy_changes(served.broker, tube, &client);
     say_and_wait(worker,
                  "touch 1\r\nrelease 1 5 0\r\nkick-job 2\r\nnonsense\r\nkick-job 9\r\n"
                  "bury 1 0\r\nkick-job 3\r\nput 0 0\r\ndelete 3\r\nlist-tube-used\r\nkick 9\r\n",
@@ -146,7 +146,7 @@ END_TEST
 // A put into another tube keeps that as long as it stands behind; its id is that of its place.
 START_TEST(a_put_behind_has_its_id)
 {
-    (void)busy_changes(served.broker, tube, &holder);
+    (void)busy_changes(served.broker, tube, &client);
     uint64_t last = broker_take_id(served.broker);
     char expect[256];
     say_and_wait(worker,
@@ -181,7 +181,7 @@ START_TEST(walks_and_calls_go_on)
     int caller = served_connect(), pauser = served_connect();
     served_ask(caller, "put-in-tube u 0 0 60 1\r\ny\r\nreserve-job 5\r\nbury 5 0\r\n",
                "INSERTED 5\r\nRESERVED 5 1\r\ny\r\nBURIED\r\n");
-    (void)busy_changes(served.broker, tube, &holder);
+    (void)busy_changes(served.broker, tube, &client);
     call(caller, "kick", "{\"tube\":\"u\",\"state\":\"buried\"}", 1);
     say_and_wait(worker, "kick 10\r\n", 2);
     call(pauser, "pause", "{\"tube\":\"default\",\"time\":5}", 3);
@@ -199,7 +199,7 @@ START_TEST(a_token_waits_for_its_record)
     int taker = served_connect();
     char line[128];
     served_ask(taker, "put 0 0 60 1\r\ny\r\n", "INSERTED 5\r\n");
-    (void)busy_changes(served.broker, tube, &holder);
+    (void)busy_changes(served.broker, tube, &client);
     say_and_wait(taker, "reserve-token 0\r\n", 1);
     say_and_wait(worker, "reserve-job-token 2\r\n", 2);
     busy_compact(served.broker);
@@ -214,7 +214,7 @@ END_TEST
 // It sends no more, and still reads.
 START_TEST(half_a_connection_has_its_answer)
 {
-    (void)busy_changes(served.broker, tube, &holder);
+    (void)busy_changes(served.broker, tube, &client);
     say_and_wait(worker, "release 1 5 0\r\n", 1);
     int walker = served_connect();
     say_and_wait(walker, "kick 1\r\n", 2);
@@ -240,7 +240,7 @@ static void nothing(struct later *later)
 START_TEST(what_was_done_before_the_wait_is_waited_for)
 {
     static const char json[] = "{\"tube\":\"default\",\"state\":\"buried\"}";
-    (void)busy_changes(served.broker, tube, &holder);
+    (void)busy_changes(served.broker, tube, &client);
     struct api_call call = {.later.fire = nothing, .asker = &trust_all};
     ck_assert_int_eq(api_call_start(&call, served.api, "kick", 4, json, strlen(json)), EINPROGRESS);
     until_standing(1);
@@ -261,7 +261,7 @@ START_TEST(half_a_put_waits_in_its_place)
 {
     enum { SIZE = 60000, FIRST = 30000 };
     static char body[SIZE + 2];
-    (void)busy_changes(served.broker, tube, &holder);
+    (void)busy_changes(served.broker, tube, &client);
     memset(body, 'b', SIZE);
     memcpy(body + SIZE, "\r\n", 2);
     peer_say(worker, "touch 1\r\nrelease 1 5 0\r\nput-in-tube other 0 0 60 60000\r\n");
@@ -291,7 +291,7 @@ START_TEST(a_reset_leaves_the_line)
     for (size_t i = 0; i < 4; i++)
         fds[i] = peer_tcp(net_listener_port(served.net, 1));
     served_ask(fds[0], "put 0 0 60 1\r\ny\r\nreserve\r\n", "INSERTED 5\r\nRESERVED 5 1\r\ny\r\n");
-    (void)busy_changes(served.broker, tube, &holder);
+    (void)busy_changes(served.broker, tube, &client);
     say_and_wait(fds[0],
                  "release 5 5 0\r\nput-in-tube other 0 0 60 1\r\ny\r\nkick-job 2\r\nnonsense\r\n",
                  1);
@@ -310,7 +310,7 @@ END_TEST
 
 START_TEST(patience_ends)
 {
-    (void)busy_changes(served.broker, tube, &holder);
+    (void)busy_changes(served.broker, tube, &client);
     int walker = served_connect(), caller = served_connect();
     say_and_wait(worker, "release 1 5 0\r\n", 1);
     say_and_wait(walker, "kick 10\r\n", 2);

@@ -10,33 +10,33 @@
 #include <string.h>
 
 static struct durable durable;
-static struct broker_sink *sink;
+static struct broker_consumer *consumer;
 static struct engine_records records;
 
-static void sink_open(void)
+static void consumer_open(void)
 {
-    sink = engine_sink(durable.broker, "t");
+    consumer = engine_consumer(durable.broker, "t");
 }
 
 static void setup(void)
 {
     durable_begin(&durable, &records);
-    sink_open();
+    consumer_open();
 }
 
 static void teardown(void)
 {
-    broker_sink_free(&sink);
+    broker_consumer_free(&consumer);
     durable_end(&durable, &records);
 }
 
 static void kill_and_start(void)
 {
     durable_commit(&durable);
-    broker_sink_free(&sink);
+    broker_consumer_free(&consumer);
     durable_kill(&durable, NULL);
     durable_again(&durable);
-    sink_open();
+    consumer_open();
 }
 
 static uint64_t put(void)
@@ -95,7 +95,7 @@ START_TEST(a_buried_job_is_not_cancelled)
 {
     uint64_t id = put();
     struct broker_lease lease;
-    ck_assert_uint_eq(engine_take(sink, &lease), id);
+    ck_assert_uint_eq(engine_take(consumer, &lease), id);
     ck_assert_int_eq(engine_settle(durable.broker, &lease, JOB_OUTCOME_FAILED), 0);
     ck_assert_int_eq(cancel(id), EBUSY);
     ck_assert_int_eq(view(id).state, JOB_BURIED);
@@ -110,8 +110,8 @@ START_TEST(a_remote_lease_ends_with_the_job)
     ck_assert_uint_eq(engine_reserve_token(&conn, &token), id);
     ck_assert_int_eq(cancel(plain), 0);
     ck_assert_int_eq(cancel(id), 0);
-    ck_assert_int_eq(broker_touch(&conn.holder, &trust_all, plain, 0), ENOENT);
-    ck_assert_int_eq(broker_touch(&conn.holder, &trust_all, id, token), ESTALE);
+    ck_assert_int_eq(broker_touch(&conn.client, &trust_all, plain, 0), ENOENT);
+    ck_assert_int_eq(broker_touch(&conn.client, &trust_all, id, token), ESTALE);
     ck_assert_uint_eq(engine_stats(durable.broker).count[JOB_RESERVED], 0);
     (void)engine_conn_fini(&conn);
     kill_and_start();
@@ -132,7 +132,7 @@ static void tell(uint64_t id, uint64_t token, void *arg)
     told.calls++;
 }
 
-static const struct broker_sink_hooks telling = {.cancel = tell};
+static const struct broker_consumer_hooks telling = {.cancel = tell};
 
 // Its worker is told; the job is finished for the journal at once, and for the others when it ends.
 START_TEST(a_local_job_is_cancelled)
@@ -141,10 +141,10 @@ START_TEST(a_local_job_is_cancelled)
                                                  JOB_OUTCOME_RETRY, JOB_OUTCOME_DONE};
     enum job_outcome_kind end = ends[_i];
     memset(&told, 0, sizeof(told));
-    broker_sink_set_hooks(sink, &telling, &told);
+    broker_consumer_set_hooks(consumer, &telling, &told);
     struct broker_lease lease;
     uint64_t id = put();
-    ck_assert_uint_eq(engine_take(sink, &lease), id);
+    ck_assert_uint_eq(engine_take(consumer, &lease), id);
     ck_assert(!broker_is_cancelled(durable.broker, id, lease.token));
     ck_assert_int_eq(cancel(id), 0);
     ck_assert_int_eq(cancel(id), 0);
@@ -168,20 +168,20 @@ END_TEST
 
 START_TEST(a_kill_after_a_cancel_does_not_bring_it_back)
 {
-    broker_sink_set_hooks(sink, &telling, &told);
+    broker_consumer_set_hooks(consumer, &telling, &told);
     struct broker_lease lease;
     uint64_t id = put();
-    ck_assert_uint_eq(engine_take(sink, &lease), id);
+    ck_assert_uint_eq(engine_take(consumer, &lease), id);
     cancelled = (struct ticket){0};
     ck_assert_int_eq(cancel(id), 0);
     ck_assert(!ticket_is_none(&cancelled));
     ck_assert_int_eq(broker_ticket_wait(durable.broker, &cancelled, HL_FOREVER), 0);
-    // to free the sink; it changes nothing in the journal, which has the end already
+    // to free the consumer; it changes nothing in the journal, which has the end already
     ck_assert_int_eq(engine_settle(durable.broker, &lease, JOB_OUTCOME_RETURNED), 0);
-    broker_sink_free(&sink);
+    broker_consumer_free(&consumer);
     durable_kill(&durable, NULL);
     durable_again(&durable);
-    sink_open();
+    consumer_open();
     ck_assert_uint_eq(durable.recovered.jobs, 0);
 }
 END_TEST

@@ -56,7 +56,7 @@ static void check_same(const struct job_entry *a, const struct job_entry *b)
     ck_assert(a->reset == b->reset);
     ck_assert_uint_eq(a->past_len, b->past_len);
     ck_assert(same_bytes(a->past_bytes, b->past_bytes, b->past_len));
-    ck_assert_uint_eq(a->id_ceiling, b->id_ceiling);
+    ck_assert_uint_eq(a->id_limit, b->id_limit);
     ck_assert(a->has_submitter == b->has_submitter);
     ck_assert_uint_eq(a->submitter, b->submitter);
     ck_assert(same_bytes(a->tube, b->tube, b->tube_len));
@@ -130,7 +130,7 @@ static struct job_entry any_entry(struct unit_random *random, enum job_entry_typ
         entry.tube_len = 1 + unit_random_below(random, JOB_TUBE_NAME_MAX);
     }
     if (limits)
-        entry.id_ceiling = any_number(random, JOB_ID_MAX);
+        entry.id_limit = any_number(random, JOB_ID_MAX);
     if (unit_random_below(random, 2) == 0) {
         entry.delay_ns = (int64_t)any_number(random, JOB_SPAN_MAX_NS);
         entry.until_wall_ns = (int64_t)any_number(random, INT64_MAX);
@@ -371,7 +371,7 @@ START_TEST(one_past_the_range_is_refused)
         ck_assert_int_eq(decode_of(&none), has_id ? EBADMSG : 0);
     }
     struct job_entry limits = {.type = JOB_ENTRY_LIMITS};
-    CHECK_RANGE(limits, id_ceiling, 0, JOB_ID_MAX);
+    CHECK_RANGE(limits, id_limit, 0, JOB_ID_MAX);
     struct job_entry result = {.type = JOB_ENTRY_RESULT, .id = 1};
     ck_assert_int_eq(decode_of(&result), EBADMSG);
     CHECK_RANGE(result, number, 1, JOB_ID_MAX);
@@ -405,12 +405,12 @@ START_TEST(past_attempts)
     entry.past_len = sizeof(bytes_of_past) - 1;
     size_t len = encode(&entry, bytes);
     ck_assert_int_eq(job_entry_decode(&again, bytes, len), 0);
-    struct job_rare *rare = job_rare_new();
-    ck_assert_ptr_nonnull(rare);
+    struct job_extra *extra = job_extra_new();
+    ck_assert_ptr_nonnull(extra);
     for (int i = 0; i < JOB_PAST_MAX; i++) // the last ones stay
-        ck_assert_int_eq(job_past_of_entry(&rare->past, &again), 0);
+        ck_assert_int_eq(job_attempts_of_entry(&extra->past, &again), 0);
     int count = 0;
-    for (const struct job_past *past = rare->past; past != NULL; past = past->next, count++) {
+    for (const struct job_attempts *past = extra->past; past != NULL; past = past->next, count++) {
         bool failed = count % 2 == 0;
         ck_assert_int_eq(past->kind, failed ? JOB_OUTCOME_FAILED : JOB_OUTCOME_LOST);
         ck_assert_int_eq(past->exit_status, failed ? 3 : -1);
@@ -420,11 +420,11 @@ START_TEST(past_attempts)
         ck_assert_str_eq(past->reason, failed ? "no" : "");
     }
     ck_assert_int_eq(count, JOB_PAST_MAX);
-    entry.past = rare->past; // encoded from memory: the same eight
+    entry.past = extra->past; // encoded from memory: the same eight
     len = encode(&entry, bytes);
     ck_assert_int_eq(job_entry_decode(&again, bytes, len), 0);
     ck_assert_uint_eq(again.past_len, JOB_PAST_MAX / 2 * (sizeof(bytes_of_past) - 1));
-    job_rare_free(&rare);
+    job_extra_free(&extra);
     // a letter that is none, a NUL in a reason, a reason over the end, nine of them
     static const struct {
         const char *bytes;
@@ -453,9 +453,9 @@ START_TEST(older_limits)
 {
     struct job_entry entry;
     ck_assert_int_eq(job_entry_decode(&entry, "\x0a\x01\x81\x01\x7f\x00", 6), 0);
-    ck_assert_uint_eq(entry.id_ceiling, 129);
+    ck_assert_uint_eq(entry.id_limit, 129);
     ck_assert_int_eq(job_entry_decode(&entry, "\x0a\x02\x81\x01\x00", 5), 0);
-    ck_assert_uint_eq(entry.id_ceiling, 129);
+    ck_assert_uint_eq(entry.id_limit, 129);
     ck_assert_int_eq(job_entry_decode(&entry, "\x0a\x01\x81\x01\x00", 5), EBADMSG);
     ck_assert_int_eq(job_entry_decode(&entry, "\x0a\x02\x81\x01\x7f\x00", 6), EBADMSG);
 }

@@ -172,7 +172,7 @@ static void check_run(const struct trust *trust, uint32_t submitter, const char 
     ck_assert_int_eq(job_body_new(&body, 2), 0);
     memcpy(body->bytes, "no", 2);
     const struct broker_lease lease = {
-        .id = 1, .tube = "commands", .body = body, .submitter = submitter, .vouched = true};
+        .id = 1, .tube = "commands", .body = body, .submitter = submitter, .authorised = true};
     job_outcome_init(&outcome);
     struct handler_call call = {.lease = &lease, .outcome = &outcome};
     handler_command.run(state, &call);

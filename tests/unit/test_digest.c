@@ -267,7 +267,7 @@ START_TEST(memory_is_nothing)
     struct durable durable;
     durable_begin(&durable, NULL);
     struct broker *broker = durable.broker;
-    ck_assert_int_eq(broker_tube_level(broker, "m", 1, DURABILITY_MEMORY, 0), 0);
+    ck_assert_int_eq(broker_tube_durability(broker, "m", 1, DURABILITY_MEMORY, 0), 0);
     engine_put(broker, "m", 7, 0, "body");
     ck_assert_uint_eq(broker_digest(broker, NULL, NULL), 0);
     durable_end(&durable, NULL);

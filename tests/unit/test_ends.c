@@ -202,11 +202,11 @@ static void hear(struct later *later)
 
 static void settler(void *arg)
 {
-    struct broker_sink *sink = arg;
+    struct broker_consumer *consumer = arg;
     struct broker_lease lease;
-    while (broker_take(sink, &lease, 0) == 0)
+    while (broker_take(consumer, &lease, 0) == 0)
         settle(&lease, "done");
-    broker_sink_free(&sink);
+    broker_consumer_free(&consumer);
 }
 
 // Many threads end jobs while others look: each record is there when its end is heard of, and the
@@ -227,7 +227,7 @@ START_TEST(nobody_hears_before_history_has_it)
     }
     hl_thread *threads[SETTLERS];
     for (int i = 0; i < SETTLERS; i++)
-        threads[i] = engine_thread(settler, engine_sink(broker, "t"));
+        threads[i] = engine_thread(settler, engine_consumer(broker, "t"));
     for (int i = 0; i < SETTLERS; i++)
         engine_thread_join(&threads[i]);
     ck_assert_uint_eq(atomic_load(&heard), JOBS);
@@ -249,7 +249,7 @@ START_TEST(consumers_rest_and_go_on)
     kit.settings.rest = consumers_rest;
     db_open();
     broker_up();
-    struct broker_sink *sink = engine_sink(broker, "t");
+    struct broker_consumer *consumer = engine_consumer(broker, "t");
     struct broker_lease lease;
     sqlite3 *other = file_lock();
     static char text[2001];
@@ -258,29 +258,29 @@ START_TEST(consumers_rest_and_go_on)
     for (int i = 0; i < 100; i++)
         engine_put(broker, "t", 0, 0, "x");
     while (!broker_is_resting(broker)) {
-        ck_assert_int_eq(broker_take(sink, &lease, 0), 0);
+        ck_assert_int_eq(broker_take(consumer, &lease, 0), 0);
         settle(&lease, text);
         ended++;
     }
     ck_assert_uint_lt(ended, 100);
-    ck_assert_int_eq(broker_take(sink, &lease, 0), ETIMEDOUT); // though there are jobs
+    ck_assert_int_eq(broker_take(consumer, &lease, 0), ETIMEDOUT); // though there are jobs
     uint64_t other_end = engine_put(broker, "u", 0, 0, "x");
     const struct broker_change bury = {.action = BROKER_DO_BURY, .reason = "by hand"};
     enum job_state state;
     ck_assert_int_eq(broker_apply_job(broker, &trust_all, other_end, &bury, &state, NULL), 0);
     ck_assert(db_stats().lost == 0 && db_stats().added == ended + 1);
     file_unlock(other);
-    ck_assert_int_eq(broker_take(sink, &lease, HL_FOREVER), EAGAIN); // it is woken, and may
+    ck_assert_int_eq(broker_take(consumer, &lease, HL_FOREVER), EAGAIN); // it is woken, and may
     ck_assert(!broker_is_resting(broker));
     for (; ended < 100; ended++) {
         int rc;
-        while ((rc = broker_take(sink, &lease, HL_FOREVER)) == EAGAIN)
+        while ((rc = broker_take(consumer, &lease, HL_FOREVER)) == EAGAIN)
             ; // it rested again
         ck_assert_int_eq(rc, 0);
         settle(&lease, "small");
     }
     ck_assert_uint_eq(db_stats().lost, 0);
-    broker_sink_free(&sink);
+    broker_consumer_free(&consumer);
     broker_down();
 }
 END_TEST

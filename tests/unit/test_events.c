@@ -53,27 +53,27 @@ START_TEST(jobs_of_connections)
                      3 * HL_SECOND);
     ck_assert_int_eq(heard.got[0].ran_ns, -1);
     clock_virtual_advance(2 * HL_SECOND);
-    ck_assert_int_eq(broker_release(&conn.holder, &trust_all, id, 0, 7, 0), 0);
+    ck_assert_int_eq(broker_release(&conn.client, &trust_all, id, 0, 7, 0), 0);
     ck_assert_int_eq(events_told(BROKER_EVENT_RELEASE, id, JOB_RESERVED, JOB_READY)->ran_ns,
                      2 * HL_SECOND);
     ck_assert_int_eq(heard.got[0].waited_ns, 3 * HL_SECOND);
     ck_assert_uint_eq(engine_reserve(&conn), id);
     ck_assert_uint_eq(events_hear(), 1);
-    ck_assert_int_eq(broker_release(&conn.holder, &trust_all, id, 0, 7, HL_SECOND), 0);
+    ck_assert_int_eq(broker_release(&conn.client, &trust_all, id, 0, 7, HL_SECOND), 0);
     events_told(BROKER_EVENT_RELEASE, id, JOB_RESERVED, JOB_DELAYED);
     clock_virtual_advance(HL_SECOND);
     (void)broker_due(heard.durable.broker);
     events_told(BROKER_EVENT_DUE, id, JOB_DELAYED, JOB_READY);
     ck_assert_uint_eq(engine_reserve(&conn), id);
     ck_assert_uint_eq(events_hear(), 1);
-    ck_assert_int_eq(broker_bury(&conn.holder, &trust_all, id, 0, 7), 0);
+    ck_assert_int_eq(broker_bury(&conn.client, &trust_all, id, 0, 7), 0);
     outcome_is(events_told(BROKER_EVENT_BURY, id, JOB_RESERVED, JOB_BURIED), JOB_OUTCOME_FAILED);
     ck_assert_int_eq(broker_kick_job(heard.durable.broker, &trust_all, id), 0);
     events_told(BROKER_EVENT_KICK, id, JOB_BURIED, JOB_READY);
     ck_assert_uint_eq(engine_reserve(&conn), id);
     ck_assert_uint_eq(events_hear(), 1);
-    ck_assert_int_eq(broker_touch(&conn.holder, &trust_all, id, 0), 0);
-    ck_assert_int_eq(broker_holder_delete(&conn.holder, &trust_all, id, 0), 0);
+    ck_assert_int_eq(broker_touch(&conn.client, &trust_all, id, 0), 0);
+    ck_assert_int_eq(broker_client_delete(&conn.client, &trust_all, id, 0), 0);
     outcome_is(events_told(BROKER_EVENT_FINISH, id, JOB_RESERVED, JOB_FINISHED), JOB_OUTCOME_DONE);
     engine_conn_fini(&conn);
 }
@@ -105,7 +105,7 @@ START_TEST(a_touch_is_no_event)
     uint64_t id = events_put(0);
     ck_assert_uint_eq(engine_reserve_token(&conn, &token), id);
     ck_assert_uint_eq(events_hear(), 2);
-    ck_assert_int_eq(broker_touch(&conn.holder, &trust_all, id, token), 0);
+    ck_assert_int_eq(broker_touch(&conn.client, &trust_all, id, token), 0);
     ck_assert_uint_eq(events_hear(), 0);
     engine_conn_fini(&conn);
 }
@@ -126,15 +126,15 @@ static const struct {
 START_TEST(jobs_of_workers)
 {
     struct broker_lease lease;
-    struct broker_sink *sink = engine_sink(heard.durable.broker, "t");
+    struct broker_consumer *consumer = engine_consumer(heard.durable.broker, "t");
     events_listen_all();
     uint64_t id = events_put(0);
-    ck_assert_uint_eq(engine_take(sink, &lease), id);
+    ck_assert_uint_eq(engine_take(consumer, &lease), id);
     ck_assert_uint_eq(events_hear(), 2);
     clock_virtual_advance(HL_SECOND);
     ck_assert_int_eq(engine_settle(heard.durable.broker, &lease, settled[_i].kind), 0);
     outcome_is(events_told(settled[_i].type, id, JOB_RESERVED, settled[_i].to), settled[_i].kind);
-    broker_sink_free(&sink);
+    broker_consumer_free(&consumer);
 }
 END_TEST
 
@@ -142,12 +142,12 @@ START_TEST(cancels_and_what_nobody_has)
 {
     enum job_state now;
     struct broker_lease lease;
-    struct broker_sink *sink = engine_sink(heard.durable.broker, "t");
+    struct broker_consumer *consumer = engine_consumer(heard.durable.broker, "t");
     const struct broker_change cancel = {.action = BROKER_DO_CANCEL, .reason = "no"};
     const struct broker_change bury = {.action = BROKER_DO_BURY, .reason = "no"};
     events_listen_all();
     uint64_t id = events_put(0);
-    ck_assert_uint_eq(engine_take(sink, &lease), id);
+    ck_assert_uint_eq(engine_take(consumer, &lease), id);
     ck_assert_uint_eq(events_hear(), 2);
     ck_assert_int_eq(broker_apply_job(heard.durable.broker, &trust_all, id, &cancel, &now, NULL),
                      0);
@@ -168,7 +168,7 @@ START_TEST(cancels_and_what_nobody_has)
                      0);
     outcome_is(events_told(BROKER_EVENT_FINISH, id, JOB_DELAYED, JOB_FINISHED),
                JOB_OUTCOME_CANCELLED);
-    broker_sink_free(&sink);
+    broker_consumer_free(&consumer);
 }
 END_TEST
 

@@ -158,7 +158,7 @@ START_TEST(no_event_before_its_ticket)
     ck_assert_uint_eq(events_hear_of(&heard.listener), 1);
     ck_assert_uint_eq(heard.got[0].number, before + 1);
     // nor what stands behind one
-    ck_assert_int_eq(broker_tube_level(heard.durable.broker, "m", 1, DURABILITY_MEMORY, 0), 0);
+    ck_assert_int_eq(broker_tube_durability(heard.durable.broker, "m", 1, DURABILITY_MEMORY, 0), 0);
     events_put(0);
     engine_put(heard.durable.broker, "m", 5, 0, "body");
     ck_assert_uint_eq(events_hear_of(&heard.listener), 0);

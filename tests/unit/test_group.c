@@ -41,22 +41,22 @@ static uint64_t put(const char *name, const char *group)
 
 static void settle(const char *tube, uint64_t id, enum job_outcome_kind kind)
 {
-    struct broker_sink *sink = engine_sink(durable.broker, tube);
+    struct broker_consumer *consumer = engine_consumer(durable.broker, tube);
     struct broker_lease lease;
-    ck_assert_uint_eq(engine_take(sink, &lease), id);
+    ck_assert_uint_eq(engine_take(consumer, &lease), id);
     ck_assert_int_eq(engine_settle(durable.broker, &lease, kind), 0);
-    broker_sink_free(&sink);
+    broker_consumer_free(&consumer);
 }
 
 // With others in one hold of the lock, as workers of a brief handler do.
 static void settle_many(const char *tube, size_t count)
 {
-    struct broker_sink *sink = engine_sink(durable.broker, tube);
+    struct broker_consumer *consumer = engine_consumer(durable.broker, tube);
     struct broker_lease lease[BROKER_SETTLE_MAX];
     struct job_outcome outcome[BROKER_SETTLE_MAX];
     struct broker_settlement list[BROKER_SETTLE_MAX];
     size_t taken;
-    ck_assert_int_eq(broker_take_many(sink, lease, BROKER_SETTLE_MAX, &taken, 0), 0);
+    ck_assert_int_eq(broker_take_many(consumer, lease, BROKER_SETTLE_MAX, &taken, 0), 0);
     ck_assert_uint_eq(taken, count);
     for (size_t i = 0; i < count; i++) {
         job_outcome_init(&outcome[i]);
@@ -68,7 +68,7 @@ static void settle_many(const char *tube, size_t count)
         ck_assert_int_eq(list[i].rc, 0);
         broker_lease_fini(&lease[i]);
     }
-    broker_sink_free(&sink);
+    broker_consumer_free(&consumer);
 }
 
 static void counts_are(const char *group, uint64_t unfinished, uint64_t done, uint64_t failed,
@@ -229,9 +229,9 @@ START_TEST(counts_are_kept)
     engine_conn_init(&conn, durable.broker);
     engine_watch_only(&conn, "t");
     ck_assert_uint_eq(engine_reserve(&conn), two);
-    ck_assert_int_eq(broker_bury(&conn.holder, &trust_all, two, 0, 3), 0);
+    ck_assert_int_eq(broker_bury(&conn.client, &trust_all, two, 0, 3), 0);
     struct broker_lease lease;
-    ck_assert_int_eq(broker_reserve_job(&conn.holder, &trust_all, two, 0, &lease),
+    ck_assert_int_eq(broker_reserve_job(&conn.client, &trust_all, two, 0, &lease),
                      0); // as a kick does
     broker_lease_fini(&lease);
     engine_conn_fini(&conn);
@@ -287,10 +287,10 @@ START_TEST(a_return_and_an_end_in_one_commit_count)
     struct engine_conn conn;
     engine_conn_init(&conn, durable.broker);
     struct broker_lease lease;
-    ck_assert_int_eq(broker_reserve_job(&conn.holder, &trust_all, reserved, 0, &lease), 0);
+    ck_assert_int_eq(broker_reserve_job(&conn.client, &trust_all, reserved, 0, &lease), 0);
     broker_lease_fini(&lease);
-    ck_assert_int_eq(broker_bury(&conn.holder, &trust_all, reserved, 0, 3), 0);
-    ck_assert_int_eq(broker_reserve_job(&conn.holder, &trust_all, reserved, 0, &lease), 0);
+    ck_assert_int_eq(broker_bury(&conn.client, &trust_all, reserved, 0, 3), 0);
+    ck_assert_int_eq(broker_reserve_job(&conn.client, &trust_all, reserved, 0, &lease), 0);
     broker_lease_fini(&lease);
     engine_conn_fini(&conn);
     ck_assert_int_eq(broker_delete(durable.broker, &trust_all, reserved), 0);

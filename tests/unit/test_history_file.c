@@ -489,10 +489,10 @@ START_TEST(lists_by_time)
 END_TEST
 
 // A page ends after so many were looked at, and the next one goes on there.
-START_TEST(a_rare_one_is_found_in_several_pages)
+START_TEST(a_extra_one_is_found_in_several_pages)
 {
     db_open();
-    db_add_record(record_again(1, 1000, "rare"));
+    db_add_record(record_again(1, 1000, "extra"));
     for (uint64_t id = 2; id <= 25000; id++)
         (void)db_add(id * 10 + 1);
     db_await(25000);
@@ -582,7 +582,7 @@ int main(void)
     tcase_add_test(all, lists_of_file_and_memory);
     tcase_add_test(all, a_replaced_record_is_listed_once);
     tcase_add_test(all, lists_by_time);
-    tcase_add_test(all, a_rare_one_is_found_in_several_pages);
+    tcase_add_test(all, a_extra_one_is_found_in_several_pages);
     tcase_add_test(all, threads_share_it);
     suite_add_tcase(suite, all);
     return unit_main(suite);

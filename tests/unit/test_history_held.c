@@ -11,7 +11,7 @@
 #include <string.h>
 
 static struct durable durable;
-static struct broker_sink *sink;
+static struct broker_consumer *consumer;
 static hl_event *wanted; // set when history waits for a ticket
 static bool leads;       // history's wants are met
 
@@ -64,12 +64,12 @@ static void start(void)
     db_open();
     durable.options.last_result = history_last(kit.history);
     durable_again(&durable);
-    sink = engine_sink(durable.broker, "t");
+    consumer = engine_consumer(durable.broker, "t");
 }
 
 static void level(enum durability level, int64_t interval_ns)
 {
-    ck_assert_int_eq(broker_tube_level(durable.broker, "t", 1, level, interval_ns), 0);
+    ck_assert_int_eq(broker_tube_durability(durable.broker, "t", 1, level, interval_ns), 0);
 }
 
 static void setup(void)
@@ -88,7 +88,7 @@ static void setup(void)
 
 static void teardown(void)
 {
-    broker_sink_free(&sink);
+    broker_consumer_free(&consumer);
     if (durable.broker != NULL) {
         (void)broker_stop(durable.broker);
         db_close();
@@ -103,7 +103,7 @@ static void teardown(void)
 // History goes first: it asks the broker.
 static void die(void)
 {
-    broker_sink_free(&sink);
+    broker_consumer_free(&consumer);
     db_close();
     durable_kill(&durable, NULL);
     start();
@@ -113,7 +113,7 @@ static void end_as(uint64_t id, enum job_outcome_kind kind)
 {
     struct broker_lease lease;
     struct job_outcome outcome;
-    ck_assert_uint_eq(engine_take(sink, &lease), id);
+    ck_assert_uint_eq(engine_take(consumer, &lease), id);
     job_outcome_init(&outcome);
     outcome.kind = kind;
     outcome.started_ns = clock_now_ns() - HL_SECOND;
@@ -203,7 +203,7 @@ START_TEST(none_overtakes)
 {
     start();
     (void)ended(JOB_OUTCOME_DONE);
-    ck_assert_int_eq(broker_tube_level(durable.broker, "u", 1, DURABILITY_MEMORY, 0), 0);
+    ck_assert_int_eq(broker_tube_durability(durable.broker, "u", 1, DURABILITY_MEMORY, 0), 0);
     uint64_t second = engine_put(durable.broker, "u", 5, 0, "x");
     const struct broker_change cancel = {.action = BROKER_DO_CANCEL, .reason = "by a test"};
     enum job_state state;

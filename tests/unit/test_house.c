@@ -92,14 +92,14 @@ START_TEST(purges_come_in_time)
 END_TEST
 
 struct taker {
-    struct broker_sink *sink;
+    struct broker_consumer *consumer;
     struct broker_lease lease;
 };
 
 static void take(void *arg)
 {
     struct taker *taker = arg;
-    ck_assert_int_eq(broker_take(taker->sink, &taker->lease, HL_FOREVER), 0);
+    ck_assert_int_eq(broker_take(taker->consumer, &taker->lease, HL_FOREVER), 0);
 }
 
 // Nobody asks the broker but the due thread. The second delay is earlier than the one it sleeps
@@ -111,7 +111,7 @@ START_TEST(delays_end_by_themselves)
     engine_put(broker, "t", 0, 3600 * HL_SECOND, "late");
     park_await_sleepers(SLEEPERS + 1);
     uint64_t id = engine_put(broker, "t", 0, HL_SECOND / 2, "soon");
-    struct taker taker = {.sink = engine_sink(broker, "t")};
+    struct taker taker = {.consumer = engine_consumer(broker, "t")};
     hl_thread *thread = engine_thread(take, &taker);
     engine_await_waiting(broker, 1);
     park_await_sleepers(SLEEPERS + 1);
@@ -120,7 +120,7 @@ START_TEST(delays_end_by_themselves)
     ck_assert_uint_eq(taker.lease.id, id);
     ck_assert_int_eq(engine_settle(broker, &taker.lease, JOB_OUTCOME_DONE), 0);
     ck_assert_uint_eq(engine_stats(broker).count[JOB_DELAYED], 1);
-    broker_sink_free(&taker.sink);
+    broker_consumer_free(&taker.consumer);
 }
 END_TEST
 
@@ -132,7 +132,7 @@ START_TEST(leases_end_by_themselves)
     engine_conn_init(&silent, broker);
     uint64_t id = engine_put(broker, "default", 0, 0, "x");
     ck_assert_uint_eq(engine_reserve(&silent), id);
-    struct taker taker = {.sink = engine_sink(broker, "default")};
+    struct taker taker = {.consumer = engine_consumer(broker, "default")};
     hl_thread *thread = engine_thread(take, &taker);
     engine_await_waiting(broker, 1);
     park_await_sleepers(SLEEPERS + 1);
@@ -141,7 +141,7 @@ START_TEST(leases_end_by_themselves)
     ck_assert_uint_eq(taker.lease.id, id);
     ck_assert_uint_eq(engine_stats(broker).timeouts, 1);
     ck_assert_int_eq(engine_settle(broker, &taker.lease, JOB_OUTCOME_DONE), 0);
-    broker_sink_free(&taker.sink);
+    broker_consumer_free(&taker.consumer);
     (void)engine_conn_fini(&silent);
 }
 END_TEST
@@ -170,11 +170,11 @@ START_TEST(purge_keeps_retention)
 {
     ck_assert_int_eq(house_start(house), 0);
     uint64_t id = engine_put(broker, "t", 0, 0, "x");
-    struct broker_sink *sink = engine_sink(broker, "t");
+    struct broker_consumer *consumer = engine_consumer(broker, "t");
     struct broker_lease lease;
-    ck_assert_uint_eq(engine_take(sink, &lease), id);
+    ck_assert_uint_eq(engine_take(consumer, &lease), id);
     ck_assert_int_eq(engine_settle(broker, &lease, JOB_OUTCOME_DONE), 0);
-    broker_sink_free(&sink);
+    broker_consumer_free(&consumer);
     struct job_record *record = NULL;
     for (int second = 0; second < 14; second++)
         advance_second();

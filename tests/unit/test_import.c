@@ -168,7 +168,7 @@ static int entry_show(void *arg, uint64_t locator, const void *bytes, size_t len
     struct job_entry entry;
     ck_assert_int_eq(job_entry_decode(&entry, bytes, len), 0);
     if (entry.type == JOB_ENTRY_LIMITS)
-        return buf_printf(&shown, "below %" PRIu64 "\n", entry.id_ceiling);
+        return buf_printf(&shown, "below %" PRIu64 "\n", entry.id_limit);
     ck_assert_int_eq(entry.type, JOB_ENTRY_PUT);
     ck_assert_int_eq(entry.created_wall_ns, CREATED);
     ck_assert_uint_eq(entry.ttr_s, 60);

@@ -120,29 +120,30 @@ START_TEST(job_moves_along_the_table)
 }
 END_TEST
 
-START_TEST(rare_is_made_once)
+START_TEST(extra_is_made_once)
 {
     struct job *job = make_job("x");
-    ck_assert_ptr_null(job->rare);
-    struct job_rare *rare = job_rare_need(job);
-    ck_assert_ptr_nonnull(rare);
-    ck_assert_ptr_eq(job_rare_need(job), rare);
-    rare->reason = strdup("because");
+    ck_assert_ptr_null(job->extra);
+    struct job_extra *extra = job_extra_need(job);
+    ck_assert_ptr_nonnull(extra);
+    ck_assert_ptr_eq(job_extra_need(job), extra);
+    extra->reason = strdup("because");
     job_free(&job);
 }
 END_TEST
 
 START_TEST(orders)
 {
-    struct job_rare rare_a = {.key_ns = 5}, rare_b = {.key_ns = 5};
-    struct job a = {.pri = 1, .id = 9, .rare = &rare_a}, b = {.pri = 2, .id = 3, .rare = &rare_b};
+    struct job_extra extra_a = {.key_ns = 5}, extra_b = {.key_ns = 5};
+    struct job a = {.pri = 1, .id = 9, .extra = &extra_a},
+               b = {.pri = 2, .id = 3, .extra = &extra_b};
     ck_assert(job_ready_less(&a, &b, NULL));
     ck_assert(!job_ready_less(&b, &a, NULL));
     ck_assert(job_key_less(&b, &a, NULL)); // the same key: by id
     b.pri = 1;
     ck_assert(job_ready_less(&b, &a, NULL)); // the same priority: by id
     ck_assert(!job_ready_less(&a, &a, NULL));
-    rare_a.key_ns = 4;
+    extra_a.key_ns = 4;
     ck_assert(job_key_less(&a, &b, NULL));
 }
 END_TEST
@@ -159,7 +160,7 @@ static void *share_body(void *arg)
     return NULL;
 }
 
-// The last holder frees, whoever it is; the sanitizers see it if not.
+// The last client frees, whoever it is; the sanitizers see it if not.
 START_TEST(body_is_shared_by_threads)
 {
     struct job_body *body;
@@ -348,7 +349,7 @@ START_TEST(end_has_a_record)
     struct job_end *end;
     ck_assert_int_eq(job_end_new(&end), 0);
     end->view = (struct job_view){.id = 4, .tube = "t", .created_ns = 4000, .past_count = 1};
-    end->view.past[0] = (struct job_past_copy){.kind = JOB_OUTCOME_CRASHED, .reason = "again"};
+    end->view.past[0] = (struct job_attempts_copy){.kind = JOB_OUTCOME_CRASHED, .reason = "again"};
     struct job_outcome outcome;
     const struct job_rules rules = {.set = 0};
     job_outcome_init(&outcome);
@@ -402,7 +403,7 @@ int main(void)
     tcase_add_test(state, moves_lead_to_the_end);
     tcase_add_test(state, job_moves_along_the_table);
     unit_add_death(state, illegal_move_stops, SIGABRT);
-    tcase_add_test(state, rare_is_made_once);
+    tcase_add_test(state, extra_is_made_once);
     tcase_add_test(state, orders);
     suite_add_tcase(suite, state);
 

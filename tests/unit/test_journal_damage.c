@@ -393,7 +393,7 @@ START_TEST(salvage_takes_what_is_whole)
     ck_assert_ptr_nonnull(mkdtemp(path));
     uint64_t place = 0;
     ck_assert_int_eq(kit_open(&kit), 0);
-    append_entry(&(struct job_entry){.type = JOB_ENTRY_LIMITS, .id_ceiling = ceiling});
+    append_entry(&(struct job_entry){.type = JOB_ENTRY_LIMITS, .id_limit = ceiling});
     for (uint64_t id = 1; id <= 2000; id++) {
         uint64_t at = append_put(id);
         if (id == 100)
@@ -420,7 +420,7 @@ START_TEST(salvage_takes_what_is_whole)
     ck_assert_uint_eq(census.jobs, 1999);
     ck_assert(census.replayed.clean);
     // The lost record may have been one of limits: ids go on behind a gap.
-    ck_assert_uint_eq(census.id_ceiling, _i == 0 ? ceiling + JOURNAL_GAP_AFTER_DAMAGE : JOB_ID_MAX);
+    ck_assert_uint_eq(census.id_limit, _i == 0 ? ceiling + JOURNAL_GAP_AFTER_DAMAGE : JOB_ID_MAX);
     // Not into a directory that has something.
     ck_assert_int_eq(journal_salvage(&kit.settings, &to, &copied, NULL, NULL, &kit.error), EEXIST);
     buf_fini(&lines.text);

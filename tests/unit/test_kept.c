@@ -300,16 +300,16 @@ START_TEST(a_worker_reads_bodies_itself)
                "INSERTED 1\r\nINSERTED 2\r\n");
     spoil("spoil-me");
     const char *tube = "default";
-    struct broker_sink *sink;
+    struct broker_consumer *consumer;
     struct broker_lease lease;
-    ck_assert_int_eq(broker_sink_new(&sink, served.broker, "w", &tube, 1), 0);
-    ck_assert_int_eq(broker_take(sink, &lease, HL_SECOND), 0);
+    ck_assert_int_eq(broker_consumer_new(&consumer, served.broker, "w", &tube, 1), 0);
+    ck_assert_int_eq(broker_take(consumer, &lease, HL_SECOND), 0);
     ck_assert_uint_eq(lease.id, 2);
     ck_assert_mem_eq(lease.body->bytes, "good", 4);
     broker_lease_fini(&lease);
-    ck_assert_int_eq(broker_take(sink, &lease, 0), ETIMEDOUT);
+    ck_assert_int_eq(broker_take(consumer, &lease, 0), ETIMEDOUT);
     ck_assert_uint_eq(served_stats().count[JOB_BURIED], 1);
-    broker_sink_free(&sink);
+    broker_consumer_free(&consumer);
     peer_close(&fd);
 }
 END_TEST

@@ -39,7 +39,7 @@ static void open_all(void)
     durable.options.put_waits = true;
     durable.options.tube_jobs_max = 20000;
     durable_again(&durable);
-    ck_assert_int_eq(broker_tube_level(durable.broker, "v", 1, DURABILITY_MEMORY, 0), 0);
+    ck_assert_int_eq(broker_tube_durability(durable.broker, "v", 1, DURABILITY_MEMORY, 0), 0);
     ck_assert_int_eq(broker_use(durable.broker, "t", 1, &tube), 0);
     ck_assert_int_eq(broker_use(durable.broker, "v", 1, &volatile_tube), 0);
     engine_conn_init(&conn, durable.broker);
@@ -108,7 +108,7 @@ static int run_stands(size_t i, enum broker_verb verb, uint64_t id, uint64_t tok
     struct broker_op *op = op_at(i);
     broker_op_init(op, verb, id, token);
     op->flags = OP_STANDS;
-    op->holder = &conn.holder;
+    op->client = &conn.client;
     op->asker = &trust_all;
     op->back.pri = 0;
     op->back.delay_ns = 0;
@@ -291,7 +291,7 @@ END_TEST
 
 static uint64_t make_changes_wait(void)
 {
-    return busy_changes(durable.broker, tube, &conn.holder);
+    return busy_changes(durable.broker, tube, &conn.client);
 }
 
 START_TEST(a_change_stands_and_is_carried_out)
@@ -363,7 +363,7 @@ START_TEST(it_is_decided_again)
     uint64_t id = make_changes_wait();
     ck_assert_int_eq(run_stands(0, BROKER_RELEASE, id, 0), EINPROGRESS);
     ck_assert_int_eq(run_stands(1, BROKER_TOUCH, id, 0), 0); // no record of a plain one
-    ck_assert_int_eq(broker_holder_delete(&conn.holder, &trust_all, id, 0), 0);
+    ck_assert_int_eq(broker_client_delete(&conn.client, &trust_all, id, 0), 0);
     ck_assert_uint_gt(durable_compact(&durable), 0);
     ck_assert_int_eq(standing[0].op.later.result, ENOENT);
     disk_space(0);
@@ -450,7 +450,7 @@ START_TEST(a_plain_lease_stands_behind_nobody)
         ck_assert_int_eq(broker_pause(durable.broker, &trust_all, "t", 1, 0), 0);
     ck_assert_int_eq(run_stands(0, BROKER_BURY, first, 0), EINPROGRESS);
     struct broker_lease lease;
-    ck_assert_int_eq(broker_reserve_job(&conn.holder, &trust_all, second, 0, &lease), 0);
+    ck_assert_int_eq(broker_reserve_job(&conn.client, &trust_all, second, 0, &lease), 0);
     broker_lease_fini(&lease);
     ck_assert_uint_eq(engine_view(durable.broker, second).reserves, 1);
     syncs_go_on();
@@ -466,7 +466,7 @@ END_TEST
 static int reserve_token(void)
 {
     struct broker_lease lease;
-    int rc = broker_reserve(&conn.holder, &conn.reserver, HL_FOREVER, BROKER_WITH_TOKEN, &lease);
+    int rc = broker_reserve(&conn.client, &conn.reserver, HL_FOREVER, BROKER_WITH_TOKEN, &lease);
     if (rc == 0)
         broker_lease_fini(&lease);
     return rc;
@@ -476,16 +476,16 @@ START_TEST(a_reserve_stands_for_its_record)
 {
     struct broker_lease lease;
     uint64_t id = make_changes_wait();
-    ck_assert_int_eq(broker_holder_delete(&conn.holder, &trust_all, id, 0), 0);
+    ck_assert_int_eq(broker_client_delete(&conn.client, &trust_all, id, 0), 0);
     durable_commit(&durable);
     ck_assert_int_eq(run_stands(0, BROKER_ROOM, 0, 0), EINPROGRESS);
     ck_assert_int_eq(reserve_token(), EINPROGRESS);
     ck_assert_uint_eq(conn.fired, 0);
     ck_assert_uint_gt(durable_compact(&durable), 0);
     ck_assert_uint_eq(conn.fired, 1);
-    ck_assert_int_eq(broker_reserve_finish(&conn.holder, &lease), 0);
+    ck_assert_int_eq(broker_reserve_finish(&conn.client, &lease), 0);
     ck_assert_int_eq(state_of(lease.id), JOB_RESERVED);
-    ck_assert_int_eq(broker_holder_delete(&conn.holder, &trust_all, lease.id, lease.token), 0);
+    ck_assert_int_eq(broker_client_delete(&conn.client, &trust_all, lease.id, lease.token), 0);
     broker_lease_fini(&lease);
     disk_space(0);
 }
@@ -500,8 +500,8 @@ START_TEST(a_reserve_loses_its_patience)
     clock_virtual_advance(4 * HL_SECOND);
     (void)broker_due(durable.broker);
     ck_assert_uint_eq(conn.fired, 1);
-    ck_assert_int_eq(broker_reserve_finish(&conn.holder, &lease), ENOSR);
-    ck_assert(!broker_is_reserving(&conn.holder));
+    ck_assert_int_eq(broker_reserve_finish(&conn.client, &lease), ENOSR);
+    ck_assert(!broker_is_reserving(&conn.client));
     disk_space(0);
 }
 END_TEST
@@ -512,7 +512,7 @@ START_TEST(a_reserve_that_stands_goes_with_its_connection)
     ck_assert_int_eq(run_stands(0, BROKER_ROOM, 0, 0), EINPROGRESS);
     ck_assert_int_eq(reserve_token(), EINPROGRESS);
     ck_assert(later_cancel(&conn.reserver.wait.later));
-    ck_assert(!broker_is_reserving(&conn.holder));
+    ck_assert(!broker_is_reserving(&conn.client));
     ck_assert_int_eq(reserve_token(), EINPROGRESS);
     ck_assert(engine_conn_fini(&conn)); // free at once
     engine_conn_init(&conn, durable.broker);

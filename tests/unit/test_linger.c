@@ -10,18 +10,18 @@
 #include <string.h>
 
 static struct broker *broker;
-static struct broker_sink *sink;
+static struct broker_consumer *consumer;
 static struct engine_records records;
 
 static void start(const struct broker_options *options)
 {
     ck_assert_int_eq(broker_new(&broker, options), 0);
-    sink = engine_sink(broker, "t");
+    consumer = engine_consumer(broker, "t");
 }
 
 static void stop(void)
 {
-    broker_sink_free(&sink);
+    broker_consumer_free(&consumer);
     broker_free(&broker);
 }
 
@@ -54,7 +54,7 @@ static void end(enum job_outcome_kind kind, size_t output)
 {
     struct broker_lease lease;
     struct job_outcome outcome;
-    (void)engine_take(sink, &lease);
+    (void)engine_take(consumer, &lease);
     job_outcome_init(&outcome);
     outcome.kind = kind;
     outcome.exit_status = kind == JOB_OUTCOME_DONE ? 0 : 3;
@@ -154,10 +154,10 @@ START_TEST(a_record_is_enough)
     // deleted by who has it: as if somebody waited
     struct engine_conn conn;
     engine_conn_init(&conn, broker);
-    ck_assert_int_eq(broker_watch(&conn.holder, "t", 1, &(size_t){0}), 0);
+    ck_assert_int_eq(broker_watch(&conn.client, "t", 1, &(size_t){0}), 0);
     uint64_t deleted = put(true, NULL);
     ck_assert_uint_eq(engine_reserve(&conn), deleted);
-    ck_assert_int_eq(broker_holder_delete(&conn.holder, &trust_all, deleted, 0), 0);
+    ck_assert_int_eq(broker_client_delete(&conn.client, &trust_all, deleted, 0), 0);
     ck_assert_uint_eq(records.count, 2);
     ck_assert_uint_eq(records.record[1]->id, deleted);
     ck_assert_int_eq(records.record[1]->kind, JOB_OUTCOME_DONE);

@@ -263,15 +263,15 @@ START_TEST(stopping_ends_the_wait_of_puts)
 }
 END_TEST
 
-/* Takes and finishes jobs until its sink is stopped. */
+/* Takes and finishes jobs until its consumer is stopped. */
 static void take_all(void *arg)
 {
-    struct broker_sink *sink = arg;
+    struct broker_consumer *consumer = arg;
     struct broker_lease lease;
     struct job_outcome outcome;
     job_outcome_init(&outcome);
     outcome.kind = JOB_OUTCOME_DELETED;
-    while (broker_take(sink, &lease, HL_FOREVER) == 0) {
+    while (broker_take(consumer, &lease, HL_FOREVER) == 0) {
         ck_assert_int_eq(broker_settle(served.broker, lease.id, lease.token, &outcome), 0);
         broker_lease_fini(&lease);
     }
@@ -285,10 +285,11 @@ START_TEST(waiting_puts_race_with_leaving)
     enum { ROUNDS = 100, CROWD = 6 };
     uint64_t answered = 0;
     const char *tube = "default";
-    struct broker_sink *sink;
+    struct broker_consumer *consumer;
     hl_thread *worker;
-    ck_assert_int_eq(broker_sink_new(&sink, served.broker, "worker", &tube, 1), 0);
-    const struct hl_thread_options options = {.target = take_all, .arg = sink, .name = "worker"};
+    ck_assert_int_eq(broker_consumer_new(&consumer, served.broker, "worker", &tube, 1), 0);
+    const struct hl_thread_options options = {
+        .target = take_all, .arg = consumer, .name = "worker"};
     ck_assert_int_eq(hl_thread_new(&worker, &options), 0);
     ck_assert_int_eq(hl_thread_start(worker), 0);
     for (int round = 0; round < ROUNDS; round++) {
@@ -313,10 +314,10 @@ START_TEST(waiting_puts_race_with_leaving)
         peer_close(&fds[3]);
     }
     served_until_connections(0);
-    broker_sink_stop(sink);
+    broker_consumer_stop(consumer);
     ck_assert_int_eq(hl_thread_join(worker, HL_FOREVER), 0);
     hl_thread_free(&worker);
-    broker_sink_free(&sink);
+    broker_consumer_free(&consumer);
     struct broker_stats stats = served_stats();
     ck_assert_uint_eq(stats.putting, 0);
     ck_assert_uint_ge(stats.totals.put, answered);
@@ -441,7 +442,7 @@ END_TEST
 /* ---- one line ---- */
 
 struct taker {
-    struct broker_sink *sink;
+    struct broker_consumer *consumer;
     uint64_t id;
 };
 
@@ -450,7 +451,7 @@ static void take_one(void *arg)
     struct taker *taker = arg;
     struct broker_lease lease;
     struct job_outcome outcome;
-    ck_assert_int_eq(broker_take(taker->sink, &lease, 20 * HL_SECOND), 0);
+    ck_assert_int_eq(broker_take(taker->consumer, &lease, 20 * HL_SECOND), 0);
     taker->id = lease.id;
     job_outcome_init(&outcome);
     outcome.kind = JOB_OUTCOME_DELETED;
@@ -474,13 +475,14 @@ START_TEST(threads_and_connections_stand_in_one_line)
         fds[i] = served_connect();
         peer_say(fds[i], i % 2 ? "reserve\r\n" : "reserve-batch 1 100\r\n");
         served_until(waiting, 2 * i + 1);
-        ck_assert_int_eq(broker_sink_new(&takers[i].sink, served.broker, "taker", &tube, 1), 0);
+        ck_assert_int_eq(broker_consumer_new(&takers[i].consumer, served.broker, "taker", &tube, 1),
+                         0);
         ck_assert_int_eq(hl_thread_new(&threads[i], &options), 0);
         ck_assert_int_eq(hl_thread_start(threads[i]), 0);
         served_until(waiting, 2 * i + 2);
     }
     /* in stats, those of connections only */
-    ck_assert_uint_eq(served_stats().waiting_sinks, PAIRS);
+    ck_assert_uint_eq(served_stats().waiting_consumers, PAIRS);
     peer_say(putter, "stats-tube default\r\n");
     for (int i = 0; i < 12; i++)
         peer_line(putter, text, sizeof(text));
@@ -494,7 +496,7 @@ START_TEST(threads_and_connections_stand_in_one_line)
         ck_assert_int_eq(hl_thread_join(threads[i], HL_FOREVER), 0);
         ck_assert_uint_eq(takers[i].id, 2 * i + 2);
         hl_thread_free(&threads[i]);
-        broker_sink_free(&takers[i].sink);
+        broker_consumer_free(&takers[i].consumer);
         peer_close(&fds[i]);
     }
     peer_close(&putter);

@@ -227,9 +227,9 @@ START_TEST(paused_pool_takes_nothing)
     ck_assert_uint_eq(engine_stats(broker).count[JOB_READY], 1);
     ck_assert_uint_eq(engine_stats(broker).waiting, 0);
     // Others take as before; and workers that come are paused, too.
-    struct broker_sink *sink = engine_sink(broker, "t");
-    ck_assert_uint_eq(engine_take(sink, NULL), id);
-    broker_sink_free(&sink);
+    struct broker_consumer *consumer = engine_consumer(broker, "t");
+    ck_assert_uint_eq(engine_take(consumer, NULL), id);
+    broker_consumer_free(&consumer);
     ck_assert_int_eq(worker_pool_resize(pool, 5), 0);
     quiet_await(&quiet);
     engine_put(broker, "t", 0, 0, "y");
@@ -306,14 +306,14 @@ END_TEST
 
 static const char *const shared[] = {"a", "b", "c"};
 
-// The tube of each of `count` jobs that are taken, as counts; `sink` and `other` by turns.
-static void take_counts(struct broker_sink *sink, struct broker_sink *other, int count,
+// The tube of each of `count` jobs that are taken, as counts; `consumer` and `other` by turns.
+static void take_counts(struct broker_consumer *consumer, struct broker_consumer *other, int count,
                         int counts[3])
 {
     memset(counts, 0, 3 * sizeof(counts[0]));
     for (int i = 0; i < count; i++) {
         struct broker_lease lease;
-        ck_assert_uint_ne(engine_take(i % 2 == 0 ? sink : other, &lease), 0);
+        ck_assert_uint_ne(engine_take(i % 2 == 0 ? consumer : other, &lease), 0);
         counts[lease.tube[0] - 'a']++;
         engine_settle(broker, &lease, JOB_OUTCOME_DONE);
     }
@@ -323,24 +323,24 @@ START_TEST(weights_share_what_is_equal)
 {
     static const uint32_t weights[] = {5, 2, 1};
     struct broker_shares *shares = NULL;
-    struct broker_sink *sink[2] = {NULL, NULL};
+    struct broker_consumer *consumer[2] = {NULL, NULL};
     int counts[3];
     ck_assert_int_eq(broker_shares_new(&shares, weights, 3), 0);
     for (int i = 0; i < 2; i++) {
-        ck_assert_int_eq(broker_sink_new(&sink[i], broker, "s", shared, 3), 0);
-        broker_sink_share(sink[i], shares);
+        ck_assert_int_eq(broker_consumer_new(&consumer[i], broker, "s", shared, 3), 0);
+        broker_consumer_share(consumer[i], shares);
     }
     // The heavy tube's jobs are the youngest.
     for (int i = 0; i < 300; i++)
         engine_put(broker, "b", 7, 0, "x");
-    take_counts(sink[0], sink[1], 100, counts); // nothing is saved up while alone
+    take_counts(consumer[0], consumer[1], 100, counts); // nothing is saved up while alone
     ck_assert_int_eq(counts[1], 100);
     for (int i = 0; i < 300; i++)
         engine_put(broker, "c", 7, 0, "x");
     for (int i = 0; i < 600; i++)
         engine_put(broker, "a", 7, 0, "x");
     for (int round = 0; round < 9; round++) {
-        take_counts(sink[0], sink[1], 80, counts);
+        take_counts(consumer[0], consumer[1], 80, counts);
         ck_assert_msg(abs(counts[0] - 50) <= 1 && abs(counts[1] - 20) <= 1 &&
                           abs(counts[2] - 10) <= 1,
                       "round %d: %d %d %d", round, counts[0], counts[1], counts[2]);
@@ -348,10 +348,10 @@ START_TEST(weights_share_what_is_equal)
     // A lesser priority number goes first all the same.
     for (int i = 0; i < 20; i++)
         engine_put(broker, "c", 6, 0, "urgent");
-    take_counts(sink[0], sink[1], 20, counts);
+    take_counts(consumer[0], consumer[1], 20, counts);
     ck_assert_int_eq(counts[2], 20);
     for (int i = 0; i < 2; i++)
-        broker_sink_free(&sink[i]);
+        broker_consumer_free(&consumer[i]);
     broker_shares_free(&shares);
 }
 END_TEST
@@ -361,18 +361,18 @@ START_TEST(many_at_once_keep_the_weights)
 {
     static const uint32_t weights[] = {3, 1, 1};
     struct broker_shares *shares = NULL;
-    struct broker_sink *sink = NULL;
+    struct broker_consumer *consumer = NULL;
     struct broker_lease lease[40];
     int counts[3] = {0, 0, 0};
     size_t count = 0;
     ck_assert_int_eq(broker_shares_new(&shares, weights, 3), 0);
-    ck_assert_int_eq(broker_sink_new(&sink, broker, "s", shared, 3), 0);
-    broker_sink_share(sink, shares);
-    ck_assert_int_eq(broker_take_many(sink, lease, 40, &count, 0), ETIMEDOUT);
+    ck_assert_int_eq(broker_consumer_new(&consumer, broker, "s", shared, 3), 0);
+    broker_consumer_share(consumer, shares);
+    ck_assert_int_eq(broker_take_many(consumer, lease, 40, &count, 0), ETIMEDOUT);
     for (int i = 0; i < 100; i++)
         for (int tube = 0; tube < 3; tube++)
             engine_put(broker, shared[tube], 1, 0, "x");
-    ck_assert_int_eq(broker_take_many(sink, lease, 40, &count, 0), 0);
+    ck_assert_int_eq(broker_take_many(consumer, lease, 40, &count, 0), 0);
     ck_assert_uint_eq(count, 40);
     for (size_t i = 0; i < count; i++) {
         counts[lease[i].tube[0] - 'a']++;
@@ -385,12 +385,12 @@ START_TEST(many_at_once_keep_the_weights)
     ck_assert_uint_eq(engine_stats(broker).count[JOB_RESERVED], 40);
     for (size_t i = 0; i < count; i++)
         engine_settle(broker, &lease[i], JOB_OUTCOME_DONE);
-    broker_sink_pause(sink, true);
-    ck_assert_int_eq(broker_take_many(sink, lease, 40, &count, HL_FOREVER), EAGAIN);
-    broker_sink_pause(sink, false);
-    ck_assert_int_eq(broker_take_many(sink, lease, 1, &count, HL_FOREVER), 0);
+    broker_consumer_pause(consumer, true);
+    ck_assert_int_eq(broker_take_many(consumer, lease, 40, &count, HL_FOREVER), EAGAIN);
+    broker_consumer_pause(consumer, false);
+    ck_assert_int_eq(broker_take_many(consumer, lease, 1, &count, HL_FOREVER), 0);
     engine_settle(broker, &lease[0], JOB_OUTCOME_RETURNED);
-    broker_sink_free(&sink);
+    broker_consumer_free(&consumer);
     broker_shares_free(&shares);
 }
 END_TEST
@@ -400,7 +400,7 @@ END_TEST
 // Each by its own token: what is stale or of another kind holds up no other.
 START_TEST(many_are_settled_each_by_itself)
 {
-    struct broker_sink *sink = engine_sink(broker, "t");
+    struct broker_consumer *consumer = engine_consumer(broker, "t");
     struct broker_lease lease[6];
     struct broker_settlement list[6];
     struct job_outcome done, failed, returned;
@@ -413,7 +413,7 @@ START_TEST(many_are_settled_each_by_itself)
     returned.kind = JOB_OUTCOME_RETURNED;
     for (int i = 0; i < 6; i++)
         engine_put(broker, "t", 0, 0, "x");
-    ck_assert_int_eq(broker_take_many(sink, lease, 6, &count, 0), 0);
+    ck_assert_int_eq(broker_take_many(consumer, lease, 6, &count, 0), 0);
     ck_assert_uint_eq(count, 6);
     for (size_t i = 0; i < 6; i++)
         list[i] = (struct broker_settlement){
@@ -441,7 +441,7 @@ START_TEST(many_are_settled_each_by_itself)
     ck_assert_uint_eq(engine_stats(broker).count[JOB_RESERVED], 0);
     for (size_t i = 0; i < 6; i++)
         broker_lease_fini(&lease[i]);
-    broker_sink_free(&sink);
+    broker_consumer_free(&consumer);
 }
 END_TEST
 

@@ -86,13 +86,13 @@ static void teardown(void)
     clock_virtual_stop();
 }
 
-static int put_of(size_t which, const char *key, struct broker_holder *holder)
+static int put_of(size_t which, const char *key, struct broker_client *client)
 {
     const struct job_options options = {.key = key};
     const struct broker_put_spec spec = {.submitter = JOB_NOBODY,
                                          .tube = tube,
                                          .ttr_ns = 60 * HL_SECOND,
-                                         .holder = holder,
+                                         .client = client,
                                          .options = &options};
     struct job_body *body = engine_body("body");
     struct broker_op *op = &asks[which].op;
@@ -132,12 +132,12 @@ static uint64_t jobs(void)
 
 static uint64_t run_one(enum job_outcome_kind kind)
 {
-    struct broker_sink *sink = engine_sink(broker, "t");
+    struct broker_consumer *consumer = engine_consumer(broker, "t");
     struct broker_lease lease;
-    uint64_t id = engine_take(sink, &lease);
+    uint64_t id = engine_take(consumer, &lease);
     ck_assert_uint_ne(id, 0);
     ck_assert_int_eq(engine_settle(broker, &lease, kind), 0);
-    broker_sink_free(&sink);
+    broker_consumer_free(&consumer);
     return id;
 }
 
@@ -319,7 +319,7 @@ START_TEST(who_holds_jobs_waits_for_no_room)
     engine_watch_only(&conn, "t");
     (void)engine_put(broker, "t", 0, 0, "first");
     (void)engine_put(broker, "t", 0, 0, "second");
-    ck_assert_int_eq(put_of(0, "k", &conn.holder), EINPROGRESS);
+    ck_assert_int_eq(put_of(0, "k", &conn.client), EINPROGRESS);
     ck_assert_uint_ne(engine_reserve(&conn), 0);
     answer(0, 0);
     check_result(0, ENOBUFS, 0);

@@ -12,37 +12,37 @@
 #include <string.h>
 
 static struct durable durable;
-static struct broker_sink *sink;
+static struct broker_consumer *consumer;
 static struct engine_records records;
 static struct job_options options;
 
-static void sink_open(void)
+static void consumer_open(void)
 {
-    sink = engine_sink(durable.broker, "t");
+    consumer = engine_consumer(durable.broker, "t");
     broker_chance(durable.broker, 1);
 }
 
 static void setup(void)
 {
     durable_begin(&durable, &records);
-    sink_open();
+    consumer_open();
     memset(&options, 0, sizeof(options));
     options.name = options.group = options.key = "";
 }
 
 static void teardown(void)
 {
-    broker_sink_free(&sink);
+    broker_consumer_free(&consumer);
     durable_end(&durable, &records);
 }
 
 static void kill_and_start(void)
 {
     durable_commit(&durable);
-    broker_sink_free(&sink);
+    broker_consumer_free(&consumer);
     durable_kill(&durable, NULL);
     durable_again(&durable);
-    sink_open();
+    consumer_open();
 }
 
 // With `options`.
@@ -71,7 +71,7 @@ static void attempt(enum job_outcome_kind kind, const char *reason)
 {
     struct broker_lease lease;
     struct job_outcome outcome;
-    ck_assert_uint_ne(engine_take(sink, &lease), 0);
+    ck_assert_uint_ne(engine_take(consumer, &lease), 0);
     job_outcome_init(&outcome);
     outcome.kind = kind;
     outcome.exit_status = kind == JOB_OUTCOME_FAILED ? 3 : -1;
@@ -494,7 +494,7 @@ START_TEST(a_ttr_counts_against_the_limit)
     ck_assert_int_eq(view(id).state, JOB_BURIED);
     ck_assert_ptr_nonnull(strstr(view(id).reason, "TTR of 1 s"));
     ck_assert_int_eq(records.record[0]->kind, JOB_OUTCOME_TIMEOUT);
-    ck_assert_int_eq(broker_touch(&conn.holder, &trust_all, id, token), ESTALE);
+    ck_assert_int_eq(broker_touch(&conn.client, &trust_all, id, token), ESTALE);
     (void)engine_conn_fini(&conn);
 }
 END_TEST
@@ -539,7 +539,7 @@ START_TEST(an_old_job_of_a_remote_worker_is_buried)
     }
     clock_virtual_advance(HL_SECOND); // who gives an old one back has no trouble with it
     ck_assert_uint_eq(engine_reserve(&conn), late);
-    ck_assert_int_eq(broker_release(&conn.holder, &trust_all, late, 0, 5, 0), 0);
+    ck_assert_int_eq(broker_release(&conn.client, &trust_all, late, 0, 5, 0), 0);
     ck_assert_int_eq(view(late).state, JOB_READY);
     uint64_t token;
     ck_assert_uint_eq(engine_reserve_token(&conn, &token), late);

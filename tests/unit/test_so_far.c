@@ -108,20 +108,20 @@ END_TEST
 
 START_TEST(what_is_buried_is_finished)
 {
-    struct broker_sink *sink = engine_sink(broker, "t");
+    struct broker_consumer *consumer = engine_consumer(broker, "t");
     struct broker_lease lease;
     put("t");
     put("t");
-    engine_take(sink, &lease);
+    engine_take(consumer, &lease);
     ck_assert_int_eq(engine_settle(broker, &lease, JOB_OUTCOME_BURIED), 0);
     ck_assert_int_eq(broker_join_async(broker, "t", &waiter), 0);
-    engine_take(sink, &lease);
+    engine_take(consumer, &lease);
     ck_assert_uint_eq(fired, 0);
     ck_assert_int_eq(engine_settle(broker, &lease, JOB_OUTCOME_DONE), 0);
     ck_assert_uint_eq(fired, 1);
     ck_assert_int_eq(broker_join_async(broker, "t", &waiter), 0); // nothing is left
     ck_assert_uint_eq(fired, 2);
-    broker_sink_free(&sink);
+    broker_consumer_free(&consumer);
 }
 END_TEST
 
@@ -168,9 +168,9 @@ static void tell(struct later *it)
 // Ends whatever there is.
 static void ender(void *arg)
 {
-    struct broker_sink *sink = arg;
+    struct broker_consumer *consumer = arg;
     struct broker_lease lease;
-    while (broker_take(sink, &lease, HL_FOREVER) == 0) {
+    while (broker_take(consumer, &lease, HL_FOREVER) == 0) {
         struct job_outcome outcome;
         job_outcome_init(&outcome);
         ck_assert_int_eq(broker_settle(broker, lease.id, lease.token, &outcome), 0);
@@ -192,8 +192,8 @@ static void putter(void *arg)
 
 START_TEST(joins_and_cancels_at_any_moment)
 {
-    struct broker_sink *sink = engine_sink(broker, "t");
-    hl_thread *ends = engine_thread(ender, sink), *puts = engine_thread(putter, NULL);
+    struct broker_consumer *consumer = engine_consumer(broker, "t");
+    hl_thread *ends = engine_thread(ender, consumer), *puts = engine_thread(putter, NULL);
     unsigned joined = 0;
     ck_assert_int_eq(hl_event_new(&told, "told"), 0);
     waiter.later.fire = tell;
@@ -213,9 +213,9 @@ START_TEST(joins_and_cancels_at_any_moment)
     ck_assert_uint_gt(joined, 0);
     atomic_store(&over, true);
     engine_thread_join(&puts);
-    broker_sink_stop(sink);
+    broker_consumer_stop(consumer);
     engine_thread_join(&ends);
-    broker_sink_free(&sink);
+    broker_consumer_free(&consumer);
     hl_event_free(&told);
 }
 END_TEST

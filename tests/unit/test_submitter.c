@@ -92,12 +92,12 @@ START_TEST(it_is_told_with_the_job)
     uint32_t user = users[_i];
     uint64_t id = put(user);
     ck_assert_uint_eq(submitter_of_job(id), user);
-    struct broker_sink *sink = engine_sink(durable.broker, "t");
+    struct broker_consumer *consumer = engine_consumer(durable.broker, "t");
     struct broker_lease lease;
-    ck_assert_uint_eq(engine_take(sink, &lease), id);
+    ck_assert_uint_eq(engine_take(consumer, &lease), id);
     ck_assert_uint_eq(lease.submitter, user);
     ck_assert_int_eq(engine_settle(durable.broker, &lease, JOB_OUTCOME_DONE), 0);
-    broker_sink_free(&sink);
+    broker_consumer_free(&consumer);
     ck_assert_uint_eq(records.count, 1);
     ck_assert_uint_eq(records.record[0]->submitter, user);
 }
@@ -114,10 +114,10 @@ START_TEST(nothing_changes_it)
     engine_conn_init(&conn, durable.broker);
     engine_watch_only(&conn, "t");
     ck_assert_uint_eq(engine_reserve(&conn), id);
-    ck_assert_int_eq(broker_release(&conn.holder, &trust_all, id, 0, 5, HL_SECOND), 0);
+    ck_assert_int_eq(broker_release(&conn.client, &trust_all, id, 0, 5, HL_SECOND), 0);
     ck_assert_int_eq(broker_kick_job(durable.broker, &trust_all, id), 0);
     ck_assert_uint_eq(engine_reserve(&conn), id);
-    ck_assert_int_eq(broker_bury(&conn.holder, &trust_all, id, 0, 5), 0);
+    ck_assert_int_eq(broker_bury(&conn.client, &trust_all, id, 0, 5), 0);
     ck_assert_int_eq(broker_move(durable.broker, &trust_all, id, "u", 1), 0);
     engine_conn_fini(&conn);
     ck_assert_uint_eq(submitter_of_job(id), user);

@@ -95,8 +95,8 @@ START_TEST(each_has_what_it_acknowledged)
 }
 END_TEST
 
-// A connection's holder on each: their tickets go to the holders.
-START_TEST(holders_are_told_apart)
+// A connection's client on each: their tickets go to the clients.
+START_TEST(clients_are_told_apart)
 {
     struct engine_conn conns[2];
     uint64_t token;
@@ -107,11 +107,11 @@ START_TEST(holders_are_told_apart)
         engine_watch_only(&conns[i], "t");
     }
     (void)engine_reserve_token(&conns[0], &token);
-    ck_assert_uint_ne(conns[0].holder.ticket.durable, 0);
-    ck_assert(ticket_is_none(&conns[1].holder.ticket));
-    ck_assert(!is_reached(sides[0].broker, &conns[0].holder.ticket));
+    ck_assert_uint_ne(conns[0].client.ticket.durable, 0);
+    ck_assert(ticket_is_none(&conns[1].client.ticket));
+    ck_assert(!is_reached(sides[0].broker, &conns[0].client.ticket));
     ck_assert_uint_ne(engine_reserve(&conns[1]), 0);
-    ck_assert(ticket_is_none(&conns[1].holder.ticket)); // a plain lease isn't waited for
+    ck_assert(ticket_is_none(&conns[1].client.ticket)); // a plain lease isn't waited for
     for (size_t i = 0; i < 2; i++)
         (void)engine_conn_fini(&conns[i]);
 }
@@ -151,7 +151,7 @@ int main(void)
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_test(tcase, tickets_are_told_apart);
     tcase_add_test(tcase, each_has_what_it_acknowledged);
-    tcase_add_test(tcase, holders_are_told_apart);
+    tcase_add_test(tcase, clients_are_told_apart);
     tcase_add_test(tcase, threads_use_both);
     suite_add_tcase(suite, tcase);
     return unit_main(suite);

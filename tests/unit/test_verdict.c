@@ -10,18 +10,18 @@
 #include <errno.h>
 
 static struct durable durable;
-static struct broker_sink *sink;
+static struct broker_consumer *consumer;
 static struct engine_records records;
 
 static void setup(void)
 {
     durable_begin(&durable, &records);
-    sink = engine_sink(durable.broker, "t");
+    consumer = engine_consumer(durable.broker, "t");
 }
 
 static void teardown(void)
 {
-    broker_sink_free(&sink);
+    broker_consumer_free(&consumer);
     durable_end(&durable, &records);
 }
 
@@ -37,7 +37,7 @@ static bool fails(uint64_t id, const struct job_rules *pool)
     struct job_outcome outcome;
     struct handler_call call = {.lease = &lease, .outcome = &outcome};
     const struct spawn_news news = {.step = SPAWN_STEP_fork, .error = EAGAIN, .own = true};
-    ck_assert_uint_eq(engine_take(sink, &lease), id);
+    ck_assert_uint_eq(engine_take(consumer, &lease), id);
     job_outcome_init(&outcome);
     outcome.started_ns = outcome.ended_ns = clock_now_ns();
     outcome.rules = pool;

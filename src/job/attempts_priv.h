@@ -10,8 +10,8 @@
  *
  * in numbers of base 128.
  */
-#ifndef JOB_PAST_PRIV_H
-#define JOB_PAST_PRIV_H
+#ifndef JOB_ATTEMPTS_PRIV_H
+#define JOB_ATTEMPTS_PRIV_H
 
 #include "job/bytes_priv.h"
 #include "job/job.h"
@@ -19,7 +19,7 @@
 #define PAST_ONE_MAX (1 + 5 + 5 + 2 * VARINT_MAX + 1 + JOB_PAST_REASON_MAX - 1)
 
 /* Returns the end. */
-char *past_encode(const struct job_past *past, char *to);
+char *past_encode(const struct job_attempts *past, char *to);
 /* Whether the value is right; uses it up. */
 void past_look(struct cursor *value);
 

@@ -122,7 +122,7 @@ static bool labels_match(const struct job *job, const struct broker_filter *filt
 {
     if (filter->name == NULL && filter->group == NULL && filter->tag == NULL)
         return true;
-    const struct job_options *options = job->rare != NULL ? job->rare->options : NULL;
+    const struct job_options *options = job->extra != NULL ? job->extra->options : NULL;
     return options != NULL && (filter->name == NULL || strcmp(filter->name, options->name) == 0) &&
            (filter->group == NULL || strcmp(filter->group, options->group) == 0) &&
            (filter->tag == NULL || job_tags_have(options->tags, options->tags_size, filter->tag));
@@ -170,7 +170,7 @@ HELD static size_t walk_some(struct broker *broker, const struct matcher *matche
         struct job *job = idtable_from(&broker->ledger.jobs, &id);
         if (job == NULL || id > page->until)
             break;
-        if (count == max || looked == BROKER_WALK_MAX || page->examined == BROKER_EXAMINED_MAX) {
+        if (count == max || looked == BROKER_SLICE_MAX || page->examined == BROKER_EXAMINED_MAX) {
             page->next = id;
             break;
         }

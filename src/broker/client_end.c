@@ -2,8 +2,8 @@
 /*
  * What time does to a connection, and what its end does: leases run out, or are lost.
  */
+#include "broker/client_priv.h"
 #include "broker/finish_priv.h"
-#include "broker/holder_priv.h"
 #include "broker/lease_priv.h"
 #include "broker/line_priv.h"
 #include "broker/settle_priv.h"
@@ -18,13 +18,13 @@
  */
 HELD static void lease_fails(struct broker *broker, struct job *job, struct job_outcome *outcome)
 {
-    struct last_words words;
-    if (retry_judge(job, outcome).state == JOB_BURIED && last_words_make(&words, outcome) == 0) {
+    struct attempt_end last;
+    if (retry_judge(job, outcome).state == JOB_BURIED && attempt_end_make(&last, outcome) == 0) {
         const struct finish finish = {
-            .job = job, .outcome = outcome, .words = &words, .counts = true};
+            .job = job, .outcome = outcome, .last = &last, .counts = true};
         struct job *gone; /* none: it is buried */
         int rc = finish_job(broker, &finish, &gone);
-        last_words_free(&words);
+        attempt_end_free(&last);
         if (rc == 0)
             return;
     }
@@ -36,7 +36,7 @@ HELD static void lease_expire(struct broker *broker, struct job *job)
     struct job_outcome outcome;
     job_outcome_init(&outcome);
     outcome.kind = JOB_OUTCOME_TIMEOUT;
-    outcome.started_ns = job->rare->key_ns - job_ttr_ns(job);
+    outcome.started_ns = job->extra->key_ns - job_ttr_ns(job);
     job_outcome_reason(&outcome, "its worker was not done with it within its TTR of %" PRIu32 " s",
                        job->ttr_s);
     broker_tube(job->tube)->stats.timeouts++;
@@ -45,60 +45,60 @@ HELD static void lease_expire(struct broker *broker, struct job *job)
 }
 
 /* What its worker said of it stands in line: that may still be made good. */
-HELD static void lease_put_off(struct broker_holder *holder, struct job *job, int64_t now_ns)
+HELD static void lease_put_off(struct broker_client *client, struct job *job, int64_t now_ns)
 {
-    job->rare->key_ns = now_ns + BROKER_MARGIN_NS;
-    heap_update(&holder->rare->leases, job->pos);
-    holder_alarm_update(holder);
+    job->extra->key_ns = now_ns + BROKER_MARGIN_NS;
+    heap_update(&client->extra->leases, job->pos);
+    client_timer_update(client);
 }
 
-void holder_due(struct broker_holder *holder, int64_t now_ns)
+void client_due(struct broker_client *client, int64_t now_ns)
 {
-    MAGIC_CHECK(holder, BROKER_HOLDER_MAGIC);
-    struct job *soonest = heap_first(&holder->rare->leases);
-    if (reserver_lined(holder)) {
-        bool soon = soonest != NULL && soonest->rare->key_ns - BROKER_MARGIN_NS <= now_ns;
-        queue_wait_make_ready(holder->broker->ledger.domain, &holder->rare->reserver->wait,
+    MAGIC_CHECK(client, BROKER_CLIENT_MAGIC);
+    struct job *soonest = heap_first(&client->extra->leases);
+    if (reserver_lined(client)) {
+        bool soon = soonest != NULL && soonest->extra->key_ns - BROKER_MARGIN_NS <= now_ns;
+        queue_wait_make_ready(client->broker->ledger.domain, &client->extra->reserver->wait,
                               soon ? ETIME : ETIMEDOUT);
-        reserver_unlined(holder);
+        reserver_unlined(client);
         return;
     }
-    ASSERT(soonest != NULL && soonest->rare->key_ns <= now_ns);
-    if (soonest->rare->pins > 0)
-        lease_put_off(holder, soonest, now_ns);
+    ASSERT(soonest != NULL && soonest->extra->key_ns <= now_ns);
+    if (soonest->extra->pins > 0)
+        lease_put_off(client, soonest, now_ns);
     else
-        lease_expire(holder->broker, soonest);
+        lease_expire(client->broker, soonest);
 }
 
 /* ---- the end ---- */
 
 /* A lease with a token that was matched and never handed out: nobody knows the token. */
-HELD static void undelivered_return(struct broker_holder *holder)
+HELD static void undelivered_return(struct broker_client *client)
 {
-    const struct holder_rare *rare = holder->rare;
+    const struct client_extra *extra = client->extra;
     struct job *job;
-    if (rare->matched_token == 0 || !rare->with_token ||
-        lease_find(holder, rare->matched_id, rare->matched_token, &job) != 0)
+    if (extra->matched_token == 0 || !extra->with_token ||
+        lease_find(client, extra->matched_id, extra->matched_token, &job) != 0)
         return;
     (void)lease_return(job, 0); /* else when its TTR is over */
 }
 
 /* true: the reserver is its owner's again. */
-HELD static bool reserve_abandon(struct broker_holder *holder)
+HELD static bool reserve_abandon(struct broker_client *client)
 {
-    if (!broker_is_reserving(holder))
+    if (!broker_is_reserving(client))
         return true;
-    struct broker_reserver *reserver = holder->rare->reserver;
+    struct broker_reserver *reserver = client->extra->reserver;
     struct later *later = &reserver->wait.later;
-    bool lined = later->cancel == holder->broker->calls->reserve_cancel;
+    bool lined = later->cancel == client->broker->calls->reserve_cancel;
     bool cancelled = lined ? queue_wait_cancel(&reserver->wait) : later->state == LATER_WAITS;
     if (cancelled && lined)
-        reserver_unlined(holder);
+        reserver_unlined(client);
     else if (cancelled)
-        line_leave_reserver(holder->broker, later);
+        line_leave_reserver(client->broker, later);
     else
-        undelivered_return(holder);
-    holder->rare->reserver = NULL;
+        undelivered_return(client);
+    client->extra->reserver = NULL;
     return cancelled;
 }
 
@@ -118,15 +118,15 @@ HELD static void lease_lose(struct broker *broker, struct job *job)
 }
 
 /* Gives a part of the leases back, the best job first, for the first in line takes it. */
-HELD static void return_some(struct broker_holder *holder)
+HELD static void return_some(struct broker_client *client)
 {
-    struct job *jobs[BROKER_WALK_MAX];
+    struct job *jobs[BROKER_SLICE_MAX];
     size_t count = 0;
-    while (count < BROKER_WALK_MAX && holder->rare->leases.len > 0) {
-        struct job *job = heap_any(&holder->rare->leases);
+    while (count < BROKER_SLICE_MAX && client->extra->leases.len > 0) {
+        struct job *job = heap_any(&client->extra->leases);
         if (retry_minds_loss(job)) {
             if (count == 0)
-                lease_lose(holder->broker, job);
+                lease_lose(client->broker, job);
             break;
         }
         lease_end(job); /* not before the others: who gets one may be this one's next in line */
@@ -139,33 +139,33 @@ HELD static void return_some(struct broker_holder *holder)
 }
 
 /* Returns or unwatches a part of it; whether that was all. */
-HELD static bool leave_some(struct broker_holder *holder)
+HELD static bool leave_some(struct broker_client *client)
 {
-    if (holder_holds(holder)) {
-        return_some(holder);
+    if (client_holds(client)) {
+        return_some(client);
         return false;
     }
-    for (int i = 0; i < BROKER_WALK_MAX; i++) {
-        if (holder->watch_count == 0)
+    for (int i = 0; i < BROKER_SLICE_MAX; i++) {
+        if (client->watch_count == 0)
             return true;
-        holder_unwatch(holder, holder->watch_count - 1);
+        client_unwatch(client, client->watch_count - 1);
     }
     return false;
 }
 
-bool broker_holder_fini(struct broker_holder *holder)
+bool broker_client_fini(struct broker_client *client)
 {
-    MAGIC_CHECK(holder, BROKER_HOLDER_MAGIC);
-    struct broker *broker = holder->broker;
+    MAGIC_CHECK(client, BROKER_CLIENT_MAGIC);
+    struct broker *broker = client->broker;
     broker_lock(broker);
-    bool mine = reserve_abandon(holder);
-    while (!leave_some(holder)) {
+    bool mine = reserve_abandon(client);
+    while (!leave_some(client)) {
         broker_unlock(broker);
         broker_lock(broker);
     }
-    broker->stats.producers -= holder->producer;
-    broker->stats.workers -= holder->worker;
-    holder_stop(holder);
+    broker->stats.producers -= client->producer;
+    broker->stats.workers -= client->worker;
+    client_stop(client);
     broker_unlock(broker);
     return mine;
 }

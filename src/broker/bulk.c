@@ -2,8 +2,8 @@
 /*
  * Walks: kick and clear, which go through as many jobs as a tube has.
  *
- * A walk is done in slices of BROKER_WALK_MAX jobs. Between two of them nobody holds anything but a
- * reference on the tube: the caller may serve others, come back later, or give up, and then what
+ * A walk is done in slices of BROKER_SLICE_MAX jobs. Between two of them nobody holds anything but
+ * a reference on the tube: the caller may serve others, come back later, or give up, and then what
  * was done is done. What it goes through is fixed when it begins: how many at most, and of which
  * state. So what comes into the tube meanwhile can't keep it going for ever, and a kick that began
  * with buried jobs doesn't go on with delayed ones. Which jobs those are is seen at each step, for
@@ -15,22 +15,22 @@
 
 #include <errno.h>
 
-void walk_begin(struct broker_walk *walk, struct tube *tube, walk_step *step, uint64_t count)
+void walk_begin(struct broker_bulk *walk, struct tube *tube, walk_step *step, uint64_t count)
 {
     tube_ref(tube);
-    *walk = (struct broker_walk){.tube = tube, .step = step, .left = count};
+    *walk = (struct broker_bulk){.tube = tube, .step = step, .left = count};
 }
 
 /* A slice. Those that left are freed without the lock. */
-static int walk_some(struct broker_walk *walk)
+static int walk_some(struct broker_bulk *walk)
 {
-    struct job *gone[BROKER_WALK_MAX];
+    struct job *gone[BROKER_SLICE_MAX];
     struct broker *broker = broker_of(walk->tube);
     size_t steps = 0;
     int rc = 0;
     broker_lock(broker);
     broker_tell(broker, &walk->ticket);
-    while (steps < BROKER_WALK_MAX && walk->left > 0 && rc == 0) {
+    while (steps < BROKER_SLICE_MAX && walk->left > 0 && rc == 0) {
         gone[steps] = NULL;
         rc = walk->step(walk, &gone[steps++]);
         walk->done += rc == 0;
@@ -44,7 +44,7 @@ static int walk_some(struct broker_walk *walk)
     return rc;
 }
 
-int broker_walk_on(struct broker_walk *walk)
+int broker_bulk_on(struct broker_bulk *walk)
 {
     MAGIC_CHECK(walk->tube, TUBE_MAGIC);
     int rc = walk_some(walk);
@@ -53,7 +53,7 @@ int broker_walk_on(struct broker_walk *walk)
     return rc == 0 && walk->left > 0 ? EINPROGRESS : rc;
 }
 
-void broker_walk_end(struct broker_walk *walk)
+void broker_bulk_end(struct broker_bulk *walk)
 {
     MAGIC_CHECK(walk->tube, TUBE_MAGIC);
     struct broker *broker = broker_of(walk->tube);

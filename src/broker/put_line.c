@@ -23,24 +23,24 @@
 HELD static struct list *line_for(struct broker *broker, const struct job *job)
 {
     if (broker_is_full(broker, job->body.len))
-        return &broker->putters;
-    return tube_is_full(job->tube, job->body.len) ? &broker_tube(job->tube)->putters : NULL;
+        return &broker->waiting_puts;
+    return tube_is_full(job->tube, job->body.len) ? &broker_tube(job->tube)->waiting_puts : NULL;
 }
 
 /* The same for one who comes now and respects those who were there before. */
 HELD static struct list *line_behind(struct broker *broker, const struct job *job)
 {
-    if (!list_empty(&broker_tube(job->tube)->putters))
-        return &broker_tube(job->tube)->putters;
-    return !list_empty(&broker->putters) ? &broker->putters : line_for(broker, job);
+    if (!list_empty(&broker_tube(job->tube)->waiting_puts))
+        return &broker_tube(job->tube)->waiting_puts;
+    return !list_empty(&broker->waiting_puts) ? &broker->waiting_puts : line_for(broker, job);
 }
 
 struct list *put_line(const struct broker_op *op)
 {
     struct broker *broker = op->broker;
     const struct job *job = op->put.job;
-    bool may_wait = !broker->draining && (op->holder == NULL || !holder_holds(op->holder));
-    if (!may_wait || key_holder(job) != 0)
+    bool may_wait = !broker->draining && (op->client == NULL || !client_holds(op->client));
+    if (!may_wait || key_owner(job) != 0)
         return NULL;
     bool stands = op->later.state == LATER_WAITS;
     return stands ? line_for(broker, job) : line_behind(broker, job);
@@ -71,13 +71,13 @@ HELD static inline void line_serve(struct broker *broker, struct list *line)
         line_let_in(broker, line);
 }
 
-void putters_serve(struct tube *tube)
+void waiting_puts_serve(struct tube *tube)
 {
     struct broker *broker = broker_of(tube);
-    if (!list_empty(&broker_tube(tube)->putters))
-        line_serve(broker, &broker_tube(tube)->putters);
-    if (!list_empty(&broker->putters))
-        line_serve(broker, &broker->putters);
+    if (!list_empty(&broker_tube(tube)->waiting_puts))
+        line_serve(broker, &broker_tube(tube)->waiting_puts);
+    if (!list_empty(&broker->waiting_puts))
+        line_serve(broker, &broker->waiting_puts);
 }
 
 HELD static void line_refuse(struct list *line, int result)
@@ -87,15 +87,15 @@ HELD static void line_refuse(struct list *line, int result)
         op_end(CONTAINER_OF(node, struct broker_op, later.node), result);
 }
 
-void putters_refuse(struct broker *broker, int result)
+void waiting_puts_refuse(struct broker *broker, int result)
 {
-    line_refuse(&broker->putters, result);
+    line_refuse(&broker->waiting_puts, result);
     struct list_node *node =
         broker->stats.putting > 0 ? list_first(&broker->ledger.tube_list) : NULL;
     while (node != NULL) {
         struct tube *tube = CONTAINER_OF(node, struct tube, node);
-        tube_ref(tube); /* its putters may be all that keeps it */
-        line_refuse(&broker_tube(tube)->putters, result);
+        tube_ref(tube); /* its waiting_puts may be all that keeps it */
+        line_refuse(&broker_tube(tube)->waiting_puts, result);
         node = list_next(&broker->ledger.tube_list, node);
         tube_unref(tube);
     }

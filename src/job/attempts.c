@@ -5,7 +5,7 @@
  */
 #include "base/clock.h"
 #include "base/magic.h"
-#include "job/past_priv.h"
+#include "job/attempts_priv.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -24,11 +24,11 @@ static const char letters[JOB_OUTCOME_COUNT] = {
 /* ---- the list ---- */
 
 /* Without times and reason's bytes beyond `len`. NULL: no memory. */
-static struct job_past *past_make(const char *reason, size_t len)
+static struct job_attempts *past_make(const char *reason, size_t len)
 {
     if (len >= JOB_PAST_REASON_MAX)
         len = JOB_PAST_REASON_MAX - 1;
-    struct job_past *past = calloc(1, sizeof(*past) + len + 1);
+    struct job_attempts *past = calloc(1, sizeof(*past) + len + 1);
     if (past == NULL)
         return NULL;
     MAGIC_INIT(past, JOB_PAST_MAGIC);
@@ -42,9 +42,9 @@ static int64_t whole_ms(int64_t at_ns)
     return at_ns > 0 ? at_ns / NS_PER_MS * NS_PER_MS : 0;
 }
 
-int job_past_new(struct job_past **out, const struct job_outcome *outcome)
+int job_attempts_new(struct job_attempts **out, const struct job_outcome *outcome)
 {
-    struct job_past *past = past_make(outcome->reason, strlen(outcome->reason));
+    struct job_attempts *past = past_make(outcome->reason, strlen(outcome->reason));
     if (past == NULL)
         return ENOMEM;
     int64_t now = clock_now_ns(), wall = clock_wall_ns();
@@ -59,12 +59,12 @@ int job_past_new(struct job_past **out, const struct job_outcome *outcome)
     return 0;
 }
 
-void job_past_free(struct job_past **list)
+void job_attempts_free(struct job_attempts **list)
 {
-    struct job_past *past = *list;
+    struct job_attempts *past = *list;
     *list = NULL;
     while (past != NULL) {
-        struct job_past *next = past->next;
+        struct job_attempts *next = past->next;
         MAGIC_CHECK(past, JOB_PAST_MAGIC);
         MAGIC_WIPE(past);
         free(past);
@@ -72,24 +72,24 @@ void job_past_free(struct job_past **list)
     }
 }
 
-void job_past_append(struct job_past **list, struct job_past **past)
+void job_attempts_append(struct job_attempts **list, struct job_attempts **past)
 {
     if (*past == NULL)
         return;
     MAGIC_CHECK(*past, JOB_PAST_MAGIC);
-    struct job_past **end = list;
+    struct job_attempts **end = list;
     while (*end != NULL)
         end = &(*end)->next;
     *end = *past;
     *past = NULL;
     unsigned count = 0;
-    for (const struct job_past *each = *list; each != NULL; each = each->next)
+    for (const struct job_attempts *each = *list; each != NULL; each = each->next)
         count++;
     for (; count > JOB_PAST_MAX; count--) {
-        struct job_past *oldest = *list;
+        struct job_attempts *oldest = *list;
         *list = oldest->next;
         oldest->next = NULL;
-        job_past_free(&oldest);
+        job_attempts_free(&oldest);
     }
 }
 
@@ -106,7 +106,7 @@ static uint64_t ms_between(int64_t from_ns, int64_t to_ns)
     return to_ns > from_ns ? (uint64_t)((to_ns - from_ns) / NS_PER_MS) : 0;
 }
 
-char *past_encode(const struct job_past *past, char *to)
+char *past_encode(const struct job_attempts *past, char *to)
 {
     for (; past != NULL; past = past->next) {
         size_t len = strlen(past->reason);
@@ -121,7 +121,7 @@ char *past_encode(const struct job_past *past, char *to)
     return to;
 }
 
-size_t job_past_size(const struct job_past *past)
+size_t job_attempts_size(const struct job_attempts *past)
 {
     size_t size = 0;
     for (; past != NULL; past = past->next)
@@ -174,7 +174,7 @@ void past_look(struct cursor *value)
         attempt_read(value, &attempt);
 }
 
-int job_past_of_entry(struct job_past **list, const struct job_entry *entry)
+int job_attempts_of_entry(struct job_attempts **list, const struct job_entry *entry)
 {
     if (entry->past_len == 0)
         return 0;
@@ -184,7 +184,7 @@ int job_past_of_entry(struct job_past **list, const struct job_entry *entry)
         struct attempt attempt;
         attempt_read(&value, &attempt);
         ASSERT(!value.bad); /* decoding has been here */
-        struct job_past *past = past_make(attempt.reason, attempt.reason_len);
+        struct job_attempts *past = past_make(attempt.reason, attempt.reason_len);
         if (past == NULL)
             return ENOMEM;
         past->kind = attempt.kind;
@@ -192,7 +192,7 @@ int job_past_of_entry(struct job_past **list, const struct job_entry *entry)
         past->signal = (int)attempt.signal;
         past->started_wall_ns = (int64_t)attempt.started_ms * NS_PER_MS;
         past->ended_wall_ns = past->started_wall_ns + (int64_t)attempt.took_ms * NS_PER_MS;
-        job_past_append(list, &past);
+        job_attempts_append(list, &past);
     }
     return 0;
 }

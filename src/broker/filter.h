@@ -7,10 +7,10 @@
  * place in a walk stays what it is whatever happens to the jobs before and behind it. Who wants all
  * asks again with the next id, and with the `until` of the first page, so that what is put
  * meanwhile can't make it endless. A call ends after BROKER_EXAMINED_MAX jobs, found or not, and
- * lets go of the lock every BROKER_WALK_MAX.
+ * lets go of the lock every BROKER_SLICE_MAX.
  */
-#ifndef BROKER_SELECT_H
-#define BROKER_SELECT_H
+#ifndef BROKER_FILTER_H
+#define BROKER_FILTER_H
 
 #include "broker/durable.h"
 #include "job/job.h"
