@@ -33,13 +33,17 @@
 
 struct broker;
 
-#include "broker/durable.h" /* the journal's side; part of this face */
-#include "broker/ending.h"  /* waiting for the end; part of this face, too */
-#include "broker/events.h"  /* being told of changes; likewise */
-#include "broker/filter.h"  /* choosing jobs; likewise */
-#include "broker/keeping.h" /* keys of jobs that are gone; likewise */
-#include "broker/names.h"   /* lists of tubes; likewise */
-#include "broker/op.h"      /* verbs that change something; likewise */
+#include "broker/client.h"   /* connections that reserve; part of this face */
+#include "broker/consumer.h" /* who takes jobs inside of the daemon; part of this face, too */
+#include "broker/durable.h"  /* the journal's side; likewise */
+#include "broker/ending.h"   /* waiting for the end; likewise */
+#include "broker/events.h"   /* being told of changes; likewise */
+#include "broker/figures.h"  /* statistics; likewise */
+#include "broker/filter.h"   /* choosing jobs; likewise */
+#include "broker/keeping.h"  /* keys of jobs that are gone; likewise */
+#include "broker/lease.h"    /* what who has a job was told of it; likewise */
+#include "broker/names.h"    /* lists of tubes; likewise */
+#include "broker/op.h"       /* verbs that change something; likewise */
 
 struct tube;
 struct job_group;
@@ -190,227 +194,6 @@ int broker_clear_begin(struct broker *broker, const char *name, size_t len,
 int broker_bulk_on(struct broker_bulk *walk);
 void broker_bulk_end(struct broker_bulk *walk);
 
-/* ---- consumers ---- */
-
-/*
- * One taker, to be used by one thread at a time. `name` (copied) is what hl_thread_enumerate shows.
- * EINVAL: no tubes, a bad name, a tube twice. ENOMEM.
- */
-int broker_consumer_new(struct broker_consumer **out, struct broker *broker, const char *name,
-                        const char *const *tubes, size_t tube_count);
-/* Not while a thread is in broker_take with it. Leases taken through it stay good. */
-void broker_consumer_free(struct broker_consumer **consumer);
-/* Each may be NULL. They are called under the broker's lock: they may not block, nor call the
- * broker. */
-struct broker_consumer_hooks {
-    /* A job is cancelled that was taken through this consumer: its attempt should stop. */
-    void (*cancel)(uint64_t id, uint64_t token, void *arg);
-    /*
-     * For a thread with jobs in hand that may take more (broker_consumer_stand): the consumer
-     * stands and should take again, or its pause ended. With `wanted`: somebody without a job waits
-     * in vain for one of its tubes while it has two leases or more; what hasn't begun should be
-     * RETURNED.
-     */
-    void (*ring)(bool wanted, void *arg);
-};
-/* Before its first take. `hooks` stays the caller's, and valid. */
-void broker_consumer_set_hooks(struct broker_consumer *consumer,
-                               const struct broker_consumer_hooks *hooks, void *arg);
-/*
- * Before its first take: no job that is taken through it can be the end of this process. Of others
- * the journal knows before they are handed out, so that they are charged for it (broker_take_over);
- * of these it needn't.
- */
-void broker_consumer_harmless(struct broker_consumer *consumer);
-/* Whether the job of that lease was cancelled: it should not begin. */
-bool broker_is_cancelled(struct broker *broker, uint64_t id, uint64_t token);
-/* From any thread, for good: its broker_take answers ESHUTDOWN, a blocked one wakes. */
-void broker_consumer_stop(struct broker_consumer *consumer);
-/* From any thread: as long as it is paused it takes nothing, broker_take answers EAGAIN, and a
- * blocked one wakes. Others take on. */
-void broker_consumer_pause(struct broker_consumer *consumer, bool paused);
-
-/*
- * Whether those who run jobs in the daemon rest: all consumers take nothing, broker_take waits
- * until they may again, or its time is over. One that waits already may be given one job more. For
- * whoever can't write records of jobs as fast as they end.
- */
-void broker_rest(struct broker *broker, bool resting);
-bool broker_is_resting(struct broker *broker);
-
-/*
- * Weights of a consumer's tubes, from 1 to QUEUE_SHARE_WEIGHT_MAX each, one for all consumers that
- * share them (a pool's): among ready jobs of the same priority a tube gets its share of the
- * choices. Without them the least id decides. `weights` is copied. ENOMEM.
- */
-struct broker_shares;
-int broker_shares_new(struct broker_shares **out, const uint32_t *weights, size_t count);
-/* After its consumers. */
-void broker_shares_free(struct broker_shares **shares);
-/* Before the consumer's first broker_take; as many weights as it has tubes, in their order. */
-void broker_consumer_share(struct broker_consumer *consumer, struct broker_shares *shares);
-
-/*
- * With the hook `ring`: gets into line, behind all who have no job; until leave said true its takes
- * are with timeout 0. 0: it stands. EALREADY: there is something to take now. EAGAIN, ESHUTDOWN,
- * ENOMEM: as take.
- */
-int broker_consumer_stand(struct broker_consumer *consumer);
-/* true: it doesn't stand. false: it was given something: take it; or is about to be rung. */
-bool broker_consumer_leave(struct broker_consumer *consumer);
-
-struct broker_lease {
-    uint64_t id;
-    uint64_t token;
-    struct job_body *body; /* a reference of the lease's own; NULL: it is at `place` */
-    struct job_place place;
-    size_t size;      /* bytes of the body */
-    const char *tube; /* of a consumer: valid until the job is settled; of a client: NULL */
-    uint32_t pri;
-    uint32_t attempt; /* 1 for the first */
-    int64_t ttr_ns;
-    int64_t timeout_ns;  /* of this attempt, as job or tube say; 0: none; -1: they say nothing */
-    int64_t reserved_ns; /* clock_now_ns time */
-    int64_t created_ns;  /* likewise; when it was put */
-    bool authorised;     /* as of job_options */
-    uint32_t submitter;  /* who put it; JOB_NOBODY */
-};
-
-/*
- * Waits until a job of the consumer's tubes is ready and reserves it. `timeout_ns` HL_FOREVER; 0 or
- * less: looks once. ETIMEDOUT. ENOMEM (only when it may not wait). ESHUTDOWN: the consumer was
- * stopped. EAGAIN: it is paused, or was a moment ago. (No job is lost by either.) *lease is the
- * caller's; broker_lease_fini drops the body.
- *
- * A lease of a local worker doesn't end by itself when its TTR is over: the worker has the process
- * in hand and settles when that is gone.
- */
-int broker_take(struct broker_consumer *consumer, struct broker_lease *lease, int64_t timeout_ns);
-/*
- * The same, and with the first job up to `max` that are ready then, under one hold of the lock,
- * each under a lease of its own. For who is done with all of them in no time: what one has, nobody
- * else runs. *count: how many, at least one if the answer is 0.
- */
-int broker_take_many(struct broker_consumer *consumer, struct broker_lease *leases, size_t max,
-                     size_t *count, int64_t timeout_ns);
-void broker_lease_fini(struct broker_lease *lease);
-
-/*
- * Ends the attempt under that token. What follows is a matter of the outcome's kind:
- *   DONE, DELETED, CANCELLED   the job is finished and leaves
- *   BURIED                     buried with the outcome's reason; counts as finished
- *   FAILED, RETRY, TIMEOUT,    counted; the rules of the job, its tube and outcome->rules decide:
- *   CRASHED, LOST              another attempt after a pause, or buried (see retry.c)
- *   RETURNED                   ready again in its old place; not counted, not finished
- * A job that was cancelled meanwhile ends as CANCELLED, unless it is DONE. The outcome stays the
- * caller's, but its output is taken over where somebody wants to have it. ESTALE: the token isn't
- * the one of a present lease; nothing changed. ENOMEM, ENOSPC, EIO: nothing
- * changed, the lease is still good; try again. May block: BROKER_SETTLE of op.h is for who may not.
- */
-int broker_settle(struct broker *broker, uint64_t id, uint64_t token, struct job_outcome *outcome);
-
-/* Ends a lease that nobody was told of: the job is ready again in its old place. Never blocks;
- * where the journal can't record that now, the job comes back when its TTR is over. */
-void broker_return(struct broker *broker, uint64_t id, uint64_t token);
-
-/* The same for several at once, each by its own token: `rc` says for each what broker_settle would.
- * Those that are done go under one hold of the lock; a stale token holds up no other. */
-#define BROKER_SETTLE_MAX 64
-struct broker_settlement {
-    uint64_t id, token;
-    struct job_outcome *outcome;
-    int rc;
-};
-void broker_settle_many(struct broker *broker, struct broker_settlement *list, size_t count);
-
-/* ---- clients: connections that reserve ---- */
-
-/*
- * A client is the broker's view of a connection: which tubes it watches, which jobs it holds,
- * whether it waits for one. Its memory is the connection's. Calls with one client are made by one
- * thread at a time.
- *
- * A plain lease belongs to the client: only that client may release, bury, touch or delete the job,
- * and when it goes (broker_client_fini) the job is ready again at once. A lease taken with a token
- * (BROKER_WITH_TOKEN) belongs to whoever shows the token, on any connection; it stays until it is
- * settled or its TTR is over, also over a restart (the TTR goes on by the wall clock), and so it is
- * recorded: ENOSPC, EIO: the journal has no room for that. Either one ends when its TTR is over:
- * the job is ready again, without delay, and timeouts counts one more.
- *
- * Waiting: broker_reserve answers EINPROGRESS when nothing is ready, and the client then stands in
- * one line with the waiting consumers. When its turn comes (or its time is over) the reserver's
- * later fires, which touches nothing but *reserver; the connection's own thread then asks
- * broker_reserve_finish for the result. The job is reserved from the moment it was matched.
- */
-
-#define BROKER_MARGIN_NS HL_SECOND /* "deadline soon" begins so long before a lease ends */
-
-enum { BROKER_WITH_TOKEN = 1 }; /* flags of the reserving calls */
-
-/* One waiting reserve. broker_client_fini cancels it, too. */
-struct broker_reserver {
-    struct queue_wait wait; /* its later is the caller's */
-    struct broker_client *client;
-};
-
-struct broker_client {
-    unsigned magic;
-    bool producer, worker; /* it did put; it did reserve */
-    struct broker *broker;
-    uint32_t watch_count, watch_cap;
-    struct queue_core **watched; /* the tubes' cores, in order of watching */
-    struct queue_core *first_watched;
-    struct client_extra *extra; /* its leases and its wait; NULL: it never reserved */
-    /* What has to be reached before anybody is told what it has reserved; the caller's to take. */
-    struct ticket ticket;
-};
-
-/* Watches the tube "default". ENOMEM. */
-int broker_client_init(struct broker_client *client, struct broker *broker);
-/*
- * The connection is gone: its wait ends, its plain leases go back (lock released every few
- * hundred). true: the reserver, if there was one, is the caller's again. false: its fire has run,
- * runs, or is about to.
- */
-bool broker_client_fini(struct broker_client *client);
-
-/* Counts it as a producer from now on (statistics; broker_reserve... counts it as a worker). */
-void broker_client_produces(struct broker_client *client);
-
-/* Watching again changes nothing. *count: tubes watched now. EINVAL, ENAMETOOLONG, ENOMEM. ENOBUFS:
- * BROKER_WATCHED_MAX already. */
-int broker_watch(struct broker_client *client, const char *name, size_t len, size_t *count);
-/* The last tube moves into the place of the one that goes. One that isn't watched is no error.
- * EBUSY: it is the only one. */
-int broker_ignore(struct broker_client *client, const char *name, size_t len, size_t *count);
-/* Watches nothing from now on; before its first reserve, for who may not take from "default". */
-void broker_watch_none(struct broker_client *client);
-/* Names of the watched tubes; `index` counts from 0 in order of watching; valid until ignored. */
-size_t broker_watch_count(const struct broker_client *client);
-const char *broker_watch_name(const struct broker_client *client, size_t index);
-
-/*
- * The best ready job of the watched tubes, reserved. 0: *lease is the caller's. With none ready:
- * ETIME ("deadline soon"): a plain lease of this client has a second or less left.
- * ETIMEDOUT: timeout_ns is 0 or less. EINPROGRESS: it waits (see above); *reserver is in use.
- * ENOMEM. EDQUOT: it holds held_max jobs already. With a token: ENOSPC, EIO.
- */
-int broker_reserve(struct broker_client *client, struct broker_reserver *reserver,
-                   int64_t timeout_ns, unsigned flags, struct broker_lease *lease);
-/*
- * The result of a wait, after fire: 0, ETIMEDOUT, ETIME, or the journal's refusal as above.
- * EINPROGRESS: the lease was over before this was called (and the job went elsewhere), it waits
- * again with the same reserver.
- */
-int broker_reserve_finish(struct broker_client *client, struct broker_lease *lease);
-bool broker_is_reserving(const struct broker_client *client);
-
-/* Takes up to `max` jobs that are ready now, best first; never waits. *count: how many; 0 also for
- * want of memory. EDQUOT: it holds held_max jobs already. ETIME, ETIMEDOUT: none, as above. With a
- * token also ENOSPC, EIO, and EAGAIN: the journal is busy. */
-int broker_reserve_batch(struct broker_client *client, size_t max, unsigned flags,
-                         struct broker_lease *leases, size_t *count);
-
 /* ---- deadlines ---- */
 
 /*
@@ -436,52 +219,5 @@ struct broker_hooks {
 /* `hooks` stays the caller's, and valid. NULL: none any more; a call may still be running when this
  * returns, so first stop those who put or change jobs. */
 void broker_set_hooks(struct broker *broker, const struct broker_hooks *hooks, void *arg);
-
-/* ---- statistics: copies ---- */
-
-struct broker_stats {
-    uint64_t count[JOB_STATE_COUNT]; /* of jobs by state; NEW, FINISHED: nothing */
-    uint64_t urgent;                 /* ready with a priority below 1024 */
-    uint64_t unfinished;
-    uint64_t bytes;             /* of the bodies */
-    uint64_t waiting;           /* consumers and clients that wait for a job (all: counted once) */
-    uint64_t waiting_consumers; /* of these, the consumers */
-    uint64_t putting;           /* puts that wait for room */
-    uint64_t using, watching;
-    uint64_t deletes;  /* successful delete calls, of buried jobs, too */
-    uint64_t timeouts; /* leases that ended because their TTR was over */
-    uint64_t retries;  /* attempts that ended in trouble and were followed by another */
-    uint64_t pauses;   /* calls of broker_pause */
-    int64_t pause_ns, pause_left_ns; /* a tube: 0 while not paused */
-    uint64_t producers, workers;     /* all: clients */
-    struct broker_totals totals;
-    uint64_t tubes;      /* all: how many there are */
-    uint64_t unrecorded; /* all: finished jobs without a record for want of memory */
-};
-
-void broker_stats(struct broker *broker, struct broker_stats *stats);
-/*
- * Whether the memory of jobs fell by half and by BROKER_FELL_MIN bytes at least since this was true
- * the last time: worth giving the allocator's free pages back to the system.
- */
-#define BROKER_FELL_MIN ((uint64_t)32 << 20)
-bool broker_memory_fell(struct broker *broker);
-/* ENOENT: no such tube. */
-int broker_tube_stats(struct broker *broker, const char *name, size_t len,
-                      struct broker_stats *stats);
-
-/* What keeps a job from running. */
-struct broker_why {
-    struct job_view job;
-    struct broker_stats tube; /* its tube's */
-    uint64_t ahead;           /* READY: jobs of its tube that go first */
-    bool ahead_is_exact;      /* false: at least so many, and one at least */
-    size_t examined;          /* jobs looked at for that */
-};
-/* At most, and about as many again; a hundred microseconds under the lock. */
-#define BROKER_WHY_EXAMINED_MAX 512
-/* ENOENT: no such job (any more), or the asker may not see it. */
-int broker_why(struct broker *broker, const struct trust_view *asker, uint64_t id,
-               struct broker_why *why);
 
 #endif

@@ -14,7 +14,7 @@ fi
 held_faults() {
     (
         cd "$1" || exit
-        for folder in ledger store broker; do style_files src/$folder .; done | grep '\.c$' |
+        for folder in ledger store broker; do style_files "src/$folder" .; done | grep '\.c$' |
             xargs clang -fsyntax-only -std=gnu17 -D_GNU_SOURCE -DHAVE_CONFIG_H -I"$top_builddir" -Iinclude -Isrc \
                 -Wthread-safety 2>&1 | sed -nE 's/^([^ :]+:[0-9]+):[0-9]+: (warning|error): /\1: /p' | LC_ALL=C sort -u
     )
