@@ -254,7 +254,7 @@ static void rig_begin(struct rig *rig, const struct settings *settings, const st
 {
     static const char *const tubes[] = {"default"};
     struct broker_options options = {.body_max = settings->size,
-                                     .level = DURABILITY_COMMIT,
+                                     .durability = DURABILITY_COMMIT,
                                      .ended = loop->kept ? ends_take : NULL,
                                      .ended_after = ends_record};
     list_init(&ended);

@@ -34,7 +34,7 @@ static void options_set(struct broker *broker, const struct broker_options *opti
     if (broker->options.body_max == 0)
         broker->options.body_max = BROKER_BODY_MAX_DEFAULT;
     broker->ledger.daemon_uid = broker->options.daemon_uid;
-    broker->ledger.durability = broker->options.level;
+    broker->ledger.durability = broker->options.durability;
     broker->ledger.interval_ns = broker->options.interval_ns;
     broker->ledger.last_result = broker->options.last_result;
 }

@@ -60,10 +60,11 @@ struct broker_options {
     uint64_t tube_jobs_max;  /* in one tube; 0: no limit */
     uint64_t tube_bytes_max; /* of bodies in one tube; 0: no limit */
     bool put_waits;          /* a put waits at a limit (OP_MAY_WAIT), instead of ENOBUFS */
-    enum durability level;   /* of tubes without one of their own; see durable.h. Without a journal
+    enum durability
+        durability;      /* of tubes without one of their own; see durable.h. Without a journal
                                 all are DURABILITY_MEMORY */
-    int64_t interval_ns;     /* of DURABILITY_INTERVAL */
-    uint64_t held_max; /* jobs that one client may have reserved (without token); 0: no limit */
+    int64_t interval_ns; /* of DURABILITY_INTERVAL */
+    uint64_t held_max;   /* jobs that one client may have reserved (without token); 0: no limit */
     /*
      * Takes over the ends of jobs that leave a record: done, failed and cancelled ones; what is
      * deleted, by whoever holds it too, only if somebody waits for it. `ends` is a list of struct

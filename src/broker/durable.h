@@ -38,7 +38,7 @@ struct store_options;
 struct store_recovered;
 
 /*
- * The level of a tube, now and whenever it is made again; for tubes without, options.level counts.
+ * The durability of a tube, now and whenever it is made again; for tubes without, options.durability counts.
  * interval_ns: of INTERVAL, otherwise not looked at. EINVAL, ENAMETOOLONG: the name. ENOMEM.
  */
 int broker_tube_durability(struct broker *broker, const char *name, size_t len,

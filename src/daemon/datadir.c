@@ -224,7 +224,7 @@ static int levels_set(const struct datadir *datadir, struct broker *broker)
     for (size_t i = 0; rc == 0 && i < datadir->config->tube_count; i++) {
         const struct config_tube *tube = &datadir->config->tube[i];
         rc = broker_tube_durability(broker, tube->name, strlen(tube->name),
-                                    settings_level(tube->durability), tube->sync_interval);
+                                    settings_durability(tube->durability), tube->sync_interval);
     }
     return rc;
 }

@@ -237,7 +237,7 @@ void settings_of_pool(const struct config_pool *pool, struct worker_pool_setting
     limits_set(pool, &settings->handler_settings);
 }
 
-enum durability settings_level(int64_t durability)
+enum durability settings_durability(int64_t durability)
 {
     return durability == CONFIG_INTERVAL ? DURABILITY_INTERVAL
            : durability == CONFIG_MEMORY ? DURABILITY_MEMORY
@@ -259,7 +259,7 @@ struct broker_options settings_of_broker(const struct config *config)
                                    .tube_jobs_max = (uint64_t)config->max_tube_jobs,
                                    .tube_bytes_max = (uint64_t)config->max_tube_bytes,
                                    .put_waits = config->at_limit == CONFIG_WAIT,
-                                   .level = settings_level(config->durability),
+                                   .durability = settings_durability(config->durability),
                                    .interval_ns = config->sync_interval,
                                    .held_max = (uint64_t)config->max_held,
                                    .groups_max = (uint64_t)config->max_groups,

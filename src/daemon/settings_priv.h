@@ -23,7 +23,7 @@ void settings_check_names(const struct config *config, struct config_errors *err
 void settings_of_pool(const struct config_pool *pool, struct worker_pool_settings *settings);
 struct journal_settings settings_of_journal(const struct config *config, const char *directory);
 /* Of an enum config_durability. */
-enum durability settings_level(int64_t durability);
+enum durability settings_durability(int64_t durability);
 /* Those that the section says. */
 struct job_rules settings_rules(const struct config_tube *tube);
 struct job_rules settings_pool_rules(const struct config_pool *pool);

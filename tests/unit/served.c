@@ -97,7 +97,7 @@ void served_up(const struct served_options *options)
                                                   .tube_jobs_max = options->tube_jobs_max,
                                                   .held_max = options->held_max,
                                                   .put_waits = options->put_waits,
-                                                  .level = options->level,
+                                                  .durability = options->level,
                                                   .trust = options->trust,
                                                   .ended = offer,
                                                   .ended_after = take_in};

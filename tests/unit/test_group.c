@@ -485,7 +485,7 @@ END_TEST
 START_TEST(in_memory_a_group_ends_with_the_daemon)
 {
     ck_assert_int_eq(durable_close(&durable), 0);
-    durable.options.level = DURABILITY_MEMORY;
+    durable.options.durability = DURABILITY_MEMORY;
     durable_again(&durable);
     settle("t", put("t", "g"), JOB_OUTCOME_DONE);
     counts_are("g", 0, 1, 0, 0);
