@@ -3,7 +3,7 @@
  * Inline commits: who waits for a commit leads it where that takes about as long as it would take
  * to wake the thread "commit" and be woken by it, and leaves it to the thread otherwise.
  *
- * Both shapes were measured (doc/architecture.md has the figures). An io loop that leads itself
+ * Both shapes were measured (doc/figures.md has the figures). An io loop that leads itself
  * saves two wake-ups a commit, and its batches are whole turns; but while it does, it does nothing
  * else. So it leaves a commit to the thread if
  *
