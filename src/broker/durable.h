@@ -38,11 +38,12 @@ struct store_options;
 struct store_recovered;
 
 /*
- * The durability of a tube, now and whenever it is made again; for tubes without, options.durability counts.
- * interval_ns: of INTERVAL, otherwise not looked at. EINVAL, ENAMETOOLONG: the name. ENOMEM.
+ * The durability of a tube, now and whenever it is made again; for tubes without,
+ * options.durability counts. interval_ns: of INTERVAL, otherwise not looked at. EINVAL,
+ * ENAMETOOLONG: the name. ENOMEM.
  */
 int broker_tube_durability(struct broker *broker, const char *name, size_t len,
-                           enum durability level, int64_t interval_ns);
+                           enum durability durability, int64_t interval_ns);
 
 /* ---- life ---- */
 

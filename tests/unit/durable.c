@@ -25,16 +25,9 @@ static void failure_noted(int error, void *arg)
     atomic_store(&durable->failed, error);
 }
 
-static void log_drop(enum log_level level, const char *line, void *arg)
-{
-    (void)level;
-    (void)line;
-    (void)arg;
-}
-
 void durable_init(struct durable *durable)
 {
-    log_set_sink(log_drop, NULL); // faults are what these tests are about
+    disk_log_drop();
     *durable = (struct durable){.settings = {.directory = "disk",
                                              .segment_size = JOURNAL_SEGMENT_MIN,
                                              .segment_size_max = JOURNAL_SEGMENT_MIN,

@@ -23,6 +23,12 @@ extern const struct journal_sys disk_sys;
 void disk_start(void);
 void disk_stop(void);
 
+struct journal;
+/* A journal there, of segments as small as they may be, acquired; the caller's to close. */
+struct journal *disk_journal(void);
+/* Log messages go nowhere, for faults are what these tests are about. */
+void disk_log_drop(void);
+
 /* Calls that change something or can fail for outside reasons (reads and closes are not among
  * them), since disk_start or the last disk_fail. */
 uint64_t disk_calls(void);

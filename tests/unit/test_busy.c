@@ -22,26 +22,12 @@ static struct broker_client client;
 static struct tube *tube;
 static int worker, canary;
 
-static void log_drop(enum log_level severity, const char *line, void *arg)
-{
-    (void)severity;
-    (void)line;
-    (void)arg;
-}
-
 // One loop, and virtual time. The worker has reserved job 1; jobs 2 to 4 are buried.
 static void setup(void)
 {
-    const struct journal_settings settings = {.directory = "disk",
-                                              .segment_size = JOURNAL_SEGMENT_MIN,
-                                              .segment_size_max = JOURNAL_SEGMENT_MIN,
-                                              .prepare_inline = true,
-                                              .sys = &disk_sys};
-    struct journal_error error = {""};
-    log_set_sink(log_drop, NULL);
+    disk_log_drop();
     disk_start();
-    ck_assert_msg(journal_open(&journal, &settings, &error) == 0, "%s", error.text);
-    ck_assert_msg(journal_acquire(journal, &error) == 0, "%s", error.text);
+    journal = disk_journal();
     log_options = (struct store_options){.journal = journal, .thread = true};
     served_setup_with(&(struct served_options){.log = &log_options, .level = DURABILITY_COMMIT});
     /* Tubes in which a put finds room whatever the journal is busy with. */

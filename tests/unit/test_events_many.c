@@ -25,7 +25,8 @@ static void setup(void)
 {
     rounds = (uint64_t)unit_rounds(20000);
     atomic_store(&over, false);
-    ck_assert_int_eq(broker_new(&broker, &(struct broker_options){.durability = DURABILITY_MEMORY}), 0);
+    ck_assert_int_eq(broker_new(&broker, &(struct broker_options){.durability = DURABILITY_MEMORY}),
+                     0);
 }
 
 static void teardown(void)

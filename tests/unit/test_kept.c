@@ -21,23 +21,9 @@ static struct journal *journal;
 static struct store_options log_options;
 static enum durability level;
 
-static void log_drop(enum log_level severity, const char *line, void *arg)
-{
-    (void)severity;
-    (void)line;
-    (void)arg;
-}
-
 static void up(void)
 {
-    const struct journal_settings settings = {.directory = "disk",
-                                              .segment_size = JOURNAL_SEGMENT_MIN,
-                                              .segment_size_max = JOURNAL_SEGMENT_MIN,
-                                              .prepare_inline = true,
-                                              .sys = &disk_sys};
-    struct journal_error error = {""};
-    ck_assert_msg(journal_open(&journal, &settings, &error) == 0, "%s", error.text);
-    ck_assert_msg(journal_acquire(journal, &error) == 0, "%s", error.text);
+    journal = disk_journal();
     log_options.journal = journal;
     served_up(&(struct served_options){.loops = 2, .log = &log_options, .level = level});
 }
@@ -60,7 +46,7 @@ static void again(void)
 
 static void setup_with(bool thread, enum durability of_all, size_t cache_size)
 {
-    log_set_sink(log_drop, NULL);
+    disk_log_drop();
     disk_start();
     log_options = (struct store_options){.thread = thread, .cache_size = cache_size};
     level = of_all;
