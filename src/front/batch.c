@@ -13,6 +13,7 @@
  * there. The words of a command that can't be one operation (its line was bad, its body too long)
  * stand in the batch, too, so that they come in their place.
  */
+#include "front/batch_priv.h"
 #include "front/front_priv.h"
 
 #include <errno.h>

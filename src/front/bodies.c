@@ -11,6 +11,9 @@
  * reserve goes on to the next job.
  */
 #include "front/front_priv.h"
+#include "front/pending_priv.h"
+#include "front/reply_priv.h"
+#include "front/reserve_priv.h"
 
 #include "base/clock.h"
 

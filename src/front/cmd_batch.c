@@ -8,7 +8,7 @@
  * may hold, and by the bytes that may wait for a reader (max_output), so that an answer is about as
  * large as those of a full pipeline of reserves.
  */
-#include "front/front_priv.h"
+#include "front/reserve_priv.h"
 
 #include <errno.h>
 #include <stdlib.h>

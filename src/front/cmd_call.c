@@ -7,6 +7,11 @@
  * which has the call then.
  */
 #include "front/front_priv.h"
+#include "front/incoming_priv.h"
+#include "front/pending_priv.h"
+#include "front/put_priv.h"
+#include "front/reply_priv.h"
+#include "front/task_priv.h"
 
 #include "base/clock.h"
 

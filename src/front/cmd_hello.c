@@ -8,6 +8,8 @@
  * long as the number of the protocol stays.
  */
 #include "front/front_priv.h"
+#include "front/reply_priv.h"
+#include "front/reserve_priv.h"
 
 #include <inttypes.h>
 

@@ -7,7 +7,9 @@
  * stats-job is YAML, byte for byte as beanstalkd 1.13 writes it: whole seconds, quotes around the
  * tube's name only. `file` is the number of a log file there and 0 here.
  */
+#include "front/batch_priv.h"
 #include "front/front_priv.h"
+#include "front/reply_priv.h"
 
 #include <errno.h>
 #include <inttypes.h>

@@ -7,6 +7,8 @@
  * Waiting is pending.c's; a client that hangs up gets the same TIMED_OUT as one whose time is over.
  */
 #include "front/front_priv.h"
+#include "front/pending_priv.h"
+#include "front/reply_priv.h"
 
 #include "base/clock.h"
 

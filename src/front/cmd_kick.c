@@ -5,7 +5,10 @@
  * The number of `kick` is read as beanstalkd reads it (scan_lax_u32): clients exist that say -1 for
  * "all".
  */
+#include "front/batch_priv.h"
 #include "front/front_priv.h"
+#include "front/reply_priv.h"
+#include "front/task_priv.h"
 
 #include <errno.h>
 

@@ -3,7 +3,8 @@
  * What a connection does with a job that it has reserved: release, bury, touch. Of anybody else's
  * job, and of one whose TTR is over, they say NOT_FOUND. (delete is in cmd_job.c.)
  */
-#include "front/front_priv.h"
+#include "front/batch_priv.h"
+#include "front/reply_priv.h"
 
 #include <errno.h>
 

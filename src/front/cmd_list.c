@@ -9,6 +9,9 @@
  * executes nothing else.
  */
 #include "front/front_priv.h"
+#include "front/reply_priv.h"
+#include "front/rights_priv.h"
+#include "front/task_priv.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -4,7 +4,10 @@
  *
  * Both leave reserved jobs alone: what becomes of these is decided by whoever holds them.
  */
+#include "front/batch_priv.h"
 #include "front/front_priv.h"
+#include "front/reply_priv.h"
+#include "front/task_priv.h"
 
 #include <errno.h>
 

@@ -4,6 +4,8 @@
  * state in the used tube: peek-ready, peek-delayed, peek-buried.
  */
 #include "front/front_priv.h"
+#include "front/reply_priv.h"
+#include "front/reserve_priv.h"
 
 int parse_peek(struct scan *scan, struct command_args *args)
 {

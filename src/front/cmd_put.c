@@ -15,7 +15,12 @@
  * Ids are in order of the puts' lines, as there. A body that came with its line gets its id with
  * the put; one that is waited for takes it before.
  */
+#include "front/batch_priv.h"
 #include "front/front_priv.h"
+#include "front/incoming_priv.h"
+#include "front/put_priv.h"
+#include "front/reply_priv.h"
+#include "front/rights_priv.h"
 
 #include "base/clock.h"
 

@@ -3,7 +3,7 @@
  * quit: closes the connection without an answer, once the answers before it are out. Whatever
  * stands behind the word doesn't matter, as in beanstalkd.
  */
-#include "front/front_priv.h"
+#include "front/session_priv.h"
 
 int parse_quit(struct scan *scan, struct command_args *args)
 {

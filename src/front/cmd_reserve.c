@@ -12,7 +12,10 @@
  * "Half-close" is a client that sends no more and still reads: it gets TIMED_OUT, as from
  * beanstalkd, unless its turn has just come. That job goes back when the connection closes.
  */
-#include "front/front_priv.h"
+#include "front/batch_priv.h"
+#include "front/pending_priv.h"
+#include "front/reply_priv.h"
+#include "front/reserve_priv.h"
 
 #include "base/clock.h"
 

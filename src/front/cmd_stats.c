@@ -8,6 +8,8 @@
  * own. The binlog's keys tell of the journal. `id` names this run of the daemon.
  */
 #include "front/front_priv.h"
+#include "front/reply_priv.h"
+#include "front/rights_priv.h"
 
 #include "base/clock.h"
 

@@ -12,6 +12,9 @@
  * put.
  */
 #include "front/front_priv.h"
+#include "front/put_priv.h"
+#include "front/reply_priv.h"
+#include "front/rights_priv.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -8,7 +8,9 @@
  * worker that was too slow learns that the job is somebody else's now. The verbs of beanstalkd know
  * nothing of these leases; to them the job is one that somebody else has reserved.
  */
-#include "front/front_priv.h"
+#include "front/batch_priv.h"
+#include "front/reply_priv.h"
+#include "front/reserve_priv.h"
 
 #include <errno.h>
 

@@ -5,7 +5,10 @@
  * A tube exists as long as somebody uses it; the new one is taken before the old one is let go, so
  * using the same again keeps it.
  */
+#include "front/batch_priv.h"
 #include "front/front_priv.h"
+#include "front/reply_priv.h"
+#include "front/rights_priv.h"
 
 #include <errno.h>
 #include <string.h>

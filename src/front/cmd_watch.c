@@ -3,7 +3,7 @@
  * The tubes that a connection reserves from: watch, ignore. The order is that of watching; ignore
  * moves the last one into the hole, as beanstalkd does.
  */
-#include "front/front_priv.h"
+#include "front/reply_priv.h"
 
 #include <errno.h>
 

@@ -6,6 +6,7 @@
  * add up.
  */
 #include "front/front_priv.h"
+#include "front/rights_priv.h"
 
 #include "base/clock.h"
 

@@ -6,7 +6,7 @@
  * A session collects the tickets of its commands and asks at the end of its turn, and where it
  * answers later, once for all it has done.
  */
-#include "front/front_priv.h"
+#include "front/session_priv.h"
 
 enum { LINE_WRITTEN, LINE_DURABLE };
 _Static_assert(LINE_DURABLE < NET_GATE_LINES, "the gate has a line for each kind of ticket");

@@ -8,6 +8,8 @@
  */
 #include "front/peer_priv.h"
 
+#include "base/magic.h"
+
 #include "base/clock.h"
 #include "base/log.h"
 

@@ -8,7 +8,7 @@
  * larger of INCOMING_FIRST and INCOMING_TIMES as much. Mostly that is all of it, for who sends a
  * body mostly sends it right behind its line.
  */
-#include "front/front_priv.h"
+#include "front/incoming_priv.h"
 
 #include <sys/ioctl.h>
 

@@ -8,7 +8,9 @@
  * patience of its own, or for what is known of its key. A put that waits for room in its tube ends
  * then.
  */
+#include "front/batch_priv.h"
 #include "front/front_priv.h"
+#include "front/pending_priv.h"
 
 #include "base/clock.h"
 

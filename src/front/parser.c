@@ -15,7 +15,8 @@
  * Until the first good command the lines are also looked at for signs of another protocol
  * (stranger.c), which end the connection.
  */
-#include "front/front_priv.h"
+#include "front/parser_priv.h"
+#include "front/stranger_priv.h"
 
 #include <string.h>
 

@@ -9,7 +9,10 @@
  * A peer that may nothing hears NOT_ALLOWED and is closed: no command of a stranger is read. The
  * log says who it was and what would let it in, once a minute a peer.
  */
+#include "front/front_priv.h"
 #include "front/peer_priv.h"
+#include "front/reply_priv.h"
+#include "front/rights_priv.h"
 
 #include "base/clock.h"
 #include "base/log.h"

@@ -5,7 +5,7 @@
 #ifndef FRONT_PEER_PRIV_H
 #define FRONT_PEER_PRIV_H
 
-#include "front/front_priv.h"
+#include "front/front.h"
 
 #include <netinet/in.h>
 

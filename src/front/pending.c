@@ -10,7 +10,8 @@
  * then leaves the memory behind, to be freed when it arrives. What waits for nothing but a disk
  * isn't ended by a client that sends no more: who has asked is answered.
  */
-#include "front/front_priv.h"
+#include "front/batch_priv.h"
+#include "front/pending_priv.h"
 
 #include "base/clock.h"
 

@@ -3,7 +3,7 @@
  * The shapes of answers. Small ones are written straight into the connection's output; a body or a
  * large text is handed over and written from where it is.
  */
-#include "front/front_priv.h"
+#include "front/reply_priv.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -17,7 +17,8 @@
  * Cost: most peers may the same in every tube, or use the one tube that they asked for, so both are
  * kept with the session and a command costs one comparison.
  */
-#include "front/front_priv.h"
+#include "front/reply_priv.h"
+#include "front/rights_priv.h"
 
 #include <stdio.h>
 #include <string.h>

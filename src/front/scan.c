@@ -4,7 +4,7 @@
  * sign, no overflow. A name is the whole rest of the line, so that a blank too many makes it a bad
  * name. Nothing here needs the line to be terminated.
  */
-#include "front/front_priv.h"
+#include "front/command_priv.h"
 
 #include <errno.h>
 #include <limits.h>

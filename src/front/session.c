@@ -10,7 +10,13 @@
  *
  * To add a command: see commands.def.
  */
+#include "front/batch_priv.h"
 #include "front/front_priv.h"
+#include "front/pending_priv.h"
+#include "front/put_priv.h"
+#include "front/reserve_priv.h"
+#include "front/rights_priv.h"
+#include "front/task_priv.h"
 
 #include <errno.h>
 #include <string.h>

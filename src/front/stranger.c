@@ -12,7 +12,7 @@
  *
  * Somebody who types, and errs, is no stranger until STRANGER_ERRORS lines were bad.
  */
-#include "front/front_priv.h"
+#include "front/stranger_priv.h"
 
 #include <string.h>
 #include <strings.h>

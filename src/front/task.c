@@ -8,7 +8,7 @@
  * connection is executed meanwhile. If the client goes, the task ends where it is; one that merely
  * sends no more gets its answer.
  */
-#include "front/front_priv.h"
+#include "front/task_priv.h"
 
 static void task_step(struct session *session)
 {

@@ -8,6 +8,9 @@
  * done.
  */
 #include "front/front_priv.h"
+#include "front/pending_priv.h"
+#include "front/reply_priv.h"
+#include "front/task_priv.h"
 
 #include "base/clock.h"
 

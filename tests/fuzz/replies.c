@@ -11,6 +11,7 @@
 
 #include "base/log.h"
 #include "front/front_priv.h"
+#include "front/session_priv.h"
 #include "history/history.h"
 
 #include <hilera/version.h>

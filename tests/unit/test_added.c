@@ -5,6 +5,7 @@
  */
 #include "base/clock.h"
 #include "front/front_priv.h"
+#include "front/session_priv.h"
 #include "served.h"
 #include "unit.h"
 

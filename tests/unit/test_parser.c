@@ -3,7 +3,8 @@
  * The parser of the beanstalk protocol: which bytes make which events, and that it doesn't matter
  * how they are cut into pieces.
  */
-#include "front/front_priv.h"
+#include "front/parser_priv.h"
+#include "front/stranger_priv.h"
 #include "peer.h"
 #include "transcript.h"
 #include "unit.h"

@@ -7,6 +7,8 @@
 #include "base/clock.h"
 #include "blocking.h"
 #include "front/front_priv.h"
+#include "front/reserve_priv.h"
+#include "front/session_priv.h"
 #include "served.h"
 #include "unit.h"
 

@@ -6,6 +6,7 @@
 #include "transcript.h"
 
 #include "front/front_priv.h"
+#include "front/session_priv.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
