@@ -19,7 +19,7 @@
  */
 #include "base/log.h"
 #include "base/magic.h"
-#include "history/history_priv.h"
+#include "history/database_priv.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -11,7 +11,7 @@
  */
 #include "history/history.h"
 
-#include "history/history_priv.h"
+#include "history/writer_priv.h"
 
 /* Records made in one hold of `taking`. */
 #define TAKE_MAX 64

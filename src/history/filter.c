@@ -7,7 +7,7 @@
  * halves of one hash (A. Kirsch, M. Mitzenmacher, "Less hashing, same performance", 2006).
  */
 #include "base/magic.h"
-#include "history/history_priv.h"
+#include "history/filter_priv.h"
 
 #include <errno.h>
 #include <stdlib.h>

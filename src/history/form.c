@@ -14,7 +14,7 @@
  */
 #include "base/assert.h"
 #include "base/log.h"
-#include "history/history_priv.h"
+#include "history/database_priv.h"
 
 #include <errno.h>
 #include <stdio.h>

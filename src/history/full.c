@@ -4,7 +4,7 @@
  * SQLite takes ENOSPC alone for that and calls all else an I/O error, so its writes go through
  * here.
  */
-#include "history/history_priv.h"
+#include "history/database_priv.h"
 
 #include <errno.h>
 #include <pthread.h>

@@ -13,6 +13,7 @@
  * all of it is written.
  */
 #include "base/clock.h"
+#include "history/filter_priv.h"
 #include "history/history_priv.h"
 
 #define CAPACITY_MIN 16384 /* 32 KiB */

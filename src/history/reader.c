@@ -10,7 +10,7 @@
  * is missed.
  */
 #include "base/clock.h"
-#include "history/history_priv.h"
+#include "history/reader_priv.h"
 
 #include <errno.h>
 

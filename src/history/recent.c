@@ -14,7 +14,7 @@
  * crash takes that end back, and must find the one before. Only who writes sees it then.
  */
 #include "base/magic.h"
-#include "history/history_priv.h"
+#include "history/recent_priv.h"
 
 #include <errno.h>
 #include <stdlib.h>

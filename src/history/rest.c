@@ -9,7 +9,7 @@
  * once, and nobody rests for it.
  */
 #include "base/clock.h"
-#include "history/history_priv.h"
+#include "history/writer_priv.h"
 
 bool rest_is_over(const struct history *history, size_t memory)
 {

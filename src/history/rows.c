@@ -15,7 +15,7 @@
  */
 #include "base/log.h"
 #include "base/magic.h"
-#include "history/history_priv.h"
+#include "history/rows_priv.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -22,7 +22,8 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/magic.h"
-#include "history/history_priv.h"
+#include "history/reader_priv.h"
+#include "history/writer_priv.h"
 
 #include <errno.h>
 #include <inttypes.h>

@@ -2,7 +2,7 @@
 // The filter of keys: it never says no where yes is right, whatever came, went and was restarted,
 // and seldom yes where no is.
 
-#include "history/history_priv.h"
+#include "history/filter_priv.h"
 #include "history_kit.h"
 
 #include "base/clock.h"
