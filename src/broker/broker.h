@@ -186,7 +186,7 @@ struct broker_bulk {
     /* the broker's */
     struct tube *tube;
     uint64_t left;                                            /* jobs at most */
-    int (*step)(struct broker_bulk *walk, struct job **gone); /* does one; see walk.c */
+    int (*step)(struct broker_bulk *walk, struct job **gone); /* does one; see bulk.c */
 };
 void broker_kick_begin(struct broker *broker, struct tube *tube, uint64_t count,
                        struct broker_bulk *walk);

@@ -17,7 +17,7 @@ int kick_job(struct job *job, bool reset) HELD;
  * EAGAIN: nothing changed. */
 int move_job(struct job *job, const char *name, size_t len) HELD;
 
-/* walk.c */
+/* bulk.c */
 /* Does one job. 0: it did. ENOENT: there is none left. Others end the walk. *gone: the job, if it
  * left, to be freed without the lock; it is NULL before. */
 typedef int walk_step(struct broker_bulk *walk, struct job **gone);

@@ -49,7 +49,7 @@ struct broker_consumer {
  */
 void consumer_begin(struct broker_consumer *consumer, struct job *job) HELD;
 
-/* stand.c */
+/* prefetch.c */
 void consumer_count_lease(struct broker_consumer *consumer,
                           bool more) HELD;         /* one more, or one less */
 void prefetchers_ring(struct broker *broker) HELD; /* somebody without a job lined up */

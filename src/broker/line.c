@@ -4,8 +4,8 @@
  *
  * A busy journal has two, one for puts and one for changes of jobs that are there; the second is
  * served first, since changes make the room that puts wait for. A full tube and a full broker have
- * one each, for puts that may wait (putter.c). In all of them who stands is decided again from the
- * front, under the lock, by whatever may have made room; who comes later stands behind.
+ * one each, for puts that may wait (put_line.c). In all of them who stands is decided again from
+ * the front, under the lock, by whatever may have made room; who comes later stands behind.
  *
  * The journal's lines are served after each commit and whenever compaction has given something back
  * (lines_look_all), and by their timer every LINE_LOOK_NS, for what nobody tells of. Their patience

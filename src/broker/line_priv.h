@@ -36,8 +36,8 @@ bool op_waits_for_journal(const struct broker_op *op) HELD;
 /* Not held: serves the lines of the journal; whether the operation still stands. */
 bool lines_look(struct broker *broker, const struct broker_op *op);
 
-/* putter.c: in what line a put that may wait has to stand for room in its tube or the broker; NULL:
- * in none. */
+/* put_line.c: in what line a put that may wait has to stand for room in its tube or the broker;
+ * NULL: in none. */
 struct list *put_line(const struct broker_op *op) HELD;
 /* put_ask.c */
 void put_question_free(struct broker_op *op);

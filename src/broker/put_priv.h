@@ -11,7 +11,7 @@
 /* Puts it. If that fails, nothing has changed but an id that is used up while draining. */
 int put_try(struct broker *broker, struct job *job, int64_t delay_ns) HELD;
 
-/* putter.c */
+/* put_line.c */
 /* A job left the tube: those who wait for room come in. */
 void waiting_puts_serve(struct tube *tube) HELD;
 /* All waiting puts end with that result. */

@@ -7,7 +7,7 @@
  * thread then only writes down its lease. Stopping and pausing a consumer use the same door: each
  * has a control core of its own, last in the array, and one item put there wakes it.
  *
- * A consumer whose thread has other things to wait for stands in line without it (stand.c).
+ * A consumer whose thread has other things to wait for stands in line without it (prefetch.c).
  *
  * Who takes several at once waits for the first only; what else is ready at that moment comes with
  * it under the same hold of the lock.

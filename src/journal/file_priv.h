@@ -75,7 +75,7 @@ struct file_journal {
     size_t ready_count;
     uint32_t next_number;
     uint64_t bytes_total, bytes_used;
-    struct journal_stat stat; /* counts that are kept as they are reported; see figures.c */
+    struct journal_stat stat; /* counts that are kept as they are reported; see file.c */
 
     /* Written under the lock, read by journal_room. */
     _Atomic int64_t room_ready[JOURNAL_COMPACT + 1];

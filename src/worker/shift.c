@@ -7,7 +7,7 @@
  * also tells of jobs to take, of a cancel, and that somebody else waits for a job which has not
  * begun here. So the thread sleeps in one place, and nothing is looked at in vain.
  *
- * A worker that has a job stands in line behind those who have none (broker/stand.c); when it is
+ * A worker that has a job stands in line behind those who have none (broker/prefetch.c); when it is
  * paused or stopped it is given no more, and the shift ends with the last job it has.
  */
 #include "worker/shift_priv.h"
