@@ -270,8 +270,13 @@ START_TEST(consumers_rest_and_go_on)
     ck_assert_int_eq(broker_apply_job(broker, &trust_all, other_end, &bury, &state, NULL), 0);
     ck_assert(db_stats().lost == 0 && db_stats().added == ended + 1);
     file_unlock(other);
-    ck_assert_int_eq(broker_take(consumer, &lease, HL_FOREVER), EAGAIN); // it is woken, and may
+    int woken = broker_take(consumer, &lease, HL_FOREVER);
+    ck_assert(woken == EAGAIN || woken == 0); // it was woken, or the rest was over before
     ck_assert(!broker_is_resting(broker));
+    if (woken == 0) {
+        settle(&lease, "small");
+        ended++;
+    }
     for (; ended < 100; ended++) {
         int rc;
         while ((rc = broker_take(consumer, &lease, HL_FOREVER)) == EAGAIN)
