@@ -104,11 +104,12 @@ void history_free(struct history **history)
 {
     if (*history == NULL)
         return;
-    struct history *mine;
-    MAGIC_TAKE(mine, history, HISTORY_MAGIC);
+    struct history *mine = *history;
+    MAGIC_CHECK(mine, HISTORY_MAGIC);
     ends_fini(mine);
     reader_stop(mine);
-    writer_stop(mine);
+    writer_stop(mine); /* what it tells until then may be asked about by the caller's pointer */
+    *history = NULL;
     keys_fini(&mine->keys);
     database_close(&mine->database);
     recent_fini(&mine->recent);

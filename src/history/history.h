@@ -81,7 +81,8 @@ struct history_error {
 int history_new(struct history **out, const struct history_settings *settings,
                 struct history_error *error);
 /* Writes what is still to be written, if that can be done. Nobody adds or asks any more; who waits
- * for an answer is told that it won't come. */
+ * for an answer is told that it won't come. *history is NULL when no hook is called any more, not
+ * before. */
 void history_free(struct history **history);
 
 /* false: it is off, and adding to it is in vain. */

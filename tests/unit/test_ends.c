@@ -105,6 +105,32 @@ START_TEST(a_rest_ends_with_half_of_the_queue)
 }
 END_TEST
 
+static _Atomic bool resting; // as history said, asked by the pointer that its owner has
+
+static void rest_asked(void *arg)
+{
+    rest_told(arg);
+    atomic_store(&resting, history_wants_rest(kit.history));
+}
+
+// What waits still is written at the end, which ends the rest: who is told of that may ask.
+START_TEST(a_rest_ends_with_the_history)
+{
+    clock_virtual_start(1000 * HL_SECOND);
+    kit.settings.queue_bytes = 20000;
+    kit.settings.rest = rest_asked;
+    atomic_store(&rests, 0);
+    db_open();
+    for (uint64_t id = 1; atomic_load(&rests) == 0; id++)
+        ck_assert_int_eq(add_one(id), 0);
+    ck_assert(atomic_load(&resting)); // nothing is written until the clock goes on, or at the end
+    db_close();
+    ck_assert_uint_eq(atomic_load(&rests), 2);
+    ck_assert(!atomic_load(&resting));
+    clock_virtual_stop();
+}
+END_TEST
+
 // ---- with a broker ----
 
 static struct broker *broker;
@@ -299,6 +325,7 @@ int main(void)
     tcase_add_checked_fixture(all, db_up, db_down);
     tcase_add_test(all, a_full_queue_asks_for_rest);
     tcase_add_test(all, a_rest_ends_with_half_of_the_queue);
+    tcase_add_test(all, a_rest_ends_with_the_history);
     tcase_add_loop_test(all, nobody_hears_before_history_has_it, 0, 2);
     tcase_add_test(all, consumers_rest_and_go_on);
     suite_add_tcase(suite, all);
