@@ -325,7 +325,8 @@ static void conn_register(struct conn *conn)
 static void conn_hangup(struct conn *conn)
 {
     const struct net_protocol *protocol = conn->loop->net->protocol;
-    if (conn->peer_closed && conn->paused && !conn->hangup_told && protocol->hangup != NULL) {
+    /* Again, if it waits for the next thing then. */
+    while (conn->peer_closed && conn->paused && !conn->hangup_told && protocol->hangup != NULL) {
         conn->hangup_told = true;
         protocol->hangup(conn->session);
     }

@@ -226,6 +226,20 @@ START_TEST(leaving_ends_the_wait_of_a_put)
 }
 END_TEST
 
+START_TEST(leaving_ends_every_wait_of_a_batch)
+{
+    int fd = served_connect(), waiter = served_connect();
+    put(fd, 2);
+    peer_say(waiter, "put 0 0 100 1\r\na\r\nput 0 0 100 1\r\nb\r\nput 0 0 100 1\r\nc\r\n");
+    served_until(putting, 1);
+    shutdown(waiter, SHUT_WR);
+    peer_expect(waiter, "OUT_OF_MEMORY\r\nOUT_OF_MEMORY\r\nOUT_OF_MEMORY\r\n");
+    peer_expect_eof(waiter);
+    peer_close(&waiter);
+    peer_close(&fd);
+}
+END_TEST
+
 START_TEST(draining_ends_the_wait_of_puts)
 {
     int fd = served_connect(), waiters[5];
@@ -526,6 +540,7 @@ int main(void)
     tcase_add_test(puts, puts_wait_for_room_in_line);
     tcase_add_test(puts, who_holds_jobs_may_not_wait);
     tcase_add_test(puts, leaving_ends_the_wait_of_a_put);
+    tcase_add_test(puts, leaving_ends_every_wait_of_a_batch);
     tcase_add_test(puts, draining_ends_the_wait_of_puts);
     tcase_add_test(puts, stopping_ends_the_wait_of_puts);
     suite_add_tcase(suite, puts);
