@@ -187,12 +187,12 @@ static void out_history(struct out result, struct history *history)
 
 /* The upper limit of the class of a histogram of powers of two in which the given part of all lies.
  */
-static uint64_t log2_part(const uint64_t log2[STORE_LOG2], unsigned percent)
+static uint64_t log2_part(const uint64_t log2[JOURNAL_LOG2], unsigned percent)
 {
     uint64_t all = 0, below = 0;
-    for (unsigned i = 0; i < STORE_LOG2; i++)
+    for (unsigned i = 0; i < JOURNAL_LOG2; i++)
         all += log2[i];
-    for (unsigned i = 0; i < STORE_LOG2; i++) {
+    for (unsigned i = 0; i < JOURNAL_LOG2; i++) {
         below += log2[i];
         if (below > 0 && below * 100 >= all * percent)
             return UINT64_C(1) << i;
@@ -202,7 +202,7 @@ static uint64_t log2_part(const uint64_t log2[STORE_LOG2], unsigned percent)
 
 static void out_files(struct out row, const struct store_stats *stats)
 {
-    const struct store_journal_stats *files = &stats->journal;
+    const struct journal_stat *files = &stats->journal;
     out_u64(row, "segments", files->segments);
     out_u64(row, "segments_ready", files->segments_ready);
     out_u64(row, "bytes_total", files->bytes_total);
@@ -220,8 +220,8 @@ static void out_files(struct out row, const struct store_stats *stats)
 
 static void out_commits(struct out row, const struct store_stats *stats)
 {
-    const struct store_journal_stats *files = &stats->journal;
-    const struct store_commit_stats *commit = &stats->commit;
+    const struct journal_stat *files = &stats->journal;
+    const struct commit_stat *commit = &stats->commit;
     out_u64(row, "commits", commit->commits);
     out_u64(row, "commits_inline", commit->led_inline);
     out_u64(row, "changes", commit->changes);

@@ -181,16 +181,6 @@ int commit_trim(struct commit *commit, uint64_t before);
 
 /* ---- figures ---- */
 
-struct commit_stat {
-    uint64_t commits;                  /* frames of the journal that had changes */
-    uint64_t changes, cancelled;       /* written; vanished before */
-    uint64_t batch_log2[JOURNAL_LOG2]; /* [n]: frames of less than 2^n changes, not of 2^(n-1) */
-    uint64_t batch_max;                /* changes of one frame */
-    uint64_t pending, pending_bytes;   /* not written yet */
-    uint64_t last, written, durable;   /* tickets */
-    uint64_t led_inline;               /* rounds that other threads than "commit" led */
-    int failed;                        /* 0, or why */
-};
 void commit_stat(struct commit *commit, struct commit_stat *stat);
 
 #endif

@@ -53,11 +53,6 @@ bool compact_is_due_with(const struct journal_room *room, uint64_t live_bytes);
  */
 int compact_step(struct compact *compact);
 
-struct compact_stat {
-    uint64_t trims;     /* after each of which a segment was free */
-    uint64_t looked_at; /* records */
-    uint64_t steps;
-};
 void compact_stat(const struct compact *compact, struct compact_stat *stat);
 
 #endif

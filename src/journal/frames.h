@@ -24,6 +24,7 @@
 
 #include "base/buf.h"
 #include "job/job.h"
+#include "journal/stats.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -108,14 +109,6 @@ struct journal_visitor {
     /* May be NULL. */
     void (*damaged)(void *arg, const struct journal_damage *damage);
     void *arg;
-};
-
-struct journal_replayed {
-    uint64_t segments, frames, records, bytes; /* that are good */
-    uint64_t damages;    /* how often `damaged` was or would have been called */
-    uint64_t torn_bytes; /* behind the last frame: a commit that nobody was told of */
-    uint64_t last_sequence;
-    bool clean; /* the journal was closed, and nothing has been torn */
 };
 
 /*
@@ -269,22 +262,6 @@ int journal_trim(struct journal *journal, uint64_t before, uint64_t *sequence);
 
 /* ---- figures ---- */
 
-#define JOURNAL_LOG2 24
-
-struct journal_stat {
-    uint64_t segments, segments_ready; /* in the line; prepared for it */
-    uint64_t segment_size;             /* of new ones */
-    uint64_t bytes_total;              /* of all files */
-    uint64_t bytes_used;               /* written to in segments of the line */
-    uint64_t frames, records, bytes;   /* appended since open, headers included */
-    uint64_t syncs, sync_ns, sync_max_ns;
-    uint64_t
-        sync_log2_us[JOURNAL_LOG2]; /* [n]: syncs of less than 2^n microseconds, not of 2^(n-1) */
-    uint64_t waits;                 /* appends that waited for a segment to be prepared */
-    uint64_t recycled, created, removed; /* segments */
-    bool full;                           /* the disk had no space for another segment */
-    int broken;                          /* 0, or the error that broke it */
-};
 void journal_stat(const struct journal *journal, struct journal_stat *stat);
 
 /* The place of a figure in a histogram of powers of two: 0 for 0, n for 2^(n-1) to 2^n - 1. */

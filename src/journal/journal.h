@@ -6,6 +6,7 @@
  *   frames.h    the log itself: frames of records, on whatever keeps them
  *   commit.h    changes gathered into frames, and the numbers that answers wait for
  *   compact.h   the living copied forward, so that what is before them may go
+ *   stats.h     figures of all that, as values
  *   check.h     a look at one that nobody uses, and a copy of what is whole in it
  *
  * Arrows: other folders include this and nothing else; nothing of the folder includes it.

@@ -229,27 +229,12 @@ static void visit_damage(void *arg, const struct journal_damage *damage)
     tell_damage(arg, text);
 }
 
-/* What the face tells of it. */
-static void replayed_set(struct recovery *recovery, const struct journal_replayed *replayed)
-{
-    struct store_recovered *to = recovery->recovered;
-    to->replayed.segments = replayed->segments;
-    to->replayed.frames = replayed->frames;
-    to->replayed.records = replayed->records;
-    to->replayed.bytes = replayed->bytes;
-    to->replayed.damages = replayed->damages;
-    to->replayed.torn_bytes = replayed->torn_bytes;
-    to->replayed.last_sequence = replayed->last_sequence;
-    to->replayed.clean = replayed->clean;
-}
-
 HELD static int replay_all(struct recovery *recovery)
 {
     const struct journal_visitor visitor = {
         .record = visit_record, .damaged = visit_damage, .arg = recovery};
-    struct journal_replayed replayed = {0};
-    int rc = journal_replay(recovery->store->journal, &visitor, &replayed, recovery->error);
-    replayed_set(recovery, &replayed);
+    int rc = journal_replay(recovery->store->journal, &visitor, &recovery->recovered->replayed,
+                            recovery->error);
     replay_end(&recovery->replay);
     return rc;
 }

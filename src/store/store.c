@@ -6,7 +6,6 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 
 int store_new(struct ledger *ledger, const struct store_options *options,
               void (*look)(struct ledger *ledger))
@@ -105,66 +104,14 @@ void store_free(struct store **store)
 
 /* ---- figures ---- */
 
-static void journal_figures(const struct store *store, struct store_stats *stats)
-{
-    _Static_assert(JOURNAL_LOG2 == STORE_LOG2, "histograms have the same places");
-    struct journal_stat from;
-    journal_stat(store->journal, &from);
-    stats->journal.segments = from.segments;
-    stats->journal.segments_ready = from.segments_ready;
-    stats->journal.segment_size = from.segment_size;
-    stats->journal.bytes_total = from.bytes_total;
-    stats->journal.bytes_used = from.bytes_used;
-    stats->journal.frames = from.frames;
-    stats->journal.records = from.records;
-    stats->journal.bytes = from.bytes;
-    stats->journal.syncs = from.syncs;
-    stats->journal.sync_ns = from.sync_ns;
-    stats->journal.sync_max_ns = from.sync_max_ns;
-    memcpy(stats->journal.sync_log2_us, from.sync_log2_us, sizeof(from.sync_log2_us));
-    stats->journal.waits = from.waits;
-    stats->journal.recycled = from.recycled;
-    stats->journal.created = from.created;
-    stats->journal.removed = from.removed;
-    stats->journal.full = from.full;
-    stats->journal.broken = from.broken;
-}
-
-static void commit_figures(const struct store *store, struct store_stats *stats)
-{
-    struct commit_stat from;
-    commit_stat(store->commit, &from);
-    stats->commit.commits = from.commits;
-    stats->commit.changes = from.changes;
-    stats->commit.cancelled = from.cancelled;
-    memcpy(stats->commit.batch_log2, from.batch_log2, sizeof(from.batch_log2));
-    stats->commit.batch_max = from.batch_max;
-    stats->commit.pending = from.pending;
-    stats->commit.pending_bytes = from.pending_bytes;
-    stats->commit.last = from.last;
-    stats->commit.written = from.written;
-    stats->commit.durable = from.durable;
-    stats->commit.led_inline = from.led_inline;
-    stats->commit.failed = from.failed;
-}
-
-static void compact_figures(const struct store *store, struct store_stats *stats)
-{
-    struct compact_stat from;
-    compact_stat(store->compact, &from);
-    stats->compact.trims = from.trims;
-    stats->compact.looked_at = from.looked_at;
-    stats->compact.steps = from.steps;
-}
-
 void store_stats(struct store *store, struct store_stats *stats)
 {
     *stats = (struct store_stats){.on = store != NULL};
     if (store == NULL)
         return;
-    journal_figures(store, stats);
-    commit_figures(store, stats);
-    compact_figures(store, stats);
+    journal_stat(store->journal, &stats->journal);
+    commit_stat(store->commit, &stats->commit);
+    compact_stat(store->compact, &stats->compact);
     ledger_lock(store->ledger);
     stats->live_bytes = store->live_bytes;
     stats->results = store->results.count;

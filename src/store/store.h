@@ -59,10 +59,7 @@ struct store_options {
 };
 
 struct store_recovered {
-    struct { /* as journal_replayed has it */
-        uint64_t segments, frames, records, bytes, damages, torn_bytes, last_sequence;
-        bool clean;
-    } replayed;
+    struct journal_replayed replayed;
     uint64_t jobs, ready, delayed, buried;
     uint64_t reserved;   /* under a token, or by workers of the daemon before */
     uint64_t evicted;    /* jobs whose body stayed in the journal */
