@@ -8,7 +8,7 @@
  * token, is reserved: the token keeps it, and the worker's goes back when all is read.
  * Times of the wall clock become moments of the monotonic one; a delay that is over is none.
  */
-#include "ledger/resolve.h"
+#include "ledger/resolve_priv.h"
 
 #include "base/clock.h"
 

@@ -3,7 +3,7 @@
  * Whole jobs out of entries: a put, or a copy by compaction, which stands in place of all that was
  * said of the job before.
  */
-#include "ledger/resolve.h"
+#include "ledger/resolve_priv.h"
 
 #include <errno.h>
 #include <stdlib.h>

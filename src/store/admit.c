@@ -11,11 +11,6 @@
 
 #include <errno.h>
 
-static struct store *store_of(const struct job *job)
-{
-    return job->tube->ledger->store;
-}
-
 void store_turn(struct store *store, enum store_turn turn)
 {
     store->turn = turn;

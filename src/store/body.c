@@ -16,7 +16,7 @@
 
 struct job_place store_place(const struct job *job)
 {
-    struct store *store = job->tube->ledger->store;
+    struct store *store = store_of(job);
     struct job_place place = {.store = store, .id = job->id};
     uint64_t where = locator_get(job);
     if (journal_pin(store->journal, where) == 0)

@@ -26,7 +26,7 @@
 
 HELD static int copy_job(struct job *job, struct job_body *body)
 {
-    struct commit *commit = job->tube->ledger->store->commit;
+    struct commit *commit = store_of(job)->commit;
     size_t bytes = (size_t)job->body.len + options_size(job) + JOB_ENTRY_CHANGE_MAX +
                    (size_t)2 * past_size(job);
     int rc = commit_admit(commit, JOURNAL_COMPACT, 1, bytes);
@@ -36,7 +36,7 @@ HELD static int copy_job(struct job *job, struct job_body *body)
     const struct commit_change change = {
         .entry = &entry, .body = job->body.len > 0 ? body : NULL, .class = JOURNAL_COMPACT};
     (void)commit_add(commit, &change);
-    job->tube->ledger->store->copied++;
+    store_of(job)->copied++;
     return 0;
 }
 

@@ -90,7 +90,7 @@ uint64_t store_evicted_bytes(const struct store *store)
 
 void store_evicted_left(const struct job *job)
 {
-    struct store *store = job->tube->ledger->store;
+    struct store *store = store_of(job);
     store->evicted_jobs--;
     store->evicted_bytes -= job->body.len;
 }

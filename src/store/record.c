@@ -9,11 +9,6 @@
 /* What the put of a plain job takes beside tube and body, its part of a frame included. */
 #define COST_BYTES 40
 
-static struct store *store_of(const struct job *job)
-{
-    return job->tube->ledger->store;
-}
-
 /* The ticket of the job's change before; 0: none that could be pending. */
 HELD static uint64_t older_of(const struct job *job)
 {

@@ -61,6 +61,11 @@ struct store {
     _Atomic uint64_t fetches, fetch_failures;
 };
 
+static inline struct store *store_of(const struct job *job)
+{
+    return job->tube->ledger->store;
+}
+
 /* ---- store.c ---- */
 
 /* The commits begin, behind the frame of that number. What commit_new says. */
