@@ -59,5 +59,7 @@ int broker_recover(struct broker *broker, const struct store_options *options,
     rc = store_start(broker->ledger.store, &recovery, rc);
     if (rc == 0 && options->cache_size > 0)
         rc = fetch_start(broker);
+    if (rc != 0)
+        store_end(broker->ledger.store);
     return rc;
 }

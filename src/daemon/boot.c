@@ -226,10 +226,10 @@ static int history_build(struct daemon *daemon, const struct user *user)
     struct history_settings settings = settings_of_history(daemon->config);
     struct journal_error refused = {""};
     struct history_error error = {""};
-    struct api_store datadir;
-    datadir_tell(daemon->datadir, &datadir);
-    if (datadir.directory != NULL) {
-        snprintf(path, sizeof(path), "%s/" HISTORY_FILE, datadir.directory);
+    struct api_store about;
+    datadir_tell(daemon->datadir, &about);
+    if (about.directory != NULL) {
+        snprintf(path, sizeof(path), "%s/" HISTORY_FILE, about.directory);
         settings.path = path;
         settings.durable = results_durable;
         settings.reached = end_reached;

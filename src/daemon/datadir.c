@@ -42,7 +42,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define STORE_MAGIC 0x5704ea11u
+#define DATADIR_MAGIC 0x5704ea11u
 
 struct datadir {
     unsigned magic;
@@ -98,7 +98,7 @@ int datadir_open(struct datadir **out, const struct config *config, const struct
         log_error("data directory: %s", strerrordesc_np(ENOMEM));
         return ENOMEM;
     }
-    MAGIC_INIT(datadir, STORE_MAGIC);
+    MAGIC_INIT(datadir, DATADIR_MAGIC);
     datadir->config = config;
     datadir->user = user;
     datadir->held = -1;
@@ -234,7 +234,7 @@ int datadir_recover(struct datadir *datadir, struct broker *broker,
 {
     if (datadir == NULL)
         return 0;
-    MAGIC_CHECK(datadir, STORE_MAGIC);
+    MAGIC_CHECK(datadir, DATADIR_MAGIC);
     struct journal_error error = {""};
     struct store_options options = {.journal = datadir->journal,
                                     .thread = true,
@@ -270,7 +270,7 @@ int datadir_stop(struct datadir *datadir)
 {
     if (datadir == NULL || datadir->broker == NULL)
         return 0;
-    MAGIC_CHECK(datadir, STORE_MAGIC);
+    MAGIC_CHECK(datadir, DATADIR_MAGIC);
     int rc = broker_stop(datadir->broker);
     datadir->broker = NULL;
     if (rc != 0)
@@ -279,12 +279,12 @@ int datadir_stop(struct datadir *datadir)
     return rc;
 }
 
-void datadir_close(struct datadir **store_p)
+void datadir_close(struct datadir **datadir_p)
 {
-    if (*store_p == NULL)
+    if (*datadir_p == NULL)
         return;
     struct datadir *datadir;
-    MAGIC_TAKE(datadir, store_p, STORE_MAGIC);
+    MAGIC_TAKE(datadir, datadir_p, DATADIR_MAGIC);
     if (datadir->journal != NULL) {
         int rc = journal_close(&datadir->journal);
         if (rc != 0)
@@ -302,7 +302,7 @@ int datadir_directory(const struct datadir *datadir)
 {
     if (datadir == NULL)
         return -1;
-    MAGIC_CHECK(datadir, STORE_MAGIC);
+    MAGIC_CHECK(datadir, DATADIR_MAGIC);
     return datadir->held;
 }
 
@@ -311,7 +311,7 @@ void datadir_tell(const struct datadir *datadir, struct api_store *out)
     *out = (struct api_store){.directory = NULL};
     if (datadir == NULL)
         return;
-    MAGIC_CHECK(datadir, STORE_MAGIC);
+    MAGIC_CHECK(datadir, DATADIR_MAGIC);
     out->directory = datadir->directory;
     out->recovered_jobs = datadir->recovered.jobs;
     out->damages = datadir->recovered.replayed.damages + datadir->recovered.unreadable;

@@ -76,6 +76,14 @@ struct ledger *store_ledger(const struct store *store)
     return store->ledger;
 }
 
+void store_end(struct store *store)
+{
+    if (store->compact != NULL)
+        compact_free(&store->compact);
+    if (store->commit != NULL)
+        commit_free(&store->commit);
+}
+
 int store_stop(struct store *store)
 {
     ledger_lock(store->ledger);
@@ -93,10 +101,7 @@ void store_free(struct store **store)
         return;
     struct store *mine;
     MAGIC_TAKE(mine, store, STORE_MAGIC);
-    if (mine->compact != NULL)
-        compact_free(&mine->compact);
-    if (mine->commit != NULL)
-        commit_free(&mine->commit);
+    store_end(mine);
     results_free(mine);
     MAGIC_WIPE(mine);
     free(mine);

@@ -79,6 +79,9 @@ int store_replay(struct store *store, struct store_recovered *recovered,
 /* From now on changes are recorded; the first limit of ids is durable. rc: what was before; if it
  * isn't 0, only *recovery is freed. What commit_new says; ENOSPC. */
 int store_start(struct store *store, struct recovery **recovery, int rc);
+/* After a start that failed: no thread of it runs any more, and it can only be freed. Idempotent.
+ */
+void store_end(struct store *store);
 /* The last commit, with the exact counters; nobody changes anything any more. EIO: something isn't
  * durable. */
 int store_stop(struct store *store);
