@@ -29,6 +29,12 @@ int broker_ticket_reached(struct broker *broker, struct ticket *reached)
     return store_ticket_reached(broker->ledger.store, reached);
 }
 
+int broker_ticket_state(const struct broker *broker, const struct ticket *ticket)
+{
+    MAGIC_CHECK(broker, BROKER_MAGIC);
+    return store_ticket_state(broker->ledger.store, ticket);
+}
+
 int broker_ticket_wait(struct broker *broker, const struct ticket *ticket, int64_t timeout_ns)
 {
     MAGIC_CHECK(broker, BROKER_MAGIC);

@@ -107,6 +107,8 @@ uint64_t broker_digest(struct broker *broker,
 struct ticket broker_ticket_wanted(struct broker *broker);
 /* How far it is. Any thread, no lock. EIO: nothing that isn't reached now ever will be. */
 int broker_ticket_reached(struct broker *broker, struct ticket *reached);
+/* The same of one. 0: it is reached. EINPROGRESS: not yet. EIO: never will be. */
+int broker_ticket_state(const struct broker *broker, const struct ticket *ticket);
 /* Blocks until it is reached, leading commits itself. EIO: never will be. ETIMEDOUT. */
 int broker_ticket_wait(struct broker *broker, const struct ticket *ticket, int64_t timeout_ns);
 

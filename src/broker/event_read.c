@@ -83,11 +83,6 @@ static bool is_of(const struct events_target *target, const struct event *event)
     return target->number == 0 || event->group == target->number;
 }
 
-static bool is_reached(const struct ticket *ticket, const struct ticket *reached)
-{
-    return reached->written >= ticket->written && reached->durable >= ticket->durable;
-}
-
 /* Its place is overwritten, or is that of an event for which there was no memory: it goes on with
  * what is kept, a little behind the oldest. What wasn't of its target isn't missed. */
 static void fall_behind(struct broker_listener *listener, uint64_t last)
@@ -124,7 +119,7 @@ int broker_events_read(struct broker_listener *listener, struct broker_event *to
         }
         const struct ticket ticket = event_ticket(&event);
         bool of_it = is_of(listener->target, &event);
-        if (of_it && !is_reached(&ticket, &reached)) {
+        if (of_it && !ticket_is_reached(&ticket, &reached)) {
             listener->ticket = ticket;
             break;
         }

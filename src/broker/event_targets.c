@@ -188,10 +188,7 @@ static struct broker_listener *listener_of(struct list_node *node)
 
 bool event_is_reached(struct broker *broker, const struct ticket *ticket)
 {
-    struct ticket reached;
-    int failed = broker_ticket_reached(broker, &reached);
-    return failed != 0 ||
-           (reached.written >= ticket->written && reached.durable >= ticket->durable);
+    return broker_ticket_state(broker, ticket) != EINPROGRESS;
 }
 
 /* It isn't written yet: stands for its ticket. */

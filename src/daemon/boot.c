@@ -138,11 +138,7 @@ static void results_durable(uint64_t number, void *arg)
 static int end_reached(const struct ticket *ticket, void *arg)
 {
     const struct daemon *daemon = arg;
-    struct ticket now;
-    int rc = broker_ticket_reached(daemon->broker, &now);
-    if (now.written >= ticket->written && now.durable >= ticket->durable)
-        return 0;
-    return rc != 0 ? rc : EINPROGRESS;
+    return broker_ticket_state(daemon->broker, ticket);
 }
 
 /* On history's thread. */

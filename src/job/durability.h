@@ -39,6 +39,12 @@ static inline void ticket_add(struct ticket *ticket, const struct ticket *more)
         ticket->durable = more->durable;
 }
 
+/* Whether all of it is, where that is reached. */
+static inline bool ticket_is_reached(const struct ticket *ticket, const struct ticket *reached)
+{
+    return reached->written >= ticket->written && reached->durable >= ticket->durable;
+}
+
 struct store;
 
 /*

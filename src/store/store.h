@@ -143,6 +143,7 @@ struct ticket store_wanted(const struct store *store) HELD;
 uint64_t store_last(const struct store *store) HELD;
 /* As broker_ticket_reached and the others of their names. */
 int store_ticket_reached(const struct store *store, struct ticket *reached);
+int store_ticket_state(const struct store *store, const struct ticket *ticket);
 int store_ticket_wait(struct store *store, const struct ticket *ticket, int64_t timeout_ns);
 bool store_lead(struct store *store, const struct ticket *ticket, bool more);
 void store_lead_elsewhere(struct store *store, const struct ticket *ticket);

@@ -63,12 +63,11 @@ int store_ticket_reached(const struct store *store, struct ticket *reached)
     return rc;
 }
 
-/* 0: it is. EINPROGRESS: not yet. EIO: never. */
-static int ticket_state(const struct store *store, const struct ticket *ticket)
+int store_ticket_state(const struct store *store, const struct ticket *ticket)
 {
     struct ticket now;
     int rc = store_ticket_reached(store, &now);
-    if (now.written >= ticket->written && now.durable >= ticket->durable)
+    if (ticket_is_reached(ticket, &now))
         return 0;
     return rc != 0 ? rc : EINPROGRESS;
 }
@@ -118,11 +117,11 @@ int store_ticket_wait(struct store *store, const struct ticket *ticket, int64_t 
 {
     int64_t deadline_ns = clock_deadline(timeout_ns);
     int rc;
-    while ((rc = ticket_state(store, ticket)) == EINPROGRESS) {
+    while ((rc = store_ticket_state(store, ticket)) == EINPROGRESS) {
         uint32_t seen = atomic_load(&store->published);
         want(store, ticket);
         int led = commit_lead_inline(store->commit);
-        if (ticket_state(store, ticket) != EINPROGRESS)
+        if (store_ticket_state(store, ticket) != EINPROGRESS)
             continue;
         if (clock_now_ns() >= deadline_ns)
             return ETIMEDOUT;

@@ -66,6 +66,18 @@ void db_close(void)
     ck_assert_ptr_null(kit.history);
 }
 
+void db_offer(struct list *ends, void *arg)
+{
+    (void)arg;
+    history_offer(kit.history, ends);
+}
+
+void db_take_in(void *arg)
+{
+    (void)arg;
+    history_take_in(kit.history);
+}
+
 int db_open_refused(char text[512])
 {
     struct history_error error = {""};

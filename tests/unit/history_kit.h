@@ -25,6 +25,9 @@ void db_down(void);
 // Opens and closes the history.
 void db_open(void);
 void db_close(void);
+// The hooks `ended` and `ended_after` of a broker whose ends it gets.
+void db_offer(struct list *ends, void *arg);
+void db_take_in(void *arg);
 // What opening says; it must be refused.
 int db_open_refused(char text[512]);
 

@@ -136,18 +136,6 @@ END_TEST
 static struct broker *broker;
 static hl_lock *rest_lock;
 
-static void offer(struct list *ends, void *arg)
-{
-    (void)arg;
-    history_offer(kit.history, ends);
-}
-
-static void take_in(void *arg)
-{
-    (void)arg;
-    history_take_in(kit.history);
-}
-
 // As the daemon has it.
 static void consumers_rest(void *arg)
 {
@@ -160,7 +148,7 @@ static void consumers_rest(void *arg)
 static void broker_up(void)
 {
     const struct broker_options options = {
-        .ended = offer, .ended_after = take_in, .last_result = history_last(kit.history)};
+        .ended = db_offer, .ended_after = db_take_in, .last_result = history_last(kit.history)};
     ck_assert_int_eq(broker_new(&broker, &options), 0);
     ck_assert_int_eq(hl_lock_new(&rest_lock, "rest", lock_class(LOCK_CLASS_rest)), 0);
 }

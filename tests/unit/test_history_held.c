@@ -15,18 +15,6 @@ static struct broker_consumer *consumer;
 static hl_event *wanted; // set when history waits for a ticket
 static bool leads;       // history's wants are met
 
-static void offer(struct list *ends, void *arg)
-{
-    (void)arg;
-    history_offer(kit.history, ends);
-}
-
-static void take_in(void *arg)
-{
-    (void)arg;
-    history_take_in(kit.history);
-}
-
 static void published(void *arg)
 {
     (void)arg;
@@ -42,12 +30,8 @@ static void found(uint64_t number, struct job_record **record, void *arg)
 
 static int reached(const struct ticket *ticket, void *arg)
 {
-    struct ticket now;
     (void)arg;
-    int rc = broker_ticket_reached(durable.broker, &now);
-    if (now.written >= ticket->written && now.durable >= ticket->durable)
-        return 0;
-    return rc != 0 ? rc : EINPROGRESS;
+    return broker_ticket_state(durable.broker, ticket);
 }
 
 static void want(const struct ticket *ticket, void *arg)
@@ -80,8 +64,8 @@ static void setup(void)
     kit.settings.reached = reached;
     kit.settings.want = want;
     durable_prepare(&durable, NULL);
-    durable.options.ended = offer;
-    durable.options.ended_after = take_in;
+    durable.options.ended = db_offer;
+    durable.options.ended_after = db_take_in;
     durable.log.published = published;
     durable.log.result_found = found;
 }
